@@ -1,0 +1,45 @@
+/* thread: any
+ * limits.h - every built-in cap of the library, each with its reason.
+ * What the operator may change is in config/schema.c instead. */
+#ifndef MM_BASE_LIMITS_H
+#define MM_BASE_LIMITS_H
+
+/* RFC 5321 4.5.3.1.4 asks for 512; the extensions that we announce add
+ * SIZE 26, BODY 16, SMTPUTF8 10, AUTH 500, RET/ENVID 110, NOTIFY/ORCPT 530;
+ * AUTH responses (RFC 4954 4.) want 12288. Anything longer is no command. */
+#define MM_LIMIT_SMTP_COMMAND 2048
+#define MM_LIMIT_SMTP_AUTH_LINE 12290
+/* RFC 5321 4.5.3.1.6 counts 1000 with CRLF. Longer text lines exist in real
+ * mail; they are taken, and carried as they are, up to this. */
+#define MM_LIMIT_TEXT_LINE 65536
+/* RFC 5321 4.5.3.1.1, .2 and .3. */
+#define MM_LIMIT_LOCAL_PART 64
+#define MM_LIMIT_DOMAIN 255
+#define MM_LIMIT_PATH 256
+/* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */
+#define MM_LIMIT_REPLY_LINE 2048
+/* All lines of one reply together, EHLO's list included. */
+#define MM_LIMIT_REPLY 16384
+#define MM_LIMIT_REPLY_LINES 128
+/* What a session holds of its peer's bytes before it must consume them. */
+#define MM_LIMIT_INPUT 65536
+/* What a session may owe its peer; a peer that does not read gets no more. */
+#define MM_LIMIT_OUTPUT 131072
+/* One piece of a message body in the store. */
+#define MM_LIMIT_CHUNK 65536
+/* RFC 1939 2 gives 40 for an argument, RFC 2449 4 gives 255 for a line; AUTH
+ * (RFC 5034) needs more for its initial response. */
+#define MM_LIMIT_POP3_COMMAND 255
+#define MM_LIMIT_POP3_AUTH_LINE 12290
+/* User names and passwords; SCRAM and PLAIN alike. */
+#define MM_LIMIT_USER_NAME 255
+#define MM_LIMIT_PASSWORD 512
+/* A header block larger than this is no header block. */
+#define MM_LIMIT_HEADER (1024 * 1024)
+/* MX records followed for one domain, and addresses for one host. */
+#define MM_LIMIT_MX_HOSTS 32
+#define MM_LIMIT_HOST_ADDRESSES 16
+/* What a mailbox session keeps is 24 octets an entry. */
+#define MM_LIMIT_MAILBOX_ENTRIES 4000000
+
+#endif

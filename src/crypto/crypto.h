@@ -1,0 +1,29 @@
+/* thread: any
+ * crypto.h - hashes, keyed hashes and comparisons: thin, over libcrypto. */
+#ifndef MM_CRYPTO_CRYPTO_H
+#define MM_CRYPTO_CRYPTO_H
+
+#include "base/error.h"
+#include "base/span.h"
+
+#define MM_MD5_SIZE 16
+#define MM_SHA256_SIZE 32
+
+MM_CHECK enum mailmod_error mm_md5(struct mm_span data,
+                                   uint8_t digest_out[MM_MD5_SIZE]);
+MM_CHECK enum mailmod_error mm_sha256(struct mm_span data,
+                                      uint8_t digest_out[MM_SHA256_SIZE]);
+MM_CHECK enum mailmod_error mm_hmac_md5(struct mm_span key, struct mm_span data,
+                                        uint8_t digest_out[MM_MD5_SIZE]);
+MM_CHECK enum mailmod_error mm_hmac_sha256(struct mm_span key,
+                                           struct mm_span data,
+                                           uint8_t digest_out[MM_SHA256_SIZE]);
+MM_CHECK enum mailmod_error mm_pbkdf2_sha256(struct mm_span password,
+                                             struct mm_span salt,
+                                             unsigned iterations,
+                                             uint8_t key_out[MM_SHA256_SIZE]);
+/* Time depends on the sizes alone. */
+bool mm_constant_time_equal(struct mm_span a, struct mm_span b);
+void mm_hex(const uint8_t *bytes, size_t size, char *text_out); /* 2n + 1 */
+
+#endif

@@ -1,0 +1,83 @@
+/* thread: any (an exchange belongs to one thread at a time)
+ * scram.h - SCRAM-SHA-256, both sides, without I/O: RFC 5802, RFC 7677.
+ *
+ * Messages are the decoded ones (no base64). Channel binding is not offered
+ * ("n" and "y" are accepted, "p" refused). The verifier is what the store
+ * keeps of a password: salt, iteration count, StoredKey, ServerKey. */
+#ifndef MM_CRYPTO_SCRAM_H
+#define MM_CRYPTO_SCRAM_H
+
+#include "base/buf.h"
+#include "crypto/crypto.h"
+
+#define MM_SCRAM_SALT_SIZE 16
+#define MM_SCRAM_ITERATIONS 4096       /* RFC 7677 4: at least 4096 */
+#define MM_SCRAM_ITERATIONS_MAX 200000 /* a server may not burn our CPU */
+
+struct mm_scram_verifier {
+    uint8_t salt[MM_SCRAM_SALT_SIZE];
+    uint32_t iterations;
+    uint8_t stored_key[MM_SHA256_SIZE];
+    uint8_t server_key[MM_SHA256_SIZE];
+};
+
+/* Derives the verifier of a password; slow on purpose: worker threads only. */
+MM_CHECK enum mailmod_error mm_scram_verifier_make(
+    struct mm_scram_verifier *verifier_out, struct mm_span password,
+    const uint8_t salt[MM_SCRAM_SALT_SIZE], uint32_t iterations);
+/* PLAIN and LOGIN against a verifier; slow likewise, constant-time compare. */
+MM_CHECK enum mailmod_error
+mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
+                        struct mm_span password, bool *matches_out);
+/* A verifier that no password fits, the same for the same name and secret, so
+ * that an unknown user looks like a known one. */
+MM_CHECK enum mailmod_error
+mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
+                        struct mm_span user_name,
+                        const uint8_t secret[MM_SHA256_SIZE]);
+
+struct mm_scram_server {
+    struct mm_buf messages; /* client-first-bare, server-first: AuthMessage */
+    char nonce[64];
+    char gs2_header[512];
+    struct mm_scram_verifier verifier;
+};
+void mm_scram_server_init(struct mm_scram_server *server);
+void mm_scram_server_fini(struct mm_scram_server *server);
+/* client-first-message; gives the user name (NUL-terminated, saslname decoded)
+ * and keeps the rest. `random` are 18 fresh octets for the nonce. */
+MM_CHECK enum mailmod_error
+mm_scram_server_first(struct mm_scram_server *server, struct mm_span message,
+                      const uint8_t random[18], char *user_name_out,
+                      size_t user_name_size);
+/* With the user's verifier (or a decoy): the server-first-message. */
+MM_CHECK enum mailmod_error
+mm_scram_server_challenge(struct mm_scram_server *server,
+                          const struct mm_scram_verifier *verifier,
+                          struct mm_buf *message_out);
+/* client-final-message: AUTHENTICATION when the proof is wrong, else OK and the
+ * server-final-message. */
+MM_CHECK enum mailmod_error
+mm_scram_server_final(struct mm_scram_server *server, struct mm_span message,
+                      struct mm_buf *message_out);
+
+struct mm_scram_client {
+    struct mm_buf messages;
+    char nonce[64];
+    char user_name[256];
+    uint8_t server_signature[MM_SHA256_SIZE];
+};
+void mm_scram_client_init(struct mm_scram_client *client);
+void mm_scram_client_fini(struct mm_scram_client *client);
+MM_CHECK enum mailmod_error
+mm_scram_client_first(struct mm_scram_client *client, const char *user_name,
+                      const uint8_t random[18], struct mm_buf *message_out);
+MM_CHECK enum mailmod_error
+mm_scram_client_final(struct mm_scram_client *client, struct mm_span challenge,
+                      struct mm_span password, struct mm_buf *message_out);
+/* Checks the server's signature: AUTHENTICATION when it is not the right one.
+ */
+MM_CHECK enum mailmod_error
+mm_scram_client_check(struct mm_scram_client *client, struct mm_span message);
+
+#endif

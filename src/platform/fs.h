@@ -1,0 +1,36 @@
+/* thread: worker (they may block), or any before start
+ * fs.h - the few file operations outside the store. Paths are UTF-8 with
+ * forward slashes; the implementation makes of them what the system wants. */
+#ifndef MM_PLATFORM_FS_H
+#define MM_PLATFORM_FS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* Makes the folder and its parents, for the owner alone (0700). OK when it
+ * is there already. */
+MM_CHECK enum mailmod_error mm_fs_make_folder(const char *path);
+bool mm_fs_exists(const char *path);
+/* A folder in which this process may create files. */
+bool mm_fs_is_writable_folder(const char *path);
+/* Whole file; TOO_LARGE past the buffer's cap. */
+MM_CHECK enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out);
+/* Temporary file, sync, rename, sync of the folder: all or nothing.
+ * `is_private` makes it 0600, else 0644. */
+MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
+                                          bool is_private);
+MM_CHECK enum mailmod_error mm_fs_remove(const char *path);
+/* Others than the owner can read it; false where the system has no modes. */
+bool mm_fs_is_exposed(const char *path);
+/* Octets free for this process on the volume of `path`; UINT64_MAX unknown. */
+uint64_t mm_fs_free_space(const char *path);
+
+/* An exclusive lock on a file, held until closed or the process ends; a lock
+ * left by a crash does not block. BUSY when another process, or another
+ * instance in this one, holds it. */
+struct mm_file_lock;
+MM_CHECK enum mailmod_error mm_file_lock_open(struct mm_file_lock **lock_out,
+                                              const char *path);
+void mm_file_lock_close(struct mm_file_lock **lock);
+
+#endif

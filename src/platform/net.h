@@ -1,0 +1,37 @@
+/* thread: any
+ * net.h - what sockets need of the system that libuv does not give. */
+#ifndef MM_PLATFORM_NET_H
+#define MM_PLATFORM_NET_H
+
+#include "base/error.h"
+#include "base/netaddr.h"
+
+#if defined(__GNUC__) || defined(_MSC_VER)
+typedef intptr_t mm_socket; /* a descriptor, or a SOCKET: never truncated */
+#endif
+#define MM_SOCKET_NONE ((mm_socket)-1)
+
+struct sockaddr_storage;
+
+/* Binds and listens, with the options that are safe on the system: address
+ * reuse where it only skips TIME_WAIT, exclusive use where reuse would let
+ * another process steal the port; IPv6 sockets take IPv6 only.
+ * ADDRESS_IN_USE, ACCESS, ARGUMENT, SYSTEM. The bound address (with the
+ * real port when 0 was asked) goes to `bound_out`. */
+MM_CHECK enum mailmod_error mm_net_listen(const struct mm_netaddr *address,
+                                          int backlog, mm_socket *socket_out,
+                                          struct mm_netaddr *bound_out);
+/* Another descriptor of the same listening socket for another loop, or
+ * STATE where the system has one completion port a socket. */
+MM_CHECK enum mailmod_error mm_net_share(mm_socket socket,
+                                         mm_socket *socket_out);
+void mm_net_close(mm_socket socket);
+
+/* `storage` has room for a sockaddr_storage; returns the length used. */
+int mm_net_to_sockaddr(const struct mm_netaddr *address,
+                       struct sockaddr_storage *storage);
+struct mm_netaddr mm_net_from_sockaddr(const struct sockaddr_storage *storage);
+/* The host's own name as the system knows it, NUL-terminated. */
+MM_CHECK enum mailmod_error mm_net_host_name(char *name_out, size_t size);
+
+#endif

@@ -1,0 +1,42 @@
+/* thread: any
+ * thread.h - threads, mutexes and conditions. Every thread of the library is
+ * started here, with all signals blocked, so that a SIGPIPE, SIGTERM or any
+ * other signal of the host's process is never delivered to one of ours. */
+#ifndef MM_PLATFORM_THREAD_H
+#define MM_PLATFORM_THREAD_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mm_thread;
+struct mm_mutex;
+struct mm_condition;
+
+/* `name` (at most 15 octets) is shown by the system's tools. */
+MM_CHECK enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
+                                            const char *name,
+                                            void (*run)(void *context),
+                                            void *context);
+void mm_thread_join(struct mm_thread **thread); /* waits, frees, nulls */
+bool mm_thread_is_current(const struct mm_thread *thread);
+
+MM_CHECK enum mailmod_error mm_mutex_new(struct mm_mutex **mutex_out);
+void mm_mutex_free(struct mm_mutex **mutex);
+void mm_mutex_lock(struct mm_mutex *mutex);
+void mm_mutex_unlock(struct mm_mutex *mutex);
+
+MM_CHECK enum mailmod_error
+mm_condition_new(struct mm_condition **condition_out);
+void mm_condition_free(struct mm_condition **condition);
+void mm_condition_wait(struct mm_condition *condition, struct mm_mutex *mutex);
+/* false after `wait_ms` without a signal; early wake-ups are possible. */
+bool mm_condition_wait_for(struct mm_condition *condition,
+                           struct mm_mutex *mutex, uint64_t wait_ms);
+void mm_condition_signal(struct mm_condition *condition);
+void mm_condition_broadcast(struct mm_condition *condition);
+
+unsigned mm_processor_count(void); /* at least 1 */
+
+#endif
