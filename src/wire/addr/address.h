@@ -1,0 +1,62 @@
+/* thread: any
+ * address.h - mailboxes and paths: RFC 5321 4.1.2, 4.1.3; RFC 6531 3.3.
+ *
+ * An address is kept in one canonical text: the local part as a dot-string
+ * where it can be one, else as a quoted string with the least quoting; the
+ * domain in lower case, or a literal in brackets. The local part keeps its
+ * case (RFC 5321 2.4). The null reverse-path and the bare "Postmaster" are
+ * values of their own. A parsed address holds no CR, LF or NUL, ever. */
+#ifndef MM_WIRE_ADDR_ADDRESS_H
+#define MM_WIRE_ADDR_ADDRESS_H
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/netaddr.h"
+#include "base/span.h"
+
+/* Local part quoted and escaped at its worst, "@", domain, NUL. */
+#define MM_ADDRESS_TEXT_MAX                                                    \
+    (2 * MM_LIMIT_LOCAL_PART + 2 + 1 + MM_LIMIT_DOMAIN + 1)
+
+enum mm_domain_form {
+    MM_DOMAIN_NONE,    /* "Postmaster" and the null path */
+    MM_DOMAIN_NAME,    /* labels; U-labels kept as UTF-8 */
+    MM_DOMAIN_ADDRESS, /* [192.0.2.1], [IPv6:2001:db8::1] */
+    MM_DOMAIN_GENERAL  /* [tag:content]: parsed, never deliverable */
+};
+
+struct mm_address {
+    char text[MM_ADDRESS_TEXT_MAX]; /* canonical, without angle brackets */
+    char local_part[MM_LIMIT_LOCAL_PART + 1]; /* unquoted octets */
+    char domain[MM_LIMIT_DOMAIN + 1]; /* lower case; literals with brackets */
+    enum mm_domain_form domain_form;
+    struct mm_netaddr literal; /* MM_DOMAIN_ADDRESS */
+    bool is_null;              /* the null reverse-path */
+    bool needs_smtputf8;       /* an octet above 127 somewhere */
+};
+
+/* "<...>" as MAIL and RCPT have it, at the start of `text`; `rest_out` is what
+ * follows the closing bracket. A source route is taken and dropped (4.1.1.3,
+ * appendix C). 8-bit is SYNTAX without `allow_utf8`, and with it must be UTF-8.
+ * TOO_LARGE for a part past its limit. `is_reverse` allows "<>", a forward
+ * path allows "<Postmaster>". */
+MM_CHECK enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
+                                          bool allow_utf8,
+                                          struct mm_address *address_out,
+                                          struct mm_span *rest_out);
+/* A bare mailbox, or one in angle brackets, the whole of `text`; "" and "<>"
+ * are the null path when `is_reverse`. For the API and configuration. */
+MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
+                                             bool is_reverse, bool allow_utf8,
+                                             struct mm_address *address_out);
+/* Domain equal and local part equal octet by octet. */
+bool mm_address_equal(const struct mm_address *a, const struct mm_address *b);
+/* RFC 5321 4.1.2 Domain: letters, digits, hyphens, dots (and, with the flag,
+ * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
+bool mm_domain_parse(struct mm_span text, bool allow_utf8,
+                     char domain_out[MM_LIMIT_DOMAIN + 1]);
+/* "[192.0.2.1]" or "[IPv6:...]" of an address (RFC 5321 4.1.3). */
+void mm_domain_literal(const struct mm_netaddr *address,
+                       char text_out[MM_NETADDR_TEXT_MAX]);
+
+#endif

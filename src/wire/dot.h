@@ -1,0 +1,47 @@
+/* thread: the caller's
+ * dot.h - dot-stuffing both ways: RFC 5321 4.5.2, RFC 1939 3. */
+#ifndef MM_WIRE_DOT_H
+#define MM_WIRE_DOT_H
+
+#include "base/buf.h"
+
+/* Outgoing: any pieces in, CRLF lines with doubled leading dots out. */
+struct mm_dot_writer {
+    bool at_line_start;
+    bool after_cr;
+};
+void mm_dot_writer_init(struct mm_dot_writer *writer);
+/* Appends until `out` has no room for the next step; returns octets taken.
+ * A bare CR or LF becomes CRLF. */
+size_t mm_dot_write(struct mm_dot_writer *writer, struct mm_buf *out,
+                    const char *bytes, size_t size);
+/* Adds the CRLF that is missing, and ".\r\n". Room for 5 octets needed. */
+enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
+                                    struct mm_buf *out);
+
+/* Incoming: finds runs of body octets in the input without copying. */
+enum mm_dot_state {
+    MM_DOT_LINE_START,
+    MM_DOT_IN_LINE,
+    MM_DOT_AFTER_CR,
+    MM_DOT_AFTER_DOT,
+    MM_DOT_AFTER_DOT_CR,
+    MM_DOT_END
+};
+struct mm_dot_reader {
+    enum mm_dot_state state;
+    bool normalizes;       /* bare CR and LF become CRLF in what is given out */
+    bool has_bare_newline; /* one was seen */
+    uint64_t line_size_max; /* longest line seen, without CRLF */
+};
+enum mm_dot_result { MM_DOT_MORE, MM_DOT_RUN, MM_DOT_DONE };
+void mm_dot_reader_init(struct mm_dot_reader *reader, bool normalizes);
+/* Takes octets from the front of `input`; `used_out` of them are done with.
+ * RUN: `run_out` is the next piece of the unstuffed body (valid as long as the
+ * input is). MORE: input is used up. DONE: the end was CRLF.CRLF and is used.
+ */
+enum mm_dot_result mm_dot_read(struct mm_dot_reader *reader,
+                               struct mm_span input, size_t *used_out,
+                               struct mm_span *run_out);
+
+#endif

@@ -1,0 +1,45 @@
+/* thread: any
+ * message.h - what the mail system itself writes into messages, and the little
+ * that it reads of them. RFC 5321 4.4, RFC 5322 3.6, RFC 3848, RFC 3464. */
+#ifndef MM_WIRE_MSG_MESSAGE_H
+#define MM_WIRE_MSG_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/netaddr.h"
+
+/* RFC 3848 and RFC 6531 4.3: the with-word from what the session did. */
+struct mm_received {
+    struct mm_span helo_name; /* as the peer said it; never trusted: anything
+                                 but a domain or literal is left out */
+    struct mm_netaddr peer;
+    const char *host_name;  /* by */
+    const char *identifier; /* id */
+    const char *recipient;  /* for: canonical address, or NULL when several */
+    bool is_extended, is_tls, is_authenticated, is_smtputf8;
+    int64_t time_ms;
+};
+enum mailmod_error mm_received_write(struct mm_buf *out,
+                                     const struct mm_received *received);
+/* "Return-Path: <...>\r\n" */
+enum mailmod_error mm_return_path_write(struct mm_buf *out,
+                                        const char *reverse_path);
+
+/* Counts header fields of a name while a message streams past, without
+ * keeping it: for the Received loop guard (RFC 5321 6.3), and to find which
+ * of Date, From, Message-ID are missing. Bounded state. */
+struct mm_header_scan {
+    char name[24];
+    unsigned name_size;
+    unsigned state;
+    unsigned received_count;
+    bool has_date, has_from, has_message_id, is_done;
+};
+void mm_header_scan_init(struct mm_header_scan *scan);
+void mm_header_scan_feed(struct mm_header_scan *scan, struct mm_span data);
+
+/* RFC 3461 4 xtext. */
+enum mailmod_error mm_xtext_encode(struct mm_buf *out, struct mm_span text);
+MM_CHECK enum mailmod_error mm_xtext_decode(struct mm_buf *out,
+                                            struct mm_span text);
+
+#endif

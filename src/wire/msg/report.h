@@ -1,0 +1,46 @@
+/* thread: any
+ * report.h - writes a delivery status notification: RFC 3464, RFC 3461 6,
+ * RFC 6522, with the original's header (RFC 3461 4.3 RET=HDRS) or whole. */
+#ifndef MM_WIRE_MSG_REPORT_H
+#define MM_WIRE_MSG_REPORT_H
+
+#include "base/buf.h"
+
+enum mm_report_action {
+    MM_REPORT_FAILED,
+    MM_REPORT_DELAYED,
+    MM_REPORT_DELIVERED,
+    MM_REPORT_RELAYED
+};
+
+struct mm_report_recipient {
+    const char *recipient;          /* canonical address */
+    const char *original_recipient; /* "rfc822;..." or "" */
+    enum mm_report_action action;
+    const char *status;      /* "5.1.1" */
+    const char *remote_host; /* who said it, or "" */
+    const char *diagnostic;  /* "550 5.1.1 no such user", cleaned, or "" */
+};
+
+struct mm_report {
+    const char *host_name;         /* reporting MTA */
+    const char *identifier;        /* of the original message */
+    const char *report_identifier; /* for Message-ID and the boundary */
+    const char *reverse_path;      /* to whom the report goes */
+    const char *envelope_id;       /* "" none */
+    int64_t arrival_ms;
+    int64_t now_ms;
+    int64_t retry_until_ms; /* delayed reports: Will-Retry-Until */
+    const struct mm_report_recipient *recipients;
+    size_t recipient_count;
+    bool is_smtputf8;   /* RFC 6533 types when addresses need them */
+    bool includes_body; /* message/rfc822, else text/rfc822-headers */
+};
+/* All up to the original's octets; then the caller appends them; then the end
+ * with the same report. Text lines are cleaned and folded; ASCII only. */
+enum mailmod_error mm_report_write_begin(struct mm_buf *out,
+                                         const struct mm_report *report);
+enum mailmod_error mm_report_write_end(struct mm_buf *out,
+                                       const struct mm_report *report);
+
+#endif

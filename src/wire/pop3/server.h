@@ -1,0 +1,116 @@
+/* thread: the caller's, one at a time
+ * server.h - one POP3 conversation, server side, without I/O.
+ *
+ * RFC 1939, 2449 (CAPA, response codes), 2595 (STLS), 3206 (AUTH codes), 5034
+ * (SASL), 6856 not. Same use as wire/smtp/server.h: feed, next, answer,
+ * output. The mailbox list is the session's: the engine asks by event. */
+#ifndef MM_WIRE_POP3_SERVER_H
+#define MM_WIRE_POP3_SERVER_H
+
+#include "base/buf.h"
+#include "wire/smtp/server.h" /* enum mm_sasl_mechanism */
+
+struct mm_pop3d;
+
+struct mm_pop3d_options {
+    const char *host_name;      /* greeting; outlives the engine */
+    const char *apop_stamp;     /* "<...@...>" of letters, digits, dots, hyphens
+                                   inside; NULL: no APOP; copied */
+    const char *implementation; /* CAPA IMPLEMENTATION; NULL: not told */
+    unsigned errors_max;        /* -ERR in a row of refused commands: close */
+    unsigned mechanisms_clear;
+    unsigned mechanisms_tls;
+    bool has_stls;
+    bool is_tls;
+    bool allows_clear_login; /* USER, PASS and APOP without TLS */
+};
+
+enum mm_pop3d_event {
+    MM_POP3D_NEED_INPUT,
+    MM_POP3D_CONNECT,   /* first: answer OK (greeting) or an error (closes) */
+    MM_POP3D_LOGIN,     /* info.user, info.password (USER/PASS) */
+    MM_POP3D_APOP,      /* info.user, info.digest (16 octets), info.stamp */
+    MM_POP3D_AUTH,      /* info.mechanism, info.data if info.has_data */
+    MM_POP3D_AUTH_DATA, /* info.data */
+    MM_POP3D_STAT,      /* mm_pop3d_answer_stat */
+    MM_POP3D_LIST,      /* info.number or 0 for all */
+    MM_POP3D_UIDL,      /* likewise */
+    MM_POP3D_RETR,      /* info.number: mm_pop3d_answer_message, body follows */
+    MM_POP3D_TOP,       /* info.number, info.lines */
+    MM_POP3D_DELE,      /* info.number */
+    MM_POP3D_RSET,
+    MM_POP3D_NEED_ROWS, /* inside LIST or UIDL: mm_pop3d_row(), more or end */
+    MM_POP3D_NEED_BODY, /* inside RETR or TOP: mm_pop3d_body(), more or end;
+                           told while the output has room */
+    MM_POP3D_STLS,      /* answer OK: flush, handshake, mm_pop3d_tls_begun */
+    MM_POP3D_UPDATE,    /* QUIT in TRANSACTION: delete now; OK only when done */
+    MM_POP3D_QUIT,  /* the last words are in the output: flush, close; NULL */
+    MM_POP3D_BROKEN /* likewise; info.text for the log; NULL */
+};
+
+struct mm_pop3d_info {
+    struct mm_span user;
+    struct mm_span password; /* wiped when the event is answered */
+    struct mm_span digest;
+    struct mm_span stamp;
+    enum mm_sasl_mechanism mechanism;
+    bool has_data;
+    struct mm_span data;
+    uint64_t number; /* message-number, from 1 */
+    uint64_t lines;
+    const char *text;
+};
+
+/* `code` is a response code without brackets (RFC 2449 8, RFC 3206), such as
+ * "IN-USE", "AUTH", "SYS/TEMP", or NULL. */
+struct mm_pop3_reply {
+    bool is_ok;
+    const char *code;
+    const char *text; /* NULL: the command's standard text */
+};
+
+MM_CHECK enum mailmod_error
+mm_pop3d_new(struct mm_pop3d **pop3d_out,
+             const struct mm_pop3d_options *options);
+void mm_pop3d_free(struct mm_pop3d **pop3d);
+size_t mm_pop3d_feed(struct mm_pop3d *pop3d, const char *bytes, size_t size);
+enum mm_pop3d_event mm_pop3d_next(struct mm_pop3d *pop3d,
+                                  struct mm_pop3d_info *info_out);
+/* Settles any event; NULL is +OK with the standard text. A login answered OK
+ * enters TRANSACTION; UPDATE answered either way leads to QUIT. */
+MM_CHECK enum mailmod_error mm_pop3d_answer(struct mm_pop3d *pop3d,
+                                            const struct mm_pop3_reply *reply);
+MM_CHECK enum mailmod_error mm_pop3d_challenge(struct mm_pop3d *pop3d,
+                                               struct mm_span data);
+/* STAT: "+OK count octets". LIST and UIDL of one message: mm_pop3d_answer_row.
+ * LIST of all: answer OK, then NEED_ROWS comes until mm_pop3d_rows_end. */
+MM_CHECK enum mailmod_error
+mm_pop3d_answer_stat(struct mm_pop3d *pop3d, uint64_t count, uint64_t octets);
+MM_CHECK enum mailmod_error
+mm_pop3d_answer_row(struct mm_pop3d *pop3d, uint64_t number,
+                    uint64_t size, /* LIST */
+                    const char *unique_id /* UIDL */);
+/* false: the output is full, offer the same row again at the next NEED_ROWS */
+bool mm_pop3d_row(struct mm_pop3d *pop3d, uint64_t number, uint64_t size,
+                  const char *unique_id);
+void mm_pop3d_rows_end(struct mm_pop3d *pop3d);
+/* RETR, TOP: answer OK with mm_pop3d_answer, then NEED_BODY. Octets as stored;
+ * the engine stuffs dots, adds a missing final CRLF, and cuts after TOP's
+ * lines, telling it by taking all and mm_pop3d_wants_body() false. */
+size_t mm_pop3d_body(struct mm_pop3d *pop3d, const char *bytes, size_t size);
+bool mm_pop3d_wants_body(const struct mm_pop3d *pop3d);
+void mm_pop3d_body_end(struct mm_pop3d *pop3d);
+/* The message cannot be read to its end: the connection must be cut without
+ * a terminator, so that the client does not take half for whole. */
+void mm_pop3d_body_abort(struct mm_pop3d *pop3d);
+
+MM_CHECK enum mailmod_error mm_pop3d_close(struct mm_pop3d *pop3d,
+                                           const struct mm_pop3_reply *reply);
+void mm_pop3d_tls_begun(struct mm_pop3d *pop3d);
+struct mm_span mm_pop3d_output(const struct mm_pop3d *pop3d);
+void mm_pop3d_sent(struct mm_pop3d *pop3d, size_t size);
+bool mm_pop3d_is_authenticated(const struct mm_pop3d *pop3d);
+uint64_t mm_pop3d_progress(const struct mm_pop3d *pop3d); /* whole commands */
+const char *mm_pop3d_state_name(const struct mm_pop3d *pop3d);
+
+#endif

@@ -1,0 +1,25 @@
+/* thread: any
+ * sasl.h - the encodings of SASL mechanisms: names (RFC 4422 3.1), PLAIN
+ * (RFC 4616), LOGIN (never standardised; prompts are not looked at). SCRAM's
+ * messages live beside its crypto in crypto/scram.h. */
+#ifndef MM_WIRE_SASL_SASL_H
+#define MM_WIRE_SASL_SASL_H
+
+#include "base/buf.h"
+#include "wire/smtp/server.h"
+
+const char *mm_sasl_name(enum mm_sasl_mechanism mechanism);
+/* 0 when unknown; any case. */
+unsigned mm_sasl_find(struct mm_span name);
+/* " PLAIN LOGIN SCRAM-SHA-256": each with a blank before, strongest first. */
+enum mailmod_error mm_sasl_write_names(struct mm_buf *out, unsigned mechanisms);
+/* authzid NUL authcid NUL password; SYNTAX for a wrong count of NULs, empty
+ * authcid or password, too long, or not UTF-8. */
+MM_CHECK enum mailmod_error mm_sasl_plain_parse(struct mm_span message,
+                                                struct mm_span *authzid_out,
+                                                struct mm_span *authcid_out,
+                                                struct mm_span *password_out);
+enum mailmod_error mm_sasl_plain_write(struct mm_buf *out, const char *user,
+                                       struct mm_span password);
+
+#endif
