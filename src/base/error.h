@@ -7,10 +7,10 @@
 
 #if defined(__GNUC__)
 #define MM_CHECK __attribute__((warn_unused_result))
-#define MM_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MM_PRINTF(string, first) __attribute__((format(printf, string, first)))
 #else
 #define MM_CHECK
-#define MM_PRINTF(format, first)
+#define MM_PRINTF(string, first)
 #endif
 
 /* The text of an error for a person; never NULL, static. */

@@ -1,0 +1,115 @@
+/* thread: the owner's (one), except where said; blocking reads are made by the
+ * caller's worker through mq_scan
+ * queue.h - what is due, to whom, and what came of it.
+ *
+ * A library of its own over store.h and a clock that it is given: it opens no
+ * socket, reads no clock and writes no message text. It knows: the schedule
+ * (growing, jittered steps inside a lifetime), destinations (each with its own
+ * back-off, so that a dead one costs one attempt a step, whatever its number of
+ * messages), claims (a recipient is in one attempt at a time), limits in all
+ * and per destination, fairness among destinations, and outcomes. */
+#ifndef MQ_QUEUE_H
+#define MQ_QUEUE_H
+
+#include "store/store.h"
+
+struct mq_queue;
+
+struct mq_options {
+    const unsigned *steps_s; /* waits after the 1st, 2nd, ... failure; the last
+                                one repeats */
+    size_t step_count;
+    unsigned jitter_percent;  /* each wait is off by up to this, both ways */
+    uint64_t lifetime_ms;     /* 24 h */
+    uint64_t warn_after_ms;   /* delay notice; 0 never */
+    unsigned attempts_max;    /* at once, in all */
+    unsigned destination_max; /* at once, to one destination */
+    unsigned recipients_max;  /* in one attempt (RFC 5321 4.5.3.1.8: 100) */
+    uint64_t seed;            /* of the jitter */
+};
+
+/* One message to some recipients of one destination: claimed until settled. */
+struct mq_batch {
+    struct mm_list node;
+    char destination[MM_STORE_DESTINATION_MAX];
+    struct mm_store_message message;
+    struct mm_store_recipient *recipients;
+    size_t recipient_count;
+};
+
+enum mq_verdict {
+    MQ_DELIVERED, /* the next host said 2xx to the whole */
+    MQ_DEFERRED,  /* not for good: 4xx, network, DNS */
+    MQ_FAILED     /* for good: 5xx, no such domain, null MX ... */
+};
+/* What happened to one recipient. */
+struct mq_outcome {
+    enum mq_verdict verdict;
+    bool is_destination_down; /* DEFERRED because no host could be reached or
+                                 talked to: backs off the whole destination */
+    char status[12];          /* "4.4.1" */
+    char host[256];           /* who said it, or "" */
+    char reply[512];          /* "450 4.2.1 mailbox busy" or our own words */
+    bool relayed_dsn;         /* NOTIFY was passed on: no success report */
+};
+/* What the caller must report to the sender, in the same transaction. */
+enum mq_report {
+    MQ_REPORT_NONE,
+    MQ_REPORT_FAILED,   /* verdict FAILED, or expired */
+    MQ_REPORT_DELAYED,  /* once, after warn_after_ms */
+    MQ_REPORT_DELIVERED /* NOTIFY=SUCCESS and not relayed_dsn */
+};
+/* A settlement in work; see mq_settle. */
+struct mq_settlement {
+    struct mm_store_job job;
+    struct mq_queue *queue;
+    struct mq_batch *batch;
+    struct mq_outcome *outcomes; /* one a recipient of the batch */
+    enum mq_report *reports;     /* filled by mq_settle, one a recipient */
+    /* thread: writer. Adds the report message to the same transaction; may be
+     * NULL. Called when any report is due. */
+    enum mailmod_error (*write_reports)(struct mq_settlement *settlement,
+                                        struct mm_store_transaction *t);
+    /* thread: writer. The batch's claims are still held: post to the owner and
+     * call mq_release there. */
+    void (*done)(struct mq_settlement *settlement, enum mailmod_error error);
+    void *context;
+    int64_t now_ms;
+};
+
+MM_CHECK enum mailmod_error mq_new(struct mq_queue **queue_out,
+                                   struct mm_store *store,
+                                   const struct mq_options *options);
+void mq_free(struct mq_queue **queue);
+/* New options from a new configuration; waits already set stay. */
+MM_CHECK enum mailmod_error mq_set_options(struct mq_queue *queue,
+                                           const struct mq_options *options);
+
+/* thread: any (a worker: it reads the store). Takes claims for as much as is
+ * due and allowed at `now_ms` and appends mq_batches to `batches_out`. Fair:
+ * round robin over destinations. Each batch must later be settled or released.
+ */
+MM_CHECK enum mailmod_error mq_claim(struct mq_queue *queue, int64_t now_ms,
+                                     struct mm_list *batches_out);
+/* One more batch for this destination alone, for a connection that stands idle;
+ * NOT_FOUND when nothing is due. thread: any. */
+MM_CHECK enum mailmod_error mq_claim_next(struct mq_queue *queue,
+                                          const char *destination,
+                                          int64_t now_ms,
+                                          struct mq_batch **batch_out);
+/* Decides times and reports from the outcomes, and submits the store's job.
+ * thread: any. */
+void mq_settle(struct mq_settlement *settlement);
+/* Gives the claims up and frees the batch (after settling, or untried). */
+void mq_release(struct mq_queue *queue, struct mq_batch **batch);
+/* When to call mq_claim again; INT64_MAX: not before something new comes.
+ * thread: any (reads the store). */
+int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms);
+/* An operator's flush: every back-off of destinations is forgotten. */
+void mq_flush(struct mq_queue *queue);
+/* The wait after this many failures, jittered: the schedule alone, for tests
+ * and documentation. */
+uint64_t mq_wait_ms(const struct mq_options *options, unsigned attempts,
+                    uint64_t random);
+
+#endif

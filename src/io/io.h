@@ -1,0 +1,260 @@
+/* thread: loop, except where a function says any
+ * io.h - the contract of all that touches the world: clock, timers, listen,
+ * connect, bytes, TLS, names, jobs.
+ *
+ * The files of this folder implement it on libuv, OpenSSL and c-ares; the
+ * simulator implements it on virtual time. Nothing above this layer sees
+ * those libraries. A connection, timer or query lives and dies on one loop;
+ * callbacks come on that loop's thread; nothing here blocks. */
+#ifndef MM_IO_IO_H
+#define MM_IO_IO_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/netaddr.h"
+
+/* ---- loop ---------------------------------------------------------- */
+
+struct mm_loop;
+
+/* A piece of work for a loop; lives in its owner's object. */
+struct mm_task {
+    struct mm_list node;
+    void (*run)(struct mm_task *task);
+};
+
+MM_CHECK enum mailmod_error mm_loop_new(struct mm_loop **loop_out,
+                                        const struct mm_log *log);
+/* Starts the loop's own thread. */
+MM_CHECK enum mailmod_error mm_loop_start(struct mm_loop *loop);
+/* thread: any but the loop's. Runs what is posted, closes what is left open
+ * (every connection gets its on_closed), joins the thread. */
+void mm_loop_stop(struct mm_loop *loop);
+void mm_loop_free(struct mm_loop **loop); /* after stop */
+/* thread: any. Runs the task once on the loop; in order of posting; never
+ * fails. A task may be posted again only after it ran. */
+void mm_loop_post(struct mm_loop *loop, struct mm_task *task);
+bool mm_loop_is_current(const struct mm_loop *loop); /* thread: any */
+uint64_t mm_loop_now_ms(const struct mm_loop *loop); /* monotonic */
+int64_t mm_loop_wall_ms(const struct mm_loop *loop); /* since 1970, UTC */
+
+/* A timer lives in its owner's object; setting never fails once it has been
+ * opened, cancelling is at once. on_expired runs once a setting. */
+struct mm_timer {
+    struct mm_heap_node node;
+    struct mm_loop *loop;
+    void (*on_expired)(struct mm_timer *timer);
+};
+/* Reserves the timer's place in the loop; MEMORY or LIMIT. */
+MM_CHECK enum mailmod_error
+mm_timer_open(struct mm_timer *timer, struct mm_loop *loop,
+              void (*on_expired)(struct mm_timer *));
+void mm_timer_set(struct mm_timer *timer, uint64_t after_ms); /* replaces */
+void mm_timer_cancel(struct mm_timer *timer);
+bool mm_timer_is_set(const struct mm_timer *timer);
+void mm_timer_close(struct mm_timer *timer); /* gives the place back */
+
+/* ---- TLS contexts --------------------------------------------------- */
+
+/* An immutable, reference-counted set of TLS settings. thread: any. */
+struct mm_tls;
+
+struct mm_tls_server_options {
+    const char *certificate_file; /* PEM chain */
+    const char *key_file;         /* PEM; NULL: in the certificate's file */
+    const char *service;          /* session tickets never cross services */
+    bool allows_tls_1_2;          /* else 1.3 alone */
+};
+struct mm_tls_client_options {
+    const char *authority_file; /* PEM; NULL: the system's store */
+    bool allows_old;            /* opportunistic: down to TLS 1.2 either way;
+                                   any cipher, no verification */
+};
+/* CONFIG with the reason in `reason_out` (cap it, may be NULL). */
+MM_CHECK enum mailmod_error
+mm_tls_server_new(struct mm_tls **tls_out,
+                  const struct mm_tls_server_options *options,
+                  struct mm_buf *reason_out);
+MM_CHECK enum mailmod_error
+mm_tls_client_new(struct mm_tls **tls_out,
+                  const struct mm_tls_client_options *options,
+                  struct mm_buf *reason_out);
+struct mm_tls *mm_tls_ref(struct mm_tls *tls);
+void mm_tls_unref(struct mm_tls **tls);
+/* Writes a self-signed P-256 certificate and key for `host_name`, valid ten
+ * years, into one PEM text each. thread: worker. */
+MM_CHECK enum mailmod_error mm_tls_self_signed(const char *host_name,
+                                               struct mm_buf *certificate_out,
+                                               struct mm_buf *key_out);
+/* thread: any, after the last use in the process of this library: gives back
+ * what OpenSSL keeps for the calling thread. */
+void mm_tls_thread_end(void);
+
+/* ---- connections ---------------------------------------------------- */
+
+struct mm_conn;
+
+struct mm_conn_handler {
+    /* An outgoing connection stands (implicit TLS: after the handshake). */
+    void (*on_open)(void *context, struct mm_conn *conn);
+    /* Octets from the peer; returns how many were taken. Taking less stops
+     * reading until mm_conn_resume(), which offers the rest again. */
+    size_t (*on_input)(void *context, struct mm_conn *conn, const char *bytes,
+                       size_t size);
+    /* The output fell below its low mark after it had been above. */
+    void (*on_drained)(void *context, struct mm_conn *conn);
+    /* A handshake begun by mm_conn_start_tls is done. */
+    void (*on_tls)(void *context, struct mm_conn *conn);
+    /* The peer sent FIN (after all input was taken); may be NULL: then the
+     * connection closes with CLOSED. Output can still be written. */
+    void (*on_end)(void *context, struct mm_conn *conn);
+    /* Exactly once and last, in any way that the connection ended: OK after
+     * our own close, else the reason. `conn` is gone when it returns. Never
+     * called from inside another call into this connection. */
+    void (*on_closed)(void *context, struct mm_conn *conn,
+                      enum mailmod_error reason);
+};
+
+void mm_conn_set_handler(struct mm_conn *conn,
+                         const struct mm_conn_handler *handler, void *context);
+/* All or nothing; LIMIT when the bounded output (MM_LIMIT_OUTPUT) has no room
+ * for it: a peer that does not read. STATE after close. */
+MM_CHECK enum mailmod_error mm_conn_write(struct mm_conn *conn,
+                                          const char *bytes, size_t size);
+size_t mm_conn_write_room(const struct mm_conn *conn);
+void mm_conn_pause(struct mm_conn *conn);  /* reads no more */
+void mm_conn_resume(struct mm_conn *conn); /* offers what is left, reads on */
+/* Sends what is owed, then TLS close_notify and FIN, and closes; bounded by
+ * the write time-out. */
+void mm_conn_close(struct mm_conn *conn);
+/* Closes at once and drops what is owed (RST is allowed). */
+void mm_conn_abort(struct mm_conn *conn);
+/* Each send must move on within this time, else TIMEOUT; default 300 s. */
+void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms);
+
+/* Server side: the output so far is flushed in clear first, input that is
+ * already here is an error (PROTOCOL: RFC 3207 injection). `name`, client
+ * side: SNI, and the name that the certificate must have when `verifies`
+ * (a DNS name or an IP literal). The handshake has its own time-out. */
+MM_CHECK enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
+                                                     struct mm_tls *tls,
+                                                     uint64_t timeout_ms);
+MM_CHECK enum mailmod_error
+mm_conn_start_tls_client(struct mm_conn *conn, struct mm_tls *tls,
+                         const char *name, bool verifies, uint64_t timeout_ms);
+bool mm_conn_is_tls(const struct mm_conn *conn);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "". */
+const char *mm_conn_tls_text(const struct mm_conn *conn);
+/* What went wrong in words (certificate reasons, system texts), or "". */
+const char *mm_conn_failure(const struct mm_conn *conn);
+const struct mm_netaddr *mm_conn_peer(const struct mm_conn *conn);
+const struct mm_netaddr *mm_conn_local(const struct mm_conn *conn);
+struct mm_loop *mm_conn_loop(const struct mm_conn *conn);
+/* The system's socket for inspection; -1 when there is none. */
+intptr_t mm_conn_socket(const struct mm_conn *conn);
+
+/* ---- listeners ------------------------------------------------------ */
+
+struct mm_listener;
+
+/* A new incoming connection on one of the loops: set a handler, or abort it.
+ * The context is shared by the loops' threads. */
+typedef void (*mm_on_connection)(void *context, struct mm_conn *conn);
+
+/* thread: any. Binds at once (errors come here); accepts on every loop given
+ * (one where the system cannot share) once they run. A short descriptor supply
+ * pauses accepting for a second and logs; it neither spins nor fails. */
+MM_CHECK enum mailmod_error mm_listener_open(
+    struct mm_listener **listener_out, struct mm_loop *const *loops,
+    size_t loop_count, const struct mm_netaddr *address,
+    mm_on_connection on_connection, void *context, const struct mm_log *log);
+const struct mm_netaddr *
+mm_listener_address(const struct mm_listener *listener);
+/* thread: any but a loop's. No on_connection after it returned. */
+void mm_listener_close(struct mm_listener **listener);
+
+/* ---- dialling ------------------------------------------------------- */
+
+struct mm_dial_options {
+    struct mm_netaddr address;
+    struct mm_netaddr source; /* family NONE: the system's choice */
+    uint64_t timeout_ms;      /* to the end of connect */
+};
+/* on_open or on_closed follows, never from inside this call. */
+MM_CHECK enum mailmod_error mm_dial(struct mm_loop *loop,
+                                    const struct mm_dial_options *options,
+                                    const struct mm_conn_handler *handler,
+                                    void *context, struct mm_conn **conn_out);
+
+/* ---- names ---------------------------------------------------------- */
+
+struct mm_resolver;
+struct mm_query;
+
+struct mm_resolver_options {
+    const char *servers; /* "192.0.2.1:53, [2001:db8::1]"; "": the system's */
+    uint64_t timeout_ms; /* of one try */
+    unsigned tries;
+};
+struct mm_mx {
+    unsigned preference;
+    char host[256]; /* lower case, no final dot; "" is the null MX (RFC 7505) */
+};
+/* All results: error OK with count > 0; DNS_NO_NAME; DNS_NO_DATA; else
+ * temporary: DNS, TIMEOUT, CANCELLED. What is passed lives until it returns. */
+typedef void (*mm_on_mx)(void *context, enum mailmod_error error,
+                         const struct mm_mx *records, size_t count);
+typedef void (*mm_on_addresses)(void *context, enum mailmod_error error,
+                                const struct mm_netaddr *addresses,
+                                size_t count);
+typedef void (*mm_on_text)(void *context, enum mailmod_error error,
+                           struct mm_span text);
+
+/* Belongs to one loop. Callbacks come from the loop, never from inside a call
+ * here, not even from cancel or free. */
+MM_CHECK enum mailmod_error
+mm_resolver_new(struct mm_resolver **resolver_out, struct mm_loop *loop,
+                const struct mm_resolver_options *options);
+/* Open queries are dropped without a callback. */
+void mm_resolver_free(struct mm_resolver **resolver);
+MM_CHECK enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
+                                          const char *domain, mm_on_mx on_mx,
+                                          void *context,
+                                          struct mm_query **query_out);
+/* One family a query; CNAMEs are followed by the resolver. */
+MM_CHECK enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
+                                                 const char *host,
+                                                 enum mm_netaddr_family family,
+                                                 mm_on_addresses on_addresses,
+                                                 void *context,
+                                                 struct mm_query **query_out);
+MM_CHECK enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
+                                            const char *name,
+                                            mm_on_text on_text, void *context,
+                                            struct mm_query **query_out);
+/* No callback after this. */
+void mm_query_cancel(struct mm_query **query);
+
+/* ---- jobs for the worker pool --------------------------------------- */
+
+struct mm_workers;
+
+/* Lives in its owner's object; `run` on a worker thread, then `done` on the
+ * loop (NULL loop: `done` on the worker). */
+struct mm_job {
+    struct mm_list node;
+    struct mm_task task;
+    struct mm_loop *loop;
+    void (*run)(struct mm_job *job);
+    void (*done)(struct mm_job *job);
+};
+MM_CHECK enum mailmod_error mm_workers_new(struct mm_workers **workers_out,
+                                           unsigned count, size_t queue_max);
+/* thread: any. LIMIT when the queue is full: answer "later" to the peer. */
+MM_CHECK enum mailmod_error mm_workers_submit(struct mm_workers *workers,
+                                              struct mm_job *job);
+/* Runs what is queued, then joins. Before the loops stop. */
+void mm_workers_free(struct mm_workers **workers);
+
+#endif

@@ -1,0 +1,275 @@
+/* thread: any, except where a function says writer
+ * store.h - messages at rest: the contract of every store.
+ *
+ * Writing. One writer thread owns the only writing connection. A caller hands
+ * it jobs; the writer runs all that wait inside ONE transaction, commits once
+ * (one sync), and then tells each job. A job's `run` uses the transaction
+ * verbs below; when it returns an error its own effects are rolled back and
+ * the others' are kept. `done` with OK means: on disk, whatever happens next.
+ * A failed sync is never retried and believed: all jobs of that transaction
+ * get STORAGE and the store refuses further writes until it is reopened.
+ *
+ * Reading. Read verbs may be called from any thread; they use their own
+ * connections, never wait for the writer, and see only what was committed.
+ * Look-ups by key touch a few pages and may be made on a loop; body reads and
+ * listings belong on a worker.
+ *
+ * Folder. `data_folder` holds mailmod.db (+ -wal, -shm) and mailmod.lock. The
+ * daemon opens with MM_STORE_EXCLUSIVE: a second one gets BUSY. Tools open
+ * with MM_STORE_SHARED beside a running daemon, which learns of their changes
+ * by mm_store_change_count(). */
+#ifndef MM_STORE_STORE_H
+#define MM_STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+
+struct mm_store;
+struct mm_store_transaction;
+
+enum mm_store_mode {
+    MM_STORE_EXCLUSIVE, /* makes the folder and tables when missing */
+    MM_STORE_SHARED     /* a tool: NOT_FOUND when there is no store yet */
+};
+
+struct mm_store_options {
+    const char *data_folder; /* UTF-8 */
+    enum mm_store_mode mode;
+    bool syncs;              /* false only in tests and benchmarks */
+    uint64_t free_space_min; /* octets kept free on the volume; below it writes
+                                of new message data get STORAGE_FULL */
+    const struct mm_log *log;
+};
+
+/* BUSY, ACCESS, STORAGE_FULL, STORAGE_DAMAGED, STORAGE_VERSION ...; the words
+ * that name the file and the repair go to `reason_out` (may be NULL). Opening
+ * sweeps chunks of messages that were never finished. */
+MM_CHECK enum mailmod_error
+mm_store_open(struct mm_store **store_out,
+              const struct mm_store_options *options,
+              struct mm_buf *reason_out);
+/* The same contract in memory, for tests and the simulator. */
+MM_CHECK enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
+                                                 const struct mm_log *log);
+/* Runs what was submitted, then closes. */
+void mm_store_close(struct mm_store **store);
+
+/* A new message identifier: unique for ever, rising with time; `text_out` is
+ * its form in Received, logs and tools: 13 characters of base 32. */
+#define MM_MESSAGE_ID_TEXT_MAX 16
+uint64_t mm_store_new_message_id(struct mm_store *store);
+void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX]);
+bool mm_message_id_parse(struct mm_span text, uint64_t *id_out);
+
+/* ---- writing --------------------------------------------------------- */
+
+struct mm_store_job {
+    struct mm_list node;
+    /* thread: writer. */
+    enum mailmod_error (*run)(struct mm_store_job *job,
+                              struct mm_store_transaction *transaction);
+    /* thread: writer; must not block: post to a loop and return. */
+    void (*done)(struct mm_store_job *job, enum mailmod_error error);
+};
+/* Never fails: a store that is closing or broken answers through `done`. */
+void mm_store_submit(struct mm_store *store, struct mm_store_job *job);
+/* Submits and waits; not on a loop or the writer. For tools and start-up. */
+MM_CHECK enum mailmod_error mm_store_run(struct mm_store *store,
+                                         struct mm_store_job *job);
+/* Jobs waiting now: for back-pressure. */
+size_t mm_store_backlog(const struct mm_store *store);
+
+#define MM_STORE_REVERSE_PATH_MAX 400 /* canonical address text */
+#define MM_STORE_DESTINATION_MAX 260
+#define MM_STORE_USER_MAX 256
+
+struct mm_store_message {
+    uint64_t id;
+    char reverse_path[MM_STORE_REVERSE_PATH_MAX]; /* "" null */
+    int64_t arrival_ms;
+    uint64_t size; /* all chunks together */
+    bool is_8bit;
+    bool is_smtputf8;
+    bool is_report; /* a bounce or notice of ours: never bounced itself */
+    int dsn_return; /* enum mm_dsn_return */
+    char envelope_id[104];
+};
+
+enum mm_recipient_state {
+    MM_RECIPIENT_WAITING, /* due at next_attempt_ms */
+    MM_RECIPIENT_HELD     /* by an operator */
+};
+
+struct mm_store_recipient { /* one row of the queue */
+    uint64_t message_id;
+    unsigned number; /* within the message, from 0 */
+    char path[MM_STORE_REVERSE_PATH_MAX];
+    char destination[MM_STORE_DESTINATION_MAX]; /* domain, literal, smarthost */
+    enum mm_recipient_state state;
+    int64_t next_attempt_ms;
+    int64_t expires_ms;
+    unsigned attempts;
+    bool was_warned; /* the delay notice went out */
+    unsigned notify; /* enum mm_dsn_notify bits */
+    char original_recipient[504];
+    char last_reply[512]; /* "host: 450 4.2.1 text": for reports and tools */
+};
+
+struct mm_store_entry {     /* a message in a mailbox */
+    uint64_t unique_number; /* rises, never reused in the mailbox */
+    uint64_t message_id;
+    uint64_t size; /* as served: with Return-Path in front */
+    uint32_t flags;
+};
+
+/* All thread: writer, inside a job's run. */
+/* Chunks are numbered from 0 without gaps; at most MM_LIMIT_CHUNK octets. They
+ * may come in earlier jobs than the message row. */
+MM_CHECK enum mailmod_error
+mm_store_put_chunk(struct mm_store_transaction *transaction, uint64_t id,
+                   unsigned number, struct mm_span data);
+MM_CHECK enum mailmod_error
+mm_store_put_message(struct mm_store_transaction *transaction,
+                     const struct mm_store_message *message);
+MM_CHECK enum mailmod_error
+mm_store_put_recipient(struct mm_store_transaction *transaction,
+                       const struct mm_store_recipient *recipient);
+/* Gives the entry its unique number; `served_size` includes Return-Path. */
+MM_CHECK enum mailmod_error
+mm_store_put_entry(struct mm_store_transaction *transaction,
+                   uint64_t mailbox_id, uint64_t message_id,
+                   uint64_t served_size);
+/* Drops chunks of a message that was never finished. */
+MM_CHECK enum mailmod_error
+mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id);
+/* Removes entries by unique number; numbers that are gone are skipped; a
+ * message without entries and recipients goes with its chunks. */
+MM_CHECK enum mailmod_error
+mm_store_remove_entries(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, const uint64_t *unique_numbers,
+                        size_t count);
+/* Updates state, times, attempts, was_warned, last_reply, destination.
+ * NOT_FOUND when an operator removed it meanwhile. */
+MM_CHECK enum mailmod_error
+mm_store_update_recipient(struct mm_store_transaction *transaction,
+                          const struct mm_store_recipient *recipient);
+/* The recipient is settled; the last one takes the message along unless it is
+ * in a mailbox. NOT_FOUND likewise. */
+MM_CHECK enum mailmod_error
+mm_store_remove_recipient(struct mm_store_transaction *transaction,
+                          uint64_t message_id, unsigned number);
+/* Operator's actions on one message (0: all). `count_out`: recipients. */
+enum mm_queue_action {
+    MM_QUEUE_HOLD,
+    MM_QUEUE_RELEASE,
+    MM_QUEUE_FLUSH, /* due now */
+    MM_QUEUE_DELETE
+};
+MM_CHECK enum mailmod_error
+mm_store_act(struct mm_store_transaction *transaction, uint64_t message_id,
+             enum mm_queue_action action, int64_t now_ms, size_t *count_out);
+/* After a change of routing: every waiting recipient gets this destination, or
+ * with NULL its own domain. */
+MM_CHECK enum mailmod_error
+mm_store_reroute(struct mm_store_transaction *transaction,
+                 const char *destination);
+
+/* ---- users ----------------------------------------------------------- */
+
+struct mm_store_user {
+    char name[MM_STORE_USER_MAX]; /* "alice", or "alice@example.org" when the
+                                     user exists in that domain alone; lower
+                                     case */
+    uint64_t mailbox_id;
+    uint8_t salt[16];
+    uint32_t iterations;
+    uint8_t stored_key[32];
+    uint8_t server_key[32];
+    bool has_password; /* kept recoverable, for APOP */
+    char password[520];
+};
+/* EXISTS; makes the mailbox. */
+MM_CHECK enum mailmod_error
+mm_store_add_user(struct mm_store_transaction *transaction,
+                  struct mm_store_user *user);
+MM_CHECK enum mailmod_error
+mm_store_change_user(struct mm_store_transaction *transaction,
+                     const struct mm_store_user *user);
+/* The mailbox goes too. */
+MM_CHECK enum mailmod_error
+mm_store_remove_user(struct mm_store_transaction *transaction,
+                     const char *name);
+
+/* ---- reading --------------------------------------------------------- */
+
+MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
+                                               const char *name,
+                                               struct mm_store_user *user_out);
+/* The visitor returns false to stop. */
+MM_CHECK enum mailmod_error mm_store_each_user(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_user *user),
+    void *context);
+/* All entries of a mailbox by rising unique number; mm_free() the array. */
+MM_CHECK enum mailmod_error
+mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,
+                      struct mm_store_entry **entries_out, size_t *count_out);
+/* A number drawn when the mailbox was made; part of its unique-ids, so that
+ * a mailbox made anew under the same name repeats none. */
+MM_CHECK enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
+                                                 uint64_t mailbox_id,
+                                                 uint32_t *tag_out);
+MM_CHECK enum mailmod_error
+mm_store_find_message(struct mm_store *store, uint64_t message_id,
+                      struct mm_store_message *message_out);
+/* Chunk `number` of a message into `out` (replacing it; cap MM_LIMIT_CHUNK);
+ * NOT_FOUND past the last one, STORAGE_DAMAGED when one is missing between. */
+MM_CHECK enum mailmod_error mm_store_read_chunk(struct mm_store *store,
+                                                uint64_t message_id,
+                                                unsigned number,
+                                                struct mm_buf *out);
+/* Destinations that have something due, the longest waiting first. */
+struct mm_store_destination {
+    char name[MM_STORE_DESTINATION_MAX];
+    int64_t next_attempt_ms; /* earliest */
+};
+MM_CHECK enum mailmod_error
+mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
+                           struct mm_store_destination *destinations_out,
+                           size_t count_max, size_t *count_out);
+/* Recipients of one destination, by next_attempt_ms, message, number: due ones
+ * with `now_ms`, all waiting ones with INT64_MAX. Starts after `skip` rows. */
+MM_CHECK enum mailmod_error mm_store_list_due(
+    struct mm_store *store, const char *destination, int64_t now_ms,
+    size_t skip,
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
+    void *context);
+/* Earliest next_attempt_ms of all waiting; INT64_MAX for none. */
+MM_CHECK enum mailmod_error mm_store_next_due(struct mm_store *store,
+                                              int64_t *next_attempt_ms_out);
+/* The queue for a person: each recipient with its message, oldest message
+ * first; message_id 0 is all. */
+MM_CHECK enum mailmod_error mm_store_each_recipient(
+    struct mm_store *store, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient),
+    void *context);
+/* A secret of this store, made with it: decoys of unknown users. */
+MM_CHECK enum mailmod_error mm_store_secret(struct mm_store *store,
+                                            uint8_t secret_out[32]);
+/* Changes when another process changed the store. */
+MM_CHECK enum mailmod_error mm_store_change_count(struct mm_store *store,
+                                                  uint64_t *count_out);
+/* Integrity check, for tools; the words go to `report_out`. thread: worker. */
+MM_CHECK enum mailmod_error mm_store_verify(struct mm_store *store,
+                                            struct mm_buf *report_out);
+/* For benchmarks and logs. */
+struct mm_store_counters {
+    uint64_t jobs;
+    uint64_t commits; /* each is one sync */
+};
+void mm_store_counters(const struct mm_store *store,
+                       struct mm_store_counters *counters_out);
+
+#endif
