@@ -1,0 +1,205 @@
+/* mailmod.h - an all-in-one mail system in one library.
+ *
+ * An instance receives mail by SMTP, keeps it on disk before it says 250,
+ * serves it by POP3, and sends mail out through MX hosts or a smarthost from a
+ * queue that retries for 24 hours.
+ *
+ * Life of an instance: mailmod_new, settings, mailmod_start, ... and then
+ * mailmod_stop (no new work), mailmod_drain (finish or cancel by a deadline),
+ * mailmod_free (join the threads, give back the memory). Several instances may
+ * live in one process; they share nothing.
+ *
+ * Threads: an instance starts threads of its own, with all signals blocked.
+ * Every function here may be called from any thread unless it says otherwise.
+ * An instance must be made after fork(), not before.
+ *
+ * Ownership: what is passed in is copied before the call returns; what a
+ * callback is given lives until the callback returns; texts that a function
+ * returns live as long as it says.
+ *
+ * Errors: every function that can fail returns an enum mailmod_error, 0 being
+ * success (mailmod/error.h); mailmod_last_error_text() has the words for the
+ * calling thread. No function prints, exits, aborts, installs a signal handler
+ * or changes the process in any other way.
+ *
+ * Versions: the ABI only grows. Structures that the host fills begin with
+ * their size, so that they can grow too. */
+#ifndef MAILMOD_H
+#define MAILMOD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mailmod/error.h"
+
+#if defined(_WIN32)
+#ifdef MAILMOD_BUILD
+#define MAILMOD_API __declspec(dllexport)
+#else
+#define MAILMOD_API
+#endif
+#elif defined(__GNUC__)
+#define MAILMOD_API __attribute__((visibility("default")))
+#else
+#define MAILMOD_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MAILMOD_VERSION "0.1.0"
+
+/* The version of the library that is loaded, such as "0.1.0"; static. */
+MAILMOD_API const char *mailmod_version(void);
+/* The general text of an error; static, never NULL. */
+MAILMOD_API const char *mailmod_error_text(enum mailmod_error error);
+/* The words for the last error of a call on this thread: which file, which
+ * key, which address. Lives until the next failing call on this thread. */
+MAILMOD_API const char *mailmod_last_error_text(void);
+
+/* ---- instances ------------------------------------------------------- */
+
+typedef struct mailmod mailmod;
+
+/* A new instance with the default configuration; nothing is opened yet.
+ * MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_new(mailmod **instance_out);
+
+/* Stops if need be, joins every thread, frees, and nulls the handle. Not from
+ * a callback. NULL does nothing. */
+MAILMOD_API void mailmod_free(mailmod **instance);
+
+/* Reads a configuration file (libconfig syntax, see docs/config.md) over the
+ * present settings. CONFIG: the mistakes, one a line with file, line and key,
+ * are the last error's text, and nothing was changed. A running instance goes
+ * on with what it has until mailmod_reload. */
+MAILMOD_API enum mailmod_error mailmod_load_config(mailmod *instance,
+                                                   const char *file);
+/* Sets one key, by its dotted name or an old name of the original engine, from
+ * text. UNKNOWN_NAME, ARGUMENT. Takes effect at start or mailmod_reload. */
+MAILMOD_API enum mailmod_error mailmod_set(mailmod *instance, const char *name,
+                                           const char *value);
+/* The value of a key as text, copied into `value_out` with a NUL. LIMIT when
+ * it does not fit, UNKNOWN_NAME. Secrets read as asterisks. */
+MAILMOD_API enum mailmod_error mailmod_get(mailmod *instance, const char *name,
+                                           char *value_out, size_t size);
+/* Checks the settings as a whole without starting. CONFIG. */
+MAILMOD_API enum mailmod_error mailmod_check(mailmod *instance);
+/* Brings a running instance to the present settings, as a whole or not at all:
+ * on an error the former ones stay in force. Certificates are read anew.
+ * Listeners, the data folder and thread counts change only with a restart;
+ * a changed value of those is CONFIG. */
+MAILMOD_API enum mailmod_error mailmod_reload(mailmod *instance);
+
+/* Opens the store, binds the listeners, starts the threads. On an error nothing
+ * is left behind and the call may be repeated. */
+MAILMOD_API enum mailmod_error mailmod_start(mailmod *instance);
+/* mailmod_start in two steps for a daemon that binds as root: `open` makes the
+ * data folder and binds the listeners, then the caller drops its rights, then
+ * mailmod_start does the rest. */
+MAILMOD_API enum mailmod_error mailmod_open_listeners(mailmod *instance);
+/* No new connections and no new deliveries; sessions are told 421 when they
+ * are between two commands. Returns at once. */
+MAILMOD_API enum mailmod_error mailmod_stop(mailmod *instance);
+/* After stop: waits until all sessions and deliveries ended, at most
+ * `deadline_ms`, then cuts what is left; what was acknowledged is on disk, what
+ * was not sent stays queued. Joins the threads: the instance can be started
+ * again. TIMEOUT tells that something was cut. Not from a callback. */
+MAILMOD_API enum mailmod_error mailmod_drain(mailmod *instance,
+                                             uint64_t deadline_ms);
+
+/* The port that a service is bound to ("smtp", "submission", "submissions",
+ * "pop3", "pop3s"), its first listener; 0 when it is not open. */
+MAILMOD_API int mailmod_port(mailmod *instance, const char *service);
+
+/* ---- log --------------------------------------------------------------- */
+
+enum mailmod_log_level {
+    MAILMOD_LOG_ERROR,
+    MAILMOD_LOG_WARNING,
+    MAILMOD_LOG_INFO,
+    MAILMOD_LOG_DEBUG,
+    MAILMOD_LOG_WIRE
+};
+/* One line, without line end, "component: text key=value ...". Called from any
+ * thread of the instance, also concurrently; must not call the library. */
+typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
+                               const char *line);
+/* Before start. NULL: silent, the default. */
+MAILMOD_API enum mailmod_error
+mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
+
+/* ---- administration: on a running or a stopped system ------------------- */
+
+/* These act on the data folder of the present settings, whether an instance in
+ * this or another process runs on it or not. */
+
+#define MAILMOD_USER_KEEP_PASSWORD 1u /* recoverable, so that APOP works */
+
+/* EXISTS, ARGUMENT (name or password not allowed), and the store's errors.
+ * `password` is wiped from the library's memory before it returns. */
+MAILMOD_API enum mailmod_error mailmod_user_add(mailmod *instance,
+                                                const char *name,
+                                                const char *password,
+                                                unsigned flags);
+MAILMOD_API enum mailmod_error mailmod_user_set_password(mailmod *instance,
+                                                         const char *name,
+                                                         const char *password,
+                                                         unsigned flags);
+/* The mailbox goes with the user. NOT_FOUND. */
+MAILMOD_API enum mailmod_error mailmod_user_remove(mailmod *instance,
+                                                   const char *name);
+struct mailmod_user {
+    size_t size; /* of this structure as the library filled it */
+    const char *name;
+    unsigned flags;
+};
+typedef void (*mailmod_on_user)(void *context, const struct mailmod_user *user);
+MAILMOD_API enum mailmod_error
+mailmod_user_list(mailmod *instance, mailmod_on_user on_user, void *context);
+
+struct mailmod_queue_entry { /* one recipient of one queued message */
+    size_t size;
+    const char *message; /* queue identifier */
+    const char *reverse_path;
+    const char *recipient;
+    const char *destination;
+    const char *last_reply;
+    uint64_t message_size;
+    int64_t arrival_ms, next_attempt_ms, expires_ms; /* since 1970, UTC */
+    unsigned attempts;
+    int is_held;
+};
+typedef void (*mailmod_on_queue_entry)(void *context,
+                                       const struct mailmod_queue_entry *entry);
+/* `message` NULL: all. */
+MAILMOD_API enum mailmod_error
+mailmod_queue_list(mailmod *instance, const char *message,
+                   mailmod_on_queue_entry on_entry, void *context);
+/* The message's octets, piece by piece. NOT_FOUND. */
+typedef void (*mailmod_on_octets)(void *context, const char *octets,
+                                  size_t size);
+MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
+                                                  const char *message,
+                                                  mailmod_on_octets on_octets,
+                                                  void *context);
+enum mailmod_queue_action {
+    MAILMOD_QUEUE_HOLD,
+    MAILMOD_QUEUE_RELEASE,
+    MAILMOD_QUEUE_FLUSH, /* try now */
+    MAILMOD_QUEUE_DELETE /* without a report to the sender */
+};
+/* `message` NULL: all. `count_out` (may be NULL): recipients that it met. */
+MAILMOD_API enum mailmod_error
+mailmod_queue_act(mailmod *instance, const char *message,
+                  enum mailmod_queue_action action, size_t *count_out);
+/* Integrity check of the store; STORAGE_DAMAGED with the words in the last
+ * error's text. */
+MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,51 @@
+/* thread: its loop, except where a function says any
+ * outbound.h - all that leaves: queue, routes, connections, reports.
+ *
+ * One value an instance, on one loop. It asks the queue what is due (on a
+ * worker), finds the way (route: smarthost, literal, MX, addresses), keeps
+ * connections to a destination while it has mail, pairs each with an SMTP
+ * client engine (delivery), and settles outcomes in the store with the reports
+ * that are due (bounce). */
+#ifndef MM_CLIENT_OUTBOUND_H
+#define MM_CLIENT_OUTBOUND_H
+
+#include "config/config.h"
+#include "io/io.h"
+#include "store/store.h"
+
+struct mm_outbound;
+
+struct mm_outbound_options {
+    struct mm_loop *loop;
+    struct mm_workers *workers;
+    struct mm_store *store;
+    const struct mm_log *log;
+    struct mm_config *config; /* a reference is taken */
+};
+
+/* thread: any, before the loop runs or after it stopped */
+MM_CHECK enum mailmod_error
+mm_outbound_new(struct mm_outbound **outbound_out,
+                const struct mm_outbound_options *options,
+                struct mm_buf *reason_out);
+void mm_outbound_free(struct mm_outbound **outbound);
+/* thread: any; from then on it delivers. */
+void mm_outbound_start(struct mm_outbound *outbound);
+/* thread: any. New settings; the former ones stay on an error (TLS files). */
+MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
+                                               struct mm_config *config,
+                                               struct mm_buf *reason_out);
+/* thread: any, cheap: something new is in the queue. */
+void mm_outbound_wake(struct mm_outbound *outbound);
+/* thread: any. No new attempts; running ones may end. */
+void mm_outbound_stop(struct mm_outbound *outbound);
+/* thread: any. Attempts and settlements still in work. */
+size_t mm_outbound_busy(const struct mm_outbound *outbound);
+/* thread: any. Cuts running attempts; their recipients stay queued. */
+void mm_outbound_cut(struct mm_outbound *outbound);
+/* thread: any. Where a forward-path's mail goes: what mm_store_recipient's
+ * destination must be. The smarthost's name when there is one. */
+void mm_outbound_destination(const struct mm_config *config, const char *domain,
+                             char text_out[MM_STORE_DESTINATION_MAX]);
+
+#endif

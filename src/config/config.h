@@ -1,0 +1,199 @@
+/* thread: any (a snapshot never changes)
+ * config.h - the configuration as one immutable, reference-counted snapshot.
+ *
+ * schema.c holds the one table: dotted key, old names, type, range, default,
+ * unit, what it means. From that table come parsing, checking, get and set by
+ * name, and docs/config.md. A builder is filled from a file and by single
+ * settings; mm_config_build checks it as a whole and freezes it. */
+#ifndef MM_CONFIG_CONFIG_H
+#define MM_CONFIG_CONFIG_H
+
+#include "base/buf.h"
+#include "base/netaddr.h"
+
+struct mm_string_list {
+    char **items;
+    size_t count;
+};
+struct mm_address_list { /* "127.0.0.1:2525, [::1]:2525" */
+    struct mm_netaddr *items;
+    size_t count;
+};
+struct mm_range_list { /* "127.0.0.0/8, ::1" */
+    struct mm_netrange *items;
+    size_t count;
+};
+
+enum mm_config_bare_newline {
+    MM_CONFIG_BARE_NEWLINE_REJECT,
+    MM_CONFIG_BARE_NEWLINE_NORMALIZE
+};
+enum mm_config_tls_policy {
+    MM_CONFIG_TLS_OFF,
+    MM_CONFIG_TLS_MAY,
+    MM_CONFIG_TLS_MUST,
+    MM_CONFIG_TLS_IMPLICIT
+};
+
+struct mm_config {
+    /* general */
+    char *host_name; /* "": the system's; resolved at build to a name */
+    char *data_folder;
+    char *run_as_user; /* daemon: "" stays what it is */
+    int log_level;     /* enum mm_log_level */
+    unsigned loops;    /* 0: one a processor */
+    unsigned workers;
+    uint64_t drain_ms; /* on stop: time for open sessions */
+    uint64_t free_space_min;
+
+    struct {                    /* TLS for all listeners */
+        char *certificate_file; /* "": none, unless self_signed */
+        char *key_file;
+        bool self_signed; /* make one in data_folder when there is none */
+        bool allows_tls_1_2;
+    } tls;
+
+    struct {                           /* domains and users here */
+        struct mm_string_list domains; /* lower case; the host's name too */
+        char *catch_all;               /* user; "" none */
+        char *postmaster;              /* user who gets postmaster's mail; ""
+                                          kept for the first user ... see docs */
+        char plus_separator[2];        /* "+"; "" off */
+        bool keeps_apop_passwords;     /* default of mailmodctl user add */
+    } local;
+
+    struct { /* all SMTP services */
+        struct mm_address_list smtp_listen, submission_listen,
+            submissions_listen;
+        uint64_t message_size_max;
+        unsigned recipients_max;
+        unsigned connections_max;
+        unsigned connections_per_address_max;
+        unsigned errors_max;
+        unsigned messages_per_connection_max;
+        unsigned received_max; /* loop guard */
+        enum mm_config_bare_newline bare_newline;
+        bool allows_clear_auth;
+        uint64_t greeting_ms, command_ms, data_ms, tls_ms, write_ms;
+        uint64_t session_ms;             /* longest life of a session */
+        struct mm_range_list relay_from; /* may relay on `smtp` without AUTH:
+                                            empty by default */
+        unsigned login_failures_max;     /* a session */
+        bool sender_must_match;          /* submission: sender is the login's */
+    } smtp;
+
+    struct {
+        struct mm_address_list pop3_listen, pop3s_listen;
+        unsigned connections_max;
+        unsigned connections_per_address_max;
+        unsigned errors_max;
+        bool allows_clear_login;
+        bool apop;
+        uint64_t idle_ms; /* RFC 1939 3: at least 10 minutes */
+        uint64_t tls_ms, write_ms;
+        unsigned login_failures_max;
+    } pop3;
+
+    struct {
+        uint64_t lifetime_ms;
+        uint64_t warn_after_ms;
+        unsigned *steps_s;
+        size_t step_count;
+        unsigned jitter_percent;
+        unsigned attempts_max;
+        unsigned destination_max;
+        unsigned recipients_max;
+        bool holds; /* accept and keep, deliver nothing */
+    } queue;
+
+    struct {           /* out */
+        unsigned port; /* of MX hosts: 25, other only in tests */
+        enum mm_config_tls_policy tls; /* off, may, must */
+        bool uses_ipv6, uses_ipv4;
+        uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
+            body_ms, end_ms, tls_ms, idle_ms;
+        struct mm_address_list source; /* at most one of each family */
+    } delivery;
+
+    struct {
+        char *host; /* "": direct delivery */
+        unsigned port;
+        enum mm_config_tls_policy tls;
+        bool verifies;
+        char *authority_file;
+        char *user;
+        char *password; /* secret: never printed */
+    } smarthost;
+
+    struct {
+        char *servers; /* "": the system's */
+        uint64_t timeout_ms;
+        unsigned tries;
+    } dns;
+};
+
+enum mm_config_type {
+    MM_CONFIG_BOOL,
+    MM_CONFIG_INT,      /* unsigned */
+    MM_CONFIG_SIZE,     /* octets; "10M", "64 KiB" */
+    MM_CONFIG_DURATION, /* kept in ms; "30s", "5m", "24h", number: seconds */
+    MM_CONFIG_TEXT,
+    MM_CONFIG_SECRET, /* text that is never printed */
+    MM_CONFIG_CHOICE,
+    MM_CONFIG_TEXT_LIST,
+    MM_CONFIG_ADDRESS_LIST,
+    MM_CONFIG_RANGE_LIST,
+    MM_CONFIG_STEP_LIST /* durations */
+};
+
+struct mm_config_key {
+    const char *name;     /* "smtp.message_size_max" */
+    const char *old_name; /* of the original engine, or NULL */
+    enum mm_config_type type;
+    const char *default_text;
+    uint64_t minimum, maximum;
+    const char *choices; /* "reject normalize" */
+    const char *help;    /* one or two sentences, for docs/config.md */
+    size_t offset;       /* in struct mm_config */
+};
+const struct mm_config_key *mm_config_keys(size_t *count_out);
+const struct mm_config_key *mm_config_find_key(const char *name); /* any name */
+
+struct mm_config_builder;
+MM_CHECK enum mailmod_error
+mm_config_builder_new(struct mm_config_builder **builder_out); /* defaults */
+/* A copy of a snapshot's settings, to change some. */
+MM_CHECK enum mailmod_error
+mm_config_builder_from(struct mm_config_builder **builder_out,
+                       const struct mm_config *config);
+void mm_config_builder_free(struct mm_config_builder **builder);
+/* Reads a whole file (libconfig syntax); every mistake is one line
+ * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any. The
+ * builder keeps its former values then. */
+MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,
+                                           const char *file,
+                                           struct mm_buf *mistakes_out);
+/* UNKNOWN_NAME, or ARGUMENT with words in `mistake_out` (may be NULL). */
+MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
+                                          const char *name, const char *value,
+                                          struct mm_buf *mistake_out);
+/* Checks what no single key can show (services with TLS need a certificate,
+ * ranges that depend on each other) and freezes. */
+MM_CHECK enum mailmod_error mm_config_build(struct mm_config_builder *builder,
+                                            struct mm_config **config_out,
+                                            struct mm_buf *mistakes_out);
+struct mm_config *mm_config_ref(struct mm_config *config);
+void mm_config_unref(struct mm_config **config);
+/* A value as text, in the form that mm_config_set reads. Secrets read as
+ * "********". UNKNOWN_NAME. */
+MM_CHECK enum mailmod_error mm_config_get(const struct mm_config *config,
+                                          const char *name,
+                                          struct mm_buf *value_out);
+/* Numbers, sizes, flags (0, 1); durations in seconds. ARGUMENT for texts. */
+MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
+                                                 const char *name,
+                                                 int64_t *value_out);
+bool mm_config_is_local_domain(const struct mm_config *config,
+                               const char *domain);
+
+#endif
