@@ -24,7 +24,9 @@ struct mm_heap {
 
 void mm_heap_init(struct mm_heap *heap, size_t count_max);
 void mm_heap_fini(struct mm_heap *heap);
-/* Memory for one node more than now; so a later add cannot fail. */
+/* LIMIT or MEMORY, and nothing is changed. A node that is in the heap already
+ * is moved to its new key, which cannot fail; memory is never given back
+ * before fini, so neither can a remove and an add of one node. */
 enum mailmod_error mm_heap_add(struct mm_heap *heap, struct mm_heap_node *node,
                                uint64_t key);
 void mm_heap_remove(struct mm_heap *heap, struct mm_heap_node *node);

@@ -16,6 +16,7 @@ struct mm_map {
     size_t capacity;
     size_t count;
     size_t count_max;
+    size_t tombs; /* removed places that a search still passes */
     uint64_t seed;
 };
 

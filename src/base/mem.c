@@ -1,0 +1,110 @@
+/* mem.c - the heap behind one door, so that every failure can be provoked.
+ *
+ * Owns the only mutable globals of the library: the fault counters of the
+ * tests. They are process-wide because an allocation has no context to carry
+ * them in, atomic because allocations come from all threads, and untouched
+ * until a test first calls mm_mem_set_fault(): a host pays one relaxed load.
+ * Promises zeroed memory from mm_alloc and mm_alloc_array, NULL (never an
+ * abort) when there is none, and a usable pointer for size 0.
+ * Thread: any. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_bool fault_is_counting;
+static atomic_ulong fault_count;  /* allocations since the last call */
+static atomic_ulong fault_number; /* the one to fail; 0 none */
+static atomic_bool fault_is_sticky;
+
+static int is_fault(void)
+{
+    if (!atomic_load_explicit(&fault_is_counting, memory_order_relaxed)) {
+        return 0;
+    }
+    unsigned long count = atomic_fetch_add(&fault_count, 1) + 1;
+    unsigned long number = atomic_load(&fault_number);
+    if (number == 0 || count < number) {
+        return 0;
+    }
+    return count == number || atomic_load(&fault_is_sticky);
+}
+
+void *mm_alloc(size_t size)
+{
+    return mm_alloc_array(1, size);
+}
+
+void *mm_alloc_array(size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size) {
+        return NULL;
+    }
+    if (is_fault()) {
+        return NULL;
+    }
+    /* calloc(0) may give NULL, which here would read as "out of memory". */
+    if (count == 0 || size == 0) {
+        return calloc(1, 1);
+    }
+    return calloc(count, size);
+}
+
+void *mm_realloc(void *memory, size_t size)
+{
+    if (is_fault()) {
+        return NULL;
+    }
+    /* realloc(p, 0) frees on some systems and not on others. */
+    return realloc(memory, size == 0 ? 1 : size);
+}
+
+void mm_free(void *memory)
+{
+    free(memory);
+}
+
+char *mm_strdup(const char *text)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    return mm_memdup0(text, strlen(text));
+}
+
+char *mm_memdup0(const void *bytes, size_t size)
+{
+    if (size == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = mm_alloc(size + 1);
+    if (copy != NULL && size > 0) {
+        memcpy(copy, bytes, size);
+    }
+    return copy;
+}
+
+void mm_secret_clear(void *memory, size_t size)
+{
+    /* Through volatile: a plain memset of memory that is freed next is a dead
+     * store, and compilers drop it. */
+    volatile unsigned char *at = memory;
+    while (size > 0) {
+        *at = 0;
+        at++;
+        size--;
+    }
+}
+
+unsigned long mm_mem_set_fault(unsigned long number, int sticky)
+{
+    atomic_store(&fault_number, 0);
+    unsigned long count = atomic_exchange(&fault_count, 0);
+    atomic_store(&fault_is_sticky, sticky != 0);
+    atomic_store(&fault_number, number);
+    atomic_store(&fault_is_counting, true);
+    return count;
+}
