@@ -3,7 +3,12 @@
  *
  * Messages are the decoded ones (no base64). Channel binding is not offered
  * ("n" and "y" are accepted, "p" refused). The verifier is what the store
- * keeps of a password: salt, iteration count, StoredKey, ServerKey. */
+ * keeps of a password: salt, iteration count, StoredKey, ServerKey.
+ *
+ * Names and passwords are taken as they are: no SASLprep (RFC 4013) mapping
+ * or normalization is applied. They must be UTF-8, not empty and without
+ * control characters; so ASCII credentials, and others that both sides type
+ * in the same form, work with every peer. */
 #ifndef MM_CRYPTO_SCRAM_H
 #define MM_CRYPTO_SCRAM_H
 
@@ -21,7 +26,9 @@ struct mm_scram_verifier {
     uint8_t server_key[MM_SHA256_SIZE];
 };
 
-/* Derives the verifier of a password; slow on purpose: worker threads only. */
+/* Derives the verifier of a password; slow on purpose: worker threads only.
+ * ARGUMENT for a password that is empty, no UTF-8 or has controls, and for
+ * iterations outside 1..MM_SCRAM_ITERATIONS_MAX. */
 MM_CHECK enum mailmod_error mm_scram_verifier_make(
     struct mm_scram_verifier *verifier_out, struct mm_span password,
     const uint8_t salt[MM_SCRAM_SALT_SIZE], uint32_t iterations);
@@ -36,16 +43,28 @@ mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
                         struct mm_span user_name,
                         const uint8_t secret[MM_SHA256_SIZE]);
 
+/* Law: START -> FIRST -> CHALLENGED -> OVER on either side; a call out of turn
+ * is STATE, and a failed message ends the exchange (OVER). */
+enum mm_scram_step {
+    MM_SCRAM_START,
+    MM_SCRAM_FIRST,
+    MM_SCRAM_CHALLENGED,
+    MM_SCRAM_OVER
+};
+
 struct mm_scram_server {
+    enum mm_scram_step step;
     struct mm_buf messages; /* client-first-bare, server-first: AuthMessage */
-    char nonce[64];
+    char nonce[160];        /* the client's, at most 128, and our 24 */
     char gs2_header[512];
     struct mm_scram_verifier verifier;
 };
 void mm_scram_server_init(struct mm_scram_server *server);
 void mm_scram_server_fini(struct mm_scram_server *server);
 /* client-first-message; gives the user name (NUL-terminated, saslname decoded)
- * and keeps the rest. `random` are 18 fresh octets for the nonce. */
+ * and keeps the rest. `random` are 18 fresh octets for the nonce. SYNTAX for
+ * what is no such message or asks for channel binding; AUTHENTICATION for an
+ * authorization identity other than the user name; TOO_LARGE. */
 MM_CHECK enum mailmod_error
 mm_scram_server_first(struct mm_scram_server *server, struct mm_span message,
                       const uint8_t random[18], char *user_name_out,
@@ -55,16 +74,17 @@ MM_CHECK enum mailmod_error
 mm_scram_server_challenge(struct mm_scram_server *server,
                           const struct mm_scram_verifier *verifier,
                           struct mm_buf *message_out);
-/* client-final-message: AUTHENTICATION when the proof is wrong, else OK and the
- * server-final-message. */
+/* client-final-message: AUTHENTICATION when the proof, the nonce or the
+ * channel-binding attribute is wrong, SYNTAX when it is no such message, else
+ * OK and the server-final-message. */
 MM_CHECK enum mailmod_error
 mm_scram_server_final(struct mm_scram_server *server, struct mm_span message,
                       struct mm_buf *message_out);
 
 struct mm_scram_client {
+    enum mm_scram_step step;
     struct mm_buf messages;
     char nonce[64];
-    char user_name[256];
     uint8_t server_signature[MM_SHA256_SIZE];
 };
 void mm_scram_client_init(struct mm_scram_client *client);
@@ -72,6 +92,9 @@ void mm_scram_client_fini(struct mm_scram_client *client);
 MM_CHECK enum mailmod_error
 mm_scram_client_first(struct mm_scram_client *client, const char *user_name,
                       const uint8_t random[18], struct mm_buf *message_out);
+/* Slow: as many rounds as the server asks for, from MM_SCRAM_ITERATIONS to
+ * MM_SCRAM_ITERATIONS_MAX; LIMIT outside. AUTHENTICATION when the nonce is not
+ * ours continued. */
 MM_CHECK enum mailmod_error
 mm_scram_client_final(struct mm_scram_client *client, struct mm_span challenge,
                       struct mm_span password, struct mm_buf *message_out);

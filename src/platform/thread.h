@@ -1,7 +1,8 @@
 /* thread: any
  * thread.h - threads, mutexes and conditions. Every thread of the library is
- * started here, with all signals blocked, so that a SIGPIPE, SIGTERM or any
- * other signal of the host's process is never delivered to one of ours. */
+ * started here, with all signals blocked but those of faults (SIGSEGV and the
+ * like), so that a SIGPIPE, SIGTERM or any other signal of the host's process
+ * is never delivered to one of ours. */
 #ifndef MM_PLATFORM_THREAD_H
 #define MM_PLATFORM_THREAD_H
 

@@ -1,0 +1,247 @@
+/* fs.c - the few file operations outside the store, on POSIX.
+ *
+ * Owns nothing between calls. Promises of mm_fs_replace: at every moment the
+ * path names the old content or the new, whole; after OK the new one survives
+ * a power cut (file synced before the rename, folder synced after it). A
+ * write may be short or interrupted; it is gone on with. A crash between the
+ * two may leave one file "<path>.XXXXXX", never a damaged <path>.
+ * Thread: worker, or any before start. */
+#define _GNU_SOURCE /* mkostemp: no descriptor without O_CLOEXEC */
+#include "platform/fs.h"
+#include "base/mem.h"
+#include "platform/posix/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 16384 };
+
+static enum mailmod_error make_one_folder(const char *path)
+{
+    struct stat status;
+    if (mkdir(path, 0700) == 0) {
+        return MAILMOD_OK;
+    }
+    int number = errno;
+    /* Asked only after the failure: another process may have been quicker,
+     * and a folder above may be one that we may not write to. */
+    if (stat(path, &status) == 0) {
+        return S_ISDIR(status.st_mode) ? MAILMOD_OK : MAILMOD_ERROR_EXISTS;
+    }
+    return mm_posix_error(number);
+}
+
+enum mailmod_error mm_fs_make_folder(const char *path)
+{
+    if (path[0] == '\0') {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    char *copy = mm_strdup(path);
+    if (copy == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    for (char *at = copy + 1; *at != '\0' && error == MAILMOD_OK; at++) {
+        if (*at == '/' && at[-1] != '/') {
+            *at = '\0';
+            error = make_one_folder(copy);
+            *at = '/';
+        }
+    }
+    if (error == MAILMOD_OK) {
+        error = make_one_folder(copy);
+    }
+    mm_free(copy);
+    return error;
+}
+
+bool mm_fs_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+bool mm_fs_is_writable_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+           access(path, W_OK | X_OK) == 0;
+}
+
+/* One read into the buffer; `is_end_out` at the end of the file. */
+static enum mailmod_error read_some(int file, struct mm_buf *out,
+                                    bool *is_end_out)
+{
+    char beyond;
+    char *at = &beyond;
+    size_t room = mm_buf_room(out);
+    if (room > 0) {
+        room = room < READ_SIZE ? room : READ_SIZE;
+        at = mm_buf_reserve(out, room);
+        if (at == NULL) {
+            return mm_buf_error(out);
+        }
+    }
+    ssize_t got = read(file, at, room > 0 ? room : 1);
+    if (got < 0) {
+        return errno == EINTR ? MAILMOD_OK : mm_posix_error(errno);
+    }
+    *is_end_out = got == 0;
+    if (got > 0 && room == 0) {
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    mm_buf_added(out, (size_t)got);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    bool is_end = false;
+    size_t size_before = mm_buf_size(out);
+    int file = mm_posix_open(path, O_RDONLY, 0);
+    if (file < 0) {
+        return mm_posix_error(errno);
+    }
+    while (error == MAILMOD_OK && !is_end) {
+        error = read_some(file, out, &is_end);
+    }
+    if (error != MAILMOD_OK) {
+        out->end = out->start + size_before;
+    }
+    mm_posix_close(file);
+    return error;
+}
+
+static enum mailmod_error write_all(int file, struct mm_span data)
+{
+    while (data.size > 0) {
+        ssize_t written = write(file, data.data, data.size);
+        if (written < 0 && errno != EINTR) {
+            return mm_posix_error(errno);
+        }
+        if (written > 0) {
+            data = mm_span_from(data, (size_t)written);
+        }
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error sync_file(int file)
+{
+    int result;
+    do {
+        result = fsync(file);
+    } while (result < 0 && errno == EINTR);
+    return result == 0 ? MAILMOD_OK : mm_posix_error(errno);
+}
+
+/* Makes the rename itself durable. */
+static enum mailmod_error sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    char *folder;
+    if (slash == NULL) {
+        folder = mm_strdup(".");
+    } else {
+        folder = mm_memdup0(path, size == 0 ? 1 : size);
+    }
+    if (folder == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    int descriptor = mm_posix_open(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (descriptor < 0) {
+        error = mm_posix_error(errno);
+    } else if (fsync(descriptor) != 0 && errno != EINVAL) {
+        /* EINVAL: a file system whose folders cannot be synced. */
+        error = mm_posix_error(errno);
+    }
+    mm_posix_close(descriptor);
+    mm_free(folder);
+    return error;
+}
+
+static enum mailmod_error write_temporary(char *path, struct mm_span data,
+                                          bool is_private)
+{
+    int file = mkostemp(path, O_CLOEXEC);
+    if (file < 0) {
+        return mm_posix_error(errno);
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    if (fchmod(file, is_private ? 0600 : 0644) != 0) {
+        error = mm_posix_error(errno);
+    }
+    if (error == MAILMOD_OK) {
+        error = write_all(file, data);
+    }
+    if (error == MAILMOD_OK) {
+        error = sync_file(file);
+    }
+    mm_posix_close(file);
+    if (error != MAILMOD_OK) {
+        unlink(path);
+    }
+    return error;
+}
+
+enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
+                                 bool is_private)
+{
+    static const char suffix[] = ".XXXXXX";
+    size_t size = strlen(path);
+    char *temporary = mm_alloc(size + sizeof suffix);
+    if (temporary == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    memcpy(temporary, path, size);
+    memcpy(temporary + size, suffix, sizeof suffix);
+    enum mailmod_error error = write_temporary(temporary, data, is_private);
+    if (error != MAILMOD_OK) {
+        goto done;
+    }
+    if (rename(temporary, path) != 0) {
+        error = mm_posix_error(errno);
+        unlink(temporary);
+        goto done;
+    }
+    error = sync_parent(path);
+done:
+    mm_free(temporary);
+    return error;
+}
+
+enum mailmod_error mm_fs_remove(const char *path)
+{
+    return unlink(path) == 0 ? MAILMOD_OK : mm_posix_error(errno);
+}
+
+bool mm_fs_is_exposed(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 &&
+           (status.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
+
+uint64_t mm_fs_free_space(const char *path)
+{
+    struct statvfs status;
+    int result;
+    do {
+        result = statvfs(path, &status);
+    } while (result < 0 && errno == EINTR);
+    uint64_t block = result == 0 ? (uint64_t)status.f_frsize : 0;
+    /* Zero sized volumes (proc and the like) say nothing of their room. */
+    if (block == 0 || status.f_blocks == 0 ||
+        (uint64_t)status.f_bavail > UINT64_MAX / block) {
+        return UINT64_MAX;
+    }
+    return (uint64_t)status.f_bavail * block;
+}

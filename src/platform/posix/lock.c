@@ -1,0 +1,76 @@
+/* lock.c - the exclusive lock on a file on POSIX.
+ *
+ * Owns one descriptor for as long as the lock is held. Open-file-description
+ * locks, and flock(2) where the system has none: both belong to the open
+ * file, so that a second instance in the same process is refused too (POSIX's
+ * own record locks are the process's, and closing any descriptor of the file
+ * drops them). The system drops the lock with the descriptor, whatever ends
+ * the process. The file stays: removing it would let two holders lock two
+ * files of one name.
+ * Thread: any. */
+#define _GNU_SOURCE /* F_OFD_SETLK */
+#include "base/mem.h"
+#include "platform/fs.h"
+#include "platform/posix/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+struct mm_file_lock {
+    int descriptor;
+};
+
+static int lock_whole(int descriptor)
+{
+    int result;
+#ifdef F_OFD_SETLK
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    result = fcntl(descriptor, F_OFD_SETLK, &range);
+    if (result == 0 || errno != EINVAL) {
+        return result;
+    }
+#endif
+    do {
+        result = flock(descriptor, LOCK_EX | LOCK_NB);
+    } while (result < 0 && errno == EINTR);
+    return result;
+}
+
+enum mailmod_error mm_file_lock_open(struct mm_file_lock **lock_out,
+                                     const char *path)
+{
+    struct mm_file_lock *lock = mm_alloc(sizeof *lock);
+    if (lock == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    lock->descriptor = mm_posix_open(path, O_RDWR | O_CREAT, 0600);
+    if (lock->descriptor < 0) {
+        error = mm_posix_error(errno);
+        goto done;
+    }
+    if (lock_whole(lock->descriptor) != 0) {
+        /* fcntl may say EACCES or EAGAIN, flock says EWOULDBLOCK. */
+        bool is_held =
+            errno == EACCES || errno == EAGAIN || errno == EWOULDBLOCK;
+        error = is_held ? MAILMOD_ERROR_BUSY : mm_posix_error(errno);
+        goto done;
+    }
+    *lock_out = lock;
+    lock = NULL;
+done:
+    mm_file_lock_close(&lock);
+    return error;
+}
+
+void mm_file_lock_close(struct mm_file_lock **lock)
+{
+    if (*lock == NULL) {
+        return;
+    }
+    mm_posix_close((*lock)->descriptor);
+    mm_free(*lock);
+    *lock = NULL;
+}

@@ -1,0 +1,241 @@
+/* thread.c - threads, mutexes and conditions on pthreads.
+ *
+ * Owns the heap object behind each. Promises that a new thread never runs a
+ * handler of the host: signals are blocked before it exists, since a mask set
+ * inside the thread would leave a gap (the mask is inherited). Signals of
+ * faults stay open: to block them when they arise is undefined, and the
+ * host's crash reporter wants them. Waits count on CLOCK_MONOTONIC, so that
+ * a step of the wall clock neither hurries nor stalls them.
+ * Thread: any. */
+#define _GNU_SOURCE /* pthread_setname_np, sched_getaffinity */
+#include "platform/thread.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 16 /* Linux: 15 octets and a NUL */ };
+
+struct mm_thread {
+    pthread_t handle; /* the starter's: pthread_create fills it, for join */
+    pthread_t self;   /* the thread's own, valid once it is started */
+    atomic_bool is_started;
+    char name[NAME_SIZE];
+    void (*run)(void *context);
+    void *context;
+};
+
+struct mm_mutex {
+    pthread_mutex_t mutex;
+};
+
+struct mm_condition {
+    pthread_cond_t condition;
+};
+
+static enum mailmod_error error_of(int number)
+{
+    return number == ENOMEM || number == EAGAIN ? MAILMOD_ERROR_MEMORY
+                                                : MAILMOD_ERROR_SYSTEM;
+}
+
+static void *run_thread(void *context)
+{
+    struct mm_thread *thread = context;
+    thread->self = pthread_self();
+    atomic_store(&thread->is_started, true);
+    pthread_setname_np(thread->self, thread->name);
+    thread->run(thread->context);
+    return NULL;
+}
+
+static void fill_blocked(sigset_t *set)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                                 SIGTRAP, SIGSYS, SIGABRT};
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        sigdelset(set, faults[i]);
+    }
+}
+
+enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
+                                   const char *name, void (*run)(void *context),
+                                   void *context)
+{
+    struct mm_thread *thread = mm_alloc(sizeof *thread);
+    if (thread == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    thread->run = run;
+    thread->context = context;
+    atomic_init(&thread->is_started, false);
+    snprintf(thread->name, sizeof thread->name, "%s", name);
+
+    sigset_t blocked;
+    sigset_t before;
+    fill_blocked(&blocked);
+    int result = pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    if (result == 0) {
+        result = pthread_create(&thread->handle, NULL, run_thread, thread);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    if (result != 0) {
+        mm_free(thread);
+        return error_of(result);
+    }
+    *thread_out = thread;
+    return MAILMOD_OK;
+}
+
+void mm_thread_join(struct mm_thread **thread)
+{
+    if (*thread == NULL) {
+        return;
+    }
+    int result = pthread_join((*thread)->handle, NULL);
+    assert(result == 0);
+    (void)result;
+    mm_free(*thread);
+    *thread = NULL;
+}
+
+bool mm_thread_is_current(const struct mm_thread *thread)
+{
+    /* A thread that has not started is not the one that asks. */
+    return thread != NULL && atomic_load(&thread->is_started) &&
+           pthread_equal(thread->self, pthread_self());
+}
+
+enum mailmod_error mm_mutex_new(struct mm_mutex **mutex_out)
+{
+    struct mm_mutex *mutex = mm_alloc(sizeof *mutex);
+    if (mutex == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    int result = pthread_mutex_init(&mutex->mutex, NULL);
+    if (result != 0) {
+        mm_free(mutex);
+        return error_of(result);
+    }
+    *mutex_out = mutex;
+    return MAILMOD_OK;
+}
+
+void mm_mutex_free(struct mm_mutex **mutex)
+{
+    if (*mutex == NULL) {
+        return;
+    }
+    pthread_mutex_destroy(&(*mutex)->mutex);
+    mm_free(*mutex);
+    *mutex = NULL;
+}
+
+void mm_mutex_lock(struct mm_mutex *mutex)
+{
+    int result = pthread_mutex_lock(&mutex->mutex);
+    assert(result == 0);
+    (void)result;
+}
+
+void mm_mutex_unlock(struct mm_mutex *mutex)
+{
+    int result = pthread_mutex_unlock(&mutex->mutex);
+    assert(result == 0);
+    (void)result;
+}
+
+static int init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    int result = pthread_condattr_init(&attributes);
+    if (result != 0) {
+        return result;
+    }
+    result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (result == 0) {
+        result = pthread_cond_init(condition, &attributes);
+    }
+    pthread_condattr_destroy(&attributes);
+    return result;
+}
+
+enum mailmod_error mm_condition_new(struct mm_condition **condition_out)
+{
+    struct mm_condition *condition = mm_alloc(sizeof *condition);
+    if (condition == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    int result = init_condition(&condition->condition);
+    if (result != 0) {
+        mm_free(condition);
+        return error_of(result);
+    }
+    *condition_out = condition;
+    return MAILMOD_OK;
+}
+
+void mm_condition_free(struct mm_condition **condition)
+{
+    if (*condition == NULL) {
+        return;
+    }
+    pthread_cond_destroy(&(*condition)->condition);
+    mm_free(*condition);
+    *condition = NULL;
+}
+
+void mm_condition_wait(struct mm_condition *condition, struct mm_mutex *mutex)
+{
+    pthread_cond_wait(&condition->condition, &mutex->mutex);
+}
+
+bool mm_condition_wait_for(struct mm_condition *condition,
+                           struct mm_mutex *mutex, uint64_t wait_ms)
+{
+    /* A year; more would only risk the range of time_t. */
+    const uint64_t wait_max_ms = UINT64_C(31536000000);
+    struct timespec until;
+    if (wait_ms > wait_max_ms) {
+        wait_ms = wait_max_ms;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return pthread_cond_timedwait(&condition->condition, &mutex->mutex,
+                                  &until) != ETIMEDOUT;
+}
+
+void mm_condition_signal(struct mm_condition *condition)
+{
+    pthread_cond_signal(&condition->condition);
+}
+
+void mm_condition_broadcast(struct mm_condition *condition)
+{
+    pthread_cond_broadcast(&condition->condition);
+}
+
+unsigned mm_processor_count(void)
+{
+    /* What this process may use: in a container that is often fewer than
+     * the machine has. */
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) {
+        return (unsigned)CPU_COUNT(&set);
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (unsigned)online : 1;
+}
