@@ -1,0 +1,114 @@
+/* line.c - collects CRLF lines under a cap.
+ *
+ * Owns the octets of one line, at most size_max and the CR that may end it.
+ * Promises: linear time whatever the pieces; memory never past the cap; after
+ * any line, good or flawed, the reader stands at the start of the next one.
+ *
+ * Lives on its conversation's thread. RFC 5321 2.3.8: CR and LF occur only
+ * together; RFC 1939 3 the same for POP3. */
+#include "wire/line.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+void mm_line_reader_init(struct mm_line_reader *reader, size_t size_max)
+{
+    *reader = (struct mm_line_reader){.size_max = size_max};
+    mm_buf_init(&reader->buf, size_max + 1);
+}
+
+void mm_line_reader_fini(struct mm_line_reader *reader)
+{
+    mm_line_wipe(reader);
+    mm_buf_fini(&reader->buf);
+}
+
+void mm_line_set_max(struct mm_line_reader *reader, size_t size_max)
+{
+    reader->size_max = size_max;
+    reader->buf.size_max = size_max + 1;
+}
+
+bool mm_line_has_part(const struct mm_line_reader *reader)
+{
+    return reader->is_over ||
+           (!reader->is_given && mm_buf_size(&reader->buf) > 0);
+}
+
+void mm_line_wipe(struct mm_line_reader *reader)
+{
+    if (reader->buf.data != NULL) {
+        mm_secret_clear(reader->buf.data, reader->buf.capacity);
+    }
+    mm_buf_clear(&reader->buf);
+    reader->is_given = false;
+    reader->is_over = false;
+    reader->after_cr = false;
+}
+
+/* Keeps what the cap allows of `piece`; false when there is no memory. */
+static bool keep(struct mm_line_reader *reader, struct mm_span piece)
+{
+    size_t room = mm_buf_room(&reader->buf);
+    size_t size = piece.size < room ? piece.size : room;
+    if (mm_buf_append(&reader->buf, piece.data, size) != MAILMOD_OK) {
+        return false;
+    }
+    if (piece.size > 0) {
+        reader->is_over = reader->is_over || size < piece.size;
+        reader->after_cr = piece.data[piece.size - 1] == '\r';
+    }
+    return true;
+}
+
+/* The LF has come: what is held is a line. */
+static void give(struct mm_line_reader *reader, struct mm_line *line_out)
+{
+    struct mm_span text = mm_buf_span(&reader->buf);
+    unsigned flaws = reader->after_cr ? 0 : MM_LINE_BARE_LF;
+    if (!reader->is_over && reader->after_cr) {
+        text.size--;
+    }
+    if (reader->is_over || text.size > reader->size_max) {
+        flaws |= MM_LINE_TOO_LONG;
+        text.size = reader->size_max;
+    }
+    if (text.size > 0 && memchr(text.data, '\r', text.size) != NULL) {
+        flaws |= MM_LINE_BARE_CR;
+    }
+    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
+        flaws |= MM_LINE_NUL;
+    }
+    *line_out = (struct mm_line){text, flaws};
+    reader->is_given = true;
+    reader->is_over = false;
+    reader->after_cr = false;
+}
+
+enum mm_line_result mm_line_read(struct mm_line_reader *reader,
+                                 struct mm_span input, size_t *used_out,
+                                 struct mm_line *line_out)
+{
+    *used_out = 0;
+    *line_out = (struct mm_line){mm_span(NULL, 0), 0};
+    if (reader->is_given) {
+        mm_buf_clear(&reader->buf);
+        reader->is_given = false;
+    }
+    if (input.size == 0) {
+        return MM_LINE_MORE;
+    }
+    const char *lf = memchr(input.data, '\n', input.size);
+    size_t size = lf != NULL ? (size_t)(lf - input.data) : input.size;
+    if (!keep(reader, mm_span(input.data, size))) {
+        return MM_LINE_NO_MEMORY;
+    }
+    if (lf == NULL) {
+        *used_out = size;
+        return MM_LINE_MORE;
+    }
+    *used_out = size + 1;
+    give(reader, line_out);
+    return MM_LINE_WHOLE;
+}
