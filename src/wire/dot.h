@@ -19,7 +19,12 @@ size_t mm_dot_write(struct mm_dot_writer *writer, struct mm_buf *out,
 enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
                                     struct mm_buf *out);
 
-/* Incoming: finds runs of body octets in the input without copying. */
+/* LINE_START and IN_LINE hold nothing back; AFTER_CR has given its CR out;
+ * AFTER_DOT holds back the dot that began a line, AFTER_DOT_CR also the CR.
+ * END is final. A CR or LF alone leads to IN_LINE, never to LINE_START: so no
+ * bare newline can be half of the end.
+ *
+ * Incoming: finds runs of body octets in the input without copying. */
 enum mm_dot_state {
     MM_DOT_LINE_START,
     MM_DOT_IN_LINE,
@@ -32,14 +37,16 @@ struct mm_dot_reader {
     enum mm_dot_state state;
     bool normalizes;       /* bare CR and LF become CRLF in what is given out */
     bool has_bare_newline; /* one was seen */
+    uint64_t line_size;    /* of the line now read */
     uint64_t line_size_max; /* longest line seen, without CRLF */
 };
 enum mm_dot_result { MM_DOT_MORE, MM_DOT_RUN, MM_DOT_DONE };
 void mm_dot_reader_init(struct mm_dot_reader *reader, bool normalizes);
 /* Takes octets from the front of `input`; `used_out` of them are done with.
  * RUN: `run_out` is the next piece of the unstuffed body (valid as long as the
- * input is). MORE: input is used up. DONE: the end was CRLF.CRLF and is used.
- */
+ * input is), and `used_out` may be 0 or more than its size. MORE: input is
+ * used up. DONE: the end was CRLF.CRLF and is used; the CRLF before the dot
+ * has been given out as the body's own. */
 enum mm_dot_result mm_dot_read(struct mm_dot_reader *reader,
                                struct mm_span input, size_t *used_out,
                                struct mm_span *run_out);
