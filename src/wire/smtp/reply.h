@@ -73,13 +73,17 @@ const struct mm_reply *mm_reply_get(enum mm_reply_id id);
 
 /* Writes the reply's lines; with `with_enhanced` the enhanced code leads each.
  * CR, other control characters and (without SMTPUTF8, so always) 8-bit octets
- * in the text become '?', so that nobody's text can forge a line. */
+ * in the text become '?', so that nobody's text can forge a line. A text
+ * line past RFC 5321's 512 octets goes on in another line of the reply. All of
+ * the reply is written or, with an error, nothing. An enhanced code that is
+ * not of the code's class is left out (RFC 2034 4). */
 enum mailmod_error mm_reply_write(struct mm_buf *out,
                                   const struct mm_reply *reply,
                                   bool with_enhanced);
 
 /* A reply that was received. The text lines have been joined by '\n' and
- * cleaned of control characters; 8-bit octets became '?' unless UTF-8. */
+ * cleaned of control characters; 8-bit octets became '?' unless UTF-8. An
+ * enhanced code stays in the text as it came. */
 struct mm_reply_in {
     int code;          /* 200..599 */
     char enhanced[12]; /* "" when absent or not of the code's class */
