@@ -11,7 +11,7 @@
 const char *mm_sasl_name(enum mm_sasl_mechanism mechanism);
 /* 0 when unknown; any case. */
 unsigned mm_sasl_find(struct mm_span name);
-/* " PLAIN LOGIN SCRAM-SHA-256": each with a blank before, strongest first. */
+/* " SCRAM-SHA-256 PLAIN LOGIN": each with a blank before, strongest first. */
 enum mailmod_error mm_sasl_write_names(struct mm_buf *out, unsigned mechanisms);
 /* authzid NUL authcid NUL password; SYNTAX for a wrong count of NULs, empty
  * authcid or password, too long, or not UTF-8. */
