@@ -143,7 +143,18 @@ enum mm_config_type {
     MM_CONFIG_TEXT_LIST,
     MM_CONFIG_ADDRESS_LIST,
     MM_CONFIG_RANGE_LIST,
-    MM_CONFIG_STEP_LIST /* durations */
+    MM_CONFIG_STEP_LIST, /* durations */
+    MM_CONFIG_LETTER     /* one character, or none */
+};
+
+/* What the text of a key must look like beyond its type. */
+enum mm_config_form {
+    MM_CONFIG_FORM_ANY,     /* printable, UTF-8 */
+    MM_CONFIG_FORM_HOST,    /* a host name, "" none */
+    MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
+    MM_CONFIG_FORM_USER,    /* no blanks, no at-sign */
+    MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
+    MM_CONFIG_FORM_NO_PORT  /* address list: without ports */
 };
 
 struct mm_config_key {
@@ -151,10 +162,12 @@ struct mm_config_key {
     const char *old_name; /* of the original engine, or NULL */
     enum mm_config_type type;
     const char *default_text;
-    uint64_t minimum, maximum;
-    const char *choices; /* "reject normalize" */
-    const char *help;    /* one or two sentences, for docs/config.md */
-    size_t offset;       /* in struct mm_config */
+    uint64_t minimum, maximum; /* value; ms; octets of a text; items of a list
+                                */
+    const char *choices;       /* "reject normalize" */
+    const char *help;          /* one or two sentences, for docs/config.md */
+    size_t offset;             /* in struct mm_config */
+    enum mm_config_form form;
 };
 const struct mm_config_key *mm_config_keys(size_t *count_out);
 const struct mm_config_key *mm_config_find_key(const char *name); /* any name */
@@ -178,7 +191,9 @@ MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                           const char *name, const char *value,
                                           struct mm_buf *mistake_out);
 /* Checks what no single key can show (services with TLS need a certificate,
- * ranges that depend on each other) and freezes. */
+ * ranges that depend on each other) and freezes a copy; the builder stays
+ * usable. An empty general.host_name stays empty: who knows the system sets it
+ * before (config knows no OS). CONFIG, one mistake a line. */
 MM_CHECK enum mailmod_error mm_config_build(struct mm_config_builder *builder,
                                             struct mm_config **config_out,
                                             struct mm_buf *mistakes_out);
@@ -195,5 +210,7 @@ MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                                  int64_t *value_out);
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);
+/* A password is among the values: the file should be its owner's alone. */
+bool mm_config_has_secret(const struct mm_config *config);
 
 #endif

@@ -1,0 +1,125 @@
+/* check.c - the configuration as a whole: settings that must fit together.
+ *
+ * Each rule is one line of words that begins with the key to change. All rules
+ * are tried, so that an operator sees every mistake at once.
+ * Thread: any. */
+#include "config/check.h"
+
+struct check {
+    const struct mm_config *config;
+    struct mm_buf *mistakes;
+    bool is_bad;
+};
+
+static void demand(struct check *check, bool is_good, const char *words)
+{
+    if (is_good) {
+        return;
+    }
+    check->is_bad = true;
+    if (check->mistakes != NULL) {
+        (void)mm_buf_append_cstr(check->mistakes, words);
+        (void)mm_buf_append_char(check->mistakes, '\n');
+    }
+}
+
+static void check_tls(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    bool has_certificate = c->tls.certificate_file[0] != '\0';
+    bool has_key = c->tls.key_file[0] != '\0';
+    demand(check, !has_certificate || has_key,
+           "tls.key_file: is missing, tls.certificate_file is set");
+    demand(check, !has_key || has_certificate,
+           "tls.certificate_file: is missing, tls.key_file is set");
+    bool has_tls = has_certificate || c->tls.self_signed;
+    demand(check, has_tls || c->smtp.submissions_listen.count == 0,
+           "submissions.listen: needs a certificate (tls.certificate_file or "
+           "tls.self_signed)");
+    demand(check, has_tls || c->pop3.pop3s_listen.count == 0,
+           "pop3s.listen: needs a certificate (tls.certificate_file or "
+           "tls.self_signed)");
+}
+
+static void check_counts(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    demand(check,
+           c->smtp.connections_per_address_max <= c->smtp.connections_max,
+           "smtp.connections_per_address_max: is above smtp.connections_max");
+    demand(check,
+           c->pop3.connections_per_address_max <= c->pop3.connections_max,
+           "pop3.connections_per_address_max: is above pop3.connections_max");
+    demand(check, c->queue.destination_max <= c->queue.attempts_max,
+           "queue.destination_max: is above queue.attempts_max");
+    demand(check, c->queue.warn_after_ms < c->queue.lifetime_ms,
+           "queue.warn_after: must be less than queue.lifetime");
+}
+
+static void check_outgoing(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    const struct mm_address_list *source = &c->delivery.source;
+    bool has_user = c->smarthost.user[0] != '\0';
+    bool has_password = c->smarthost.password[0] != '\0';
+    demand(check, c->delivery.uses_ipv4 || c->delivery.uses_ipv6,
+           "delivery.uses_ipv4: is off, and delivery.uses_ipv6 too");
+    demand(check,
+           source->count < 2 ||
+               source->items[0].family != source->items[1].family,
+           "delivery.source: has two addresses of one family");
+    demand(check, !has_user || has_password,
+           "smarthost.password: is missing, smarthost.user is set");
+    demand(check, has_user || !has_password,
+           "smarthost.user: is missing, smarthost.password is set");
+    demand(check, !has_user || c->smarthost.host[0] != '\0',
+           "smarthost.host: is missing, smarthost.user is set");
+}
+
+static bool is_shared(const struct mm_address_list *a,
+                      const struct mm_address_list *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t j = 0; j < b->count; j++) {
+            /* Port 0 is any free one, another each time. */
+            if (a->items[i].port != 0 && a->items[i].port == b->items[j].port &&
+                mm_netaddr_equal_ip(&a->items[i], &b->items[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_listeners(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    const struct mm_address_list *lists[] = {
+        &c->smtp.smtp_listen, &c->smtp.submission_listen,
+        &c->smtp.submissions_listen, &c->pop3.pop3_listen,
+        &c->pop3.pop3s_listen};
+    static const char *const words[] = {
+        "smtp.listen: has an address of another service",
+        "submission.listen: has an address of another service",
+        "submissions.listen: has an address of another service",
+        "pop3.listen: has an address of another service",
+        "pop3s.listen: has an address of another service"};
+    for (size_t i = 1; i < sizeof lists / sizeof lists[0]; i++) {
+        bool has_clash = false;
+        for (size_t j = 0; j < i; j++) {
+            has_clash = has_clash || is_shared(lists[i], lists[j]);
+        }
+        demand(check, !has_clash, words[i]);
+    }
+}
+
+enum mailmod_error mm_config_check(const struct mm_config *config,
+                                   struct mm_buf *mistakes_out)
+{
+    struct check check = {config, mistakes_out, false};
+    check_tls(&check);
+    check_counts(&check);
+    check_outgoing(&check);
+    check_listeners(&check);
+    return check.is_bad ? MAILMOD_ERROR_CONFIG : MAILMOD_OK;
+}

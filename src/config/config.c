@@ -1,0 +1,299 @@
+/* config.c - the builder and the frozen snapshot.
+ *
+ * Owns the memory of both. A snapshot is a copy of the builder's values with a
+ * reference count in front; nothing changes it, so any thread may read it as
+ * long as it holds a reference. Copies are made through the text form of each
+ * value: one way in and one way out, which the round-trip test holds exact.
+ * Thread: a builder is its owner's, a snapshot anybody's. */
+#include "config/config.h"
+#include "base/mem.h"
+#include "config/alias.h"
+#include "config/builder.h"
+#include "config/check.h"
+#include "config/value.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* No value is longer as text: 1000 domains or networks. */
+#define VALUE_TEXT_MAX (1024 * 1024)
+
+struct snapshot {
+    struct mm_config config; /* first: a config is its snapshot */
+    atomic_uint references;
+};
+
+const struct mm_config_key *mm_config_find_key(const char *name)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    const struct mm_config_alias *alias = mm_config_find_alias(name);
+    if (alias != NULL) {
+        name = alias->key;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0 ||
+            (keys[i].old_name != NULL && strcmp(keys[i].old_name, name) == 0)) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+static void values_fini(struct mm_config *config)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        mm_config_value_fini(&keys[i], config);
+    }
+}
+
+static void buf_wipe(struct mm_buf *buf)
+{
+    if (buf->data != NULL) {
+        mm_secret_clear(buf->data, buf->capacity);
+    }
+    mm_buf_fini(buf);
+}
+
+static enum mailmod_error copy_value(const struct mm_config_key *key,
+                                     const struct mm_config *from,
+                                     struct mm_config *to)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, VALUE_TEXT_MAX);
+    enum mailmod_error error = mm_config_value_format(key, from, &text);
+    if (error == MAILMOD_OK) {
+        error = mm_config_value_parse(key, mm_buf_span(&text), to, NULL);
+    }
+    buf_wipe(&text);
+    return error;
+}
+
+/* Into a zeroed configuration; on an error what came so far is given back. */
+static enum mailmod_error copy_values(const struct mm_config *from,
+                                      struct mm_config *to)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        enum mailmod_error error = copy_value(&keys[i], from, to);
+        if (error != MAILMOD_OK) {
+            values_fini(to);
+            return error;
+        }
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error set_defaults(struct mm_config *config)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        enum mailmod_error error = mm_config_value_parse(
+            &keys[i], mm_span_cstr(keys[i].default_text), config, NULL);
+        if (error != MAILMOD_OK) {
+            values_fini(config);
+            return error;
+        }
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error builder_new(struct mm_config_builder **builder_out,
+                                      const struct mm_config *from)
+{
+    struct mm_config_builder *builder = mm_alloc(sizeof *builder);
+    *builder_out = NULL;
+    if (builder == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = from == NULL
+                                   ? set_defaults(&builder->config)
+                                   : copy_values(from, &builder->config);
+    if (error != MAILMOD_OK) {
+        mm_free(builder);
+        return error;
+    }
+    *builder_out = builder;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_config_builder_new(struct mm_config_builder **builder_out)
+{
+    return builder_new(builder_out, NULL);
+}
+
+enum mailmod_error
+mm_config_builder_from(struct mm_config_builder **builder_out,
+                       const struct mm_config *config)
+{
+    return builder_new(builder_out, config);
+}
+
+void mm_config_builder_free(struct mm_config_builder **builder)
+{
+    if (*builder != NULL) {
+        values_fini(&(*builder)->config);
+        mm_free(*builder);
+        *builder = NULL;
+    }
+}
+
+void mm_config_builder_swap(struct mm_config_builder *a,
+                            struct mm_config_builder *b)
+{
+    struct mm_config config = a->config;
+    a->config = b->config;
+    b->config = config;
+}
+
+static enum mailmod_error set_alias(struct mm_config_builder *builder,
+                                    const struct mm_config_alias *alias,
+                                    const char *value,
+                                    struct mm_buf *mistake_out)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, 64);
+    enum mailmod_error error =
+        mm_config_alias_convert(alias, mm_span_cstr(value), &text, mistake_out);
+    if (error == MAILMOD_OK) {
+        error = mm_config_value_parse(mm_config_find_key(alias->key),
+                                      mm_buf_span(&text), &builder->config,
+                                      mistake_out);
+    }
+    mm_buf_fini(&text);
+    return error;
+}
+
+enum mailmod_error mm_config_set(struct mm_config_builder *builder,
+                                 const char *name, const char *value,
+                                 struct mm_buf *mistake_out)
+{
+    const struct mm_config_alias *alias = mm_config_find_alias(name);
+    if (alias != NULL) {
+        return set_alias(builder, alias, value, mistake_out);
+    }
+    const struct mm_config_key *key = mm_config_find_key(name);
+    if (key == NULL) {
+        if (mistake_out != NULL) {
+            (void)mm_buf_append_cstr(mistake_out, "there is no such key");
+        }
+        return MAILMOD_ERROR_UNKNOWN_NAME;
+    }
+    return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
+                                 mistake_out);
+}
+
+enum mailmod_error mm_config_build(struct mm_config_builder *builder,
+                                   struct mm_config **config_out,
+                                   struct mm_buf *mistakes_out)
+{
+    *config_out = NULL;
+    enum mailmod_error error = mm_config_check(&builder->config, mistakes_out);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct snapshot *snapshot = mm_alloc(sizeof *snapshot);
+    if (snapshot == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    error = copy_values(&builder->config, &snapshot->config);
+    if (error != MAILMOD_OK) {
+        mm_free(snapshot);
+        return error;
+    }
+    atomic_init(&snapshot->references, 1);
+    *config_out = &snapshot->config;
+    return MAILMOD_OK;
+}
+
+struct mm_config *mm_config_ref(struct mm_config *config)
+{
+    struct snapshot *snapshot = (struct snapshot *)(void *)config;
+    if (snapshot != NULL) {
+        atomic_fetch_add_explicit(&snapshot->references, 1,
+                                  memory_order_relaxed);
+    }
+    return config;
+}
+
+void mm_config_unref(struct mm_config **config)
+{
+    struct snapshot *snapshot = (struct snapshot *)(void *)*config;
+    *config = NULL;
+    if (snapshot != NULL &&
+        atomic_fetch_sub_explicit(&snapshot->references, 1,
+                                  memory_order_acq_rel) == 1) {
+        values_fini(&snapshot->config);
+        mm_free(snapshot);
+    }
+}
+
+enum mailmod_error mm_config_get(const struct mm_config *config,
+                                 const char *name, struct mm_buf *value_out)
+{
+    const struct mm_config_alias *alias = mm_config_find_alias(name);
+    if (alias != NULL) {
+        return mm_buf_append_u64(value_out,
+                                 mm_config_alias_number(alias, config));
+    }
+    const struct mm_config_key *key = mm_config_find_key(name);
+    if (key == NULL) {
+        return MAILMOD_ERROR_UNKNOWN_NAME;
+    }
+    if (key->type == MM_CONFIG_SECRET) {
+        /* Nothing about it, not even its length; but whether there is one. */
+        return mm_buf_append_cstr(
+            value_out, mm_config_has_secret(config) ? "********" : "");
+    }
+    return mm_config_value_format(key, config, value_out);
+}
+
+enum mailmod_error mm_config_get_number(const struct mm_config *config,
+                                        const char *name, int64_t *value_out)
+{
+    uint64_t value;
+    const struct mm_config_alias *alias = mm_config_find_alias(name);
+    if (alias != NULL) {
+        *value_out = (int64_t)mm_config_alias_number(alias, config);
+        return MAILMOD_OK;
+    }
+    const struct mm_config_key *key = mm_config_find_key(name);
+    if (key == NULL) {
+        return MAILMOD_ERROR_UNKNOWN_NAME;
+    }
+    enum mailmod_error error = mm_config_value_number(key, config, &value);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (key->type == MM_CONFIG_DURATION) {
+        /* Upwards: half a second must not read as "no time". */
+        value = value / 1000 + (value % 1000 != 0);
+    }
+    /* Every maximum of the schema is far below 2^63. */
+    *value_out = (int64_t)value;
+    return MAILMOD_OK;
+}
+
+bool mm_config_is_local_domain(const struct mm_config *config,
+                               const char *domain)
+{
+    if (config->host_name[0] != '\0' &&
+        mm_cstr_equal_nocase(config->host_name, domain)) {
+        return true;
+    }
+    for (size_t i = 0; i < config->local.domains.count; i++) {
+        if (mm_cstr_equal_nocase(config->local.domains.items[i], domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mm_config_has_secret(const struct mm_config *config)
+{
+    return config->smarthost.password[0] != '\0';
+}

@@ -1,0 +1,147 @@
+/* form.c - what the texts of the configuration must look like.
+ *
+ * The host name goes into the greeting, HELO and every Received field, so it
+ * must be one there (RFC 5321 4.1.2, RFC 1123 2.1). No text of any key may
+ * hold a control character: many of them end up in a protocol line or a log
+ * line. What is not ASCII must be UTF-8 (RFC 3629).
+ * Thread: any. */
+#include "base/limits.h"
+#include "config/value.h"
+
+bool mm_config_next_item(struct mm_span *rest, struct mm_span *item_out)
+{
+    size_t start = 0;
+    while (start < rest->size &&
+           (rest->data[start] == ',' || rest->data[start] == ' ' ||
+            rest->data[start] == '\t')) {
+        start++;
+    }
+    size_t end = start;
+    while (end < rest->size && rest->data[end] != ',' &&
+           rest->data[end] != ' ' && rest->data[end] != '\t') {
+        end++;
+    }
+    *item_out = mm_span(rest->data + start, end - start);
+    *rest = mm_span_from(*rest, end);
+    return item_out->size > 0;
+}
+
+static bool is_plain(struct mm_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < 32 || c == 127) {
+            return false;
+        }
+    }
+    return mm_span_is_utf8(text);
+}
+
+/* Labels of 1 to 63, letters, digits, hyphens inside. Underscores exist in
+ * names of real hosts and harm nobody. `allows_8bit`: U-labels (RFC 6531). */
+static bool is_name(struct mm_span text, bool allows_8bit)
+{
+    size_t label = 0;
+    if (text.size == 0 || text.size > MM_LIMIT_DOMAIN) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool is_edge =
+            label == 0 || i + 1 == text.size || text.data[i + 1] == '.';
+        if (c == '.') {
+            if (label == 0) {
+                return false;
+            }
+            label = 0;
+            continue;
+        }
+        if (!(mm_ascii_is_alnum(c) || c == '_' || (c == '-' && !is_edge) ||
+              (c >= 128 && allows_8bit))) {
+            return false;
+        }
+        label++;
+        if (label > 63) {
+            return false;
+        }
+    }
+    return label > 0;
+}
+
+/* RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
+static bool is_literal(struct mm_span text)
+{
+    struct mm_netaddr address;
+    if (text.size < 3 || text.data[0] != '[' ||
+        text.data[text.size - 1] != ']') {
+        return false;
+    }
+    struct mm_span inner = mm_span(text.data + 1, text.size - 2);
+    if (mm_span_starts_nocase(inner, "IPv6:")) {
+        inner = mm_span_from(inner, 5);
+    }
+    return mm_netaddr_parse_ip(inner, &address);
+}
+
+static bool is_user(struct mm_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == ' ' || text.data[i] == '@') {
+            return false;
+        }
+    }
+    return text.size <= MM_LIMIT_USER_NAME;
+}
+
+static bool is_servers(struct mm_span text)
+{
+    struct mm_span item;
+    struct mm_netaddr address;
+    while (mm_config_next_item(&text, &item)) {
+        if (!mm_netaddr_parse_ip(item, &address) &&
+            !mm_netaddr_parse(item, &address)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
+{
+    if (!is_plain(text)) {
+        return false;
+    }
+    switch (form) {
+    case MM_CONFIG_FORM_HOST:
+        return is_name(text, false);
+    case MM_CONFIG_FORM_DOMAIN:
+        return is_name(text, true) || is_literal(text);
+    case MM_CONFIG_FORM_USER:
+        return is_user(text);
+    case MM_CONFIG_FORM_SERVERS:
+        return is_servers(text);
+    case MM_CONFIG_FORM_ANY:
+    case MM_CONFIG_FORM_NO_PORT:
+        break;
+    }
+    return true;
+}
+
+const char *mm_config_form_text(enum mm_config_form form)
+{
+    switch (form) {
+    case MM_CONFIG_FORM_HOST:
+        return "a host name";
+    case MM_CONFIG_FORM_DOMAIN:
+        return "a domain or an address in brackets";
+    case MM_CONFIG_FORM_USER:
+        return "a user's name";
+    case MM_CONFIG_FORM_SERVERS:
+        return "addresses with or without ports";
+    case MM_CONFIG_FORM_NO_PORT:
+        return "addresses without ports";
+    case MM_CONFIG_FORM_ANY:
+        break;
+    }
+    return "UTF-8 text without control characters";
+}

@@ -1,0 +1,41 @@
+/* thread: the caller's
+ * source.h - the text of a configuration file with its includes put in.
+ *
+ * libconfig reads only what this has looked over: its own @include ends the
+ * process when the name is a folder's (its scanner calls exit), and numbers
+ * past 32 bits wrap around in it without a word. */
+#ifndef MM_CONFIG_SOURCE_H
+#define MM_CONFIG_SOURCE_H
+
+#include "base/buf.h"
+
+#define MM_CONFIG_SOURCE_MAX (1024 * 1024) /* octets in all */
+#define MM_CONFIG_SOURCE_FILES_MAX 64
+#define MM_CONFIG_SOURCE_DEPTH_MAX 8 /* includes in includes */
+
+struct mm_config_source_piece { /* where a run of lines came from */
+    size_t line;                /* of the whole text, from 1 */
+    size_t file;                /* index of its name */
+    size_t file_line;
+};
+
+struct mm_config_source {
+    struct mm_buf text; /* for libconfig */
+    char *files[MM_CONFIG_SOURCE_FILES_MAX];
+    size_t file_count;
+    struct mm_config_source_piece *pieces;
+    size_t piece_count;
+    size_t lines; /* begun so far */
+};
+
+void mm_config_source_init(struct mm_config_source *source);
+void mm_config_source_fini(struct mm_config_source *source);
+/* CONFIG with "file:line: what is wrong" (no line end) in `mistake_out`. */
+MM_CHECK enum mailmod_error
+mm_config_source_read(struct mm_config_source *source, const char *file,
+                      struct mm_buf *mistake_out);
+/* Where a line of the whole text came from. */
+void mm_config_source_locate(const struct mm_config_source *source, size_t line,
+                             const char **file_out, size_t *file_line_out);
+
+#endif
