@@ -1,0 +1,282 @@
+/* configdoc.c - writes docs/config.md and mailmod.cfg from the schema.
+ *
+ * mailmod-config-doc page | sample    on standard output
+ *
+ * The two files are checked in; the tests config.page_is_current and
+ * config.sample_is_current compare them with what this prints, so that a key,
+ * a range or a default is changed in src/config/schema.c and nowhere else.
+ * A build tool: it links the config module, not the library. */
+#include "config/alias.h"
+#include "config/config.h"
+#include "config/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct group {
+    const char *name;
+    const char *title;
+} groups[] = {
+    {"general", "The instance as a whole."},
+    {"tls", "TLS of all listeners."},
+    {"local", "Domains and users that are at home here."},
+    {"smtp", "Mail in: the smtp service, and what all SMTP services share."},
+    {"submission", "Mail in from users, with STARTTLS."},
+    {"submissions", "Mail in from users, with TLS from the first octet."},
+    {"pop3", "Mailboxes, and what both POP3 services share."},
+    {"pop3s", "Mailboxes with TLS from the first octet."},
+    {"queue", "When mail that goes out is tried again."},
+    {"delivery", "How mail goes out."},
+    {"smarthost", "A relay for all mail that goes out."},
+    {"dns", "How names are looked up."},
+};
+
+static bool is_in(const struct mm_config_key *key, const char *group)
+{
+    size_t size = strlen(group);
+    return strncmp(key->name, group, size) == 0 && key->name[size] == '.';
+}
+
+static const char *short_name(const struct mm_config_key *key)
+{
+    return strchr(key->name, '.') + 1;
+}
+
+static void print_quantity(enum mm_config_type type, uint64_t value)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, 64);
+    if (type == MM_CONFIG_SIZE) {
+        (void)mm_config_format_size(&text, value);
+    } else if (type == MM_CONFIG_DURATION) {
+        (void)mm_config_format_duration(&text, value);
+    } else {
+        (void)mm_buf_append_u64(&text, value);
+    }
+    const char *words = mm_buf_cstr(&text);
+    printf("%s", words == NULL ? "" : words);
+    mm_buf_fini(&text);
+}
+
+/* "number, 1 to 100" */
+static void print_type(const struct mm_config_key *key)
+{
+    static const char *const names[] = {
+        [MM_CONFIG_BOOL] = "true or false",
+        [MM_CONFIG_INT] = "number",
+        [MM_CONFIG_SIZE] = "size",
+        [MM_CONFIG_DURATION] = "time",
+        [MM_CONFIG_TEXT] = "text",
+        [MM_CONFIG_SECRET] = "secret text",
+        [MM_CONFIG_CHOICE] = "one of",
+        [MM_CONFIG_TEXT_LIST] = "list of domains",
+        [MM_CONFIG_ADDRESS_LIST] = "list of addresses",
+        [MM_CONFIG_RANGE_LIST] = "list of networks",
+        [MM_CONFIG_STEP_LIST] = "list of times",
+        [MM_CONFIG_LETTER] = "one sign or none",
+    };
+    printf("%s", names[key->type]);
+    switch (key->type) {
+    case MM_CONFIG_BOOL:
+    case MM_CONFIG_LETTER:
+        break;
+    case MM_CONFIG_CHOICE:
+        printf(" %s", key->choices);
+        break;
+    case MM_CONFIG_INT:
+    case MM_CONFIG_SIZE:
+    case MM_CONFIG_DURATION:
+        printf(", ");
+        print_quantity(key->type, key->minimum);
+        printf(" to ");
+        print_quantity(key->type, key->maximum);
+        break;
+    case MM_CONFIG_TEXT:
+    case MM_CONFIG_SECRET:
+        printf(", up to %u octets", (unsigned)key->maximum);
+        break;
+    default:
+        printf(", up to %u", (unsigned)key->maximum);
+        break;
+    }
+}
+
+static void print_page_head(void)
+{
+    puts("# Configuration\n"
+         "\n"
+         "This page is made from `src/config/schema.c` by "
+         "`mailmod-config-doc page`; change it there.\n"
+         "\n"
+         "`mailmodd` without a file runs with the defaults below: it listens "
+         "on 127.0.0.1 alone, on ports\n"
+         "that need no privilege, with a certificate of its own making and "
+         "its data in the folder\n"
+         "`mailmod-data` of the working directory. The file "
+         "[`mailmod.cfg`](../mailmod.cfg) sets every key to\n"
+         "its default; copy it and keep the lines that you change.\n"
+         "\n"
+         "The syntax is libconfig's. A group holds the keys of one service:\n"
+         "\n"
+         "```\n"
+         "smtp: {\n"
+         "    listen = \"*:25, [::]:25\";    # a text, or a list of texts\n"
+         "    recipients_max = 200;        # a number\n"
+         "    command_timeout = \"2m\";      # ms s m h d; a number: seconds\n"
+         "    message_size_max = \"64M\";    # K M G T, powers of 1024; a "
+         "number: octets\n"
+         "};\n"
+         "@include \"secrets.cfg\"          # a line of its own; relative to "
+         "this file\n"
+         "```\n"
+         "\n"
+         "An unknown key, a wrong type or a value out of its range is a "
+         "mistake that is told with file,\n"
+         "line and key; then nothing of the file counts. `mailmodd --check` "
+         "and `mailmodctl config check`\n"
+         "tell all mistakes at once. A configuration with its includes may "
+         "have 1 MiB. Texts are UTF-8\n"
+         "without control characters. A file that holds a password should be "
+         "readable by its owner alone;\n"
+         "passwords are never shown, neither by `mailmodctl config show` nor "
+         "in a mistake.\n"
+         "\n"
+         "Listeners, `general.data_folder`, `general.loops` and "
+         "`general.workers` change with a restart,\n"
+         "everything else with a reload (SIGHUP).\n"
+         "\n"
+         "Old names are those of the original engine. They may stand in the "
+         "file outside of all groups and\n"
+         "are taken by every function that takes a key.\n");
+}
+
+static void print_page_aliases(void)
+{
+    static const char *const words[] = {
+        [MM_CONFIG_ALIAS_PORT] = "a port on all IPv4 addresses of the system",
+        [MM_CONFIG_ALIAS_MAY] = "true is may, false is off",
+        [MM_CONFIG_ALIAS_MUST] = "true is must, false is may",
+    };
+    size_t count;
+    const struct mm_config_alias *aliases = mm_config_aliases(&count);
+    puts("## Old names that are converted\n"
+         "\n"
+         "| name | key | meaning |\n"
+         "|---|---|---|");
+    for (size_t i = 0; i < count; i++) {
+        printf("| `%s` | `%s` | %s |\n", aliases[i].name, aliases[i].key,
+               words[aliases[i].kind]);
+    }
+}
+
+static void print_page_key(const struct mm_config_key *key)
+{
+    printf("| `%s`", key->name);
+    if (key->old_name != NULL) {
+        printf("<br>old: `%s`", key->old_name);
+    }
+    printf(" | ");
+    print_type(key);
+    if (key->default_text[0] == '\0') {
+        printf(" | empty | %s |\n", key->help);
+    } else {
+        printf(" | `%s` | %s |\n", key->default_text, key->help);
+    }
+}
+
+static void print_page(void)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    print_page_head();
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        printf("## %s\n\n%s\n\n| key | type and range | default | meaning |\n"
+               "|---|---|---|---|\n",
+               groups[i].name, groups[i].title);
+        for (size_t j = 0; j < count; j++) {
+            if (is_in(&keys[j], groups[i].name)) {
+                print_page_key(&keys[j]);
+            }
+        }
+        putchar('\n');
+    }
+    print_page_aliases();
+}
+
+/* The words of `text` as comment lines of at most 76 columns. */
+static void print_comment(const char *text)
+{
+    size_t column = 0;
+    while (*text != '\0') {
+        size_t size = strcspn(text, " ");
+        if (column == 0 || column + 1 + size > 76) {
+            printf("%s    #", column == 0 ? "" : "\n");
+            column = 5;
+        }
+        printf(" %.*s", (int)size, text);
+        column += 1 + size;
+        text += size;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static bool is_quoted(const struct mm_config_key *key)
+{
+    return key->type != MM_CONFIG_BOOL && key->type != MM_CONFIG_INT;
+}
+
+static void print_sample_key(const struct mm_config_key *key)
+{
+    print_comment(key->help);
+    printf("    # (");
+    print_type(key);
+    printf(")\n    %s = %s%s%s;\n", short_name(key), is_quoted(key) ? "\"" : "",
+           key->default_text, is_quoted(key) ? "\"" : "");
+}
+
+static void print_sample(void)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    puts("# mailmod.cfg - every key with its default.\n"
+         "#\n"
+         "# Copy this file and keep what you change: what is not set has the "
+         "default\n"
+         "# that stands here. Sizes take K M G T (powers of 1024), times take "
+         "ms s m h d,\n"
+         "# lists are texts with commas or [\"a\", \"b\"]. docs/config.md says "
+         "more.\n"
+         "# Prove it with: mailmodd -c mailmod.cfg --check");
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        bool is_first = true;
+        printf("\n# %s\n%s: {\n", groups[i].title, groups[i].name);
+        for (size_t j = 0; j < count; j++) {
+            if (!is_in(&keys[j], groups[i].name)) {
+                continue;
+            }
+            if (!is_first) {
+                putchar('\n');
+            }
+            is_first = false;
+            print_sample_key(&keys[j]);
+        }
+        puts("};");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "page") == 0) {
+        print_page();
+    } else if (argc == 2 && strcmp(argv[1], "sample") == 0) {
+        print_sample();
+    } else {
+        fprintf(stderr, "usage: mailmod-config-doc page | sample\n");
+        return 2;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        return 1;
+    }
+    return 0;
+}
