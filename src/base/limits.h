@@ -16,6 +16,8 @@
 #define MM_LIMIT_LOCAL_PART 64
 #define MM_LIMIT_DOMAIN 255
 #define MM_LIMIT_PATH 256
+/* NOOP, RSET, VRFY, HELP and hellos in a row: more is no mail. */
+#define MM_LIMIT_EMPTY_COMMANDS 200
 /* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */
 #define MM_LIMIT_REPLY_LINE 2048
 /* All lines of one reply together, EHLO's list included. */

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "io/io.h"
 #include "store/store.h"
+#include "wire/addr/address.h"
 
 struct mm_outbound;
 
@@ -21,6 +22,13 @@ struct mm_outbound_options {
     struct mm_store *store;
     const struct mm_log *log;
     struct mm_config *config; /* a reference is taken */
+    /* The mailbox here of a sender who must get a report; NOT_FOUND when the
+     * address is not local. thread: any. */
+    enum mailmod_error (*find_mailbox)(void *context,
+                                       const struct mm_config *config,
+                                       const struct mm_address *address,
+                                       uint64_t *mailbox_id_out);
+    void *find_mailbox_context;
 };
 
 /* thread: any, before the loop runs or after it stopped */
@@ -37,6 +45,8 @@ MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
                                                struct mm_buf *reason_out);
 /* thread: any, cheap: something new is in the queue. */
 void mm_outbound_wake(struct mm_outbound *outbound);
+/* thread: any. An operator's flush: back-offs are forgotten, then as wake. */
+void mm_outbound_flush(struct mm_outbound *outbound);
 /* thread: any. No new attempts; running ones may end. */
 void mm_outbound_stop(struct mm_outbound *outbound);
 /* thread: any. Attempts and settlements still in work. */

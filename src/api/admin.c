@@ -1,0 +1,67 @@
+/* admin.c - the store of an instance for one piece of administration.
+ *
+ * Promises: a running instance's own store is used; else the data folder's is
+ * opened beside whoever runs on it, and closed again. Thread: any. */
+#include "api/instance.h"
+
+#define WORDS_MAX 4096
+
+static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
+{
+    struct mm_store_options options = {.data_folder =
+                                           admin->config->data_folder,
+                                       .mode = MM_STORE_SHARED,
+                                       .syncs = true,
+                                       .log = &admin->instance->log};
+    struct mm_buf reason;
+    enum mailmod_error error;
+
+    mm_buf_init(&reason, WORDS_MAX);
+    error = mm_store_open(&admin->store, &options, &reason);
+    if (error == MAILMOD_ERROR_NOT_FOUND && creates) {
+        mm_buf_clear(&reason);
+        options.mode = MM_STORE_EXCLUSIVE;
+        error = mm_store_open(&admin->store, &options, &reason);
+    }
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+    }
+    mm_buf_fini(&reason);
+    return error;
+}
+
+enum mailmod_error mm_admin_begin(struct mm_admin *admin,
+                                  struct mailmod *instance, bool creates)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    *admin = (struct mm_admin){.instance = instance};
+    if (instance == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    }
+    mm_mutex_lock(instance->mutex);
+    if (instance->store != NULL) {
+        admin->store = instance->store;
+        admin->config = mm_config_ref(instance->config);
+        return MAILMOD_OK;
+    }
+    admin->is_own = true;
+    error = mm_instance_config(instance, &admin->config);
+    if (error == MAILMOD_OK) {
+        error = open_store(admin, creates);
+    }
+    if (error != MAILMOD_OK) {
+        mm_config_unref(&admin->config);
+        mm_mutex_unlock(instance->mutex);
+    }
+    return error;
+}
+
+void mm_admin_end(struct mm_admin *admin)
+{
+    if (admin->is_own) {
+        mm_store_close(&admin->store);
+    }
+    mm_config_unref(&admin->config);
+    mm_mutex_unlock(admin->instance->mutex);
+}

@@ -1,0 +1,252 @@
+/* instance.c - making an instance, its settings and its log.
+ *
+ * Owns: the builder of the present settings and the log's adapter. Promises:
+ * no call changes what runs; mailmod_start and mailmod_reload take the settings
+ * as a whole. Thread: any; one mutex an instance. */
+#include "api/instance.h"
+
+#include "base/mem.h"
+#include "platform/net.h"
+
+#include <string.h>
+
+#define MISTAKES_MAX 65536
+#define LOG_LINE_MAX 4096
+
+static void write_log(void *context, enum mm_log_level level,
+                      const char *component, const char *text,
+                      const struct mm_log_field *fields, size_t count)
+{
+    struct mailmod *instance = context;
+    struct mm_buf line;
+    const char *rendered;
+
+    mm_buf_init(&line, LOG_LINE_MAX);
+    mm_log_render(&line, component, text, fields, count);
+    rendered = mm_buf_cstr(&line);
+    if (rendered != NULL) {
+        instance->on_log(instance->log_context, (enum mailmod_log_level)level,
+                         rendered);
+    }
+    mm_buf_fini(&line);
+}
+
+enum mailmod_error mailmod_new(mailmod **instance_out)
+{
+    struct mailmod *instance;
+    enum mailmod_error error;
+
+    if (instance_out == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "instance_out is NULL");
+    }
+    *instance_out = NULL;
+    instance = mm_alloc(sizeof *instance);
+    if (instance == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    atomic_init(&instance->log.level, MM_LOG_INFO);
+    error = mm_mutex_new(&instance->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_config_builder_new(&instance->builder);
+    }
+    if (error != MAILMOD_OK) {
+        mailmod_free(&instance);
+        return mm_fail(error, "%s", mm_error_text(error));
+    }
+    *instance_out = instance;
+    return MAILMOD_OK;
+}
+
+void mailmod_free(mailmod **instance_in)
+{
+    struct mailmod *instance;
+
+    if (instance_in == NULL || *instance_in == NULL) {
+        return;
+    }
+    instance = *instance_in;
+    *instance_in = NULL;
+    if (instance->state != MM_INSTANCE_NEW) {
+        (void)mailmod_stop(instance);
+        (void)mailmod_drain(instance, 0);
+    }
+    mm_config_builder_free(&instance->builder);
+    mm_mutex_free(&instance->mutex);
+    mm_free(instance);
+}
+
+enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
+{
+    struct mm_buf mistakes;
+    enum mailmod_error error;
+
+    if (instance == NULL || file == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    }
+    mm_buf_init(&mistakes, MISTAKES_MAX);
+    mm_mutex_lock(instance->mutex);
+    error = mm_config_load(instance->builder, file, &mistakes);
+    mm_mutex_unlock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &mistakes);
+    }
+    mm_buf_fini(&mistakes);
+    return error;
+}
+
+enum mailmod_error mailmod_set(mailmod *instance, const char *name,
+                               const char *value)
+{
+    struct mm_buf mistake;
+    enum mailmod_error error;
+
+    if (instance == NULL || name == NULL || value == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    }
+    mm_buf_init(&mistake, MISTAKES_MAX);
+    mm_mutex_lock(instance->mutex);
+    error = mm_config_set(instance->builder, name, value, &mistake);
+    mm_mutex_unlock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &mistake);
+    }
+    mm_buf_fini(&mistake);
+    return error;
+}
+
+static enum mailmod_error copy_value(struct mm_buf *value, char *value_out,
+                                     size_t size)
+{
+    if (!mm_span_copy(mm_buf_span(value), value_out, size)) {
+        return mm_fail(MAILMOD_ERROR_LIMIT, "the value needs %zu octets",
+                       mm_buf_size(value) + 1);
+    }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mailmod_get(mailmod *instance, const char *name,
+                               char *value_out, size_t size)
+{
+    struct mm_buf value;
+    enum mailmod_error error;
+
+    if (instance == NULL || name == NULL || value_out == NULL || size == 0) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
+    }
+    mm_buf_init(&value, MISTAKES_MAX);
+    mm_mutex_lock(instance->mutex);
+    error = mm_config_get(mm_config_peek(instance->builder), name, &value);
+    mm_mutex_unlock(instance->mutex);
+    if (error == MAILMOD_OK) {
+        error = copy_value(&value, value_out, size);
+    } else {
+        (void)mm_fail(error, "%s: %s", name, mm_error_text(error));
+    }
+    mm_buf_fini(&value);
+    return error;
+}
+
+/* Fills in the system's host name where the settings have none. */
+static enum mailmod_error fill_host_name(struct mm_config *config)
+{
+    char name[MM_LIMIT_DOMAIN + 1];
+    char *copy;
+
+    if (config->host_name[0] != '\0') {
+        return MAILMOD_OK;
+    }
+    if (mm_net_host_name(name, sizeof name) != MAILMOD_OK || name[0] == '\0') {
+        memcpy(name, "localhost", sizeof "localhost");
+    }
+    copy = mm_strdup(name);
+    if (copy == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_free(config->host_name);
+    config->host_name = copy;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_instance_config(struct mailmod *instance,
+                                      struct mm_config **config_out)
+{
+    struct mm_buf mistakes;
+    enum mailmod_error error;
+
+    mm_buf_init(&mistakes, MISTAKES_MAX);
+    error = mm_config_build(instance->builder, config_out, &mistakes);
+    if (error == MAILMOD_OK) {
+        error = fill_host_name(*config_out);
+    }
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &mistakes);
+        mm_config_unref(config_out);
+    }
+    mm_buf_fini(&mistakes);
+    return error;
+}
+
+enum mailmod_error mailmod_check(mailmod *instance)
+{
+    struct mm_config *config = NULL;
+    struct mm_settings *settings = NULL;
+    struct mm_buf reason;
+    enum mailmod_error error;
+
+    if (instance == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    }
+    mm_buf_init(&reason, MISTAKES_MAX);
+    mm_mutex_lock(instance->mutex);
+    error = mm_instance_config(instance, &config);
+    mm_mutex_unlock(instance->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_settings_new(&settings, config, &reason);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail_buf(error, &reason);
+        }
+    }
+    mm_settings_unref(&settings);
+    mm_config_unref(&config);
+    mm_buf_fini(&reason);
+    return error;
+}
+
+enum mailmod_error mailmod_set_log(mailmod *instance, mailmod_on_log on_log,
+                                   void *context)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (instance == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    }
+    mm_mutex_lock(instance->mutex);
+    if (instance->state != MM_INSTANCE_NEW) {
+        error = mm_fail(MAILMOD_ERROR_STATE,
+                        "the log is set before the instance starts");
+    } else {
+        instance->on_log = on_log;
+        instance->log_context = context;
+        instance->log.sink = on_log != NULL ? write_log : NULL;
+        instance->log.context = instance;
+    }
+    mm_mutex_unlock(instance->mutex);
+    return error;
+}
+
+int mailmod_port(mailmod *instance, const char *service)
+{
+    int port = 0;
+
+    if (instance == NULL || service == NULL) {
+        return 0;
+    }
+    mm_mutex_lock(instance->mutex);
+    for (int i = 0; instance->server != NULL && i < MM_SERVICE_COUNT; i++) {
+        if (strcmp(mm_service_name((enum mm_service)i), service) == 0) {
+            port = (int)mm_server_port(instance->server, (enum mm_service)i);
+        }
+    }
+    mm_mutex_unlock(instance->mutex);
+    return port;
+}

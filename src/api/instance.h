@@ -1,0 +1,77 @@
+/* thread: any; the instance's mutex guards all but what is said to be fixed
+ * instance.h - one mailmod instance: every part of the system, put together. */
+#ifndef MM_API_INSTANCE_H
+#define MM_API_INSTANCE_H
+
+#include "mailmod.h"
+
+#include "client/outbound.h"
+#include "config/config.h"
+#include "io/io.h"
+#include "platform/thread.h"
+#include "server/server.h"
+#include "store/store.h"
+
+#define MM_LOOPS_MAX 64
+
+/* The law: NEW -> OPEN (listeners bound) -> RUNNING -> STOPPING -> NEW. */
+enum mm_instance_state {
+    MM_INSTANCE_NEW,
+    MM_INSTANCE_OPEN,
+    MM_INSTANCE_RUNNING,
+    MM_INSTANCE_STOPPING
+};
+
+struct mailmod {
+    struct mm_mutex *mutex; /* one life-cycle or settings call at a time */
+    enum mm_instance_state state;
+    struct mm_config_builder *builder; /* the present settings */
+    struct mm_config *config;          /* what runs; NULL while NEW */
+    struct mm_log log;
+    mailmod_on_log on_log; /* fixed from start on */
+    void *log_context;
+
+    struct mm_loop *loops[MM_LOOPS_MAX];
+    size_t loop_count;
+    struct mm_workers *workers;
+    struct mm_store *store;
+    struct mm_settings *settings;
+    struct mm_server *server;
+    struct mm_outbound *outbound;
+};
+
+/* Keeps the words for mailmod_last_error_text() and returns the error. */
+enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
+    MM_PRINTF(2, 3);
+/* The same with words from a buffer; the error's own text when it is empty. */
+enum mailmod_error mm_fail_buf(enum mailmod_error error, struct mm_buf *words);
+
+/* The store of a stopped instance or another process's: opened for one piece
+ * of administration. A running instance gives its own. */
+struct mm_admin {
+    struct mailmod *instance;
+    struct mm_store *store;
+    struct mm_config *config;
+    bool is_own; /* opened here, closed at the end */
+};
+/* Locks the instance until mm_admin_end. With `creates` a data folder without
+ * a store gets one. */
+MM_CHECK enum mailmod_error
+mm_admin_begin(struct mm_admin *admin, struct mailmod *instance, bool creates);
+void mm_admin_end(struct mm_admin *admin);
+
+/* The mailbox of postmaster, who is always somebody (RFC 5321 4.5.1): made as
+ * a user without a usable password when there is none. thread: not a loop */
+MM_CHECK enum mailmod_error
+mm_ensure_postmaster(struct mm_store *store, const struct mm_config *config);
+/* Checks and stores; `replaces` changes a password. */
+struct mm_user_job {
+    struct mm_store_job job;
+    struct mm_store_user user;
+    bool replaces;
+};
+/* The present settings as a checked snapshot: host name filled in. */
+MM_CHECK enum mailmod_error mm_instance_config(struct mailmod *instance,
+                                               struct mm_config **config_out);
+
+#endif

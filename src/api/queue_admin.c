@@ -1,0 +1,203 @@
+/* queue_admin.c - the queue under an operator's hands, and the store's check.
+ *
+ * Promises: an action is one transaction, also while the daemon runs on the
+ * same folder; a message that is being sent meanwhile gets one consistent
+ * outcome (a settlement of a deleted recipient changes nothing).
+ * Thread: any but a loop's. */
+#include "api/instance.h"
+
+#include "platform/clock.h"
+
+#define WORDS_MAX 4096
+
+static enum mailmod_error parse_message(const char *message, uint64_t *id_out)
+{
+    *id_out = 0;
+    if (message == NULL || mm_message_id_parse(mm_span_cstr(message), id_out)) {
+        return MAILMOD_OK;
+    }
+    return mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: no queue identifier", message);
+}
+
+struct queue_visit {
+    mailmod_on_queue_entry on_entry;
+    void *context;
+    size_t count;
+};
+
+static bool visit_recipient(void *context,
+                            const struct mm_store_message *message,
+                            const struct mm_store_recipient *recipient)
+{
+    struct queue_visit *visit = context;
+    char identifier[MM_MESSAGE_ID_TEXT_MAX];
+    struct mailmod_queue_entry entry = {
+        .size = sizeof entry,
+        .message = identifier,
+        .reverse_path = message->reverse_path,
+        .recipient = recipient->path,
+        .destination = recipient->destination,
+        .last_reply = recipient->last_reply,
+        .message_size = message->size,
+        .arrival_ms = message->arrival_ms,
+        .next_attempt_ms = recipient->next_attempt_ms,
+        .expires_ms = recipient->expires_ms,
+        .attempts = recipient->attempts,
+        .is_held = recipient->state == MM_RECIPIENT_HELD};
+
+    mm_message_id_format(message->id, identifier);
+    visit->on_entry(visit->context, &entry);
+    visit->count++;
+    return true;
+}
+
+enum mailmod_error mailmod_queue_list(mailmod *instance, const char *message,
+                                      mailmod_on_queue_entry on_entry,
+                                      void *context)
+{
+    struct queue_visit visit = {on_entry, context, 0};
+    struct mm_admin admin;
+    uint64_t id;
+    enum mailmod_error error = parse_message(message, &id);
+
+    if (error == MAILMOD_OK && on_entry == NULL) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_admin_begin(&admin, instance, false);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_store_each_recipient(admin.store, id, visit_recipient, &visit);
+    mm_admin_end(&admin);
+    if (error == MAILMOD_OK && message != NULL && visit.count == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "%s: %s", message != NULL ? message : "queue",
+                         mm_error_text(error));
+}
+
+static enum mailmod_error read_chunks(struct mm_store *store, uint64_t id,
+                                      mailmod_on_octets on_octets,
+                                      void *context)
+{
+    struct mm_store_message message;
+    struct mm_buf chunk;
+    enum mailmod_error error = mm_store_find_message(store, id, &message);
+
+    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
+    for (unsigned i = 0; error == MAILMOD_OK; i++) {
+        error = mm_store_read_chunk(store, id, i, &chunk);
+        if (error == MAILMOD_ERROR_NOT_FOUND) {
+            error = MAILMOD_OK;
+            break;
+        }
+        if (error == MAILMOD_OK) {
+            on_octets(context, mm_buf_span(&chunk).data, mm_buf_size(&chunk));
+        }
+    }
+    mm_buf_fini(&chunk);
+    return error;
+}
+
+enum mailmod_error mailmod_queue_read(mailmod *instance, const char *message,
+                                      mailmod_on_octets on_octets,
+                                      void *context)
+{
+    struct mm_admin admin;
+    uint64_t id = 0;
+    enum mailmod_error error;
+
+    if (message == NULL || on_octets == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    }
+    error = parse_message(message, &id);
+    if (error == MAILMOD_OK) {
+        error = mm_admin_begin(&admin, instance, false);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = read_chunks(admin.store, id, on_octets, context);
+    mm_admin_end(&admin);
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "%s: %s", message, mm_error_text(error));
+}
+
+struct act_job {
+    struct mm_store_job job;
+    uint64_t id;
+    enum mm_queue_action action;
+    int64_t now_ms;
+    size_t count;
+};
+
+static enum mailmod_error run_act(struct mm_store_job *job,
+                                  struct mm_store_transaction *transaction)
+{
+    struct act_job *act = MM_LIST_OBJECT(job, struct act_job, job);
+
+    return mm_store_act(transaction, act->id, act->action, act->now_ms,
+                        &act->count);
+}
+
+enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
+                                     enum mailmod_queue_action action,
+                                     size_t *count_out)
+{
+    struct act_job act = {.job.run = run_act, .now_ms = mm_clock_wall_ms()};
+    struct mm_admin admin;
+    enum mailmod_error error = parse_message(message, &act.id);
+
+    if (error == MAILMOD_OK && (unsigned)action > MAILMOD_QUEUE_DELETE) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "no such action");
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_admin_begin(&admin, instance, false);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    act.action = (enum mm_queue_action)action;
+    error = mm_store_run(admin.store, &act.job);
+    if (error == MAILMOD_OK && instance->outbound != NULL) {
+        if (action == MAILMOD_QUEUE_FLUSH) {
+            mm_outbound_flush(instance->outbound);
+        }
+        mm_outbound_wake(instance->outbound);
+    }
+    mm_admin_end(&admin);
+    if (error == MAILMOD_OK && message != NULL && act.count == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (count_out != NULL) {
+        *count_out = act.count;
+    }
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "%s: %s", message != NULL ? message : "queue",
+                         mm_error_text(error));
+}
+
+enum mailmod_error mailmod_store_verify(mailmod *instance)
+{
+    struct mm_admin admin;
+    struct mm_buf report;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_buf_init(&report, WORDS_MAX);
+    error = mm_store_verify(admin.store, &report);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &report);
+    }
+    mm_buf_fini(&report);
+    mm_admin_end(&admin);
+    return error;
+}

@@ -1,0 +1,70 @@
+/* settings.c - the settings of an instance as a set: to defaults, and listed.
+ *
+ * Owns nothing: the builder is the instance's, under its mutex. Promises that
+ * a failed reset changes nothing and that the callback of a listing is called
+ * without a lock held, on a copy, so that it may call the instance.
+ * Thread: any. */
+#include "api/instance.h"
+
+#define SETTING_TEXT_MAX (1024 * 1024)
+
+enum mailmod_error mailmod_reset_config(mailmod *instance)
+{
+    struct mm_config_builder *fresh;
+    if (instance == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    }
+    enum mailmod_error error = mm_config_builder_new(&fresh);
+    if (error != MAILMOD_OK) {
+        return mm_fail(error, "%s", mm_error_text(error));
+    }
+    mm_mutex_lock(instance->mutex);
+    struct mm_config_builder *former = instance->builder;
+    instance->builder = fresh;
+    mm_mutex_unlock(instance->mutex);
+    mm_config_builder_free(&former);
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error list(const struct mm_config *config,
+                               mailmod_on_setting on_setting, void *context)
+{
+    size_t count;
+    const struct mm_config_key *keys = mm_config_keys(&count);
+    enum mailmod_error error = MAILMOD_OK;
+    struct mm_buf value;
+    mm_buf_init(&value, SETTING_TEXT_MAX);
+    for (size_t i = 0; i < count && error == MAILMOD_OK; i++) {
+        mm_buf_clear(&value);
+        error = mm_config_get(config, keys[i].name, &value);
+        const char *text = mm_buf_cstr(&value);
+        if (error == MAILMOD_OK && text == NULL) {
+            error = MAILMOD_ERROR_MEMORY;
+        }
+        if (error == MAILMOD_OK) {
+            on_setting(context, keys[i].name, text, keys[i].default_text,
+                       keys[i].help);
+        }
+    }
+    mm_buf_fini(&value);
+    return error;
+}
+
+enum mailmod_error mailmod_config_list(mailmod *instance,
+                                       mailmod_on_setting on_setting,
+                                       void *context)
+{
+    struct mm_config *config = NULL;
+    if (instance == NULL || on_setting == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
+    }
+    mm_mutex_lock(instance->mutex);
+    enum mailmod_error error = mm_config_peek(instance->builder, &config);
+    mm_mutex_unlock(instance->mutex);
+    if (error == MAILMOD_OK) {
+        error = list(config, on_setting, context);
+    }
+    mm_config_unref(&config);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s", mm_error_text(error));
+}

@@ -1,0 +1,272 @@
+/* users.c - users of an instance: add, change, remove, list.
+ *
+ * Promises: a password is kept as a SCRAM-SHA-256 verifier (RFC 7677), and
+ * recoverable only where the caller asked for it in so many words (APOP needs
+ * that, RFC 1939 7); it is wiped from our memory before a call returns.
+ * Thread: any but a loop's; deriving a verifier is slow on purpose. */
+#include "api/instance.h"
+
+#include "base/mem.h"
+#include "crypto/scram.h"
+#include "platform/random.h"
+
+#include <string.h>
+
+#define POSTMASTER "postmaster"
+
+/* A name that can stand in front of an "@", or a whole address; in lower
+ * case. Printable ASCII without blanks and what addresses quote. */
+static bool is_user_name(const char *name)
+{
+    const char *at = strchr(name, '@');
+
+    if (name[0] == '\0' || name[0] == '@' ||
+        strlen(name) >= MM_STORE_USER_MAX ||
+        (at != NULL && (at[1] == '\0' || strchr(at + 1, '@') != NULL))) {
+        return false;
+    }
+    for (; *name != '\0'; name++) {
+        if (!mm_ascii_is_printable(*name) || strchr(" \"<>(),:;\\[]", *name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_password(const char *password)
+{
+    size_t size = strlen(password);
+
+    if (size == 0 || size > MM_LIMIT_PASSWORD ||
+        !mm_span_is_utf8(mm_span(password, size))) {
+        return false;
+    }
+    for (; *password != '\0'; password++) {
+        if ((unsigned char)*password < ' ' || *password == 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum mailmod_error set_verifier(struct mm_store_user *user,
+                                       struct mm_span password)
+{
+    struct mm_scram_verifier verifier;
+    uint8_t salt[MM_SCRAM_SALT_SIZE];
+    enum mailmod_error error = mm_random(salt, sizeof salt);
+
+    if (error == MAILMOD_OK) {
+        error = mm_scram_verifier_make(&verifier, password, salt,
+                                       MM_SCRAM_ITERATIONS);
+    }
+    if (error == MAILMOD_OK) {
+        memcpy(user->salt, verifier.salt, sizeof user->salt);
+        user->iterations = verifier.iterations;
+        memcpy(user->stored_key, verifier.stored_key, sizeof user->stored_key);
+        memcpy(user->server_key, verifier.server_key, sizeof user->server_key);
+    }
+    mm_secret_clear(&verifier, sizeof verifier);
+    return error;
+}
+
+static enum mailmod_error run_user_job(struct mm_store_job *job,
+                                       struct mm_store_transaction *transaction)
+{
+    struct mm_user_job *user_job = MM_LIST_OBJECT(job, struct mm_user_job, job);
+
+    return user_job->replaces
+               ? mm_store_change_user(transaction, &user_job->user)
+               : mm_store_add_user(transaction, &user_job->user);
+}
+
+static enum mailmod_error
+run_remove_job(struct mm_store_job *job,
+               struct mm_store_transaction *transaction)
+{
+    return mm_store_remove_user(
+        transaction, MM_LIST_OBJECT(job, struct mm_user_job, job)->user.name);
+}
+
+static enum mailmod_error store_user(struct mm_store *store,
+                                     struct mm_user_job *job,
+                                     const char *password, unsigned flags)
+{
+    enum mailmod_error error = set_verifier(&job->user, mm_span_cstr(password));
+
+    job->user.has_password = (flags & MAILMOD_USER_KEEP_PASSWORD) != 0;
+    memset(job->user.password, 0, sizeof job->user.password);
+    if (job->user.has_password) {
+        memcpy(job->user.password, password, strlen(password));
+    }
+    job->job.run = run_user_job;
+    return error == MAILMOD_OK ? mm_store_run(store, &job->job) : error;
+}
+
+static enum mailmod_error check_user(const char *name, const char *password,
+                                     unsigned flags)
+{
+    if (name == NULL || !is_user_name(name)) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "a user name is letters, digits and what a local part "
+                       "has without quotes, with a domain after @ or none");
+    }
+    if (password == NULL || !is_password(password)) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "a password has 1 to %d octets of UTF-8 and no control "
+                       "characters",
+                       MM_LIMIT_PASSWORD);
+    }
+    if ((flags & ~MAILMOD_USER_KEEP_PASSWORD) != 0) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "unknown flags");
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error put_user(mailmod *instance, const char *name,
+                                   const char *password, unsigned flags,
+                                   bool replaces)
+{
+    struct mm_user_job job = {.replaces = replaces};
+    struct mm_admin admin;
+    enum mailmod_error error = check_user(name, password, flags);
+
+    if (error == MAILMOD_OK) {
+        error = mm_admin_begin(&admin, instance, !replaces);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    memcpy(job.user.name, name, strlen(name));
+    mm_ascii_lower_cstr(job.user.name);
+    if (replaces) {
+        error = mm_store_find_user(admin.store, job.user.name, &job.user);
+    }
+    if (error == MAILMOD_OK) {
+        error = store_user(admin.store, &job, password, flags);
+    }
+    mm_admin_end(&admin);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));
+    }
+    mm_secret_clear(&job, sizeof job);
+    return error;
+}
+
+enum mailmod_error mailmod_user_add(mailmod *instance, const char *name,
+                                    const char *password, unsigned flags)
+{
+    return put_user(instance, name, password, flags, false);
+}
+
+enum mailmod_error mailmod_user_set_password(mailmod *instance,
+                                             const char *name,
+                                             const char *password,
+                                             unsigned flags)
+{
+    return put_user(instance, name, password, flags, true);
+}
+
+enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
+{
+    struct mm_user_job job = {.job.run = run_remove_job};
+    struct mm_admin admin;
+    enum mailmod_error error;
+
+    if (name == NULL || !is_user_name(name)) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "that is no user name");
+    }
+    error = mm_admin_begin(&admin, instance, false);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    memcpy(job.user.name, name, strlen(name));
+    mm_ascii_lower_cstr(job.user.name);
+    error = mm_store_run(admin.store, &job.job);
+    mm_admin_end(&admin);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));
+    }
+    return error;
+}
+
+struct user_visit {
+    mailmod_on_user on_user;
+    void *context;
+};
+
+static bool visit_user(void *context, const struct mm_store_user *user)
+{
+    struct user_visit *visit = context;
+    struct mailmod_user shown = {
+        .size = sizeof shown,
+        .name = user->name,
+        .flags = user->has_password ? MAILMOD_USER_KEEP_PASSWORD : 0};
+
+    visit->on_user(visit->context, &shown);
+    return true;
+}
+
+enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
+                                     void *context)
+{
+    struct user_visit visit = {on_user, context};
+    struct mm_admin admin;
+    enum mailmod_error error;
+
+    if (on_user == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
+    }
+    error = mm_admin_begin(&admin, instance, false);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_store_each_user(admin.store, visit_user, &visit);
+    mm_admin_end(&admin);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s", mm_error_text(error));
+}
+
+/* A verifier that no password fits: nobody logs in until one is set. */
+static enum mailmod_error lock_out(struct mm_store_user *user)
+{
+    uint8_t random[MM_SHA256_SIZE];
+    enum mailmod_error error = mm_random(random, sizeof random);
+
+    if (error == MAILMOD_OK) {
+        error =
+            set_verifier(user, mm_span((const char *)random, sizeof random));
+    }
+    mm_secret_clear(random, sizeof random);
+    return error;
+}
+
+enum mailmod_error mm_ensure_postmaster(struct mm_store *store,
+                                        const struct mm_config *config)
+{
+    struct mm_user_job job = {.job.run = run_user_job};
+    const char *stand_in = config->local.postmaster;
+    enum mailmod_error error;
+
+    error = mm_store_find_user(
+        store, stand_in[0] != '\0' ? stand_in : POSTMASTER, &job.user);
+    if (error == MAILMOD_ERROR_NOT_FOUND && stand_in[0] != '\0') {
+        error = mm_store_find_user(store, POSTMASTER, &job.user);
+    }
+    if (error != MAILMOD_ERROR_NOT_FOUND) {
+        mm_secret_clear(&job, sizeof job);
+        return error == MAILMOD_OK
+                   ? MAILMOD_OK
+                   : mm_fail(error, "postmaster: %s", mm_error_text(error));
+    }
+    memset(&job.user, 0, sizeof job.user);
+    memcpy(job.user.name, POSTMASTER, sizeof POSTMASTER);
+    error = lock_out(&job.user);
+    if (error == MAILMOD_OK) {
+        error = mm_store_run(store, &job.job);
+    }
+    mm_secret_clear(&job, sizeof job);
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "postmaster: %s", mm_error_text(error));
+}

@@ -1,0 +1,329 @@
+/* auth.c - one login attempt: PLAIN, LOGIN, SCRAM-SHA-256, USER/PASS, APOP.
+ *
+ * Owns: the exchange's state, and the password while its check runs; it is
+ * wiped as soon as the verdict stands. Promises: no difference in verdict or in
+ * work done between an unknown user and a wrong password (a decoy verifier
+ * stands in); every compare is constant-time.
+ * Thread: the session's loop; `run_check` alone runs on a worker.
+ * RFC 4954, 5034 (the framing is the engines'), 4616, 5802, 7677, 1939 7. */
+#include "server/auth.h"
+
+#include "base/mem.h"
+#include "platform/random.h"
+#include "server/directory.h"
+#include "wire/sasl/sasl.h"
+
+#include <string.h>
+
+#define CHALLENGE_MAX 2048
+#define LOGIN_USER_PROMPT "Username:"
+#define LOGIN_PASSWORD_PROMPT "Password:"
+
+static void run_check(struct mm_job *job);
+static void check_done(struct mm_job *job);
+
+void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
+                  struct mm_workers *workers, struct mm_store *store,
+                  const struct mm_config *config,
+                  void (*on_done)(struct mm_auth *, enum mm_auth_verdict))
+{
+    memset(auth, 0, sizeof *auth);
+    auth->loop = loop;
+    auth->workers = workers;
+    auth->store = store;
+    auth->config = config;
+    auth->on_done = on_done;
+    mm_buf_init(&auth->challenge, CHALLENGE_MAX);
+    mm_scram_server_init(&auth->scram);
+    auth->job.loop = loop;
+    auth->job.run = run_check;
+    auth->job.done = check_done;
+}
+
+void mm_auth_fini(struct mm_auth *auth)
+{
+    mm_secret_clear(auth->password, sizeof auth->password);
+    mm_scram_server_fini(&auth->scram);
+    mm_buf_fini(&auth->challenge);
+}
+
+/* The user's record, or a decoy under which no password fits. OK either way
+ * unless the store itself failed. `is_known_out` decides at the very end. */
+static enum mailmod_error find_user(struct mm_auth *auth,
+                                    struct mm_store_user *user_out,
+                                    struct mm_scram_verifier *verifier_out,
+                                    bool *is_known_out)
+{
+    uint8_t secret[MM_SHA256_SIZE];
+    enum mailmod_error error;
+
+    memset(user_out, 0, sizeof *user_out);
+    error = mm_store_find_user(auth->store, auth->user_name, user_out);
+    *is_known_out = error == MAILMOD_OK;
+    if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
+        return error;
+    }
+    if (*is_known_out) {
+        memcpy(verifier_out->salt, user_out->salt, sizeof verifier_out->salt);
+        verifier_out->iterations = user_out->iterations;
+        memcpy(verifier_out->stored_key, user_out->stored_key,
+               sizeof verifier_out->stored_key);
+        memcpy(verifier_out->server_key, user_out->server_key,
+               sizeof verifier_out->server_key);
+        return MAILMOD_OK;
+    }
+    error = mm_store_secret(auth->store, secret);
+    if (error == MAILMOD_OK) {
+        error = mm_scram_verifier_decoy(verifier_out,
+                                        mm_span_cstr(auth->user_name), secret);
+    }
+    mm_secret_clear(secret, sizeof secret);
+    return error;
+}
+
+/* "alice@local.domain" logs in as "alice" when no user has the long name: a
+ * mail client sends the address more often than not. */
+static void settle_user_name(struct mm_auth *auth)
+{
+    struct mm_store_user user;
+    char *at;
+
+    mm_ascii_lower_cstr(auth->user_name);
+    at = strrchr(auth->user_name, '@');
+    if (at != NULL && mm_config_is_local_domain(auth->config, at + 1) &&
+        mm_store_find_user(auth->store, auth->user_name, &user) ==
+            MAILMOD_ERROR_NOT_FOUND) {
+        *at = '\0';
+    }
+    mm_secret_clear(&user, sizeof user);
+}
+
+static bool check_apop(const struct mm_auth *auth,
+                       const struct mm_store_user *user)
+{
+    uint8_t expected[MM_MD5_SIZE];
+    struct mm_buf text;
+    bool matches;
+
+    mm_buf_init(&text, sizeof auth->stamp + sizeof user->password);
+    (void)mm_buf_append_cstr(&text, auth->stamp);
+    (void)mm_buf_append_cstr(&text, user->has_password ? user->password : "-");
+    matches = mm_buf_error(&text) == MAILMOD_OK &&
+              mm_md5(mm_buf_span(&text), expected) == MAILMOD_OK &&
+              mm_constant_time_equal(
+                  mm_span((const char *)expected, sizeof expected),
+                  mm_span((const char *)auth->digest, sizeof auth->digest));
+    mm_secret_clear(text.data, text.capacity);
+    mm_buf_fini(&text);
+    return matches && user->has_password;
+}
+
+static void run_check(struct mm_job *job)
+{
+    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+    struct mm_store_user user;
+    struct mm_scram_verifier verifier;
+    bool is_known = false;
+    bool matches = false;
+    enum mailmod_error error;
+
+    settle_user_name(auth);
+    error = find_user(auth, &user, &verifier, &is_known);
+    if (error == MAILMOD_OK && auth->is_apop) {
+        matches = check_apop(auth, &user);
+    } else if (error == MAILMOD_OK) {
+        error = mm_scram_verifier_check(
+            &verifier, mm_span(auth->password, auth->password_size), &matches);
+    }
+    auth->mailbox_id = user.mailbox_id;
+    auth->verdict = error != MAILMOD_OK   ? MM_AUTH_TEMPORARY
+                    : matches && is_known ? MM_AUTH_OK
+                                          : MM_AUTH_REFUSED;
+    mm_secret_clear(auth->password, sizeof auth->password);
+    mm_secret_clear(&user, sizeof user);
+    mm_secret_clear(&verifier, sizeof verifier);
+}
+
+static void check_done(struct mm_job *job)
+{
+    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+
+    auth->is_busy = false;
+    auth->on_done(auth, auth->verdict);
+}
+
+static enum mm_auth_verdict start_check(struct mm_auth *auth)
+{
+    if (mm_workers_submit(auth->workers, &auth->job) != MAILMOD_OK) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+        return MM_AUTH_TEMPORARY;
+    }
+    auth->is_busy = true;
+    return MM_AUTH_WAIT;
+}
+
+enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
+                                      struct mm_span password)
+{
+    if (!mm_span_copy(user, auth->user_name, sizeof auth->user_name) ||
+        password.size > MM_LIMIT_PASSWORD) {
+        return MM_AUTH_REFUSED;
+    }
+    memcpy(auth->password, password.data, password.size);
+    auth->password_size = password.size;
+    auth->is_apop = false;
+    return start_check(auth);
+}
+
+enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
+                                  struct mm_span stamp, struct mm_span digest)
+{
+    if (!mm_span_copy(user, auth->user_name, sizeof auth->user_name) ||
+        !mm_span_copy(stamp, auth->stamp, sizeof auth->stamp) ||
+        digest.size != sizeof auth->digest) {
+        return MM_AUTH_REFUSED;
+    }
+    memcpy(auth->digest, digest.data, digest.size);
+    auth->is_apop = true;
+    return start_check(auth);
+}
+
+/* ---- SASL ---------------------------------------------------------------- */
+
+static enum mm_auth_verdict challenge_with(struct mm_auth *auth,
+                                           const char *text)
+{
+    mm_buf_clear(&auth->challenge);
+    return mm_buf_append_cstr(&auth->challenge, text) == MAILMOD_OK
+               ? MM_AUTH_CHALLENGE
+               : MM_AUTH_TEMPORARY;
+}
+
+/* RFC 4616. An authorization identity may only repeat the user. */
+static enum mm_auth_verdict step_plain(struct mm_auth *auth,
+                                       struct mm_span data)
+{
+    struct mm_span authzid;
+    struct mm_span authcid;
+    struct mm_span password;
+
+    if (mm_sasl_plain_parse(data, &authzid, &authcid, &password) !=
+        MAILMOD_OK) {
+        return MM_AUTH_SYNTAX;
+    }
+    if (authzid.size != 0 && !mm_span_equal(authzid, authcid)) {
+        return MM_AUTH_REFUSED;
+    }
+    return mm_auth_password(auth, authcid, password);
+}
+
+static enum mm_auth_verdict step_login(struct mm_auth *auth,
+                                       struct mm_span data)
+{
+    char name[MM_STORE_USER_MAX];
+
+    if (auth->step == 1) {
+        auth->step = 2;
+        if (data.size == 0 ||
+            !mm_span_copy(data, auth->user_name, sizeof auth->user_name)) {
+            return MM_AUTH_SYNTAX;
+        }
+        return challenge_with(auth, LOGIN_PASSWORD_PROMPT);
+    }
+    memcpy(name, auth->user_name, sizeof name);
+    return mm_auth_password(auth, mm_span_cstr(name), data);
+}
+
+static enum mm_auth_verdict scram_first(struct mm_auth *auth,
+                                        struct mm_span data)
+{
+    uint8_t random[18];
+    struct mm_scram_verifier verifier;
+    struct mm_store_user user;
+    bool is_known = false;
+    enum mailmod_error error = mm_random(random, sizeof random);
+
+    if (error != MAILMOD_OK) {
+        return MM_AUTH_TEMPORARY;
+    }
+    error = mm_scram_server_first(&auth->scram, data, random, auth->user_name,
+                                  sizeof auth->user_name);
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
+                                             : MM_AUTH_SYNTAX;
+    }
+    settle_user_name(auth);
+    error = find_user(auth, &user, &verifier, &is_known);
+    if (error == MAILMOD_OK) {
+        auth->mailbox_id = user.mailbox_id; /* 0: a decoy */
+        mm_buf_clear(&auth->challenge);
+        error = mm_scram_server_challenge(&auth->scram, &verifier,
+                                          &auth->challenge);
+    }
+    mm_secret_clear(&user, sizeof user);
+    mm_secret_clear(&verifier, sizeof verifier);
+    return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
+}
+
+static enum mm_auth_verdict scram_final(struct mm_auth *auth,
+                                        struct mm_span data)
+{
+    enum mailmod_error error;
+
+    mm_buf_clear(&auth->challenge);
+    error = mm_scram_server_final(&auth->scram, data, &auth->challenge);
+    if (error == MAILMOD_ERROR_MEMORY) {
+        return MM_AUTH_TEMPORARY;
+    }
+    if (error == MAILMOD_ERROR_SYNTAX) {
+        return MM_AUTH_SYNTAX;
+    }
+    return error == MAILMOD_OK && auth->mailbox_id != 0 ? MM_AUTH_CHALLENGE
+                                                        : MM_AUTH_REFUSED;
+}
+
+/* RFC 5802 5: first, final, and an empty response to the server's signature. */
+static enum mm_auth_verdict step_scram(struct mm_auth *auth,
+                                       struct mm_span data)
+{
+    switch (auth->step++) {
+    case 1:
+        return scram_first(auth, data);
+    case 2:
+        return scram_final(auth, data);
+    default:
+        return data.size == 0 ? MM_AUTH_OK : MM_AUTH_SYNTAX;
+    }
+}
+
+enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
+                                   enum mm_sasl_mechanism mechanism,
+                                   bool has_data, struct mm_span data)
+{
+    mm_scram_server_fini(&auth->scram);
+    mm_scram_server_init(&auth->scram);
+    auth->mechanism = mechanism;
+    auth->step = 1;
+    auth->mailbox_id = 0;
+    auth->user_name[0] = '\0';
+    if (has_data) {
+        return mm_auth_continue(auth, data);
+    }
+    return challenge_with(auth,
+                          mechanism == MM_SASL_LOGIN ? LOGIN_USER_PROMPT : "");
+}
+
+enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth, struct mm_span data)
+{
+    switch (auth->mechanism) {
+    case MM_SASL_PLAIN:
+        return step_plain(auth, data);
+    case MM_SASL_LOGIN:
+        return step_login(auth, data);
+    case MM_SASL_SCRAM_SHA_256:
+        return step_scram(auth, data);
+    case MM_SASL_CRAM_MD5:
+        break;
+    }
+    return MM_AUTH_SYNTAX;
+}

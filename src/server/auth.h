@@ -1,0 +1,68 @@
+/* thread: loop (the session's)
+ * auth.h - one login attempt, the same for SMTP and POP3.
+ *
+ * Drives a SASL mechanism, USER/PASS or APOP to a verdict. What is slow (a
+ * password against its verifier, on purpose) runs on a worker; on_done tells
+ * the verdict later. An unknown user takes the same steps as a known one and
+ * gets the same verdict as a wrong password. */
+#ifndef MM_SERVER_AUTH_H
+#define MM_SERVER_AUTH_H
+
+#include "crypto/scram.h"
+#include "io/io.h"
+#include "store/store.h"
+#include "wire/smtp/server.h"
+
+enum mm_auth_verdict {
+    MM_AUTH_WAIT,      /* on_done comes */
+    MM_AUTH_CHALLENGE, /* send auth->challenge, then mm_auth_continue */
+    MM_AUTH_OK,        /* auth->user_name, auth->mailbox_id */
+    MM_AUTH_REFUSED,
+    MM_AUTH_SYNTAX,   /* the client's message has not the mechanism's form */
+    MM_AUTH_TEMPORARY /* our fault: store or memory */
+};
+
+struct mm_auth {
+    struct mm_loop *loop;
+    struct mm_workers *workers;
+    struct mm_store *store;
+    const struct mm_config *config;
+    void (*on_done)(struct mm_auth *auth, enum mm_auth_verdict verdict);
+
+    enum mm_sasl_mechanism mechanism;
+    unsigned step;
+    struct mm_buf challenge;
+    struct mm_scram_server scram;
+    char user_name[MM_STORE_USER_MAX];
+    uint64_t mailbox_id;
+
+    /* The job's: touched by the worker while `is_busy`. */
+    struct mm_job job;
+    bool is_busy;
+    bool is_apop;
+    char password[MM_LIMIT_PASSWORD + 1];
+    size_t password_size;
+    char stamp[256];
+    uint8_t digest[MM_MD5_SIZE];
+    enum mm_auth_verdict verdict;
+};
+
+void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
+                  struct mm_workers *workers, struct mm_store *store,
+                  const struct mm_config *config,
+                  void (*on_done)(struct mm_auth *, enum mm_auth_verdict));
+void mm_auth_fini(struct mm_auth *auth); /* not while is_busy */
+
+enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
+                                   enum mm_sasl_mechanism mechanism,
+                                   bool has_data, struct mm_span data);
+enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth,
+                                      struct mm_span data);
+/* USER and PASS. */
+enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
+                                      struct mm_span password);
+/* RFC 1939 7: MD5 over the stamp and the password. */
+enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
+                                  struct mm_span stamp, struct mm_span digest);
+
+#endif

@@ -1,0 +1,127 @@
+/* directory.c - from an address to a mailbox.
+ *
+ * Promises: the order of directory.h, and nothing else decides. Names compare
+ * in lower case (RFC 5321 2.4 leaves that to the receiving system); the word
+ * postmaster in any case is always somebody (RFC 5321 4.5.1).
+ * Thread: any. Each look-up is a read by key that never waits for the writer.
+ */
+#include "server/directory.h"
+
+#include <string.h>
+
+#define POSTMASTER "postmaster"
+
+bool mm_directory_is_local(const struct mm_config *config,
+                           const struct mm_address *address,
+                           const struct mm_netaddr *local)
+{
+    switch (address->domain_form) {
+    case MM_DOMAIN_NONE:
+        return !address->is_null; /* "Postmaster" alone */
+    case MM_DOMAIN_NAME:
+        return mm_config_is_local_domain(config, address->domain);
+    case MM_DOMAIN_ADDRESS:
+        return local != NULL && mm_netaddr_equal_ip(&address->literal, local);
+    case MM_DOMAIN_GENERAL:
+        break;
+    }
+    return false;
+}
+
+static enum mailmod_error find_name(struct mm_store *store, const char *name,
+                                    uint64_t *mailbox_id_out)
+{
+    struct mm_store_user user;
+    enum mailmod_error error = mm_store_find_user(store, name, &user);
+
+    if (error == MAILMOD_OK) {
+        *mailbox_id_out = user.mailbox_id;
+    }
+    return error;
+}
+
+/* "local@domain" first, then "local". A local part that holds an "@" could
+ * name a user of another domain, so it never does. */
+static enum mailmod_error find_pair(struct mm_store *store, const char *local,
+                                    const char *domain,
+                                    uint64_t *mailbox_id_out)
+{
+    char name[MM_STORE_USER_MAX];
+    struct mm_buf text;
+    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
+
+    if (local[0] == '\0' || strchr(local, '@') != NULL) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_buf_init(&text, sizeof name - 1);
+    if (domain[0] != '\0' &&
+        mm_buf_appendf(&text, "%s@%s", local, domain) == MAILMOD_OK &&
+        mm_span_copy(mm_buf_span(&text), name, sizeof name)) {
+        error = find_name(store, name, mailbox_id_out);
+    }
+    mm_buf_fini(&text);
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        error = find_name(store, local, mailbox_id_out);
+    }
+    return error;
+}
+
+/* Cuts the plus part off `local`; false when there is none. */
+static bool cut_plus(const struct mm_config *config, char *local)
+{
+    char separator = config->local.plus_separator[0];
+    char *plus = separator != '\0' ? strchr(local, separator) : NULL;
+
+    if (plus == NULL || plus == local) {
+        return false;
+    }
+    *plus = '\0';
+    return true;
+}
+
+enum mailmod_error mm_directory_find(struct mm_store *store,
+                                     const struct mm_config *config,
+                                     const struct mm_address *address,
+                                     uint64_t *mailbox_id_out)
+{
+    char local[MM_LIMIT_LOCAL_PART + 1];
+    const char *domain =
+        address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
+    enum mailmod_error error;
+
+    memcpy(local, address->local_part, sizeof local);
+    mm_ascii_lower_cstr(local);
+    error = find_pair(store, local, domain, mailbox_id_out);
+    if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
+        error = find_pair(store, local, domain, mailbox_id_out);
+    }
+    if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0 &&
+        config->local.postmaster[0] != '\0') {
+        error = find_name(store, config->local.postmaster, mailbox_id_out);
+    }
+    if (error == MAILMOD_ERROR_NOT_FOUND &&
+        config->local.catch_all[0] != '\0') {
+        error = find_name(store, config->local.catch_all, mailbox_id_out);
+    }
+    return error;
+}
+
+bool mm_directory_owns(const struct mm_config *config, const char *user,
+                       const struct mm_address *address)
+{
+    char local[MM_LIMIT_LOCAL_PART + 1];
+    struct mm_span name;
+    struct mm_span domain;
+
+    if (address->is_null || !mm_directory_is_local(config, address, NULL)) {
+        return address->is_null;
+    }
+    memcpy(local, address->local_part, sizeof local);
+    mm_ascii_lower_cstr(local);
+    if (mm_span_cut(mm_span_cstr(user), '@', &name, &domain) &&
+        !mm_span_is(domain, address->domain)) {
+        return false;
+    }
+    return mm_span_is(name, local) ||
+           (cut_plus(config, local) && mm_span_is(name, local));
+}

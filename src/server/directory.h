@@ -1,0 +1,28 @@
+/* thread: any (point look-ups in the store)
+ * directory.h - whose mailbox an address is: local domains, users, plus
+ * addresses, postmaster, catch-all. */
+#ifndef MM_SERVER_DIRECTORY_H
+#define MM_SERVER_DIRECTORY_H
+
+#include "config/config.h"
+#include "store/store.h"
+#include "wire/addr/address.h"
+
+/* A local domain's address, "Postmaster" alone, or the literal of the address
+ * that the peer connected to (`local`, may be NULL). */
+bool mm_directory_is_local(const struct mm_config *config,
+                           const struct mm_address *address,
+                           const struct mm_netaddr *local);
+/* The mailbox of an address that is local. NOT_FOUND: no such user. In order:
+ * the user of that very domain, the user of all domains, both without the plus
+ * part, postmaster's stand-in, the catch-all. */
+MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
+                                              const struct mm_config *config,
+                                              const struct mm_address *address,
+                                              uint64_t *mailbox_id_out);
+/* Whether the login `user` may send as `address`: its own name in a local
+ * domain, plus part allowed. */
+bool mm_directory_owns(const struct mm_config *config, const char *user,
+                       const struct mm_address *address);
+
+#endif

@@ -1,0 +1,29 @@
+/* thread: any
+ * policy.h - who may send what to whom: pure decisions over a session's facts.
+ * Each gives NULL for yes, or the reply that refuses. */
+#ifndef MM_SERVER_POLICY_H
+#define MM_SERVER_POLICY_H
+
+#include "server/settings.h"
+#include "wire/addr/address.h"
+#include "wire/smtp/reply.h"
+
+struct mm_policy_facts {
+    const struct mm_config *config;
+    enum mm_service service;
+    struct mm_netaddr peer;
+    const char *user; /* logged in; NULL: not */
+};
+
+/* Whether this peer may submit mail for other systems: it is logged in, or
+ * its address is in smtp.relay_from; on the service `smtp` nobody may. */
+bool mm_policy_may_relay(const struct mm_policy_facts *facts);
+const struct mm_reply *
+mm_policy_check_sender(const struct mm_policy_facts *facts,
+                       const struct mm_address *reverse_path);
+/* For a forward-path that is not local. */
+const struct mm_reply *
+mm_policy_check_remote(const struct mm_policy_facts *facts,
+                       const struct mm_address *forward_path);
+
+#endif

@@ -1,0 +1,318 @@
+/* server.c - the listeners and the registry of sessions.
+ *
+ * Owns: listeners, the present settings snapshot, the counts of sessions. Lists
+ * of sessions belong to their loops and are touched only there; everything
+ * that threads share stands behind one mutex, held for a few instructions.
+ * Promises: all addresses are bound or none; after mm_server_stop no session
+ * begins; every session that began ends through its loop.
+ * Thread: any; `stop_loop` and `cut_loop` run on their loop. */
+#include "server/server_internal.h"
+
+#include "base/mem.h"
+#include "platform/random.h"
+
+#include <string.h>
+
+/* Addresses that the counts can hold at once; as many as sessions. */
+static size_t addresses_max(unsigned connections_max)
+{
+    return (size_t)connections_max + 1;
+}
+
+static void stop_loop(struct mm_task *task)
+{
+    struct mm_server_loop *server_loop =
+        MM_LIST_OBJECT(task, struct mm_server_loop, stop_task);
+
+    MM_LIST_EACH(node, &server_loop->sessions)
+    {
+        mm_session_stop(MM_LIST_OBJECT(node, struct mm_session, node));
+    }
+}
+
+static void cut_loop(struct mm_task *task)
+{
+    struct mm_server_loop *server_loop =
+        MM_LIST_OBJECT(task, struct mm_server_loop, cut_task);
+
+    MM_LIST_EACH(node, &server_loop->sessions)
+    {
+        mm_session_abort(MM_LIST_OBJECT(node, struct mm_session, node));
+    }
+}
+
+static enum mailmod_error init_server(struct mm_server *server,
+                                      const struct mm_server_options *options)
+{
+    const struct mm_config *config = options->settings->config;
+    uint64_t seeds[3];
+    enum mailmod_error error = mm_random(seeds, sizeof seeds);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    server->next_identifier = seeds[0];
+    mm_limits_init(&server->smtp_limits,
+                   addresses_max(config->smtp.connections_max), seeds[1]);
+    mm_limits_init(&server->pop3_limits,
+                   addresses_max(config->pop3.connections_max), seeds[2]);
+    server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
+    if (server->loops == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    for (size_t i = 0; i < options->loop_count; i++) {
+        server->loops[i].server = server;
+        server->loops[i].loop = options->loops[i];
+        mm_list_init(&server->loops[i].sessions);
+        server->loops[i].stop_task.run = stop_loop;
+        server->loops[i].cut_task.run = cut_loop;
+    }
+    error = mm_mutex_new(&server->mutex);
+    return error == MAILMOD_OK ? mm_mailbox_locks_new(&server->mailbox_locks)
+                               : error;
+}
+
+enum mailmod_error mm_server_new(struct mm_server **server_out,
+                                 const struct mm_server_options *options)
+{
+    struct mm_server *server = mm_alloc(sizeof *server);
+    enum mailmod_error error;
+
+    *server_out = NULL;
+    if (server == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    server->options = *options;
+    server->settings = mm_settings_ref(options->settings);
+    mm_list_init(&server->listeners);
+    atomic_init(&server->live_messages, 0);
+    error = init_server(server, options);
+    if (error != MAILMOD_OK) {
+        mm_server_free(&server);
+        return error;
+    }
+    *server_out = server;
+    return MAILMOD_OK;
+}
+
+static void close_listeners(struct mm_server *server)
+{
+    struct mm_list *node;
+
+    while ((node = mm_list_take_first(&server->listeners)) != NULL) {
+        struct mm_server_listener *listener =
+            MM_LIST_OBJECT(node, struct mm_server_listener, node);
+
+        mm_listener_close(&listener->listener);
+        mm_free(listener);
+    }
+}
+
+void mm_server_free(struct mm_server **server_in)
+{
+    struct mm_server *server = *server_in;
+
+    *server_in = NULL;
+    if (server == NULL) {
+        return;
+    }
+    close_listeners(server);
+    mm_settings_unref(&server->settings);
+    mm_mailbox_locks_free(&server->mailbox_locks);
+    mm_mutex_free(&server->mutex);
+    mm_limits_fini(&server->smtp_limits);
+    mm_limits_fini(&server->pop3_limits);
+    mm_free(server->loops);
+    mm_free(server);
+}
+
+void mm_server_attach(struct mm_server *server, struct mm_store *store,
+                      struct mm_workers *workers)
+{
+    server->store = store;
+    server->workers = workers;
+}
+
+static void on_connection(void *context, struct mm_conn *conn)
+{
+    struct mm_server_listener *listener = context;
+
+    mm_session_accept(listener->server, listener->service, conn);
+}
+
+static enum mailmod_error open_listener(struct mm_server *server,
+                                        enum mm_service service,
+                                        const struct mm_netaddr *address,
+                                        struct mm_buf *reason_out)
+{
+    struct mm_server_listener *listener = mm_alloc(sizeof *listener);
+    char text[MM_NETADDR_TEXT_MAX];
+    enum mailmod_error error;
+
+    if (listener == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    listener->server = server;
+    listener->service = service;
+    error = mm_listener_open(&listener->listener, server->options.loops,
+                             server->options.loop_count, address, on_connection,
+                             listener, server->options.log);
+    if (error != MAILMOD_OK) {
+        mm_netaddr_format(address, text);
+        (void)mm_buf_appendf(reason_out, "%s: cannot listen on %s: %s",
+                             mm_service_name(service), text,
+                             mm_error_text(error));
+        mm_free(listener);
+        return error;
+    }
+    mm_list_append(&server->listeners, &listener->node);
+    mm_netaddr_format(mm_listener_address(listener->listener), text);
+    MM_LOG(server->options.log, MM_LOG_INFO, "server", "listening",
+           MM_TEXT("service", mm_service_name(service)),
+           MM_TEXT("address", text));
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_server_listen(struct mm_server *server,
+                                    struct mm_buf *reason_out)
+{
+    for (int service = 0; service < MM_SERVICE_COUNT; service++) {
+        const struct mm_address_list *list = mm_service_listen(
+            server->settings->config, (enum mm_service)service);
+
+        for (size_t i = 0; i < list->count; i++) {
+            enum mailmod_error error = open_listener(
+                server, (enum mm_service)service, &list->items[i], reason_out);
+
+            if (error != MAILMOD_OK) {
+                close_listeners(server);
+                return error;
+            }
+        }
+    }
+    return MAILMOD_OK;
+}
+
+unsigned mm_server_port(const struct mm_server *server, enum mm_service service)
+{
+    for (struct mm_list *node = server->listeners.next;
+         node != &server->listeners; node = node->next) {
+        struct mm_server_listener *listener =
+            MM_LIST_OBJECT(node, struct mm_server_listener, node);
+
+        if (listener->service == service) {
+            return mm_listener_address(listener->listener)->port;
+        }
+    }
+    return 0;
+}
+
+void mm_server_set_settings(struct mm_server *server,
+                            struct mm_settings *settings)
+{
+    struct mm_settings *former;
+
+    mm_mutex_lock(server->mutex);
+    former = server->settings;
+    server->settings = mm_settings_ref(settings);
+    mm_mutex_unlock(server->mutex);
+    mm_settings_unref(&former);
+}
+
+void mm_server_stop(struct mm_server *server)
+{
+    bool is_first;
+
+    mm_mutex_lock(server->mutex);
+    is_first = !server->is_stopped;
+    server->is_stopped = true;
+    mm_mutex_unlock(server->mutex);
+    if (!is_first) {
+        return;
+    }
+    close_listeners(server);
+    for (size_t i = 0; i < server->options.loop_count; i++) {
+        mm_loop_post(server->loops[i].loop, &server->loops[i].stop_task);
+    }
+}
+
+size_t mm_server_busy(struct mm_server *server)
+{
+    size_t count;
+
+    mm_mutex_lock(server->mutex);
+    count = server->smtp_limits.total + server->pop3_limits.total;
+    mm_mutex_unlock(server->mutex);
+    return count + atomic_load(&server->live_messages);
+}
+
+void mm_server_cut(struct mm_server *server)
+{
+    for (size_t i = 0; i < server->options.loop_count; i++) {
+        mm_loop_post(server->loops[i].loop, &server->loops[i].cut_task);
+    }
+}
+
+/* ---- what sessions call ----------------------------------------------------
+ */
+
+static bool count_in(struct mm_server *server, enum mm_service service,
+                     const struct mm_netaddr *peer)
+{
+    const struct mm_config *config = server->settings->config;
+
+    if (mm_service_is_pop3(service)) {
+        return mm_limits_enter(&server->pop3_limits, peer,
+                               config->pop3.connections_max,
+                               config->pop3.connections_per_address_max);
+    }
+    return mm_limits_enter(&server->smtp_limits, peer,
+                           config->smtp.connections_max,
+                           config->smtp.connections_per_address_max);
+}
+
+struct mm_settings *mm_server_enter(struct mm_server *server,
+                                    enum mm_service service,
+                                    const struct mm_netaddr *peer,
+                                    char *identifier_out, size_t size)
+{
+    struct mm_settings *settings = NULL;
+    uint64_t number = 0;
+    uint8_t bytes[8];
+
+    mm_mutex_lock(server->mutex);
+    if (!server->is_stopped && count_in(server, service, peer)) {
+        settings = mm_settings_ref(server->settings);
+        number = server->next_identifier++;
+    }
+    mm_mutex_unlock(server->mutex);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(number >> (56 - 8 * i));
+    }
+    if (settings != NULL && size > 2 * sizeof bytes) {
+        mm_hex(bytes, sizeof bytes, identifier_out);
+    }
+    return settings;
+}
+
+void mm_server_leave(struct mm_server *server, enum mm_service service,
+                     const struct mm_netaddr *peer)
+{
+    mm_mutex_lock(server->mutex);
+    mm_limits_leave(mm_service_is_pop3(service) ? &server->pop3_limits
+                                                : &server->smtp_limits,
+                    peer);
+    mm_mutex_unlock(server->mutex);
+}
+
+struct mm_server_loop *mm_server_loop(struct mm_server *server,
+                                      const struct mm_loop *loop)
+{
+    size_t i = 0;
+
+    while (i + 1 < server->options.loop_count &&
+           server->loops[i].loop != loop) {
+        i++;
+    }
+    return &server->loops[i];
+}

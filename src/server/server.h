@@ -1,0 +1,54 @@
+/* thread: any, except where said
+ * server.h - listeners and sessions of one instance, SMTP and POP3.
+ *
+ * Owns the listeners, the settings snapshot that new sessions begin with, the
+ * counts of sessions, and on each loop the list of its sessions. */
+#ifndef MM_SERVER_SERVER_H
+#define MM_SERVER_SERVER_H
+
+#include "mailbox/mailbox.h"
+#include "server/settings.h"
+
+struct mm_server;
+
+struct mm_server_options {
+    struct mm_loop *const *loops;
+    size_t loop_count;
+    const struct mm_log *log;
+    struct mm_settings *settings; /* a reference is taken */
+    /* Where mail for a domain elsewhere goes, as the queue names it. */
+    void (*destination)(const struct mm_config *config, const char *domain,
+                        char text_out[MM_STORE_DESTINATION_MAX]);
+    /* Something new is in the queue. thread: any, cheap. */
+    void (*wake)(void *wake_context);
+    void *wake_context;
+};
+
+MM_CHECK enum mailmod_error
+mm_server_new(struct mm_server **server_out,
+              const struct mm_server_options *options);
+/* After the loops stopped, or before they ran. */
+void mm_server_free(struct mm_server **server);
+/* Before the loops run: what sessions work with. Apart from mm_server_new,
+ * because listeners may be bound with rights that the store must not have. */
+void mm_server_attach(struct mm_server *server, struct mm_store *store,
+                      struct mm_workers *workers);
+/* Binds every address of the configuration: all or none. The address that
+ * failed is named in `reason_out`. Accepting begins when the loops run. */
+MM_CHECK enum mailmod_error mm_server_listen(struct mm_server *server,
+                                             struct mm_buf *reason_out);
+/* The port of the service's first listener; 0: none. */
+unsigned mm_server_port(const struct mm_server *server,
+                        enum mm_service service);
+/* New sessions begin with these. Takes a reference. */
+void mm_server_set_settings(struct mm_server *server,
+                            struct mm_settings *settings);
+/* Not from a loop. No new sessions; those between two commands are told 421 or
+ * [SYS/TEMP] and closed, the others when they get there. */
+void mm_server_stop(struct mm_server *server);
+/* Sessions, and messages that the store still has in hand for them. */
+size_t mm_server_busy(struct mm_server *server);
+/* Not from a loop. Cuts what is left, on each loop. */
+void mm_server_cut(struct mm_server *server);
+
+#endif

@@ -1,0 +1,58 @@
+/* thread: any; the lists are their loop's
+ * server_internal.h - what sessions see of their server. */
+#ifndef MM_SERVER_SERVER_INTERNAL_H
+#define MM_SERVER_SERVER_INTERNAL_H
+
+#include "platform/thread.h"
+#include "server/limits.h"
+#include "server/server.h"
+#include "server/session.h"
+
+struct mm_server_loop {
+    struct mm_server *server;
+    struct mm_loop *loop;
+    struct mm_list sessions;
+    struct mm_task stop_task;
+    struct mm_task cut_task;
+};
+
+struct mm_server_listener {
+    struct mm_list node;
+    struct mm_server *server;
+    enum mm_service service;
+    struct mm_listener *listener;
+};
+
+struct mm_server {
+    struct mm_server_options options;
+    struct mm_store *store;
+    struct mm_workers *workers;
+    struct mm_mailbox_locks *mailbox_locks;
+    struct mm_server_loop *loops;
+    struct mm_list listeners;
+    atomic_size_t live_messages; /* on their way into the store */
+
+    struct mm_mutex *mutex; /* guards what follows */
+    struct mm_settings *settings;
+    struct mm_limits smtp_limits;
+    struct mm_limits pop3_limits;
+    uint64_t next_identifier;
+    bool is_stopped;
+    bool is_stop_posted;
+};
+
+/* One place for "may it come in": counts it and gives it its settings; NULL:
+ * a maximum was reached or the server is stopping. */
+struct mm_settings *mm_server_enter(struct mm_server *server,
+                                    enum mm_service service,
+                                    const struct mm_netaddr *peer,
+                                    char *identifier_out, size_t size);
+void mm_server_leave(struct mm_server *server, enum mm_service service,
+                     const struct mm_netaddr *peer);
+struct mm_server_loop *mm_server_loop(struct mm_server *server,
+                                      const struct mm_loop *loop);
+
+extern const struct mm_session_protocol mm_smtp_session_protocol;
+extern const struct mm_session_protocol mm_pop3_session_protocol;
+
+#endif

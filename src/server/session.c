@@ -1,0 +1,402 @@
+/* session.c - the common half of every session: a connection paired with an
+ * engine.
+ *
+ * Owns: the pairing, the deadline of the present wait, the session's place in
+ * the counts and in its loop's list. Promises: an engine is pumped until it
+ * needs the peer, the store or a worker; octets that trickle extend no
+ * deadline, for only the engine's progress sets it anew; a session that has
+ * work elsewhere outlives its connection until the work came back.
+ *
+ * Law of the object: connected -> (connection gone) -> detached -> freed, and
+ * freed only with in_work at 0.
+ * Thread: the session's loop. RFC 5321 4.5.3.2, RFC 1939 3. */
+#include "server/session.h"
+
+#include "base/mem.h"
+#include "server/server_internal.h"
+#include "wire/smtp/reply.h"
+
+#include <string.h>
+
+/* A refused connection gets this long to take its one line. */
+#define REFUSAL_WRITE_MS 5000
+
+static void free_session(struct mm_session *session)
+{
+    session->protocol->free(session);
+    mm_timer_close(&session->timer);
+    mm_timer_close(&session->life_timer);
+    mm_settings_unref(&session->settings);
+    mm_list_remove(&session->node);
+    mm_server_leave(session->server, session->service, &session->peer);
+    mm_free(session);
+}
+
+const struct mm_config *mm_session_config(const struct mm_session *session)
+{
+    return session->settings->config;
+}
+
+bool mm_session_is_tls(const struct mm_session *session)
+{
+    return session->conn != NULL && mm_conn_is_tls(session->conn);
+}
+
+/* ---- pumping ----------------------------------------------------------------
+ */
+
+static void flush_output(struct mm_session *session)
+{
+    while (session->conn != NULL) {
+        struct mm_span output = session->protocol->output(session);
+        size_t room = mm_conn_write_room(session->conn);
+        size_t size = output.size < room ? output.size : room;
+
+        if (size == 0) {
+            return;
+        }
+        if (mm_conn_write(session->conn, output.data, size) != MAILMOD_OK) {
+            mm_session_abort(session);
+            return;
+        }
+        session->protocol->sent(session, size);
+    }
+}
+
+/* Only progress, or another kind of wait, sets the timer anew. */
+static void set_deadline(struct mm_session *session)
+{
+    uint64_t wait_ms = session->protocol->wait_ms(session);
+    uint64_t progress = session->protocol->progress(session);
+
+    if (wait_ms == 0 || session->is_in_tls) {
+        mm_timer_cancel(&session->timer);
+    } else if (!mm_timer_is_set(&session->timer) ||
+               progress != session->progress ||
+               wait_ms != session->timer_wait_ms) {
+        mm_timer_set(&session->timer, wait_ms);
+    }
+    session->progress = progress;
+    session->timer_wait_ms = wait_ms;
+}
+
+static void run_steps(struct mm_session *session)
+{
+    do {
+        session->wants_pump = false;
+        flush_output(session);
+        while (session->conn != NULL && !session->is_in_tls &&
+               !session->is_ending && session->protocol->step(session)) {
+            flush_output(session);
+        }
+        flush_output(session);
+    } while (session->wants_pump);
+}
+
+static void close_when_flushed(struct mm_session *session)
+{
+    if (session->is_ending && !session->is_closing &&
+        session->protocol->output(session).size == 0) {
+        session->is_closing = true;
+        mm_timer_cancel(&session->timer);
+        mm_conn_close(session->conn);
+    }
+}
+
+static void pump_once(struct mm_session *session)
+{
+    if (session->is_pumping) {
+        session->wants_pump = true;
+        return;
+    }
+    session->is_pumping = true;
+    run_steps(session);
+    session->is_pumping = false;
+    if (session->conn == NULL) {
+        return;
+    }
+    if (session->is_stopping && !session->is_ending &&
+        session->protocol->is_idle(session)) {
+        session->protocol->close(session, false);
+        mm_session_end(session);
+        flush_output(session);
+    }
+    if (session->conn != NULL && !session->is_closing) {
+        set_deadline(session);
+        close_when_flushed(session);
+    }
+}
+
+void mm_session_pump(struct mm_session *session)
+{
+    pump_once(session);
+    if (session->conn != NULL && session->is_stalled && !session->is_ending &&
+        !session->is_in_tls && !session->is_pumping) {
+        session->is_stalled = false;
+        mm_conn_resume(session->conn);
+    }
+}
+
+void mm_session_end(struct mm_session *session)
+{
+    session->is_ending = true;
+}
+
+void mm_session_abort(struct mm_session *session)
+{
+    if (session->conn != NULL && !session->is_closing) {
+        session->is_ending = true;
+        session->is_closing = true;
+        mm_timer_cancel(&session->timer);
+        mm_conn_abort(session->conn);
+    }
+}
+
+void mm_session_stop(struct mm_session *session)
+{
+    session->is_stopping = true;
+    if (session->conn != NULL && !session->is_closing) {
+        mm_session_pump(session);
+    }
+}
+
+bool mm_session_job_done(struct mm_session *session)
+{
+    session->in_work--;
+    if (session->conn == NULL && session->in_work == 0) {
+        free_session(session);
+        return false;
+    }
+    return session->conn != NULL;
+}
+
+/* ---- the connection's events ------------------------------------------------
+ */
+
+static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
+                       size_t size)
+{
+    struct mm_session *session = context;
+    size_t total = 0;
+
+    (void)conn;
+    while (total < size && session->conn != NULL && !session->is_ending &&
+           !session->is_in_tls) {
+        size_t used =
+            session->protocol->feed(session, bytes + total, size - total);
+
+        total += used;
+        pump_once(session);
+        if (used == 0) {
+            break;
+        }
+    }
+    if (session->is_ending) {
+        return size; /* what comes after the end is dropped */
+    }
+    session->is_stalled = total < size;
+    return total;
+}
+
+static void on_drained(void *context, struct mm_conn *conn)
+{
+    (void)conn;
+    mm_session_pump(context);
+}
+
+static void on_tls(void *context, struct mm_conn *conn)
+{
+    struct mm_session *session = context;
+
+    session->is_in_tls = false;
+    MM_LOG(session->server->options.log, MM_LOG_DEBUG,
+           session->protocol->component, "TLS begun",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("tls", mm_conn_tls_text(conn)));
+    if (!mm_service_has_implicit_tls(session->service)) {
+        session->protocol->tls_begun(session);
+    }
+    mm_session_pump(session);
+}
+
+static void on_closed(void *context, struct mm_conn *conn,
+                      enum mailmod_error reason)
+{
+    struct mm_session *session = context;
+
+    MM_LOG(session->server->options.log, MM_LOG_DEBUG,
+           session->protocol->component, "session closed",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("error", reason == MAILMOD_OK ? "" : mm_error_name(reason)),
+           MM_TEXT("failure", mm_conn_failure(conn)));
+    session->conn = NULL;
+    mm_timer_cancel(&session->timer);
+    mm_timer_cancel(&session->life_timer);
+    session->protocol->detach(session);
+    if (session->in_work == 0) {
+        free_session(session);
+    }
+}
+
+static const struct mm_conn_handler conn_handler = {
+    .on_input = on_input,
+    .on_drained = on_drained,
+    .on_tls = on_tls,
+    .on_closed = on_closed,
+};
+
+static void time_out(struct mm_session *session)
+{
+    if (session->conn == NULL || session->is_ending) {
+        return;
+    }
+    MM_LOG(session->server->options.log, MM_LOG_INFO,
+           session->protocol->component, "session timed out",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("peer", session->peer_text));
+    session->protocol->close(session, true);
+    mm_session_end(session);
+    mm_session_pump(session);
+}
+
+static void on_timer(struct mm_timer *timer)
+{
+    time_out(MM_LIST_OBJECT(timer, struct mm_session, timer));
+}
+
+static void on_life_timer(struct mm_timer *timer)
+{
+    time_out(MM_LIST_OBJECT(timer, struct mm_session, life_timer));
+}
+
+void mm_session_start_tls(struct mm_session *session)
+{
+    const struct mm_config *config = session->settings->config;
+    uint64_t timeout_ms = mm_service_is_pop3(session->service)
+                              ? config->pop3.tls_ms
+                              : config->smtp.tls_ms;
+
+    session->is_in_tls = true;
+    mm_timer_cancel(&session->timer);
+    if (mm_conn_start_tls_server(session->conn,
+                                 session->settings->tls[session->service],
+                                 timeout_ms) != MAILMOD_OK) {
+        mm_session_abort(session);
+    }
+}
+
+/* ---- the beginning
+ * ----------------------------------------------------------- */
+
+/* A connection over the limit: one line where the protocol allows it (not
+ * before an implicit handshake), then the end. */
+static void refuse(enum mm_service service, struct mm_conn *conn)
+{
+    struct mm_buf line;
+
+    mm_buf_init(&line, MM_LIMIT_REPLY_LINE);
+    mm_conn_set_write_timeout(conn, REFUSAL_WRITE_MS);
+    if (mm_service_has_implicit_tls(service)) {
+        mm_conn_abort(conn);
+    } else {
+        if (mm_service_is_pop3(service)) {
+            (void)mm_buf_append_cstr(
+                &line, "-ERR [SYS/TEMP] too many connections\r\n");
+        } else {
+            (void)mm_reply_write(
+                &line, mm_reply_get(MM_REPLY_TOO_MANY_CONNECTIONS), true);
+        }
+        if (mm_conn_write(conn, mm_buf_span(&line).data, mm_buf_size(&line)) ==
+            MAILMOD_OK) {
+            mm_conn_close(conn);
+        } else {
+            mm_conn_abort(conn);
+        }
+    }
+    mm_buf_fini(&line);
+}
+
+static enum mailmod_error open_session(struct mm_session *session)
+{
+    const struct mm_config *config = session->settings->config;
+    bool is_pop3 = mm_service_is_pop3(session->service);
+    enum mailmod_error error;
+
+    error = mm_timer_open(&session->timer, session->loop, on_timer);
+    if (error == MAILMOD_OK) {
+        error =
+            mm_timer_open(&session->life_timer, session->loop, on_life_timer);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_conn_set_write_timeout(session->conn, is_pop3 ? config->pop3.write_ms
+                                                     : config->smtp.write_ms);
+    if (!is_pop3) {
+        mm_timer_set(&session->life_timer, config->smtp.session_ms);
+    }
+    return session->protocol->begin(session);
+}
+
+static struct mm_session *new_session(struct mm_server *server,
+                                      enum mm_service service,
+                                      struct mm_conn *conn)
+{
+    const struct mm_session_protocol *protocol =
+        mm_service_is_pop3(service) ? &mm_pop3_session_protocol
+                                    : &mm_smtp_session_protocol;
+    struct mm_session *session = protocol->open();
+
+    if (session == NULL) {
+        return NULL;
+    }
+    session->protocol = protocol;
+    session->server = server;
+    session->service = service;
+    session->conn = conn;
+    session->loop = mm_conn_loop(conn);
+    session->peer = *mm_conn_peer(conn);
+    mm_netaddr_format(&session->peer, session->peer_text);
+    mm_list_init(&session->node);
+    session->settings =
+        mm_server_enter(server, service, &session->peer, session->identifier,
+                        sizeof session->identifier);
+    if (session->settings == NULL) {
+        mm_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+void mm_session_accept(struct mm_server *server, enum mm_service service,
+                       struct mm_conn *conn)
+{
+    struct mm_session *session = new_session(server, service, conn);
+
+    if (session == NULL) {
+        char peer_text[MM_NETADDR_TEXT_MAX];
+
+        mm_netaddr_format(mm_conn_peer(conn), peer_text);
+        MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
+               "connection refused: too many", MM_TEXT("peer", peer_text));
+        refuse(service, conn);
+        return;
+    }
+    session->server_loop = mm_server_loop(server, session->loop);
+    mm_list_append(&session->server_loop->sessions, &session->node);
+    if (open_session(session) != MAILMOD_OK) {
+        free_session(session);
+        refuse(service, conn);
+        return;
+    }
+    mm_conn_set_handler(conn, &conn_handler, session);
+    MM_LOG(server->options.log, MM_LOG_DEBUG, session->protocol->component,
+           "session opened", MM_TEXT("session", session->identifier),
+           MM_TEXT("service", mm_service_name(service)),
+           MM_TEXT("peer", session->peer_text));
+    if (mm_service_has_implicit_tls(service)) {
+        mm_session_start_tls(session);
+        return;
+    }
+    mm_session_pump(session);
+}

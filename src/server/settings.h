@@ -1,0 +1,44 @@
+/* thread: any (a snapshot never changes)
+ * settings.h - what the sessions of one moment work by: a configuration and
+ * the TLS contexts made from its files. Swapped whole at a reload; a session
+ * keeps the snapshot that it began with. */
+#ifndef MM_SERVER_SETTINGS_H
+#define MM_SERVER_SETTINGS_H
+
+#include "config/config.h"
+#include "io/io.h"
+
+#include <stdatomic.h>
+
+enum mm_service {
+    MM_SERVICE_SMTP,
+    MM_SERVICE_SUBMISSION,
+    MM_SERVICE_SUBMISSIONS,
+    MM_SERVICE_POP3,
+    MM_SERVICE_POP3S,
+    MM_SERVICE_COUNT
+};
+
+const char *mm_service_name(enum mm_service service);
+bool mm_service_is_pop3(enum mm_service service);
+/* TLS from the first octet. */
+bool mm_service_has_implicit_tls(enum mm_service service);
+/* The addresses that the configuration gives the service. */
+const struct mm_address_list *mm_service_listen(const struct mm_config *config,
+                                                enum mm_service service);
+
+struct mm_settings {
+    atomic_uint references;
+    struct mm_config *config;
+    struct mm_tls *tls[MM_SERVICE_COUNT]; /* NULL: no TLS */
+};
+
+/* Takes a reference on the configuration. The words of a failure (which file)
+ * go to `reason_out`. */
+MM_CHECK enum mailmod_error mm_settings_new(struct mm_settings **settings_out,
+                                            struct mm_config *config,
+                                            struct mm_buf *reason_out);
+struct mm_settings *mm_settings_ref(struct mm_settings *settings);
+void mm_settings_unref(struct mm_settings **settings);
+
+#endif
