@@ -84,6 +84,20 @@ MAILMOD_API enum mailmod_error mailmod_set(mailmod *instance, const char *name,
  * it does not fit, UNKNOWN_NAME. Secrets read as asterisks. */
 MAILMOD_API enum mailmod_error mailmod_get(mailmod *instance, const char *name,
                                            char *value_out, size_t size);
+/* All settings back to their defaults, as after mailmod_new: before a file is
+ * loaded anew, so that what is no longer in it does not stay. A running
+ * instance goes on with what it has until mailmod_reload. MEMORY, and nothing
+ * was changed. */
+MAILMOD_API enum mailmod_error mailmod_reset_config(mailmod *instance);
+/* Every key with its present value (secrets as asterisks), its default and
+ * what it means, in the order of docs/config.md; the callback must not call
+ * the instance. MEMORY. */
+typedef void (*mailmod_on_setting)(void *context, const char *name,
+                                   const char *value, const char *default_value,
+                                   const char *help);
+MAILMOD_API enum mailmod_error
+mailmod_config_list(mailmod *instance, mailmod_on_setting on_setting,
+                    void *context);
 /* Checks the settings as a whole without starting. CONFIG. */
 MAILMOD_API enum mailmod_error mailmod_check(mailmod *instance);
 /* Brings a running instance to the present settings, as a whole or not at all:

@@ -1,8 +1,8 @@
 /* settings.c - the settings of an instance as a set: to defaults, and listed.
  *
  * Owns nothing: the builder is the instance's, under its mutex. Promises that
- * a failed reset changes nothing and that the callback of a listing is called
- * without a lock held, on a copy, so that it may call the instance.
+ * a failed reset changes nothing and that a listing shows one state of the
+ * settings; its callback must not call the instance.
  * Thread: any. */
 #include "api/instance.h"
 
@@ -54,17 +54,14 @@ enum mailmod_error mailmod_config_list(mailmod *instance,
                                        mailmod_on_setting on_setting,
                                        void *context)
 {
-    struct mm_config *config = NULL;
     if (instance == NULL || on_setting == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
     }
+    /* The lock is held over the callbacks: settings do not change between. */
     mm_mutex_lock(instance->mutex);
-    enum mailmod_error error = mm_config_peek(instance->builder, &config);
+    enum mailmod_error error =
+        list(mm_config_peek(instance->builder), on_setting, context);
     mm_mutex_unlock(instance->mutex);
-    if (error == MAILMOD_OK) {
-        error = list(config, on_setting, context);
-    }
-    mm_config_unref(&config);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s", mm_error_text(error));
 }

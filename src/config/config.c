@@ -6,6 +6,7 @@
  * value: one way in and one way out, which the round-trip test holds exact.
  * Thread: a builder is its owner's, a snapshot anybody's. */
 #include "config/config.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "config/alias.h"
 #include "config/builder.h"
@@ -63,6 +64,11 @@ static enum mailmod_error copy_value(const struct mm_config_key *key,
 {
     struct mm_buf text;
     mm_buf_init(&text, VALUE_TEXT_MAX);
+    if (key->type == MM_CONFIG_SECRET &&
+        mm_buf_reserve(&text, MM_LIMIT_PASSWORD + 1) == NULL) {
+        /* One block from the start: growing would leave a copy behind. */
+        return MAILMOD_ERROR_MEMORY;
+    }
     enum mailmod_error error = mm_config_value_format(key, from, &text);
     if (error == MAILMOD_OK) {
         error = mm_config_value_parse(key, mm_buf_span(&text), to, NULL);
@@ -185,6 +191,11 @@ enum mailmod_error mm_config_set(struct mm_config_builder *builder,
     }
     return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
                                  mistake_out);
+}
+
+const struct mm_config *mm_config_peek(const struct mm_config_builder *builder)
+{
+    return &builder->config;
 }
 
 enum mailmod_error mm_config_build(struct mm_config_builder *builder,

@@ -57,12 +57,6 @@ static void get(const struct mm_config *config, const char *name, char *out,
     mm_buf_fini(&value);
 }
 
-static const struct mm_config *peek(struct mm_config_builder *builder)
-{
-    /* The builder's only member is its configuration (builder.h). */
-    return (const struct mm_config *)(const void *)builder;
-}
-
 static void try_number(struct mm_config_builder *builder,
                        const struct mm_config_key *key, uint64_t value,
                        bool is_good)
@@ -72,23 +66,24 @@ static void try_number(struct mm_config_builder *builder,
     char after[64];
     snprintf(text, sizeof text, "%llu%s", (unsigned long long)value,
              key->type == MM_CONFIG_DURATION ? "ms" : "");
-    get(peek(builder), key->name, before, sizeof before);
+    get(mm_config_peek(builder), key->name, before, sizeof before);
     enum mailmod_error error = set(builder, key->name, text);
     if (error != (is_good ? MAILMOD_OK : MAILMOD_ERROR_ARGUMENT)) {
         fail_msg("%s = %s gives %d", key->name, text, error);
     }
-    get(peek(builder), key->name, after, sizeof after);
+    get(mm_config_peek(builder), key->name, after, sizeof after);
     if (!is_good) {
         assert_string_equal(before, after);
         return;
     }
     /* What get writes, set reads to the same. */
     assert_int_equal(set(builder, key->name, after), MAILMOD_OK);
-    get(peek(builder), key->name, before, sizeof before);
+    get(mm_config_peek(builder), key->name, before, sizeof before);
     assert_string_equal(before, after);
     int64_t number;
-    assert_int_equal(mm_config_get_number(peek(builder), key->name, &number),
-                     MAILMOD_OK);
+    assert_int_equal(
+        mm_config_get_number(mm_config_peek(builder), key->name, &number),
+        MAILMOD_OK);
     uint64_t wanted =
         key->type == MM_CONFIG_DURATION ? (value + 999) / 1000 : value;
     assert_true(number >= 0 && (uint64_t)number == wanted);
@@ -176,7 +171,7 @@ static void texts_keep_their_lengths(void **state)
         }
         int64_t number;
         assert_int_equal(
-            mm_config_get_number(peek(builder), key->name, &number),
+            mm_config_get_number(mm_config_peek(builder), key->name, &number),
             MAILMOD_ERROR_ARGUMENT);
     }
     mm_config_builder_free(&builder);
@@ -194,10 +189,10 @@ static void choices_and_flags(void **state)
         char name[64];
         if (key->type == MM_CONFIG_BOOL) {
             assert_int_equal(set(builder, key->name, "Yes"), MAILMOD_OK);
-            get(peek(builder), key->name, out, sizeof out);
+            get(mm_config_peek(builder), key->name, out, sizeof out);
             assert_string_equal(out, "true");
             assert_int_equal(set(builder, key->name, "0"), MAILMOD_OK);
-            get(peek(builder), key->name, out, sizeof out);
+            get(mm_config_peek(builder), key->name, out, sizeof out);
             assert_string_equal(out, "false");
             assert_int_equal(set(builder, key->name, "2"),
                              MAILMOD_ERROR_ARGUMENT);
@@ -212,7 +207,7 @@ static void choices_and_flags(void **state)
         while (mm_config_next_item(&rest, &choice)) {
             assert_true(mm_span_copy(choice, name, sizeof name));
             assert_int_equal(set(builder, key->name, name), MAILMOD_OK);
-            get(peek(builder), key->name, out, sizeof out);
+            get(mm_config_peek(builder), key->name, out, sizeof out);
             assert_string_equal(out, name);
         }
         assert_int_equal(set(builder, key->name, "nonsense"),
@@ -331,7 +326,7 @@ static void single_values(void **state)
                      single_cases[i].value, error);
         }
         if (reads != NULL) {
-            get(peek(builder), single_cases[i].key, out, sizeof out);
+            get(mm_config_peek(builder), single_cases[i].key, out, sizeof out);
             assert_string_equal(out, reads);
         }
     }
@@ -362,10 +357,11 @@ static void names_are_unique_and_found(void **state)
     struct mm_buf out;
     int64_t number;
     mm_buf_init(&out, 64);
-    assert_int_equal(mm_config_get(peek(builder), "no.such", &out),
+    assert_int_equal(mm_config_get(mm_config_peek(builder), "no.such", &out),
                      MAILMOD_ERROR_UNKNOWN_NAME);
-    assert_int_equal(mm_config_get_number(peek(builder), "no.such", &number),
-                     MAILMOD_ERROR_UNKNOWN_NAME);
+    assert_int_equal(
+        mm_config_get_number(mm_config_peek(builder), "no.such", &number),
+        MAILMOD_ERROR_UNKNOWN_NAME);
     mm_config_builder_free(&builder);
 }
 
@@ -396,23 +392,25 @@ static void secrets_are_not_shown(void **state)
     struct mm_config_builder *builder = builder_new();
     struct mm_buf words;
     char out[64];
-    assert_false(mm_config_has_secret(peek(builder)));
-    get(peek(builder), "smarthost.password", out, sizeof out);
+    assert_false(mm_config_has_secret(mm_config_peek(builder)));
+    get(mm_config_peek(builder), "smarthost.password", out, sizeof out);
     assert_string_equal(out, "");
     assert_int_equal(set(builder, "smarthost.password", " pass word "),
                      MAILMOD_OK);
-    assert_true(mm_config_has_secret(peek(builder)));
-    get(peek(builder), "smarthost.password", out, sizeof out);
+    assert_true(mm_config_has_secret(mm_config_peek(builder)));
+    get(mm_config_peek(builder), "smarthost.password", out, sizeof out);
     assert_string_equal(out, "********");
     /* Blanks at the ends belong to a password. */
-    assert_string_equal(peek(builder)->smarthost.password, " pass word ");
+    assert_string_equal(mm_config_peek(builder)->smarthost.password,
+                        " pass word ");
     mm_buf_init(&words, 1024);
     assert_int_equal(
         mm_config_set(builder, "smarthost.password", "secret\nword", &words),
         MAILMOD_ERROR_ARGUMENT);
     assert_null(strstr(mm_buf_cstr(&words), "secret"));
     mm_buf_fini(&words);
-    assert_string_equal(peek(builder)->smarthost.password, " pass word ");
+    assert_string_equal(mm_config_peek(builder)->smarthost.password,
+                        " pass word ");
     /* It goes with a copy. */
     assert_int_equal(set(builder, "smarthost.user", "u"), MAILMOD_OK);
     assert_int_equal(set(builder, "smarthost.host", "relay.x"), MAILMOD_OK);
@@ -501,7 +499,7 @@ static void a_snapshot_stays_as_it_is(void **state)
     assert_null(first);
     struct mm_config_builder *copy;
     assert_int_equal(mm_config_builder_from(&copy, second), MAILMOD_OK);
-    assert_string_equal(peek(copy)->host_name, "Mail.Example");
+    assert_string_equal(mm_config_peek(copy)->host_name, "Mail.Example");
     mm_config_builder_free(&copy);
     mm_config_unref(&second);
     mm_config_unref(&second);
