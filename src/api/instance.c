@@ -127,7 +127,6 @@ static enum mailmod_error copy_value(struct mm_buf *value, char *value_out,
 enum mailmod_error mailmod_get(mailmod *instance, const char *name,
                                char *value_out, size_t size)
 {
-    struct mm_config *config = NULL;
     struct mm_buf value;
     enum mailmod_error error;
 
@@ -136,17 +135,13 @@ enum mailmod_error mailmod_get(mailmod *instance, const char *name,
     }
     mm_buf_init(&value, MISTAKES_MAX);
     mm_mutex_lock(instance->mutex);
-    error = mm_config_peek(instance->builder, &config);
-    if (error == MAILMOD_OK) {
-        error = mm_config_get(config, name, &value);
-    }
+    error = mm_config_get(mm_config_peek(instance->builder), name, &value);
     mm_mutex_unlock(instance->mutex);
     if (error == MAILMOD_OK) {
         error = copy_value(&value, value_out, size);
     } else {
         (void)mm_fail(error, "%s: %s", name, mm_error_text(error));
     }
-    mm_config_unref(&config);
     mm_buf_fini(&value);
     return error;
 }

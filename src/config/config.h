@@ -197,10 +197,8 @@ MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
 MM_CHECK enum mailmod_error mm_config_build(struct mm_config_builder *builder,
                                             struct mm_config **config_out,
                                             struct mm_buf *mistakes_out);
-/* The builder's present settings as a snapshot, unchecked as a whole. */
-MM_CHECK enum mailmod_error
-mm_config_peek(const struct mm_config_builder *builder,
-               struct mm_config **config_out);
+/* The builder's present settings, unchecked; they live and change with it. */
+const struct mm_config *mm_config_peek(const struct mm_config_builder *builder);
 struct mm_config *mm_config_ref(struct mm_config *config);
 void mm_config_unref(struct mm_config **config);
 /* A value as text, in the form that mm_config_set reads. Secrets read as
