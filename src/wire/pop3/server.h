@@ -15,9 +15,14 @@ struct mm_pop3d;
 struct mm_pop3d_options {
     const char *host_name;      /* greeting; outlives the engine */
     const char *apop_stamp;     /* "<...@...>" of letters, digits, dots, hyphens
-                                   inside; NULL: no APOP; copied */
-    const char *implementation; /* CAPA IMPLEMENTATION; NULL: not told */
-    unsigned errors_max;        /* -ERR in a row of refused commands: close */
+                                   inside, at most 128; NULL: no APOP; copied;
+                                   said only where APOP may be used at once */
+    const char *implementation; /* CAPA IMPLEMENTATION; NULL: not told; outlives
+                                   the engine */
+    unsigned errors_max; /* refused commands in a row, before the login with
+                            what lies between and failed logins: close; 0: no
+                            end. Refusals by the session after the login do
+                            not count. */
     unsigned mechanisms_clear;
     unsigned mechanisms_tls;
     bool has_stls;
@@ -26,18 +31,20 @@ struct mm_pop3d_options {
 };
 
 enum mm_pop3d_event {
-    MM_POP3D_NEED_INPUT,
-    MM_POP3D_CONNECT,   /* first: answer OK (greeting) or an error (closes) */
-    MM_POP3D_LOGIN,     /* info.user, info.password (USER/PASS) */
-    MM_POP3D_APOP,      /* info.user, info.digest (16 octets), info.stamp */
-    MM_POP3D_AUTH,      /* info.mechanism, info.data if info.has_data */
-    MM_POP3D_AUTH_DATA, /* info.data */
-    MM_POP3D_STAT,      /* mm_pop3d_answer_stat */
-    MM_POP3D_LIST,      /* info.number or 0 for all */
-    MM_POP3D_UIDL,      /* likewise */
-    MM_POP3D_RETR,      /* info.number: mm_pop3d_answer_message, body follows */
-    MM_POP3D_TOP,       /* info.number, info.lines */
-    MM_POP3D_DELE,      /* info.number */
+    MM_POP3D_NEED_INPUT, /* or, with much output owed: send, then ask again */
+    MM_POP3D_CONNECT,    /* first: answer OK (greeting) or an error (closes) */
+    MM_POP3D_LOGIN,      /* info.user, info.password (USER/PASS) */
+    MM_POP3D_APOP,       /* info.user, info.digest (16 octets), info.stamp */
+    MM_POP3D_AUTH,       /* info.mechanism, info.data if info.has_data; what an
+                            exchange before left is to be forgotten: a cancelled
+                            one ("*", bad base64) ends without an event */
+    MM_POP3D_AUTH_DATA,  /* info.data */
+    MM_POP3D_STAT,       /* mm_pop3d_answer_stat */
+    MM_POP3D_LIST,       /* info.number or 0 for all */
+    MM_POP3D_UIDL,       /* likewise */
+    MM_POP3D_RETR,       /* info.number; answered OK the body follows */
+    MM_POP3D_TOP,        /* info.number, info.lines */
+    MM_POP3D_DELE,       /* info.number */
     MM_POP3D_RSET,
     MM_POP3D_NEED_ROWS, /* inside LIST or UIDL: mm_pop3d_row(), more or end */
     MM_POP3D_NEED_BODY, /* inside RETR or TOP: mm_pop3d_body(), more or end;
@@ -77,7 +84,9 @@ size_t mm_pop3d_feed(struct mm_pop3d *pop3d, const char *bytes, size_t size);
 enum mm_pop3d_event mm_pop3d_next(struct mm_pop3d *pop3d,
                                   struct mm_pop3d_info *info_out);
 /* Settles any event; NULL is +OK with the standard text. A login answered OK
- * enters TRANSACTION; UPDATE answered either way leads to QUIT. */
+ * enters TRANSACTION; UPDATE answered either way leads to QUIT. STATE when
+ * nothing is pending; ARGUMENT for an OK that must carry figures; MEMORY, and
+ * then BROKEN comes next. */
 MM_CHECK enum mailmod_error mm_pop3d_answer(struct mm_pop3d *pop3d,
                                             const struct mm_pop3_reply *reply);
 MM_CHECK enum mailmod_error mm_pop3d_challenge(struct mm_pop3d *pop3d,
@@ -104,6 +113,9 @@ void mm_pop3d_body_end(struct mm_pop3d *pop3d);
  * a terminator, so that the client does not take half for whole. */
 void mm_pop3d_body_abort(struct mm_pop3d *pop3d);
 
+/* Ends the conversation from our side, whatever state; QUIT comes next. NULL
+ * says nothing (RFC 1939 3: so ends an idle session); nor is anything said
+ * inside a list, a message or a handshake. Nothing is deleted. */
 MM_CHECK enum mailmod_error mm_pop3d_close(struct mm_pop3d *pop3d,
                                            const struct mm_pop3_reply *reply);
 void mm_pop3d_tls_begun(struct mm_pop3d *pop3d);

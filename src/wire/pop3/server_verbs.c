@@ -1,0 +1,222 @@
+/* server_verbs.c - the verb table: the only statement of which command may be
+ * given when, with how many arguments of which kind.
+ *
+ * Owns nothing. Promises: a line that is no good command changes nothing but
+ * the count of errors; a verb's check has passed before its do runs; a line
+ * that held a password and was refused is overwritten. Lives on its
+ * conversation's thread.
+ *
+ * RFC 1939 3 (keywords of three or four letters in any case, arguments parted
+ * by one blank, printable ASCII) and 5 to 7, RFC 2449 4 (255 octets a line)
+ * and 5, RFC 2595 4, RFC 5034 4. */
+#include "wire/pop3/server_internal.h"
+
+#define IN_AUTHORIZATION (1U << MM_POP3D_IN_AUTHORIZATION)
+#define IN_TRANSACTION (1U << MM_POP3D_IN_TRANSACTION)
+#define IN_BOTH (IN_AUTHORIZATION | IN_TRANSACTION)
+
+/* An argument rule: how many words, and which of them are numbers. */
+enum argument_kind {
+    TAKES_NOTHING,
+    TAKES_NUMBER,
+    TAKES_NUMBER_OR_NOTHING,
+    TAKES_NUMBER_AND_LINES,
+    TAKES_WORD,
+    TAKES_TWO_WORDS,
+    TAKES_UP_TO_TWO_WORDS,
+    TAKES_REST /* of the line, blanks and all */
+};
+
+static const struct {
+    unsigned count_min;
+    unsigned count_max;
+    bool has_number;
+    bool has_lines;
+} argument_rules[] = {
+    [TAKES_NOTHING] = {0, 0, false, false},
+    [TAKES_NUMBER] = {1, 1, true, false},
+    [TAKES_NUMBER_OR_NOTHING] = {0, 1, true, false},
+    [TAKES_NUMBER_AND_LINES] = {2, 2, true, true},
+    [TAKES_WORD] = {1, 1, false, false},
+    [TAKES_TWO_WORDS] = {2, 2, false, false},
+    [TAKES_UP_TO_TWO_WORDS] = {0, 2, false, false},
+    [TAKES_REST] = {1, 1, false, false},
+};
+
+enum verb_flag {
+    IS_SECRET = 1 << 0, /* the line is overwritten when it was refused */
+    IS_LONG = 1 << 1    /* up to MM_LIMIT_POP3_AUTH_LINE */
+};
+
+struct verb {
+    const char *name;
+    unsigned states;
+    enum argument_kind arguments;
+    unsigned flags;
+    mm_pop3d_check *check; /* NULL: order and arguments are all */
+    mm_pop3d_do *run;
+};
+
+static const struct verb verbs[] = {
+    {"USER", IN_AUTHORIZATION, TAKES_WORD, 0, mm_pop3d_check_user,
+     mm_pop3d_do_user},
+    {"PASS", IN_AUTHORIZATION, TAKES_REST, IS_SECRET, mm_pop3d_check_pass,
+     mm_pop3d_do_pass},
+    {"APOP", IN_AUTHORIZATION, TAKES_TWO_WORDS, IS_SECRET, mm_pop3d_check_apop,
+     mm_pop3d_do_apop},
+    {"AUTH", IN_AUTHORIZATION, TAKES_UP_TO_TWO_WORDS, IS_SECRET | IS_LONG,
+     mm_pop3d_check_auth, mm_pop3d_do_auth},
+    {"STLS", IN_AUTHORIZATION, TAKES_NOTHING, 0, mm_pop3d_check_stls,
+     mm_pop3d_do_stls},
+    {"CAPA", IN_BOTH, TAKES_NOTHING, 0, NULL, mm_pop3d_do_capa},
+    {"STAT", IN_TRANSACTION, TAKES_NOTHING, 0, NULL, mm_pop3d_do_stat},
+    {"LIST", IN_TRANSACTION, TAKES_NUMBER_OR_NOTHING, 0, NULL,
+     mm_pop3d_do_list},
+    {"UIDL", IN_TRANSACTION, TAKES_NUMBER_OR_NOTHING, 0, NULL,
+     mm_pop3d_do_uidl},
+    {"RETR", IN_TRANSACTION, TAKES_NUMBER, 0, NULL, mm_pop3d_do_retr},
+    {"TOP", IN_TRANSACTION, TAKES_NUMBER_AND_LINES, 0, NULL, mm_pop3d_do_top},
+    {"DELE", IN_TRANSACTION, TAKES_NUMBER, 0, NULL, mm_pop3d_do_dele},
+    {"RSET", IN_TRANSACTION, TAKES_NOTHING, 0, NULL, mm_pop3d_do_rset},
+    {"NOOP", IN_TRANSACTION, TAKES_NOTHING, 0, NULL, mm_pop3d_do_noop},
+    {"QUIT", IN_BOTH, TAKES_NOTHING, 0, NULL, mm_pop3d_do_quit},
+};
+
+static const struct verb *find_verb(struct mm_span name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (mm_span_is_nocase(name, verbs[i].name)) {
+            return &verbs[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_printable(struct mm_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (!mm_ascii_is_printable((unsigned char)text.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is wrong with the line before its meaning is asked for. */
+static enum mm_pop3d_text check_line(const struct mm_line *line,
+                                     const struct verb *verb)
+{
+    bool is_long = verb != NULL && (verb->flags & IS_LONG) != 0;
+    size_t size_max =
+        (is_long ? MM_LIMIT_POP3_AUTH_LINE : MM_LIMIT_POP3_COMMAND) - 2;
+    if ((line->flaws & MM_LINE_TOO_LONG) != 0 || line->text.size > size_max) {
+        return MM_POP3D_ERR_TOO_LONG;
+    }
+    if ((line->flaws & MM_LINE_BARE) != 0) {
+        return MM_POP3D_ERR_LINE_END;
+    }
+    return is_printable(line->text) ? MM_POP3D_OK_PLAIN : MM_POP3D_ERR_OCTETS;
+}
+
+static enum mm_pop3d_text check_state(const struct mm_pop3d *pop3d,
+                                      const struct verb *verb)
+{
+    if (verb == NULL) {
+        return MM_POP3D_ERR_UNKNOWN;
+    }
+    if ((verb->states & (1U << pop3d->state)) != 0) {
+        return MM_POP3D_OK_PLAIN;
+    }
+    return pop3d->is_authenticated ? MM_POP3D_ERR_LOGGED_IN
+                                   : MM_POP3D_ERR_LOGIN_FIRST;
+}
+
+/* Cuts the words apart; an empty word or a third one is too many. */
+static bool split(struct mm_span text, bool is_rest,
+                  struct mm_pop3d_arguments *arguments_out, unsigned *count_out)
+{
+    struct mm_span words[2] = {{NULL, 0}, {NULL, 0}};
+    unsigned count = 0;
+    bool has_more = true;
+    while (has_more && count < 2) {
+        if (is_rest) {
+            words[count] = text;
+            has_more = false;
+        } else {
+            has_more = mm_span_cut(text, ' ', &words[count], &text);
+        }
+        if (words[count].size == 0) {
+            return false;
+        }
+        count++;
+    }
+    arguments_out->first = words[0];
+    arguments_out->second = words[1];
+    arguments_out->has_first = true;
+    arguments_out->has_second = count == 2;
+    *count_out = count;
+    return !has_more;
+}
+
+/* `tail` is what stands after the verb and its blank. */
+static enum mm_pop3d_text
+check_arguments(const struct verb *verb, struct mm_span tail, bool has_tail,
+                struct mm_pop3d_arguments *arguments_out)
+{
+    unsigned count = 0;
+    bool is_rest = verb->arguments == TAKES_REST;
+    *arguments_out = (struct mm_pop3d_arguments){.number = 0};
+    if (!is_rest) {
+        /* A blank at the end is common and means nothing. */
+        while (tail.size > 0 && tail.data[tail.size - 1] == ' ') {
+            tail.size--;
+        }
+        has_tail = tail.size > 0;
+    }
+    if (has_tail && !split(tail, is_rest, arguments_out, &count)) {
+        return MM_POP3D_ERR_ARGUMENTS;
+    }
+    if (count < argument_rules[verb->arguments].count_min ||
+        count > argument_rules[verb->arguments].count_max) {
+        return MM_POP3D_ERR_ARGUMENTS;
+    }
+    /* RFC 1939 5: messages are numbered from 1; TOP's lines are not less than
+     * zero. No sign, no overflow: what is no number names no message. */
+    if (argument_rules[verb->arguments].has_number && count > 0 &&
+        (!mm_span_to_u64(arguments_out->first, &arguments_out->number) ||
+         arguments_out->number == 0)) {
+        return MM_POP3D_ERR_NUMBER;
+    }
+    if (argument_rules[verb->arguments].has_lines &&
+        !mm_span_to_u64(arguments_out->second, &arguments_out->lines)) {
+        return MM_POP3D_ERR_NUMBER;
+    }
+    return MM_POP3D_OK_PLAIN;
+}
+
+void mm_pop3d_take_command(struct mm_pop3d *pop3d, const struct mm_line *line)
+{
+    struct mm_pop3d_arguments arguments;
+    struct mm_span name;
+    struct mm_span tail;
+    bool has_tail = mm_span_cut(line->text, ' ', &name, &tail);
+    const struct verb *verb = find_verb(name);
+    enum mm_pop3d_text verdict = check_line(line, verb);
+    if (verdict == MM_POP3D_OK_PLAIN) {
+        verdict = check_state(pop3d, verb);
+    }
+    if (verdict == MM_POP3D_OK_PLAIN) {
+        verdict = check_arguments(verb, tail, has_tail, &arguments);
+    }
+    if (verdict == MM_POP3D_OK_PLAIN && verb->check != NULL) {
+        verdict = verb->check(pop3d, &arguments);
+    }
+    if (verdict == MM_POP3D_OK_PLAIN) {
+        verb->run(pop3d, &arguments);
+        return;
+    }
+    if (verb != NULL && (verb->flags & IS_SECRET) != 0) {
+        mm_pop3d_wipe_secrets(pop3d);
+    }
+    mm_pop3d_refuse(pop3d, verdict);
+}
