@@ -1,0 +1,75 @@
+/* dial.c - outgoing connections.
+ *
+ * Promises that whatever the network answers, at once or later, comes as
+ * on_open or on_closed from the loop; the call itself fails only for want of
+ * memory, for a bad argument or on a loop that stops. Names and proxies are
+ * other layers' work. Thread: the loop's. */
+#include "io/conn_internal.h"
+
+#include "platform/net.h"
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct mm_conn *conn = request->handle->data;
+    if (conn->phase == MM_CONN_GONE) {
+        return;
+    }
+    if (status != 0) {
+        mm_conn_end_uv(conn, status, "connect");
+        return;
+    }
+    mm_conn_opened(conn);
+    conn->is_pumping = true;
+    if (conn->handler->on_open != NULL) {
+        conn->handler->on_open(conn->context, conn);
+    }
+    conn->is_pumping = false;
+    mm_conn_pump(conn);
+}
+
+static int connect_conn(struct mm_conn *conn,
+                        const struct mm_dial_options *options)
+{
+    struct sockaddr_storage storage;
+    if (options->source.family != MM_NETADDR_NONE) {
+        (void)mm_net_to_sockaddr(&options->source, &storage);
+        int status =
+            uv_tcp_bind(&conn->tcp, (const struct sockaddr *)&storage, 0);
+        if (status != 0) {
+            return status;
+        }
+    }
+    (void)mm_net_to_sockaddr(&options->address, &storage);
+    return uv_tcp_connect(&conn->request.connect, &conn->tcp,
+                          (const struct sockaddr *)&storage, on_connected);
+}
+
+enum mailmod_error mm_dial(struct mm_loop *loop,
+                           const struct mm_dial_options *options,
+                           const struct mm_conn_handler *handler, void *context,
+                           struct mm_conn **conn_out)
+{
+    *conn_out = NULL;
+    const struct mm_netaddr *source = &options->source;
+    if (options->address.family == MM_NETADDR_NONE ||
+        options->address.port == 0 || handler == NULL ||
+        (source->family != MM_NETADDR_NONE &&
+         source->family != options->address.family)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    struct mm_conn *conn;
+    enum mailmod_error error = mm_conn_new(&conn, loop);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    conn->handler = handler;
+    conn->context = context;
+    conn->peer = options->address;
+    mm_timer_set(&conn->setup_timer, options->timeout_ms);
+    int status = connect_conn(conn, options);
+    if (status != 0) {
+        mm_conn_end_uv(conn, status, "connect");
+    }
+    *conn_out = conn;
+    return MAILMOD_OK;
+}

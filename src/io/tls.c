@@ -1,0 +1,243 @@
+/* tls.c - TLS contexts: certificates, versions, ciphers, trust.
+ *
+ * Owns one SSL_CTX per context; immutable once made, shared by reference
+ * count, replaced whole on reload. Promises TLS 1.2 as the lowest version
+ * (RFC 8996), no renegotiation, no compression, no server-side session memory;
+ * each server context has ticket keys and a session context of its own, so
+ * that a ticket of one service is worth nothing at another. A key with a
+ * pass phrase is refused: nothing may ask on the host's terminal.
+ * OpenSSL's process-wide clean-up belongs to the host where libcrypto is a
+ * shared library, and is not touched here.
+ * RFC 8446, RFC 9325, RFC 7301 (ALPN). Thread: any; the loading of files
+ * blocks. */
+#include "io/tls_internal.h"
+
+#include "base/mem.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include <string.h>
+
+/* RFC 9325 4.2: forward secrecy only; CBC stays for old peers, which would
+ * else send in clear. */
+#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL"
+/* Opportunistic: any encryption is better than none (RFC 7435 3). */
+#define CIPHERS_ANY "ALL:COMPLEMENTOFDEFAULT:!eNULL:@SECLEVEL=0"
+
+void mm_tls_take_reason(struct mm_buf *out)
+{
+    unsigned long code = ERR_peek_error();
+    char text[256];
+    const char *reason = ERR_reason_error_string(code);
+    if (reason == NULL) {
+        ERR_error_string_n(code, text, sizeof text);
+        reason = text;
+    }
+    if (out != NULL) {
+        (void)mm_buf_append_cstr(out, code == 0 ? "no reason given" : reason);
+    }
+    ERR_clear_error();
+}
+
+static enum mailmod_error refuse(struct mm_buf *reason_out, const char *what,
+                                 const char *name)
+{
+    if (reason_out != NULL) {
+        (void)mm_buf_append_cstr(reason_out, what);
+        (void)mm_buf_append_cstr(reason_out, " ");
+        (void)mm_buf_append_cstr(reason_out, name);
+        (void)mm_buf_append_cstr(reason_out, ": ");
+    }
+    mm_tls_take_reason(reason_out);
+    return MAILMOD_ERROR_CONFIG;
+}
+
+static int on_pass_phrase(char *buffer, int size, int is_writing, void *context)
+{
+    (void)buffer;
+    (void)size;
+    (void)is_writing;
+    (void)context;
+    return -1;
+}
+
+static enum mailmod_error tls_new(struct mm_tls **tls_out,
+                                  const SSL_METHOD *method, bool is_server)
+{
+    *tls_out = NULL;
+    ERR_clear_error();
+    struct mm_tls *tls = mm_alloc(sizeof *tls);
+    if (tls == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    atomic_init(&tls->references, 1);
+    tls->is_server = is_server;
+    tls->method = mm_tls_bio_method();
+    tls->context = SSL_CTX_new(method);
+    if (tls->method == NULL || tls->context == NULL) {
+        ERR_clear_error();
+        mm_tls_unref(&tls);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION |
+                                          SSL_OP_NO_COMPRESSION |
+                                          SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                       SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(tls->context, on_pass_phrase);
+    *tls_out = tls;
+    return MAILMOD_OK;
+}
+
+/* RFC 7301 3.2: a client that names protocols and not ours is not for us: a
+ * browser sent here by a third party (the ALPACA attack). No registered name
+ * exists for SMTP; "smtp" is what clients that send one use. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                   const unsigned char *offered, unsigned size, void *context)
+{
+    static const char pop3[] = "pop3";
+    static const char smtp[] = "smtp";
+    (void)ssl;
+    const char *wanted = context != NULL ? pop3 : smtp;
+    for (unsigned at = 0; at < size; at += offered[at] + 1u) {
+        struct mm_span name =
+            mm_span((const char *)offered + at + 1, offered[at]);
+        if (offered[at] < size - at && mm_span_is(name, wanted)) {
+            *out = offered + at + 1;
+            *out_size = offered[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static bool set_service(struct mm_tls *tls, const char *service)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    bool is_pop3 = mm_span_starts_nocase(mm_span_cstr(service), "pop");
+    SSL_CTX_set_alpn_select_cb(tls->context, on_alpn, is_pop3 ? tls : NULL);
+    return EVP_Digest(service, strlen(service), digest, &size, EVP_sha256(),
+                      NULL) == 1 &&
+           SSL_CTX_set_session_id_context(tls->context, digest, size) == 1;
+}
+
+static enum mailmod_error
+load_certificate(struct mm_tls *tls,
+                 const struct mm_tls_server_options *options,
+                 struct mm_buf *reason_out)
+{
+    const char *certificate = options->certificate_file;
+    const char *key =
+        options->key_file != NULL ? options->key_file : certificate;
+    if (SSL_CTX_use_certificate_chain_file(tls->context, certificate) != 1) {
+        return refuse(reason_out, "certificate file", certificate);
+    }
+    if (SSL_CTX_use_PrivateKey_file(tls->context, key, SSL_FILETYPE_PEM) != 1) {
+        return refuse(reason_out, "key file", key);
+    }
+    if (SSL_CTX_check_private_key(tls->context) != 1) {
+        return refuse(reason_out, "the key does not fit the certificate", key);
+    }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error
+mm_tls_server_new(struct mm_tls **tls_out,
+                  const struct mm_tls_server_options *options,
+                  struct mm_buf *reason_out)
+{
+    *tls_out = NULL;
+    if (options->certificate_file == NULL || options->service == NULL) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    struct mm_tls *tls;
+    enum mailmod_error error = tls_new(&tls, TLS_server_method(), true);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    int version = options->allows_tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    if (SSL_CTX_set_min_proto_version(tls->context, version) != 1 ||
+        SSL_CTX_set_cipher_list(tls->context, CIPHERS) != 1 ||
+        !set_service(tls, options->service)) {
+        error = refuse(reason_out, "TLS settings of", options->service);
+    } else {
+        error = load_certificate(tls, options, reason_out);
+    }
+    if (error != MAILMOD_OK) {
+        mm_tls_unref(&tls);
+        return error;
+    }
+    *tls_out = tls;
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
+                                     struct mm_buf *reason_out)
+{
+    if (file == NULL) {
+        if (SSL_CTX_set_default_verify_paths(tls->context) != 1) {
+            return refuse(reason_out, "trust store of", "the system");
+        }
+        ERR_clear_error(); /* an absent store is no error until it is used */
+        return MAILMOD_OK;
+    }
+    if (SSL_CTX_load_verify_file(tls->context, file) != 1) {
+        return refuse(reason_out, "authority file", file);
+    }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error
+mm_tls_client_new(struct mm_tls **tls_out,
+                  const struct mm_tls_client_options *options,
+                  struct mm_buf *reason_out)
+{
+    *tls_out = NULL;
+    struct mm_tls *tls;
+    enum mailmod_error error = tls_new(&tls, TLS_client_method(), false);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    const char *ciphers = options->allows_old ? CIPHERS_ANY : CIPHERS;
+    if (SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_cipher_list(tls->context, ciphers) != 1) {
+        error = refuse(reason_out, "TLS settings of", "the client");
+    } else {
+        error = load_trust(tls, options->authority_file, reason_out);
+    }
+    if (error != MAILMOD_OK) {
+        mm_tls_unref(&tls);
+        return error;
+    }
+    *tls_out = tls;
+    return MAILMOD_OK;
+}
+
+struct mm_tls *mm_tls_ref(struct mm_tls *tls)
+{
+    if (tls != NULL) {
+        atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
+    }
+    return tls;
+}
+
+void mm_tls_unref(struct mm_tls **tls_in)
+{
+    struct mm_tls *tls = *tls_in;
+    *tls_in = NULL;
+    if (tls == NULL || atomic_fetch_sub(&tls->references, 1) != 1) {
+        return;
+    }
+    SSL_CTX_free(tls->context);
+    BIO_meth_free(tls->method);
+    mm_free(tls);
+}
+
+void mm_tls_thread_end(void)
+{
+    OPENSSL_thread_stop();
+}

@@ -1,0 +1,428 @@
+/* tls_pump.c - one TLS session over a connection's own buffers.
+ *
+ * OpenSSL reads and writes through a BIO of ours: its read side takes from the
+ * octets that just arrived (lent by the loop) after those kept from before;
+ * its write side appends to the connection's bounded output. So the bound of
+ * the output is the back-pressure, and an idle session holds no buffer.
+ * The BIO never reports an end: that the socket ended in the middle of the
+ * session is the pump's to notice, not an error for OpenSSL to invent words
+ * for. The error queue is emptied ahead of every call, and its first reason
+ * becomes the connection's failure text.
+ * RFC 8446, RFC 3207, RFC 6125 (names). Thread: the loop's; an SSL object is
+ * never touched elsewhere. */
+#include "io/conn_internal.h"
+#include "io/tls_internal.h"
+
+#include "base/mem.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <limits.h>
+#include <string.h>
+
+/* Arrived cipher text of at most one read, and what the read after a
+ * handshake in the same turn may add. */
+#define CIPHER_MAX (2 * MM_LOOP_LENT_SIZE)
+#define CLIENT_NAMES_TEXT_MAX 256
+
+struct mm_tls_session {
+    SSL *ssl;
+    struct mm_tls *tls;
+    struct mm_buf cipher;  /* arrived, not yet taken by OpenSSL */
+    struct mm_buf pending; /* clear text that OpenSSL did not take yet */
+    bool is_established;
+    bool has_failed;
+    char text[96];
+};
+
+/* ---- the BIO -------------------------------------------------------- */
+
+static int bio_read(BIO *bio, char *out, int size)
+{
+    struct mm_conn *conn = BIO_get_data(bio);
+    struct mm_buf *kept = &conn->tls->cipher;
+    struct mm_span from =
+        mm_buf_size(kept) > 0 ? mm_buf_span(kept) : conn->arrived;
+    BIO_clear_retry_flags(bio);
+    if (from.size == 0 || size <= 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    size_t count = from.size < (size_t)size ? from.size : (size_t)size;
+    memcpy(out, from.data, count);
+    if (mm_buf_size(kept) > 0) {
+        mm_buf_consume(kept, count);
+        if (mm_buf_size(kept) == 0) {
+            mm_buf_release(kept);
+        }
+    } else {
+        conn->arrived = mm_span_from(from, count);
+    }
+    return (int)count;
+}
+
+static int bio_write(BIO *bio, const char *bytes, int size)
+{
+    struct mm_conn *conn = BIO_get_data(bio);
+    size_t owed = mm_buf_size(&conn->output) + mm_buf_size(&conn->sending);
+    size_t size_max = conn->output.size_max;
+    size_t room = owed < size_max ? size_max - owed : 0;
+    BIO_clear_retry_flags(bio);
+    if (size <= 0) {
+        return 0;
+    }
+    if (room == 0) {
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+    size_t count = room < (size_t)size ? room : (size_t)size;
+    if (mm_buf_append(&conn->output, bytes, count) != MAILMOD_OK) {
+        return -1; /* without retry: fatal to the session */
+    }
+    return (int)count;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static int bio_new(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+BIO_METHOD *mm_tls_bio_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
+    if (method != NULL && (BIO_meth_set_read(method, bio_read) != 1 ||
+                           BIO_meth_set_write(method, bio_write) != 1 ||
+                           BIO_meth_set_ctrl(method, bio_control) != 1 ||
+                           BIO_meth_set_create(method, bio_new) != 1)) {
+        BIO_meth_free(method);
+        return NULL;
+    }
+    return method;
+}
+
+/* ---- who the peer must be ------------------------------------------- */
+
+static int connection_index(SSL *ssl, struct mm_conn **conn_out)
+{
+    *conn_out = SSL_get_app_data(ssl);
+    return *conn_out != NULL;
+}
+
+static void list_names(X509 *certificate, struct mm_buf *out)
+{
+    GENERAL_NAMES *names =
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+    bool is_first = true;
+    for (int i = 0; i < count; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS) {
+            continue;
+        }
+        const ASN1_STRING *string = name->d.dNSName;
+        const unsigned char *bytes = ASN1_STRING_get0_data(string);
+        int length = ASN1_STRING_length(string);
+        (void)mm_buf_append_cstr(out, is_first ? "it names " : ", ");
+        is_first = false;
+        for (int k = 0; k < length && mm_buf_room(out) > 0; k++) {
+            char c = mm_ascii_is_printable(bytes[k]) ? (char)bytes[k] : '?';
+            (void)mm_buf_append_char(out, c);
+        }
+    }
+    if (is_first) {
+        (void)mm_buf_append_cstr(out, "it names no host");
+    }
+    GENERAL_NAMES_free(names);
+}
+
+/* Called for each fault of the chain; explains the first one. */
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+    struct mm_conn *conn;
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    if (is_good == 1 || ssl == NULL || !connection_index(ssl, &conn)) {
+        return is_good;
+    }
+    int code = X509_STORE_CTX_get_error(store);
+    struct mm_buf text;
+    mm_buf_init(&text, CLIENT_NAMES_TEXT_MAX);
+    (void)mm_buf_append_cstr(&text, X509_verify_cert_error_string(code));
+    if (code == X509_V_ERR_HOSTNAME_MISMATCH ||
+        code == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+        (void)mm_buf_append_cstr(&text, ": ");
+        list_names(X509_STORE_CTX_get_current_cert(store), &text);
+    }
+    mm_conn_explain(conn, "certificate", mm_buf_cstr(&text));
+    mm_buf_fini(&text);
+    return is_good;
+}
+
+static bool expect_peer(SSL *ssl, const char *name, bool verifies)
+{
+    char host[256];
+    struct mm_netaddr literal;
+    struct mm_span span = mm_span_cstr(name);
+    bool is_literal = mm_netaddr_parse_ip(span, &literal);
+    /* RFC 6066 3: without the final dot, and never a literal address. */
+    if (span.size > 0 && span.data[span.size - 1] == '.') {
+        span.size--;
+    }
+    if (!mm_span_copy(span, host, sizeof host)) {
+        return false;
+    }
+    bool has_host = host[0] != '\0' && !is_literal;
+    if (has_host && SSL_set_tlsext_host_name(ssl, host) != 1) {
+        return false;
+    }
+    if (!verifies) {
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+        return true;
+    }
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, on_verify);
+    /* RFC 6125 6.4.3 and 6.4.4: whole labels, and no common name. */
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    if (is_literal) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    }
+    /* An empty name would switch the check off. */
+    return has_host && SSL_set1_host(ssl, host) == 1;
+}
+
+/* ---- the session ---------------------------------------------------- */
+
+static bool attach_bio(struct mm_tls_session *session, struct mm_conn *conn)
+{
+    session->ssl = SSL_new(session->tls->context);
+    BIO *bio = BIO_new(session->tls->method);
+    if (session->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        return false;
+    }
+    BIO_set_data(bio, conn);
+    SSL_set_bio(session->ssl, bio, bio);
+    return SSL_set_app_data(session->ssl, conn) == 1;
+}
+
+enum mailmod_error mm_tls_session_new(struct mm_conn *conn, struct mm_tls *tls,
+                                      const char *name, bool verifies)
+{
+    if (tls->is_server != (name == NULL)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    ERR_clear_error();
+    struct mm_tls_session *session = mm_alloc(sizeof *session);
+    if (session == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    session->tls = mm_tls_ref(tls);
+    mm_buf_init(&session->cipher, CIPHER_MAX);
+    mm_buf_init(&session->pending, MM_LIMIT_OUTPUT);
+    enum mailmod_error error = MAILMOD_OK;
+    if (!attach_bio(session, conn)) {
+        error = MAILMOD_ERROR_MEMORY;
+    } else if (tls->is_server) {
+        SSL_set_accept_state(session->ssl);
+    } else {
+        SSL_set_connect_state(session->ssl);
+        error = expect_peer(session->ssl, name, verifies)
+                    ? MAILMOD_OK
+                    : MAILMOD_ERROR_ARGUMENT;
+    }
+    if (error != MAILMOD_OK) {
+        ERR_clear_error();
+        mm_tls_session_free(&session);
+        return error;
+    }
+    conn->tls = session;
+    return MAILMOD_OK;
+}
+
+void mm_tls_session_free(struct mm_tls_session **session_in)
+{
+    struct mm_tls_session *session = *session_in;
+    if (session == NULL) {
+        return;
+    }
+    SSL_free(session->ssl);
+    mm_secret_clear(session->pending.data, session->pending.capacity);
+    mm_buf_fini(&session->cipher);
+    mm_buf_fini(&session->pending);
+    mm_tls_unref(&session->tls);
+    mm_free(session);
+    *session_in = NULL;
+}
+
+bool mm_tls_is_established(const struct mm_tls_session *session)
+{
+    return session->is_established;
+}
+
+const char *mm_tls_session_text(const struct mm_tls_session *session)
+{
+    return session->text;
+}
+
+enum mailmod_error mm_tls_keep(struct mm_tls_session *session,
+                               struct mm_span cipher)
+{
+    return mm_buf_append_span(&session->cipher, cipher);
+}
+
+bool mm_tls_has_kept(const struct mm_tls_session *session)
+{
+    return mm_buf_size(&session->cipher) > 0;
+}
+
+size_t mm_tls_pending(const struct mm_tls_session *session)
+{
+    return session->has_failed ? 0 : mm_buf_size(&session->pending);
+}
+
+/* The session is over; the alert that OpenSSL left in the output goes out. */
+static enum mm_tls_step fail(struct mm_conn *conn, const char *what)
+{
+    struct mm_tls_session *session = conn->tls;
+    struct mm_buf reason;
+    mm_buf_init(&reason, CLIENT_NAMES_TEXT_MAX);
+    bool is_untrusted =
+        !session->is_established && !session->tls->is_server &&
+        (SSL_get_verify_mode(session->ssl) & SSL_VERIFY_PEER) != 0 &&
+        SSL_get_verify_result(session->ssl) != X509_V_OK;
+    mm_tls_take_reason(&reason);
+    mm_conn_explain(conn, what, mm_buf_cstr(&reason));
+    mm_buf_fini(&reason);
+    session->has_failed = true;
+    mm_conn_begin_close(conn, is_untrusted ? MAILMOD_ERROR_TLS_CERTIFICATE
+                                           : MAILMOD_ERROR_TLS);
+    return MM_TLS_FAILED;
+}
+
+static void describe(struct mm_tls_session *session)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, sizeof session->text - 1);
+    (void)mm_buf_append_cstr(&text, SSL_get_version(session->ssl));
+    (void)mm_buf_append_char(&text, ' ');
+    (void)mm_buf_append_cstr(&text, SSL_get_cipher_name(session->ssl));
+    if (!mm_span_copy(mm_buf_span(&text), session->text,
+                      sizeof session->text)) {
+        session->text[0] = '\0';
+    }
+    mm_buf_fini(&text);
+}
+
+enum mm_tls_step mm_tls_shake_hands(struct mm_conn *conn)
+{
+    struct mm_tls_session *session = conn->tls;
+    ERR_clear_error();
+    int result = SSL_do_handshake(session->ssl);
+    if (result == 1) {
+        session->is_established = true;
+        describe(session);
+        mm_tls_write_pending(conn);
+        return MM_TLS_DONE;
+    }
+    int code = SSL_get_error(session->ssl, result);
+    if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE) {
+        return MM_TLS_WAIT;
+    }
+    return fail(conn, "TLS handshake");
+}
+
+enum mm_tls_step mm_tls_read(struct mm_conn *conn, struct mm_span *clear_out)
+{
+    struct mm_tls_session *session = conn->tls;
+    if (session->has_failed) {
+        return MM_TLS_FAILED;
+    }
+    char *plain = conn->loop->plain;
+    ERR_clear_error();
+    int count = SSL_read(session->ssl, plain, MM_LOOP_PLAIN_SIZE);
+    if (count > 0) {
+        *clear_out = mm_span(plain, (size_t)count);
+        return MM_TLS_DONE;
+    }
+    switch (SSL_get_error(session->ssl, count)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return MM_TLS_WAIT;
+    case SSL_ERROR_ZERO_RETURN:
+        return MM_TLS_ENDED;
+    default:
+        return fail(conn, "TLS");
+    }
+}
+
+/* Gives OpenSSL what it takes; the count of octets taken. */
+static size_t encrypt(struct mm_conn *conn, const char *bytes, size_t size)
+{
+    struct mm_tls_session *session = conn->tls;
+    size_t taken = 0;
+    while (taken < size && !session->has_failed) {
+        size_t rest = size - taken;
+        int count = rest > INT_MAX ? INT_MAX : (int)rest;
+        ERR_clear_error();
+        int result = SSL_write(session->ssl, bytes + taken, count);
+        if (result > 0) {
+            taken += (size_t)result;
+            continue;
+        }
+        int code = SSL_get_error(session->ssl, result);
+        if (code != SSL_ERROR_WANT_READ && code != SSL_ERROR_WANT_WRITE) {
+            (void)fail(conn, "TLS");
+        }
+        break;
+    }
+    return taken;
+}
+
+enum mailmod_error mm_tls_write(struct mm_conn *conn, const char *bytes,
+                                size_t size)
+{
+    struct mm_tls_session *session = conn->tls;
+    size_t taken = 0;
+    if (session->is_established && mm_buf_size(&session->pending) == 0) {
+        taken = encrypt(conn, bytes, size);
+    }
+    if (session->has_failed) {
+        return MAILMOD_ERROR_STATE;
+    }
+    return mm_buf_append(&session->pending, bytes + taken, size - taken);
+}
+
+void mm_tls_write_pending(struct mm_conn *conn)
+{
+    struct mm_tls_session *session = conn->tls;
+    struct mm_span span = mm_buf_span(&session->pending);
+    if (!session->is_established || session->has_failed || span.size == 0) {
+        return;
+    }
+    mm_buf_consume(&session->pending, encrypt(conn, span.data, span.size));
+    if (mm_buf_size(&session->pending) == 0) {
+        mm_secret_clear(session->pending.data, session->pending.capacity);
+        mm_buf_release(&session->pending);
+    }
+}
+
+void mm_tls_notify_close(struct mm_conn *conn)
+{
+    struct mm_tls_session *session = conn->tls;
+    if (session->is_established && !session->has_failed) {
+        ERR_clear_error();
+        (void)SSL_shutdown(session->ssl);
+        ERR_clear_error();
+        session->has_failed = true; /* nothing may be written after it */
+    }
+}
