@@ -1,0 +1,139 @@
+/* server_body.c - a message body on its way in, by DATA or by chunks.
+ *
+ * Promises: the octets are given out in pieces and never kept; a body that is
+ * too large, has a line past its cap or a bare newline where that is refused,
+ * is read to its end and thrown away, then refused, and the session is told
+ * by RESET; what is thrown away has an end (MM_LIMIT_DISCARD).
+ * Thread: the caller's. RFC 5321 2.3.8, 4.5.3.1.6, 4.5.3.1.7. */
+#include "wire/smtp/server_internal.h"
+
+#include <string.h>
+
+#define PROGRESS_STEP 4096
+
+void mm_smtpd_body_begin(struct mm_smtpd *smtpd)
+{
+    memset(&smtpd->body, 0, sizeof smtpd->body);
+    mm_dot_reader_init(&smtpd->body.dot, smtpd->options.bare_newline ==
+                                             MM_BARE_NEWLINE_NORMALIZE);
+}
+
+void mm_smtpd_body_progress(struct mm_smtpd *smtpd, size_t size)
+{
+    smtpd->progress_octets += size;
+    smtpd->progress += smtpd->progress_octets / PROGRESS_STEP;
+    smtpd->progress_octets %= PROGRESS_STEP;
+}
+
+void mm_smtpd_hold(struct mm_smtpd *smtpd, const struct mm_reply *reply)
+{
+    mm_buf_clear(&smtpd->held);
+    smtpd->held_code = reply->code;
+    enum mailmod_error error = mm_reply_write(&smtpd->held, reply, true);
+    if (error != MAILMOD_OK) {
+        smtpd->error = error;
+        mm_smtpd_break(smtpd, MM_REPLY_SHUTTING_DOWN, mm_error_text(error));
+    }
+}
+
+void mm_smtpd_say_held(struct mm_smtpd *smtpd)
+{
+    if (smtpd->state == MM_SMTPD_AT_CLOSED) {
+        return;
+    }
+    enum mailmod_error error =
+        mm_buf_append_span(&smtpd->output, mm_buf_span(&smtpd->held));
+    mm_buf_release(&smtpd->held);
+    if (error != MAILMOD_OK) {
+        mm_smtpd_break(smtpd, MM_REPLY_SHUTTING_DOWN, mm_error_text(error));
+        return;
+    }
+    mm_smtpd_count_refusal(smtpd, smtpd->held_code);
+}
+
+void mm_smtpd_body_refuse(struct mm_smtpd *smtpd, enum mm_reply_id id)
+{
+    if (!smtpd->body.is_refused) {
+        smtpd->body.is_refused = true;
+        mm_smtpd_hold(smtpd, mm_reply_get(id));
+    }
+}
+
+uint64_t mm_smtpd_discard_max(const struct mm_smtpd *smtpd)
+{
+    uint64_t size_max = smtpd->options.message_size_max;
+    return size_max < UINT64_MAX - MM_LIMIT_DISCARD
+               ? size_max + MM_LIMIT_DISCARD
+               : UINT64_MAX;
+}
+
+void mm_smtpd_discard(struct mm_smtpd *smtpd, uint64_t size)
+{
+    smtpd->discarded += size;
+    if (smtpd->discarded > mm_smtpd_discard_max(smtpd)) {
+        mm_smtpd_say_held(smtpd);
+        mm_smtpd_break(smtpd, MM_REPLY_TOO_MANY_ERRORS,
+                       "a refused message does not end");
+    }
+}
+
+void mm_smtpd_body_check(struct mm_smtpd *smtpd)
+{
+    struct mm_smtpd_body *body = &smtpd->body;
+    bool has_bare = body->has_bare_newline || body->dot.has_bare_newline;
+    if (has_bare && smtpd->options.bare_newline == MM_BARE_NEWLINE_REJECT) {
+        mm_smtpd_body_refuse(smtpd, MM_REPLY_BARE_NEWLINE);
+    }
+    if (body->line_size_max > MM_LIMIT_TEXT_LINE ||
+        body->dot.line_size_max > MM_LIMIT_TEXT_LINE) {
+        mm_smtpd_body_refuse(smtpd, MM_REPLY_LINE_TOO_LONG);
+    }
+}
+
+void mm_smtpd_body_octets(struct mm_smtpd *smtpd, struct mm_span run)
+{
+    struct mm_smtpd_body *body = &smtpd->body;
+    uint64_t size_max = smtpd->options.message_size_max;
+    if (size_max > 0 && run.size > size_max - body->size) {
+        mm_smtpd_body_refuse(smtpd, MM_REPLY_TOO_LARGE);
+    }
+    if (body->is_refused) {
+        mm_smtpd_discard(smtpd, run.size);
+        return;
+    }
+    body->size += run.size;
+    body->has_8bit = body->has_8bit || mm_span_has_8bit(run);
+    smtpd->info = (struct mm_smtpd_info){.data = run};
+    mm_smtpd_raise(smtpd, MM_SMTPD_BODY);
+}
+
+void mm_smtpd_settle_body(struct mm_smtpd *smtpd, const struct mm_reply *reply)
+{
+    (void)smtpd;
+    (void)reply;
+}
+
+void mm_smtpd_body_end(struct mm_smtpd *smtpd)
+{
+    if (smtpd->body.is_refused) {
+        mm_smtpd_say_held(smtpd);
+        mm_smtpd_abandon(smtpd);
+        return;
+    }
+    smtpd->info = (struct mm_smtpd_info){
+        .size = smtpd->body.size,
+        .has_8bit = smtpd->body.has_8bit,
+    };
+    mm_smtpd_raise(smtpd, MM_SMTPD_END);
+}
+
+void mm_smtpd_settle_end(struct mm_smtpd *smtpd, const struct mm_reply *reply)
+{
+    /* Accepted or refused, the transaction is over: RFC 5321 4.1.1.4. */
+    (void)mm_smtpd_forget(smtpd);
+    mm_smtpd_set_state(smtpd, MM_SMTPD_AT_READY);
+    if (mm_smtpd_is_accepted(reply)) {
+        smtpd->error_count = 0;
+    }
+    mm_smtpd_say(smtpd, reply);
+}
