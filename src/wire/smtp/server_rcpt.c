@@ -68,8 +68,9 @@ static bool take_orcpt(struct mm_smtpd_request *request, struct mm_span value)
     memcpy(text, type.data, type.size);
     text[type.size] = ';';
     text += type.size + 1;
-    if (!mm_smtpd_param_xtext(
-            address, text, sizeof rcpt->original_recipient - (type.size + 1))) {
+    if (!mm_smtpd_param_xtext(request, address, text,
+                              sizeof rcpt->original_recipient -
+                                  (type.size + 1))) {
         return false;
     }
     for (; *text != '\0'; text++) {
