@@ -1,0 +1,40 @@
+/* control.h - the commands of mailmodctl and what they share. */
+#ifndef MAILMODCTL_CONTROL_H
+#define MAILMODCTL_CONTROL_H
+
+#include "mailmod.h"
+
+#include <stddef.h>
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
+
+#define PASSWORD_MAX_SIZE 513 /* 512 octets and the NUL */
+
+struct control {
+    mailmod *instance;
+    const char *config_file; /* NULL: the embedded defaults */
+    char **words;            /* of the command, after "user" and the like */
+    int word_count;
+    int keeps_password; /* --apop */
+    int reads_password; /* --password-stdin */
+};
+
+/* Each returns the exit code. */
+int control_user(struct control *control);
+int control_queue(struct control *control);
+int control_store(struct control *control);
+int control_config(struct control *control);
+
+/* "mailmodctl: ..." on stderr. */
+int control_usage(const char *words);
+int control_failure(const char *head, enum mailmod_error error);
+/* Text from peers: nothing in it moves the cursor of a terminal. */
+void control_print_text(const char *text);
+
+/* ---- the system's part (posix/) ---- */
+
+/* Asks on the terminal without echo; 0 when it worked. */
+int terminal_read_password(const char *prompt, char *password_out, size_t size);
+int terminal_is_output(void);
+
+#endif

@@ -1,0 +1,205 @@
+/* main.c - mailmodctl: users, queue, store and settings from the command line.
+ *
+ * A host program on the public header; it works on the data folder that the
+ * configuration names, whether a daemon runs on it or not. Reads the options,
+ * loads the settings, hands the command to its file. */
+#include "control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(struct control *control);
+};
+
+static const struct command commands[] = {
+    {"user", control_user},
+    {"queue", control_queue},
+    {"store", control_store},
+    {"config", control_config},
+};
+
+static void print_help(void)
+{
+    puts("mailmodctl - users, queue, store and settings of mailmod\n"
+         "\n"
+         "usage: mailmodctl [-c FILE] [--data FOLDER] COMMAND\n"
+         "\n"
+         "  user add NAME [--apop] [--password-stdin]\n"
+         "  user passwd NAME [--apop] [--password-stdin]\n"
+         "  user del NAME              the mailbox goes with the user\n"
+         "  user list\n"
+         "  queue list                 what waits, a line a recipient\n"
+         "  queue show ID              one message, whole\n"
+         "  queue flush [ID|all]       try now\n"
+         "  queue hold|release ID|all\n"
+         "  queue delete ID|all        without a report to the sender\n"
+         "  store verify               check the store's integrity\n"
+         "  config check               tell every mistake\n"
+         "  config show                every key and its value\n"
+         "  config get KEY\n"
+         "\n"
+         "  -c, --config FILE   the daemon's configuration; without it the "
+         "defaults\n"
+         "  --data FOLDER       the data folder, over the configuration's\n"
+         "  --apop              keep the password recoverable, for APOP\n"
+         "  --password-stdin    read the password as one line\n"
+         "  --version, --help\n"
+         "\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration.");
+}
+
+int control_usage(const char *words)
+{
+    fprintf(stderr, "mailmodctl: %s (try --help)\n", words);
+    return EXIT_USAGE;
+}
+
+int control_failure(const char *head, enum mailmod_error error)
+{
+    const char *words = mailmod_last_error_text();
+    if (words[0] == '\0') {
+        words = mailmod_error_text(error);
+    }
+    size_t size = strlen(words);
+    fprintf(stderr, "mailmodctl: %s: %s%s", head, words,
+            size > 0 && words[size - 1] == '\n' ? "" : "\n");
+    return error == MAILMOD_ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
+}
+
+void control_print_text(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';
+         at++) {
+        /* C0 and DEL, and C1 as UTF-8 writes it (U+0080 to U+009F). */
+        int is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+        putchar(*at < 32 || *at == 127 || is_c1 ? '?' : *at);
+        at += is_c1;
+    }
+}
+
+struct line { /* the command line, read */
+    const char *config_file;
+    const char *data_folder;
+    int keeps_password;
+    int reads_password;
+    int wants_help;
+    int wants_version;
+    char **words;
+    int word_count;
+};
+
+/* Flags; 0 when there is no such one. */
+static int take_flag(struct line *line, const char *word)
+{
+    if (strcmp(word, "--apop") == 0) {
+        line->keeps_password = 1;
+    } else if (strcmp(word, "--password-stdin") == 0) {
+        line->reads_password = 1;
+    } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        line->wants_help = 1;
+    } else if (strcmp(word, "--version") == 0) {
+        line->wants_version = 1;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+/* Options may stand anywhere; the other words are moved to the front. After
+ * "--" everything is a word. */
+static int parse(struct line *line, int argc, char **argv)
+{
+    int is_all_words = 0;
+    line->words = argv + 1;
+    for (int i = 1; i < argc; i++) {
+        char *word = argv[i];
+        int is_config =
+            strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0;
+        if (is_all_words || word[0] != '-') {
+            line->words[line->word_count] = word;
+            line->word_count++;
+        } else if (strcmp(word, "--") == 0) {
+            is_all_words = 1;
+        } else if (is_config || strcmp(word, "--data") == 0) {
+            if (i + 1 == argc) {
+                return control_usage("a value is missing at the end");
+            }
+            *(is_config ? &line->config_file : &line->data_folder) =
+                argv[i + 1];
+            i++;
+        } else if (!take_flag(line, word)) {
+            fprintf(stderr, "mailmodctl: there is no option %s\n", word);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_SUCCESS;
+}
+
+static enum mailmod_error load(struct control *control, const struct line *line)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    if (line->config_file != NULL) {
+        error = mailmod_load_config(control->instance, line->config_file);
+    }
+    if (error == MAILMOD_OK && line->data_folder != NULL) {
+        error = mailmod_set(control->instance, "general.data_folder",
+                            line->data_folder);
+    }
+    return error;
+}
+
+static int run(const struct line *line, const struct command *command)
+{
+    struct control control;
+    memset(&control, 0, sizeof control);
+    enum mailmod_error error = mailmod_new(&control.instance);
+    if (error != MAILMOD_OK) {
+        return control_failure("start", error);
+    }
+    control.config_file = line->config_file;
+    control.words = line->words + 1;
+    control.word_count = line->word_count - 1;
+    control.keeps_password = line->keeps_password;
+    control.reads_password = line->reads_password;
+    error = load(&control, line);
+    int code = EXIT_CONFIG;
+    if (error != MAILMOD_OK) {
+        (void)control_failure("configuration", error);
+    } else {
+        code = command->run(&control);
+    }
+    mailmod_free(&control.instance);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct line line;
+    memset(&line, 0, sizeof line);
+    int code = parse(&line, argc, argv);
+    if (code != EXIT_SUCCESS) {
+        return code;
+    }
+    if (line.wants_help) {
+        print_help();
+        return EXIT_SUCCESS;
+    }
+    if (line.wants_version) {
+        printf("mailmodctl %s\n", mailmod_version());
+        return EXIT_SUCCESS;
+    }
+    if (line.word_count == 0) {
+        return control_usage("a command is missing");
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(line.words[0], commands[i].name) == 0) {
+            code = run(&line, &commands[i]);
+            return fflush(stdout) != 0 && code == 0 ? EXIT_FAILURE : code;
+        }
+    }
+    fprintf(stderr, "mailmodctl: there is no command %s\n", line.words[0]);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,80 @@
+/* settings.c - mailmodctl config and store: settings proved and shown, the
+ * store verified. Secrets are asterisks already when they come here. */
+#include "control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_MAX 65536
+
+static int check(struct control *control)
+{
+    enum mailmod_error error = mailmod_check(control->instance);
+    if (error != MAILMOD_OK) {
+        (void)control_failure("configuration", error);
+        return EXIT_CONFIG;
+    }
+    printf("%s is good\n", control->config_file == NULL
+                               ? "the embedded configuration"
+                               : control->config_file);
+    return EXIT_SUCCESS;
+}
+
+static void on_setting(void *context, const char *name, const char *value,
+                       const char *default_value, const char *help)
+{
+    (void)context;
+    (void)help;
+    printf("%-36s ", name);
+    control_print_text(value);
+    if (strcmp(value, default_value) != 0) {
+        printf("   (default: %s)",
+               default_value[0] == '\0' ? "empty" : default_value);
+    }
+    putchar('\n');
+}
+
+static int get(struct control *control, const char *name)
+{
+    static char value[VALUE_MAX];
+    enum mailmod_error error =
+        mailmod_get(control->instance, name, value, sizeof value);
+    if (error != MAILMOD_OK) {
+        return control_failure("config get", error);
+    }
+    control_print_text(value);
+    putchar('\n');
+    return EXIT_SUCCESS;
+}
+
+int control_config(struct control *control)
+{
+    const char *word = control->word_count > 0 ? control->words[0] : "";
+    if (strcmp(word, "check") == 0 && control->word_count == 1) {
+        return check(control);
+    }
+    if (strcmp(word, "show") == 0 && control->word_count == 1) {
+        enum mailmod_error error =
+            mailmod_config_list(control->instance, on_setting, NULL);
+        return error == MAILMOD_OK ? EXIT_SUCCESS
+                                   : control_failure("config show", error);
+    }
+    if (strcmp(word, "get") == 0 && control->word_count == 2) {
+        return get(control, control->words[1]);
+    }
+    return control_usage("config check, config show or config get KEY");
+}
+
+int control_store(struct control *control)
+{
+    if (control->word_count != 1 || strcmp(control->words[0], "verify") != 0) {
+        return control_usage("store verify");
+    }
+    enum mailmod_error error = mailmod_store_verify(control->instance);
+    if (error != MAILMOD_OK) {
+        return control_failure("store verify", error);
+    }
+    puts("the store is sound");
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,292 @@
+/* main.c - mailmodd: the daemon, a host program on the public header.
+ *
+ * Owns the one instance and its life: settings, listeners, rights, start, wait,
+ * reload, stop, drain. Stays in the foreground; whoever starts it supervises
+ * it. A reload proves the new settings on an instance of their own first, so
+ * that a mistake leaves the running one untouched. Thread: the main thread
+ * alone; log lines come from all of the library's threads. */
+#include "options.h"
+#include "system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
+
+#define VALUE_MAX 4200
+
+/* Each line of the last error's words as a line of the log. */
+static void log_words(enum mailmod_log_level level, const char *head,
+                      const char *words)
+{
+    char line[4096];
+    while (*words != '\0') {
+        size_t size = strcspn(words, "\n");
+        snprintf(line, sizeof line, "mailmodd: %s: %.*s", head, (int)size,
+                 words);
+        system_log(NULL, level, line);
+        words += size;
+        words += strspn(words, "\n");
+    }
+}
+
+static void log_failure(const char *head)
+{
+    log_words(MAILMOD_LOG_ERROR, head, mailmod_last_error_text());
+}
+
+/* A mistake in the settings: to a person who checks them as it is. */
+static void tell_mistake(const struct options *options, const char *head)
+{
+    const char *words = mailmod_last_error_text();
+    size_t size = strlen(words);
+    if (options->task != OPTIONS_CHECK) {
+        log_failure(head);
+        return;
+    }
+    if (strncmp(head, "--set", 5) == 0) {
+        fprintf(stderr, "%s: ", head);
+    }
+    fprintf(stderr, "%s%s", words,
+            size > 0 && words[size - 1] == '\n' ? "" : "\n");
+}
+
+/* The file, then the settings of the command line over it. */
+static enum mailmod_error apply(mailmod *instance,
+                                const struct options *options)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    if (options->config_file != NULL) {
+        error = mailmod_load_config(instance, options->config_file);
+        if (error != MAILMOD_OK) {
+            tell_mistake(options, "configuration");
+        }
+    }
+    for (size_t i = 0; i < options->setting_count; i++) {
+        const char *name = options->settings[i];
+        enum mailmod_error set_error =
+            mailmod_set(instance, name, name + strlen(name) + 1);
+        if (set_error != MAILMOD_OK) {
+            char head[256];
+            snprintf(head, sizeof head, "--set %s", name);
+            tell_mistake(options, head);
+            error = set_error;
+        }
+    }
+    return error;
+}
+
+/* Is all of it good? Tells every mistake. */
+static enum mailmod_error prove(const struct options *options)
+{
+    mailmod *probe;
+    enum mailmod_error error = mailmod_new(&probe);
+    if (error != MAILMOD_OK) {
+        tell_mistake(options, "configuration");
+        return error;
+    }
+    error = apply(probe, options);
+    if (error == MAILMOD_OK) {
+        error = mailmod_check(probe);
+        if (error != MAILMOD_OK) {
+            tell_mistake(options, "configuration");
+        }
+    }
+    mailmod_free(&probe);
+    return error;
+}
+
+static int exit_code_of(enum mailmod_error error)
+{
+    switch (error) {
+    case MAILMOD_OK:
+        return EXIT_SUCCESS;
+    case MAILMOD_ERROR_CONFIG:
+    case MAILMOD_ERROR_ARGUMENT:
+    case MAILMOD_ERROR_UNKNOWN_NAME:
+        return EXIT_CONFIG;
+    default:
+        return EXIT_FAILURE;
+    }
+}
+
+static void reload(mailmod *instance, const struct options *options)
+{
+    system_notify_reloading();
+    enum mailmod_error error = prove(options);
+    if (error == MAILMOD_OK) {
+        error = mailmod_reset_config(instance);
+        if (error == MAILMOD_OK) {
+            error = apply(instance, options);
+        }
+        if (error == MAILMOD_OK) {
+            error = mailmod_reload(instance);
+        }
+        if (error != MAILMOD_OK) {
+            log_failure("reload");
+        }
+    }
+    system_log(NULL, error == MAILMOD_OK ? MAILMOD_LOG_INFO : MAILMOD_LOG_ERROR,
+               error == MAILMOD_OK
+                   ? "mailmodd: reloaded"
+                   : "mailmodd: not reloaded, the former settings stay");
+    system_notify("READY=1");
+}
+
+/* "30s", as mailmod_get writes times. */
+static uint64_t duration_ms(const char *text)
+{
+    char *unit;
+    uint64_t value = strtoull(text, &unit, 10);
+    if (strcmp(unit, "ms") == 0) {
+        return value;
+    }
+    uint64_t factor = *unit == 'h' ? 3600 : *unit == 'm' ? 60 : 1;
+    return value * factor * 1000;
+}
+
+static uint64_t drain_ms(mailmod *instance)
+{
+    char text[64];
+    if (mailmod_get(instance, "general.drain", text, sizeof text) !=
+        MAILMOD_OK) {
+        return 0;
+    }
+    return duration_ms(text);
+}
+
+static enum mailmod_error become_user(mailmod *instance)
+{
+    char user[VALUE_MAX];
+    char folder[VALUE_MAX];
+    char words[512];
+    enum mailmod_error error =
+        mailmod_get(instance, "general.run_as_user", user, sizeof user);
+    if (error == MAILMOD_OK) {
+        error =
+            mailmod_get(instance, "general.data_folder", folder, sizeof folder);
+    }
+    if (error != MAILMOD_OK) {
+        log_failure("start");
+        return error;
+    }
+    if (system_become_user(user, folder, words, sizeof words) != 0) {
+        log_words(MAILMOD_LOG_ERROR, "general.run_as_user", words);
+        return MAILMOD_ERROR_ACCESS;
+    }
+    return MAILMOD_OK;
+}
+
+static void tell_started(mailmod *instance)
+{
+    static const char *const services[] = {"smtp", "submission", "submissions",
+                                           "pop3", "pop3s"};
+    char line[512];
+    char state[600];
+    int size = snprintf(line, sizeof line, "mailmodd: started version=%s",
+                        mailmod_version());
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        int port = mailmod_port(instance, services[i]);
+        if (port != 0 && size > 0 && (size_t)size < sizeof line) {
+            size += snprintf(line + size, sizeof line - (size_t)size, " %s=%d",
+                             services[i], port);
+        }
+    }
+    system_log(NULL, MAILMOD_LOG_INFO, line);
+    snprintf(state, sizeof state, "READY=1\nSTATUS=%s", line + 10);
+    system_notify(state);
+}
+
+static enum mailmod_error start(mailmod *instance)
+{
+    enum mailmod_error error = mailmod_open_listeners(instance);
+    if (error != MAILMOD_OK) {
+        log_failure("start");
+        return error;
+    }
+    error = become_user(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mailmod_start(instance);
+    if (error != MAILMOD_OK) {
+        log_failure("start");
+        return error;
+    }
+    tell_started(instance);
+    return MAILMOD_OK;
+}
+
+static void stop(mailmod *instance)
+{
+    system_notify("STOPPING=1\nSTATUS=waiting for open sessions");
+    system_log(NULL, MAILMOD_LOG_INFO, "mailmodd: stopping");
+    /* What was acknowledged is on disk, so a cut loses nothing. */
+    system_cut_on_stop(EXIT_FAILURE);
+    (void)mailmod_stop(instance);
+    enum mailmod_error error = mailmod_drain(instance, drain_ms(instance));
+    if (error == MAILMOD_ERROR_TIMEOUT) {
+        system_log(NULL, MAILMOD_LOG_WARNING,
+                   "mailmodd: open sessions were cut, general.drain was over");
+    } else if (error != MAILMOD_OK) {
+        log_failure("stop");
+    }
+    system_log(NULL, MAILMOD_LOG_INFO, "mailmodd: stopped");
+}
+
+static int run(const struct options *options)
+{
+    mailmod *instance;
+    enum mailmod_error error = mailmod_new(&instance);
+    if (error != MAILMOD_OK) {
+        log_failure("start");
+        return exit_code_of(error);
+    }
+    error = mailmod_set_log(instance, system_log, NULL);
+    if (error == MAILMOD_OK) {
+        error = apply(instance, options);
+    }
+    if (error == MAILMOD_OK) {
+        error = start(instance);
+    }
+    if (error == MAILMOD_OK) {
+        while (system_wait() == SYSTEM_RELOAD) {
+            reload(instance, options);
+        }
+        stop(instance);
+    }
+    mailmod_free(&instance);
+    return exit_code_of(error);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    options_parse(&options, argc, argv);
+    switch (options.task) {
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_SHOW_HELP:
+        options_print_help();
+        return EXIT_SUCCESS;
+    case OPTIONS_SHOW_VERSION:
+        printf("mailmodd %s\n", mailmod_version());
+        return EXIT_SUCCESS;
+    case OPTIONS_CHECK:
+    case OPTIONS_RUN:
+        break;
+    }
+    if (system_init() != 0) {
+        fprintf(stderr, "mailmodd: the system refused its signals\n");
+        return EXIT_FAILURE;
+    }
+    if (options.task == OPTIONS_RUN) {
+        return run(&options);
+    }
+    enum mailmod_error error = prove(&options);
+    if (error == MAILMOD_OK) {
+        puts("the configuration is good");
+    }
+    return exit_code_of(error);
+}

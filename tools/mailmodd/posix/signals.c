@@ -1,0 +1,65 @@
+/* signals.c - the operator's wishes as events.
+ *
+ * TERM, INT and HUP are blocked in the main thread before any other exists, so
+ * that every thread inherits that and only sigwait takes them: nothing runs in
+ * a signal handler. SIGPIPE is ignored for the daemon's own writes. */
+#include "../system.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void fill(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+int system_init(void)
+{
+    sigset_t set;
+    struct sigaction ignore;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    sigemptyset(&ignore.sa_mask);
+    fill(&set);
+    /* What the daemon makes is for its user alone. */
+    (void)umask(077);
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0) {
+        return -1;
+    }
+    return pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+enum system_event system_wait(void)
+{
+    sigset_t set;
+    int number = 0;
+    fill(&set);
+    while (sigwait(&set, &number) != 0) {
+    }
+    return number == SIGHUP ? SYSTEM_RELOAD : SYSTEM_STOP;
+}
+
+static void *wait_and_cut(void *context)
+{
+    int exit_code = (int)(intptr_t)context;
+    while (system_wait() != SYSTEM_STOP) {
+    }
+    system_log(NULL, MAILMOD_LOG_WARNING, "mailmodd: cut by a second signal");
+    _exit(exit_code);
+}
+
+void system_cut_on_stop(int exit_code)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_and_cut,
+                       (void *)(intptr_t)exit_code) == 0) {
+        (void)pthread_detach(thread);
+    }
+}
