@@ -4,8 +4,11 @@
  * An address is kept in one canonical text: the local part as a dot-string
  * where it can be one, else as a quoted string with the least quoting; the
  * domain in lower case, or a literal in brackets. The local part keeps its
- * case (RFC 5321 2.4). The null reverse-path and the bare "Postmaster" are
- * values of their own. A parsed address holds no CR, LF or NUL, ever. */
+ * case (RFC 5321 2.4), but "postmaster" has none (4.5.1) and becomes lower.
+ * The null reverse-path (text "") and the bare "Postmaster" (text
+ * "postmaster") are values of their own. A parsed address holds no CR, LF or
+ * NUL, ever. Its text is at most 254 octets: MM_LIMIT_PATH less the angle
+ * brackets. */
 #ifndef MM_WIRE_ADDR_ADDRESS_H
 #define MM_WIRE_ADDR_ADDRESS_H
 
@@ -55,6 +58,11 @@ bool mm_address_equal(const struct mm_address *a, const struct mm_address *b);
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,
                      char domain_out[MM_LIMIT_DOMAIN + 1]);
+/* RFC 5321 4.1.3 address-literal, brackets and all: gives its form, ADDRESS
+ * or GENERAL, its canonical text and, for ADDRESS, the address. */
+bool mm_domain_literal_parse(struct mm_span text, enum mm_domain_form *form_out,
+                             char domain_out[MM_LIMIT_DOMAIN + 1],
+                             struct mm_netaddr *address_out);
 /* "[192.0.2.1]" or "[IPv6:...]" of an address (RFC 5321 4.1.3). */
 void mm_domain_literal(const struct mm_netaddr *address,
                        char text_out[MM_NETADDR_TEXT_MAX]);
