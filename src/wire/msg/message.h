@@ -37,7 +37,8 @@ struct mm_header_scan {
 void mm_header_scan_init(struct mm_header_scan *scan);
 void mm_header_scan_feed(struct mm_header_scan *scan, struct mm_span data);
 
-/* RFC 3461 4 xtext. */
+/* RFC 3461 4 xtext. Decoding is strict and gives printable ASCII alone, as
+ * 4.2 and 4.4 want it: "+0D+0A" is SYNTAX, and nothing is appended then. */
 enum mailmod_error mm_xtext_encode(struct mm_buf *out, struct mm_span text);
 MM_CHECK enum mailmod_error mm_xtext_decode(struct mm_buf *out,
                                             struct mm_span text);

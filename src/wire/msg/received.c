@@ -1,0 +1,124 @@
+/* received.c - builds the trace fields: Received and Return-Path.
+ *
+ * Pure: the caller supplies time and identities. Never trusts peer text: a
+ * HELO name is written only when it is a domain or an address literal, else
+ * the peer's address stands in its place; a recipient that the header's
+ * character set cannot hold is left out. Every line is below 998 octets
+ * whatever the caller gives, as each part has its limit.
+ *
+ * Any thread. RFC 5321 4.4 (the order of clauses is its grammar's), RFC 3848
+ * and RFC 6531 4.3 (the with-words), RFC 5322 3.6.7. */
+#include "wire/msg/message.h"
+
+#include "base/datetime.h"
+#include "wire/addr/address.h"
+
+#include <string.h>
+
+/* Fit for a header: no control character, and 8-bit only as UTF-8 and only
+ * where the message is an internationalized one. */
+static bool is_clean(const char *text, bool allow_utf8)
+{
+    struct mm_span span = mm_span_cstr(text);
+    for (size_t i = 0; i < span.size; i++) {
+        unsigned char c = (unsigned char)span.data[i];
+        if (c < 0x80 && !mm_ascii_is_printable(c)) {
+            return false;
+        }
+    }
+    return !mm_span_has_8bit(span) || (allow_utf8 && mm_span_is_utf8(span));
+}
+
+/* The name of our own side: one word, no blank, no bracket games. */
+static bool is_word(const char *text, size_t size_max)
+{
+    return text != NULL && text[0] != '\0' && strlen(text) <= size_max &&
+           is_clean(text, false) && strpbrk(text, " ()<>;\"\\") == NULL;
+}
+
+/* From-domain     = "FROM" FWS Extended-Domain
+ * Extended-Domain = Domain /
+ *                   ( Domain FWS "(" TCP-info ")" ) /
+ *                   ( address-literal FWS "(" TCP-info ")" )
+ * TCP-info        = address-literal / ( Domain FWS address-literal ) */
+static void write_from(struct mm_buf *out, const struct mm_received *received)
+{
+    char name[MM_LIMIT_DOMAIN + 1];
+    char literal[MM_NETADDR_TEXT_MAX];
+    enum mm_domain_form form;
+    struct mm_netaddr address;
+    bool has_name =
+        mm_domain_parse(received->helo_name, received->is_smtputf8, name) ||
+        mm_domain_literal_parse(received->helo_name, &form, name, &address);
+    bool has_peer = received->peer.family != MM_NETADDR_NONE;
+    if (!has_name && !has_peer) {
+        return; /* handed in by the host itself */
+    }
+    mm_domain_literal(&received->peer, literal);
+    mm_buf_append_cstr(out, "from ");
+    mm_buf_append_cstr(out, has_name ? name : literal);
+    if (has_peer) {
+        mm_buf_append_cstr(out, " (");
+        mm_buf_append_cstr(out, literal);
+        mm_buf_append_cstr(out, ")");
+    }
+    mm_buf_append_cstr(out, "\r\n\t");
+}
+
+/* RFC 3848 registers the S and A forms with ESMTP alone; TLS and AUTH are
+ * extensions, so they say ESMTP even where HELO was said. RFC 6531 4.3 has
+ * the UTF8SMTP forms. */
+static void write_with(struct mm_buf *out, const struct mm_received *received)
+{
+    bool is_extended =
+        received->is_extended || received->is_tls || received->is_authenticated;
+    const char *word = is_extended ? "ESMTP" : "SMTP";
+    mm_buf_append_cstr(out, received->is_smtputf8 ? "UTF8SMTP" : word);
+    mm_buf_append_cstr(out, received->is_tls ? "S" : "");
+    mm_buf_append_cstr(out, received->is_authenticated ? "A" : "");
+}
+
+/* Stamp    = From-domain By-domain Opt-info [CFWS] ";" FWS date-time
+ * Opt-info = [Via] [With] [ID] [For] [Additional-Registered-Clauses] */
+enum mailmod_error mm_received_write(struct mm_buf *out,
+                                     const struct mm_received *received)
+{
+    const char *recipient = received->recipient;
+    if (!is_word(received->host_name, MM_LIMIT_DOMAIN) ||
+        !is_word(received->identifier, 128)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    mm_buf_append_cstr(out, "Received: ");
+    write_from(out, received);
+    mm_buf_append_cstr(out, "by ");
+    mm_buf_append_cstr(out, received->host_name);
+    mm_buf_append_cstr(out, " with ");
+    write_with(out, received);
+    mm_buf_append_cstr(out, " id ");
+    mm_buf_append_cstr(out, received->identifier);
+    if (recipient != NULL && recipient[0] != '\0' &&
+        strlen(recipient) < MM_ADDRESS_TEXT_MAX &&
+        is_clean(recipient, received->is_smtputf8)) {
+        mm_buf_append_cstr(out, "\r\n\tfor <");
+        mm_buf_append_cstr(out, recipient);
+        mm_buf_append_cstr(out, ">");
+    }
+    mm_buf_append_cstr(out, ";\r\n\t");
+    mm_datetime_rfc5322(out, received->time_ms);
+    mm_buf_append_cstr(out, "\r\n");
+    return mm_buf_error(out);
+}
+
+/* Return-path-line = "Return-Path:" FWS Reverse-path <CRLF> */
+enum mailmod_error mm_return_path_write(struct mm_buf *out,
+                                        const char *reverse_path)
+{
+    if (!is_clean(reverse_path, true) ||
+        mm_span_cstr(reverse_path).size >= MM_ADDRESS_TEXT_MAX) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    mm_buf_append_cstr(out, "Return-Path: <");
+    mm_buf_append_cstr(out, reverse_path);
+    mm_buf_append_cstr(out, ">\r\n");
+    return mm_buf_error(out);
+}
