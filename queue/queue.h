@@ -1,5 +1,4 @@
-/* thread: the owner's (one), except where said; blocking reads are made by the
- * caller's worker through mq_scan
+/* thread: any (one lock around the tables, never held during a read)
  * queue.h - what is due, to whom, and what came of it.
  *
  * A library of its own over store.h and a clock that it is given: it opens no
@@ -28,6 +27,14 @@ struct mq_options {
     uint64_t seed;            /* of the jitter */
 };
 
+/* RFC 3461 4.1, as mm_store_recipient.notify holds them; 0: not given. */
+enum mq_notify {
+    MQ_NOTIFY_NEVER = 1 << 0,
+    MQ_NOTIFY_SUCCESS = 1 << 1,
+    MQ_NOTIFY_FAILURE = 1 << 2,
+    MQ_NOTIFY_DELAY = 1 << 3
+};
+
 /* One message to some recipients of one destination: claimed until settled. */
 struct mq_batch {
     struct mm_list node;
@@ -35,6 +42,10 @@ struct mq_batch {
     struct mm_store_message message;
     struct mm_store_recipient *recipients;
     size_t recipient_count;
+    /* The destination is backed off and the recipients are past their lifetime
+     * or due a delay notice: no attempt, settle all as DEFERRED at once. */
+    bool is_overdue;
+    bool holds_slot; /* the queue's: counts as an attempt */
 };
 
 enum mq_verdict {
@@ -75,6 +86,12 @@ struct mq_settlement {
     void (*done)(struct mq_settlement *settlement, enum mailmod_error error);
     void *context;
     int64_t now_ms;
+    /* The queue's own, zero before the first mq_settle; they let a settlement
+     * that failed be submitted again with the same times. */
+    bool is_counted;
+    bool has_report;
+    int64_t retry_ms; /* of the backed-off destination; 0: by attempts */
+    uint64_t random;
 };
 
 MM_CHECK enum mailmod_error mq_new(struct mq_queue **queue_out,
@@ -98,14 +115,18 @@ MM_CHECK enum mailmod_error mq_claim_next(struct mq_queue *queue,
                                           int64_t now_ms,
                                           struct mq_batch **batch_out);
 /* Decides times and reports from the outcomes, and submits the store's job.
- * thread: any. */
+ * The attempt is over with this call, the claims are not. When `done` tells an
+ * error, call it again later: releasing instead would send a delivered message
+ * a second time. thread: any. */
 void mq_settle(struct mq_settlement *settlement);
-/* Gives the claims up and frees the batch (after settling, or untried). */
+/* Gives the claims up and frees the batch (after settling, or untried).
+ * thread: any. */
 void mq_release(struct mq_queue *queue, struct mq_batch **batch);
 /* When to call mq_claim again; INT64_MAX: not before something new comes.
  * thread: any (reads the store). */
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms);
-/* An operator's flush: every back-off of destinations is forgotten. */
+/* An operator's flush: every back-off of destinations is forgotten.
+ * thread: any. */
 void mq_flush(struct mq_queue *queue);
 /* The wait after this many failures, jittered: the schedule alone, for tests
  * and documentation. */

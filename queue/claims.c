@@ -1,0 +1,214 @@
+/* claims.c - takes one message's due recipients of one destination.
+ *
+ * Owns the claims: the set of (message, number) that are in an attempt or a
+ * settlement. Promises that a recipient is in one batch at a time, and that a
+ * batch holds only what is still in the store: the rows are claimed first and
+ * read again after, because a row read before the claim may have been settled,
+ * and its claim given up, in between. Without the second read a delivered
+ * message could be sent twice.
+ * Thread: any; store reads are made without the lock. */
+#include "base/mem.h"
+#include "queue/internal.h"
+
+#include <string.h>
+
+/* Candidates seen before the destination is left to the next call. */
+enum { ROUNDS_MAX = 8, KEY_SIZE = 12 };
+
+static void write_key(char key[KEY_SIZE], uint64_t message_id, unsigned number)
+{
+    uint32_t number32 = number;
+    memcpy(key, &message_id, sizeof message_id);
+    memcpy(key + sizeof message_id, &number32, sizeof number32);
+}
+
+static bool claim(struct mq_queue *queue, uint64_t message_id, unsigned number)
+{
+    char key[KEY_SIZE];
+    write_key(key, message_id, number);
+    struct mm_span span = mm_span(key, sizeof key);
+    mm_mutex_lock(queue->lock);
+    bool is_new = mm_map_get(&queue->claims, span) == NULL &&
+                  mm_map_put(&queue->claims, span, queue) == MAILMOD_OK;
+    mm_mutex_unlock(queue->lock);
+    return is_new;
+}
+
+void mq_unclaim(struct mq_queue *queue, uint64_t message_id, unsigned number)
+{
+    char key[KEY_SIZE];
+    write_key(key, message_id, number);
+    mm_mutex_lock(queue->lock);
+    mm_map_remove(&queue->claims, mm_span(key, sizeof key));
+    mm_mutex_unlock(queue->lock);
+}
+
+struct fetch {
+    struct mq_queue *queue;
+    struct mq_options options;
+    uint64_t longest_wait_ms;
+    const char *destination;
+    int64_t now_ms;
+    bool is_overdue;
+    struct mq_batch *batch;
+    size_t capacity;
+    size_t verified;
+    enum mailmod_error error;
+};
+
+/* The delay notice of a row alone: its message's arrival is its expiry less
+ * the lifetime, unless the lifetime was changed meanwhile. */
+static bool is_overdue(const struct fetch *fetch,
+                       const struct mm_store_recipient *row)
+{
+    if (row->expires_ms <= fetch->now_ms) {
+        return true;
+    }
+    int64_t arrival_ms = row->expires_ms - (int64_t)fetch->options.lifetime_ms;
+    return fetch->options.warn_after_ms != 0 && !row->was_warned &&
+           arrival_ms + (int64_t)fetch->options.warn_after_ms <= fetch->now_ms;
+}
+
+static bool is_wanted(const struct fetch *fetch,
+                      const struct mm_store_recipient *row)
+{
+    return row->state == MM_RECIPIENT_WAITING &&
+           mq_is_due(row->next_attempt_ms, fetch->now_ms,
+                     fetch->longest_wait_ms) &&
+           (!fetch->is_overdue || is_overdue(fetch, row));
+}
+
+static enum mailmod_error add_row(struct fetch *fetch,
+                                  const struct mm_store_recipient *row)
+{
+    struct mq_batch *batch = fetch->batch;
+    if (batch->recipient_count == fetch->capacity) {
+        size_t capacity = fetch->capacity == 0 ? 1 : 4 * fetch->capacity;
+        struct mm_store_recipient *grown =
+            mm_realloc(batch->recipients, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return MAILMOD_ERROR_MEMORY;
+        }
+        batch->recipients = grown;
+        fetch->capacity = capacity;
+    }
+    batch->recipients[batch->recipient_count++] = *row;
+    return MAILMOD_OK;
+}
+
+/* Rows of one message stand together: a batch's recipients always get the same
+ * next time. The first row that can be claimed decides the message. */
+static bool on_candidate(void *context, const struct mm_store_recipient *row)
+{
+    struct fetch *fetch = context;
+    struct mq_batch *batch = fetch->batch;
+    if (batch->recipient_count > 0 &&
+        row->message_id != batch->recipients[0].message_id) {
+        return false;
+    }
+    if (!is_wanted(fetch, row) ||
+        !claim(fetch->queue, row->message_id, row->number)) {
+        return true;
+    }
+    fetch->error = add_row(fetch, row);
+    if (fetch->error != MAILMOD_OK) {
+        mq_unclaim(fetch->queue, row->message_id, row->number);
+        return false;
+    }
+    return batch->recipient_count < fetch->options.recipients_max;
+}
+
+/* The second look, with the claims held: verified rows gather at the front. */
+static bool on_verified(void *context, const struct mm_store_message *message,
+                        const struct mm_store_recipient *row)
+{
+    struct fetch *fetch = context;
+    struct mq_batch *batch = fetch->batch;
+    for (size_t i = fetch->verified; i < batch->recipient_count; i++) {
+        struct mm_store_recipient *claimed = &batch->recipients[i];
+        if (claimed->number != row->number) {
+            continue;
+        }
+        if (is_wanted(fetch, row) &&
+            strcmp(row->destination, fetch->destination) == 0) {
+            *claimed = batch->recipients[fetch->verified];
+            batch->recipients[fetch->verified++] = *row;
+            batch->message = *message;
+        }
+        break;
+    }
+    return fetch->verified < batch->recipient_count;
+}
+
+static void drop_unverified(struct fetch *fetch)
+{
+    struct mq_batch *batch = fetch->batch;
+    for (size_t i = fetch->verified; i < batch->recipient_count; i++) {
+        mq_unclaim(fetch->queue, batch->recipients[i].message_id,
+                   batch->recipients[i].number);
+    }
+    batch->recipient_count = fetch->verified;
+}
+
+static enum mailmod_error fetch_once(struct fetch *fetch, int64_t due_ms)
+{
+    fetch->verified = 0;
+    fetch->error = MAILMOD_OK;
+    enum mailmod_error error =
+        mm_store_list_due(fetch->queue->store, fetch->destination, due_ms, 0,
+                          on_candidate, fetch);
+    if (error == MAILMOD_OK) {
+        error = fetch->error;
+    }
+    if (error == MAILMOD_OK && fetch->batch->recipient_count == 0) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_store_each_recipient(fetch->queue->store,
+                                        fetch->batch->recipients[0].message_id,
+                                        on_verified, fetch);
+    }
+    if (error != MAILMOD_OK) {
+        fetch->verified = 0;
+    }
+    drop_unverified(fetch);
+    return error;
+}
+
+enum mailmod_error mq_fetch(struct mq_queue *queue, const char *destination,
+                            int64_t now_ms, bool overdue,
+                            struct mq_batch **batch_out)
+{
+    struct fetch fetch = {.queue = queue,
+                          .destination = destination,
+                          .now_ms = now_ms,
+                          .is_overdue = overdue};
+    fetch.batch = mm_alloc(sizeof *fetch.batch);
+    if (fetch.batch == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_mutex_lock(queue->lock);
+    fetch.options = queue->options; /* its numbers; the steps are not used */
+    int64_t due_ms = queue->clock_went_back ? INT64_MAX : now_ms;
+    fetch.longest_wait_ms = queue->longest_wait_ms;
+    mm_mutex_unlock(queue->lock);
+    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        error = fetch_once(&fetch, due_ms);
+        if (error != MAILMOD_OK || fetch.batch->recipient_count > 0) {
+            break;
+        }
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (error != MAILMOD_OK) {
+        mm_free(fetch.batch->recipients);
+        mm_free(fetch.batch);
+        return error;
+    }
+    mm_list_init(&fetch.batch->node);
+    mm_span_copy(mm_span_cstr(destination), fetch.batch->destination,
+                 sizeof fetch.batch->destination);
+    fetch.batch->is_overdue = overdue;
+    *batch_out = fetch.batch;
+    return MAILMOD_OK;
+}

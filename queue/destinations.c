@@ -1,0 +1,162 @@
+/* destinations.c - the table of destinations: places, back-off, fairness.
+ *
+ * Owns the struct mq_destination values in queue->destinations. A destination
+ * is entered when it is first served and stays, for its place in the order of
+ * service and its back-off, until the table is full; then those that neither
+ * run nor wait are dropped, and failing that all that do not run: a forgotten
+ * back-off costs one early attempt, a refused destination would cost its mail.
+ *
+ * Law of the back-off: it begins and grows only with a failure that comes when
+ * it is over; the failures of attempts that ran side by side count as one. Any
+ * answer from the destination ends it.
+ * Thread: any, with the queue's lock held. */
+#include "base/mem.h"
+#include "queue/internal.h"
+
+#include <string.h>
+
+static struct mm_span key_of(const char *name)
+{
+    return mm_span_cstr(name);
+}
+
+struct mq_destination *mq_destination_find(struct mq_queue *queue,
+                                           const char *name)
+{
+    return mm_map_get(&queue->destinations, key_of(name));
+}
+
+struct eviction {
+    struct mq_queue *queue;
+    bool takes_waiting;
+};
+
+static void evict_one(void *context, struct mm_span key, void *value)
+{
+    struct eviction *eviction = context;
+    struct mq_destination *destination = value;
+    if (destination->active > 0 ||
+        (destination->retry_ms != 0 && !eviction->takes_waiting)) {
+        return;
+    }
+    mm_map_remove(&eviction->queue->destinations, key);
+    mm_free(destination);
+}
+
+static void make_room(struct mq_queue *queue)
+{
+    struct eviction eviction = {queue, false};
+    mm_map_each(&queue->destinations, evict_one, &eviction);
+    if (queue->destinations.count >= MQ_DESTINATIONS_MAX) {
+        eviction.takes_waiting = true;
+        mm_map_each(&queue->destinations, evict_one, &eviction);
+    }
+}
+
+struct mq_destination *mq_destination_get(struct mq_queue *queue,
+                                          const char *name)
+{
+    struct mq_destination *destination = mq_destination_find(queue, name);
+    if (destination != NULL) {
+        return destination;
+    }
+    if (queue->destinations.count >= MQ_DESTINATIONS_MAX) {
+        make_room(queue);
+    }
+    destination = mm_alloc(sizeof *destination);
+    if (destination == NULL) {
+        return NULL;
+    }
+    if (!mm_span_copy(mm_span_cstr(name), destination->name,
+                      sizeof destination->name) ||
+        mm_map_put(&queue->destinations, key_of(name), destination) !=
+            MAILMOD_OK) {
+        mm_free(destination);
+        return NULL;
+    }
+    return destination;
+}
+
+static void free_one(void *context, struct mm_span key, void *value)
+{
+    (void)context;
+    (void)key;
+    mm_free(value);
+}
+
+void mq_destinations_free(struct mq_queue *queue)
+{
+    mm_map_each(&queue->destinations, free_one, NULL);
+    mm_map_fini(&queue->destinations);
+}
+
+bool mq_destination_is_open(const struct mq_queue *queue,
+                            const struct mq_destination *destination,
+                            int64_t now_ms)
+{
+    return destination->retry_ms == 0 ||
+           mq_is_due(destination->retry_ms, now_ms, queue->longest_wait_ms);
+}
+
+/* After a failure one attempt alone probes the destination; the others wait
+ * for what it finds. */
+static unsigned active_max(const struct mq_queue *queue,
+                           const struct mq_destination *destination)
+{
+    return destination->failures > 0 ? 1 : queue->options.destination_max;
+}
+
+bool mq_slot_take(struct mq_queue *queue, struct mq_destination *destination,
+                  int64_t now_ms)
+{
+    if (queue->attempts >= queue->options.attempts_max ||
+        destination->active >= active_max(queue, destination) ||
+        !mq_destination_is_open(queue, destination, now_ms)) {
+        return false;
+    }
+    queue->attempts++;
+    destination->active++;
+    destination->served = ++queue->sequence;
+    return true;
+}
+
+void mq_slot_give(struct mq_queue *queue, const char *name)
+{
+    struct mq_destination *destination = mq_destination_find(queue, name);
+    if (destination != NULL && destination->active > 0) {
+        destination->active--;
+    }
+    if (queue->attempts > 0) {
+        queue->attempts--;
+    }
+}
+
+void mq_destination_down(struct mq_queue *queue, const char *name,
+                         int64_t now_ms, int64_t *retry_ms_out)
+{
+    uint64_t random = mq_random_next(&queue->random);
+    struct mq_destination *destination = mq_destination_get(queue, name);
+    if (destination == NULL) {
+        *retry_ms_out =
+            now_ms + (int64_t)mq_wait_ms(&queue->options, 1, random);
+        return;
+    }
+    if (mq_destination_is_open(queue, destination, now_ms)) {
+        destination->failures++;
+        destination->retry_ms =
+            now_ms +
+            (int64_t)mq_wait_ms(&queue->options, destination->failures, random);
+        destination->sweeps = true;
+    }
+    *retry_ms_out = destination->retry_ms;
+}
+
+void mq_destination_up(struct mq_queue *queue, const char *name)
+{
+    struct mq_destination *destination = mq_destination_find(queue, name);
+    if (destination != NULL) {
+        destination->failures = 0;
+        destination->retry_ms = 0;
+        destination->sweeps = false;
+    }
+}

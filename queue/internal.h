@@ -1,0 +1,81 @@
+/* thread: any; what stands below "lock" is touched with the lock held
+ * internal.h - the queue's own parts, shared by its four files. */
+#ifndef MQ_INTERNAL_H
+#define MQ_INTERNAL_H
+
+#include "base/map.h"
+#include "platform/thread.h"
+#include "queue/queue.h"
+
+/* Destinations whose back-off is remembered; past it those without a running
+ * attempt are forgotten. About 330 octets each. */
+#define MQ_DESTINATIONS_MAX 16384
+#define MQ_CLAIMS_MAX 1000000
+#define MQ_STEPS_MAX 64
+/* Overdue batches handed out by one mq_claim: the caller comes again. */
+#define MQ_OVERDUE_BATCHES_MAX 64
+/* Messages in a row that one destination may be given on idle connections
+ * while others wait for a place. */
+#define MQ_STREAK_MAX 32
+/* A due time further off than the longest wait by more than this was written
+ * by a clock that has been set back since. */
+#define MQ_CLOCK_SLACK_MS 60000
+
+struct mq_destination {
+    char name[MM_STORE_DESTINATION_MAX];
+    unsigned active;   /* attempts that hold a place */
+    unsigned failures; /* in a row, of the destination as such */
+    int64_t retry_ms;  /* backed off until then; 0: not */
+    uint64_t served;   /* sequence number of its last claim: fairness */
+    unsigned streak;   /* claims by mq_claim_next since the last mq_claim */
+    bool sweeps;       /* look for overdue recipients */
+};
+
+struct mq_queue {
+    struct mm_store *store;
+    struct mm_mutex *lock;
+    /* lock: all below */
+    struct mq_options options; /* steps_s points to `steps` */
+    unsigned steps[MQ_STEPS_MAX];
+    uint64_t longest_wait_ms;
+    struct mm_map destinations; /* name: struct mq_destination */
+    struct mm_map claims;       /* message and number: any pointer */
+    unsigned attempts;
+    uint64_t sequence;
+    uint64_t random;
+    bool is_starved;      /* a destination waits for a place in all */
+    bool clock_went_back; /* due times of before lie in a far future */
+};
+
+/* schedule.c: pure */
+uint64_t mq_longest_wait_ms(const struct mq_options *options);
+/* `due_ms` has come, or was set by a clock that went back since. */
+bool mq_is_due(int64_t due_ms, int64_t now_ms, uint64_t longest_wait_ms);
+uint64_t mq_random_next(uint64_t *state);
+
+/* destinations.c: lock */
+struct mq_destination *mq_destination_find(struct mq_queue *queue,
+                                           const char *name);
+/* Finds or makes it; NULL without memory. */
+struct mq_destination *mq_destination_get(struct mq_queue *queue,
+                                          const char *name);
+void mq_destinations_free(struct mq_queue *queue);
+bool mq_destination_is_open(const struct mq_queue *queue,
+                            const struct mq_destination *destination,
+                            int64_t now_ms);
+/* A place for one more attempt, if the limits allow it. */
+bool mq_slot_take(struct mq_queue *queue, struct mq_destination *destination,
+                  int64_t now_ms);
+void mq_slot_give(struct mq_queue *queue, const char *name);
+/* What an attempt says about the destination as such. */
+void mq_destination_down(struct mq_queue *queue, const char *name,
+                         int64_t now_ms, int64_t *retry_ms_out);
+void mq_destination_up(struct mq_queue *queue, const char *name);
+
+/* claims.c: takes the lock itself, around each table access */
+enum mailmod_error mq_fetch(struct mq_queue *queue, const char *destination,
+                            int64_t now_ms, bool is_overdue,
+                            struct mq_batch **batch_out);
+void mq_unclaim(struct mq_queue *queue, uint64_t message_id, unsigned number);
+
+#endif

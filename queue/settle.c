@@ -1,0 +1,239 @@
+/* settle.c - from outcomes to the store: times, reports, removal.
+ *
+ * Owns nothing: a settlement is the caller's. Promises that the outcomes of a
+ * batch and the reports that they call for are one transaction; that a
+ * settlement that failed can be submitted again and then decides the same; and
+ * that what an operator did meanwhile stands: a recipient that was removed
+ * stays removed, one that was held stays held.
+ *
+ * A recipient is given up only when an attempt has just failed, its own or one
+ * at its destination: a clock that jumps ahead lets nothing expire untried.
+ * RFC 5321 4.5.4.1 (giving up), RFC 3461 4.1 and 5.2 (NOTIFY).
+ * Thread: any; run on the store's writer. */
+#include "queue/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct mm_store_message *
+message_of(const struct mq_settlement *settlement)
+{
+    return &settlement->batch->message;
+}
+
+/* RFC 3461 4.1: NEVER stands alone; without NOTIFY failures and delays are
+ * told. RFC 5321 4.5.5 and 6.1: never a report about a report. */
+static bool wants_report(const struct mm_store_message *message,
+                         const struct mm_store_recipient *recipient,
+                         enum mq_notify what)
+{
+    if (message->is_report || message->reverse_path[0] == '\0') {
+        return false;
+    }
+    if (recipient->notify == 0) {
+        return what != MQ_NOTIFY_SUCCESS;
+    }
+    return (recipient->notify & MQ_NOTIFY_NEVER) == 0 &&
+           (recipient->notify & what) != 0;
+}
+
+static bool is_expired(const struct mq_settlement *settlement, size_t i)
+{
+    return settlement->outcomes[i].verdict == MQ_DEFERRED &&
+           settlement->batch->recipients[i].expires_ms <= settlement->now_ms;
+}
+
+static bool is_warning_due(const struct mq_settlement *settlement,
+                           const struct mq_options *options, size_t i)
+{
+    int64_t warn_ms =
+        message_of(settlement)->arrival_ms + (int64_t)options->warn_after_ms;
+    return options->warn_after_ms != 0 &&
+           settlement->outcomes[i].verdict == MQ_DEFERRED &&
+           !settlement->batch->recipients[i].was_warned &&
+           warn_ms <= settlement->now_ms;
+}
+
+static enum mq_report report_of(const struct mq_settlement *settlement,
+                                const struct mq_options *options, size_t i)
+{
+    const struct mm_store_message *message = message_of(settlement);
+    const struct mm_store_recipient *recipient =
+        &settlement->batch->recipients[i];
+    const struct mq_outcome *outcome = &settlement->outcomes[i];
+    if (outcome->verdict == MQ_DELIVERED) {
+        return !outcome->relayed_dsn &&
+                       wants_report(message, recipient, MQ_NOTIFY_SUCCESS)
+                   ? MQ_REPORT_DELIVERED
+                   : MQ_REPORT_NONE;
+    }
+    if (outcome->verdict == MQ_FAILED || is_expired(settlement, i)) {
+        return wants_report(message, recipient, MQ_NOTIFY_FAILURE)
+                   ? MQ_REPORT_FAILED
+                   : MQ_REPORT_NONE;
+    }
+    return is_warning_due(settlement, options, i) &&
+                   wants_report(message, recipient, MQ_NOTIFY_DELAY)
+               ? MQ_REPORT_DELAYED
+               : MQ_REPORT_NONE;
+}
+
+static void decide_reports(struct mq_settlement *settlement,
+                           const struct mq_options *options)
+{
+    settlement->has_report = false;
+    for (size_t i = 0; i < settlement->batch->recipient_count; i++) {
+        settlement->reports[i] = report_of(settlement, options, i);
+        settlement->has_report =
+            settlement->has_report || settlement->reports[i] != MQ_REPORT_NONE;
+    }
+}
+
+/* What the attempt says of its destination; the place is given back. */
+static void count_attempt(struct mq_settlement *settlement)
+{
+    struct mq_queue *queue = settlement->queue;
+    struct mq_batch *batch = settlement->batch;
+    bool is_down = false;
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        is_down = is_down || settlement->outcomes[i].is_destination_down;
+    }
+    settlement->random = mq_random_next(&queue->random);
+    settlement->retry_ms = 0;
+    if (batch->holds_slot) {
+        if (is_down) {
+            mq_destination_down(queue, batch->destination, settlement->now_ms,
+                                &settlement->retry_ms);
+        } else {
+            mq_destination_up(queue, batch->destination);
+        }
+        mq_slot_give(queue, batch->destination);
+        batch->holds_slot = false;
+    }
+    settlement->is_counted = true;
+}
+
+/* ---- thread: writer ---------------------------------------------------- */
+
+/* An operator's hold since the claim: it stands. */
+static bool on_current(void *context, const struct mm_store_message *message,
+                       const struct mm_store_recipient *row)
+{
+    (void)message;
+    struct mq_batch *batch = context;
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        if (batch->recipients[i].number == row->number) {
+            batch->recipients[i].state = row->state;
+        }
+    }
+    return true;
+}
+
+static void write_last_reply(struct mm_store_recipient *row,
+                             const struct mq_outcome *outcome)
+{
+    if (outcome->host[0] != '\0') {
+        snprintf(row->last_reply, sizeof row->last_reply, "%s: %s",
+                 outcome->host, outcome->reply);
+    } else {
+        snprintf(row->last_reply, sizeof row->last_reply, "%s", outcome->reply);
+    }
+}
+
+/* The row as it waits on. An overdue one was not tried: it keeps its count,
+ * time and words. */
+static void defer_row(const struct mq_settlement *settlement,
+                      const struct mq_options *options, size_t i,
+                      struct mm_store_recipient *row)
+{
+    row->was_warned = row->was_warned || is_warning_due(settlement, options, i);
+    if (settlement->batch->is_overdue) {
+        return;
+    }
+    row->attempts++;
+    row->next_attempt_ms = settlement->retry_ms;
+    if (settlement->retry_ms == 0) {
+        row->next_attempt_ms =
+            settlement->now_ms +
+            (int64_t)mq_wait_ms(options, row->attempts, settlement->random);
+    }
+    /* The last attempt is made when the lifetime ends, not some steps past. */
+    if (row->next_attempt_ms > row->expires_ms) {
+        row->next_attempt_ms = row->expires_ms;
+    }
+    write_last_reply(row, &settlement->outcomes[i]);
+}
+
+static bool is_kept(const struct mq_settlement *settlement, size_t i)
+{
+    return settlement->outcomes[i].verdict == MQ_DEFERRED &&
+           !is_expired(settlement, i);
+}
+
+static enum mailmod_error keep_row(struct mq_settlement *settlement,
+                                   struct mm_store_transaction *transaction,
+                                   size_t i)
+{
+    struct mq_queue *queue = settlement->queue;
+    struct mm_store_recipient row = settlement->batch->recipients[i];
+    mm_mutex_lock(queue->lock);
+    defer_row(settlement, &queue->options, i, &row);
+    mm_mutex_unlock(queue->lock);
+    return mm_store_update_recipient(transaction, &row);
+}
+
+static enum mailmod_error settle_row(struct mq_settlement *settlement,
+                                     struct mm_store_transaction *transaction,
+                                     size_t i)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    if (is_kept(settlement, i)) {
+        error = keep_row(settlement, transaction, i);
+    } else {
+        error =
+            mm_store_remove_recipient(transaction, message_of(settlement)->id,
+                                      settlement->batch->recipients[i].number);
+    }
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
+
+/* The reports first: they quote the message, which goes with its last row. */
+static enum mailmod_error run_settlement(struct mm_store_job *job,
+                                         struct mm_store_transaction *t)
+{
+    struct mq_settlement *settlement =
+        MM_LIST_OBJECT(job, struct mq_settlement, job);
+    struct mq_batch *batch = settlement->batch;
+    enum mailmod_error error = mm_store_each_recipient(
+        settlement->queue->store, batch->message.id, on_current, batch);
+    if (error == MAILMOD_OK && settlement->has_report &&
+        settlement->write_reports != NULL) {
+        error = settlement->write_reports(settlement, t);
+    }
+    for (size_t i = 0; i < batch->recipient_count && error == MAILMOD_OK; i++) {
+        error = settle_row(settlement, t, i);
+    }
+    return error;
+}
+
+static void settlement_done(struct mm_store_job *job, enum mailmod_error error)
+{
+    struct mq_settlement *settlement =
+        MM_LIST_OBJECT(job, struct mq_settlement, job);
+    settlement->done(settlement, error);
+}
+
+void mq_settle(struct mq_settlement *settlement)
+{
+    struct mq_queue *queue = settlement->queue;
+    mm_mutex_lock(queue->lock);
+    if (!settlement->is_counted) {
+        count_attempt(settlement);
+        decide_reports(settlement, &queue->options);
+    }
+    mm_mutex_unlock(queue->lock);
+    mm_list_init(&settlement->job.node);
+    settlement->job.run = run_settlement;
+    settlement->job.done = settlement_done;
+    mm_store_submit(queue->store, &settlement->job);
+}
