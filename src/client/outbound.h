@@ -36,6 +36,8 @@ MM_CHECK enum mailmod_error
 mm_outbound_new(struct mm_outbound **outbound_out,
                 const struct mm_outbound_options *options,
                 struct mm_buf *reason_out);
+/* After the loop stopped and the store ran what it had (mm_outbound_busy is 0,
+ * or the store is closed). */
 void mm_outbound_free(struct mm_outbound **outbound);
 /* thread: any; from then on it delivers. */
 void mm_outbound_start(struct mm_outbound *outbound);

@@ -1,0 +1,590 @@
+/* delivery.c - the way and the connection of one delivery.
+ *
+ * Owns the route, the connection, the timer, the worker's job and, while it
+ * lasts, the batch with its outcomes. Promises: each recipient gets exactly one
+ * outcome; next addresses and hosts are tried for what has no final word, as
+ * long as the message's end has not been sent; nothing blocks the loop; and a
+ * delivery ends (on_gone) only when its connection and its job are gone.
+ * Thread: loop. RFC 5321 5.1 (all addresses are tried), RFC 3207, RFC 7435
+ * (opportunistic TLS falls back to clear, on a new connection). */
+#include "client/delivery_state.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What a peer that does not read may hold up the end of a connection. */
+enum { LEAVE_MS = 5000 };
+
+static void next_hop(struct mm_delivery *delivery);
+
+/* ---- batch and outcomes ------------------------------------------------ */
+
+static void drop_batch(struct mm_delivery *delivery)
+{
+    mm_free(delivery->outcomes);
+    mm_free(delivery->progress);
+    mm_free(delivery->envelope);
+    mm_free(delivery->envelope_index);
+    delivery->outcomes = NULL;
+    delivery->progress = NULL;
+    delivery->envelope = NULL;
+    delivery->envelope_index = NULL;
+    delivery->envelope_count = 0;
+    delivery->batch = NULL;
+}
+
+static bool take_batch(struct mm_delivery *delivery, struct mq_batch *batch)
+{
+    size_t count = batch->recipient_count;
+    delivery->batch = batch;
+    delivery->outcomes = mm_alloc_array(count, sizeof *delivery->outcomes);
+    delivery->progress = mm_alloc_array(count, sizeof *delivery->progress);
+    delivery->envelope = mm_alloc_array(count, sizeof *delivery->envelope);
+    delivery->envelope_index =
+        mm_alloc_array(count, sizeof *delivery->envelope_index);
+    delivery->has_answer = false;
+    return delivery->outcomes != NULL && delivery->progress != NULL &&
+           delivery->envelope != NULL && delivery->envelope_index != NULL;
+}
+
+size_t mm_delivery_open_count(const struct mm_delivery *delivery)
+{
+    size_t count = 0;
+    for (size_t i = 0;
+         delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
+        count += delivery->progress[i] != MM_PROGRESS_FINAL;
+    }
+    return count;
+}
+
+void mm_delivery_conclude(struct mm_delivery *delivery,
+                          const struct mq_outcome *outcome)
+{
+    for (size_t i = 0;
+         delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] != MM_PROGRESS_FINAL) {
+            delivery->outcomes[i] = *outcome;
+            delivery->progress[i] = MM_PROGRESS_FINAL;
+        }
+    }
+}
+
+void mm_delivery_hand_back(struct mm_delivery *delivery)
+{
+    struct mq_batch *batch = delivery->batch;
+    struct mq_outcome *outcomes = delivery->outcomes; /* kept: not freed */
+    if (batch == NULL) {
+        return;
+    }
+    /* Nobody is taken for served because nobody spoke of him. */
+    struct mq_outcome unknown;
+    mm_outcome_set(&unknown, "4.3.0", "", "the attempt broke off");
+    mm_delivery_conclude(delivery, &unknown);
+    delivery->outcomes = NULL;
+    drop_batch(delivery);
+    delivery->options.handler->on_outcomes(delivery->options.context, batch,
+                                           outcomes);
+}
+
+static void hand_back_untried(struct mm_delivery *delivery)
+{
+    struct mq_batch *batch = delivery->batch;
+    if (batch == NULL) {
+        return;
+    }
+    drop_batch(delivery);
+    delivery->options.handler->on_outcomes(delivery->options.context, batch,
+                                           NULL);
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+static void run_gone(struct mm_task *task)
+{
+    struct mm_delivery *delivery =
+        MM_LIST_OBJECT(task, struct mm_delivery, gone_task);
+    delivery->options.handler->on_gone(delivery->options.context);
+}
+
+/* From a clean stack: whoever called may still use the delivery. */
+static void end_delivery(struct mm_delivery *delivery)
+{
+    if (delivery->stage != MM_DELIVERY_GONE) {
+        mm_route_free(&delivery->route);
+        mm_timer_cancel(&delivery->timer);
+        delivery->stage = MM_DELIVERY_GONE;
+    }
+    if (delivery->conn == NULL && delivery->work == MM_WORK_NONE) {
+        mm_loop_post(delivery->options.loop, &delivery->gone_task);
+    }
+}
+
+/* All is said; what was not heard gets the reason of the last hop. */
+static void end_batch(struct mm_delivery *delivery,
+                      const struct mq_outcome *dead_end)
+{
+    mm_delivery_conclude(delivery,
+                         delivery->has_failure ? &delivery->failure : dead_end);
+    mm_delivery_hand_back(delivery);
+    end_delivery(delivery);
+}
+
+void mm_delivery_leave(struct mm_delivery *delivery,
+                       enum mm_delivery_after after, bool is_polite)
+{
+    delivery->stage = MM_DELIVERY_LEAVING;
+    delivery->after = after;
+    mm_timer_cancel(&delivery->timer);
+    if (is_polite) {
+        mm_conn_set_write_timeout(delivery->conn, LEAVE_MS);
+        mm_conn_close(delivery->conn);
+    } else {
+        mm_conn_abort(delivery->conn);
+    }
+}
+
+void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
+                           const char *text, bool is_down)
+{
+    mm_outcome_set(&delivery->failure, status, delivery->hop.host, text);
+    delivery->failure.is_destination_down = is_down;
+    delivery->has_failure = true;
+}
+
+static void log_failure(const struct mm_delivery *delivery)
+{
+    char address[MM_NETADDR_TEXT_MAX];
+    mm_netaddr_format(&delivery->hop.address, address);
+    MM_LOG(delivery->options.log, MM_LOG_INFO, "delivery", "host failed",
+           MM_TEXT("destination", delivery->destination),
+           MM_TEXT("host", delivery->hop.host), MM_TEXT("peer", address),
+           MM_TEXT("dsn", delivery->failure.status),
+           MM_TEXT("reply", delivery->failure.reply));
+}
+
+/* ---- connection ---------------------------------------------------------- */
+
+static void on_open(void *context, struct mm_conn *conn)
+{
+    struct mm_delivery *delivery = context;
+    const struct mm_config *config = delivery->config;
+    mm_conn_set_write_timeout(conn, config->delivery.body_ms);
+    delivery->has_failure = false; /* of the hop before */
+    enum mailmod_error error = mm_dialogue_open(delivery);
+    delivery->stage = MM_DELIVERY_TALKING;
+    if (error == MAILMOD_OK &&
+        mm_outbound_tls_policy(config) == MM_CONFIG_TLS_IMPLICIT) {
+        delivery->in_handshake = true;
+        error = mm_conn_start_tls_client(
+            conn, delivery->settings->tls, delivery->hop.host,
+            config->smarthost.verifies, config->delivery.tls_ms);
+    }
+    if (error != MAILMOD_OK) {
+        mm_delivery_fail_host(delivery, "4.3.0", mm_error_text(error), false);
+        mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
+    } else {
+        mm_dialogue_pump(delivery);
+    }
+}
+
+static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
+                       size_t size)
+{
+    struct mm_delivery *delivery = context;
+    (void)conn;
+    size_t used = 0;
+    while (used < size && (delivery->stage == MM_DELIVERY_TALKING ||
+                           delivery->stage == MM_DELIVERY_IDLE)) {
+        size_t taken =
+            mm_smtpc_feed(delivery->engine, bytes + used, size - used);
+        used += taken;
+        mm_dialogue_pump(delivery);
+        if (taken == 0) {
+            return used;
+        }
+    }
+    return size; /* after the end nobody listens */
+}
+
+/* Offers what the engine could not take while it waited for us. */
+static void resume_input(struct mm_delivery *delivery)
+{
+    if (delivery->conn != NULL && delivery->stage == MM_DELIVERY_TALKING) {
+        mm_conn_resume(delivery->conn);
+    }
+}
+
+static void on_drained(void *context, struct mm_conn *conn)
+{
+    (void)conn;
+    mm_dialogue_pump(context);
+    resume_input(context);
+}
+
+static void on_tls(void *context, struct mm_conn *conn)
+{
+    struct mm_delivery *delivery = context;
+    delivery->in_handshake = false;
+    MM_LOG(delivery->options.log, MM_LOG_DEBUG, "delivery", "TLS begun",
+           MM_TEXT("destination", delivery->destination),
+           MM_TEXT("host", delivery->hop.host),
+           MM_TEXT("tls", mm_conn_tls_text(conn)));
+    /* RFC 3207 4.2; with implicit TLS the engine knows already. */
+    if (mm_outbound_tls_policy(delivery->config) != MM_CONFIG_TLS_IMPLICIT &&
+        mm_smtpc_tls_begun(delivery->engine) != MAILMOD_OK) {
+        mm_delivery_fail_host(delivery, "4.7.5",
+                              "the server talked before TLS began", true);
+        mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
+        return;
+    }
+    mm_dialogue_pump(delivery);
+    resume_input(delivery);
+}
+
+static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
+                      const char *words)
+{
+    char text[400];
+    const char *detail = words[0] != '\0' ? words : mm_error_text(reason);
+    const char *what = "";
+    const char *status = "4.4.2";
+    if (delivery->stage == MM_DELIVERY_DIALLING) {
+        what = "connecting: ";
+        status = "4.4.1";
+    } else if (delivery->in_handshake) {
+        what = "TLS handshake: ";
+        status = "4.7.5";
+    }
+    if (snprintf(text, sizeof text, "%s%s", what, detail) < 0) {
+        text[0] = '\0';
+    }
+    if (delivery->stage == MM_DELIVERY_DIALLING || delivery->in_handshake) {
+        mm_delivery_fail_host(delivery, status, text, true);
+        delivery->after = MM_AFTER_NEXT_HOP;
+        if (delivery->in_handshake && !delivery->is_plain &&
+            mm_outbound_tls_policy(delivery->config) == MM_CONFIG_TLS_MAY) {
+            delivery->after = MM_AFTER_PLAIN;
+        }
+    } else {
+        mm_dialogue_lost(delivery, status, text);
+    }
+}
+
+static void dial(struct mm_delivery *delivery);
+static void begin_route(struct mm_delivery *delivery);
+
+static void go_on(struct mm_delivery *delivery)
+{
+    if (delivery->batch == NULL || delivery->after == MM_AFTER_GONE) {
+        mm_delivery_hand_back(delivery);
+        end_delivery(delivery);
+        return;
+    }
+    if (delivery->after == MM_AFTER_RESTART) {
+        delivery->has_failure = false;
+        begin_route(delivery);
+        return;
+    }
+    log_failure(delivery);
+    if (delivery->after == MM_AFTER_PLAIN) {
+        delivery->is_plain = true;
+        dial(delivery);
+    } else {
+        next_hop(delivery);
+    }
+}
+
+static void on_closed(void *context, struct mm_conn *conn,
+                      enum mailmod_error reason)
+{
+    struct mm_delivery *delivery = context;
+    if (delivery->stage != MM_DELIVERY_LEAVING &&
+        delivery->stage != MM_DELIVERY_GONE) {
+        note_lost(delivery, reason, mm_conn_failure(conn));
+    }
+    delivery->conn = NULL;
+    delivery->in_handshake = false;
+    mm_timer_cancel(&delivery->timer);
+    mm_smtpc_free(&delivery->engine);
+    if (delivery->stage == MM_DELIVERY_GONE) {
+        end_delivery(delivery);
+        return;
+    }
+    delivery->stage = MM_DELIVERY_LEAVING;
+    if (delivery->work == MM_WORK_NONE) {
+        go_on(delivery); /* else when the worker is done */
+    }
+}
+
+static const struct mm_conn_handler conn_handler = {.on_open = on_open,
+                                                    .on_input = on_input,
+                                                    .on_drained = on_drained,
+                                                    .on_tls = on_tls,
+                                                    .on_closed = on_closed};
+
+/* ---- the way --------------------------------------------------------------
+ */
+
+static struct mm_netaddr source_for(const struct mm_delivery *delivery)
+{
+    const struct mm_address_list *sources = &delivery->config->delivery.source;
+    for (size_t i = 0; i < sources->count; i++) {
+        if (sources->items[i].family == delivery->hop.address.family) {
+            return sources->items[i];
+        }
+    }
+    return (struct mm_netaddr){0};
+}
+
+static void dial(struct mm_delivery *delivery)
+{
+    struct mm_dial_options options = {
+        .address = delivery->hop.address,
+        .source = source_for(delivery),
+        .timeout_ms = delivery->config->delivery.connect_ms};
+    delivery->stage = MM_DELIVERY_DIALLING;
+    enum mailmod_error error =
+        mm_dial(delivery->options.loop, &options, &conn_handler, delivery,
+                &delivery->conn);
+    if (error != MAILMOD_OK) {
+        delivery->conn = NULL;
+        mm_delivery_fail_host(delivery, "4.4.1", mm_error_text(error), true);
+        log_failure(delivery);
+        next_hop(delivery);
+    }
+}
+
+static void on_hop(void *context, const struct mm_route_hop *hop,
+                   const struct mq_outcome *dead_end)
+{
+    struct mm_delivery *delivery = context;
+    if (hop == NULL) {
+        end_batch(delivery, dead_end);
+        return;
+    }
+    delivery->hop = *hop;
+    delivery->is_plain = false;
+    dial(delivery);
+}
+
+static void next_hop(struct mm_delivery *delivery)
+{
+    delivery->stage = MM_DELIVERY_ROUTING;
+    mm_route_next(delivery->route);
+}
+
+/* Octets that nobody can foretell and that never come twice. */
+static void draw(const struct mm_delivery *delivery,
+                 uint8_t bytes_out[MM_SHA256_SIZE])
+{
+    uint64_t number = mm_store_new_message_id(delivery->options.store);
+    if (mm_hmac_sha256(
+            mm_span((const char *)delivery->options.secret, MM_SHA256_SIZE),
+            mm_span((const char *)&number, sizeof number),
+            bytes_out) != MAILMOD_OK) {
+        memset(bytes_out, 0, MM_SHA256_SIZE);
+        memcpy(bytes_out, &number, sizeof number);
+    }
+}
+
+static void begin_route(struct mm_delivery *delivery)
+{
+    uint8_t random[MM_SHA256_SIZE];
+    struct mm_route_options options = {.resolver = delivery->settings->resolver,
+                                       .config = delivery->config,
+                                       .destination = delivery->destination,
+                                       .on_hop = on_hop,
+                                       .context = delivery};
+    draw(delivery, random);
+    memcpy(&options.seed, random, sizeof options.seed);
+    delivery->is_reused = false;
+    mm_route_free(&delivery->route);
+    if (mm_route_new(&delivery->route, &options) != MAILMOD_OK) {
+        hand_back_untried(delivery);
+        end_delivery(delivery);
+        return;
+    }
+    next_hop(delivery);
+}
+
+/* ---- the worker ------------------------------------------------------------
+ */
+
+static void run_work(struct mm_job *job)
+{
+    struct mm_delivery *delivery = MM_LIST_OBJECT(job, struct mm_delivery, job);
+    if (delivery->work == MM_WORK_LOGIN) {
+        mm_login_work(&delivery->login, delivery->config->smarthost.password);
+    } else {
+        delivery->chunk_error = mm_store_read_chunk(
+            delivery->options.store, delivery->work_message_id,
+            delivery->chunk_number, &delivery->chunk);
+    }
+}
+
+static void work_done(struct mm_job *job)
+{
+    struct mm_delivery *delivery = MM_LIST_OBJECT(job, struct mm_delivery, job);
+    enum mm_delivery_work work = delivery->work;
+    delivery->work = MM_WORK_NONE;
+    if (delivery->stage == MM_DELIVERY_GONE) {
+        end_delivery(delivery);
+    } else if (delivery->conn != NULL &&
+               delivery->stage != MM_DELIVERY_LEAVING) {
+        mm_dialogue_work_done(delivery, work);
+        resume_input(delivery);
+    } else if (delivery->conn == NULL) {
+        go_on(delivery);
+    }
+}
+
+enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
+                                          enum mm_delivery_work work)
+{
+    delivery->job.loop = delivery->options.loop;
+    delivery->job.run = run_work;
+    delivery->job.done = work_done;
+    delivery->work = work;
+    /* The batch may be gone before the worker is. */
+    delivery->work_message_id =
+        delivery->batch != NULL ? delivery->batch->message.id : 0;
+    enum mailmod_error error =
+        mm_workers_submit(delivery->options.workers, &delivery->job);
+    if (error != MAILMOD_OK) {
+        delivery->work = MM_WORK_NONE;
+    }
+    return error;
+}
+
+/* ---- time -------------------------------------------------------------------
+ */
+
+static void on_expired(struct mm_timer *timer)
+{
+    struct mm_delivery *delivery =
+        MM_LIST_OBJECT(timer, struct mm_delivery, timer);
+    if (delivery->stage == MM_DELIVERY_IDLE) {
+        mm_delivery_quit(delivery);
+    } else if (delivery->stage == MM_DELIVERY_TALKING) {
+        mm_dialogue_lost(delivery, "4.4.2", "the host did not answer in time");
+        mm_delivery_leave(delivery, delivery->after, false);
+    } else if (delivery->stage == MM_DELIVERY_LEAVING) {
+        mm_conn_abort(delivery->conn);
+    }
+}
+
+/* ---- life -------------------------------------------------------------------
+ */
+
+enum mailmod_error mm_delivery_new(struct mm_delivery **delivery_out,
+                                   const struct mm_delivery_options *options)
+{
+    struct mm_delivery *delivery = mm_alloc(sizeof *delivery);
+    if (delivery == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    if (!mm_span_copy(mm_span_cstr(options->destination), delivery->destination,
+                      sizeof delivery->destination)) {
+        mm_free(delivery);
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    enum mailmod_error error =
+        mm_timer_open(&delivery->timer, options->loop, on_expired);
+    if (error != MAILMOD_OK) {
+        mm_free(delivery);
+        return error;
+    }
+    delivery->options = *options;
+    delivery->options.destination = delivery->destination;
+    delivery->settings = mm_outbound_settings_ref(options->settings);
+    delivery->config = delivery->settings->config;
+    delivery->gone_task.run = run_gone;
+    mm_buf_init(&delivery->chunk, MM_LIMIT_CHUNK);
+    mm_login_init(&delivery->login);
+    *delivery_out = delivery;
+    return MAILMOD_OK;
+}
+
+void mm_delivery_free(struct mm_delivery **delivery)
+{
+    struct mm_delivery *freed = *delivery;
+    if (freed == NULL) {
+        return;
+    }
+    mm_timer_close(&freed->timer);
+    mm_route_free(&freed->route);
+    mm_smtpc_free(&freed->engine);
+    mm_login_fini(&freed->login);
+    mm_buf_fini(&freed->chunk);
+    drop_batch(freed);
+    mm_outbound_settings_unref(&freed->settings);
+    mm_free(freed);
+    *delivery = NULL;
+}
+
+void mm_delivery_start(struct mm_delivery *delivery, struct mq_batch *batch)
+{
+    if (!take_batch(delivery, batch)) {
+        hand_back_untried(delivery);
+        end_delivery(delivery);
+        return;
+    }
+    begin_route(delivery);
+}
+
+void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
+{
+    delivery->has_failure = false;
+    delivery->is_reused = true;
+    if (!take_batch(delivery, batch)) {
+        hand_back_untried(delivery);
+        mm_delivery_quit(delivery);
+        return;
+    }
+    delivery->stage = MM_DELIVERY_TALKING;
+    mm_dialogue_pump(delivery);
+}
+
+void mm_delivery_quit(struct mm_delivery *delivery)
+{
+    delivery->quits = true;
+    if (delivery->stage == MM_DELIVERY_IDLE) {
+        delivery->stage = MM_DELIVERY_TALKING;
+        mm_smtpc_quit(delivery->engine);
+        mm_dialogue_pump(delivery);
+    } else if (delivery->stage == MM_DELIVERY_NEW) {
+        end_delivery(delivery);
+    }
+}
+
+void mm_delivery_cut(struct mm_delivery *delivery)
+{
+    if (delivery->stage == MM_DELIVERY_GONE) {
+        return;
+    }
+    hand_back_untried(delivery);
+    end_delivery(delivery);
+    if (delivery->conn != NULL) {
+        mm_conn_abort(delivery->conn);
+    }
+}
+
+bool mm_delivery_is_idle(const struct mm_delivery *delivery)
+{
+    return delivery->stage == MM_DELIVERY_IDLE && delivery->batch == NULL;
+}
+
+const char *mm_delivery_destination(const struct mm_delivery *delivery)
+{
+    return delivery->destination;
+}
+
+const struct mm_outbound_settings *
+mm_delivery_settings(const struct mm_delivery *delivery)
+{
+    return delivery->settings;
+}

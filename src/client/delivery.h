@@ -1,0 +1,60 @@
+/* thread: loop
+ * delivery.h - one connection to one destination: batches in, outcomes out.
+ *
+ * A delivery finds its way (route), dials hop after hop, pairs the connection
+ * with an SMTP client engine, and hands back what came of each recipient. When
+ * a message is settled and the connection stands it asks for another one.
+ *
+ * Law: working -> on_outcomes (the batch is the host's again) -> on_idle ->
+ * mm_delivery_give or mm_delivery_quit; at the end, in any way it came, on_gone
+ * once; then the delivery is freed by its host. No callback comes from inside a
+ * call into the delivery, except that mm_delivery_start and _give may end in
+ * on_outcomes, on_idle and on_gone at once. */
+#ifndef MM_CLIENT_DELIVERY_H
+#define MM_CLIENT_DELIVERY_H
+
+#include "client/settings.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+struct mm_delivery;
+
+struct mm_delivery_handler {
+    /* Outcomes, one a recipient, are the host's to mm_free. NULL: untried (cut,
+     * or out of memory): the batch goes back as it was. */
+    void (*on_outcomes)(void *context, struct mq_batch *batch,
+                        struct mq_outcome *outcomes);
+    void (*on_idle)(void *context);
+    void (*on_gone)(void *context);
+};
+
+struct mm_delivery_options {
+    struct mm_loop *loop;
+    struct mm_workers *workers;
+    struct mm_store *store;
+    const struct mm_log *log;
+    struct mm_outbound_settings *settings; /* a reference is taken */
+    const char *destination;               /* copied */
+    const uint8_t *secret;                 /* 32 octets, outlive it: nonces */
+    const struct mm_delivery_handler *handler;
+    void *context;
+};
+
+MM_CHECK enum mailmod_error
+mm_delivery_new(struct mm_delivery **delivery_out,
+                const struct mm_delivery_options *options);
+/* Only after on_gone, or before start. */
+void mm_delivery_free(struct mm_delivery **delivery);
+void mm_delivery_start(struct mm_delivery *delivery, struct mq_batch *batch);
+/* Idle: another message for the same destination. */
+void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch);
+/* Idle: QUIT. Otherwise at the end of the message. */
+void mm_delivery_quit(struct mm_delivery *delivery);
+/* At once, whatever it does; the batch comes back untried. */
+void mm_delivery_cut(struct mm_delivery *delivery);
+bool mm_delivery_is_idle(const struct mm_delivery *delivery);
+const char *mm_delivery_destination(const struct mm_delivery *delivery);
+const struct mm_outbound_settings *
+mm_delivery_settings(const struct mm_delivery *delivery);
+
+#endif

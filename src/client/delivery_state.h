@@ -1,0 +1,115 @@
+/* thread: loop
+ * delivery_state.h - the state that delivery.c (the way and the connection)
+ * and dialogue.c (what is said over it) share. */
+#ifndef MM_CLIENT_DELIVERY_STATE_H
+#define MM_CLIENT_DELIVERY_STATE_H
+
+#include "client/delivery.h"
+#include "client/login.h"
+#include "client/outcome.h"
+#include "client/route.h"
+
+/* Law: ROUTING <-> DIALLING <-> TALKING, hop by hop; TALKING <-> IDLE, message
+ * by message; LEAVING when a connection is being closed, and from it on as
+ * `after` says; GONE is final. */
+enum mm_delivery_stage {
+    MM_DELIVERY_NEW,
+    MM_DELIVERY_ROUTING,
+    MM_DELIVERY_DIALLING,
+    MM_DELIVERY_TALKING,
+    MM_DELIVERY_IDLE,
+    MM_DELIVERY_LEAVING,
+    MM_DELIVERY_GONE
+};
+
+/* What follows when the connection is closed. */
+enum mm_delivery_after {
+    MM_AFTER_GONE,
+    MM_AFTER_NEXT_HOP,
+    MM_AFTER_PLAIN,  /* the same hop without TLS */
+    MM_AFTER_RESTART /* the route anew: a kept connection was dead already */
+};
+
+enum mm_delivery_work { MM_WORK_NONE, MM_WORK_CHUNK, MM_WORK_LOGIN };
+
+/* Of one recipient. */
+enum mm_recipient_progress {
+    MM_PROGRESS_OPEN,     /* no final word */
+    MM_PROGRESS_ACCEPTED, /* RCPT 2xx, waits for the message's reply */
+    MM_PROGRESS_FULL,     /* RCPT 452: for the next transaction */
+    MM_PROGRESS_FINAL
+};
+
+struct mm_delivery {
+    struct mm_delivery_options options;
+    struct mm_outbound_settings *settings;
+    const struct mm_config *config;
+    char destination[MM_STORE_DESTINATION_MAX];
+    enum mm_delivery_stage stage;
+    enum mm_delivery_after after;
+    bool quits; /* no further message */
+    struct mm_task gone_task;
+
+    /* the batch */
+    struct mq_batch *batch;
+    struct mq_outcome *outcomes;
+    uint8_t *progress; /* enum mm_recipient_progress */
+    struct mm_smtpc_recipient *envelope;
+    size_t *envelope_index; /* place in the batch of each in the envelope */
+    size_t envelope_count;
+
+    /* the way */
+    struct mm_route *route;
+    struct mm_route_hop hop;
+    struct mq_outcome failure; /* of the last hop */
+    bool has_failure;
+    bool is_plain;   /* this hop: TLS was tried and failed */
+    bool is_reused;  /* this message came over a kept connection */
+    bool has_answer; /* the peer answered something in this message */
+
+    /* the connection */
+    struct mm_conn *conn;
+    struct mm_smtpc *engine;
+    struct mm_timer timer;
+    enum mm_smtpc_phase timed_phase;
+    bool is_timed;
+    bool in_handshake;
+    bool is_pumping;
+    struct mm_login login;
+
+    /* the worker and the body */
+    struct mm_job job;
+    enum mm_delivery_work work;
+    uint64_t work_message_id;
+    struct mm_buf chunk;
+    enum mailmod_error chunk_error;
+    unsigned chunk_number;
+    uint64_t octets_sent;
+};
+
+/* dialogue.c */
+void mm_dialogue_pump(struct mm_delivery *delivery);
+enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery);
+void mm_dialogue_work_done(struct mm_delivery *delivery,
+                           enum mm_delivery_work work);
+/* The connection was lost, or a time is over: what it means depends on how far
+ * the message had come. */
+void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
+                      const char *text);
+
+/* delivery.c */
+/* Closes; `is_polite`: what is owed goes out first. */
+void mm_delivery_leave(struct mm_delivery *delivery,
+                       enum mm_delivery_after after, bool is_polite);
+void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
+                           const char *text, bool is_down);
+/* Gives all recipients without a final word this outcome. */
+void mm_delivery_conclude(struct mm_delivery *delivery,
+                          const struct mq_outcome *outcome);
+/* The batch goes back to the host with its outcomes. */
+void mm_delivery_hand_back(struct mm_delivery *delivery);
+enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
+                                          enum mm_delivery_work work);
+size_t mm_delivery_open_count(const struct mm_delivery *delivery);
+
+#endif

@@ -1,0 +1,632 @@
+/* dialogue.c - what is said over a connection: the engine's events.
+ *
+ * Owns nothing of its own; it works on a delivery. Promises: each event moves
+ * the delivery by one step of its law; a reply settles just the recipients
+ * that it speaks of; a connection that is lost before the end of the message
+ * was sent lets the next host try, one lost after it does not (the message may
+ * have been taken: "unsure", it waits for its next time); the body is read on a
+ * worker, one chunk at a time, and goes out as fast as the peer takes it.
+ * Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10 (452 to RCPT),
+ * 4.5.3.2 (a time for each phase), 4.5.4.1; RFC 1870 6.1; RFC 6531 3.2. */
+#include "client/delivery_state.h"
+
+#include "base/mem.h"
+#include "crypto/crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* RFC 5321 sets no time for the end of a conversation: nothing is lost. */
+enum { QUIT_MS = 5000 };
+
+/* ---- time -------------------------------------------------------------------
+ */
+
+static uint64_t phase_ms(const struct mm_delivery *delivery,
+                         enum mm_smtpc_phase phase)
+{
+    const struct mm_config *config = delivery->config;
+    switch (phase) {
+    case MM_SMTPC_PHASE_GREETING:
+        return config->delivery.greeting_ms;
+    case MM_SMTPC_PHASE_MAIL:
+        return config->delivery.mail_ms;
+    case MM_SMTPC_PHASE_RCPT:
+        return config->delivery.rcpt_ms;
+    case MM_SMTPC_PHASE_DATA:
+        return config->delivery.data_ms;
+    case MM_SMTPC_PHASE_BODY:
+        return config->delivery.body_ms;
+    case MM_SMTPC_PHASE_END:
+        return config->delivery.end_ms;
+    case MM_SMTPC_PHASE_IDLE:
+        return config->delivery.idle_ms;
+    case MM_SMTPC_PHASE_QUIT:
+        return QUIT_MS;
+    case MM_SMTPC_PHASE_TLS:
+        return config->delivery.tls_ms;
+    case MM_SMTPC_PHASE_HELLO:
+    case MM_SMTPC_PHASE_AUTH:
+    case MM_SMTPC_PHASE_COUNT:
+        break;
+    }
+    return config->delivery.command_ms;
+}
+
+/* A time runs from the last whole reply, or from the last body octets that
+ * went out: octets of half a reply extend nothing. */
+static void arm_timer(struct mm_delivery *delivery, bool has_moved)
+{
+    if ((delivery->stage != MM_DELIVERY_TALKING &&
+         delivery->stage != MM_DELIVERY_IDLE) ||
+        delivery->in_handshake) {
+        return;
+    }
+    enum mm_smtpc_phase phase = mm_smtpc_phase(delivery->engine);
+    if (has_moved || !mm_timer_is_set(&delivery->timer) ||
+        phase != delivery->timed_phase) {
+        delivery->timed_phase = phase;
+        mm_timer_set(&delivery->timer, phase_ms(delivery, phase));
+    }
+}
+
+/* ---- failures
+ * ------------------------------------------------------------------ */
+
+static bool is_before_mail(enum mm_smtpc_phase phase)
+{
+    return phase < MM_SMTPC_PHASE_IDLE;
+}
+
+/* Where the delivery goes from a conversation that died in `phase`. */
+static void decide_after(struct mm_delivery *delivery,
+                         enum mm_smtpc_phase phase)
+{
+    if (delivery->batch == NULL || phase == MM_SMTPC_PHASE_QUIT) {
+        delivery->after = MM_AFTER_GONE;
+    } else if (phase == MM_SMTPC_PHASE_END) {
+        mm_delivery_conclude(delivery, &delivery->failure);
+        delivery->after = MM_AFTER_GONE;
+    } else if (delivery->is_reused && !delivery->has_answer) {
+        delivery->after = MM_AFTER_RESTART;
+    } else {
+        delivery->after = MM_AFTER_NEXT_HOP;
+    }
+}
+
+/* Who had a 2xx or a 452 from the host that died begins anew at the next. */
+static void reopen_recipients(struct mm_delivery *delivery)
+{
+    for (size_t i = 0;
+         delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] != MM_PROGRESS_FINAL) {
+            delivery->progress[i] = MM_PROGRESS_OPEN;
+        }
+    }
+}
+
+static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
+                 const char *status, const char *text)
+{
+    mm_delivery_fail_host(delivery, status, text, is_before_mail(phase));
+    if (phase == MM_SMTPC_PHASE_END && delivery->batch != NULL) {
+        char words[500];
+        if (snprintf(words, sizeof words,
+                     "no reply after the end of the message, it may have "
+                     "been taken: %s",
+                     text) < 0) {
+            words[0] = '\0';
+        }
+        mm_delivery_fail_host(delivery, status, words, false);
+        MM_LOG(delivery->options.log, MM_LOG_WARNING, "delivery",
+               "unsure whether the message was taken",
+               MM_TEXT("destination", delivery->destination),
+               MM_TEXT("host", delivery->hop.host), MM_TEXT("reply", text));
+    }
+    decide_after(delivery, phase);
+    reopen_recipients(delivery);
+}
+
+void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
+                      const char *text)
+{
+    lose(delivery, mm_smtpc_phase(delivery->engine), status, text);
+}
+
+/* Ends the conversation for a reason of ours; the mail is not at fault. */
+static void break_off(struct mm_delivery *delivery, const char *status,
+                      const char *text, bool is_down)
+{
+    mm_delivery_fail_host(delivery, status, text, is_down);
+    reopen_recipients(delivery);
+    mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
+}
+
+/* No other host would help. Cut, so that half a body gets no end. */
+static void break_batch(struct mm_delivery *delivery, const char *status,
+                        const char *text)
+{
+    struct mq_outcome outcome;
+    mm_outcome_set(&outcome, status, "", text);
+    mm_delivery_conclude(delivery, &outcome);
+    mm_delivery_leave(delivery, MM_AFTER_GONE, false);
+}
+
+static const char *refusal_status(enum mm_smtpc_phase phase)
+{
+    switch (phase) {
+    case MM_SMTPC_PHASE_TLS:
+        return "4.7.5";
+    case MM_SMTPC_PHASE_AUTH:
+        return "4.7.8";
+    default:
+        return "4.3.2"; /* RFC 3463: system not accepting network messages */
+    }
+}
+
+static const char *error_status(enum mailmod_error error)
+{
+    switch (error) {
+    case MAILMOD_ERROR_TLS_UNAVAILABLE:
+        return "4.7.4";
+    case MAILMOD_ERROR_AUTHENTICATION:
+        return "4.7.8";
+    case MAILMOD_ERROR_PROTOCOL:
+    case MAILMOD_ERROR_LIMIT:
+        return "4.5.0";
+    default:
+        return "4.4.2";
+    }
+}
+
+static bool on_failed(struct mm_delivery *delivery,
+                      const struct mm_smtpc_info *info)
+{
+    if (info->reply != NULL) {
+        mm_outcome_from_refusal(&delivery->failure, delivery->hop.host,
+                                info->reply, refusal_status(info->phase));
+        delivery->failure.is_destination_down = is_before_mail(info->phase);
+        delivery->has_failure = true;
+    } else if (info->phase == MM_SMTPC_PHASE_END) {
+        lose(delivery, info->phase, error_status(info->error),
+             mm_error_text(info->error));
+    } else if (!(info->phase == MM_SMTPC_PHASE_AUTH && delivery->has_failure)) {
+        /* An AUTH refusal that was told before says more. */
+        mm_delivery_fail_host(delivery, error_status(info->error),
+                              mm_error_text(info->error),
+                              is_before_mail(info->phase));
+    }
+    decide_after(delivery, info->phase);
+    reopen_recipients(delivery);
+    mm_delivery_leave(delivery, delivery->after, true);
+    return false;
+}
+
+/* ---- opening ---------------------------------------------------------------
+ */
+
+static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
+{
+    if (delivery->is_plain) {
+        return MM_SMTPC_TLS_OFF;
+    }
+    switch (mm_outbound_tls_policy(delivery->config)) {
+    case MM_CONFIG_TLS_MAY:
+        return MM_SMTPC_TLS_MAY;
+    case MM_CONFIG_TLS_MUST:
+        return MM_SMTPC_TLS_MUST;
+    case MM_CONFIG_TLS_IMPLICIT:
+        return MM_SMTPC_TLS_ON;
+    case MM_CONFIG_TLS_OFF:
+        break;
+    }
+    return MM_SMTPC_TLS_OFF;
+}
+
+enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
+{
+    const struct mm_config *config = delivery->config;
+    const char *name = config->host_name;
+    bool has_user = mm_outbound_has_smarthost(config) &&
+                    config->smarthost.user != NULL &&
+                    config->smarthost.user[0] != '\0';
+    struct mm_smtpc_options options = {
+        .host_name = name != NULL && name[0] != '\0' ? name : "localhost",
+        .tls = engine_tls(delivery),
+        .wants_auth = has_user,
+        /* In clear only where the operator switched TLS off. */
+        .allows_clear_auth = config->smarthost.tls == MM_CONFIG_TLS_OFF};
+    mm_smtpc_free(&delivery->engine);
+    return mm_smtpc_new(&delivery->engine, &options);
+}
+
+static bool on_starttls(struct mm_delivery *delivery)
+{
+    const struct mm_config *config = delivery->config;
+    bool verifies =
+        mm_outbound_has_smarthost(config) && config->smarthost.verifies;
+    delivery->in_handshake = true;
+    mm_timer_cancel(&delivery->timer);
+    enum mailmod_error error = mm_conn_start_tls_client(
+        delivery->conn, delivery->settings->tls, delivery->hop.host, verifies,
+        config->delivery.tls_ms);
+    if (error != MAILMOD_OK) {
+        delivery->in_handshake = false;
+        break_off(delivery, "4.7.5", mm_error_text(error), true);
+    }
+    return false;
+}
+
+/* ---- login
+ * ------------------------------------------------------------------- */
+
+static bool on_auth(struct mm_delivery *delivery,
+                    const struct mm_smtpc_info *info)
+{
+    const struct mm_config *config = delivery->config;
+    uint64_t number = mm_store_new_message_id(delivery->options.store);
+    uint8_t nonce[MM_SHA256_SIZE];
+    enum mailmod_error error = mm_hmac_sha256(
+        mm_span((const char *)delivery->options.secret, MM_SHA256_SIZE),
+        mm_span((const char *)&number, sizeof number), nonce);
+    if (error == MAILMOD_OK) {
+        error = mm_login_begin(&delivery->login, delivery->engine,
+                               info->mechanisms, config->smarthost.user,
+                               config->smarthost.password, nonce);
+    }
+    if (error == MAILMOD_ERROR_AUTHENTICATION && delivery->has_failure) {
+        mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, true);
+        return false;
+    }
+    if (error != MAILMOD_OK) {
+        break_off(delivery, "4.7.8", "no mechanism to log in with", true);
+        return false;
+    }
+    return true;
+}
+
+static bool on_challenge(struct mm_delivery *delivery,
+                         const struct mm_smtpc_info *info)
+{
+    const struct mm_config *config = delivery->config;
+    bool needs_worker = false;
+    enum mailmod_error error = mm_login_challenge(
+        &delivery->login, delivery->engine, info->data, config->smarthost.user,
+        config->smarthost.password, &needs_worker);
+    if (error == MAILMOD_OK && needs_worker) {
+        error = mm_delivery_start_work(delivery, MM_WORK_LOGIN);
+        if (error == MAILMOD_OK) {
+            return false;
+        }
+    }
+    if (error != MAILMOD_OK) {
+        break_off(delivery, "4.7.0", mm_error_text(error), false);
+        return false;
+    }
+    return true;
+}
+
+static bool on_auth_done(struct mm_delivery *delivery,
+                         const struct mm_smtpc_info *info)
+{
+    if (info->reply->code / 100 != 2) {
+        mm_outcome_from_refusal(&delivery->failure, delivery->hop.host,
+                                info->reply, "4.7.8");
+        delivery->has_failure = true;
+        return true;
+    }
+    delivery->has_failure = false;
+    if (!mm_login_is_proven(&delivery->login)) {
+        break_off(delivery, "4.7.8",
+                  "the server did not prove that it knows the password", true);
+        return false;
+    }
+    return true;
+}
+
+/* ---- messages
+ * ------------------------------------------------------------------ */
+
+static void write_envelope(struct mm_delivery *delivery)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        const struct mm_store_recipient *recipient =
+            &delivery->batch->recipients[i];
+        if (delivery->progress[i] == MM_PROGRESS_FINAL) {
+            continue;
+        }
+        delivery->progress[i] = MM_PROGRESS_OPEN;
+        delivery->envelope_index[count] = i;
+        delivery->envelope[count++] = (struct mm_smtpc_recipient){
+            .path = recipient->path,
+            .notify = recipient->notify,
+            .original_recipient = recipient->original_recipient};
+    }
+    delivery->envelope_count = count;
+}
+
+/* What the host's announcements forbid, or our own words do. */
+static void refuse_message(struct mm_delivery *delivery,
+                           enum mailmod_error error)
+{
+    struct mq_outcome outcome;
+    const char *status = "4.3.0";
+    const char *text = mm_error_text(error);
+    if (error == MAILMOD_ERROR_TOO_LARGE) {
+        status = "5.3.4";
+        text = "the message is larger than the host takes";
+    } else if (error == MAILMOD_ERROR_UNKNOWN_NAME) {
+        status = "5.6.7";
+        text = "the message needs SMTPUTF8, which the host does not offer";
+    } else if (error == MAILMOD_ERROR_ARGUMENT) {
+        status = "5.6.0";
+        text = "the envelope cannot be written on the wire";
+    }
+    mm_outcome_set(&outcome, status, delivery->hop.host, text);
+    mm_delivery_conclude(delivery, &outcome);
+}
+
+static void send_message(struct mm_delivery *delivery)
+{
+    const struct mm_store_message *stored = &delivery->batch->message;
+    write_envelope(delivery);
+    delivery->chunk_number = 0;
+    delivery->octets_sent = 0;
+    delivery->chunk_error = MAILMOD_OK;
+    mm_buf_clear(&delivery->chunk);
+    struct mm_smtpc_message message = {
+        .reverse_path = stored->reverse_path,
+        .size = stored->size,
+        .is_8bit = stored->is_8bit,
+        .is_smtputf8 = stored->is_smtputf8,
+        .dsn_return = (enum mm_dsn_return)stored->dsn_return,
+        .envelope_id = stored->envelope_id,
+        .recipients = delivery->envelope,
+        .recipient_count = delivery->envelope_count};
+    enum mailmod_error error = mm_smtpc_send(delivery->engine, &message);
+    if (error != MAILMOD_OK) {
+        refuse_message(delivery, error);
+    }
+}
+
+static bool on_need_message(struct mm_delivery *delivery)
+{
+    if (delivery->work != MM_WORK_NONE) {
+        return false; /* a chunk of the message that was just refused */
+    }
+    if (delivery->batch != NULL && mm_delivery_open_count(delivery) > 0) {
+        send_message(delivery);
+        return true;
+    }
+    mm_delivery_hand_back(delivery);
+    if (delivery->stage == MM_DELIVERY_GONE) {
+        return false; /* the host cut us from inside */
+    }
+    if (delivery->quits) {
+        mm_smtpc_quit(delivery->engine);
+        return true;
+    }
+    delivery->stage = MM_DELIVERY_IDLE;
+    return false;
+}
+
+static bool on_rcpt_reply(struct mm_delivery *delivery,
+                          const struct mm_smtpc_info *info)
+{
+    size_t i = delivery->envelope_index[info->recipient];
+    delivery->has_answer = true;
+    if (info->reply->code / 100 == 2) {
+        delivery->progress[i] = MM_PROGRESS_ACCEPTED;
+        return true;
+    }
+    mm_outcome_from_reply(&delivery->outcomes[i], delivery->hop.host,
+                          info->reply);
+    /* RFC 5321 4.5.3.1.10: 552 was once said for it, but means a full mailbox
+     * more often; 452 asks for another transaction. */
+    delivery->progress[i] =
+        info->reply->code == 452 ? MM_PROGRESS_FULL : MM_PROGRESS_FINAL;
+    return true;
+}
+
+static void settle_one(struct mm_delivery *delivery,
+                       const struct mm_smtpc_info *info, size_t i)
+{
+    bool has_dsn = mm_smtpc_extensions(delivery->engine)->has_dsn;
+    mm_outcome_from_reply(&delivery->outcomes[i], delivery->hop.host,
+                          info->reply);
+    /* RFC 3461 5.2.2: who was given NOTIFY reports the success. */
+    delivery->outcomes[i].relayed_dsn = has_dsn;
+    delivery->progress[i] = MM_PROGRESS_FINAL;
+}
+
+static bool on_message_done(struct mm_delivery *delivery,
+                            const struct mm_smtpc_info *info)
+{
+    size_t accepted = 0;
+    delivery->has_answer = true;
+    for (size_t i = 0; i < delivery->envelope_count; i++) {
+        accepted += delivery->progress[delivery->envelope_index[i]] ==
+                    MM_PROGRESS_ACCEPTED;
+    }
+    for (size_t i = 0; i < delivery->envelope_count; i++) {
+        size_t at = delivery->envelope_index[i];
+        if (delivery->progress[at] == MM_PROGRESS_ACCEPTED ||
+            delivery->progress[at] == MM_PROGRESS_OPEN) {
+            settle_one(delivery, info, at);
+        } else if (delivery->progress[at] == MM_PROGRESS_FULL &&
+                   accepted == 0) {
+            delivery->progress[at] = MM_PROGRESS_FINAL; /* its own words */
+        }
+    }
+    return true;
+}
+
+/* ---- body
+ * ------------------------------------------------------------------------ */
+
+/* All chunks are read. A message that has shrunk or vanished in the store is
+ * not sent as half of itself. */
+static bool end_body(struct mm_delivery *delivery)
+{
+    if (delivery->octets_sent != delivery->batch->message.size) {
+        break_batch(delivery, "4.3.0", "the message cannot be read whole");
+        return false;
+    }
+    if (mm_smtpc_body_end(delivery->engine) != MAILMOD_OK) {
+        break_batch(delivery, "4.3.0", "the message could not be ended");
+        return false;
+    }
+    return true;
+}
+
+static bool on_need_body(struct mm_delivery *delivery)
+{
+    struct mm_span left = mm_buf_span(&delivery->chunk);
+    if (left.size > 0) {
+        size_t taken = mm_smtpc_body(delivery->engine, left.data, left.size);
+        mm_buf_consume(&delivery->chunk, taken);
+        delivery->octets_sent += taken;
+        return taken > 0;
+    }
+    if (delivery->chunk_error == MAILMOD_ERROR_NOT_FOUND) {
+        return end_body(delivery);
+    }
+    if (mm_delivery_start_work(delivery, MM_WORK_CHUNK) != MAILMOD_OK) {
+        break_batch(delivery, "4.3.2", "too busy to read the message");
+    }
+    return false;
+}
+
+void mm_dialogue_work_done(struct mm_delivery *delivery,
+                           enum mm_delivery_work work)
+{
+    if (work == MM_WORK_LOGIN) {
+        if (mm_login_finish(&delivery->login, delivery->engine) != MAILMOD_OK) {
+            break_off(delivery, "4.7.0", "the login could not be made", false);
+        }
+    } else if (delivery->chunk_error == MAILMOD_OK) {
+        delivery->chunk_number++;
+    } else if (delivery->chunk_error != MAILMOD_ERROR_NOT_FOUND) {
+        break_batch(delivery, "4.3.0", "the message cannot be read");
+    }
+    mm_dialogue_pump(delivery);
+}
+
+/* ---- pump
+ * ---------------------------------------------------------------------- */
+
+/* Moves what the engine owes to the connection, as far as that has room. */
+static bool flush_output(struct mm_delivery *delivery)
+{
+    bool has_moved = false;
+    for (;;) {
+        struct mm_span owed = mm_smtpc_output(delivery->engine);
+        size_t room = mm_conn_write_room(delivery->conn);
+        size_t size = owed.size < room ? owed.size : room;
+        if (size == 0) {
+            return has_moved;
+        }
+        enum mailmod_error error =
+            mm_conn_write(delivery->conn, owed.data, size);
+        if (error != MAILMOD_OK) {
+            mm_dialogue_lost(delivery, "4.4.2", mm_error_text(error));
+            mm_delivery_leave(delivery, delivery->after, false);
+            return has_moved;
+        }
+        mm_smtpc_sent(delivery->engine, size);
+        has_moved = true;
+    }
+}
+
+static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
+                   const struct mm_smtpc_info *info)
+{
+    switch (event) {
+    case MM_SMTPC_NEED_INPUT:
+        return false;
+    case MM_SMTPC_STARTTLS:
+        return on_starttls(delivery);
+    case MM_SMTPC_AUTH:
+        return on_auth(delivery, info);
+    case MM_SMTPC_CHALLENGE:
+        return on_challenge(delivery, info);
+    case MM_SMTPC_AUTH_DONE:
+        return on_auth_done(delivery, info);
+    case MM_SMTPC_NEED_MESSAGE:
+        return on_need_message(delivery);
+    case MM_SMTPC_MAIL_REPLY:
+        delivery->has_answer = true;
+        return true; /* MESSAGE_DONE comes with the same reply */
+    case MM_SMTPC_RCPT_REPLY:
+        return on_rcpt_reply(delivery, info);
+    case MM_SMTPC_NEED_BODY:
+        return on_need_body(delivery);
+    case MM_SMTPC_MESSAGE_DONE:
+        return on_message_done(delivery, info);
+    case MM_SMTPC_CLOSED:
+        mm_delivery_leave(delivery, MM_AFTER_GONE, true);
+        return false;
+    case MM_SMTPC_FAILED:
+        return on_failed(delivery, info);
+    }
+    return false;
+}
+
+/* Waiting for a handshake or for our own worker: the engine has nothing that
+ * could be answered now. */
+static bool is_waiting(const struct mm_delivery *delivery)
+{
+    return delivery->in_handshake || delivery->work != MM_WORK_NONE;
+}
+
+static bool is_pumpable(const struct mm_delivery *delivery)
+{
+    return delivery->conn != NULL && delivery->engine != NULL &&
+           (delivery->stage == MM_DELIVERY_TALKING ||
+            delivery->stage == MM_DELIVERY_IDLE);
+}
+
+static bool step(struct mm_delivery *delivery, bool *has_moved)
+{
+    *has_moved |= flush_output(delivery);
+    if (!is_pumpable(delivery)) {
+        return false;
+    }
+    /* A body that waits for the worker must still hear a refusal; a login
+     * that does must not. */
+    if (is_waiting(delivery) && delivery->work != MM_WORK_CHUNK) {
+        return false;
+    }
+    struct mm_smtpc_info info;
+    memset(&info, 0, sizeof info);
+    enum mm_smtpc_event event = mm_smtpc_next(delivery->engine, &info);
+    if (event == MM_SMTPC_NEED_BODY && delivery->work == MM_WORK_CHUNK) {
+        return false;
+    }
+    if (event == MM_SMTPC_NEED_MESSAGE && delivery->stage == MM_DELIVERY_IDLE) {
+        return false;
+    }
+    *has_moved |= event != MM_SMTPC_NEED_INPUT;
+    return handle(delivery, event, &info);
+}
+
+void mm_dialogue_pump(struct mm_delivery *delivery)
+{
+    bool has_moved = false;
+    if (delivery->is_pumping || !is_pumpable(delivery)) {
+        return;
+    }
+    delivery->is_pumping = true;
+    bool was_idle = delivery->stage == MM_DELIVERY_IDLE;
+    while (step(delivery, &has_moved)) {
+    }
+    if (is_pumpable(delivery)) {
+        flush_output(delivery);
+    }
+    delivery->is_pumping = false;
+    arm_timer(delivery, has_moved);
+    if (delivery->stage == MM_DELIVERY_IDLE && !was_idle) {
+        delivery->options.handler->on_idle(delivery->options.context);
+    }
+}

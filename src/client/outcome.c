@@ -1,0 +1,90 @@
+/* outcome.c - what is remembered of an attempt for one recipient.
+ *
+ * Pure. The texts of replies were cleaned by the reply parser: no control
+ * characters; here the lines are joined by blanks and cut to the field, never
+ * inside a UTF-8 character.
+ * Thread: any. RFC 3463 (status codes), RFC 3464 2.3.4. */
+#include "client/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+    if (snprintf(out, size, "%s", text) < 0) {
+        out[0] = '\0';
+    }
+}
+
+/* Drops the octets of a UTF-8 character that the end of the field cut. */
+static void trim_cut_utf8(char *text)
+{
+    size_t size = strlen(text);
+    size_t tail = 0;
+    while (tail < 3 && tail < size &&
+           ((unsigned char)text[size - 1 - tail] & 0xc0) == 0x80) {
+        tail++;
+    }
+    if (tail >= size || !mm_span_is_utf8(mm_span(text, size - tail - 1))) {
+        return;
+    }
+    if (!mm_span_is_utf8(mm_span(text, size))) {
+        text[size - tail - 1] = '\0';
+    }
+}
+
+static void copy_reply(struct mq_outcome *outcome,
+                       const struct mm_reply_in *reply)
+{
+    struct mm_span text = mm_buf_span(&reply->text);
+    size_t used = (size_t)snprintf(outcome->reply, sizeof outcome->reply, "%d",
+                                   reply->code);
+    if (text.size > 0) {
+        outcome->reply[used++] = ' ';
+    }
+    for (size_t i = 0; i < text.size && used + 1 < sizeof outcome->reply; i++) {
+        outcome->reply[used++] = text.data[i] == '\n' ? ' ' : text.data[i];
+    }
+    outcome->reply[used] = '\0';
+    trim_cut_utf8(outcome->reply);
+}
+
+void mm_outcome_set(struct mq_outcome *outcome, const char *status,
+                    const char *host, const char *text)
+{
+    memset(outcome, 0, sizeof *outcome);
+    outcome->verdict = status[0] == '5' ? MQ_FAILED : MQ_DEFERRED;
+    copy_text(outcome->status, sizeof outcome->status, status);
+    copy_text(outcome->host, sizeof outcome->host, host);
+    copy_text(outcome->reply, sizeof outcome->reply, text);
+}
+
+void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
+                           const struct mm_reply_in *reply)
+{
+    memset(outcome, 0, sizeof *outcome);
+    int class = reply->code / 100;
+    outcome->verdict = class == 2   ? MQ_DELIVERED
+                       : class == 5 ? MQ_FAILED
+                                    : MQ_DEFERRED;
+    copy_text(outcome->host, sizeof outcome->host, host);
+    copy_reply(outcome, reply);
+    if (reply->enhanced[0] - '0' == class) {
+        copy_text(outcome->status, sizeof outcome->status, reply->enhanced);
+    } else {
+        snprintf(outcome->status, sizeof outcome->status, "%c.0.0",
+                 class == 2 ? '2' : (class == 5 ? '5' : '4'));
+    }
+}
+
+void mm_outcome_from_refusal(struct mq_outcome *outcome, const char *host,
+                             const struct mm_reply_in *reply,
+                             const char *status)
+{
+    mm_outcome_from_reply(outcome, host, reply);
+    if (outcome->verdict != MQ_DEFERRED) {
+        copy_text(outcome->status, sizeof outcome->status, status);
+        outcome->verdict = MQ_DEFERRED;
+    }
+    outcome->is_destination_down = true;
+}

@@ -1,0 +1,22 @@
+/* thread: any
+ * outcome.h - fills mq_outcome: from a peer's reply, or in our own words. */
+#ifndef MM_CLIENT_OUTCOME_H
+#define MM_CLIENT_OUTCOME_H
+
+#include "queue/queue.h"
+#include "wire/smtp/reply.h"
+
+/* Our own words: a permanent one when `status` begins with 5. */
+void mm_outcome_set(struct mq_outcome *outcome, const char *status,
+                    const char *host, const char *text);
+/* A reply: 2xx delivered, 4xx deferred, 5xx failed; the status is the
+ * reply's own enhanced code or its class with 0.0 (RFC 3464 2.3.4). */
+void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
+                           const struct mm_reply_in *reply);
+/* The same for a reply that speaks of the host and not of the mail (greeting,
+ * EHLO, AUTH, 421): never permanent, backs off the destination. */
+void mm_outcome_from_refusal(struct mq_outcome *outcome, const char *host,
+                             const struct mm_reply_in *reply,
+                             const char *status);
+
+#endif

@@ -1,0 +1,496 @@
+/* route.c - smarthost, literal or MX: which hosts, in which order, and which
+ * addresses of each.
+ *
+ * Owns the list of hosts of one attempt and the queries in work. Promises that
+ * the order is the one of RFC 5321 5.1 (preference; equal ones in random order;
+ * all addresses of a host before the next), that mail never goes to a host
+ * that is ourselves or less preferred than ourselves, and that a name server's
+ * silence never makes a permanent failure.
+ *
+ * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
+ * families, hands out its addresses, takes the next; then DEAD_END. What a
+ * literal or a smarthost is goes from BEGIN to HOSTS at once.
+ * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX), RFC 6724 (IPv6 first,
+ * alternating so that one dead family costs one connect). */
+#include "client/route.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "client/outcome.h"
+#include "wire/addr/address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { V6, V4, FAMILY_COUNT };
+enum route_state { BEGIN, FINDING, HOSTS, DEAD_END };
+enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_SMARTHOST };
+
+struct host {
+    char name[256];
+    unsigned preference;
+    uint64_t order; /* random: among equals */
+};
+
+struct family {
+    struct mm_route *route;
+    struct mm_query *query;
+    struct mm_netaddr items[MM_LIMIT_HOST_ADDRESSES];
+    size_t count;
+    bool is_pending;
+};
+
+struct mm_route {
+    struct mm_route_options options;
+    char destination[MM_STORE_DESTINATION_MAX];
+    enum route_kind kind;
+    enum route_state state;
+    uint64_t random;
+    struct mm_query *mx_query;
+    bool is_implicit; /* no MX: the domain is its own host */
+    bool has_self;    /* we stand in the list */
+    unsigned self_preference;
+    struct host hosts[MM_LIMIT_MX_HOSTS];
+    size_t host_count;
+    size_t host_next;
+    struct family families[FAMILY_COUNT];
+    struct mm_netaddr addresses[MM_LIMIT_HOST_ADDRESSES];
+    size_t address_count;
+    size_t address_next;
+    bool is_temporary; /* some host's addresses are not known now */
+    char why[128];     /* the last look-up that failed */
+};
+
+static void take_host(struct mm_route *route);
+
+/* ---- ends ------------------------------------------------------------- */
+
+static void end_at(struct mm_route *route, const char *status, const char *text)
+{
+    char words[400];
+    struct mq_outcome outcome;
+    route->state = DEAD_END;
+    if (snprintf(words, sizeof words, "%s: %s", route->destination, text) < 0) {
+        words[0] = '\0';
+    }
+    mm_outcome_set(&outcome, status, "", words);
+    outcome.is_destination_down = outcome.verdict == MQ_DEFERRED;
+    route->options.on_hop(route->options.context, NULL, &outcome);
+}
+
+/* No host is left. What a name server did not answer is never permanent; a
+ * smarthost's faults are the operator's and never the message's. */
+static void end_without_hosts(struct mm_route *route)
+{
+    if (route->is_temporary || route->kind == KIND_SMARTHOST) {
+        end_at(route, "4.4.3",
+               route->why[0] != '\0' ? route->why : "no host to send to");
+    } else if (route->has_self) {
+        end_at(route, "5.4.6", "mail for it loops back to this host");
+    } else if (route->is_implicit) {
+        end_at(route, "5.1.2", "the domain has no mail host");
+    } else {
+        end_at(route, "5.4.4", "none of its mail hosts has an address");
+    }
+}
+
+/* ---- hosts ------------------------------------------------------------ */
+
+/* splitmix64 */
+static uint64_t next_random(struct mm_route *route)
+{
+    route->random += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = route->random;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static bool is_before(const struct host *a, const struct host *b)
+{
+    return a->preference != b->preference ? a->preference < b->preference
+                                          : a->order < b->order;
+}
+
+/* Keeps the best MM_LIMIT_MX_HOSTS, sorted. */
+static void insert_host(struct mm_route *route, const char *name,
+                        unsigned preference)
+{
+    struct host host = {.preference = preference, .order = next_random(route)};
+    if (!mm_span_copy(mm_span_cstr(name), host.name, sizeof host.name)) {
+        return;
+    }
+    size_t at = route->host_count;
+    if (at == MM_LIMIT_MX_HOSTS) {
+        if (!is_before(&host, &route->hosts[at - 1])) {
+            return;
+        }
+        at--;
+    } else {
+        route->host_count++;
+    }
+    for (; at > 0 && is_before(&host, &route->hosts[at - 1]); at--) {
+        route->hosts[at] = route->hosts[at - 1];
+    }
+    route->hosts[at] = host;
+}
+
+static bool is_own_name(const struct mm_route *route, const char *name)
+{
+    const char *own = route->options.config->host_name;
+    return own != NULL && own[0] != '\0' && mm_cstr_equal_nocase(own, name);
+}
+
+/* One of the addresses that we listen on for mail; a wildcard says nothing. */
+static bool is_own_address(const struct mm_route *route,
+                           const struct mm_netaddr *address)
+{
+    const struct mm_address_list *own =
+        &route->options.config->smtp.smtp_listen;
+    for (size_t i = 0; i < own->count; i++) {
+        if (own->items[i].port == address->port &&
+            mm_netaddr_equal_ip(&own->items[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 5321 5.1: "records with preference equal or greater are discarded". */
+static void drop_from(struct mm_route *route, unsigned preference)
+{
+    while (route->host_count > 0 &&
+           route->hosts[route->host_count - 1].preference >= preference) {
+        route->host_count--;
+    }
+}
+
+static void note_self(struct mm_route *route, unsigned preference)
+{
+    if (!route->has_self || preference < route->self_preference) {
+        route->self_preference = preference;
+    }
+    route->has_self = true;
+}
+
+/* RFC 5321 5.1: the name in an MX record is a domain name, never an address. */
+static bool is_usable(const struct mm_mx *record)
+{
+    struct mm_netaddr address;
+    return record->host[0] != '\0' &&
+           !mm_netaddr_parse_ip(mm_span_cstr(record->host), &address);
+}
+
+static void use_records(struct mm_route *route, const struct mm_mx *records,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_own_name(route, records[i].host)) {
+            note_self(route, records[i].preference);
+        } else if (is_usable(&records[i])) {
+            insert_host(route, records[i].host, records[i].preference);
+        }
+    }
+    if (route->has_self) {
+        drop_from(route, route->self_preference);
+    }
+}
+
+static void on_mx(void *context, enum mailmod_error error,
+                  const struct mm_mx *records, size_t count)
+{
+    struct mm_route *route = context;
+    route->mx_query = NULL;
+    route->state = HOSTS;
+    if (error == MAILMOD_OK && count == 1 && records[0].host[0] == '\0') {
+        end_at(route, "5.1.10", "the domain accepts no mail (null MX)");
+        return;
+    }
+    if (error == MAILMOD_OK) {
+        use_records(route, records, count);
+    } else if (error == MAILMOD_ERROR_DNS_NO_DATA) {
+        /* RFC 5321 5.1: the implicit MX, the domain itself at preference 0. */
+        route->is_implicit = true;
+        if (is_own_name(route, route->destination)) {
+            note_self(route, 0);
+        } else {
+            insert_host(route, route->destination, 0);
+        }
+    } else if (error == MAILMOD_ERROR_DNS_NO_NAME) {
+        end_at(route, "5.1.2", "the domain does not exist");
+        return;
+    } else {
+        end_at(route, "4.4.3", "its mail hosts are not known: no answer");
+        return;
+    }
+    take_host(route);
+}
+
+/* ---- addresses --------------------------------------------------------- */
+
+static uint16_t port_of(const struct mm_route *route)
+{
+    const struct mm_config *config = route->options.config;
+    return (uint16_t)(route->kind == KIND_SMARTHOST ? config->smarthost.port
+                                                    : config->delivery.port);
+}
+
+static bool uses_family(const struct mm_route *route, int family)
+{
+    const struct mm_config *config = route->options.config;
+    return family == V6 ? config->delivery.uses_ipv6
+                        : config->delivery.uses_ipv4;
+}
+
+static void add_address(struct mm_route *route,
+                        const struct mm_netaddr *address)
+{
+    if (route->address_count == MM_LIMIT_HOST_ADDRESSES ||
+        mm_netaddr_is_any(address)) {
+        return;
+    }
+    struct mm_netaddr *added = &route->addresses[route->address_count++];
+    *added = *address;
+    added->port = port_of(route);
+}
+
+/* IPv6 and IPv4 in turn. */
+static void merge_families(struct mm_route *route)
+{
+    route->address_count = 0;
+    route->address_next = 0;
+    for (size_t i = 0; i < MM_LIMIT_HOST_ADDRESSES; i++) {
+        for (int family = 0; family < FAMILY_COUNT; family++) {
+            if (i < route->families[family].count) {
+                add_address(route, &route->families[family].items[i]);
+            }
+        }
+    }
+}
+
+/* A host that turns out to be us ends the list as its name would have. The
+ * smarthost may be anything that the operator says. */
+static bool leads_to_self(struct mm_route *route, const struct host *host)
+{
+    if (route->kind == KIND_SMARTHOST) {
+        return false;
+    }
+    for (size_t i = 0; i < route->address_count; i++) {
+        if (is_own_address(route, &route->addresses[i])) {
+            note_self(route, host->preference);
+            drop_from(route, host->preference);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void hand_out(struct mm_route *route)
+{
+    struct mm_route_hop hop = {.address =
+                                   route->addresses[route->address_next++]};
+    memcpy(hop.host, route->hosts[route->host_next - 1].name, sizeof hop.host);
+    route->options.on_hop(route->options.context, &hop, NULL);
+}
+
+static void use_addresses(struct mm_route *route)
+{
+    merge_families(route);
+    if (leads_to_self(route, &route->hosts[route->host_next - 1])) {
+        route->address_count = 0;
+    }
+    if (route->address_count > 0) {
+        hand_out(route);
+    } else {
+        take_host(route);
+    }
+}
+
+static void note_failure(struct mm_route *route, enum mailmod_error error)
+{
+    if (error != MAILMOD_ERROR_DNS_NO_NAME &&
+        error != MAILMOD_ERROR_DNS_NO_DATA) {
+        route->is_temporary = true;
+    }
+    if (snprintf(route->why, sizeof route->why, "no address of %.60s: %.40s",
+                 route->hosts[route->host_next - 1].name,
+                 mm_error_text(error)) < 0) {
+        route->why[0] = '\0';
+    }
+}
+
+static void on_addresses(void *context, enum mailmod_error error,
+                         const struct mm_netaddr *addresses, size_t count)
+{
+    struct family *family = context;
+    struct mm_route *route = family->route;
+    family->query = NULL;
+    family->is_pending = false;
+    if (error != MAILMOD_OK) {
+        note_failure(route, error);
+        count = 0;
+    }
+    /* It may have addresses of the family that is switched off here. */
+    if (error == MAILMOD_ERROR_DNS_NO_DATA &&
+        !(uses_family(route, V6) && uses_family(route, V4))) {
+        route->is_temporary = true;
+    }
+    for (size_t i = 0; i < count && i < MM_LIMIT_HOST_ADDRESSES; i++) {
+        family->items[family->count++] = addresses[i];
+    }
+    if (!route->families[V6].is_pending && !route->families[V4].is_pending) {
+        use_addresses(route);
+    }
+}
+
+static void ask_family(struct mm_route *route, int index, const char *name)
+{
+    struct family *family = &route->families[index];
+    family->count = 0;
+    if (!uses_family(route, index)) {
+        return;
+    }
+    enum mailmod_error error =
+        mm_resolve_addresses(route->options.resolver, name,
+                             index == V6 ? MM_NETADDR_V6 : MM_NETADDR_V4,
+                             on_addresses, family, &family->query);
+    family->is_pending = error == MAILMOD_OK;
+    if (error != MAILMOD_OK) {
+        note_failure(route, error);
+    }
+}
+
+/* A host given by its address: a literal, or the smarthost's setting. */
+static bool take_ip(struct mm_route *route, const char *name)
+{
+    struct mm_netaddr address;
+    if (route->kind == KIND_DOMAIN ||
+        !mm_netaddr_parse_ip(mm_span_cstr(name), &address)) {
+        return false;
+    }
+    int family = address.family == MM_NETADDR_V6 ? V6 : V4;
+    route->families[V6].count = 0;
+    route->families[V4].count = 0;
+    if (uses_family(route, family)) {
+        route->families[family].items[0] = address;
+        route->families[family].count = 1;
+    } else {
+        note_failure(route, MAILMOD_ERROR_UNREACHABLE);
+    }
+    return true;
+}
+
+static void take_host(struct mm_route *route)
+{
+    if (route->host_next >= route->host_count) {
+        end_without_hosts(route);
+        return;
+    }
+    const char *name = route->hosts[route->host_next++].name;
+    if (take_ip(route, name)) {
+        use_addresses(route);
+        return;
+    }
+    ask_family(route, V6, name);
+    ask_family(route, V4, name);
+    if (!route->families[V6].is_pending && !route->families[V4].is_pending) {
+        use_addresses(route);
+    }
+}
+
+/* ---- begin ------------------------------------------------------------ */
+
+/* The address inside "[...]" of RFC 5321 4.1.3. */
+static bool read_literal(const char *destination, struct mm_netaddr *out)
+{
+    char text[MM_STORE_DESTINATION_MAX + 16];
+    struct mm_address address;
+    if (snprintf(text, sizeof text, "postmaster@%s", destination) < 0 ||
+        mm_address_parse(mm_span_cstr(text), false, false, &address) !=
+            MAILMOD_OK ||
+        address.domain_form != MM_DOMAIN_ADDRESS) {
+        return false;
+    }
+    *out = address.literal;
+    return true;
+}
+
+static void begin(struct mm_route *route)
+{
+    const struct mm_config *config = route->options.config;
+    route->state = HOSTS;
+    if (config->smarthost.host != NULL && config->smarthost.host[0] != '\0') {
+        route->kind = KIND_SMARTHOST;
+        insert_host(route, config->smarthost.host, 0);
+        take_host(route);
+        return;
+    }
+    struct mm_netaddr literal;
+    if (route->destination[0] == '[') {
+        char text[MM_NETADDR_TEXT_MAX];
+        route->kind = KIND_LITERAL;
+        if (!read_literal(route->destination, &literal)) {
+            end_at(route, "5.1.2", "not an address that mail can go to");
+            return;
+        }
+        mm_netaddr_format_ip(&literal, text);
+        insert_host(route, text, 0);
+        take_host(route);
+        return;
+    }
+    route->state = FINDING;
+    if (mm_resolve_mx(route->options.resolver, route->destination, on_mx, route,
+                      &route->mx_query) != MAILMOD_OK) {
+        end_at(route, "4.4.3", "its mail hosts cannot be asked for now");
+    }
+}
+
+void mm_route_next(struct mm_route *route)
+{
+    if (route->state == BEGIN) {
+        begin(route);
+    } else if (route->state == HOSTS &&
+               route->address_next < route->address_count) {
+        hand_out(route);
+    } else if (route->state == HOSTS) {
+        take_host(route);
+    }
+}
+
+enum mailmod_error mm_route_new(struct mm_route **route_out,
+                                const struct mm_route_options *options)
+{
+    struct mm_route *route = mm_alloc(sizeof *route);
+    if (route == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    route->options = *options;
+    route->random = options->seed;
+    for (int family = 0; family < FAMILY_COUNT; family++) {
+        route->families[family].route = route;
+    }
+    if (!mm_span_copy(mm_span_cstr(options->destination), route->destination,
+                      sizeof route->destination)) {
+        mm_free(route);
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    *route_out = route;
+    return MAILMOD_OK;
+}
+
+void mm_route_free(struct mm_route **route)
+{
+    if (*route == NULL) {
+        return;
+    }
+    for (int family = 0; family < FAMILY_COUNT; family++) {
+        if ((*route)->families[family].query != NULL) {
+            mm_query_cancel(&(*route)->families[family].query);
+        }
+    }
+    if ((*route)->mx_query != NULL) {
+        mm_query_cancel(&(*route)->mx_query);
+    }
+    mm_free(*route);
+    *route = NULL;
+}

@@ -1,0 +1,41 @@
+/* thread: loop
+ * route.h - the way to a destination, one hop after another.
+ *
+ * A destination is a domain, an address literal, or the smarthost. The hosts
+ * are found once (MX, RFC 5321 5.1), their addresses when they are reached.
+ * mm_route_next asks for the next hop; the answer comes by on_hop, perhaps
+ * from inside the call: exactly one of `hop` and `dead_end` is given. After a
+ * dead end nothing more comes. The route may be freed inside on_hop. */
+#ifndef MM_CLIENT_ROUTE_H
+#define MM_CLIENT_ROUTE_H
+
+#include "config/config.h"
+#include "io/io.h"
+#include "queue/queue.h"
+
+struct mm_route;
+
+struct mm_route_hop {
+    char host[256];            /* as TLS and reports name it */
+    struct mm_netaddr address; /* with the port */
+};
+
+typedef void (*mm_on_hop)(void *context, const struct mm_route_hop *hop,
+                          const struct mq_outcome *dead_end);
+
+struct mm_route_options {
+    struct mm_resolver *resolver;
+    const struct mm_config *config; /* outlives the route */
+    const char *destination;        /* copied */
+    uint64_t seed;                  /* of the order of equal preferences */
+    mm_on_hop on_hop;
+    void *context;
+};
+
+MM_CHECK enum mailmod_error
+mm_route_new(struct mm_route **route_out,
+             const struct mm_route_options *options);
+void mm_route_next(struct mm_route *route);
+void mm_route_free(struct mm_route **route);
+
+#endif

@@ -1,0 +1,130 @@
+/* settling.c - outcomes of one batch become rows, reports and log lines.
+ *
+ * Owns the batch, its outcomes and the decided reports until the store has
+ * them. Promises that a batch is released only after the store said that the
+ * outcomes are on disk: released earlier, what was delivered would be sent
+ * again. A try that failed can be made again.
+ * Thread: loop; write_reports and done on the store's writer. */
+#include "client/settling.h"
+
+#include "base/mem.h"
+
+static enum mailmod_error write_reports(struct mq_settlement *settlement,
+                                        struct mm_store_transaction *t)
+{
+    struct mm_settling *settling = settlement->context;
+    return mm_bounce_write(&settling->bounce, settlement, t);
+}
+
+static void run_done(struct mm_task *task)
+{
+    struct mm_settling *settling =
+        MM_LIST_OBJECT(task, struct mm_settling, task);
+    settling->is_in_store = false;
+    settling->on_done(settling);
+}
+
+static void on_store_done(struct mq_settlement *settlement,
+                          enum mailmod_error error)
+{
+    struct mm_settling *settling = settlement->context;
+    settling->error = error;
+    mm_loop_post(settling->loop, &settling->task);
+}
+
+enum mailmod_error
+mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
+                struct mq_batch *batch, struct mq_outcome *outcomes,
+                const struct mm_bounce *bounce, struct mm_config *config)
+{
+    struct mm_settling *settling = mm_alloc(sizeof *settling);
+    enum mq_report *reports =
+        mm_alloc_array(batch->recipient_count, sizeof *reports);
+    if (settling == NULL || reports == NULL) {
+        mm_free(settling);
+        mm_free(reports);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    settling->bounce = *bounce;
+    settling->config = mm_config_ref(config);
+    settling->bounce.config = settling->config;
+    settling->task.run = run_done;
+    settling->settlement.queue = queue;
+    settling->settlement.batch = batch;
+    settling->settlement.outcomes = outcomes;
+    settling->settlement.reports = reports;
+    settling->settlement.write_reports = write_reports;
+    settling->settlement.done = on_store_done;
+    settling->settlement.context = settling;
+    mm_list_init(&settling->node);
+    *settling_out = settling;
+    return MAILMOD_OK;
+}
+
+void mm_settling_submit(struct mm_settling *settling)
+{
+    settling->is_in_store = true;
+    mq_settle(&settling->settlement);
+}
+
+static const char *outcome_text(const struct mq_settlement *settlement,
+                                size_t i)
+{
+    const struct mq_outcome *outcome = &settlement->outcomes[i];
+    switch (outcome->verdict) {
+    case MQ_DELIVERED:
+        return "delivered";
+    case MQ_FAILED:
+        return "failed";
+    case MQ_DEFERRED:
+        break;
+    }
+    return settlement->batch->recipients[i].expires_ms <= settlement->now_ms
+               ? "expired"
+               : "deferred";
+}
+
+static void log_one(const struct mm_settling *settling, const char *message,
+                    size_t i)
+{
+    const struct mq_settlement *settlement = &settling->settlement;
+    const struct mq_batch *batch = settlement->batch;
+    const struct mq_outcome *outcome = &settlement->outcomes[i];
+    MM_LOG(
+        settling->bounce.log, MM_LOG_INFO, "delivery",
+        outcome_text(settlement, i), MM_TEXT("message", message),
+        MM_TEXT("recipient", batch->recipients[i].path),
+        MM_TEXT("destination", batch->destination),
+        MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
+        MM_TEXT("reply", outcome->reply),
+        MM_NUMBER("delay_ms", settlement->now_ms - batch->message.arrival_ms),
+        MM_NUMBER("attempts",
+                  batch->recipients[i].attempts + !batch->is_overdue));
+}
+
+void mm_settling_log(const struct mm_settling *settling)
+{
+    char message[MM_MESSAGE_ID_TEXT_MAX];
+    mm_message_id_format(settling->settlement.batch->message.id, message);
+    for (size_t i = 0; i < settling->settlement.batch->recipient_count; i++) {
+        log_one(settling, message, i);
+    }
+}
+
+void mm_settling_free(struct mm_settling **settling, bool releases)
+{
+    struct mm_settling *freed = *settling;
+    if (freed == NULL) {
+        return;
+    }
+    if (!releases) {
+        /* The claims stay: only a restart sends these again. */
+        freed->settlement.batch->recipient_count = 0;
+    }
+    mq_release(freed->settlement.queue, &freed->settlement.batch);
+    mm_free(freed->settlement.outcomes);
+    mm_free(freed->settlement.reports);
+    mm_config_unref(&freed->config);
+    mm_free(freed);
+    *settling = NULL;
+}

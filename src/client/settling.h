@@ -1,0 +1,36 @@
+/* thread: loop, done: writer
+ * settling.h - one settlement on its way through the store and back. */
+#ifndef MM_CLIENT_SETTLING_H
+#define MM_CLIENT_SETTLING_H
+
+#include "client/bounce.h"
+#include "io/io.h"
+
+struct mm_settling {
+    struct mm_list node;
+    struct mq_settlement settlement;
+    struct mm_bounce bounce;
+    struct mm_config *config; /* a reference */
+    struct mm_loop *loop;
+    struct mm_task task;
+    enum mailmod_error error; /* of the last try */
+    bool is_in_store;
+    /* On the loop, after each try. */
+    void (*on_done)(struct mm_settling *settling);
+    void *context;
+};
+
+/* Takes batch and outcomes, also when it fails (then untouched: they remain
+ * the caller's). `bounce` is copied, its config referenced. */
+MM_CHECK enum mailmod_error
+mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
+                struct mq_batch *batch, struct mq_outcome *outcomes,
+                const struct mm_bounce *bounce, struct mm_config *config);
+/* First and further tries alike. */
+void mm_settling_submit(struct mm_settling *settling);
+/* One line a recipient: what came of it. */
+void mm_settling_log(const struct mm_settling *settling);
+/* Not while it is in the store. With `releases` the claims are given up. */
+void mm_settling_free(struct mm_settling **settling, bool releases);
+
+#endif
