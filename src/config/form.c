@@ -11,6 +11,10 @@
 bool mm_config_next_item(struct mm_span *rest, struct mm_span *item_out)
 {
     size_t start = 0;
+    if (rest->size == 0) { /* perhaps without an address to count from */
+        *item_out = *rest;
+        return false;
+    }
     while (start < rest->size &&
            (rest->data[start] == ',' || rest->data[start] == ' ' ||
             rest->data[start] == '\t')) {
