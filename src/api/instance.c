@@ -6,6 +6,7 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "platform/fs.h"
 #include "platform/net.h"
 
 #include <string.h>
@@ -53,6 +54,7 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
         mailmod_free(&instance);
         return mm_fail(error, "%s", mm_error_text(error));
     }
+    mm_config_builder_set_guard(instance->builder, mm_fs_is_exposed);
     *instance_out = instance;
     return MAILMOD_OK;
 }

@@ -6,6 +6,8 @@
  * Thread: any. */
 #include "api/instance.h"
 
+#include "platform/fs.h"
+
 #define SETTING_TEXT_MAX (1024 * 1024)
 
 enum mailmod_error mailmod_reset_config(mailmod *instance)
@@ -18,6 +20,7 @@ enum mailmod_error mailmod_reset_config(mailmod *instance)
     if (error != MAILMOD_OK) {
         return mm_fail(error, "%s", mm_error_text(error));
     }
+    mm_config_builder_set_guard(fresh, mm_fs_is_exposed);
     mm_mutex_lock(instance->mutex);
     struct mm_config_builder *former = instance->builder;
     instance->builder = fresh;

@@ -7,6 +7,7 @@
 
 struct mm_config_builder {
     struct mm_config config; /* every text and list is there, "" or empty */
+    bool (*is_exposed)(const char *file); /* NULL: nobody asks */
 };
 
 /* Changes the settings of two builders with each other; cannot fail. */

@@ -139,6 +139,12 @@ mm_config_builder_from(struct mm_config_builder **builder_out,
     return builder_new(builder_out, config);
 }
 
+void mm_config_builder_set_guard(struct mm_config_builder *builder,
+                                 bool (*is_exposed)(const char *file))
+{
+    builder->is_exposed = is_exposed;
+}
+
 void mm_config_builder_free(struct mm_config_builder **builder)
 {
     if (*builder != NULL) {

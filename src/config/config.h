@@ -179,6 +179,11 @@ mm_config_builder_new(struct mm_config_builder **builder_out); /* defaults */
 MM_CHECK enum mailmod_error
 mm_config_builder_from(struct mm_config_builder **builder_out,
                        const struct mm_config *config);
+/* A file that sets a secret must be its owner's alone: `is_exposed` tells that
+ * others can read it (config itself knows no file modes), and then the load is
+ * refused. NULL, the default: nobody asks. */
+void mm_config_builder_set_guard(struct mm_config_builder *builder,
+                                 bool (*is_exposed)(const char *file));
 void mm_config_builder_free(struct mm_config_builder **builder);
 /* Reads a whole file (libconfig syntax); every mistake is one line
  * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any. The

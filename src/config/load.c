@@ -4,7 +4,8 @@
  * smtp.recipients_max. Every mistake is found in one pass and told with file,
  * line and key; an unknown key and a value of the wrong type are mistakes, and
  * so is a key that is set twice under two names. A value is never repeated
- * when its key is a secret. The builder changes only when all is well: the
+ * when its key is a secret, and a file that sets one must be its owner's alone
+ * where the builder has a guard. The builder changes only when all is well: the
  * file is read onto a copy.
  * Thread: the builder's owner. */
 #include "base/mem.h"
@@ -22,6 +23,7 @@
 struct load {
     struct mm_config_builder *builder; /* the copy */
     struct mm_config_source source;
+    bool (*is_exposed)(const char *file);
     struct mm_buf *mistakes;
     unsigned mistake_count;
     bool is_set[KEYS_MAX];    /* by row of the schema */
@@ -172,6 +174,20 @@ static const struct mm_config_key *type_row(const char *name,
     return alias->kind == MM_CONFIG_ALIAS_PORT ? &port : &flag;
 }
 
+/* Who may read the file that the secret stands in? */
+static void check_exposure(struct load *load, const config_setting_t *setting,
+                           const char *name)
+{
+    const char *file;
+    size_t line;
+    mm_config_source_locate(&load->source, config_setting_source_line(setting),
+                            &file, &line);
+    if (load->is_exposed != NULL && load->is_exposed(file)) {
+        note_setting(load, setting, name,
+                     "others than the owner can read this file (chmod 600)");
+    }
+}
+
 static void set_value(struct load *load, const config_setting_t *setting,
                       const char *name, const struct mm_config_key *key)
 {
@@ -195,6 +211,8 @@ static void set_value(struct load *load, const config_setting_t *setting,
         load->error = MAILMOD_ERROR_MEMORY;
     } else if (error != MAILMOD_OK) {
         note_setting(load, setting, name, told);
+    } else if (key->type == MM_CONFIG_SECRET && value[0] != '\0') {
+        check_exposure(load, setting, name);
     }
     if (text.data != NULL) {
         mm_secret_clear(text.data, text.capacity);
@@ -299,6 +317,7 @@ enum mailmod_error mm_config_load(struct mm_config_builder *builder,
         return MAILMOD_ERROR_MEMORY;
     }
     load->mistakes = mistakes_out;
+    load->is_exposed = builder->is_exposed;
     mm_config_source_init(&load->source);
     load->error = mm_config_builder_from(&load->builder, &builder->config);
     if (load->error == MAILMOD_OK) {

@@ -616,8 +616,8 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = MM_LIMIT_PASSWORD,
-     .help = "Its password. A file that holds one should be readable by its "
-             "owner alone.",
+     .help = "Its password. A file that sets it must be readable by its "
+             "owner alone, or it is refused.",
      .offset = AT(smarthost.password)},
     {.name = "dns.servers",
      .old_name = "smtp_dns",

@@ -345,6 +345,42 @@ static void hostile_files(void **state)
     mm_config_builder_free(&builder);
 }
 
+static const char *exposed_name;
+
+static bool is_exposed(const char *file)
+{
+    return strstr(file, exposed_name) != NULL;
+}
+
+static void a_secret_needs_a_file_of_its_own(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct mm_config_builder *builder;
+    char wanted[512];
+    static const char secret[] = "smarthost: { password = \"cret\"; };";
+    assert_int_equal(mm_config_builder_new(&builder), MAILMOD_OK);
+    write_file("b.cfg", secret, strlen(secret));
+    exposed_name = "b.cfg";
+    load_text(builder, "@include \"b.cfg\"\n", &outcome);
+    assert_int_equal(outcome.error, MAILMOD_OK);
+    mm_config_builder_set_guard(builder, is_exposed);
+    load_text(builder, "@include \"b.cfg\"\n", &outcome);
+    assert_int_equal(outcome.error, MAILMOD_ERROR_CONFIG);
+    snprintf(wanted, sizeof wanted,
+             "%s/b.cfg:1: smarthost.password: others than the owner can read "
+             "this file (chmod 600)\n",
+             folder);
+    assert_string_equal(outcome.words, wanted);
+    /* The file that includes it may be anybody's, and so may one without. */
+    exposed_name = "a.cfg";
+    load_text(builder, "@include \"b.cfg\"\n", &outcome);
+    assert_int_equal(outcome.error, MAILMOD_OK);
+    load_text(builder, "smarthost: { password = \"\"; };\n", &outcome);
+    assert_int_equal(outcome.error, MAILMOD_OK);
+    mm_config_builder_free(&builder);
+}
+
 static void no_memory_is_an_error(void **state)
 {
     (void)state;
@@ -378,6 +414,7 @@ int main(void)
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(includes_keep_their_lines),
         cmocka_unit_test(hostile_files),
+        cmocka_unit_test(a_secret_needs_a_file_of_its_own),
         cmocka_unit_test(no_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
