@@ -5,6 +5,7 @@
  * there. smtptls and smtponlytls are the two flags that delivery.tls unites.
  * Thread: any. */
 #include "config/alias.h"
+#include "config/mistake.h"
 #include "config/value.h"
 
 #include <string.h>
@@ -32,21 +33,13 @@ const struct mm_config_alias *mm_config_find_alias(const char *name)
     return NULL;
 }
 
-static enum mailmod_error refuse(struct mm_buf *mistake_out, const char *words)
-{
-    if (mistake_out != NULL) {
-        (void)mm_buf_append_cstr(mistake_out, words);
-    }
-    return MAILMOD_ERROR_ARGUMENT;
-}
-
 static enum mailmod_error convert_port(struct mm_span text,
                                        struct mm_buf *text_out,
                                        struct mm_buf *mistake_out)
 {
     uint64_t port;
     if (!mm_span_to_u64(text, &port) || port > 65535) {
-        return refuse(mistake_out, "must be a port from 0 to 65535");
+        return mm_config_refuse(mistake_out, "must be a port from 0 to 65535");
     }
     return mm_buf_appendf(text_out, "*:%u", (unsigned)port);
 }
@@ -62,7 +55,7 @@ enum mailmod_error mm_config_alias_convert(const struct mm_config_alias *alias,
         return convert_port(text, text_out, mistake_out);
     }
     if (!mm_config_parse_flag(text, &is_on)) {
-        return refuse(mistake_out, "must be true or false");
+        return mm_config_refuse(mistake_out, "must be true or false");
     }
     if (alias->kind == MM_CONFIG_ALIAS_MAY) {
         return mm_buf_append_cstr(text_out, is_on ? "may" : "off");

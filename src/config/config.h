@@ -56,8 +56,8 @@ struct mm_config {
     struct {                           /* domains and users here */
         struct mm_string_list domains; /* lower case; the host's name too */
         char *catch_all;               /* user; "" none */
-        char *postmaster;              /* user who gets postmaster's mail; ""
-                                          kept for the first user ... see docs */
+        char *postmaster;              /* user who gets its mail; "": a
+                                          mailbox of that name */
         char plus_separator[2];        /* "+"; "" off */
         bool keeps_apop_passwords;     /* default of mailmodctl user add */
     } local;

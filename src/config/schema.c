@@ -19,7 +19,6 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-/* clang-format off: a row reads better with each column on its line */
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .old_name = "smtp_name",
@@ -644,7 +643,6 @@ static const struct mm_config_key keys[] = {
      .help = "How often a question is put.",
      .offset = AT(dns.tries)},
 };
-/* clang-format on */
 
 const struct mm_config_key *mm_config_keys(size_t *count_out)
 {

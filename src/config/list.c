@@ -1,0 +1,275 @@
+/* list.c - the values that are lists: of texts, addresses, networks, times.
+ *
+ * Every list is a pointer with a count behind it. Owns the items while it
+ * reads them; a failed parse gives them back and leaves the former list.
+ * Thread: any (the builder's owner). */
+#include "config/list.h"
+#include "base/mem.h"
+#include "config/mistake.h"
+#include "config/value.h"
+
+#include <string.h>
+
+#define STEP_MS_MAX (UINT64_C(24) * 3600 * 1000)
+
+/* A list that grows; what it holds is moved into the configuration. */
+struct items {
+    void *memory;
+    size_t count;
+    size_t capacity;
+};
+
+struct parse {
+    const struct mm_config_key *key;
+    struct mm_span text;
+    void *field;
+    struct mm_buf *mistake;
+};
+
+/* queue.steps is a pointer and the count behind it, as every list is. */
+_Static_assert(offsetof(struct mm_config, queue.step_count) -
+                       offsetof(struct mm_config, queue.steps_s) ==
+                   offsetof(struct mm_string_list, count),
+               "the steps lie like a list");
+
+/* A zeroed place for one more item; NULL when out of memory. */
+static void *items_add(struct items *items, size_t size)
+{
+    if (items->count == items->capacity) {
+        size_t capacity = items->capacity == 0 ? 4 : items->capacity * 2;
+        void *memory = mm_realloc(items->memory, capacity * size);
+        if (memory == NULL) {
+            return NULL;
+        }
+        items->memory = memory;
+        items->capacity = capacity;
+    }
+    void *item = (char *)items->memory + items->count * size;
+    memset(item, 0, size);
+    items->count++;
+    return item;
+}
+
+static enum mailmod_error add_text(const struct parse *p, struct mm_span item,
+                                   struct items *items)
+{
+    if (!mm_config_form_has(p->key->form, item)) {
+        return mm_config_refuse(p->mistake, "\"%s\" is not %s",
+                                mm_config_echo(item).text,
+                                mm_config_form_text(p->key->form));
+    }
+    char **place = items_add(items, sizeof *place);
+    if (place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *place = mm_memdup0(item.data, item.size);
+    if (*place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    /* Domains are compared without case (RFC 5321 2.4). */
+    mm_ascii_lower_cstr(*place);
+    return MAILMOD_OK;
+}
+
+static bool has_address(const struct items *items,
+                        const struct mm_netaddr *address)
+{
+    const struct mm_netaddr *all = items->memory;
+    for (size_t i = 0; i < items->count; i++) {
+        if (address->port != 0 && all[i].port == address->port &&
+            mm_netaddr_equal_ip(&all[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum mailmod_error add_address(const struct parse *p,
+                                      struct mm_span item, struct items *items)
+{
+    struct mm_netaddr address;
+    bool has_port = p->key->form != MM_CONFIG_FORM_NO_PORT;
+    if (has_port ? !mm_netaddr_parse(item, &address)
+                 : !mm_netaddr_parse_ip(item, &address)) {
+        return mm_config_refuse(
+            p->mistake, "\"%s\" is not an address such as %s",
+            mm_config_echo(item).text,
+            has_port ? "127.0.0.1:25 or [::1]:25" : "192.0.2.1 or 2001:db8::1");
+    }
+    if (has_address(items, &address)) {
+        return mm_config_refuse(p->mistake, "\"%s\" is there twice",
+                                mm_config_echo(item).text);
+    }
+    struct mm_netaddr *place = items_add(items, sizeof *place);
+    if (place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *place = address;
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error add_range(const struct parse *p, struct mm_span item,
+                                    struct items *items)
+{
+    struct mm_netrange range;
+    if (!mm_netrange_parse(item, &range)) {
+        return mm_config_refuse(p->mistake,
+                                "\"%s\" is not a network such as 192.0.2.0/24",
+                                mm_config_echo(item).text);
+    }
+    struct mm_netrange *place = items_add(items, sizeof *place);
+    if (place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *place = range;
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error add_step(const struct parse *p, struct mm_span item,
+                                   struct items *items)
+{
+    uint64_t ms;
+    if (!mm_config_parse_duration(item, &ms) || ms < 1000 || ms > STEP_MS_MAX ||
+        ms % 1000 != 0) {
+        return mm_config_refuse(p->mistake,
+                                "\"%s\" is not a time from 1s to 24h",
+                                mm_config_echo(item).text);
+    }
+    unsigned *place = items_add(items, sizeof *place);
+    if (place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *place = (unsigned)(ms / 1000);
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error add_item(const struct parse *p, struct mm_span item,
+                                   struct items *items)
+{
+    switch (p->key->type) {
+    case MM_CONFIG_TEXT_LIST:
+        return add_text(p, item, items);
+    case MM_CONFIG_ADDRESS_LIST:
+        return add_address(p, item, items);
+    case MM_CONFIG_RANGE_LIST:
+        return add_range(p, item, items);
+    default:
+        return add_step(p, item, items);
+    }
+}
+
+static void items_free(enum mm_config_type type, void *memory, size_t count)
+{
+    if (type == MM_CONFIG_TEXT_LIST) {
+        char **texts = memory;
+        for (size_t i = 0; i < count; i++) {
+            mm_free(texts[i]);
+        }
+    }
+    mm_free(memory);
+}
+
+/* Every list is a pointer with a count behind it, whatever it points to; the
+ * pointer is copied as bytes because its type differs from list to list. */
+static void list_take(void *field, void **memory_out, size_t *count_out)
+{
+    memcpy(memory_out, field, sizeof *memory_out);
+    memcpy(count_out, (char *)field + offsetof(struct mm_string_list, count),
+           sizeof *count_out);
+}
+
+static void list_put(void *field, void *memory, size_t count)
+{
+    memcpy(field, &memory, sizeof memory);
+    memcpy((char *)field + offsetof(struct mm_string_list, count), &count,
+           sizeof count);
+}
+
+enum mailmod_error mm_config_list_parse(const struct mm_config_key *key,
+                                        struct mm_span text, void *field,
+                                        struct mm_buf *mistake_out)
+{
+    const struct parse list = {key, text, field, mistake_out};
+    const struct parse *p = &list;
+    struct items items = {NULL, 0, 0};
+    struct mm_span rest = p->text;
+    struct mm_span item;
+    enum mailmod_error error = MAILMOD_OK;
+    while (error == MAILMOD_OK && mm_config_next_item(&rest, &item)) {
+        if (items.count >= p->key->maximum) {
+            error = mm_config_refuse(p->mistake, "has more than %u items",
+                                     (unsigned)p->key->maximum);
+        } else {
+            error = add_item(p, item, &items);
+        }
+    }
+    if (error == MAILMOD_OK && items.count < p->key->minimum) {
+        error = mm_config_refuse(p->mistake, "must have an item at least");
+    }
+    if (error != MAILMOD_OK) {
+        items_free(p->key->type, items.memory, items.count);
+        return error;
+    }
+    void *old;
+    size_t old_count;
+    list_take(p->field, &old, &old_count);
+    items_free(p->key->type, old, old_count);
+    list_put(p->field, items.memory, items.count);
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error format_item(const struct mm_config_key *key,
+                                      const void *memory, size_t i,
+                                      struct mm_buf *out)
+{
+    char text[MM_NETADDR_TEXT_MAX];
+    const struct mm_netaddr *addresses = memory;
+    const struct mm_netrange *ranges = memory;
+    char *const *texts = memory;
+    const unsigned *steps = memory;
+    switch (key->type) {
+    case MM_CONFIG_TEXT_LIST:
+        return mm_buf_append_cstr(out, texts[i]);
+    case MM_CONFIG_ADDRESS_LIST:
+        if (key->form == MM_CONFIG_FORM_NO_PORT) {
+            mm_netaddr_format_ip(&addresses[i], text);
+        } else {
+            mm_netaddr_format(&addresses[i], text);
+        }
+        return mm_buf_append_cstr(out, text);
+    case MM_CONFIG_RANGE_LIST:
+        mm_netaddr_format_ip(&ranges[i].address, text);
+        return mm_buf_appendf(out, "%s/%u", text, ranges[i].prefix);
+    default:
+        return mm_config_format_duration(out, (uint64_t)steps[i] * 1000);
+    }
+}
+
+enum mailmod_error mm_config_list_format(const struct mm_config_key *key,
+                                         const void *field, struct mm_buf *out)
+{
+    const void *memory;
+    size_t count;
+    enum mailmod_error error = MAILMOD_OK;
+    memcpy(&memory, field, sizeof memory);
+    memcpy(&count, (const char *)field + offsetof(struct mm_string_list, count),
+           sizeof count);
+    for (size_t i = 0; i < count && error == MAILMOD_OK; i++) {
+        if (i > 0) {
+            error = mm_buf_append_cstr(out, ", ");
+        }
+        if (error == MAILMOD_OK) {
+            error = format_item(key, memory, i, out);
+        }
+    }
+    return error;
+}
+
+void mm_config_list_fini(const struct mm_config_key *key, void *field)
+{
+    void *memory;
+    size_t count;
+    list_take(field, &memory, &count);
+    items_free(key->type, memory, count);
+    list_put(field, NULL, 0);
+}

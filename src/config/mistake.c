@@ -1,0 +1,39 @@
+/* mistake.c - words about a value that was refused.
+ *
+ * Owns nothing. Promises that no more than a few printable octets of what was
+ * given are repeated; a secret's text is never handed here.
+ * Thread: any. */
+#include "config/mistake.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum mailmod_error mm_config_refuse(struct mm_buf *mistake_out,
+                                    const char *format, ...)
+{
+    char words[256];
+    va_list arguments;
+    if (mistake_out == NULL) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    /* Without room for the words the error alone must do. */
+    (void)mm_buf_append_cstr(mistake_out, words);
+    return MAILMOD_ERROR_ARGUMENT;
+}
+
+struct mm_config_echo mm_config_echo(struct mm_span text)
+{
+    struct mm_config_echo echo;
+    size_t size = 0;
+    while (size < text.size && size + 4 < sizeof echo.text) {
+        unsigned char c = (unsigned char)text.data[size];
+        echo.text[size] = mm_ascii_is_printable(c) ? (char)c : '?';
+        size++;
+    }
+    snprintf(echo.text + size, sizeof echo.text - size, "%s",
+             size < text.size ? "..." : "");
+    return echo;
+}
