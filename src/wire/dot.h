@@ -1,4 +1,4 @@
-/* thread: the caller's
+/* thread: any (the owner's)
  * dot.h - dot-stuffing both ways: RFC 5321 4.5.2, RFC 1939 3. */
 #ifndef MM_WIRE_DOT_H
 #define MM_WIRE_DOT_H

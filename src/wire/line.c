@@ -47,12 +47,37 @@ void mm_line_wipe(struct mm_line_reader *reader)
     reader->after_cr = false;
 }
 
+/* Room for `size` more octets. A line may be a password: a block that is
+ * outgrown is wiped, which realloc would not do. */
+static bool make_room(struct mm_line_reader *reader, size_t size)
+{
+    size_t needed = mm_buf_size(&reader->buf) + size;
+    if (reader->buf.data == NULL || needed <= reader->buf.capacity) {
+        return true; /* nothing to leave behind */
+    }
+    struct mm_buf larger;
+    size_t room = 2 * needed;
+    mm_buf_init(&larger, reader->buf.size_max);
+    if (room > larger.size_max) {
+        room = larger.size_max;
+    }
+    if (mm_buf_reserve(&larger, room) == NULL) {
+        return false;
+    }
+    mm_buf_append_span(&larger, mm_buf_span(&reader->buf));
+    mm_secret_clear(reader->buf.data, reader->buf.capacity);
+    mm_buf_fini(&reader->buf);
+    reader->buf = larger;
+    return true;
+}
+
 /* Keeps what the cap allows of `piece`; false when there is no memory. */
 static bool keep(struct mm_line_reader *reader, struct mm_span piece)
 {
     size_t room = mm_buf_room(&reader->buf);
     size_t size = piece.size < room ? piece.size : room;
-    if (mm_buf_append(&reader->buf, piece.data, size) != MAILMOD_OK) {
+    if (!make_room(reader, size) ||
+        mm_buf_append(&reader->buf, piece.data, size) != MAILMOD_OK) {
         return false;
     }
     if (piece.size > 0) {

@@ -1,4 +1,4 @@
-/* thread: the caller's
+/* thread: any (the owner's)
  * line.h - collects CRLF lines under a cap: RFC 5321 2.3.8, RFC 1939 3.
  *
  * Only CRLF ends a good line. An LF alone also ends the line, so that a peer

@@ -193,6 +193,46 @@ static void wipe_leaves_nothing(void **state)
     mm_line_reader_fini(&reader);
 }
 
+/* A line that outgrows its block again and again, and no memory for that. */
+static void long_line_grows(void **state)
+{
+    (void)state;
+    static char text[3000];
+    for (unsigned long fault = 0; fault < 2; fault++) {
+        struct mm_line_reader reader;
+        struct mm_line line;
+        size_t used = 0;
+        memset(text, 'x', sizeof text);
+        mm_line_reader_init(&reader, 40000);
+        for (size_t at = 0; at < sizeof text; at += 50) {
+            assert_int_equal(
+                mm_line_read(&reader, mm_span(text + at, 50), &used, &line),
+                MM_LINE_MORE);
+        }
+        struct mm_span end = mm_span_cstr("more of it, and so much that the "
+                                          "block must grow once again\r\n");
+        size_t fill = reader.buf.capacity - mm_buf_size(&reader.buf);
+        while (fill > 50) {
+            mm_line_read(&reader, mm_span(text, 50), &used, &line);
+            fill -= 50;
+        }
+        size_t size = mm_buf_size(&reader.buf);
+        if (fault != 0) {
+            mm_mem_set_fault(1, 0);
+            assert_int_equal(mm_line_read(&reader, end, &used, &line),
+                             MM_LINE_NO_MEMORY);
+            mm_mem_set_fault(0, 0);
+            assert_int_equal(used, 0);
+            assert_int_equal(mm_buf_size(&reader.buf), size);
+        }
+        assert_int_equal(mm_line_read(&reader, end, &used, &line),
+                         MM_LINE_WHOLE);
+        assert_int_equal(line.text.size, size + end.size - 2);
+        assert_int_equal(line.flaws, 0);
+        mm_line_reader_fini(&reader);
+    }
+}
+
 static void no_memory_is_told(void **state)
 {
     (void)state;
@@ -221,6 +261,7 @@ int main(void)
         cmocka_unit_test(part_and_cap),
         cmocka_unit_test(over_long_line_is_a_part),
         cmocka_unit_test(wipe_leaves_nothing),
+        cmocka_unit_test(long_line_grows),
         cmocka_unit_test(no_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
