@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * server.h - one POP3 conversation, server side, without I/O.
  *
  * RFC 1939, 2449 (CAPA, response codes), 2595 (STLS), 3206 (AUTH codes), 5034

@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * server_internal.h - what the files of the POP3 server engine share.
  *
  * server.c: the pump and the machine's state; server_verbs.c: the verb table;
