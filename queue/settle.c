@@ -133,8 +133,10 @@ static void write_last_reply(struct mm_store_recipient *row,
                              const struct mq_outcome *outcome)
 {
     if (outcome->host[0] != '\0') {
-        snprintf(row->last_reply, sizeof row->last_reply, "%s: %s",
-                 outcome->host, outcome->reply);
+        /* Words past the column's size are cut: they are for a person. */
+        int room = (int)(sizeof row->last_reply - sizeof outcome->host - 2);
+        snprintf(row->last_reply, sizeof row->last_reply, "%s: %.*s",
+                 outcome->host, room, outcome->reply);
     } else {
         snprintf(row->last_reply, sizeof row->last_reply, "%s", outcome->reply);
     }

@@ -41,6 +41,8 @@ void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
 MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
                                             size_t index, unsigned number,
                                             struct mm_buf *out);
+/* Octets of the Return-Path field that a served message begins with. */
+size_t mm_mailbox_return_path_size(const char *reverse_path);
 /* Removes all of them in one transaction; `job` answers when it is on disk.
  * The job and the numbers live in `removal`, which the caller keeps. */
 struct mm_mailbox_removal {

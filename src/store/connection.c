@@ -1,0 +1,266 @@
+/* connection.c - one SQLite connection and its prepared statements.
+ *
+ * Owns: the text of every statement of the store, in one table, and on each
+ * connection the prepared forms, made at first use. Promises: a statement is
+ * always handed out reset and unbound; SQLite's results become our errors in
+ * one function. Thread: a connection belongs to one thread at a time. */
+#include "store/store_internal.h"
+
+#include <string.h>
+
+#define MESSAGE_COLUMNS                                                        \
+    "m.id,m.reverse_path,m.arrival_ms,m.size,m.flags,m.dsn_return,"            \
+    "m.envelope_id"
+#define RECIPIENT_COLUMNS                                                      \
+    "r.message_id,r.number,r.path,r.destination,r.state,r.next_attempt_ms,"    \
+    "r.expires_ms,r.attempts,r.was_warned,r.notify,r.original_recipient,"      \
+    "r.last_reply"
+#define USER_COLUMNS                                                           \
+    "name,mailbox_id,salt,iterations,stored_key,server_key,password"
+
+static const char *const statement_table[MM_SQL_COUNT] = {
+    [MM_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [MM_SQL_COMMIT] = "COMMIT",
+    [MM_SQL_ROLLBACK] = "ROLLBACK",
+    [MM_SQL_SAVEPOINT] = "SAVEPOINT job",
+    [MM_SQL_RELEASE] = "RELEASE job",
+    [MM_SQL_ROLLBACK_TO] = "ROLLBACK TO job",
+    [MM_SQL_PUT_CHUNK] = "INSERT INTO chunk(id,data) VALUES(?,?)",
+    [MM_SQL_PUT_PENDING] = "INSERT OR IGNORE INTO pending(id) VALUES(?)",
+    [MM_SQL_DROP_PENDING] = "DELETE FROM pending WHERE id=?",
+    [MM_SQL_DROP_CHUNKS] = "DELETE FROM chunk WHERE id BETWEEN ? AND ?",
+    [MM_SQL_PUT_MESSAGE] =
+        "INSERT INTO message(id,reverse_path,arrival_ms,size,flags,dsn_return,"
+        "envelope_id,reference_count) VALUES(?,?,?,?,?,?,?,0)",
+    [MM_SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id=?",
+    [MM_SQL_REFER] = "UPDATE message SET reference_count=reference_count+1 "
+                     "WHERE id=?",
+    [MM_SQL_UNREFER] = "UPDATE message SET reference_count=reference_count-1 "
+                       "WHERE id=? RETURNING reference_count",
+    [MM_SQL_PUT_RECIPIENT] =
+        "INSERT INTO recipient(message_id,number,path,destination,state,"
+        "next_attempt_ms,expires_ms,attempts,was_warned,notify,"
+        "original_recipient,last_reply) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    /* A hold by an operator outlives the attempt that ran meanwhile. */
+    [MM_SQL_UPDATE_RECIPIENT] =
+        "UPDATE recipient SET destination=?,next_attempt_ms=?,expires_ms=?,"
+        "attempts=?,was_warned=?,last_reply=?,state=max(state,?) "
+        "WHERE message_id=? AND number=?",
+    [MM_SQL_DROP_RECIPIENT] =
+        "DELETE FROM recipient WHERE message_id=? AND number=?",
+    [MM_SQL_NEXT_NUMBER] = "UPDATE mailbox SET next_number=next_number+1 "
+                           "WHERE id=? RETURNING next_number-1",
+    [MM_SQL_PUT_ENTRY] =
+        "INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
+        "VALUES(?,?,?,?,0)",
+    [MM_SQL_TAKE_ENTRY] = "DELETE FROM entry WHERE mailbox_id=? AND number=? "
+                          "RETURNING message_id",
+    [MM_SQL_HOLD] =
+        "UPDATE recipient SET state=1 WHERE (?1=0 OR message_id=?1)",
+    [MM_SQL_RELEASE_HELD] = "UPDATE recipient SET state=0,next_attempt_ms=?2 "
+                            "WHERE (?1=0 OR message_id=?1) AND state=1",
+    [MM_SQL_FLUSH] = "UPDATE recipient SET next_attempt_ms=?2 "
+                     "WHERE (?1=0 OR message_id=?1) AND state=0",
+    [MM_SQL_LIST_KEYS] = "SELECT message_id,number FROM recipient "
+                         "WHERE (?1=0 OR message_id=?1) LIMIT 1000",
+    [MM_SQL_REROUTE] = "UPDATE recipient SET destination=?1 "
+                       "WHERE destination<>?1",
+    [MM_SQL_REROUTE_SELECT] =
+        "SELECT message_id,number,path,destination FROM recipient",
+    [MM_SQL_REROUTE_ONE] = "UPDATE recipient SET destination=? "
+                           "WHERE message_id=? AND number=?",
+    [MM_SQL_PUT_USER] =
+        "INSERT INTO user(" USER_COLUMNS ") VALUES(?,?,?,?,?,?,?)",
+    [MM_SQL_CHANGE_USER] =
+        "UPDATE user SET salt=?,iterations=?,stored_key=?,server_key=?,"
+        "password=? WHERE name=?",
+    [MM_SQL_DROP_USER] = "DELETE FROM user WHERE name=? RETURNING mailbox_id",
+    [MM_SQL_PUT_MAILBOX] = "INSERT INTO mailbox(tag,next_number) VALUES(?,1)",
+    [MM_SQL_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id=?",
+    [MM_SQL_LIST_ENTRY_KEYS] =
+        "SELECT number FROM entry WHERE mailbox_id=? LIMIT 1000",
+    [MM_SQL_FIND_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name=?",
+    [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user ORDER BY name",
+    [MM_SQL_LIST_ENTRIES] =
+        "SELECT number,message_id,size,flags FROM entry WHERE mailbox_id=? "
+        "ORDER BY number LIMIT ?",
+    [MM_SQL_MAILBOX_TAG] = "SELECT tag FROM mailbox WHERE id=?",
+    [MM_SQL_FIND_MESSAGE] =
+        "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.id=?",
+    [MM_SQL_READ_CHUNK] = "SELECT data FROM chunk WHERE id=?",
+    [MM_SQL_CHUNK_EXISTS] =
+        "SELECT 1 FROM chunk WHERE id BETWEEN ? AND ? LIMIT 1",
+    [MM_SQL_LIST_DESTINATIONS] =
+        "SELECT destination,min(next_attempt_ms) FROM recipient "
+        "WHERE state=0 AND next_attempt_ms<=? GROUP BY destination "
+        "ORDER BY 2,1 LIMIT ?",
+    [MM_SQL_LIST_DUE] =
+        "SELECT " RECIPIENT_COLUMNS " FROM recipient r "
+        "WHERE r.state=0 AND r.destination=? AND r.next_attempt_ms<=? "
+        "ORDER BY r.next_attempt_ms,r.message_id,r.number LIMIT -1 OFFSET ?",
+    [MM_SQL_NEXT_DUE] = "SELECT min(next_attempt_ms) FROM recipient "
+                        "WHERE state=0",
+    [MM_SQL_EACH_RECIPIENT] =
+        "SELECT " MESSAGE_COLUMNS "," RECIPIENT_COLUMNS
+        " FROM recipient r JOIN message m ON m.id=r.message_id "
+        "WHERE (?1=0 OR r.message_id=?1) ORDER BY r.message_id,r.number",
+    [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
+    [MM_SQL_DATA_VERSION] = "PRAGMA data_version",
+};
+
+enum mailmod_error mm_sql_error(int result)
+{
+    switch (result & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return MAILMOD_OK;
+    case SQLITE_NOMEM:
+        return MAILMOD_ERROR_MEMORY;
+    case SQLITE_FULL:
+        return MAILMOD_ERROR_STORAGE_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return MAILMOD_ERROR_STORAGE_DAMAGED;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return MAILMOD_ERROR_BUSY;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_AUTH:
+        return MAILMOD_ERROR_ACCESS;
+    case SQLITE_TOOBIG:
+        return MAILMOD_ERROR_TOO_LARGE;
+    default:
+        return MAILMOD_ERROR_STORAGE;
+    }
+}
+
+static enum mailmod_error set_pragmas(struct mm_connection *connection,
+                                      const struct mm_store *store,
+                                      bool is_writer)
+{
+    /* The write-ahead log is synced at each commit (FULL); it is copied back
+     * by the writer when it chooses, so automatic checkpoints are off. */
+    static const char common[] = "PRAGMA temp_store=MEMORY;"
+                                 "PRAGMA trusted_schema=OFF;"
+                                 "PRAGMA cell_size_check=ON;";
+    int result = sqlite3_exec(connection->db, common, NULL, NULL, NULL);
+
+    if (result == SQLITE_OK && is_writer) {
+        result = sqlite3_exec(connection->db,
+                              "PRAGMA cache_size=-16384;"
+                              "PRAGMA wal_autocheckpoint=0;"
+                              "PRAGMA journal_size_limit=67108864;",
+                              NULL, NULL, NULL);
+    }
+    if (result == SQLITE_OK && is_writer) {
+        result = sqlite3_exec(connection->db,
+                              store->syncs ? "PRAGMA synchronous=FULL;"
+                                           : "PRAGMA synchronous=OFF;",
+                              NULL, NULL, NULL);
+    }
+    return mm_sql_error(result);
+}
+
+enum mailmod_error mm_connection_open(struct mm_connection *connection,
+                                      const struct mm_store *store,
+                                      bool is_writer)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
+    int result;
+    enum mailmod_error error;
+
+    memset(connection, 0, sizeof *connection);
+    mm_list_init(&connection->node);
+    if (is_writer) {
+        flags |= SQLITE_OPEN_CREATE;
+    }
+    result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
+    error = mm_sql_error(result);
+    if (error == MAILMOD_OK) {
+        sqlite3_busy_timeout(connection->db, MM_STORE_BUSY_MS);
+        error = set_pragmas(connection, store, is_writer);
+    }
+    if (error != MAILMOD_OK) {
+        mm_connection_close(connection);
+    }
+    return error;
+}
+
+void mm_connection_close(struct mm_connection *connection)
+{
+    for (int i = 0; i < MM_SQL_COUNT; i++) {
+        sqlite3_finalize(connection->statements[i]);
+        connection->statements[i] = NULL;
+    }
+    sqlite3_close_v2(connection->db);
+    connection->db = NULL;
+}
+
+sqlite3_stmt *mm_sql(struct mm_connection *connection, enum mm_statement which,
+                     enum mailmod_error *error_out)
+{
+    sqlite3_stmt **statement = &connection->statements[which];
+
+    *error_out = MAILMOD_OK;
+    if (*statement == NULL) {
+        *error_out = mm_sql_error(
+            sqlite3_prepare_v3(connection->db, statement_table[which], -1,
+                               SQLITE_PREPARE_PERSISTENT, statement, NULL));
+    }
+    return *error_out == MAILMOD_OK ? *statement : NULL;
+}
+
+void mm_sql_end(sqlite3_stmt *statement)
+{
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+}
+
+enum mailmod_error mm_sql_run(sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+
+    mm_sql_end(statement);
+    return mm_sql_error(result);
+}
+
+enum mailmod_error mm_sql_do(struct mm_connection *connection,
+                             enum mm_statement which)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, which, &error);
+
+    return statement != NULL ? mm_sql_run(statement) : error;
+}
+
+bool mm_sql_step(sqlite3_stmt *statement, enum mailmod_error *error_out)
+{
+    int result = sqlite3_step(statement);
+
+    *error_out = mm_sql_error(result);
+    return result == SQLITE_ROW;
+}
+
+void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
+                 size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    size_t length =
+        text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0;
+
+    if (length >= size) {
+        length = size - 1;
+    }
+    if (length > 0) {
+        memcpy(text_out, text, length);
+    }
+    text_out[length] = '\0';
+}
+
+void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+    (void)sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}

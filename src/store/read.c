@@ -1,0 +1,468 @@
+/* read.c - everything that is read: users, mailboxes, messages, the queue.
+ *
+ * Promises: each call sees one committed state. A visitor is called while a
+ * read connection is held, so it must not call into the store again for long.
+ * Thread: any; look-ups by key touch a few pages, the rest belongs on workers.
+ */
+#include "store/store_internal.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* A reader and one of its statements; released by close_read. */
+struct reading {
+    struct mm_store *store;
+    struct mm_connection *reader;
+    sqlite3_stmt *statement;
+};
+
+static enum mailmod_error open_read(struct reading *reading,
+                                    struct mm_store *store,
+                                    enum mm_statement which)
+{
+    enum mailmod_error error;
+
+    reading->store = store;
+    error = mm_reader_take(store, &reading->reader);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    reading->statement = mm_sql(reading->reader, which, &error);
+    if (reading->statement == NULL) {
+        mm_reader_put(store, reading->reader);
+    }
+    return error;
+}
+
+static void close_read(struct reading *reading)
+{
+    mm_sql_end(reading->statement);
+    mm_reader_put(reading->store, reading->reader);
+}
+
+/* ---- users
+ * ----------------------------------------------------------------------- */
+
+static void copy_octets(sqlite3_stmt *statement, int column, void *octets_out,
+                        size_t size)
+{
+    const void *octets = sqlite3_column_blob(statement, column);
+
+    if (octets != NULL &&
+        (size_t)sqlite3_column_bytes(statement, column) == size) {
+        memcpy(octets_out, octets, size);
+    }
+}
+
+static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
+{
+    memset(user_out, 0, sizeof *user_out);
+    mm_sql_text(statement, 0, user_out->name, sizeof user_out->name);
+    user_out->mailbox_id = (uint64_t)sqlite3_column_int64(statement, 1);
+    copy_octets(statement, 2, user_out->salt, sizeof user_out->salt);
+    user_out->iterations = (uint32_t)sqlite3_column_int64(statement, 3);
+    copy_octets(statement, 4, user_out->stored_key,
+                sizeof user_out->stored_key);
+    copy_octets(statement, 5, user_out->server_key,
+                sizeof user_out->server_key);
+    user_out->has_password = sqlite3_column_type(statement, 6) != SQLITE_NULL;
+    mm_sql_text(statement, 6, user_out->password, sizeof user_out->password);
+}
+
+enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
+                                      struct mm_store_user *user_out)
+{
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_FIND_USER);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_sql_bind_text(reading.statement, 1, name);
+    if (mm_sql_step(reading.statement, &error)) {
+        row_user(reading.statement, user_out);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    close_read(&reading);
+    return error;
+}
+
+enum mailmod_error mm_store_each_user(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_user *user),
+    void *context)
+{
+    struct reading reading;
+    struct mm_store_user user;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_EACH_USER);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    while (mm_sql_step(reading.statement, &error)) {
+        row_user(reading.statement, &user);
+        if (!visit(context, &user)) {
+            break;
+        }
+    }
+    close_read(&reading);
+    mm_secret_clear(&user, sizeof user);
+    return error;
+}
+
+/* ---- mailboxes
+ * ---------------------------------------------------------------------- */
+
+static enum mailmod_error grow(struct mm_store_entry **entries,
+                               size_t *capacity)
+{
+    size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
+    struct mm_store_entry *grown =
+        mm_realloc(*entries, wanted * sizeof **entries);
+
+    if (grown == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *entries = grown;
+    *capacity = wanted;
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error read_entries(sqlite3_stmt *statement,
+                                       struct mm_store_entry **entries,
+                                       size_t *count_out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    size_t capacity = 0;
+
+    while (mm_sql_step(statement, &error)) {
+        if (*count_out == capacity) {
+            error = grow(entries, &capacity);
+        }
+        if (error != MAILMOD_OK) {
+            break;
+        }
+        (*entries)[(*count_out)++] = (struct mm_store_entry){
+            .unique_number = (uint64_t)sqlite3_column_int64(statement, 0),
+            .message_id = (uint64_t)sqlite3_column_int64(statement, 1),
+            .size = (uint64_t)sqlite3_column_int64(statement, 2),
+            .flags = (uint32_t)sqlite3_column_int64(statement, 3)};
+    }
+    return error;
+}
+
+enum mailmod_error mm_store_list_entries(struct mm_store *store,
+                                         uint64_t mailbox_id,
+                                         struct mm_store_entry **entries_out,
+                                         size_t *count_out)
+{
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_LIST_ENTRIES);
+
+    *entries_out = NULL;
+    *count_out = 0;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(reading.statement, 2, MM_LIMIT_MAILBOX_ENTRIES);
+    error = read_entries(reading.statement, entries_out, count_out);
+    close_read(&reading);
+    if (error != MAILMOD_OK) {
+        mm_free(*entries_out);
+        *entries_out = NULL;
+        *count_out = 0;
+    }
+    return error;
+}
+
+enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
+                                        uint64_t mailbox_id, uint32_t *tag_out)
+{
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_MAILBOX_TAG);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
+    if (mm_sql_step(reading.statement, &error)) {
+        *tag_out = (uint32_t)sqlite3_column_int64(reading.statement, 0);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    close_read(&reading);
+    return error;
+}
+
+/* ---- messages
+ * ------------------------------------------------------------------------- */
+
+enum mailmod_error mm_store_find_message(struct mm_store *store,
+                                         uint64_t message_id,
+                                         struct mm_store_message *message_out)
+{
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_FIND_MESSAGE);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
+    if (mm_sql_step(reading.statement, &error)) {
+        mm_row_message(reading.statement, 0, message_out);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    close_read(&reading);
+    return error;
+}
+
+/* A chunk that is not there: the end, or a hole when later ones are. */
+static enum mailmod_error judge_missing(struct mm_store *store,
+                                        uint64_t message_id, unsigned number)
+{
+    struct reading reading;
+    uint64_t first = message_id << MM_STORE_CHUNK_BITS | number;
+    uint64_t last =
+        message_id << MM_STORE_CHUNK_BITS | ((1u << MM_STORE_CHUNK_BITS) - 1);
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_CHUNK_EXISTS);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)first);
+    (void)sqlite3_bind_int64(reading.statement, 2, (sqlite3_int64)last);
+    if (mm_sql_step(reading.statement, &error)) {
+        error = MAILMOD_ERROR_STORAGE_DAMAGED;
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    close_read(&reading);
+    return error;
+}
+
+enum mailmod_error mm_store_read_chunk(struct mm_store *store,
+                                       uint64_t message_id, unsigned number,
+                                       struct mm_buf *out)
+{
+    struct reading reading;
+    bool is_missing = false;
+    enum mailmod_error error;
+
+    mm_buf_clear(out);
+    if (number >= 1u << MM_STORE_CHUNK_BITS) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    error = open_read(&reading, store, MM_SQL_READ_CHUNK);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(
+        reading.statement, 1,
+        (sqlite3_int64)(message_id << MM_STORE_CHUNK_BITS | number));
+    if (mm_sql_step(reading.statement, &error)) {
+        const void *octets = sqlite3_column_blob(reading.statement, 0);
+        int size = sqlite3_column_bytes(reading.statement, 0);
+
+        error = mm_buf_append(out, octets, (size_t)size);
+    } else {
+        is_missing = error == MAILMOD_OK;
+    }
+    close_read(&reading);
+    return is_missing ? judge_missing(store, message_id, number) : error;
+}
+
+/* ---- the queue
+ * -------------------------------------------------------------------------- */
+
+void mm_row_recipient(sqlite3_stmt *statement, int first,
+                      struct mm_store_recipient *recipient_out)
+{
+    struct mm_store_recipient *r = recipient_out;
+
+    memset(r, 0, sizeof *r);
+    r->message_id = (uint64_t)sqlite3_column_int64(statement, first);
+    r->number = (unsigned)sqlite3_column_int64(statement, first + 1);
+    mm_sql_text(statement, first + 2, r->path, sizeof r->path);
+    mm_sql_text(statement, first + 3, r->destination, sizeof r->destination);
+    r->state = sqlite3_column_int(statement, first + 4) != 0
+                   ? MM_RECIPIENT_HELD
+                   : MM_RECIPIENT_WAITING;
+    r->next_attempt_ms = sqlite3_column_int64(statement, first + 5);
+    r->expires_ms = sqlite3_column_int64(statement, first + 6);
+    r->attempts = (unsigned)sqlite3_column_int64(statement, first + 7);
+    r->was_warned = sqlite3_column_int(statement, first + 8) != 0;
+    r->notify = (unsigned)sqlite3_column_int64(statement, first + 9);
+    mm_sql_text(statement, first + 10, r->original_recipient,
+                sizeof r->original_recipient);
+    mm_sql_text(statement, first + 11, r->last_reply, sizeof r->last_reply);
+}
+
+enum mailmod_error
+mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
+                           struct mm_store_destination *destinations_out,
+                           size_t count_max, size_t *count_out)
+{
+    struct reading reading;
+    enum mailmod_error error =
+        open_read(&reading, store, MM_SQL_LIST_DESTINATIONS);
+
+    *count_out = 0;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, now_ms);
+    (void)sqlite3_bind_int64(reading.statement, 2, (sqlite3_int64)count_max);
+    while (*count_out < count_max && mm_sql_step(reading.statement, &error)) {
+        struct mm_store_destination *d = &destinations_out[(*count_out)++];
+
+        mm_sql_text(reading.statement, 0, d->name, sizeof d->name);
+        d->next_attempt_ms = sqlite3_column_int64(reading.statement, 1);
+    }
+    close_read(&reading);
+    return error;
+}
+
+enum mailmod_error mm_store_list_due(
+    struct mm_store *store, const char *destination, int64_t now_ms,
+    size_t skip,
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
+    void *context)
+{
+    struct reading reading;
+    struct mm_store_recipient recipient;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_LIST_DUE);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_sql_bind_text(reading.statement, 1, destination);
+    (void)sqlite3_bind_int64(reading.statement, 2, now_ms);
+    (void)sqlite3_bind_int64(reading.statement, 3, (sqlite3_int64)skip);
+    while (mm_sql_step(reading.statement, &error)) {
+        mm_row_recipient(reading.statement, 0, &recipient);
+        if (!visit(context, &recipient)) {
+            break;
+        }
+    }
+    close_read(&reading);
+    return error;
+}
+
+enum mailmod_error mm_store_next_due(struct mm_store *store,
+                                     int64_t *next_attempt_ms_out)
+{
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_NEXT_DUE);
+
+    *next_attempt_ms_out = INT64_MAX;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (mm_sql_step(reading.statement, &error) &&
+        sqlite3_column_type(reading.statement, 0) != SQLITE_NULL) {
+        *next_attempt_ms_out = sqlite3_column_int64(reading.statement, 0);
+    }
+    close_read(&reading);
+    return error;
+}
+
+enum mailmod_error mm_store_each_recipient(
+    struct mm_store *store, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient),
+    void *context)
+{
+    struct reading reading;
+    struct mm_store_message message;
+    struct mm_store_recipient recipient;
+    enum mailmod_error error =
+        open_read(&reading, store, MM_SQL_EACH_RECIPIENT);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
+    while (mm_sql_step(reading.statement, &error)) {
+        mm_row_message(reading.statement, 0, &message);
+        mm_row_recipient(reading.statement, 7, &recipient);
+        if (!visit(context, &message, &recipient)) {
+            break;
+        }
+    }
+    close_read(&reading);
+    return error;
+}
+
+/* ---- the store itself
+ * ---------------------------------------------------------------------- */
+
+/* data_version is a connection's own view of the others' changes, so one
+ * connection answers always. */
+static enum mailmod_error read_version(struct mm_store *store,
+                                       uint64_t *count_out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    sqlite3_stmt *statement = NULL;
+
+    if (store->version.db == NULL) {
+        error = mm_connection_open(&store->version, store, false);
+    }
+    if (error == MAILMOD_OK) {
+        statement = mm_sql(&store->version, MM_SQL_DATA_VERSION, &error);
+    }
+    if (statement == NULL) {
+        return error;
+    }
+    if (mm_sql_step(statement, &error)) {
+        *count_out = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
+enum mailmod_error mm_store_change_count(struct mm_store *store,
+                                         uint64_t *count_out)
+{
+    enum mailmod_error error;
+
+    *count_out = 0;
+    if (store->is_memory) {
+        return MAILMOD_OK;
+    }
+    mm_mutex_lock(store->reader_mutex);
+    error = read_version(store, count_out);
+    mm_mutex_unlock(store->reader_mutex);
+    return error;
+}
+
+enum mailmod_error mm_store_verify(struct mm_store *store,
+                                   struct mm_buf *report_out)
+{
+    struct mm_connection *reader;
+    sqlite3_stmt *statement = NULL;
+    enum mailmod_error error = mm_reader_take(store, &reader);
+    bool is_sound = false;
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_sql_error(sqlite3_prepare_v2(
+        reader->db, "PRAGMA integrity_check(20)", -1, &statement, NULL));
+    while (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+        is_sound = text != NULL && strcmp(text, "ok") == 0;
+        if (!is_sound) {
+            (void)mm_buf_appendf(report_out, "%s: %s\n", store->path,
+                                 text != NULL ? text : "?");
+        }
+    }
+    sqlite3_finalize(statement);
+    mm_reader_put(store, reader);
+    return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
+                                            : error;
+}

@@ -1,0 +1,94 @@
+/* reader.c - the pool of reading connections.
+ *
+ * Owns: at most MM_STORE_READERS_MAX connections, opened when first needed and
+ * kept. Promises: readers never wait for the writer (write-ahead log); past the
+ * maximum a reader waits for another reader. In memory mode there is one
+ * connection, lent under the writer's lock. Thread: any. */
+#include "store/store_internal.h"
+
+#include "base/mem.h"
+
+/* A place in the pool, or NULL with `may_open`. Under the pool's lock. */
+static struct mm_connection *wait_idle(struct mm_store *store, bool *may_open)
+{
+    struct mm_list *node;
+
+    *may_open = false;
+    while ((node = mm_list_take_first(&store->idle_readers)) == NULL) {
+        if (store->reader_count < MM_STORE_READERS_MAX) {
+            store->reader_count++;
+            *may_open = true;
+            return NULL;
+        }
+        mm_condition_wait(store->reader_condition, store->reader_mutex);
+    }
+    return MM_LIST_OBJECT(node, struct mm_connection, node);
+}
+
+static enum mailmod_error open_reader(struct mm_store *store,
+                                      struct mm_connection **reader_out)
+{
+    struct mm_connection *reader = mm_alloc(sizeof *reader);
+    enum mailmod_error error = MAILMOD_ERROR_MEMORY;
+
+    if (reader != NULL) {
+        error = mm_connection_open(reader, store, false);
+    }
+    if (error != MAILMOD_OK) {
+        mm_free(reader);
+        mm_mutex_lock(store->reader_mutex);
+        store->reader_count--;
+        mm_condition_signal(store->reader_condition);
+        mm_mutex_unlock(store->reader_mutex);
+        return error;
+    }
+    *reader_out = reader;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_reader_take(struct mm_store *store,
+                                  struct mm_connection **reader_out)
+{
+    bool may_open;
+
+    if (store->is_memory) {
+        mm_mutex_lock(store->write_mutex);
+        *reader_out = &store->writer;
+        return MAILMOD_OK;
+    }
+    mm_mutex_lock(store->reader_mutex);
+    *reader_out = wait_idle(store, &may_open);
+    mm_mutex_unlock(store->reader_mutex);
+    return may_open ? open_reader(store, reader_out) : MAILMOD_OK;
+}
+
+void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
+{
+    if (store->is_memory) {
+        mm_mutex_unlock(store->write_mutex);
+        return;
+    }
+    mm_mutex_lock(store->reader_mutex);
+    mm_list_prepend(&store->idle_readers, &reader->node);
+    mm_condition_signal(store->reader_condition);
+    mm_mutex_unlock(store->reader_mutex);
+}
+
+void mm_readers_close(struct mm_store *store)
+{
+    struct mm_list *node;
+
+    if (store->idle_readers.next == NULL) {
+        return;
+    }
+    while ((node = mm_list_take_first(&store->idle_readers)) != NULL) {
+        struct mm_connection *reader =
+            MM_LIST_OBJECT(node, struct mm_connection, node);
+
+        mm_connection_close(reader);
+        mm_free(reader);
+    }
+    if (store->version.db != NULL) {
+        mm_connection_close(&store->version);
+    }
+}

@@ -1,0 +1,226 @@
+/* store.c - opening and closing the store.
+ *
+ * Owns: the folder's lock, the writer, the readers. Promises: one exclusive
+ * opener a folder (a lock that a crash left behind does not block); what cannot
+ * be opened names the file and what to do. The store in memory is the same
+ * code on SQLite's ":memory:", where one connection, under a lock, does all.
+ * Thread: any. */
+#include "store/store_internal.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_SIZE 4096
+#define DATABASE "mailmod.db"
+#define LOCK "mailmod.lock"
+
+static char *join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = mm_alloc(size);
+
+    if (path != NULL) {
+        (void)snprintf(path, size, "%s/%s", folder, name);
+    }
+    return path;
+}
+
+static enum mailmod_error init_store(struct mm_store *store,
+                                     const struct mm_log *log)
+{
+    enum mailmod_error error;
+
+    store->log = log;
+    store->syncs = true;
+    store->has_space = true;
+    mm_list_init(&store->jobs);
+    mm_list_init(&store->idle_readers);
+    error = mm_mutex_new(&store->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_condition_new(&store->condition);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&store->write_mutex);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&store->reader_mutex);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_condition_new(&store->reader_condition);
+    }
+    return error;
+}
+
+void mm_store_close(struct mm_store **store_in)
+{
+    struct mm_store *store = *store_in;
+
+    *store_in = NULL;
+    if (store == NULL) {
+        return;
+    }
+    mm_writer_stop(store);
+    mm_readers_close(store);
+    mm_connection_close(&store->writer);
+    mm_file_lock_close(&store->lock);
+    mm_condition_free(&store->reader_condition);
+    mm_mutex_free(&store->reader_mutex);
+    mm_mutex_free(&store->write_mutex);
+    mm_condition_free(&store->condition);
+    mm_mutex_free(&store->mutex);
+    mm_secret_clear(store->secret, sizeof store->secret);
+    mm_free(store->folder);
+    mm_free(store->path);
+    mm_free(store);
+}
+
+static enum mailmod_error prepare_folder(struct mm_store *store,
+                                         const struct mm_store_options *options)
+{
+    char *lock_path;
+    enum mailmod_error error;
+
+    store->folder = mm_strdup(options->data_folder);
+    store->path = join(options->data_folder, DATABASE);
+    if (store->folder == NULL || store->path == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    if (options->mode == MM_STORE_SHARED) {
+        return mm_fs_exists(store->path) ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+    }
+    error = mm_fs_make_folder(options->data_folder);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    lock_path = join(options->data_folder, LOCK);
+    if (lock_path == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    error = mm_file_lock_open(&store->lock, lock_path);
+    mm_free(lock_path);
+    return error;
+}
+
+static void explain(const struct mm_store *store,
+                    const struct mm_store_options *options,
+                    enum mailmod_error error, struct mm_buf *reason_out)
+{
+    const char *path = store->path != NULL ? store->path : options->data_folder;
+
+    if (reason_out == NULL || mm_buf_size(reason_out) > 0) {
+        return;
+    }
+    if (error == MAILMOD_ERROR_STORAGE_DAMAGED) {
+        (void)mm_buf_appendf(
+            reason_out,
+            "%s: the store is damaged. Stop here, keep a copy of the folder, "
+            "then restore a backup or run: sqlite3 mailmod.db .recover | "
+            "sqlite3 repaired.db (see docs/store-format.md)",
+            path);
+    } else if (error == MAILMOD_ERROR_BUSY) {
+        (void)mm_buf_appendf(
+            reason_out, "%s: another mailmod is running on this data folder",
+            options->data_folder);
+    } else {
+        (void)mm_buf_appendf(reason_out, "%s: %s", path, mm_error_text(error));
+    }
+}
+
+static enum mailmod_error open_store(struct mm_store *store,
+                                     const struct mm_store_options *options,
+                                     struct mm_buf *reason_out)
+{
+    bool creates = options->mode == MM_STORE_EXCLUSIVE;
+    enum mailmod_error error = init_store(store, options->log);
+
+    store->syncs = options->syncs;
+    store->free_space_min = options->free_space_min;
+    if (error == MAILMOD_OK) {
+        error = prepare_folder(store, options);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_connection_open(&store->writer, store, true);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_schema_settle(store, creates, reason_out);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_writer_start(store);
+    }
+    return error;
+}
+
+enum mailmod_error mm_store_open(struct mm_store **store_out,
+                                 const struct mm_store_options *options,
+                                 struct mm_buf *reason_out)
+{
+    struct mm_store *store = mm_alloc(sizeof *store);
+    enum mailmod_error error;
+
+    *store_out = NULL;
+    if (store == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    error = open_store(store, options, reason_out);
+    if (error != MAILMOD_OK) {
+        explain(store, options, error, reason_out);
+        mm_store_close(&store);
+        return error;
+    }
+    *store_out = store;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
+                                        const struct mm_log *log)
+{
+    struct mm_store *store = mm_alloc(sizeof *store);
+    enum mailmod_error error;
+
+    *store_out = NULL;
+    if (store == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    error = init_store(store, log);
+    store->is_memory = true;
+    store->path = mm_strdup(":memory:");
+    if (error == MAILMOD_OK && store->path == NULL) {
+        error = MAILMOD_ERROR_MEMORY;
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_connection_open(&store->writer, store, true);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_schema_settle(store, true, NULL);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_writer_start(store);
+    }
+    if (error != MAILMOD_OK) {
+        mm_store_close(&store);
+        return error;
+    }
+    *store_out = store;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_store_secret(struct mm_store *store,
+                                   uint8_t secret_out[32])
+{
+    memcpy(secret_out, store->secret, sizeof store->secret);
+    return MAILMOD_OK;
+}
+
+void mm_store_counters(const struct mm_store *store,
+                       struct mm_store_counters *counters_out)
+{
+    counters_out->jobs = atomic_load(&store->job_count);
+    counters_out->commits = atomic_load(&store->commit_count);
+}
+
+size_t mm_store_backlog(const struct mm_store *store)
+{
+    return atomic_load(&store->backlog);
+}

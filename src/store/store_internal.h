@@ -1,0 +1,174 @@
+/* thread: see each part
+ * store_internal.h - the SQLite store from inside: connections with their
+ * cached statements, the writer, the pool of readers. */
+#ifndef MM_STORE_STORE_INTERNAL_H
+#define MM_STORE_STORE_INTERNAL_H
+
+#include "base/limits.h"
+#include "platform/fs.h"
+#include "platform/thread.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#define MM_STORE_SCHEMA_VERSION 1
+/* Jobs of one transaction: one sync serves them all. */
+#define MM_STORE_BATCH_MAX 512
+/* Read connections at once; a further reader waits for one. */
+#define MM_STORE_READERS_MAX 16
+/* How long a transaction waits for a tool's beside it. */
+#define MM_STORE_BUSY_MS 30000
+/* Pages in the log before the writer, having answered, copies them back. */
+#define MM_STORE_CHECKPOINT_PAGES 4000
+/* A chunk's key is its message's identifier and its number side by side, so
+ * that chunks lie in one tree, in the order in which they came. */
+#define MM_STORE_CHUNK_BITS 14
+
+/* The statements; their text stands in connection.c. */
+enum mm_statement {
+    MM_SQL_BEGIN,
+    MM_SQL_COMMIT,
+    MM_SQL_ROLLBACK,
+    MM_SQL_SAVEPOINT,
+    MM_SQL_RELEASE,
+    MM_SQL_ROLLBACK_TO,
+    MM_SQL_PUT_CHUNK,
+    MM_SQL_PUT_PENDING,
+    MM_SQL_DROP_PENDING,
+    MM_SQL_DROP_CHUNKS,
+    MM_SQL_PUT_MESSAGE,
+    MM_SQL_DROP_MESSAGE,
+    MM_SQL_REFER,
+    MM_SQL_UNREFER,
+    MM_SQL_PUT_RECIPIENT,
+    MM_SQL_UPDATE_RECIPIENT,
+    MM_SQL_DROP_RECIPIENT,
+    MM_SQL_NEXT_NUMBER,
+    MM_SQL_PUT_ENTRY,
+    MM_SQL_TAKE_ENTRY,
+    MM_SQL_HOLD,
+    MM_SQL_RELEASE_HELD,
+    MM_SQL_FLUSH,
+    MM_SQL_LIST_KEYS,
+    MM_SQL_REROUTE,
+    MM_SQL_REROUTE_SELECT,
+    MM_SQL_REROUTE_ONE,
+    MM_SQL_PUT_USER,
+    MM_SQL_CHANGE_USER,
+    MM_SQL_DROP_USER,
+    MM_SQL_PUT_MAILBOX,
+    MM_SQL_DROP_MAILBOX,
+    MM_SQL_LIST_ENTRY_KEYS,
+    MM_SQL_FIND_USER,
+    MM_SQL_EACH_USER,
+    MM_SQL_LIST_ENTRIES,
+    MM_SQL_MAILBOX_TAG,
+    MM_SQL_FIND_MESSAGE,
+    MM_SQL_READ_CHUNK,
+    MM_SQL_CHUNK_EXISTS,
+    MM_SQL_LIST_DESTINATIONS,
+    MM_SQL_LIST_DUE,
+    MM_SQL_NEXT_DUE,
+    MM_SQL_EACH_RECIPIENT,
+    MM_SQL_SECRET,
+    MM_SQL_DATA_VERSION,
+    MM_SQL_COUNT
+};
+
+struct mm_connection {
+    struct mm_list node;
+    sqlite3 *db;
+    sqlite3_stmt *statements[MM_SQL_COUNT];
+};
+
+struct mm_store {
+    const struct mm_log *log;
+    char *path; /* of the database; ":memory:" */
+    bool is_memory;
+    bool syncs;
+    uint64_t free_space_min;
+    char *folder;
+    struct mm_file_lock *lock;
+    uint8_t secret[32];
+
+    struct mm_connection writer;  /* the writer's thread alone; in memory mode
+                                     also readers, under write_mutex */
+    struct mm_mutex *write_mutex; /* memory mode: one connection for all */
+    struct mm_thread *thread;
+
+    struct mm_mutex *mutex; /* guards what follows */
+    struct mm_condition *condition;
+    struct mm_list jobs;
+    bool is_closing;
+    atomic_bool is_broken;
+    atomic_size_t backlog;
+    atomic_ullong job_count;
+    atomic_ullong commit_count;
+    atomic_ullong last_id;
+    uint64_t space_checked_ms; /* the writer's */
+    bool has_space;
+    int log_pages; /* the writer's: pages in the write-ahead log */
+
+    struct mm_mutex *reader_mutex; /* guards the readers */
+    struct mm_condition *reader_condition;
+    struct mm_list idle_readers;
+    unsigned reader_count;
+    struct mm_connection version; /* for change counts; reader_mutex */
+};
+
+struct mm_store_transaction {
+    struct mm_store *store;
+    struct mm_connection *connection;
+};
+
+/* ---- connection.c ---- */
+enum mailmod_error mm_sql_error(int result);
+MM_CHECK enum mailmod_error mm_connection_open(struct mm_connection *connection,
+                                               const struct mm_store *store,
+                                               bool is_writer);
+void mm_connection_close(struct mm_connection *connection);
+/* The prepared statement, reset and unbound; NULL with the error. */
+sqlite3_stmt *mm_sql(struct mm_connection *connection, enum mm_statement which,
+                     enum mailmod_error *error_out);
+/* Runs a statement that gives no rows, and resets it. */
+MM_CHECK enum mailmod_error mm_sql_run(sqlite3_stmt *statement);
+/* mm_sql and mm_sql_run of one without parameters. */
+MM_CHECK enum mailmod_error mm_sql_do(struct mm_connection *connection,
+                                      enum mm_statement which);
+/* True while there is a row; `error_out` is set at the end. The caller resets
+ * with mm_sql_end. */
+bool mm_sql_step(sqlite3_stmt *statement, enum mailmod_error *error_out);
+void mm_sql_end(sqlite3_stmt *statement);
+/* Copies a text column; cut to the size (the schema's writers keep it). */
+void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
+                 size_t size);
+void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
+
+/* ---- schema.c ---- */
+MM_CHECK enum mailmod_error mm_schema_settle(struct mm_store *store,
+                                             bool creates,
+                                             struct mm_buf *reason_out);
+
+/* ---- writer.c ---- */
+MM_CHECK enum mailmod_error mm_writer_start(struct mm_store *store);
+void mm_writer_stop(struct mm_store *store);
+
+/* ---- reader.c ---- */
+/* A connection for reading, given back with mm_reader_put. */
+MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
+                                           struct mm_connection **reader_out);
+void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
+void mm_readers_close(struct mm_store *store);
+
+/* ---- write_message.c ---- */
+MM_CHECK enum mailmod_error
+mm_store_unrefer(struct mm_store_transaction *transaction, uint64_t message_id);
+
+/* The rows as structures. */
+void mm_row_message(sqlite3_stmt *statement, int first,
+                    struct mm_store_message *message_out);
+void mm_row_recipient(sqlite3_stmt *statement, int first,
+                      struct mm_store_recipient *recipient_out);
+
+#endif

@@ -1,0 +1,253 @@
+/* write_message.c - messages, chunks and mailbox entries, written.
+ *
+ * The law of a message: it counts who refers to it (queue recipients and
+ * mailbox entries), and goes with its chunks when the last one lets go. Chunks
+ * that came before their message are remembered as pending, so that a crash
+ * between leaves nothing that is not swept. Thread: writer. */
+#include "platform/clock.h"
+#include "store/store_internal.h"
+
+#define FLAG_8BIT 1
+#define FLAG_SMTPUTF8 2
+#define FLAG_REPORT 4
+#define SPACE_CHECK_MS 500
+
+static sqlite3_int64 chunk_key(uint64_t id, unsigned number)
+{
+    return (sqlite3_int64)(id << MM_STORE_CHUNK_BITS | number);
+}
+
+static sqlite3_int64 last_chunk_key(uint64_t id)
+{
+    return chunk_key(id, (1u << MM_STORE_CHUNK_BITS) - 1);
+}
+
+/* The volume keeps a reserve, so that deletions always have room to work. */
+static bool has_space(struct mm_store *store)
+{
+    uint64_t now_ms = mm_clock_monotonic_ms();
+
+    if (store->is_memory || store->free_space_min == 0) {
+        return true;
+    }
+    if (store->space_checked_ms == 0 ||
+        now_ms - store->space_checked_ms >= SPACE_CHECK_MS) {
+        store->space_checked_ms = now_ms;
+        store->has_space =
+            mm_fs_free_space(store->folder) >= store->free_space_min;
+    }
+    return store->has_space;
+}
+
+static enum mailmod_error run_with_id(struct mm_connection *connection,
+                                      enum mm_statement which, uint64_t id)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, which, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    return mm_sql_run(statement);
+}
+
+enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
+                                      uint64_t id, unsigned number,
+                                      struct mm_span data)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement;
+
+    if (number >= 1u << MM_STORE_CHUNK_BITS || data.size > MM_LIMIT_CHUNK) {
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    if (!has_space(transaction->store)) {
+        return MAILMOD_ERROR_STORAGE_FULL;
+    }
+    if (number == 0) {
+        error = run_with_id(transaction->connection, MM_SQL_PUT_PENDING, id);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+    }
+    statement = mm_sql(transaction->connection, MM_SQL_PUT_CHUNK, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, chunk_key(id, number));
+    (void)sqlite3_bind_blob(statement, 2, data.data, (int)data.size,
+                            SQLITE_STATIC);
+    return mm_sql_run(statement);
+}
+
+enum mailmod_error
+mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_DROP_CHUNKS, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, chunk_key(id, 0));
+    (void)sqlite3_bind_int64(statement, 2, last_chunk_key(id));
+    error = mm_sql_run(statement);
+    return error == MAILMOD_OK
+               ? run_with_id(transaction->connection, MM_SQL_DROP_PENDING, id)
+               : error;
+}
+
+enum mailmod_error
+mm_store_put_message(struct mm_store_transaction *transaction,
+                     const struct mm_store_message *message)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_PUT_MESSAGE, &error);
+    int flags = (message->is_8bit ? FLAG_8BIT : 0) |
+                (message->is_smtputf8 ? FLAG_SMTPUTF8 : 0) |
+                (message->is_report ? FLAG_REPORT : 0);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message->id);
+    mm_sql_bind_text(statement, 2, message->reverse_path);
+    (void)sqlite3_bind_int64(statement, 3, message->arrival_ms);
+    (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)message->size);
+    (void)sqlite3_bind_int(statement, 5, flags);
+    (void)sqlite3_bind_int(statement, 6, message->dsn_return);
+    mm_sql_bind_text(statement, 7, message->envelope_id);
+    error = mm_sql_run(statement);
+    return error == MAILMOD_OK ? run_with_id(transaction->connection,
+                                             MM_SQL_DROP_PENDING, message->id)
+                               : error;
+}
+
+void mm_row_message(sqlite3_stmt *statement, int first,
+                    struct mm_store_message *message_out)
+{
+    int flags = sqlite3_column_int(statement, first + 4);
+
+    message_out->id = (uint64_t)sqlite3_column_int64(statement, first);
+    mm_sql_text(statement, first + 1, message_out->reverse_path,
+                sizeof message_out->reverse_path);
+    message_out->arrival_ms = sqlite3_column_int64(statement, first + 2);
+    message_out->size = (uint64_t)sqlite3_column_int64(statement, first + 3);
+    message_out->is_8bit = (flags & FLAG_8BIT) != 0;
+    message_out->is_smtputf8 = (flags & FLAG_SMTPUTF8) != 0;
+    message_out->is_report = (flags & FLAG_REPORT) != 0;
+    message_out->dsn_return = sqlite3_column_int(statement, first + 5);
+    mm_sql_text(statement, first + 6, message_out->envelope_id,
+                sizeof message_out->envelope_id);
+}
+
+enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
+                                    uint64_t message_id)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_UNREFER, &error);
+    bool is_last;
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message_id);
+    is_last =
+        mm_sql_step(statement, &error) && sqlite3_column_int(statement, 0) <= 0;
+    mm_sql_end(statement);
+    if (!is_last || error != MAILMOD_OK) {
+        return error;
+    }
+    error =
+        run_with_id(transaction->connection, MM_SQL_DROP_MESSAGE, message_id);
+    return error == MAILMOD_OK ? mm_store_drop_chunks(transaction, message_id)
+                               : error;
+}
+
+/* ---- mailbox entries
+ * -------------------------------------------------------------- */
+
+static enum mailmod_error next_number(struct mm_connection *connection,
+                                      uint64_t mailbox_id, int64_t *number_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_NEXT_NUMBER, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    if (mm_sql_step(statement, &error)) {
+        *number_out = sqlite3_column_int64(statement, 0);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
+enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
+                                      uint64_t mailbox_id, uint64_t message_id,
+                                      uint64_t served_size)
+{
+    int64_t number = 0;
+    enum mailmod_error error =
+        next_number(transaction->connection, mailbox_id, &number);
+    sqlite3_stmt *statement;
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    statement = mm_sql(transaction->connection, MM_SQL_PUT_ENTRY, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, number);
+    (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)message_id);
+    (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)served_size);
+    error = mm_sql_run(statement);
+    return error == MAILMOD_OK
+               ? run_with_id(transaction->connection, MM_SQL_REFER, message_id)
+               : error;
+}
+
+static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
+                                     uint64_t mailbox_id,
+                                     uint64_t unique_number)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_TAKE_ENTRY, &error);
+    uint64_t message_id = 0;
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
+    if (mm_sql_step(statement, &error)) {
+        message_id = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    mm_sql_end(statement);
+    return error == MAILMOD_OK && message_id != 0
+               ? mm_store_unrefer(transaction, message_id)
+               : error;
+}
+
+enum mailmod_error
+mm_store_remove_entries(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, const uint64_t *unique_numbers,
+                        size_t count)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+        error = take_entry(transaction, mailbox_id, unique_numbers[i]);
+    }
+    return error;
+}

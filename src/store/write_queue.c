@@ -1,0 +1,270 @@
+/* write_queue.c - the queue's recipients, written.
+ *
+ * Promises: a recipient that an operator removed meanwhile is NOT_FOUND and
+ * nothing comes back to life; a hold outlives the attempt that ran meanwhile;
+ * the last recipient takes its message along unless a mailbox has it too.
+ * Thread: writer. */
+#include "store/store_internal.h"
+
+#include <string.h>
+
+static void bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
+{
+    (void)sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
+}
+
+enum mailmod_error
+mm_store_put_recipient(struct mm_store_transaction *transaction,
+                       const struct mm_store_recipient *recipient)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_PUT_RECIPIENT, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, recipient->message_id);
+    (void)sqlite3_bind_int64(statement, 2, recipient->number);
+    mm_sql_bind_text(statement, 3, recipient->path);
+    mm_sql_bind_text(statement, 4, recipient->destination);
+    (void)sqlite3_bind_int(statement, 5, (int)recipient->state);
+    (void)sqlite3_bind_int64(statement, 6, recipient->next_attempt_ms);
+    (void)sqlite3_bind_int64(statement, 7, recipient->expires_ms);
+    (void)sqlite3_bind_int64(statement, 8, recipient->attempts);
+    (void)sqlite3_bind_int(statement, 9, recipient->was_warned);
+    (void)sqlite3_bind_int64(statement, 10, recipient->notify);
+    mm_sql_bind_text(statement, 11, recipient->original_recipient);
+    mm_sql_bind_text(statement, 12, recipient->last_reply);
+    error = mm_sql_run(statement);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    statement = mm_sql(transaction->connection, MM_SQL_REFER, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, recipient->message_id);
+    return mm_sql_run(statement);
+}
+
+/* Runs a statement that must meet a row. */
+static enum mailmod_error run_on_row(struct mm_connection *connection,
+                                     sqlite3_stmt *statement)
+{
+    enum mailmod_error error = mm_sql_run(statement);
+
+    return error == MAILMOD_OK && sqlite3_changes(connection->db) == 0
+               ? MAILMOD_ERROR_NOT_FOUND
+               : error;
+}
+
+enum mailmod_error
+mm_store_update_recipient(struct mm_store_transaction *transaction,
+                          const struct mm_store_recipient *recipient)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_UPDATE_RECIPIENT, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    mm_sql_bind_text(statement, 1, recipient->destination);
+    (void)sqlite3_bind_int64(statement, 2, recipient->next_attempt_ms);
+    (void)sqlite3_bind_int64(statement, 3, recipient->expires_ms);
+    (void)sqlite3_bind_int64(statement, 4, recipient->attempts);
+    (void)sqlite3_bind_int(statement, 5, recipient->was_warned);
+    mm_sql_bind_text(statement, 6, recipient->last_reply);
+    (void)sqlite3_bind_int(statement, 7, (int)recipient->state);
+    bind_u64(statement, 8, recipient->message_id);
+    (void)sqlite3_bind_int64(statement, 9, recipient->number);
+    return run_on_row(transaction->connection, statement);
+}
+
+enum mailmod_error
+mm_store_remove_recipient(struct mm_store_transaction *transaction,
+                          uint64_t message_id, unsigned number)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_DROP_RECIPIENT, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, message_id);
+    (void)sqlite3_bind_int64(statement, 2, number);
+    error = run_on_row(transaction->connection, statement);
+    return error == MAILMOD_OK ? mm_store_unrefer(transaction, message_id)
+                               : error;
+}
+
+/* ---- an operator's actions
+ * ------------------------------------------------------ */
+
+struct key {
+    uint64_t message_id;
+    unsigned number;
+};
+
+#define KEYS_MAX 1000 /* as MM_SQL_LIST_KEYS has it */
+
+static enum mailmod_error list_keys(struct mm_store_transaction *transaction,
+                                    uint64_t message_id, struct key *keys,
+                                    size_t *count_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_LIST_KEYS, &error);
+
+    *count_out = 0;
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, message_id);
+    while (*count_out < KEYS_MAX && mm_sql_step(statement, &error)) {
+        keys[*count_out].message_id =
+            (uint64_t)sqlite3_column_int64(statement, 0);
+        keys[*count_out].number = (unsigned)sqlite3_column_int(statement, 1);
+        ++*count_out;
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
+static enum mailmod_error delete_all(struct mm_store_transaction *transaction,
+                                     uint64_t message_id, size_t *count_out)
+{
+    struct key keys[KEYS_MAX];
+    size_t count = 0;
+    enum mailmod_error error;
+
+    do {
+        error = list_keys(transaction, message_id, keys, &count);
+        for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+            error = mm_store_remove_recipient(transaction, keys[i].message_id,
+                                              keys[i].number);
+        }
+        *count_out += count;
+    } while (error == MAILMOD_OK && count == KEYS_MAX);
+    return error;
+}
+
+static enum mailmod_error set_all(struct mm_store_transaction *transaction,
+                                  enum mm_statement which, uint64_t message_id,
+                                  int64_t now_ms, size_t *count_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(transaction->connection, which, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, message_id);
+    if (which != MM_SQL_HOLD) {
+        (void)sqlite3_bind_int64(statement, 2, now_ms);
+    }
+    error = mm_sql_run(statement);
+    *count_out = (size_t)sqlite3_changes(transaction->connection->db);
+    return error;
+}
+
+enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
+                                uint64_t message_id,
+                                enum mm_queue_action action, int64_t now_ms,
+                                size_t *count_out)
+{
+    *count_out = 0;
+    switch (action) {
+    case MM_QUEUE_HOLD:
+        return set_all(transaction, MM_SQL_HOLD, message_id, now_ms, count_out);
+    case MM_QUEUE_RELEASE:
+        return set_all(transaction, MM_SQL_RELEASE_HELD, message_id, now_ms,
+                       count_out);
+    case MM_QUEUE_FLUSH:
+        return set_all(transaction, MM_SQL_FLUSH, message_id, now_ms,
+                       count_out);
+    case MM_QUEUE_DELETE:
+        return delete_all(transaction, message_id, count_out);
+    }
+    return MAILMOD_ERROR_ARGUMENT;
+}
+
+/* ---- routing
+ * ------------------------------------------------------------------------ */
+
+static enum mailmod_error set_destination(struct mm_connection *connection,
+                                          const struct key *key,
+                                          const char *destination)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_REROUTE_ONE, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    mm_sql_bind_text(statement, 1, destination);
+    bind_u64(statement, 2, key->message_id);
+    (void)sqlite3_bind_int64(statement, 3, key->number);
+    return mm_sql_run(statement);
+}
+
+/* Back to each path's own domain. Rows of a table that is being changed are
+ * read anew after each change, until none differs. */
+static enum mailmod_error own_domains(struct mm_store_transaction *transaction)
+{
+    struct mm_connection *connection = transaction->connection;
+    enum mailmod_error error = MAILMOD_OK;
+    bool changed = true;
+
+    while (changed && error == MAILMOD_OK) {
+        struct key keys[KEYS_MAX / 4];
+        char domains[KEYS_MAX / 4][MM_STORE_DESTINATION_MAX];
+        size_t count = 0;
+        sqlite3_stmt *statement =
+            mm_sql(connection, MM_SQL_REROUTE_SELECT, &error);
+
+        if (statement == NULL) {
+            return error;
+        }
+        while (count < KEYS_MAX / 4 && mm_sql_step(statement, &error)) {
+            const char *path = (const char *)sqlite3_column_text(statement, 2);
+            const char *now = (const char *)sqlite3_column_text(statement, 3);
+            const char *at = path != NULL ? strrchr(path, '@') : NULL;
+
+            if (at == NULL || now == NULL || strcmp(at + 1, now) == 0) {
+                continue;
+            }
+            keys[count].message_id =
+                (uint64_t)sqlite3_column_int64(statement, 0);
+            keys[count].number = (unsigned)sqlite3_column_int(statement, 1);
+            (void)mm_span_copy(mm_span_cstr(at + 1), domains[count],
+                               sizeof domains[count]);
+            count++;
+        }
+        mm_sql_end(statement);
+        changed = count > 0;
+        for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+            error = set_destination(connection, &keys[i], domains[i]);
+        }
+    }
+    return error;
+}
+
+enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
+                                    const char *destination)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement;
+
+    if (destination == NULL) {
+        return own_domains(transaction);
+    }
+    statement = mm_sql(transaction->connection, MM_SQL_REROUTE, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    mm_sql_bind_text(statement, 1, destination);
+    return mm_sql_run(statement);
+}

@@ -1,0 +1,275 @@
+/* writer.c - the one thread that writes: group commit.
+ *
+ * Takes all jobs that wait (up to MM_STORE_BATCH_MAX), runs them in one
+ * transaction, commits once and answers all: one sync serves many messages, and
+ * the more wait the more it serves. Each job runs in a savepoint, so that one
+ * that fails takes back its own effects and no other's. The log is copied back
+ * into the database between two batches, after everybody has been answered.
+ *
+ * A commit that failed is never retried and believed: all of its jobs fail, and
+ * unless the disk was merely full or busy the store takes no more writes.
+ * Thread: its own; mm_store_submit is for any. */
+#include "store/store_internal.h"
+
+#include "base/mem.h"
+
+/* What one job came to inside its batch. */
+struct outcome {
+    struct mm_store_job *job;
+    enum mailmod_error error;
+};
+
+struct batch {
+    struct outcome outcomes[MM_STORE_BATCH_MAX];
+    size_t count;
+};
+
+static void answer_all(struct mm_store *store, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct mm_store_job *job = batch->outcomes[i].job;
+
+        atomic_fetch_sub(&store->backlog, 1);
+        job->done(job, batch->outcomes[i].error);
+    }
+    batch->count = 0;
+}
+
+static void fail_all(struct batch *batch, enum mailmod_error error)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->outcomes[i].error = error;
+    }
+}
+
+/* A disk that is full and a lock that is held pass; anything else means that
+ * what we know of the file may be wrong. */
+static void judge(struct mm_store *store, enum mailmod_error error)
+{
+    if (error == MAILMOD_OK || error == MAILMOD_ERROR_STORAGE_FULL ||
+        error == MAILMOD_ERROR_BUSY || error == MAILMOD_ERROR_MEMORY) {
+        return;
+    }
+    atomic_store(&store->is_broken, true);
+    MM_LOG(store->log, MM_LOG_ERROR, "store",
+           "a commit failed; nothing more is written until a restart",
+           MM_TEXT("error", mm_error_name(error)),
+           MM_TEXT("path", store->path));
+}
+
+/* One job inside its savepoint. */
+static enum mailmod_error run_job(struct mm_store_transaction *transaction,
+                                  struct mm_store_job *job)
+{
+    struct mm_connection *connection = transaction->connection;
+    enum mailmod_error error = mm_sql_do(connection, MM_SQL_SAVEPOINT);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = job->run(job, transaction);
+    if (error != MAILMOD_OK && !sqlite3_get_autocommit(connection->db)) {
+        if (mm_sql_do(connection, MM_SQL_ROLLBACK_TO) != MAILMOD_OK) {
+            return error;
+        }
+    }
+    if (!sqlite3_get_autocommit(connection->db) &&
+        mm_sql_do(connection, MM_SQL_RELEASE) != MAILMOD_OK &&
+        error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_STORAGE;
+    }
+    return error;
+}
+
+static void run_batch(struct mm_store *store, struct batch *batch)
+{
+    struct mm_store_transaction transaction = {store, &store->writer};
+    enum mailmod_error error =
+        atomic_load(&store->is_broken) ? MAILMOD_ERROR_STORAGE : MAILMOD_OK;
+
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
+    }
+    for (size_t i = 0; error == MAILMOD_OK && i < batch->count; i++) {
+        struct outcome *outcome = &batch->outcomes[i];
+
+        outcome->error = run_job(&transaction, outcome->job);
+        if (sqlite3_get_autocommit(store->writer.db)) {
+            /* SQLite took the whole transaction back (a full disk, an error
+             * of the file): nobody's work is there. */
+            error = outcome->error != MAILMOD_OK ? outcome->error
+                                                 : MAILMOD_ERROR_STORAGE;
+        }
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
+        if (error == MAILMOD_OK) {
+            atomic_fetch_add(&store->commit_count, 1);
+            atomic_fetch_add(&store->job_count, batch->count);
+        }
+    }
+    if (error != MAILMOD_OK) {
+        if (!sqlite3_get_autocommit(store->writer.db) &&
+            mm_sql_do(&store->writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
+            atomic_store(&store->is_broken, true);
+        }
+        judge(store, error);
+        fail_all(batch, error);
+    }
+}
+
+static void run_batch_locked(struct mm_store *store, struct batch *batch)
+{
+    if (store->is_memory) {
+        mm_mutex_lock(store->write_mutex);
+        run_batch(store, batch);
+        mm_mutex_unlock(store->write_mutex);
+    } else {
+        run_batch(store, batch);
+    }
+}
+
+static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
+{
+    struct mm_store *store = context;
+
+    (void)db;
+    (void)name;
+    store->log_pages = pages;
+    return SQLITE_OK;
+}
+
+/* Copies the log back when it has grown; readers are not disturbed. */
+static void checkpoint(struct mm_store *store)
+{
+    if (store->log_pages >= MM_STORE_CHECKPOINT_PAGES) {
+        store->log_pages = 0;
+        (void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL,
+                                        SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        (void)sqlite3_exec(store->writer.db, "PRAGMA incremental_vacuum(64)",
+                           NULL, NULL, NULL);
+    }
+}
+
+/* False when there is nothing and the store closes. */
+static bool collect(struct mm_store *store, struct batch *batch)
+{
+    mm_mutex_lock(store->mutex);
+    while (mm_list_is_empty(&store->jobs) && !store->is_closing) {
+        mm_condition_wait(store->condition, store->mutex);
+    }
+    while (batch->count < MM_STORE_BATCH_MAX) {
+        struct mm_list *node = mm_list_take_first(&store->jobs);
+
+        if (node == NULL) {
+            break;
+        }
+        batch->outcomes[batch->count++] = (struct outcome){
+            MM_LIST_OBJECT(node, struct mm_store_job, node), MAILMOD_OK};
+    }
+    mm_mutex_unlock(store->mutex);
+    return batch->count > 0;
+}
+
+static void run_writer(void *context)
+{
+    struct mm_store *store = context;
+    struct batch batch = {.count = 0};
+
+    while (collect(store, &batch)) {
+        run_batch_locked(store, &batch);
+        answer_all(store, &batch);
+        checkpoint(store);
+    }
+}
+
+enum mailmod_error mm_writer_start(struct mm_store *store)
+{
+    (void)sqlite3_wal_hook(store->writer.db, on_log_grown, store);
+    return mm_thread_start(&store->thread, "mm-store", run_writer, store);
+}
+
+void mm_writer_stop(struct mm_store *store)
+{
+    if (store->thread == NULL) {
+        return;
+    }
+    mm_mutex_lock(store->mutex);
+    store->is_closing = true;
+    mm_condition_broadcast(store->condition);
+    mm_mutex_unlock(store->mutex);
+    mm_thread_join(&store->thread);
+}
+
+void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
+{
+    bool is_closing;
+
+    atomic_fetch_add(&store->backlog, 1);
+    mm_mutex_lock(store->mutex);
+    is_closing = store->is_closing;
+    if (!is_closing) {
+        mm_list_append(&store->jobs, &job->node);
+        mm_condition_signal(store->condition);
+    }
+    mm_mutex_unlock(store->mutex);
+    if (is_closing) {
+        atomic_fetch_sub(&store->backlog, 1);
+        job->done(job, MAILMOD_ERROR_STOPPED);
+    }
+}
+
+/* ---- waiting for one job
+ * ------------------------------------------------------ */
+
+struct waiter {
+    struct mm_store_job job;
+    struct mm_store_job *inner;
+    struct mm_mutex *mutex;
+    struct mm_condition *condition;
+    bool is_done;
+    enum mailmod_error error;
+};
+
+static enum mailmod_error run_inner(struct mm_store_job *job,
+                                    struct mm_store_transaction *transaction)
+{
+    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
+
+    return waiter->inner->run(waiter->inner, transaction);
+}
+
+static void inner_done(struct mm_store_job *job, enum mailmod_error error)
+{
+    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
+
+    mm_mutex_lock(waiter->mutex);
+    waiter->error = error;
+    waiter->is_done = true;
+    mm_condition_signal(waiter->condition);
+    mm_mutex_unlock(waiter->mutex);
+}
+
+enum mailmod_error mm_store_run(struct mm_store *store,
+                                struct mm_store_job *job)
+{
+    struct waiter waiter = {.inner = job,
+                            .job = {.run = run_inner, .done = inner_done}};
+    enum mailmod_error error = mm_mutex_new(&waiter.mutex);
+
+    if (error == MAILMOD_OK) {
+        error = mm_condition_new(&waiter.condition);
+    }
+    if (error == MAILMOD_OK) {
+        mm_store_submit(store, &waiter.job);
+        mm_mutex_lock(waiter.mutex);
+        while (!waiter.is_done) {
+            mm_condition_wait(waiter.condition, waiter.mutex);
+        }
+        mm_mutex_unlock(waiter.mutex);
+        error = waiter.error;
+    }
+    mm_condition_free(&waiter.condition);
+    mm_mutex_free(&waiter.mutex);
+    return error;
+}
