@@ -144,6 +144,185 @@ typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
 MAILMOD_API enum mailmod_error
 mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
 
+/* ---- sending ------------------------------------------------------------- */
+
+/* One message on its way out: its text while it is written, its outcome
+ * afterwards. A handle belongs to one thread at a time until it is sent. */
+typedef struct mailmod_message mailmod_message;
+
+enum mailmod_send_mode {
+    MAILMOD_SEND_QUEUE, /* on disk, then retried for 24 hours */
+    MAILMOD_SEND_NOW,   /* straight to the MX hosts, one try, never on disk */
+    MAILMOD_SEND_RELAY  /* to relay_host, one try, never on disk */
+};
+
+enum mailmod_progress {
+    MAILMOD_FINDING_HOST = 1, /* names are looked up */
+    MAILMOD_CONNECTING,
+    MAILMOD_IN_DIALOG, /* greeting to RCPT */
+    MAILMOD_SENDING,   /* octets of the text go out: `sent` grows */
+    MAILMOD_DONE       /* once and last: every recipient has its outcome */
+};
+/* From a thread of the instance, in order, one at a time for each message.
+ * `sent` never falls. In MAILMOD_DONE the results can be read. */
+typedef void (*mailmod_on_progress)(void *context, mailmod_message *message,
+                                    enum mailmod_progress progress,
+                                    uint64_t sent);
+
+struct mailmod_envelope {
+    size_t size; /* sizeof (struct mailmod_envelope) */
+    enum mailmod_send_mode mode;
+    const char *reverse_path; /* NULL, "" or "<>": the null path */
+    /* Addresses with or without angle brackets, split by commas, semicolons or
+     * blanks; at least one, at most smtp.recipients_max. */
+    const char *recipients;
+    const char *relay_host;          /* MAILMOD_SEND_RELAY */
+    int relay_port;                  /* 1 to 65535 */
+    mailmod_on_progress on_progress; /* NULL: mailmod_message_send waits */
+    void *context;
+};
+
+/* A new message for a running instance. ARGUMENT (the words say which field),
+ * STATE, MEMORY; STORAGE... when the queue cannot take it. */
+MAILMOD_API enum mailmod_error
+mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
+                    mailmod_message **message_out);
+/* Adds to the text: header, empty line, body. Any pieces; a bare LF or CR goes
+ * out as CRLF, dots are stuffed where the protocol asks. TOO_LARGE past
+ * smtp.message_size_max; STATE after send. */
+MAILMOD_API enum mailmod_error mailmod_message_write(mailmod_message *message,
+                                                     const void *octets,
+                                                     size_t size);
+/* The text is whole. QUEUE: on disk when this returns OK. NOW and RELAY: with
+ * on_progress it returns at once; without it waits for the outcome and returns
+ * OK when every recipient was delivered, else the first recipient's error. */
+MAILMOD_API enum mailmod_error mailmod_message_send(mailmod_message *message);
+/* Waits until the message is DONE (QUEUE: delivered or given up). TIMEOUT. Not
+ * from a callback. */
+MAILMOD_API enum mailmod_error mailmod_message_wait(mailmod_message *message,
+                                                    uint64_t timeout_ms);
+/* The queue identifier, as in Received and logs; lives as long as `message`. */
+MAILMOD_API const char *
+mailmod_message_identifier(const mailmod_message *message);
+
+enum mailmod_outcome {
+    MAILMOD_PENDING,
+    MAILMOD_DELIVERED, /* the next host took it */
+    MAILMOD_DEFERRED,  /* QUEUE: will be tried again; else: temporary, not sent
+                        */
+    MAILMOD_FAILED     /* for good */
+};
+struct mailmod_result { /* of one recipient */
+    size_t size;        /* sizeof (struct mailmod_result) */
+    const char *recipient;
+    enum mailmod_outcome outcome;
+    int code;             /* SMTP reply code; 0 without one */
+    const char *enhanced; /* "5.1.1", never NULL */
+    const char *text;     /* the reply's, or our own words; never NULL */
+    const char *host;     /* who said it, or "" */
+};
+/* Recipient `index` from 0, in the order given; NOT_FOUND past the last. The
+ * texts live until the message is freed or its next progress. */
+MAILMOD_API enum mailmod_error
+mailmod_message_result(mailmod_message *message, size_t index,
+                       struct mailmod_result *result_out);
+/* Gives the handle back and nulls it. A QUEUE message that was sent stays
+ * queued; one that was not is forgotten; a NOW or RELAY message in work is
+ * finished without the host. Allowed in MAILMOD_DONE's callback. */
+MAILMOD_API void mailmod_message_free(mailmod_message **message);
+
+/* In one call, from memory: new, write, send. `message_out` may be NULL. */
+MAILMOD_API enum mailmod_error
+mailmod_submit(mailmod *instance, const struct mailmod_envelope *envelope,
+               const void *text, size_t size, mailmod_message **message_out);
+/* The same from a reader: fills the buffer, returns octets, 0 at the end,
+ * (size_t)-1 to give up (CANCELLED). mailmod_read_file reads a FILE * of the
+ * host's C library that is given as the context. */
+typedef size_t (*mailmod_reader)(void *context, void *buffer, size_t size);
+MAILMOD_API enum mailmod_error mailmod_submit_reader(
+    mailmod *instance, const struct mailmod_envelope *envelope,
+    mailmod_reader reader, void *context, mailmod_message **message_out);
+MAILMOD_API size_t mailmod_read_file(void *file, void *buffer, size_t size);
+
+/* ---- requests: the host has its say -------------------------------------- */
+
+/* Moments at which the instance asks the host. Bits of a mask. */
+enum mailmod_moment {
+    MAILMOD_SMTP_CONNECT = 1,  /* before the greeting */
+    MAILMOD_SMTP_MESSAGE = 2,  /* envelope complete, before 354 */
+    MAILMOD_POP3_LOGIN = 4,    /* name and password known, before the check */
+    MAILMOD_POP3_RETRIEVE = 8, /* RETR and TOP, before the message goes out */
+    MAILMOD_POP3_DELETE = 16,  /* DELE, before the message is marked */
+    MAILMOD_ALL_MOMENTS = 31
+};
+
+/* One question; lives until it is answered. */
+typedef struct mailmod_request mailmod_request;
+
+enum mailmod_verdict {
+    MAILMOD_ACCEPT,         /* go on as without the host */
+    MAILMOD_REJECT,         /* 5xx, -ERR */
+    MAILMOD_REJECT_FOR_NOW, /* 4xx, -ERR [SYS/TEMP] */
+    MAILMOD_TAKEN, /* the host has dealt with it: a message is answered 250 and
+                      not stored; a login is vouched for; what was written with
+                      mailmod_request_write is the reply or the message; a
+                      deletion is the host's affair */
+    MAILMOD_LATER  /* not yet: mailmod_answer comes, from any thread */
+};
+/* On a thread of its own for each open question, so that a slow host holds up
+ * its own session alone. */
+typedef enum mailmod_verdict (*mailmod_on_request)(void *context,
+                                                   mailmod_request *request);
+/* Before start. `moments`: for which to ask. NULL: never. */
+MAILMOD_API enum mailmod_error
+mailmod_set_on_request(mailmod *instance, unsigned moments,
+                       mailmod_on_request on_request, void *context);
+/* Settles a question that was answered MAILMOD_LATER. `code` 400 to 599 is the
+ * SMTP reply code of a rejection (0: 550 or 451), `text` its words (NULL:
+ * ours). STATE when it is settled already. */
+MAILMOD_API enum mailmod_error mailmod_answer(mailmod_request *request,
+                                              enum mailmod_verdict verdict,
+                                              int code, const char *text);
+/* The reply of the verdict that the callback is about to return. */
+MAILMOD_API enum mailmod_error
+mailmod_request_set_reply(mailmod_request *request, int code, const char *text);
+
+MAILMOD_API enum mailmod_moment
+mailmod_request_moment(const mailmod_request *request);
+/* Texts live as long as the request. NULL where the moment has none: `user`
+ * and `password` without a login or with a mechanism that does not show it
+ * (APOP, SCRAM). */
+MAILMOD_API const char *mailmod_request_user(const mailmod_request *request);
+MAILMOD_API const char *
+mailmod_request_password(const mailmod_request *request);
+MAILMOD_API const char *
+mailmod_request_reverse_path(const mailmod_request *request);
+MAILMOD_API const char *
+mailmod_request_recipient(const mailmod_request *request, size_t index);
+/* The queue identifier (SMTP) or the unique-id (POP3) of the message. */
+MAILMOD_API const char *mailmod_request_message(const mailmod_request *request);
+MAILMOD_API uint64_t mailmod_request_number(const mailmod_request *request);
+MAILMOD_API int mailmod_request_is_tls(const mailmod_request *request);
+MAILMOD_API const char *mailmod_request_peer(const mailmod_request *request);
+/* Copies the peer's sockaddr_in or sockaddr_in6 and returns its length; the
+ * negated length when `size` is too small. */
+MAILMOD_API int mailmod_request_address(const mailmod_request *request,
+                                        void *address_out, int size);
+/* The session's socket for inspection, -1 without one. Never read, write or
+ * close it. */
+MAILMOD_API intptr_t mailmod_request_socket(const mailmod_request *request);
+/* MAILMOD_SMTP_MESSAGE: the body as it arrives, dots unstuffed; the first call
+ * sends 354. Waits for the peer. Octets read, 0 at the end (`error_out` OK) or
+ * on an error. What was read is stored all the same if the verdict accepts. */
+MAILMOD_API size_t mailmod_request_read(mailmod_request *request, void *buffer,
+                                        size_t size,
+                                        enum mailmod_error *error_out);
+/* For MAILMOD_TAKEN: the reply that the peer gets (SMTP: "250 2.6.0 thanks"),
+ * or in MAILMOD_POP3_RETRIEVE the message itself. */
+MAILMOD_API enum mailmod_error mailmod_request_write(mailmod_request *request,
+                                                     const void *octets,
+                                                     size_t size);
+
 /* ---- administration: on a running or a stopped system ------------------- */
 
 /* These act on the data folder of the present settings, whether an instance in
@@ -215,5 +394,7 @@ MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
 #ifdef __cplusplus
 }
 #endif
+
+#include "mailmod/srv.h"
 
 #endif

@@ -227,17 +227,20 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
                                : mm_fail(error, "%s", mm_error_text(error));
 }
 
-/* A verifier that no password fits: nobody logs in until one is set. */
+/* A verifier of a password that nobody knows: nobody logs in until one is
+ * set. */
 static enum mailmod_error lock_out(struct mm_store_user *user)
 {
     uint8_t random[MM_SHA256_SIZE];
+    char password[2 * sizeof random + 1];
     enum mailmod_error error = mm_random(random, sizeof random);
 
     if (error == MAILMOD_OK) {
-        error =
-            set_verifier(user, mm_span((const char *)random, sizeof random));
+        mm_hex(random, sizeof random, password);
+        error = set_verifier(user, mm_span_cstr(password));
     }
     mm_secret_clear(random, sizeof random);
+    mm_secret_clear(password, sizeof password);
     return error;
 }
 

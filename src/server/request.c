@@ -1,0 +1,456 @@
+/* request.c - one question to the host.
+ *
+ * Owns: copies of the facts, the piece of body between loop and host, what the
+ * host wrote. Promises: the loop never waits for the host (it offers, and is
+ * told when there is room); the host never touches a session; a peer or a
+ * server that goes away wakes a host that reads.
+ *
+ * Law of the object: asked -> (body wanted) -> settled, each once. It is freed
+ * when both the session has left and the host has settled.
+ * Threads: see request.h. */
+#include "server/request.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "platform/thread.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define REPLY_TEXT_MAX 1024
+
+struct recipient {
+    struct mm_list node;
+    char *path;
+};
+
+struct mm_request {
+    struct mm_loop *loop;
+    const struct mm_request_handler *handler;
+    void *context; /* NULL once the session left */
+    struct mm_request_facts facts;
+    struct mm_list recipients;
+
+    atomic_int owners; /* session, host, and each task that is posted */
+    struct mm_task settled_task;
+    struct mm_task body_task;
+    struct mm_task room_task;
+    bool is_settled; /* the loop's view */
+
+    struct mm_mutex *mutex; /* guards what follows */
+    struct mm_condition *condition;
+    struct mm_buf body;
+    bool wants_body;
+    bool body_ended;
+    bool has_left;
+    bool awaits_room;  /* an offer was cut short */
+    bool room_is_told; /* room_task is posted and has not run */
+    bool host_settled;
+    enum mm_verdict verdict;
+    struct mm_buf written;
+    struct mm_reply reply;
+    char enhanced[12];
+    char text[REPLY_TEXT_MAX];
+};
+
+static char *copy(const char *text, bool *failed)
+{
+    char *value = text != NULL ? mm_strdup(text) : NULL;
+
+    *failed = *failed || (text != NULL && value == NULL);
+    return value;
+}
+
+static void free_secret(const char *text)
+{
+    char *value = (char *)(uintptr_t)text;
+
+    if (value != NULL) {
+        mm_secret_clear(value, strlen(value));
+        mm_free(value);
+    }
+}
+
+static void free_request(struct mm_request *request)
+{
+    struct mm_list *node;
+
+    while ((node = mm_list_take_first(&request->recipients)) != NULL) {
+        struct recipient *recipient =
+            MM_LIST_OBJECT(node, struct recipient, node);
+
+        mm_free(recipient->path);
+        mm_free(recipient);
+    }
+    free_secret(request->facts.user);
+    free_secret(request->facts.password);
+    free_secret(request->facts.reverse_path);
+    free_secret(request->facts.message);
+    mm_buf_fini(&request->body);
+    mm_buf_fini(&request->written);
+    mm_condition_free(&request->condition);
+    mm_mutex_free(&request->mutex);
+    mm_free(request);
+}
+
+static void let_go(struct mm_request *request)
+{
+    if (atomic_fetch_sub(&request->owners, 1) == 1) {
+        free_request(request);
+    }
+}
+
+/* ---- tasks on the loop
+ * ------------------------------------------------------- */
+
+static void run_settled(struct mm_task *task)
+{
+    struct mm_request *request =
+        MM_LIST_OBJECT(task, struct mm_request, settled_task);
+
+    request->is_settled = true;
+    if (request->context != NULL) {
+        request->handler->on_settled(request->context);
+    }
+    let_go(request);
+}
+
+static void run_body(struct mm_task *task)
+{
+    struct mm_request *request =
+        MM_LIST_OBJECT(task, struct mm_request, body_task);
+
+    if (request->context != NULL) {
+        request->handler->on_wants_body(request->context);
+    }
+    let_go(request);
+}
+
+static void run_room(struct mm_task *task)
+{
+    struct mm_request *request =
+        MM_LIST_OBJECT(task, struct mm_request, room_task);
+
+    mm_mutex_lock(request->mutex);
+    request->room_is_told = false;
+    mm_mutex_unlock(request->mutex);
+    if (request->context != NULL) {
+        request->handler->on_room(request->context);
+    }
+    let_go(request);
+}
+
+static void post(struct mm_request *request, struct mm_task *task)
+{
+    atomic_fetch_add(&request->owners, 1);
+    mm_loop_post(request->loop, task);
+}
+
+/* ---- the session's side
+ * --------------------------------------------------------- */
+
+enum mailmod_error mm_request_new(struct mm_request **request_out,
+                                  struct mm_loop *loop,
+                                  const struct mm_request_facts *facts,
+                                  const struct mm_request_handler *handler,
+                                  void *context)
+{
+    struct mm_request *request = mm_alloc(sizeof *request);
+    bool failed = false;
+
+    *request_out = NULL;
+    if (request == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    atomic_init(&request->owners, 1);
+    request->loop = loop;
+    request->handler = handler;
+    request->context = context;
+    mm_list_init(&request->recipients);
+    mm_buf_init(&request->body, MM_LIMIT_CHUNK);
+    mm_buf_init(&request->written, facts->written_max);
+    request->settled_task.run = run_settled;
+    request->body_task.run = run_body;
+    request->room_task.run = run_room;
+    request->facts = *facts;
+    request->facts.user = copy(facts->user, &failed);
+    request->facts.password = copy(facts->password, &failed);
+    request->facts.reverse_path = copy(facts->reverse_path, &failed);
+    request->facts.message = copy(facts->message, &failed);
+    if (failed || mm_mutex_new(&request->mutex) != MAILMOD_OK ||
+        mm_condition_new(&request->condition) != MAILMOD_OK) {
+        let_go(request);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    *request_out = request;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_request_add_recipient(struct mm_request *request,
+                                            const char *path)
+{
+    struct recipient *recipient = mm_alloc(sizeof *recipient);
+
+    if (recipient == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    recipient->path = mm_strdup(path);
+    if (recipient->path == NULL) {
+        mm_free(recipient);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_list_append(&request->recipients, &recipient->node);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_request_ask(struct mm_request *request,
+                                  const struct mm_hooks *hooks)
+{
+    enum mailmod_error error;
+
+    atomic_fetch_add(&request->owners, 1); /* the host's share */
+    error = hooks->ask(hooks->context, request);
+    if (error != MAILMOD_OK) {
+        let_go(request);
+    }
+    return error;
+}
+
+void mm_request_leave(struct mm_request **request_in)
+{
+    struct mm_request *request = *request_in;
+
+    *request_in = NULL;
+    if (request == NULL) {
+        return;
+    }
+    request->context = NULL;
+    mm_mutex_lock(request->mutex);
+    request->has_left = true;
+    mm_condition_broadcast(request->condition);
+    mm_mutex_unlock(request->mutex);
+    let_go(request);
+}
+
+bool mm_request_is_settled(const struct mm_request *request)
+{
+    return request->is_settled;
+}
+
+enum mm_verdict mm_request_verdict(const struct mm_request *request)
+{
+    return request->verdict;
+}
+
+const struct mm_reply *mm_request_reply(const struct mm_request *request)
+{
+    return request->reply.code != 0 ? &request->reply : NULL;
+}
+
+struct mm_span mm_request_written(const struct mm_request *request)
+{
+    return mm_buf_span(&request->written);
+}
+
+size_t mm_request_offer(struct mm_request *request, struct mm_span data)
+{
+    size_t size;
+
+    mm_mutex_lock(request->mutex);
+    size = mm_buf_room(&request->body);
+    if (size > data.size) {
+        size = data.size;
+    }
+    if (mm_buf_append(&request->body, data.data, size) != MAILMOD_OK) {
+        /* Out of memory: the host sees an end that is an error. */
+        request->has_left = true;
+        size = data.size;
+    }
+    request->awaits_room = size < data.size;
+    mm_condition_broadcast(request->condition);
+    mm_mutex_unlock(request->mutex);
+    return size;
+}
+
+void mm_request_offer_end(struct mm_request *request)
+{
+    mm_mutex_lock(request->mutex);
+    request->body_ended = true;
+    mm_condition_broadcast(request->condition);
+    mm_mutex_unlock(request->mutex);
+}
+
+/* ---- the host's side
+ * ---------------------------------------------------------------- */
+
+const struct mm_request_facts *
+mm_request_facts(const struct mm_request *request)
+{
+    return &request->facts;
+}
+
+const char *mm_request_recipient(const struct mm_request *request, size_t index)
+{
+    for (const struct mm_list *node = request->recipients.next;
+         node != &request->recipients; node = node->next) {
+        if (index-- == 0) {
+            return ((const struct recipient
+                         *)(const void *)((const char *)node -
+                                          offsetof(struct recipient, node)))
+                ->path;
+        }
+    }
+    return NULL;
+}
+
+/* RFC 3463 2: the class of an enhanced code is the reply's. */
+static void set_reply(struct mm_request *request, int code, const char *text)
+{
+    memcpy(request->enhanced, code < 500 ? "4.7.1" : "5.7.1", 6);
+    request->reply.code = code;
+    request->reply.enhanced = request->enhanced;
+    if (text == NULL || text[0] == '\0') {
+        text = code < 500 ? "not now, try again later" : "refused";
+    }
+    (void)mm_span_copy(mm_span(text, strlen(text) < REPLY_TEXT_MAX
+                                         ? strlen(text)
+                                         : REPLY_TEXT_MAX - 1),
+                       request->text, sizeof request->text);
+    request->reply.text = request->text;
+}
+
+enum mailmod_error mm_request_set_reply(struct mm_request *request, int code,
+                                        const char *text)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (code < 400 || code > 599) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    mm_mutex_lock(request->mutex);
+    if (request->host_settled) {
+        error = MAILMOD_ERROR_STATE;
+    } else {
+        set_reply(request, code, text);
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
+/* "250 2.6.0 thanks" of a host that answers for itself; anything that is no
+ * reply line is left out, so that a host cannot break the dialogue. */
+static void parse_written(struct mm_request *request)
+{
+    struct mm_reply_parser parser;
+    struct mm_span written = mm_buf_span(&request->written);
+    size_t used = 0;
+
+    if (request->facts.moment != MM_MOMENT_SMTP_CONNECT &&
+        request->facts.moment != MM_MOMENT_SMTP_MESSAGE) {
+        return;
+    }
+    mm_reply_parser_init(&parser);
+    if (written.size > 0 &&
+        mm_reply_parser_feed(&parser, written.data, written.size, &used) ==
+            MAILMOD_OK) {
+        if ((parser.is_complete ||
+             mm_reply_parser_feed(&parser, "\r\n", 2, &used) == MAILMOD_OK) &&
+            parser.is_complete && parser.reply.code >= 200) {
+            set_reply(request, parser.reply.code,
+                      mm_buf_cstr(&parser.reply.text));
+            request->reply.enhanced = NULL;
+        }
+    }
+    mm_reply_parser_fini(&parser);
+}
+
+enum mailmod_error mm_request_settle(struct mm_request *request,
+                                     enum mm_verdict verdict)
+{
+    mm_mutex_lock(request->mutex);
+    if (request->host_settled) {
+        mm_mutex_unlock(request->mutex);
+        return MAILMOD_ERROR_STATE;
+    }
+    request->host_settled = true;
+    request->verdict = verdict;
+    if (verdict == MM_VERDICT_TAKEN) {
+        request->reply.code = 0;
+        parse_written(request);
+    } else if (verdict == MM_VERDICT_ACCEPT) {
+        request->reply.code = 0;
+    } else if (request->reply.code == 0) {
+        set_reply(request, verdict == MM_VERDICT_REJECT ? 550 : 451, NULL);
+    }
+    mm_mutex_unlock(request->mutex);
+    post(request, &request->settled_task);
+    let_go(request);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_request_write(struct mm_request *request,
+                                    const void *octets, size_t size)
+{
+    enum mailmod_error error = MAILMOD_ERROR_STATE;
+
+    mm_mutex_lock(request->mutex);
+    if (!request->host_settled) {
+        error = mm_buf_append(&request->written, octets, size);
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
+static bool has_news(const struct mm_request *request)
+{
+    return mm_buf_size(&request->body) > 0 || request->body_ended ||
+           request->has_left;
+}
+
+/* Under the lock. */
+static size_t take_body(struct mm_request *request, void *buffer, size_t size,
+                        enum mailmod_error *error_out)
+{
+    size_t there = mm_buf_size(&request->body);
+
+    if (there == 0) {
+        *error_out = request->has_left ? MAILMOD_ERROR_CLOSED : MAILMOD_OK;
+        return 0;
+    }
+    if (size > there) {
+        size = there;
+    }
+    memcpy(buffer, mm_buf_span(&request->body).data, size);
+    mm_buf_consume(&request->body, size);
+    if (request->awaits_room && !request->room_is_told) {
+        request->awaits_room = false;
+        request->room_is_told = true;
+        post(request, &request->room_task);
+    }
+    *error_out = MAILMOD_OK;
+    return size;
+}
+
+size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
+                       enum mailmod_error *error_out)
+{
+    size_t got = 0;
+
+    *error_out = MAILMOD_ERROR_STATE;
+    if (request->facts.moment != MM_MOMENT_SMTP_MESSAGE || size == 0) {
+        return 0;
+    }
+    mm_mutex_lock(request->mutex);
+    if (!request->host_settled) {
+        if (!request->wants_body) {
+            request->wants_body = true;
+            post(request, &request->body_task);
+        }
+        while (!has_news(request)) {
+            mm_condition_wait(request->condition, request->mutex);
+        }
+        got = take_body(request, buffer, size, error_out);
+    }
+    mm_mutex_unlock(request->mutex);
+    return got;
+}

@@ -1,0 +1,106 @@
+/* thread: both; each function says which
+ * request.h - one question to the host, shared by a session and the thread on
+ * which the host thinks about it.
+ *
+ * Two owners: the session (loop) and the host (any thread). Either may let go
+ * first; the second one frees. All that both touch stands behind the request's
+ * lock; `verdict` and what belongs to it are the host's until it settles, and
+ * the loop's from on_settled on. */
+#ifndef MM_SERVER_REQUEST_H
+#define MM_SERVER_REQUEST_H
+
+#include "io/io.h"
+#include "wire/smtp/reply.h"
+
+enum mm_moment { /* bits, as in mailmod.h */
+                 MM_MOMENT_SMTP_CONNECT = 1,
+                 MM_MOMENT_SMTP_MESSAGE = 2,
+                 MM_MOMENT_POP3_LOGIN = 4,
+                 MM_MOMENT_POP3_RETRIEVE = 8,
+                 MM_MOMENT_POP3_DELETE = 16
+};
+
+enum mm_verdict {
+    MM_VERDICT_ACCEPT,
+    MM_VERDICT_REJECT,
+    MM_VERDICT_REJECT_FOR_NOW,
+    MM_VERDICT_TAKEN
+};
+
+/* What the host may know. Texts are copied; NULL where there is none. */
+struct mm_request_facts {
+    enum mm_moment moment;
+    struct mm_netaddr peer;
+    intptr_t socket;
+    bool is_tls;
+    const char *user;
+    const char *password;
+    const char *reverse_path;
+    const char *message;
+    uint64_t number;
+    size_t written_max; /* octets that the host may write */
+};
+
+struct mm_request;
+
+/* How the host is asked: set once, before the loops run. */
+struct mm_hooks {
+    unsigned moments; /* mm_moment bits */
+    /* thread: loop. Hands the request to a thread of the host's and returns;
+     * LIMIT or MEMORY when it cannot: the session answers for now. */
+    enum mailmod_error (*ask)(void *context, struct mm_request *request);
+    void *context;
+};
+
+struct mm_request_handler {
+    /* thread: loop; not after mm_request_leave. */
+    void (*on_settled)(void *context);    /* the verdict is there */
+    void (*on_wants_body)(void *context); /* the host reads: send 354 */
+    void (*on_room)(void *context);       /* mm_request_offer has room again */
+};
+
+/* ---- thread: loop ---------------------------------------------------------
+ */
+
+MM_CHECK enum mailmod_error
+mm_request_new(struct mm_request **request_out, struct mm_loop *loop,
+               const struct mm_request_facts *facts,
+               const struct mm_request_handler *handler, void *context);
+MM_CHECK enum mailmod_error mm_request_add_recipient(struct mm_request *request,
+                                                     const char *recipient);
+/* Gives the host its share; after this the request may be settled any time. */
+MM_CHECK enum mailmod_error mm_request_ask(struct mm_request *request,
+                                           const struct mm_hooks *hooks);
+/* The session goes; a host that still reads gets CLOSED. */
+void mm_request_leave(struct mm_request **request);
+bool mm_request_is_settled(const struct mm_request *request);
+enum mm_verdict mm_request_verdict(const struct mm_request *request);
+/* The reply of a rejection or of a host that wrote its own; NULL: none. Lives
+ * as long as the request. */
+const struct mm_reply *mm_request_reply(const struct mm_request *request);
+/* What the host wrote. */
+struct mm_span mm_request_written(const struct mm_request *request);
+/* Body octets for the host; returns how many had room. */
+size_t mm_request_offer(struct mm_request *request, struct mm_span data);
+void mm_request_offer_end(struct mm_request *request);
+
+/* ---- thread: the host's -----------------------------------------------------
+ */
+
+const struct mm_request_facts *
+mm_request_facts(const struct mm_request *request);
+const char *mm_request_recipient(const struct mm_request *request,
+                                 size_t index); /* NULL past the last */
+/* STATE when it is settled. The request may be freed by this call. */
+MM_CHECK enum mailmod_error mm_request_settle(struct mm_request *request,
+                                              enum mm_verdict verdict);
+/* Before settling. `code` 400 to 599, else the verdict's own. */
+MM_CHECK enum mailmod_error mm_request_set_reply(struct mm_request *request,
+                                                 int code, const char *text);
+MM_CHECK enum mailmod_error mm_request_write(struct mm_request *request,
+                                             const void *octets, size_t size);
+/* Waits for the peer; 0 at the end, or with an error. */
+size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
+                       enum mailmod_error *error_out);
+
+#endif
