@@ -1,0 +1,292 @@
+/* client_message.c - one message: MAIL, RCPT, DATA, the body, its end.
+ *
+ * Promises: each reply is told for the recipient that it answers; a message
+ * that is refused at MAIL, at all recipients or at DATA is settled by that
+ * reply, though others come behind it; the transaction that such a message
+ * leaves in the server is cleared before the next. No field of the envelope
+ * can end its line.
+ * Thread: the caller's. RFC 5321 3.3, 4.1.1.4; RFC 2920 3.1; RFC 1870 6.1. */
+#include "wire/smtp/client_internal.h"
+
+#include <string.h>
+
+/* Kept free in the output, so that the end always fits. */
+#define END_ROOM 8
+
+/* Text that can stand in a command line and is not over-long. */
+static bool is_field(const char *text, size_t size_max)
+{
+    if (text == NULL || strlen(text) > size_max) {
+        return false;
+    }
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < 32 || c == 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_path(const char *text, bool allows_8bit)
+{
+    return is_field(text, MM_ADDRESS_TEXT_MAX - 1) &&
+           (allows_8bit || !mm_span_has_8bit(mm_span_cstr(text)));
+}
+
+static enum mailmod_error check_message(const struct mm_smtpc *smtpc,
+                                        const struct mm_smtpc_message *message)
+{
+    bool is_utf8 = message->is_smtputf8;
+    if (!is_path(message->reverse_path, is_utf8) ||
+        !is_field(message->envelope_id, MM_DSN_ENVELOPE_ID_MAX) ||
+        message->recipient_count == 0) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const struct mm_smtpc_recipient *recipient = &message->recipients[i];
+        if (!is_path(recipient->path, is_utf8) || recipient->path[0] == '\0' ||
+            !is_field(recipient->original_recipient,
+                      MM_DSN_ORIGINAL_RECIPIENT_MAX)) {
+            return MAILMOD_ERROR_ARGUMENT;
+        }
+    }
+    if (is_utf8 && !smtpc->extensions.has_smtputf8) {
+        return MAILMOD_ERROR_UNKNOWN_NAME;
+    }
+    uint64_t size_max = smtpc->extensions.size_max;
+    if (size_max > 0 && message->size > size_max) {
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    return MAILMOD_OK;
+}
+
+static bool push_steps(struct mm_smtpc *smtpc, size_t recipient_count)
+{
+    mm_smtpc_clear_steps(smtpc);
+    bool is_good =
+        !smtpc->needs_reset || mm_smtpc_push(smtpc, MM_SMTPC_STEP_RSET, 0);
+    is_good = is_good && mm_smtpc_push(smtpc, MM_SMTPC_STEP_MAIL, 0);
+    for (size_t i = 0; is_good && i < recipient_count; i++) {
+        is_good = mm_smtpc_push(smtpc, MM_SMTPC_STEP_RCPT, i);
+    }
+    return is_good && mm_smtpc_push(smtpc, MM_SMTPC_STEP_DATA, 0) &&
+           mm_smtpc_push(smtpc, MM_SMTPC_STEP_END, 0);
+}
+
+enum mailmod_error mm_smtpc_send(struct mm_smtpc *smtpc,
+                                 const struct mm_smtpc_message *message)
+{
+    if (smtpc->state != MM_SMTPC_AT_IDLE) {
+        return MAILMOD_ERROR_STATE;
+    }
+    enum mailmod_error error = check_message(smtpc, message);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (mm_buf_size(&smtpc->input) > 0 || smtpc->parser.is_complete ||
+        smtpc->parser.reply.line_count > 0 ||
+        mm_buf_size(&smtpc->parser.line) > 0) {
+        /* What came unasked would be taken for the answer to MAIL. */
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
+        return MAILMOD_ERROR_PROTOCOL;
+    }
+    if (!push_steps(smtpc, message->recipient_count)) {
+        mm_smtpc_clear_steps(smtpc);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    smtpc->message = *message;
+    smtpc->in_message = true;
+    smtpc->is_mail_refused = false;
+    smtpc->rcpt_answered = 0;
+    smtpc->rcpt_accepted = 0;
+    smtpc->is_settled = false;
+    smtpc->is_body_sent = false;
+    mm_dot_writer_init(&smtpc->dot);
+    smtpc->state = MM_SMTPC_AT_TALKING;
+    mm_smtpc_write_steps(smtpc);
+    return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
+}
+
+size_t mm_smtpc_body(struct mm_smtpc *smtpc, const char *bytes, size_t size)
+{
+    if (smtpc->state != MM_SMTPC_AT_BODY) {
+        return 0;
+    }
+    struct mm_buf *output = &smtpc->output;
+    output->error = MAILMOD_OK;
+    output->size_max = MM_LIMIT_OUTPUT - END_ROOM;
+    size_t taken = mm_buf_size(output) < output->size_max
+                       ? mm_dot_write(&smtpc->dot, output, bytes, size)
+                       : 0;
+    output->size_max = MM_LIMIT_OUTPUT;
+    if (output->error == MAILMOD_ERROR_MEMORY) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_MEMORY, false);
+    }
+    return taken;
+}
+
+enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc)
+{
+    if (smtpc->state != MM_SMTPC_AT_BODY) {
+        return MAILMOD_ERROR_STATE;
+    }
+    enum mailmod_error error = mm_dot_write_end(&smtpc->dot, &smtpc->output);
+    if (error != MAILMOD_OK) {
+        mm_smtpc_fail(smtpc, error, false);
+        return error;
+    }
+    smtpc->is_body_sent = true;
+    smtpc->sent++;
+    smtpc->state = MM_SMTPC_AT_TALKING;
+    return MAILMOD_OK;
+}
+
+/* The reply that settles the message; others may come behind it. */
+static void keep(struct mm_smtpc *smtpc)
+{
+    struct mm_reply_in kept = smtpc->kept;
+    smtpc->kept = smtpc->parser.reply;
+    smtpc->parser.reply = kept;
+    smtpc->is_settled = true;
+}
+
+/* What was not sent yet will not be; what was is still answered. */
+static void drop_unsent(struct mm_smtpc *smtpc)
+{
+    smtpc->count = smtpc->sent;
+}
+
+/* Neither success nor refusal: the two sides do not mean the same step. */
+static bool is_out_of_step(struct mm_smtpc *smtpc,
+                           const struct mm_reply_in *reply)
+{
+    if (reply->code / 100 != 3) {
+        return false;
+    }
+    mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+    return true;
+}
+
+enum mm_smtpc_event mm_smtpc_take_rset(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    (void)info;
+    if (reply->code / 100 != 2) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+    }
+    smtpc->needs_reset = false;
+    return MM_SMTPC_NEED_INPUT;
+}
+
+enum mm_smtpc_event mm_smtpc_take_mail(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    if (is_out_of_step(smtpc, reply)) {
+        return MM_SMTPC_NEED_INPUT;
+    }
+    if (reply->code < 400) {
+        smtpc->needs_reset = true;
+        return MM_SMTPC_NEED_INPUT;
+    }
+    smtpc->is_mail_refused = true;
+    drop_unsent(smtpc);
+    keep(smtpc);
+    info->reply = &smtpc->kept;
+    return MM_SMTPC_MAIL_REPLY;
+}
+
+enum mm_smtpc_event mm_smtpc_take_rcpt(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    if (is_out_of_step(smtpc, reply)) {
+        return MM_SMTPC_NEED_INPUT;
+    }
+    smtpc->rcpt_answered++;
+    if (smtpc->is_mail_refused) {
+        return MM_SMTPC_NEED_INPUT; /* 503, and says nothing of its own */
+    }
+    info->recipient = smtpc->steps[smtpc->answered].recipient;
+    if (reply->code < 400) {
+        smtpc->rcpt_accepted++;
+        info->reply = reply;
+        return MM_SMTPC_RCPT_REPLY;
+    }
+    bool is_last = smtpc->rcpt_answered == smtpc->message.recipient_count;
+    if (!is_last || smtpc->rcpt_accepted > 0) {
+        info->reply = reply;
+        return MM_SMTPC_RCPT_REPLY;
+    }
+    drop_unsent(smtpc); /* DATA, when it waited for this */
+    keep(smtpc);
+    info->reply = &smtpc->kept;
+    return MM_SMTPC_RCPT_REPLY;
+}
+
+/* RFC 2920 3.1: 354 although nobody is to receive it; the shortest body there
+ * is ends what the server now reads. */
+static void send_lone_dot(struct mm_smtpc *smtpc)
+{
+    enum mailmod_error error = mm_buf_append_cstr(&smtpc->output, ".\r\n");
+    if (error == MAILMOD_OK && !mm_smtpc_push(smtpc, MM_SMTPC_STEP_END, 0)) {
+        error = MAILMOD_ERROR_MEMORY;
+    }
+    if (error != MAILMOD_OK) {
+        mm_smtpc_fail(smtpc, error, false);
+        return;
+    }
+    smtpc->sent++;
+}
+
+enum mm_smtpc_event mm_smtpc_take_data(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    (void)info;
+    if (reply->code == 354) {
+        if (smtpc->is_settled) {
+            send_lone_dot(smtpc);
+        } else {
+            smtpc->state = MM_SMTPC_AT_BODY;
+        }
+        return MM_SMTPC_NEED_INPUT;
+    }
+    if (reply->code < 400) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+        return MM_SMTPC_NEED_INPUT;
+    }
+    drop_unsent(smtpc);
+    if (!smtpc->is_settled) {
+        keep(smtpc);
+    }
+    return MM_SMTPC_NEED_INPUT;
+}
+
+enum mm_smtpc_event mm_smtpc_take_end(struct mm_smtpc *smtpc,
+                                      const struct mm_reply_in *reply,
+                                      struct mm_smtpc_info *info)
+{
+    (void)info;
+    if (is_out_of_step(smtpc, reply)) {
+        return MM_SMTPC_NEED_INPUT;
+    }
+    smtpc->needs_reset = false;
+    if (!smtpc->is_settled) {
+        keep(smtpc);
+    }
+    return MM_SMTPC_NEED_INPUT;
+}
+
+enum mm_smtpc_event mm_smtpc_finish(struct mm_smtpc *smtpc,
+                                    struct mm_smtpc_info *info)
+{
+    info->reply = &smtpc->kept;
+    info->was_sent = smtpc->is_body_sent;
+    smtpc->in_message = false;
+    mm_smtpc_clear_steps(smtpc);
+    smtpc->state = MM_SMTPC_AT_IDLE;
+    return MM_SMTPC_MESSAGE_DONE;
+}

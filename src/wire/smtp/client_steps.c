@@ -1,0 +1,162 @@
+/* client_steps.c - the commands, and how many of them may be under way.
+ *
+ * Promises: without PIPELINING a step is sent when all before it is answered;
+ * with it RSET, MAIL, RCPT and DATA go in one flight, as far as the output
+ * has room. The body is never sent before 354.
+ * Thread: the caller's. RFC 5321 4.1.1; RFC 2920 3.1; RFC 1870 4; RFC 6152 2;
+ * RFC 6531 3.4; RFC 3461 4. */
+#include "wire/msg/message.h"
+#include "wire/smtp/client_internal.h"
+
+#include <string.h>
+
+const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
+    [MM_SMTPC_STEP_GREETING] = MM_SMTPC_PHASE_GREETING,
+    [MM_SMTPC_STEP_EHLO] = MM_SMTPC_PHASE_HELLO,
+    [MM_SMTPC_STEP_HELO] = MM_SMTPC_PHASE_HELLO,
+    [MM_SMTPC_STEP_STARTTLS] = MM_SMTPC_PHASE_TLS,
+    [MM_SMTPC_STEP_AUTH] = MM_SMTPC_PHASE_AUTH,
+    [MM_SMTPC_STEP_RSET] = MM_SMTPC_PHASE_MAIL,
+    [MM_SMTPC_STEP_MAIL] = MM_SMTPC_PHASE_MAIL,
+    [MM_SMTPC_STEP_RCPT] = MM_SMTPC_PHASE_RCPT,
+    [MM_SMTPC_STEP_DATA] = MM_SMTPC_PHASE_DATA,
+    [MM_SMTPC_STEP_END] = MM_SMTPC_PHASE_END,
+    [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
+};
+
+static void write_xtext(struct mm_buf *out, const char *text)
+{
+    (void)mm_xtext_encode(out, mm_span_cstr(text));
+}
+
+static void write_mail(const struct mm_smtpc *smtpc, struct mm_buf *out)
+{
+    const struct mm_smtpc_message *message = &smtpc->message;
+    const struct mm_smtpc_extensions *offered = &smtpc->extensions;
+    mm_buf_append_cstr(out, "MAIL FROM:<");
+    mm_buf_append_cstr(out, message->reverse_path);
+    mm_buf_append_char(out, '>');
+    if (offered->has_size && message->size > 0) {
+        mm_buf_append_cstr(out, " SIZE=");
+        mm_buf_append_u64(out, message->size);
+    }
+    if (offered->has_8bitmime && message->is_8bit) {
+        mm_buf_append_cstr(out, " BODY=8BITMIME");
+    }
+    if (message->is_smtputf8) {
+        mm_buf_append_cstr(out, " SMTPUTF8");
+    }
+    if (offered->has_dsn && message->dsn_return != MM_DSN_RETURN_UNSET) {
+        mm_buf_append_cstr(out, message->dsn_return == MM_DSN_RETURN_FULL
+                                    ? " RET=FULL"
+                                    : " RET=HDRS");
+    }
+    if (offered->has_dsn && message->envelope_id[0] != '\0') {
+        mm_buf_append_cstr(out, " ENVID=");
+        write_xtext(out, message->envelope_id);
+    }
+}
+
+static void write_notify(struct mm_buf *out, unsigned notify)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {
+        {MM_DSN_NOTIFY_NEVER, "NEVER"},
+        {MM_DSN_NOTIFY_SUCCESS, "SUCCESS"},
+        {MM_DSN_NOTIFY_FAILURE, "FAILURE"},
+        {MM_DSN_NOTIFY_DELAY, "DELAY"},
+    };
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((notify & words[i].bit) != 0) {
+            mm_buf_append_cstr(out, before);
+            mm_buf_append_cstr(out, words[i].word);
+            before = ",";
+        }
+    }
+}
+
+static void write_rcpt(const struct mm_smtpc *smtpc, struct mm_buf *out,
+                       size_t index)
+{
+    const struct mm_smtpc_recipient *recipient =
+        &smtpc->message.recipients[index];
+    mm_buf_append_cstr(out, "RCPT TO:<");
+    mm_buf_append_cstr(out, recipient->path);
+    mm_buf_append_char(out, '>');
+    if (!smtpc->extensions.has_dsn) {
+        return;
+    }
+    write_notify(out, recipient->notify);
+    /* RFC 3461 4.2: the address is xtext, its type before ";" is not. */
+    const char *original = recipient->original_recipient;
+    const char *address = strchr(original, ';');
+    if (address != NULL) {
+        mm_buf_append_cstr(out, " ORCPT=");
+        mm_buf_append(out, original, (size_t)(address + 1 - original));
+        write_xtext(out, address + 1);
+    }
+}
+
+static void write_step(struct mm_smtpc *smtpc, struct mm_smtpc_step step)
+{
+    struct mm_buf *out = &smtpc->output;
+    switch (step.kind) {
+    case MM_SMTPC_STEP_EHLO:
+    case MM_SMTPC_STEP_HELO:
+        mm_buf_append_cstr(out,
+                           step.kind == MM_SMTPC_STEP_EHLO ? "EHLO " : "HELO ");
+        mm_buf_append_cstr(out, smtpc->host_name);
+        break;
+    case MM_SMTPC_STEP_STARTTLS:
+        mm_buf_append_cstr(out, "STARTTLS");
+        break;
+    case MM_SMTPC_STEP_RSET:
+        mm_buf_append_cstr(out, "RSET");
+        break;
+    case MM_SMTPC_STEP_MAIL:
+        write_mail(smtpc, out);
+        break;
+    case MM_SMTPC_STEP_RCPT:
+        write_rcpt(smtpc, out, step.recipient);
+        break;
+    case MM_SMTPC_STEP_DATA:
+        mm_buf_append_cstr(out, "DATA");
+        break;
+    case MM_SMTPC_STEP_QUIT:
+        mm_buf_append_cstr(out, "QUIT");
+        break;
+    default: /* GREETING says nothing; AUTH and END wrote themselves */
+        return;
+    }
+    mm_buf_append_cstr(out, "\r\n");
+}
+
+static bool may_send(const struct mm_smtpc *smtpc, enum mm_smtpc_kind kind)
+{
+    if (kind == MM_SMTPC_STEP_END) {
+        return false; /* after 354 and the body */
+    }
+    if (mm_buf_room(&smtpc->output) < MM_LIMIT_SMTP_COMMAND) {
+        return false;
+    }
+    return smtpc->answered == smtpc->sent ||
+           (smtpc->in_message && smtpc->extensions.has_pipelining);
+}
+
+void mm_smtpc_write_steps(struct mm_smtpc *smtpc)
+{
+    while (smtpc->state == MM_SMTPC_AT_TALKING && smtpc->sent < smtpc->count &&
+           may_send(smtpc, smtpc->steps[smtpc->sent].kind)) {
+        smtpc->output.error = MAILMOD_OK;
+        write_step(smtpc, smtpc->steps[smtpc->sent]);
+        enum mailmod_error error = mm_buf_error(&smtpc->output);
+        if (error != MAILMOD_OK) {
+            mm_smtpc_fail(smtpc, error, false);
+            return;
+        }
+        smtpc->sent++;
+    }
+}
