@@ -212,6 +212,9 @@ static bool parse_line(struct dialogue *dialogue, unsigned number, char *line)
     if (strncmp(line, "S:", 2) == 0) {
         return parse_octets(dialogue, DIALOGUE_SERVER, number, rest, true);
     }
+    if (strncmp(line, "S-", 2) == 0) {
+        return parse_octets(dialogue, DIALOGUE_SERVER, number, rest, false);
+    }
     if (line[0] == '!') {
         return parse_event(dialogue, number, rest);
     }
@@ -309,7 +312,7 @@ static bool take_output(struct run *run)
     dialogue_escape(bytes + same, size - same < 80 ? size - same : 80, got,
                     sizeof got);
     return complain(run, line_of_output(run, run->seen + same),
-                    "the server says something else", expected, got);
+                    "something else is said", expected, got);
 }
 
 static bool settle_event(struct run *run, const char *text)
@@ -415,18 +418,25 @@ static bool feed_stretch(struct run *run, size_t from, size_t to)
     return feed(run, piece, size);
 }
 
-/* Line by line: what stands above a client's line must have been said. */
-static bool feed_lines(struct run *run, size_t from, size_t to)
+/* How much must have been said when step `from` is reached. */
+static size_t due_at(const struct dialogue *dialogue, size_t from)
 {
     size_t due = 0;
     for (size_t i = 0; i < from; i++) {
-        const struct dialogue_step *step = &run->dialogue->steps[i];
+        const struct dialogue_step *step = &dialogue->steps[i];
         due += step->kind == DIALOGUE_SERVER ? step->size : 0;
     }
+    return due;
+}
+
+/* Line by line: what stands above a client's line must have been said. */
+static bool feed_lines(struct run *run, size_t from, size_t to)
+{
+    size_t due = due_at(run->dialogue, from);
     for (size_t i = from; i < to; i++) {
         const struct dialogue_step *step = &run->dialogue->steps[i];
         if (step->kind == DIALOGUE_CLIENT) {
-            if (run->seen != due) {
+            if (!run->peer->is_client && run->seen != due) {
                 return complain(run, step->line, "not in step", "the replies",
                                 "more or less before this line");
             }
@@ -452,9 +462,48 @@ static bool finish(struct run *run)
     }
     if (run->seen != run->expected_size) {
         return complain(run, line_of_output(run, run->seen),
-                        "the server says too little", "more", "nothing");
+                        "too little is said", "more", "nothing");
     }
     return true;
+}
+
+/* The step behind the stretch that begins at `from`: a wait, or, of a client,
+ * what is fed after it has said something. */
+static size_t end_of_stretch(const struct run *run, size_t from)
+{
+    const struct dialogue_step *steps = run->dialogue->steps;
+    bool has_said = false;
+    size_t to = from;
+    while (to < run->dialogue->count && steps[to].kind != DIALOGUE_WAIT) {
+        has_said = has_said || steps[to].kind == DIALOGUE_SERVER;
+        if (run->peer->is_client && has_said &&
+            steps[to].kind == DIALOGUE_CLIENT) {
+            break;
+        }
+        to++;
+    }
+    return to;
+}
+
+/* A client must have said all that stands above what the server says. */
+static bool is_in_step(const struct run *run, size_t from, size_t to)
+{
+    const struct dialogue *dialogue = run->dialogue;
+    while (from < to && dialogue->steps[from].kind != DIALOGUE_CLIENT) {
+        from++;
+    }
+    return from == to || run->seen == due_at(dialogue, from) ||
+           complain(run, dialogue->steps[from].line, "not in step",
+                    "the commands", "more or less before this line");
+}
+
+static bool run_stretch(struct run *run, size_t from, size_t to)
+{
+    if (run->peer->is_client && !is_in_step(run, from, to)) {
+        return false;
+    }
+    return run->cut == CUT_LINES ? feed_lines(run, from, to)
+                                 : feed_stretch(run, from, to);
 }
 
 static bool run_once(struct run *run)
@@ -467,18 +516,15 @@ static bool run_once(struct run *run)
     bool is_good = run->engine != NULL && pump(run);
     size_t from = 0;
     while (is_good && from < dialogue->count) {
-        size_t to = from;
-        while (to < dialogue->count &&
-               dialogue->steps[to].kind != DIALOGUE_WAIT) {
-            to++;
-        }
-        is_good = run->cut == CUT_LINES ? feed_lines(run, from, to)
-                                        : feed_stretch(run, from, to);
-        if (is_good && to < dialogue->count) {
+        size_t to = end_of_stretch(run, from);
+        is_good = run_stretch(run, from, to);
+        bool is_wait =
+            to < dialogue->count && dialogue->steps[to].kind == DIALOGUE_WAIT;
+        if (is_good && is_wait) {
             is_good = run->peer->wait(run->engine, dialogue->steps[to].text) &&
                       pump(run);
         }
-        from = to + 1;
+        from = to + (is_wait ? 1 : 0);
     }
     is_good = is_good && finish(run);
     if (run->engine != NULL) {
@@ -506,6 +552,19 @@ static bool collect(struct run *run, size_t *client_size_out)
         }
     }
     return run->expected != NULL;
+}
+
+/* A client engine is fed what the server says, and says the client's. */
+static void turn_round(struct dialogue *dialogue)
+{
+    for (size_t i = 0; i < dialogue->count; i++) {
+        enum dialogue_kind *kind = &dialogue->steps[i].kind;
+        if (*kind == DIALOGUE_CLIENT) {
+            *kind = DIALOGUE_SERVER;
+        } else if (*kind == DIALOGUE_SERVER) {
+            *kind = DIALOGUE_CLIENT;
+        }
+    }
 }
 
 static bool run_all_cuts(const struct dialogue *dialogue,
@@ -577,8 +636,11 @@ int dialogue_main(int argc, char **argv, const struct dialogue_peer *peer)
     size_t failed = 0;
     for (size_t i = 0; i < count; i++) {
         struct dialogue dialogue;
-        bool is_good =
-            load(&dialogue, names[i]) && run_all_cuts(&dialogue, peer, seed);
+        bool is_good = load(&dialogue, names[i]);
+        if (peer->is_client) {
+            turn_round(&dialogue);
+        }
+        is_good = is_good && run_all_cuts(&dialogue, peer, seed);
         printf("%s %s\n", is_good ? "ok  " : "FAIL", names[i]);
         failed += is_good ? 0 : 1;
         free_dialogue(&dialogue);

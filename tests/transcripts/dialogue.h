@@ -7,6 +7,7 @@
  *     C: text            the client sends the text and CRLF
  *     C- text            the client sends the text alone
  *     S: text            the server sends the text and CRLF
+ *     S- text            the server sends the text alone
  *     ! event => answer  the engine tells the event, the host answers
  *     ~ name             the client waits for all that stands above; then
  *                        the peer does what the name says (TLS begins)
@@ -17,7 +18,11 @@
  * The driver feeds what the client says whole, octet by octet, line by line,
  * in two pieces cut at every position, and at random places. Events must come
  * in their order and the server's octets must be the file's each time; line by
- * line, each reply must also be there before the next line is sent. */
+ * line, each reply must also be there before the next line is sent.
+ *
+ * Where the engine is a client, `is_client` turns the two sides round: what
+ * the server says is fed, each stretch of it when the client has said all
+ * that stands above; and the client's octets must be the file's. */
 #ifndef MM_TESTS_DIALOGUE_H
 #define MM_TESTS_DIALOGUE_H
 
@@ -62,6 +67,7 @@ struct dialogue_peer {
     /* Moves what is owed to the client into `bytes_out`. */
     size_t (*take)(void *engine, char *bytes_out, size_t size);
     bool (*wait)(void *engine, const char *name);
+    bool is_client;
 };
 
 /* Undoes \r \n \t \0 \\ \xHH in place; returns the octets, or

@@ -322,8 +322,13 @@ static bool wait_peer(void *engine, const char *name)
 int main(int argc, char **argv)
 {
     static const struct dialogue_peer peer = {
-        open_peer,   close_peer, feed_peer, event_peer,
-        answer_peer, take_peer,  wait_peer,
+        .open = open_peer,
+        .close = close_peer,
+        .feed = feed_peer,
+        .event = event_peer,
+        .answer = answer_peer,
+        .take = take_peer,
+        .wait = wait_peer,
     };
     return dialogue_main(argc, argv, &peer);
 }
