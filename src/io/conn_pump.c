@@ -97,6 +97,17 @@ static void deliver(struct mm_conn *conn)
     }
 }
 
+/* OpenSSL may stop reading for want of room to write; when the output went out
+ * at once, no event would bring it back to what is kept. */
+static void retry_kept(struct mm_conn *conn)
+{
+    if (conn->phase == MM_CONN_OPEN && conn->tls != NULL &&
+        mm_tls_has_kept(conn->tls) && mm_buf_size(&conn->input) == 0 &&
+        !conn->is_paused && !conn->has_end && !conn->is_sending) {
+        mm_conn_kick(conn);
+    }
+}
+
 /* The read buffer goes back to the loop: what is left in it is kept. */
 static void keep_arrived(struct mm_conn *conn)
 {
@@ -144,22 +155,34 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     }
     mm_conn_pump(conn);
     keep_arrived(conn);
+    retry_kept(conn);
     mm_conn_watch(conn);
+}
+
+static bool has_kept(const struct mm_conn *conn)
+{
+    return mm_buf_size(&conn->input) > 0 ||
+           (conn->tls != NULL && mm_tls_has_kept(conn->tls));
+}
+
+static bool wants_octets(const struct mm_conn *conn)
+{
+    if (conn->has_raw_end) {
+        return false;
+    }
+    if (conn->phase == MM_CONN_CLOSING) {
+        return true; /* and drops them: a reset must be noticed */
+    }
+    if (conn->phase != MM_CONN_OPEN) {
+        return false;
+    }
+    bool shakes = conn->tls != NULL && !mm_tls_is_established(conn->tls);
+    return shakes || (!conn->is_paused && !has_kept(conn));
 }
 
 void mm_conn_watch(struct mm_conn *conn)
 {
-    bool wants = false;
-    if (conn->has_raw_end) {
-        wants = false;
-    } else if (conn->phase == MM_CONN_CLOSING) {
-        wants = true; /* and drops it: a reset must be noticed */
-    } else if (conn->phase == MM_CONN_OPEN) {
-        bool has_kept = mm_buf_size(&conn->input) > 0 ||
-                        (conn->tls != NULL && mm_tls_has_kept(conn->tls));
-        bool shakes = conn->tls != NULL && !mm_tls_is_established(conn->tls);
-        wants = shakes || (!conn->is_paused && !has_kept);
-    }
+    bool wants = wants_octets(conn);
     if (wants == conn->is_reading || conn->phase == MM_CONN_GONE) {
         return;
     }
@@ -359,5 +382,6 @@ void mm_conn_pump(struct mm_conn *conn)
     tell_end(conn);
     advance_close(conn);
     conn->is_pumping = false;
+    retry_kept(conn);
     mm_conn_watch(conn);
 }

@@ -29,7 +29,8 @@ MM_CHECK enum mailmod_error mm_loop_new(struct mm_loop **loop_out,
 /* Starts the loop's own thread. */
 MM_CHECK enum mailmod_error mm_loop_start(struct mm_loop *loop);
 /* thread: any but the loop's. Runs what is posted, closes what is left open
- * (every connection gets its on_closed), joins the thread. */
+ * (every connection gets its on_closed, STOPPED), joins the thread. A task
+ * posted after that is dropped and not touched. */
 void mm_loop_stop(struct mm_loop *loop);
 void mm_loop_free(struct mm_loop **loop); /* after stop */
 /* thread: any. Runs the task once on the loop; in order of posting; never
@@ -102,7 +103,8 @@ struct mm_conn_handler {
      * reading until mm_conn_resume(), which offers the rest again. */
     size_t (*on_input)(void *context, struct mm_conn *conn, const char *bytes,
                        size_t size);
-    /* The output fell below its low mark after it had been above. */
+    /* The output fell below its low mark (a quarter of MM_LIMIT_OUTPUT) after
+     * it had been above, or after a write was refused with LIMIT. */
     void (*on_drained)(void *context, struct mm_conn *conn);
     /* A handshake begun by mm_conn_start_tls is done. */
     void (*on_tls)(void *context, struct mm_conn *conn);
@@ -212,11 +214,12 @@ typedef void (*mm_on_text)(void *context, enum mailmod_error error,
                            struct mm_span text);
 
 /* Belongs to one loop. Callbacks come from the loop, never from inside a call
- * here, not even from cancel or free. */
+ * here, not even from cancel or free. SYNTAX for a bad list of servers, and
+ * from the look-ups for what can be no name. */
 MM_CHECK enum mailmod_error
 mm_resolver_new(struct mm_resolver **resolver_out, struct mm_loop *loop,
                 const struct mm_resolver_options *options);
-/* Open queries are dropped without a callback. */
+/* Open queries are dropped without a callback; their pointers are dead. */
 void mm_resolver_free(struct mm_resolver **resolver);
 MM_CHECK enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
                                           const char *domain, mm_on_mx on_mx,
@@ -233,7 +236,8 @@ MM_CHECK enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
                                             const char *name,
                                             mm_on_text on_text, void *context,
                                             struct mm_query **query_out);
-/* No callback after this. */
+/* No callback after this. The pointer is dead once the callback was called;
+ * inside it, cancel is harmless. */
 void mm_query_cancel(struct mm_query **query);
 
 /* ---- jobs for the worker pool --------------------------------------- */

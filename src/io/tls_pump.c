@@ -399,7 +399,12 @@ enum mailmod_error mm_tls_write(struct mm_conn *conn, const char *bytes,
     if (session->has_failed) {
         return MAILMOD_ERROR_STATE;
     }
-    return mm_buf_append(&session->pending, bytes + taken, size - taken);
+    enum mailmod_error error =
+        mm_buf_append(&session->pending, bytes + taken, size - taken);
+    if (error != MAILMOD_OK && taken > 0) {
+        (void)fail(conn, "TLS"); /* a part is on its way: all or nothing */
+    }
+    return error;
 }
 
 void mm_tls_write_pending(struct mm_conn *conn)

@@ -28,6 +28,16 @@
 #define UNUSED __attribute__((unused))
 #define WAIT_SECONDS 20
 
+#if defined(__SANITIZE_THREAD__)
+/* The system's libuv closes descriptors by the bare system call, which the
+ * sanitizer does not see: the next user of the number looks like a race. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:libuv.so\n";
+}
+#endif
+
 /* ---- waiting --------------------------------------------------------- */
 
 static pthread_mutex_t test_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -452,6 +452,47 @@ static void test_names(void **state)
     server_end(&server);
 }
 
+/* ---- out of memory ----------------------------------------------------------
+ */
+
+static size_t tolerant_echo(struct side *side, const char *bytes, size_t size)
+{
+    if (mm_conn_write(side->conn, bytes, size) != MAILMOD_OK) {
+        mm_conn_abort(side->conn);
+    }
+    return size;
+}
+
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+/* Whichever allocation fails: that one connection may end, nothing else. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct server server;
+    server_begin(&server);
+    server.side.took = tolerant_echo;
+    on_loop(server.loop, do_nothing, NULL); /* it listens by now */
+    for (unsigned long number = 1; number <= 6; number++) {
+        char bytes[4];
+        int fd = peer_connect(server_port(&server));
+        mm_mem_set_fault(number, 0);
+        peer_send(fd, "ping");
+        ssize_t size = peer_read(fd, bytes, sizeof bytes, NULL);
+        mm_mem_set_fault(0, 0);
+        assert_true(size == 0 || size == 4);
+        close(fd);
+    }
+    int fd = peer_connect(server_port(&server));
+    peer_send(fd, "ping");
+    peer_expect(fd, "ping");
+    close(fd);
+    server_end(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_abort_inside),
         cmocka_unit_test(test_loop_stop_closes),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

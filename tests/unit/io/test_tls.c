@@ -475,6 +475,43 @@ static void test_silent_and_cut_handshake(void **state)
     server_tls_end();
 }
 
+/* The client's first message, as octets. */
+static size_t client_hello(char *out, size_t size)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    BIO *in = BIO_new(BIO_s_mem());
+    BIO *sent = BIO_new(BIO_s_mem());
+    SSL_set_bio(ssl, in, sent);
+    SSL_set_tlsext_host_name(ssl, "mail.example.org\\");
+    assert_int_equal(SSL_connect(ssl), -1);
+    int count = BIO_read(sent, out, (int)size);
+    assert_true(count > 100);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    return (size_t)count;
+}
+
+static void test_cut_at_each_octet(void **state)
+{
+    (void)state;
+    char hello[1024];
+    size_t size = client_hello(hello, sizeof hello);
+    server_tls_begin();
+    for (size_t cut = 1; cut <= size; cut++) {
+        int fd = peer_connect(server_port(&meeting.server));
+        assert_int_equal(send(fd, hello, cut, MSG_NOSIGNAL), (ssize_t)cut);
+        shutdown(fd, SHUT_WR);
+        char rest[4096];
+        peer_read(fd, rest, sizeof rest, NULL);
+        close(fd);
+    }
+    wait_flag(&meeting.server.side.is_closed);
+    assert_false(meeting.server.side.is_tls);
+    server_tls_end();
+    assert_int_equal(meeting.server.side.closed_count, size);
+}
+
 static void say_hello(struct side *side)
 {
     assert_int_equal(mm_conn_write(side->conn, "220 hello\r\n", 11),
@@ -728,6 +765,7 @@ int main(void)
         cmocka_unit_test(test_injection_into_client),
         cmocka_unit_test(test_plain_to_tls_port),
         cmocka_unit_test(test_silent_and_cut_handshake),
+        cmocka_unit_test(test_cut_at_each_octet),
         cmocka_unit_test(test_tls_to_plain_port),
         cmocka_unit_test(test_cut_without_notice),
         cmocka_unit_test(test_garbage_after_handshake),
