@@ -19,6 +19,7 @@
 /* More is asked for when this is free, so that not every octet that was sent
  * leads to a read of a few. */
 #define FLOW_ROOM (MM_LIMIT_OUTPUT / 2)
+#define WINDOW 512
 
 /* Which half of a list or message is due; NEED_INPUT when there is no room. */
 enum mm_pop3d_event mm_pop3d_flow(const struct mm_pop3d *pop3d)
@@ -100,39 +101,43 @@ void mm_pop3d_rows_end(struct mm_pop3d *pop3d)
     mm_pop3d_set_state(pop3d, MM_POP3D_IN_TRANSACTION);
 }
 
-/* The octets up to and with the first line end. A CR or LF alone ends a line
- * too, because the dot-writer makes CRLF of it. */
+/* The octets up to and with the first CR or LF. Either ends a line, because
+ * the dot-writer makes CRLF of it; note_top knows the LF of a CRLF. The search
+ * goes by windows: a text of CRs alone must not be walked through to its end
+ * for the LF of each. */
 static size_t first_line(const char *bytes, size_t size)
 {
-    const char *lf = memchr(bytes, '\n', size);
-    size_t stop = lf != NULL ? (size_t)(lf - bytes) + 1 : size;
-    const char *cr = memchr(bytes, '\r', stop);
-    if (cr == NULL) {
-        return stop;
+    for (size_t at = 0; at < size; at += WINDOW) {
+        size_t width = size - at < WINDOW ? size - at : WINDOW;
+        const char *lf = memchr(bytes + at, '\n', width);
+        size_t stop = lf != NULL ? (size_t)(lf - bytes) : at + width;
+        const char *cr = memchr(bytes + at, '\r', stop - at);
+        if (cr != NULL) {
+            return (size_t)(cr - bytes) + 1;
+        }
+        if (lf != NULL) {
+            return stop + 1;
+        }
     }
-    size_t after_cr = (size_t)(cr - bytes) + 1;
-    bool has_lf = after_cr < size && bytes[after_cr] == '\n';
-    return has_lf ? after_cr + 1 : after_cr;
+    return size;
 }
 
 /* Notes octets that went out; at most their last is a line end. RFC 1939 7:
  * the headers, the blank line, and so many lines of the body. */
 static void note_top(struct mm_pop3d_top *top, const char *bytes, size_t size)
 {
-    if (size > 0 && bytes[0] == '\n' && top->after_cr) {
+    if (size == 0) {
+        return;
+    }
+    if (bytes[0] == '\n' && top->after_cr) {
         top->after_cr = false; /* the line ended with its CR */
         return;
     }
-    size_t text_size = size;
-    while (text_size > 0 &&
-           (bytes[text_size - 1] == '\n' || bytes[text_size - 1] == '\r')) {
-        text_size--;
-    }
-    if (size > 0) {
-        top->after_cr = bytes[size - 1] == '\r';
-    }
-    top->line_has_text = top->line_has_text || text_size > 0;
-    if (text_size == size) {
+    char last = bytes[size - 1];
+    bool is_end = last == '\r' || last == '\n';
+    top->after_cr = last == '\r';
+    top->line_has_text = top->line_has_text || !is_end || size > 1;
+    if (!is_end) {
         return;
     }
     if (top->is_in_body) {
