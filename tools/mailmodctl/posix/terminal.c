@@ -17,17 +17,24 @@ int terminal_is_output(void)
 }
 
 /* Up to the line end; not 0 at an interrupt, the end, or when it is too long.
- */
+ * The terminal gives each octet at once, so editing is done here. */
 static int read_quiet(int tty, char *text, size_t size)
 {
+    enum { INTERRUPT = 3, END = 4, BACKSPACE = 8, CLEAR = 21, DELETE = 127 };
     size_t length = 0;
     char c = '\0';
     while (read(tty, &c, 1) == 1 && c != '\n' && c != '\r') {
-        if (c == 3 || c == 4 || length + 1 >= size) {
+        if (c == INTERRUPT || c == END || length + 1 >= size) {
             return -1;
         }
-        text[length] = c;
-        length++;
+        if (c == CLEAR) {
+            length = 0;
+        } else if (c == BACKSPACE || c == DELETE) {
+            length -= length > 0;
+        } else {
+            text[length] = c;
+            length++;
+        }
     }
     text[length] = '\0';
     return c == '\n' || c == '\r' ? 0 : -1;
@@ -43,7 +50,9 @@ int terminal_read_password(const char *prompt, char *password_out, size_t size)
     }
     if (tcgetattr(tty, &former) == 0) {
         struct termios quiet = former;
-        quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+        quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);
+        quiet.c_cc[VMIN] = 1;
+        quiet.c_cc[VTIME] = 0;
         if (tcsetattr(tty, TCSAFLUSH, &quiet) == 0) {
             ssize_t written = write(tty, prompt, strlen(prompt));
             result = written < 0 ? -1 : read_quiet(tty, password_out, size);
