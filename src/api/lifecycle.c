@@ -27,9 +27,6 @@
 static const char certificate_name[] = "self-signed.crt";
 static const char key_name[] = "self-signed.key";
 
-/* ---- going up
- * ----------------------------------------------------------------- */
-
 static enum mailmod_error write_certificate(const struct mm_config *config)
 {
     struct mm_buf certificate;
@@ -344,9 +341,6 @@ enum mailmod_error mailmod_start(mailmod *instance)
     return error;
 }
 
-/* ---- going down
- * ----------------------------------------------------------------- */
-
 enum mailmod_error mailmod_stop(mailmod *instance)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -421,9 +415,6 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
     mm_mutex_unlock(instance->mutex);
     return error;
 }
-
-/* ---- reload
- * ------------------------------------------------------------------------ */
 
 /* Keys that need a restart: their values as text must be the same. */
 static const char *const fixed_keys[] = {

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "crypto/scram.h"
 #include "platform/random.h"
+#include "server/directory.h"
 
 #include <string.h>
 
@@ -227,48 +228,21 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
                                : mm_fail(error, "%s", mm_error_text(error));
 }
 
-/* A verifier of a password that nobody knows: nobody logs in until one is
- * set. */
-static enum mailmod_error lock_out(struct mm_store_user *user)
-{
-    uint8_t random[MM_SHA256_SIZE];
-    char password[2 * sizeof random + 1];
-    enum mailmod_error error = mm_random(random, sizeof random);
-
-    if (error == MAILMOD_OK) {
-        mm_hex(random, sizeof random, password);
-        error = set_verifier(user, mm_span_cstr(password));
-    }
-    mm_secret_clear(random, sizeof random);
-    mm_secret_clear(password, sizeof password);
-    return error;
-}
-
 enum mailmod_error mm_ensure_postmaster(struct mm_store *store,
                                         const struct mm_config *config)
 {
-    struct mm_user_job job = {.job.run = run_user_job};
     const char *stand_in = config->local.postmaster;
-    enum mailmod_error error;
+    struct mm_store_user user;
+    uint64_t mailbox_id;
+    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
 
-    error = mm_store_find_user(
-        store, stand_in[0] != '\0' ? stand_in : POSTMASTER, &job.user);
-    if (error == MAILMOD_ERROR_NOT_FOUND && stand_in[0] != '\0') {
-        error = mm_store_find_user(store, POSTMASTER, &job.user);
+    if (stand_in[0] != '\0') {
+        error = mm_store_find_user(store, stand_in, &user);
+        mm_secret_clear(&user, sizeof user);
     }
-    if (error != MAILMOD_ERROR_NOT_FOUND) {
-        mm_secret_clear(&job, sizeof job);
-        return error == MAILMOD_OK
-                   ? MAILMOD_OK
-                   : mm_fail(error, "postmaster: %s", mm_error_text(error));
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        error = mm_directory_ensure(store, POSTMASTER, &mailbox_id);
     }
-    memset(&job.user, 0, sizeof job.user);
-    memcpy(job.user.name, POSTMASTER, sizeof POSTMASTER);
-    error = lock_out(&job.user);
-    if (error == MAILMOD_OK) {
-        error = mm_store_run(store, &job.job);
-    }
-    mm_secret_clear(&job, sizeof job);
     return error == MAILMOD_OK
                ? MAILMOD_OK
                : mm_fail(error, "postmaster: %s", mm_error_text(error));

@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "base/netaddr.h"
 
-/* ---- loop ---------------------------------------------------------- */
-
 struct mm_loop;
 
 /* A piece of work for a loop; lives in its owner's object. */
@@ -56,8 +54,6 @@ void mm_timer_cancel(struct mm_timer *timer);
 bool mm_timer_is_set(const struct mm_timer *timer);
 void mm_timer_close(struct mm_timer *timer); /* gives the place back */
 
-/* ---- TLS contexts --------------------------------------------------- */
-
 /* An immutable, reference-counted set of TLS settings. thread: any. */
 struct mm_tls;
 
@@ -91,8 +87,6 @@ MM_CHECK enum mailmod_error mm_tls_self_signed(const char *host_name,
 /* thread: any, after the last use in the process of this library: gives back
  * what OpenSSL keeps for the calling thread. */
 void mm_tls_thread_end(void);
-
-/* ---- connections ---------------------------------------------------- */
 
 struct mm_conn;
 
@@ -156,8 +150,6 @@ struct mm_loop *mm_conn_loop(const struct mm_conn *conn);
 /* The system's socket for inspection; -1 when there is none. */
 intptr_t mm_conn_socket(const struct mm_conn *conn);
 
-/* ---- listeners ------------------------------------------------------ */
-
 struct mm_listener;
 
 /* A new incoming connection on one of the loops: set a handler, or abort it.
@@ -176,8 +168,6 @@ mm_listener_address(const struct mm_listener *listener);
 /* thread: any but a loop's. No on_connection after it returned. */
 void mm_listener_close(struct mm_listener **listener);
 
-/* ---- dialling ------------------------------------------------------- */
-
 struct mm_dial_options {
     struct mm_netaddr address;
     struct mm_netaddr source; /* family NONE: the system's choice */
@@ -188,8 +178,6 @@ MM_CHECK enum mailmod_error mm_dial(struct mm_loop *loop,
                                     const struct mm_dial_options *options,
                                     const struct mm_conn_handler *handler,
                                     void *context, struct mm_conn **conn_out);
-
-/* ---- names ---------------------------------------------------------- */
 
 struct mm_resolver;
 struct mm_query;
@@ -239,8 +227,6 @@ MM_CHECK enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
 /* No callback after this. The pointer is dead once the callback was called;
  * inside it, cancel is harmless. */
 void mm_query_cancel(struct mm_query **query);
-
-/* ---- jobs for the worker pool --------------------------------------- */
 
 struct mm_workers;
 

@@ -190,9 +190,6 @@ void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
     *end = '\0';
 }
 
-/* ---- messages as served
- * ------------------------------------------------------ */
-
 static const char return_path_begin[] = "Return-Path: <";
 static const char return_path_end[] = ">\r\n";
 
@@ -257,9 +254,6 @@ enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
     }
     return mm_store_read_chunk(mailbox->store, message_id, number, out);
 }
-
-/* ---- removal
- * ------------------------------------------------------------------- */
 
 static enum mailmod_error run_removal(struct mm_store_job *job,
                                       struct mm_store_transaction *transaction)

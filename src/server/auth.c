@@ -127,7 +127,12 @@ static void run_check(struct mm_job *job)
     bool matches = false;
     enum mailmod_error error;
 
-    settle_user_name(auth);
+    if (auth->is_vouched) {
+        error = mm_directory_ensure(auth->store, auth->user_name,
+                                    &auth->mailbox_id);
+        auth->verdict = error == MAILMOD_OK ? MM_AUTH_OK : MM_AUTH_TEMPORARY;
+        return;
+    }
     error = find_user(auth, &user, &verifier, &is_known);
     if (error == MAILMOD_OK && auth->is_apop) {
         matches = check_apop(auth, &user);
@@ -152,7 +157,7 @@ static void check_done(struct mm_job *job)
     auth->on_done(auth, auth->verdict);
 }
 
-static enum mm_auth_verdict start_check(struct mm_auth *auth)
+static enum mm_auth_verdict submit_check(struct mm_auth *auth)
 {
     if (mm_workers_submit(auth->workers, &auth->job) != MAILMOD_OK) {
         mm_secret_clear(auth->password, sizeof auth->password);
@@ -160,6 +165,56 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
     }
     auth->is_busy = true;
     return MM_AUTH_WAIT;
+}
+
+/* The user's salt, or a decoy's. */
+static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
+{
+    struct mm_scram_verifier verifier;
+    struct mm_store_user user;
+    bool is_known = false;
+    enum mailmod_error error = find_user(auth, &user, &verifier, &is_known);
+
+    if (error == MAILMOD_OK) {
+        auth->mailbox_id = user.mailbox_id; /* 0: a decoy */
+        mm_buf_clear(&auth->challenge);
+        error = mm_scram_server_challenge(&auth->scram, &verifier,
+                                          &auth->challenge);
+    }
+    mm_secret_clear(&user, sizeof user);
+    mm_secret_clear(&verifier, sizeof verifier);
+    return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
+}
+
+static enum mm_auth_verdict start_check(struct mm_auth *auth)
+{
+    auth->is_scram = false;
+    auth->is_vouched = false;
+    settle_user_name(auth);
+    if (auth->on_ask != NULL && auth->on_ask(auth)) {
+        return MM_AUTH_WAIT;
+    }
+    return submit_check(auth);
+}
+
+enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
+                                    enum mm_auth_decision decision)
+{
+    if (decision == MM_AUTH_REFUSE) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+        return MM_AUTH_REFUSED;
+    }
+    if (auth->is_scram) {
+        /* Both sides prove themselves: nobody can vouch here. */
+        return scram_challenge(auth);
+    }
+    auth->is_vouched = decision == MM_AUTH_VOUCH;
+    return submit_check(auth);
+}
+
+const char *mm_auth_password_text(const struct mm_auth *auth)
+{
+    return auth->is_apop || auth->is_scram ? NULL : auth->password;
 }
 
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
@@ -170,6 +225,7 @@ enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
         return MM_AUTH_REFUSED;
     }
     memcpy(auth->password, password.data, password.size);
+    auth->password[password.size] = '\0';
     auth->password_size = password.size;
     auth->is_apop = false;
     return start_check(auth);
@@ -187,8 +243,6 @@ enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
     auth->is_apop = true;
     return start_check(auth);
 }
-
-/* ---- SASL ---------------------------------------------------------------- */
 
 static enum mm_auth_verdict challenge_with(struct mm_auth *auth,
                                            const char *text)
@@ -238,9 +292,6 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
                                         struct mm_span data)
 {
     uint8_t random[18];
-    struct mm_scram_verifier verifier;
-    struct mm_store_user user;
-    bool is_known = false;
     enum mailmod_error error = mm_random(random, sizeof random);
 
     if (error != MAILMOD_OK) {
@@ -252,17 +303,12 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
         return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
                                              : MM_AUTH_SYNTAX;
     }
+    auth->is_scram = true;
     settle_user_name(auth);
-    error = find_user(auth, &user, &verifier, &is_known);
-    if (error == MAILMOD_OK) {
-        auth->mailbox_id = user.mailbox_id; /* 0: a decoy */
-        mm_buf_clear(&auth->challenge);
-        error = mm_scram_server_challenge(&auth->scram, &verifier,
-                                          &auth->challenge);
+    if (auth->on_ask != NULL && auth->on_ask(auth)) {
+        return MM_AUTH_WAIT;
     }
-    mm_secret_clear(&user, sizeof user);
-    mm_secret_clear(&verifier, sizeof verifier);
-    return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
+    return scram_challenge(auth);
 }
 
 static enum mm_auth_verdict scram_final(struct mm_auth *auth,

@@ -28,6 +28,10 @@ struct mm_auth {
     struct mm_store *store;
     const struct mm_config *config;
     void (*on_done)(struct mm_auth *auth, enum mm_auth_verdict verdict);
+    /* The name (and the password, where the mechanism shows it) is known and
+     * nothing is checked yet: true when somebody else decides first and
+     * mm_auth_decide comes. NULL: nobody. */
+    bool (*on_ask)(struct mm_auth *auth);
 
     enum mm_sasl_mechanism mechanism;
     unsigned step;
@@ -40,10 +44,12 @@ struct mm_auth {
     struct mm_job job;
     bool is_busy;
     bool is_apop;
+    bool is_scram;
     char password[MM_LIMIT_PASSWORD + 1];
     size_t password_size;
     char stamp[256];
     uint8_t digest[MM_MD5_SIZE];
+    bool is_vouched;
     enum mm_auth_verdict verdict;
 };
 
@@ -61,6 +67,13 @@ enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth,
 /* USER and PASS. */
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
                                       struct mm_span password);
+enum mm_auth_decision { MM_AUTH_CHECK, MM_AUTH_VOUCH, MM_AUTH_REFUSE };
+/* What came of on_ask: check as usual, the host vouches for the user (whose
+ * mailbox is made if need be), or refuse. */
+enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
+                                    enum mm_auth_decision decision);
+/* NULL where the mechanism does not show it. Only inside on_ask. */
+const char *mm_auth_password_text(const struct mm_auth *auth);
 /* RFC 1939 7: MD5 over the stamp and the password. */
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
                                   struct mm_span stamp, struct mm_span digest);

@@ -7,6 +7,9 @@
  */
 #include "server/directory.h"
 
+#include "crypto/scram.h"
+#include "platform/random.h"
+
 #include <string.h>
 
 #define POSTMASTER "postmaster"
@@ -102,6 +105,61 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     if (error == MAILMOD_ERROR_NOT_FOUND &&
         config->local.catch_all[0] != '\0') {
         error = find_name(store, config->local.catch_all, mailbox_id_out);
+    }
+    return error;
+}
+
+struct ensure_job {
+    struct mm_store_job job;
+    struct mm_store_user user;
+};
+
+static enum mailmod_error run_ensure(struct mm_store_job *job,
+                                     struct mm_store_transaction *transaction)
+{
+    return mm_store_add_user(
+        transaction, &MM_LIST_OBJECT(job, struct ensure_job, job)->user);
+}
+
+/* The verifier of a password that nobody knows. */
+static enum mailmod_error lock_out(struct mm_store_user *user)
+{
+    uint8_t random[MM_SHA256_SIZE];
+    struct mm_scram_verifier verifier;
+    enum mailmod_error error = mm_random(random, sizeof random);
+
+    if (error == MAILMOD_OK) {
+        error = mm_scram_verifier_decoy(&verifier, mm_span_cstr(user->name),
+                                        random);
+    }
+    if (error == MAILMOD_OK) {
+        memcpy(user->salt, verifier.salt, sizeof user->salt);
+        user->iterations = verifier.iterations;
+        memcpy(user->stored_key, verifier.stored_key, sizeof user->stored_key);
+        memcpy(user->server_key, verifier.server_key, sizeof user->server_key);
+    }
+    return error;
+}
+
+enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
+                                       uint64_t *mailbox_id_out)
+{
+    struct ensure_job job = {.job.run = run_ensure};
+    enum mailmod_error error = find_name(store, name, mailbox_id_out);
+
+    if (error != MAILMOD_ERROR_NOT_FOUND) {
+        return error;
+    }
+    if (!mm_span_copy(mm_span_cstr(name), job.user.name,
+                      sizeof job.user.name)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    error = lock_out(&job.user);
+    if (error == MAILMOD_OK) {
+        error = mm_store_run(store, &job.job);
+    }
+    if (error == MAILMOD_OK || error == MAILMOD_ERROR_EXISTS) {
+        error = find_name(store, name, mailbox_id_out);
     }
     return error;
 }

@@ -20,6 +20,11 @@ MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
                                               const struct mm_config *config,
                                               const struct mm_address *address,
                                               uint64_t *mailbox_id_out);
+/* The mailbox of a user name, made with the user when there is none; nobody
+ * can log in as a user made so until a password is set. thread: worker */
+MM_CHECK enum mailmod_error mm_directory_ensure(struct mm_store *store,
+                                                const char *name,
+                                                uint64_t *mailbox_id_out);
 /* Whether the login `user` may send as `address`: its own name in a local
  * domain, plus part allowed. */
 bool mm_directory_owns(const struct mm_config *config, const char *user,

@@ -155,8 +155,6 @@ void mm_incoming_abandon(struct mm_incoming **incoming_in)
     }
 }
 
-/* ---- envelope ------------------------------------------------------------ */
-
 enum mailmod_error mm_incoming_add_local(struct mm_incoming *incoming,
                                          uint64_t mailbox_id)
 {
@@ -239,8 +237,6 @@ unsigned mm_incoming_received_count(const struct mm_incoming *incoming)
     return incoming->scan.received_count;
 }
 
-/* ---- body ---------------------------------------------------------------- */
-
 enum mailmod_error mm_incoming_stamp(struct mm_incoming *incoming,
                                      struct mm_span header)
 {
@@ -299,9 +295,6 @@ void mm_incoming_finish(struct mm_incoming *incoming, bool has_8bit)
         submit(incoming, WORK_FINISH);
     }
 }
-
-/* ---- the writer's side -----------------------------------------------------
- */
 
 static enum mailmod_error
 put_recipients(struct mm_incoming *incoming,
@@ -405,9 +398,6 @@ static void on_written(struct mm_store_job *job, enum mailmod_error error)
     incoming->job_error = error;
     mm_loop_post(incoming->options.loop, &incoming->task);
 }
-
-/* ---- back on the loop ------------------------------------------------------
- */
 
 static void settle_chunk(struct mm_incoming *incoming)
 {

@@ -35,13 +35,15 @@ struct pop3_session {
 
     size_t row; /* inside LIST and UIDL */
     bool is_uidl;
-    size_t reading; /* index of the message inside RETR and TOP */
+    size_t reading;  /* index of the message inside RETR and TOP */
     bool is_opening; /* the first piece decides between +OK and -ERR */
     unsigned piece_number;
     size_t piece_used;
     struct mm_buf piece;
 
-    enum pop3_work work; /* a job is out */
+    bool is_asking_login;   /* the host decides about a login */
+    bool is_served_by_host; /* the message going out is the host's */
+    enum pop3_work work;    /* a job is out */
     struct mm_job job;
     struct mm_task removal_task;
     struct mm_mailbox_removal removal;
@@ -78,9 +80,6 @@ static void start_work(struct pop3_session *pop3, enum pop3_work work)
     pop3->work = work;
     pop3->base.in_work++;
 }
-
-/* ---- jobs -------------------------------------------------------------------
- */
 
 static void run_job(struct mm_job *job)
 {
@@ -236,17 +235,19 @@ static void on_removed(struct mm_mailbox_removal *removal,
     mm_loop_post(pop3->base.loop, &pop3->removal_task);
 }
 
-/* ---- logins
- * ------------------------------------------------------------------ */
+static void log_refused(const struct pop3_session *pop3)
+{
+    MM_LOG(session_log(pop3), MM_LOG_WARNING, "pop3", "login refused",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("user", pop3->auth.user_name),
+           MM_TEXT("peer", pop3->base.peer_text));
+}
 
 static void login_refused(struct pop3_session *pop3)
 {
     const struct mm_config *config = mm_session_config(&pop3->base);
 
-    MM_LOG(session_log(pop3), MM_LOG_WARNING, "pop3", "login refused",
-           MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("user", pop3->auth.user_name),
-           MM_TEXT("peer", pop3->base.peer_text));
+    log_refused(pop3);
     answer_error(pop3, "AUTH", "user name or password is wrong");
     if (++pop3->base.login_failures >= config->pop3.login_failures_max) {
         mm_session_end(&pop3->base);
@@ -284,6 +285,47 @@ static void use_verdict(struct pop3_session *pop3, enum mm_auth_verdict verdict)
     }
 }
 
+/* The login's name is known: true when the host is asked first. A question
+ * that cannot be put refuses, for the host may be all that guards. */
+static bool on_auth_ask(struct mm_auth *auth)
+{
+    struct pop3_session *pop3 = MM_LIST_OBJECT(auth, struct pop3_session, auth);
+    struct mm_request_facts facts = {.user = auth->user_name,
+                                     .password = mm_auth_password_text(auth)};
+
+    if (mm_session_ask(&pop3->base, MM_MOMENT_POP3_LOGIN, &facts) ==
+        MM_ASK_NOBODY) {
+        return false;
+    }
+    pop3->is_asking_login = true;
+    return true;
+}
+
+/* The host's verdict about a login is there. */
+static void settle_login(struct pop3_session *pop3)
+{
+    struct mm_request *request = pop3->base.request;
+    enum mm_verdict verdict = request != NULL ? mm_request_verdict(request)
+                                              : MM_VERDICT_REJECT_FOR_NOW;
+
+    pop3->is_asking_login = false;
+    pop3->base.in_work--;
+    if (verdict == MM_VERDICT_REJECT || verdict == MM_VERDICT_REJECT_FOR_NOW) {
+        (void)mm_auth_decide(&pop3->auth, MM_AUTH_REFUSE);
+        log_refused(pop3);
+        answer_error(pop3, verdict == MM_VERDICT_REJECT ? "AUTH" : "SYS/TEMP",
+                     request != NULL && mm_request_reply(request) != NULL
+                         ? mm_request_reply(request)->text
+                         : "try again later");
+        mm_session_forget_request(&pop3->base);
+        return;
+    }
+    mm_session_forget_request(&pop3->base);
+    use_verdict(pop3, mm_auth_decide(&pop3->auth, verdict == MM_VERDICT_TAKEN
+                                                      ? MM_AUTH_VOUCH
+                                                      : MM_AUTH_CHECK));
+}
+
 static void on_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
 {
     struct pop3_session *pop3 = MM_LIST_OBJECT(auth, struct pop3_session, auth);
@@ -293,9 +335,6 @@ static void on_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
         mm_session_pump(&pop3->base);
     }
 }
-
-/* ---- the listing
- * ---------------------------------------------------------------- */
 
 static bool is_deleted(const struct pop3_session *pop3, size_t index)
 {
@@ -375,8 +414,54 @@ static bool give_rows(struct pop3_session *pop3)
     return true;
 }
 
-/* ---- messages
- * --------------------------------------------------------------------- */
+/* Asks about one message. True: go on as without the host; else it is
+ * answered, or will be. */
+static bool ask_about(struct pop3_session *pop3, enum mm_moment moment,
+                      size_t index)
+{
+    char unique_id[MM_UNIQUE_ID_MAX];
+    struct mm_request_facts facts = {.user = pop3->auth.user_name,
+                                     .message = unique_id,
+                                     .number = index + 1};
+    const struct mm_reply *reply;
+
+    mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
+    switch (mm_session_ask(&pop3->base, moment, &facts)) {
+    case MM_ASK_NOBODY:
+        return true;
+    case MM_ASK_WAIT:
+        return false;
+    case MM_ASK_SETTLED:
+        break;
+    }
+    if (pop3->base.request != NULL &&
+        mm_request_verdict(pop3->base.request) == MM_VERDICT_ACCEPT) {
+        mm_session_forget_request(&pop3->base);
+        return true;
+    }
+    if (pop3->base.request != NULL &&
+        mm_request_verdict(pop3->base.request) == MM_VERDICT_TAKEN) {
+        pop3->is_served_by_host = moment == MM_MOMENT_POP3_RETRIEVE;
+        pop3->piece_used = 0;
+        answer(pop3, NULL);
+    } else {
+        reply = pop3->base.request != NULL
+                    ? mm_request_reply(pop3->base.request)
+                    : NULL;
+        answer_error(
+            pop3, reply != NULL && reply->code >= 500 ? "SYS/PERM" : "SYS/TEMP",
+            reply != NULL ? reply->text : "try again later");
+    }
+    if (!pop3->is_served_by_host) {
+        mm_session_forget_request(&pop3->base);
+    }
+    return false;
+}
+
+static bool is_asking(const struct pop3_session *pop3)
+{
+    return pop3->base.request != NULL && !pop3->is_served_by_host;
+}
 
 /* The first piece is read before +OK is said, so that a message that cannot
  * be read at all is an error and not a broken connection: see open_done. */
@@ -385,7 +470,8 @@ static void handle_retr(struct pop3_session *pop3,
 {
     size_t index;
 
-    if (!find_message(pop3, info->number, &index)) {
+    if (!find_message(pop3, info->number, &index) ||
+        !ask_about(pop3, MM_MOMENT_POP3_RETRIEVE, index)) {
         return;
     }
     pop3->reading = index;
@@ -398,12 +484,33 @@ static void handle_retr(struct pop3_session *pop3,
     }
 }
 
+/* The host's own text, from its request. */
+static bool give_written(struct pop3_session *pop3)
+{
+    struct mm_span rest =
+        mm_span_from(mm_request_written(pop3->base.request), pop3->piece_used);
+    size_t used = 0;
+
+    if (rest.size > 0 && mm_pop3d_wants_body(pop3->engine)) {
+        used = mm_pop3d_body(pop3->engine, rest.data, rest.size);
+        pop3->piece_used += used;
+        return used > 0;
+    }
+    pop3->is_served_by_host = false;
+    mm_session_forget_request(&pop3->base);
+    mm_pop3d_body_end(pop3->engine);
+    return true;
+}
+
 /* Moves octets from the piece to the engine, and fetches the next piece. */
 static bool give_body(struct pop3_session *pop3)
 {
     struct mm_span piece =
         mm_span_from(mm_buf_span(&pop3->piece), pop3->piece_used);
 
+    if (pop3->is_served_by_host) {
+        return give_written(pop3);
+    }
     if (!mm_pop3d_wants_body(pop3->engine)) {
         mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
         return true;
@@ -426,7 +533,8 @@ static void handle_dele(struct pop3_session *pop3,
 {
     size_t index;
 
-    if (find_message(pop3, info->number, &index)) {
+    if (find_message(pop3, info->number, &index) &&
+        ask_about(pop3, MM_MOMENT_POP3_DELETE, index)) {
         pop3->deleted[index / 8] |= (uint8_t)(1u << (index % 8));
         pop3->deleted_count++;
         pop3->deleted_octets += mm_mailbox_entry(pop3->mailbox, index)->size;
@@ -470,9 +578,6 @@ static void handle_update(struct pop3_session *pop3)
     start_work(pop3, WORK_UPDATE);
     mm_mailbox_remove(pop3->mailbox, &pop3->removal);
 }
-
-/* ---- events
- * ------------------------------------------------------------------------- */
 
 static void handle_stls(struct pop3_session *pop3)
 {
@@ -580,9 +685,6 @@ static bool handle_event(struct pop3_session *pop3, enum mm_pop3d_event event,
     return true;
 }
 
-/* ---- the protocol's table
- * -------------------------------------------------------------- */
-
 static struct mm_session *open_pop3(void)
 {
     struct pop3_session *pop3 = mm_alloc(sizeof *pop3);
@@ -625,6 +727,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     mm_auth_init(&pop3->auth, session->loop, session->server->workers,
                  session->server->store, config, on_auth_done);
     mm_buf_init(&pop3->piece, 2 * MM_LIMIT_CHUNK);
+    pop3->auth.on_ask = on_auth_ask;
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
@@ -661,10 +764,16 @@ static bool step_pop3(struct mm_session *session)
     struct pop3_session *pop3 = as_pop3(session);
     struct mm_pop3d_info info;
 
+    if (pop3->is_asking_login &&
+        (session->request == NULL || mm_request_is_settled(session->request))) {
+        settle_login(pop3);
+        return true;
+    }
     if (session->in_work > 0) {
         return false;
     }
-    return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info);
+    return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info) &&
+           !is_asking(pop3);
 }
 
 static struct mm_span output_pop3(struct mm_session *session)
@@ -690,7 +799,8 @@ static uint64_t progress_pop3(struct mm_session *session)
 static uint64_t wait_ms_pop3(struct mm_session *session)
 {
     /* A client that is slow to read is the connection's write time-out. */
-    if (session->in_work > 0 || output_pop3(session).size > 0) {
+    if (session->in_work > 0 || session->request != NULL ||
+        output_pop3(session).size > 0) {
         return 0;
     }
     return mm_session_config(session)->pop3.idle_ms;
@@ -718,6 +828,10 @@ static void detach_pop3(struct mm_session *session)
 {
     struct pop3_session *pop3 = as_pop3(session);
 
+    if (pop3->is_asking_login) {
+        pop3->is_asking_login = false;
+        session->in_work--;
+    }
     /* The lock goes at once; a job that still reads the mailbox keeps it. */
     if (pop3->work == WORK_NONE) {
         mm_mailbox_close(&pop3->mailbox);

@@ -100,9 +100,6 @@ static void let_go(struct mm_request *request)
     }
 }
 
-/* ---- tasks on the loop
- * ------------------------------------------------------- */
-
 static void run_settled(struct mm_task *task)
 {
     struct mm_request *request =
@@ -145,9 +142,6 @@ static void post(struct mm_request *request, struct mm_task *task)
     atomic_fetch_add(&request->owners, 1);
     mm_loop_post(request->loop, task);
 }
-
-/* ---- the session's side
- * --------------------------------------------------------- */
 
 enum mailmod_error mm_request_new(struct mm_request **request_out,
                                   struct mm_loop *loop,
@@ -279,9 +273,6 @@ void mm_request_offer_end(struct mm_request *request)
     mm_condition_broadcast(request->condition);
     mm_mutex_unlock(request->mutex);
 }
-
-/* ---- the host's side
- * ---------------------------------------------------------------- */
 
 const struct mm_request_facts *
 mm_request_facts(const struct mm_request *request)

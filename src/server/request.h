@@ -1,4 +1,4 @@
-/* thread: both; each function says which
+/* thread: any (each function says which)
  * request.h - one question to the host, shared by a session and the thread on
  * which the host thinks about it.
  *
@@ -59,9 +59,6 @@ struct mm_request_handler {
     void (*on_room)(void *context);       /* mm_request_offer has room again */
 };
 
-/* ---- thread: loop ---------------------------------------------------------
- */
-
 MM_CHECK enum mailmod_error
 mm_request_new(struct mm_request **request_out, struct mm_loop *loop,
                const struct mm_request_facts *facts,
@@ -83,9 +80,6 @@ struct mm_span mm_request_written(const struct mm_request *request);
 /* Body octets for the host; returns how many had room. */
 size_t mm_request_offer(struct mm_request *request, struct mm_span data);
 void mm_request_offer_end(struct mm_request *request);
-
-/* ---- thread: the host's -----------------------------------------------------
- */
 
 const struct mm_request_facts *
 mm_request_facts(const struct mm_request *request);

@@ -253,9 +253,6 @@ void mm_server_cut(struct mm_server *server)
     }
 }
 
-/* ---- what sessions call ----------------------------------------------------
- */
-
 static bool count_in(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer)
 {

@@ -7,6 +7,7 @@
 #define MM_SERVER_SERVER_H
 
 #include "mailbox/mailbox.h"
+#include "server/request.h"
 #include "server/settings.h"
 
 struct mm_server;
@@ -22,6 +23,7 @@ struct mm_server_options {
     /* Something new is in the queue. thread: any, cheap. */
     void (*wake)(void *wake_context);
     void *wake_context;
+    struct mm_hooks hooks; /* moments 0: the host is never asked */
 };
 
 MM_CHECK enum mailmod_error

@@ -42,9 +42,6 @@ bool mm_session_is_tls(const struct mm_session *session)
     return session->conn != NULL && mm_conn_is_tls(session->conn);
 }
 
-/* ---- pumping ----------------------------------------------------------------
- */
-
 static void flush_output(struct mm_session *session)
 {
     while (session->conn != NULL) {
@@ -170,8 +167,80 @@ bool mm_session_job_done(struct mm_session *session)
     return session->conn != NULL;
 }
 
-/* ---- the connection's events ------------------------------------------------
- */
+static void on_settled(void *context)
+{
+    mm_session_pump(context);
+}
+
+static void on_wants_body(void *context)
+{
+    struct mm_session *session = context;
+
+    if (session->protocol->wants_body != NULL) {
+        session->protocol->wants_body(session);
+        mm_session_pump(session);
+    }
+}
+
+static const struct mm_request_handler request_handler = {
+    .on_settled = on_settled,
+    .on_wants_body = on_wants_body,
+    .on_room = on_settled,
+};
+
+bool mm_session_is_hooked(const struct mm_session *session,
+                          enum mm_moment moment)
+{
+    return (session->server->options.hooks.moments & moment) != 0;
+}
+
+enum mailmod_error mm_session_prepare_request(struct mm_session *session,
+                                              struct mm_request_facts *facts)
+{
+    facts->peer = session->peer;
+    facts->socket = mm_conn_socket(session->conn);
+    facts->is_tls = mm_session_is_tls(session);
+    facts->written_max = MM_LIMIT_REPLY;
+    if (facts->moment == MM_MOMENT_POP3_RETRIEVE) {
+        facts->written_max =
+            (size_t)mm_session_config(session)->smtp.message_size_max;
+    }
+    session->is_asked = false;
+    return mm_request_new(&session->request, session->loop, facts,
+                          &request_handler, session);
+}
+
+enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
+                           struct mm_request_facts *facts)
+{
+    if (!mm_session_is_hooked(session, moment)) {
+        return MM_ASK_NOBODY;
+    }
+    if (session->request == NULL && facts != NULL) {
+        facts->moment = moment;
+        if (mm_session_prepare_request(session, facts) != MAILMOD_OK) {
+            return MM_ASK_SETTLED;
+        }
+    }
+    if (session->request != NULL && !session->is_asked) {
+        session->is_asked = true;
+        if (mm_request_ask(session->request, &session->server->options.hooks) !=
+            MAILMOD_OK) {
+            mm_request_leave(&session->request);
+        }
+    }
+    if (session->request == NULL) {
+        return MM_ASK_SETTLED;
+    }
+    return mm_request_is_settled(session->request) ? MM_ASK_SETTLED
+                                                   : MM_ASK_WAIT;
+}
+
+void mm_session_forget_request(struct mm_session *session)
+{
+    mm_request_leave(&session->request);
+    session->is_asked = false;
+}
 
 static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
                        size_t size)
@@ -232,6 +301,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     session->conn = NULL;
     mm_timer_cancel(&session->timer);
     mm_timer_cancel(&session->life_timer);
+    mm_session_forget_request(session);
     session->protocol->detach(session);
     if (session->in_work == 0) {
         free_session(session);
@@ -284,9 +354,6 @@ void mm_session_start_tls(struct mm_session *session)
         mm_session_abort(session);
     }
 }
-
-/* ---- the beginning
- * ----------------------------------------------------------- */
 
 /* A connection over the limit: one line where the protocol allows it (not
  * before an implicit handshake), then the end. */

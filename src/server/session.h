@@ -30,6 +30,8 @@ struct mm_session_protocol {
     void (*close)(struct mm_session *session, bool is_timeout);
     /* Between two commands with nothing open. */
     bool (*is_idle)(struct mm_session *session);
+    /* The host begins to read the body (SMTP); NULL: it cannot. */
+    void (*wants_body)(struct mm_session *session);
     /* The connection is gone: gives back what needs no waiting. */
     void (*detach)(struct mm_session *session);
     /* Frees the rest; nothing is in work any more. */
@@ -54,7 +56,9 @@ struct mm_session {
     uint64_t timer_wait_ms;
     unsigned in_work; /* jobs that will come back */
     unsigned login_failures;
-    bool is_stalled; /* input was left with the connection */
+    struct mm_request *request; /* a question to the host; NULL: none */
+    bool is_asked;              /* the host has it */
+    bool is_stalled;            /* input was left with the connection */
     bool is_pumping;
     bool wants_pump;  /* something came while pumping */
     bool is_in_tls;   /* a handshake runs */
@@ -72,6 +76,25 @@ void mm_session_pump(struct mm_session *session);
 /* A job that was counted in `in_work` came back; false when the session is
  * gone meanwhile (and now freed): the caller must not touch it. */
 bool mm_session_job_done(struct mm_session *session);
+enum mm_ask {
+    MM_ASK_NOBODY, /* the host is not asked at this moment: go on */
+    MM_ASK_WAIT,
+    MM_ASK_SETTLED /* session->request has the verdict */
+};
+bool mm_session_is_hooked(const struct mm_session *session,
+                          enum mm_moment moment);
+/* Makes session->request; the peer's facts are filled in here. */
+MM_CHECK enum mailmod_error
+mm_session_prepare_request(struct mm_session *session,
+                           struct mm_request_facts *facts);
+/* Asks the host at a moment, or tells how the question stands: to be called for
+ * the pending event again and again until it is settled. A question that cannot
+ * be put is settled as a rejection for now by MM_ASK_SETTLED with a NULL
+ * request. `facts` may be NULL when the request was prepared. */
+enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
+                           struct mm_request_facts *facts);
+/* The verdict has been used. */
+void mm_session_forget_request(struct mm_session *session);
 /* Flush, then the handshake with the service's context. */
 void mm_session_start_tls(struct mm_session *session);
 /* Close when the output is out. */

@@ -41,9 +41,6 @@ static void close_read(struct reading *reading)
     mm_reader_put(reading->store, reading->reader);
 }
 
-/* ---- users
- * ----------------------------------------------------------------------- */
-
 static void copy_octets(sqlite3_stmt *statement, int column, void *octets_out,
                         size_t size)
 {
@@ -111,9 +108,6 @@ enum mailmod_error mm_store_each_user(
     mm_secret_clear(&user, sizeof user);
     return error;
 }
-
-/* ---- mailboxes
- * ---------------------------------------------------------------------- */
 
 static enum mailmod_error grow(struct mm_store_entry **entries,
                                size_t *capacity)
@@ -197,9 +191,6 @@ enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
     return error;
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------- */
-
 enum mailmod_error mm_store_find_message(struct mm_store *store,
                                          uint64_t message_id,
                                          struct mm_store_message *message_out)
@@ -274,9 +265,6 @@ enum mailmod_error mm_store_read_chunk(struct mm_store *store,
     close_read(&reading);
     return is_missing ? judge_missing(store, message_id, number) : error;
 }
-
-/* ---- the queue
- * -------------------------------------------------------------------------- */
 
 void mm_row_recipient(sqlite3_stmt *statement, int first,
                       struct mm_store_recipient *recipient_out)
@@ -396,9 +384,6 @@ enum mailmod_error mm_store_each_recipient(
     close_read(&reading);
     return error;
 }
-
-/* ---- the store itself
- * ---------------------------------------------------------------------- */
 
 /* data_version is a connection's own view of the others' changes, so one
  * connection answers always. */

@@ -46,13 +46,22 @@ static enum mailmod_error open_reader(struct mm_store *store,
     return MAILMOD_OK;
 }
 
+/* A job's run may read too (reports quote the original): in memory mode the
+ * writer holds the lock already. */
+static bool is_writing(const struct mm_store *store)
+{
+    return store->thread != NULL && mm_thread_is_current(store->thread);
+}
+
 enum mailmod_error mm_reader_take(struct mm_store *store,
                                   struct mm_connection **reader_out)
 {
     bool may_open;
 
     if (store->is_memory) {
-        mm_mutex_lock(store->write_mutex);
+        if (!is_writing(store)) {
+            mm_mutex_lock(store->write_mutex);
+        }
         *reader_out = &store->writer;
         return MAILMOD_OK;
     }
@@ -65,7 +74,9 @@ enum mailmod_error mm_reader_take(struct mm_store *store,
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
 {
     if (store->is_memory) {
-        mm_mutex_unlock(store->write_mutex);
+        if (!is_writing(store)) {
+            mm_mutex_unlock(store->write_mutex);
+        }
         return;
     }
     mm_mutex_lock(store->reader_mutex);

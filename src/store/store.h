@@ -62,8 +62,6 @@ uint64_t mm_store_new_message_id(struct mm_store *store);
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX]);
 bool mm_message_id_parse(struct mm_span text, uint64_t *id_out);
 
-/* ---- writing --------------------------------------------------------- */
-
 struct mm_store_job {
     struct mm_list node;
     /* thread: writer. */
@@ -175,8 +173,6 @@ MM_CHECK enum mailmod_error
 mm_store_reroute(struct mm_store_transaction *transaction,
                  const char *destination);
 
-/* ---- users ----------------------------------------------------------- */
-
 struct mm_store_user {
     char name[MM_STORE_USER_MAX]; /* "alice", or "alice@example.org" when the
                                      user exists in that domain alone; lower
@@ -200,8 +196,6 @@ mm_store_change_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error
 mm_store_remove_user(struct mm_store_transaction *transaction,
                      const char *name);
-
-/* ---- reading --------------------------------------------------------- */
 
 MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
                                                const char *name,

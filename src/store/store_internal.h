@@ -122,7 +122,6 @@ struct mm_store_transaction {
     struct mm_connection *connection;
 };
 
-/* ---- connection.c ---- */
 enum mailmod_error mm_sql_error(int result);
 MM_CHECK enum mailmod_error mm_connection_open(struct mm_connection *connection,
                                                const struct mm_store *store,
@@ -145,23 +144,19 @@ void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size);
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
-/* ---- schema.c ---- */
 MM_CHECK enum mailmod_error mm_schema_settle(struct mm_store *store,
                                              bool creates,
                                              struct mm_buf *reason_out);
 
-/* ---- writer.c ---- */
 MM_CHECK enum mailmod_error mm_writer_start(struct mm_store *store);
 void mm_writer_stop(struct mm_store *store);
 
-/* ---- reader.c ---- */
 /* A connection for reading, given back with mm_reader_put. */
 MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
                                            struct mm_connection **reader_out);
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
 void mm_readers_close(struct mm_store *store);
 
-/* ---- write_message.c ---- */
 MM_CHECK enum mailmod_error
 mm_store_unrefer(struct mm_store_transaction *transaction, uint64_t message_id);
 

@@ -168,9 +168,6 @@ enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
                                : error;
 }
 
-/* ---- mailbox entries
- * -------------------------------------------------------------- */
-
 static enum mailmod_error next_number(struct mm_connection *connection,
                                       uint64_t mailbox_id, int64_t *number_out)
 {

@@ -100,9 +100,6 @@ mm_store_remove_recipient(struct mm_store_transaction *transaction,
                                : error;
 }
 
-/* ---- an operator's actions
- * ------------------------------------------------------ */
-
 struct key {
     uint64_t message_id;
     unsigned number;
@@ -190,9 +187,6 @@ enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
     }
     return MAILMOD_ERROR_ARGUMENT;
 }
-
-/* ---- routing
- * ------------------------------------------------------------------------ */
 
 static enum mailmod_error set_destination(struct mm_connection *connection,
                                           const struct key *key,

@@ -219,9 +219,6 @@ void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
     }
 }
 
-/* ---- waiting for one job
- * ------------------------------------------------------ */
-
 struct waiter {
     struct mm_store_job job;
     struct mm_store_job *inner;

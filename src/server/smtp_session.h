@@ -1,0 +1,51 @@
+/* thread: loop (the session's)
+ * smtp_session.h - one SMTP session, shared by its two files: smtp_session.c
+ * (logins, events, the protocol's table) and smtp_transaction.c (MAIL to the
+ * end of data). */
+#ifndef MM_SERVER_SMTP_SESSION_H
+#define MM_SERVER_SMTP_SESSION_H
+
+#include "server/incoming.h"
+#include "server/policy.h"
+#include "server/session.h"
+
+struct mm_smtp_session {
+    struct mm_session base;
+    struct mm_smtpd *engine;
+    struct mm_auth auth;
+    bool is_logged_in;
+    char user[MM_STORE_USER_MAX];
+    char helo_name[MM_LIMIT_DOMAIN + 1];
+    bool is_extended;
+    struct mm_incoming *incoming;
+    char first_recipient[MM_ADDRESS_TEXT_MAX];
+    size_t body_used;    /* of the pending BODY event: stored */
+    size_t body_offered; /* and given to the host */
+    enum mailmod_error body_error;
+    bool host_reads; /* the body goes to the host, too */
+    unsigned message_count;
+    bool is_waiting; /* the pending event waits for a job */
+    bool is_blocked; /* ... or for the host */
+};
+
+struct mm_smtp_session *mm_smtp_session(struct mm_session *session);
+const struct mm_log *mm_smtp_log(const struct mm_smtp_session *smtp);
+struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp);
+void mm_smtp_answer(struct mm_smtp_session *smtp, const struct mm_reply *reply);
+void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id);
+
+void mm_smtp_drop_message(struct mm_smtp_session *smtp);
+void mm_smtp_mail(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info);
+void mm_smtp_rcpt(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info);
+/* False: nothing more to do until the host, its room or the store answers. */
+bool mm_smtp_data(struct mm_smtp_session *smtp);
+bool mm_smtp_body(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info);
+bool mm_smtp_end(struct mm_smtp_session *smtp,
+                 const struct mm_smtpd_info *info);
+/* The host began to read before it gave its verdict. */
+void mm_smtp_wants_body(struct mm_session *session);
+
+#endif

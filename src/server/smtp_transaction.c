@@ -1,0 +1,417 @@
+/* smtp_transaction.c - one mail transaction: MAIL, RCPT, body, end.
+ *
+ * Promises: 250 to the end of data is said when mm_incoming_finish was answered
+ * OK, never before; a refusal for our own reasons is 4xx and keeps nothing; an
+ * unknown local user is refused at RCPT; a host that is asked decides before
+ * 354, or after it has read the body, and what it has not read by then is still
+ * taken from the peer.
+ * Thread: the session's loop. RFC 5321 3.3, 4.1.1.4, 6.1; RFC 6409. */
+#include "server/smtp_session.h"
+
+#include "base/mem.h"
+#include "server/directory.h"
+#include "server/server_internal.h"
+
+#include <string.h>
+
+#define STAMP_MAX 2048
+
+/* The reply for a failure of ours: always temporary, nothing is lost. */
+static enum mm_reply_id reply_for(enum mailmod_error error)
+{
+    return error == MAILMOD_ERROR_STORAGE_FULL ? MM_REPLY_STORAGE_FULL
+                                               : MM_REPLY_LOCAL_ERROR;
+}
+
+void mm_smtp_drop_message(struct mm_smtp_session *smtp)
+{
+    mm_incoming_abandon(&smtp->incoming);
+    mm_session_forget_request(&smtp->base);
+    smtp->body_error = MAILMOD_OK;
+    smtp->body_used = 0;
+    smtp->body_offered = 0;
+    smtp->host_reads = false;
+}
+
+static void on_room(void *context)
+{
+    struct mm_smtp_session *smtp = context;
+
+    smtp->is_waiting = false;
+    mm_session_pump(&smtp->base);
+}
+
+static void log_accepted(const struct mm_smtp_session *smtp)
+{
+    MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message accepted",
+           MM_TEXT("session", smtp->base.identifier),
+           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
+           MM_TEXT("from", mm_incoming_reverse_path(smtp->incoming)),
+           MM_NUMBER("recipients",
+                     (int64_t)mm_incoming_recipient_count(smtp->incoming)),
+           MM_NUMBER("size", (int64_t)mm_incoming_size(smtp->incoming)));
+}
+
+static void answer_accepted(struct mm_smtp_session *smtp)
+{
+    char text[64];
+    struct mm_buf words;
+    struct mm_reply reply = {250, "2.6.0", text};
+
+    mm_buf_init(&words, sizeof text - 1);
+    (void)mm_buf_appendf(&words, "message accepted as %s",
+                         mm_incoming_identifier(smtp->incoming));
+    if (mm_span_copy(mm_buf_span(&words), text, sizeof text)) {
+        mm_smtp_answer(smtp, &reply);
+    } else {
+        mm_smtp_answer_id(smtp, MM_REPLY_MESSAGE_ACCEPTED);
+    }
+    mm_buf_fini(&words);
+}
+
+static void on_finished(void *context, enum mailmod_error error)
+{
+    struct mm_smtp_session *smtp = context;
+
+    smtp->is_waiting = false;
+    if (error == MAILMOD_OK) {
+        log_accepted(smtp);
+        answer_accepted(smtp);
+        smtp->message_count++;
+    } else {
+        MM_LOG(mm_smtp_log(smtp), MM_LOG_ERROR, "smtp", "message not stored",
+               MM_TEXT("session", smtp->base.identifier),
+               MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
+               MM_TEXT("error", mm_error_name(error)));
+        mm_smtp_answer_id(smtp, reply_for(error));
+    }
+    mm_smtp_drop_message(smtp);
+    mm_session_pump(&smtp->base);
+}
+
+/* The question before 354 collects its recipients from here on. */
+static bool prepare_question(struct mm_smtp_session *smtp)
+{
+    struct mm_request_facts facts = {
+        .moment = MM_MOMENT_SMTP_MESSAGE,
+        .user = smtp->is_logged_in ? smtp->user : NULL,
+        .reverse_path = mm_incoming_reverse_path(smtp->incoming),
+        .message = mm_incoming_identifier(smtp->incoming)};
+
+    return !mm_session_is_hooked(&smtp->base, MM_MOMENT_SMTP_MESSAGE) ||
+           mm_session_prepare_request(&smtp->base, &facts) == MAILMOD_OK;
+}
+
+void mm_smtp_mail(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info)
+{
+    const struct mm_config *config = mm_session_config(&smtp->base);
+    struct mm_server *server = smtp->base.server;
+    struct mm_policy_facts facts = mm_smtp_facts(smtp);
+    const struct mm_reply *refusal = mm_policy_check_sender(&facts, info->path);
+    struct mm_incoming_options options = {
+        .loop = smtp->base.loop,
+        .store = server->store,
+        .lifetime_ms = config->queue.lifetime_ms,
+        .on_room = on_room,
+        .on_finished = on_finished,
+        .context = smtp,
+        .wake = server->options.wake,
+        .wake_context = server->options.wake_context,
+        .live = &server->live_messages};
+
+    mm_smtp_drop_message(smtp);
+    if (refusal != NULL) {
+        mm_smtp_answer(smtp, refusal);
+        return;
+    }
+    if (config->smtp.messages_per_connection_max != 0 &&
+        smtp->message_count >= config->smtp.messages_per_connection_max) {
+        mm_smtp_answer_id(smtp, MM_REPLY_TOO_MANY_MESSAGES);
+        return;
+    }
+    if (mm_incoming_new(&smtp->incoming, &options, info->path, info->mail) !=
+            MAILMOD_OK ||
+        !prepare_question(smtp)) {
+        mm_smtp_drop_message(smtp);
+        mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
+        return;
+    }
+    mm_smtp_answer_id(smtp, MM_REPLY_SENDER_OK);
+}
+
+static void log_refusal(const struct mm_smtp_session *smtp,
+                        const struct mm_address *path,
+                        const struct mm_reply *reply)
+{
+    MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "recipient refused",
+           MM_TEXT("session", smtp->base.identifier),
+           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
+           MM_TEXT("recipient", path->text),
+           MM_TEXT("from", mm_incoming_reverse_path(smtp->incoming)),
+           MM_TEXT("peer", smtp->base.peer_text),
+           MM_NUMBER("reply", reply->code), MM_TEXT("dsn", reply->enhanced));
+}
+
+/* The reply to a local forward-path; its mailbox is added on success. */
+static const struct mm_reply *add_local(struct mm_smtp_session *smtp,
+                                        const struct mm_address *path)
+{
+    uint64_t mailbox_id;
+    enum mailmod_error error =
+        mm_directory_find(smtp->base.server->store,
+                          mm_session_config(&smtp->base), path, &mailbox_id);
+
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        return mm_reply_get(MM_REPLY_NO_SUCH_USER);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_incoming_add_local(smtp->incoming, mailbox_id);
+    }
+    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
+                                            : reply_for(error));
+}
+
+static const struct mm_reply *add_remote(struct mm_smtp_session *smtp,
+                                         const struct mm_smtpd_info *info)
+{
+    struct mm_policy_facts facts = mm_smtp_facts(smtp);
+    const struct mm_reply *refusal = mm_policy_check_remote(&facts, info->path);
+    char destination[MM_STORE_DESTINATION_MAX];
+    enum mailmod_error error;
+
+    if (refusal != NULL) {
+        return refusal;
+    }
+    smtp->base.server->options.destination(facts.config, info->path->domain,
+                                           destination);
+    error = mm_incoming_add_remote(smtp->incoming, info->path, destination,
+                                   info->rcpt);
+    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
+                                            : reply_for(error));
+}
+
+void mm_smtp_rcpt(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info)
+{
+    const struct mm_reply *reply;
+    bool is_local =
+        mm_directory_is_local(mm_session_config(&smtp->base), info->path,
+                              mm_conn_local(smtp->base.conn));
+
+    reply = is_local ? add_local(smtp, info->path) : add_remote(smtp, info);
+    if (reply->code < 400 && smtp->base.request != NULL &&
+        mm_request_add_recipient(smtp->base.request, info->path->text) !=
+            MAILMOD_OK) {
+        mm_session_abort(&smtp->base);
+        return;
+    }
+    if (reply->code >= 400) {
+        log_refusal(smtp, info->path, reply);
+    } else if (mm_incoming_recipient_count(smtp->incoming) == 1) {
+        memcpy(smtp->first_recipient, info->path->text,
+               sizeof smtp->first_recipient);
+    }
+    mm_smtp_answer(smtp, reply);
+}
+
+static enum mailmod_error stamp(struct mm_smtp_session *smtp)
+{
+    const struct mm_config *config = mm_session_config(&smtp->base);
+    struct mm_received received = {
+        .helo_name = mm_span_cstr(smtp->helo_name),
+        .peer = smtp->base.peer,
+        .host_name = config->host_name,
+        .identifier = mm_incoming_identifier(smtp->incoming),
+        /* Several recipients must not learn of each other (RFC 5321 7.2). */
+        .recipient = mm_incoming_recipient_count(smtp->incoming) == 1
+                         ? smtp->first_recipient
+                         : NULL,
+        .is_extended = smtp->is_extended,
+        .is_tls = mm_session_is_tls(&smtp->base),
+        .is_authenticated = smtp->is_logged_in,
+        .time_ms = mm_loop_wall_ms(smtp->base.loop)};
+    struct mm_buf field;
+    enum mailmod_error error;
+
+    received.is_smtputf8 = mm_incoming_is_smtputf8(smtp->incoming);
+    mm_buf_init(&field, STAMP_MAX);
+    error = mm_received_write(&field, &received);
+    if (error == MAILMOD_OK) {
+        error = mm_incoming_stamp(smtp->incoming, mm_buf_span(&field));
+    }
+    mm_buf_fini(&field);
+    return error;
+}
+
+/* 354, or for BDAT the chunk itself. */
+static void begin_body(struct mm_smtp_session *smtp)
+{
+    enum mailmod_error error = stamp(smtp);
+
+    if (error != MAILMOD_OK) {
+        mm_smtp_answer_id(smtp, reply_for(error));
+        return;
+    }
+    mm_smtp_answer(smtp, NULL);
+}
+
+/* A verdict before any body. Taken without a look: the body is read to its
+ * end and not kept, so the request stays until then. */
+static void use_early_verdict(struct mm_smtp_session *smtp)
+{
+    struct mm_request *request = smtp->base.request;
+
+    if (request == NULL) {
+        mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
+    } else if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
+        mm_session_forget_request(&smtp->base);
+        begin_body(smtp);
+    } else if (mm_request_verdict(request) == MM_VERDICT_TAKEN) {
+        begin_body(smtp);
+    } else {
+        mm_smtp_answer(smtp, mm_request_reply(request));
+        mm_smtp_drop_message(smtp);
+    }
+}
+
+bool mm_smtp_data(struct mm_smtp_session *smtp)
+{
+    switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_MESSAGE, NULL)) {
+    case MM_ASK_NOBODY:
+        begin_body(smtp);
+        break;
+    case MM_ASK_WAIT:
+        return false;
+    case MM_ASK_SETTLED:
+        use_early_verdict(smtp);
+        break;
+    }
+    return true;
+}
+
+void mm_smtp_wants_body(struct mm_session *session)
+{
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
+
+    if (!smtp->host_reads && smtp->incoming != NULL) {
+        smtp->host_reads = true;
+        begin_body(smtp);
+    }
+}
+
+/* What the host has not seen of the piece; a host that has settled sees no
+ * more. */
+static void offer(struct mm_smtp_session *smtp, struct mm_span data)
+{
+    struct mm_request *request = smtp->base.request;
+    struct mm_span rest = mm_span_from(data, smtp->body_offered);
+
+    if (!smtp->host_reads || request == NULL ||
+        mm_request_is_settled(request)) {
+        smtp->body_offered = data.size;
+    } else {
+        smtp->body_offered += mm_request_offer(request, rest);
+    }
+}
+
+/* A failed message is still read to its end, and refused there. */
+static bool store(struct mm_smtp_session *smtp, struct mm_span data)
+{
+    struct mm_span rest = mm_span_from(data, smtp->body_used);
+    size_t used = rest.size;
+
+    if (smtp->body_error == MAILMOD_OK && rest.size > 0) {
+        smtp->body_error = mm_incoming_write(smtp->incoming, rest, &used);
+        if (smtp->body_error != MAILMOD_OK) {
+            used = rest.size;
+        }
+    }
+    smtp->body_used += used;
+    return smtp->body_used == data.size;
+}
+
+bool mm_smtp_body(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info)
+{
+    offer(smtp, info->data);
+    if (!store(smtp, info->data)) {
+        smtp->is_waiting = true; /* on_room comes */
+        return false;
+    }
+    if (smtp->body_offered < info->data.size) {
+        return false; /* the host's room comes, or its verdict */
+    }
+    smtp->body_used = 0;
+    smtp->body_offered = 0;
+    mm_smtp_answer(smtp, NULL);
+    return true;
+}
+
+/* The refusal that the message has earned by itself. */
+static const struct mm_reply *judge(const struct mm_smtp_session *smtp)
+{
+    const struct mm_config *config = mm_session_config(&smtp->base);
+
+    if (smtp->body_error != MAILMOD_OK) {
+        return mm_reply_get(reply_for(smtp->body_error));
+    }
+    if (mm_incoming_received_count(smtp->incoming) >
+        config->smtp.received_max) {
+        return mm_reply_get(MM_REPLY_LOOP); /* RFC 5321 6.3 */
+    }
+    return NULL;
+}
+
+static void refuse_message(struct mm_smtp_session *smtp,
+                           const struct mm_reply *refusal)
+{
+    MM_LOG(mm_smtp_log(smtp), MM_LOG_WARNING, "smtp", "message refused",
+           MM_TEXT("session", smtp->base.identifier),
+           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
+           MM_NUMBER("reply", refusal->code),
+           MM_TEXT("dsn", refusal->enhanced));
+    mm_smtp_answer(smtp, refusal);
+    mm_smtp_drop_message(smtp);
+}
+
+/* The host keeps the message: it is answered for and not stored. */
+static void give_away(struct mm_smtp_session *smtp)
+{
+    const struct mm_reply *reply = mm_request_reply(smtp->base.request);
+
+    MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message taken by the host",
+           MM_TEXT("session", smtp->base.identifier),
+           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)));
+    mm_smtp_answer(
+        smtp, reply != NULL ? reply : mm_reply_get(MM_REPLY_MESSAGE_ACCEPTED));
+    mm_smtp_drop_message(smtp);
+}
+
+bool mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
+{
+    struct mm_request *request = smtp->base.request;
+    const struct mm_reply *refusal = judge(smtp);
+
+    if (request != NULL) {
+        mm_request_offer_end(request);
+        if (!mm_request_is_settled(request)) {
+            return false;
+        }
+        if (mm_request_verdict(request) == MM_VERDICT_TAKEN) {
+            give_away(smtp);
+            return true;
+        }
+        if (mm_request_verdict(request) != MM_VERDICT_ACCEPT) {
+            refusal = mm_request_reply(request);
+        }
+    }
+    if (refusal != NULL) {
+        refuse_message(smtp, refusal);
+        return true;
+    }
+    mm_session_forget_request(&smtp->base);
+    smtp->is_waiting = true;
+    mm_incoming_finish(smtp->incoming, info->has_8bit);
+    return false;
+}
