@@ -216,7 +216,7 @@ bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd)
     }
     struct mm_span run = input;
     size_t used = input.size;
-    if (!smtpd->body.is_refused) {
+    if (mm_buf_size(&smtpd->held) == 0) {
         used = scan(&smtpd->body, input, &run);
         mm_smtpd_body_check(smtpd);
     }

@@ -41,6 +41,9 @@ void mm_smtpd_say_held(struct mm_smtpd *smtpd)
     if (smtpd->state == MM_SMTPD_AT_CLOSED) {
         return;
     }
+    if (mm_buf_size(&smtpd->held) == 0) {
+        mm_smtpd_hold(smtpd, mm_reply_get(smtpd->body.refusal));
+    }
     enum mailmod_error error =
         mm_buf_append_span(&smtpd->output, mm_buf_span(&smtpd->held));
     mm_buf_release(&smtpd->held);
@@ -51,11 +54,21 @@ void mm_smtpd_say_held(struct mm_smtpd *smtpd)
     mm_smtpd_count_refusal(smtpd, smtpd->held_code);
 }
 
+/* Of several reasons the first of this order is told, not the one that was
+ * found first: that would depend on how the octets came. */
+static unsigned rank(enum mm_reply_id id)
+{
+    return id == MM_REPLY_BARE_NEWLINE    ? 0
+           : id == MM_REPLY_LINE_TOO_LONG ? 1
+                                          : 2;
+}
+
 void mm_smtpd_body_refuse(struct mm_smtpd *smtpd, enum mm_reply_id id)
 {
-    if (!smtpd->body.is_refused) {
-        smtpd->body.is_refused = true;
-        mm_smtpd_hold(smtpd, mm_reply_get(id));
+    struct mm_smtpd_body *body = &smtpd->body;
+    if (!body->is_refused || rank(id) < rank(body->refusal)) {
+        body->is_refused = true;
+        body->refusal = id;
     }
 }
 

@@ -64,7 +64,8 @@ struct mm_smtpd_body {
     uint64_t size;           /* octets given in BODY */
     uint64_t announced_size; /* chunks: sum of their sizes */
     bool has_8bit;
-    bool is_refused; /* the rest is thrown away; `held` says why */
+    bool is_refused;          /* the rest is thrown away */
+    enum mm_reply_id refusal; /* why, unless `held` says it already */
 };
 
 struct mm_smtpd {
