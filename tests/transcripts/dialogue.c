@@ -626,13 +626,16 @@ int dialogue_main(int argc, char **argv, const struct dialogue_peer *peer)
 {
     char *names[256];
     if (argc < 2) {
-        fprintf(stderr, "usage: %s folder [seed]\n", argv[0]);
+        fprintf(stderr, "usage: %s folder-or-file [seed]\n", argv[0]);
         return 2;
     }
     uint32_t seed =
         argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : (uint32_t)time(NULL);
     printf("seed %u\n", (unsigned)seed);
-    size_t count = list_files(argv[1], names, 256);
+    size_t length = strlen(argv[1]);
+    bool is_file = length > 4 && strcmp(argv[1] + length - 4, ".txt") == 0;
+    names[0] = is_file ? strdup(argv[1]) : NULL;
+    size_t count = is_file ? names[0] != NULL : list_files(argv[1], names, 256);
     size_t failed = 0;
     for (size_t i = 0; i < count; i++) {
         struct dialogue dialogue;

@@ -77,7 +77,7 @@ size_t dialogue_unescape(char *text, size_t size);
 void dialogue_escape(const char *bytes, size_t size, char *text_out,
                      size_t text_size);
 
-/* Runs all files of a folder that end in ".txt"; returns the exit code. The
+/* Runs one file, or all of a folder, that end in ".txt"; the exit code. The
  * seed of the random cuts is printed, and taken from argv[2] if given. */
 int dialogue_main(int argc, char **argv, const struct dialogue_peer *peer);
 
