@@ -199,6 +199,11 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
     size_t used = 0;
     while (used < size && (delivery->stage == MM_DELIVERY_TALKING ||
                            delivery->stage == MM_DELIVERY_IDLE)) {
+        /* Octets after the 220 to STARTTLS, in the same segment: left, the
+         * connection breaks on them. RFC 3207 5. */
+        if (delivery->in_handshake) {
+            return used;
+        }
         size_t taken =
             mm_smtpc_feed(delivery->engine, bytes + used, size - used);
         used += taken;

@@ -97,6 +97,18 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
 void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
                       const char *text);
 
+/* No other host would help. Cut, so that half a body gets no end. */
+void mm_dialogue_break_batch(struct mm_delivery *delivery, const char *status,
+                             const char *text);
+
+/* transaction.c: the engine's events; true: go on with the next one. */
+bool mm_transaction_on_need_message(struct mm_delivery *delivery);
+bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
+                                  const struct mm_smtpc_info *info);
+bool mm_transaction_on_message_done(struct mm_delivery *delivery,
+                                    const struct mm_smtpc_info *info);
+bool mm_transaction_on_need_body(struct mm_delivery *delivery);
+
 /* delivery.c */
 /* Closes; `is_polite`: what is owed goes out first. */
 void mm_delivery_leave(struct mm_delivery *delivery,

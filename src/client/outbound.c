@@ -1,368 +1,32 @@
 /* outbound.c - all that leaves: the queue's pump.
  *
- * Owns the queue's tables, the settings snapshot, the deliveries (lanes) and
- * the settlements in work. On the loop it asks a worker what is due, starts a
- * delivery a batch or gives the batch to an idle one of the same destination,
- * hands outcomes to the store, and comes again when something is due, new or
- * over. Promises: the number of lanes is bounded (attempts_max at work, as many
- * idle), and so is the number of settlements; no read of the store is made on
- * the loop; after stop nothing new begins; after cut nothing runs; a
- * settlement that the store refused is tried again and never forgotten while
- * the process runs.
+ * Owns the queue's tables, the settings snapshot and, by lane.c, deliveries and
+ * settlements. On the loop it asks a worker what is due, gives each batch to a
+ * lane, and comes again when something is due, new or over. Promises: no read
+ * of the store is made on the loop; after stop nothing new begins; after cut
+ * nothing runs; a reload takes effect whole or not at all.
  *
  * Law: idle poll -> claiming (a worker has the queue) -> idle poll. Asked again
  * while claiming, it polls once more after.
  * Thread: see the header; the rest on the loop. */
-#include "client/outbound.h"
+#include "client/outbound_state.h"
 
 #include "base/mem.h"
-#include "client/delivery.h"
-#include "client/outcome.h"
-#include "client/settling.h"
-#include "crypto/crypto.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 /* POLL_MAX: how soon a tool's change beside us is seen. POLL_MIN: what is due
  * and cannot be claimed yet must not make the poll spin. */
-enum { POLL_MIN_MS = 1000, POLL_MAX_MS = 5000, RETRY_MS = 10000 };
+enum { POLL_MIN_MS = 1000, POLL_MAX_MS = 5000 };
 
-struct lane {
-    struct mm_list node;
-    struct mm_outbound *outbound;
-    struct mm_delivery *delivery;
-    bool is_working; /* has a batch */
-    bool is_gone;    /* the delivery is over: free when the job is done */
-    bool is_asking;  /* the job runs */
-    struct mm_job job;
-    struct mq_batch *next;
-    int64_t now_ms;
-};
-
-struct mm_outbound {
-    struct mm_outbound_options options;
-    struct mm_outbound_settings *settings;
-    struct mq_queue *queue;
-    uint8_t secret[MM_SHA256_SIZE];
-
-    struct mm_task start_task, wake_task, stop_task, cut_task;
-    atomic_bool is_start_posted, is_wake_posted, is_stop_posted, is_cut_posted;
-    atomic_bool is_flush_asked;
-    atomic_bool is_stopped;
-    atomic_size_t busy;
-    bool is_started;
-    bool is_cut;
-
-    struct mm_list lanes;
-    size_t lane_count;
-    struct mm_list settlings;
-    size_t settling_count;
-    struct mm_timer poll_timer, retry_timer;
-
-    /* the claiming worker's */
-    struct mm_job claim_job;
-    bool is_claiming;
-    bool polls_again;
-    struct mm_list claimed;
-    int64_t claim_now_ms, next_due_ms;
-    uint64_t change_count;
-    enum mailmod_error claim_error;
-};
-
-static void poll_queue(struct mm_outbound *outbound);
-
-static bool is_stopped(const struct mm_outbound *outbound)
+bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
 {
     return atomic_load(&outbound->is_stopped);
 }
 
-static const struct mm_config *config_of(const struct mm_outbound *outbound)
+const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
 {
     return outbound->settings->config;
-}
-
-/* ---- settlements ------------------------------------------------------------
- */
-
-static void drop_settling(struct mm_outbound *outbound,
-                          struct mm_settling *settling, bool releases)
-{
-    mm_list_remove(&settling->node);
-    outbound->settling_count--;
-    mm_settling_free(&settling, releases);
-    atomic_fetch_sub(&outbound->busy, 1);
-}
-
-static void on_settled(struct mm_settling *settling)
-{
-    struct mm_outbound *outbound = settling->context;
-    if (settling->error == MAILMOD_OK) {
-        mm_settling_log(settling);
-        drop_settling(outbound, settling, true);
-        poll_queue(outbound);
-        return;
-    }
-    char message[MM_MESSAGE_ID_TEXT_MAX];
-    mm_message_id_format(settling->settlement.batch->message.id, message);
-    MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
-           "the store did not take the outcome, it is kept in memory",
-           MM_TEXT("message", message),
-           MM_TEXT("error", mm_error_name(settling->error)));
-    if (outbound->is_cut) {
-        drop_settling(outbound, settling, false);
-    } else if (!mm_timer_is_set(&outbound->retry_timer)) {
-        mm_timer_set(&outbound->retry_timer, RETRY_MS);
-    }
-}
-
-static void on_retry(struct mm_timer *timer)
-{
-    struct mm_outbound *outbound =
-        MM_LIST_OBJECT(timer, struct mm_outbound, retry_timer);
-    MM_LIST_EACH(node, &outbound->settlings)
-    {
-        struct mm_settling *settling =
-            MM_LIST_OBJECT(node, struct mm_settling, node);
-        if (!settling->is_in_store) {
-            mm_settling_submit(settling);
-        }
-    }
-}
-
-static void release(struct mm_outbound *outbound, struct mq_batch *batch)
-{
-    mq_release(outbound->queue, &batch);
-}
-
-static void settle(struct mm_outbound *outbound, struct mq_batch *batch,
-                   struct mq_outcome *outcomes)
-{
-    struct mm_bounce bounce = {.store = outbound->options.store,
-                               .log = outbound->options.log,
-                               .find_mailbox = outbound->options.find_mailbox,
-                               .find_mailbox_context =
-                                   outbound->options.find_mailbox_context};
-    struct mm_settling *settling = NULL;
-    if (mm_settling_new(&settling, outbound->queue, batch, outcomes, &bounce,
-                        outbound->settings->config) != MAILMOD_OK) {
-        /* Without memory the outcome cannot be kept: the claims stay, so that
-         * this process at least does not send it again. */
-        MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
-               "no memory to settle an outcome",
-               MM_TEXT("destination", batch->destination));
-        batch->recipient_count = 0;
-        release(outbound, batch);
-        mm_free(outcomes);
-        return;
-    }
-    settling->loop = outbound->options.loop;
-    settling->on_done = on_settled;
-    settling->context = outbound;
-    settling->settlement.now_ms = mm_loop_wall_ms(outbound->options.loop);
-    mm_list_append(&outbound->settlings, &settling->node);
-    outbound->settling_count++;
-    atomic_fetch_add(&outbound->busy, 1);
-    mm_settling_submit(settling);
-}
-
-/* Behind a destination that is down: the words of the last attempt count. */
-static void settle_overdue(struct mm_outbound *outbound, struct mq_batch *batch)
-{
-    struct mq_outcome *outcomes =
-        mm_alloc_array(batch->recipient_count, sizeof *outcomes);
-    if (outcomes == NULL) {
-        release(outbound, batch);
-        return;
-    }
-    for (size_t i = 0; i < batch->recipient_count; i++) {
-        const char *last = batch->recipients[i].last_reply;
-        mm_outcome_set(&outcomes[i], "4.4.1", "",
-                       last[0] != '\0' ? last
-                                       : "no host of the destination could "
-                                         "be reached");
-    }
-    settle(outbound, batch, outcomes);
-}
-
-/* ---- lanes
- * -------------------------------------------------------------------- */
-
-static void set_working(struct lane *lane, bool is_working)
-{
-    if (lane->is_working == is_working) {
-        return;
-    }
-    lane->is_working = is_working;
-    if (is_working) {
-        atomic_fetch_add(&lane->outbound->busy, 1);
-    } else {
-        atomic_fetch_sub(&lane->outbound->busy, 1);
-    }
-}
-
-static void free_lane(struct lane *lane)
-{
-    struct mm_outbound *outbound = lane->outbound;
-    mm_list_remove(&lane->node);
-    outbound->lane_count--;
-    set_working(lane, false);
-    mm_delivery_free(&lane->delivery);
-    mm_free(lane);
-}
-
-static void on_outcomes(void *context, struct mq_batch *batch,
-                        struct mq_outcome *outcomes)
-{
-    struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
-    if (outcomes == NULL) {
-        release(outbound, batch);
-    } else {
-        settle(outbound, batch, outcomes);
-    }
-    set_working(lane, false);
-}
-
-static void run_ask(struct mm_job *job)
-{
-    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
-    if (mq_claim_next(lane->outbound->queue,
-                      mm_delivery_destination(lane->delivery), lane->now_ms,
-                      &lane->next) != MAILMOD_OK) {
-        lane->next = NULL;
-    }
-}
-
-static void ask_done(struct mm_job *job)
-{
-    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
-    struct mq_batch *batch = lane->next;
-    lane->is_asking = false;
-    lane->next = NULL;
-    atomic_fetch_sub(&lane->outbound->busy, 1);
-    if (batch != NULL && !lane->is_gone && !is_stopped(lane->outbound) &&
-        mm_delivery_is_idle(lane->delivery)) {
-        set_working(lane, true);
-        mm_delivery_give(lane->delivery, batch);
-        return;
-    }
-    if (batch != NULL) {
-        release(lane->outbound, batch);
-        poll_queue(lane->outbound);
-    }
-    if (lane->is_gone) {
-        free_lane(lane);
-    }
-}
-
-/* The connection stands and its message is settled: is there another one?
- * Not while the store lags behind with what was sent already. */
-static void on_idle(void *context)
-{
-    struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
-    const struct mm_config *config = config_of(outbound);
-    bool is_old = mm_delivery_settings(lane->delivery) != outbound->settings;
-    if (is_stopped(outbound) || is_old || config->queue.holds ||
-        outbound->settling_count > 2 * (size_t)config->queue.attempts_max) {
-        mm_delivery_quit(lane->delivery);
-        return;
-    }
-    lane->job.loop = outbound->options.loop;
-    lane->job.run = run_ask;
-    lane->job.done = ask_done;
-    lane->now_ms = mm_loop_wall_ms(outbound->options.loop);
-    lane->is_asking = true;
-    atomic_fetch_add(&outbound->busy, 1);
-    if (mm_workers_submit(outbound->options.workers, &lane->job) !=
-        MAILMOD_OK) {
-        lane->is_asking = false;
-        atomic_fetch_sub(&outbound->busy, 1);
-        mm_delivery_quit(lane->delivery);
-    }
-}
-
-static void on_gone(void *context)
-{
-    struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
-    lane->is_gone = true;
-    if (!lane->is_asking) {
-        free_lane(lane);
-    }
-    poll_queue(outbound);
-}
-
-static const struct mm_delivery_handler delivery_handler = {
-    .on_outcomes = on_outcomes, .on_idle = on_idle, .on_gone = on_gone};
-
-static struct lane *find_idle(struct mm_outbound *outbound,
-                              const char *destination)
-{
-    MM_LIST_EACH(node, &outbound->lanes)
-    {
-        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
-        if (!lane->is_asking && mm_delivery_is_idle(lane->delivery) &&
-            mm_delivery_settings(lane->delivery) == outbound->settings &&
-            (destination == NULL ||
-             strcmp(mm_delivery_destination(lane->delivery), destination) ==
-                 0)) {
-            return lane;
-        }
-    }
-    return NULL;
-}
-
-static enum mailmod_error open_lane(struct mm_outbound *outbound,
-                                    const char *destination,
-                                    struct lane **lane_out)
-{
-    struct lane *lane = mm_alloc(sizeof *lane);
-    if (lane == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    struct mm_delivery_options options = {.loop = outbound->options.loop,
-                                          .workers = outbound->options.workers,
-                                          .store = outbound->options.store,
-                                          .log = outbound->options.log,
-                                          .settings = outbound->settings,
-                                          .destination = destination,
-                                          .secret = outbound->secret,
-                                          .handler = &delivery_handler,
-                                          .context = lane};
-    enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
-    if (error != MAILMOD_OK) {
-        mm_free(lane);
-        return error;
-    }
-    lane->outbound = outbound;
-    mm_list_append(&outbound->lanes, &lane->node);
-    outbound->lane_count++;
-    *lane_out = lane;
-    return MAILMOD_OK;
-}
-
-static void start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
-{
-    struct lane *lane = find_idle(outbound, batch->destination);
-    if (lane != NULL) {
-        set_working(lane, true);
-        mm_delivery_give(lane->delivery, batch);
-        return;
-    }
-    if (outbound->lane_count >= config_of(outbound)->queue.attempts_max) {
-        struct lane *idle = find_idle(outbound, NULL);
-        if (idle != NULL) {
-            mm_delivery_quit(idle->delivery);
-        }
-    }
-    if (open_lane(outbound, batch->destination, &lane) != MAILMOD_OK) {
-        release(outbound, batch);
-        return;
-    }
-    set_working(lane, true);
-    mm_delivery_start(lane->delivery, batch);
 }
 
 /* ---- polling
@@ -404,12 +68,12 @@ static void start_claimed(struct mm_outbound *outbound)
     struct mm_list *node = NULL;
     while ((node = mm_list_take_first(&outbound->claimed)) != NULL) {
         struct mq_batch *batch = MM_LIST_OBJECT(node, struct mq_batch, node);
-        if (is_stopped(outbound)) {
-            release(outbound, batch);
+        if (mm_outbound_is_stopped(outbound)) {
+            mm_lane_release(outbound, batch);
         } else if (batch->is_overdue) {
-            settle_overdue(outbound, batch);
+            mm_lane_settle_overdue(outbound, batch);
         } else {
-            start_batch(outbound, batch);
+            mm_lane_start_batch(outbound, batch);
         }
     }
 }
@@ -426,19 +90,19 @@ static void claim_done(struct mm_job *job)
                MM_TEXT("error", mm_error_name(outbound->claim_error)));
     }
     start_claimed(outbound);
-    if (is_stopped(outbound)) {
+    if (mm_outbound_is_stopped(outbound)) {
         return;
     }
     if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {
-        poll_queue(outbound);
+        mm_outbound_poll(outbound);
     } else {
         mm_timer_set(&outbound->poll_timer, poll_wait_ms(outbound));
     }
 }
 
-static void poll_queue(struct mm_outbound *outbound)
+void mm_outbound_poll(struct mm_outbound *outbound)
 {
-    if (!outbound->is_started || is_stopped(outbound)) {
+    if (!outbound->is_started || mm_outbound_is_stopped(outbound)) {
         return;
     }
     if (outbound->is_claiming) {
@@ -446,7 +110,7 @@ static void poll_queue(struct mm_outbound *outbound)
         return;
     }
     outbound->polls_again = false;
-    if (config_of(outbound)->queue.holds) {
+    if (mm_outbound_config(outbound)->queue.holds) {
         mm_timer_cancel(&outbound->poll_timer);
         return;
     }
@@ -462,11 +126,6 @@ static void poll_queue(struct mm_outbound *outbound)
     }
     outbound->is_claiming = true;
     atomic_fetch_add(&outbound->busy, 1);
-}
-
-static void on_poll(struct mm_timer *timer)
-{
-    poll_queue(MM_LIST_OBJECT(timer, struct mm_outbound, poll_timer));
 }
 
 /* ---- routing changes
@@ -499,8 +158,9 @@ static void reroute_queue(struct mm_outbound *outbound)
     if (reroute == NULL) {
         return;
     }
-    if (mm_outbound_has_smarthost(config_of(outbound))) {
-        mm_outbound_destination(config_of(outbound), "", reroute->destination);
+    if (mm_outbound_has_smarthost(mm_outbound_config(outbound))) {
+        mm_outbound_destination(mm_outbound_config(outbound), "",
+                                reroute->destination);
     }
     reroute->job.run = run_reroute;
     reroute->job.done = reroute_done;
@@ -542,7 +202,7 @@ static void run_start(struct mm_task *task)
         MM_LIST_OBJECT(task, struct mm_outbound, start_task);
     outbound->is_started = true;
     reroute_queue(outbound);
-    poll_queue(outbound);
+    mm_outbound_poll(outbound);
 }
 
 static void run_wake(struct mm_task *task)
@@ -553,41 +213,18 @@ static void run_wake(struct mm_task *task)
     if (atomic_exchange(&outbound->is_flush_asked, false)) {
         mq_flush(outbound->queue);
     }
-    poll_queue(outbound);
+    mm_outbound_poll(outbound);
 }
 
-static void run_stop(struct mm_task *task)
+static void on_poll(struct mm_timer *timer)
 {
-    struct mm_outbound *outbound =
-        MM_LIST_OBJECT(task, struct mm_outbound, stop_task);
-    mm_timer_cancel(&outbound->poll_timer);
-    MM_LIST_EACH(node, &outbound->lanes)
-    {
-        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
-        mm_delivery_quit(lane->delivery);
-    }
+    mm_outbound_poll(MM_LIST_OBJECT(timer, struct mm_outbound, poll_timer));
 }
 
-static void run_cut(struct mm_task *task)
+static void on_retry(struct mm_timer *timer)
 {
-    struct mm_outbound *outbound =
-        MM_LIST_OBJECT(task, struct mm_outbound, cut_task);
-    outbound->is_cut = true;
-    mm_timer_cancel(&outbound->poll_timer);
-    mm_timer_cancel(&outbound->retry_timer);
-    MM_LIST_EACH(node, &outbound->lanes)
-    {
-        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
-        mm_delivery_cut(lane->delivery);
-    }
-    MM_LIST_EACH(other, &outbound->settlings)
-    {
-        struct mm_settling *settling =
-            MM_LIST_OBJECT(other, struct mm_settling, node);
-        if (!settling->is_in_store) {
-            drop_settling(outbound, settling, false);
-        }
-    }
+    mm_lane_retry_settlements(
+        MM_LIST_OBJECT(timer, struct mm_outbound, retry_timer));
 }
 
 static enum mailmod_error open_timers(struct mm_outbound *outbound)
@@ -613,8 +250,27 @@ static enum mailmod_error open_queue(struct mm_outbound *outbound)
         return error;
     }
     uint64_t seed = mm_store_new_message_id(outbound->options.store);
-    struct mq_options options = queue_options(config_of(outbound), seed);
+    struct mq_options options =
+        queue_options(mm_outbound_config(outbound), seed);
     return mq_new(&outbound->queue, outbound->options.store, &options);
+}
+
+static void run_stop(struct mm_task *task)
+{
+    struct mm_outbound *outbound =
+        MM_LIST_OBJECT(task, struct mm_outbound, stop_task);
+    mm_timer_cancel(&outbound->poll_timer);
+    mm_lane_quit_all(outbound);
+}
+
+static void run_cut(struct mm_task *task)
+{
+    struct mm_outbound *outbound =
+        MM_LIST_OBJECT(task, struct mm_outbound, cut_task);
+    outbound->is_cut = true;
+    mm_timer_cancel(&outbound->poll_timer);
+    mm_timer_cancel(&outbound->retry_timer);
+    mm_lane_cut_all(outbound);
 }
 
 static void init_tasks(struct mm_outbound *outbound)
@@ -661,23 +317,6 @@ enum mailmod_error mm_outbound_new(struct mm_outbound **outbound_out,
     return MAILMOD_OK;
 }
 
-static void free_all(struct mm_outbound *outbound)
-{
-    MM_LIST_EACH(node, &outbound->lanes)
-    {
-        free_lane(MM_LIST_OBJECT(node, struct lane, node));
-    }
-    MM_LIST_EACH(other, &outbound->settlings)
-    {
-        drop_settling(outbound, MM_LIST_OBJECT(other, struct mm_settling, node),
-                      false);
-    }
-    struct mm_list *node = NULL;
-    while ((node = mm_list_take_first(&outbound->claimed)) != NULL) {
-        release(outbound, MM_LIST_OBJECT(node, struct mq_batch, node));
-    }
-}
-
 void mm_outbound_free(struct mm_outbound **outbound)
 {
     struct mm_outbound *freed = *outbound;
@@ -685,7 +324,7 @@ void mm_outbound_free(struct mm_outbound **outbound)
         return;
     }
     atomic_store(&freed->is_stopped, true);
-    free_all(freed);
+    mm_lane_free_all(freed);
     mm_timer_close(&freed->poll_timer);
     mm_timer_close(&freed->retry_timer);
     mq_free(&freed->queue);
@@ -770,7 +409,7 @@ static enum mailmod_error take_settings(struct mm_outbound *outbound,
     struct mm_outbound_settings *former = outbound->settings;
     outbound->settings = reload->settings;
     reload->settings = NULL;
-    if (is_way_changed(former->config, config_of(outbound))) {
+    if (is_way_changed(former->config, mm_outbound_config(outbound))) {
         reroute_queue(outbound);
     }
     mm_outbound_settings_unref(&former);
@@ -791,7 +430,7 @@ static void run_reload(struct mm_task *task)
     mm_free(reload);
     /* What was decided under the old settings is tried under the new. */
     mq_flush(outbound->queue);
-    poll_queue(outbound);
+    mm_outbound_poll(outbound);
 }
 
 enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,

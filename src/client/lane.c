@@ -1,0 +1,360 @@
+/* lane.c - deliveries at work and what becomes of their outcomes.
+ *
+ * Owns the lanes (a delivery each, with the job that asks for its next batch)
+ * and the settlements in work, both in lists of the outbound. Promises that
+ * their numbers are bounded: attempts_max lanes at work and as many idle, and
+ * no further message is asked for while settlements pile up; and that a
+ * settlement that the store refused is tried again, never forgotten, while the
+ * process runs.
+ * Thread: loop; run_ask on a worker. */
+#include "client/outbound_state.h"
+
+#include "base/mem.h"
+#include "client/outcome.h"
+
+#include <string.h>
+
+enum { RETRY_MS = 10000 };
+
+struct lane {
+    struct mm_list node;
+    struct mm_outbound *outbound;
+    struct mm_delivery *delivery;
+    bool is_working; /* has a batch */
+    bool is_gone;    /* the delivery is over: free when the job is done */
+    bool is_asking;  /* the job runs */
+    struct mm_job job;
+    struct mq_batch *next;
+    int64_t now_ms;
+};
+
+/* ---- settlements ------------------------------------------------------------
+ */
+
+static void drop_settling(struct mm_outbound *outbound,
+                          struct mm_settling *settling, bool releases)
+{
+    mm_list_remove(&settling->node);
+    outbound->settling_count--;
+    mm_settling_free(&settling, releases);
+    atomic_fetch_sub(&outbound->busy, 1);
+}
+
+static void on_settled(struct mm_settling *settling)
+{
+    struct mm_outbound *outbound = settling->context;
+    if (settling->error == MAILMOD_OK) {
+        mm_settling_log(settling);
+        drop_settling(outbound, settling, true);
+        mm_outbound_poll(outbound);
+        return;
+    }
+    char message[MM_MESSAGE_ID_TEXT_MAX];
+    mm_message_id_format(settling->settlement.batch->message.id, message);
+    MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
+           "the store did not take the outcome, it is kept in memory",
+           MM_TEXT("message", message),
+           MM_TEXT("error", mm_error_name(settling->error)));
+    if (outbound->is_cut) {
+        drop_settling(outbound, settling, false);
+    } else if (!mm_timer_is_set(&outbound->retry_timer)) {
+        mm_timer_set(&outbound->retry_timer, RETRY_MS);
+    }
+}
+
+void mm_lane_retry_settlements(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->settlings)
+    {
+        struct mm_settling *settling =
+            MM_LIST_OBJECT(node, struct mm_settling, node);
+        if (!settling->is_in_store) {
+            mm_settling_submit(settling);
+        }
+    }
+}
+
+void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch)
+{
+    mq_release(outbound->queue, &batch);
+}
+
+static void settle(struct mm_outbound *outbound, struct mq_batch *batch,
+                   struct mq_outcome *outcomes)
+{
+    struct mm_bounce bounce = {.store = outbound->options.store,
+                               .log = outbound->options.log,
+                               .find_mailbox = outbound->options.find_mailbox,
+                               .find_mailbox_context =
+                                   outbound->options.find_mailbox_context};
+    struct mm_settling *settling = NULL;
+    if (mm_settling_new(&settling, outbound->queue, batch, outcomes, &bounce,
+                        outbound->settings->config) != MAILMOD_OK) {
+        /* Without memory the outcome cannot be kept: the claims stay, so that
+         * this process at least does not send it again. */
+        MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
+               "no memory to settle an outcome",
+               MM_TEXT("destination", batch->destination));
+        batch->recipient_count = 0;
+        mm_lane_release(outbound, batch);
+        mm_free(outcomes);
+        return;
+    }
+    settling->loop = outbound->options.loop;
+    settling->on_done = on_settled;
+    settling->context = outbound;
+    settling->settlement.now_ms = mm_loop_wall_ms(outbound->options.loop);
+    mm_list_append(&outbound->settlings, &settling->node);
+    outbound->settling_count++;
+    atomic_fetch_add(&outbound->busy, 1);
+    mm_settling_submit(settling);
+}
+
+/* Behind a destination that is down: the words of the last attempt count. */
+void mm_lane_settle_overdue(struct mm_outbound *outbound,
+                            struct mq_batch *batch)
+{
+    struct mq_outcome *outcomes =
+        mm_alloc_array(batch->recipient_count, sizeof *outcomes);
+    if (outcomes == NULL) {
+        mm_lane_release(outbound, batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        const char *last = batch->recipients[i].last_reply;
+        mm_outcome_set(&outcomes[i], "4.4.1", "",
+                       last[0] != '\0' ? last
+                                       : "no host of the destination could "
+                                         "be reached");
+    }
+    settle(outbound, batch, outcomes);
+}
+
+/* ---- lanes
+ * -------------------------------------------------------------------- */
+
+static void set_working(struct lane *lane, bool is_working)
+{
+    if (lane->is_working == is_working) {
+        return;
+    }
+    lane->is_working = is_working;
+    if (is_working) {
+        atomic_fetch_add(&lane->outbound->busy, 1);
+    } else {
+        atomic_fetch_sub(&lane->outbound->busy, 1);
+    }
+}
+
+static void free_lane(struct lane *lane)
+{
+    struct mm_outbound *outbound = lane->outbound;
+    mm_list_remove(&lane->node);
+    outbound->lane_count--;
+    set_working(lane, false);
+    mm_delivery_free(&lane->delivery);
+    mm_free(lane);
+}
+
+static void on_outcomes(void *context, struct mq_batch *batch,
+                        struct mq_outcome *outcomes)
+{
+    struct lane *lane = context;
+    struct mm_outbound *outbound = lane->outbound;
+    if (outcomes == NULL) {
+        mm_lane_release(outbound, batch);
+    } else {
+        settle(outbound, batch, outcomes);
+    }
+    set_working(lane, false);
+}
+
+static void run_ask(struct mm_job *job)
+{
+    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
+    if (mq_claim_next(lane->outbound->queue,
+                      mm_delivery_destination(lane->delivery), lane->now_ms,
+                      &lane->next) != MAILMOD_OK) {
+        lane->next = NULL;
+    }
+}
+
+static void ask_done(struct mm_job *job)
+{
+    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
+    struct mq_batch *batch = lane->next;
+    lane->is_asking = false;
+    lane->next = NULL;
+    atomic_fetch_sub(&lane->outbound->busy, 1);
+    if (batch != NULL && !lane->is_gone &&
+        !mm_outbound_is_stopped(lane->outbound) &&
+        mm_delivery_is_idle(lane->delivery)) {
+        set_working(lane, true);
+        mm_delivery_give(lane->delivery, batch);
+        return;
+    }
+    if (batch != NULL) {
+        mm_lane_release(lane->outbound, batch);
+        mm_outbound_poll(lane->outbound);
+    }
+    if (lane->is_gone) {
+        free_lane(lane);
+    }
+}
+
+/* The connection stands and its message is settled: is there another one?
+ * Not while the store lags behind with what was sent already. */
+static void on_idle(void *context)
+{
+    struct lane *lane = context;
+    struct mm_outbound *outbound = lane->outbound;
+    const struct mm_config *config = mm_outbound_config(outbound);
+    bool is_old = mm_delivery_settings(lane->delivery) != outbound->settings;
+    if (mm_outbound_is_stopped(outbound) || is_old || config->queue.holds ||
+        outbound->settling_count > 2 * (size_t)config->queue.attempts_max) {
+        mm_delivery_quit(lane->delivery);
+        return;
+    }
+    lane->job.loop = outbound->options.loop;
+    lane->job.run = run_ask;
+    lane->job.done = ask_done;
+    lane->now_ms = mm_loop_wall_ms(outbound->options.loop);
+    lane->is_asking = true;
+    atomic_fetch_add(&outbound->busy, 1);
+    if (mm_workers_submit(outbound->options.workers, &lane->job) !=
+        MAILMOD_OK) {
+        lane->is_asking = false;
+        atomic_fetch_sub(&outbound->busy, 1);
+        mm_delivery_quit(lane->delivery);
+    }
+}
+
+static void on_gone(void *context)
+{
+    struct lane *lane = context;
+    struct mm_outbound *outbound = lane->outbound;
+    lane->is_gone = true;
+    if (!lane->is_asking) {
+        free_lane(lane);
+    }
+    mm_outbound_poll(outbound);
+}
+
+static const struct mm_delivery_handler delivery_handler = {
+    .on_outcomes = on_outcomes, .on_idle = on_idle, .on_gone = on_gone};
+
+static struct lane *find_idle(struct mm_outbound *outbound,
+                              const char *destination)
+{
+    MM_LIST_EACH(node, &outbound->lanes)
+    {
+        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
+        if (!lane->is_asking && mm_delivery_is_idle(lane->delivery) &&
+            mm_delivery_settings(lane->delivery) == outbound->settings &&
+            (destination == NULL ||
+             strcmp(mm_delivery_destination(lane->delivery), destination) ==
+                 0)) {
+            return lane;
+        }
+    }
+    return NULL;
+}
+
+static enum mailmod_error open_lane(struct mm_outbound *outbound,
+                                    const char *destination,
+                                    struct lane **lane_out)
+{
+    struct lane *lane = mm_alloc(sizeof *lane);
+    if (lane == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    struct mm_delivery_options options = {.loop = outbound->options.loop,
+                                          .workers = outbound->options.workers,
+                                          .store = outbound->options.store,
+                                          .log = outbound->options.log,
+                                          .settings = outbound->settings,
+                                          .destination = destination,
+                                          .secret = outbound->secret,
+                                          .handler = &delivery_handler,
+                                          .context = lane};
+    enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
+    if (error != MAILMOD_OK) {
+        mm_free(lane);
+        return error;
+    }
+    lane->outbound = outbound;
+    mm_list_append(&outbound->lanes, &lane->node);
+    outbound->lane_count++;
+    *lane_out = lane;
+    return MAILMOD_OK;
+}
+
+void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
+{
+    struct lane *lane = find_idle(outbound, batch->destination);
+    if (lane != NULL) {
+        set_working(lane, true);
+        mm_delivery_give(lane->delivery, batch);
+        return;
+    }
+    if (outbound->lane_count >=
+        mm_outbound_config(outbound)->queue.attempts_max) {
+        struct lane *idle = find_idle(outbound, NULL);
+        if (idle != NULL) {
+            mm_delivery_quit(idle->delivery);
+        }
+    }
+    if (open_lane(outbound, batch->destination, &lane) != MAILMOD_OK) {
+        mm_lane_release(outbound, batch);
+        return;
+    }
+    set_working(lane, true);
+    mm_delivery_start(lane->delivery, batch);
+}
+
+/* ---- all of them ---------------------------------------------------- */
+
+void mm_lane_quit_all(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->lanes)
+    {
+        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
+        mm_delivery_quit(lane->delivery);
+    }
+}
+
+/* What the store refused is forgotten with its claims held: this process does
+ * not send it again. */
+void mm_lane_cut_all(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->lanes)
+    {
+        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
+        mm_delivery_cut(lane->delivery);
+    }
+    MM_LIST_EACH(other, &outbound->settlings)
+    {
+        struct mm_settling *settling =
+            MM_LIST_OBJECT(other, struct mm_settling, node);
+        if (!settling->is_in_store) {
+            drop_settling(outbound, settling, false);
+        }
+    }
+}
+
+void mm_lane_free_all(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->lanes)
+    {
+        free_lane(MM_LIST_OBJECT(node, struct lane, node));
+    }
+    MM_LIST_EACH(other, &outbound->settlings)
+    {
+        drop_settling(outbound, MM_LIST_OBJECT(other, struct mm_settling, node),
+                      false);
+    }
+    struct mm_list *node = NULL;
+    while ((node = mm_list_take_first(&outbound->claimed)) != NULL) {
+        mm_lane_release(outbound, MM_LIST_OBJECT(node, struct mq_batch, node));
+    }
+}

@@ -1,0 +1,59 @@
+/* thread: loop
+ * outbound_state.h - the state that outbound.c (life, settings, polling) and
+ * lane.c (deliveries and settlements) share. */
+#ifndef MM_CLIENT_OUTBOUND_STATE_H
+#define MM_CLIENT_OUTBOUND_STATE_H
+
+#include "client/delivery.h"
+#include "client/outbound.h"
+#include "client/settling.h"
+#include "crypto/crypto.h"
+
+#include <stdatomic.h>
+
+struct mm_outbound {
+    struct mm_outbound_options options;
+    struct mm_outbound_settings *settings;
+    struct mq_queue *queue;
+    uint8_t secret[MM_SHA256_SIZE];
+
+    struct mm_task start_task, wake_task, stop_task, cut_task;
+    atomic_bool is_start_posted, is_wake_posted, is_stop_posted, is_cut_posted;
+    atomic_bool is_flush_asked;
+    atomic_bool is_stopped;
+    atomic_size_t busy;
+    bool is_started;
+    bool is_cut;
+
+    struct mm_list lanes;
+    size_t lane_count;
+    struct mm_list settlings;
+    size_t settling_count;
+    struct mm_timer poll_timer, retry_timer;
+
+    /* the claiming worker's */
+    struct mm_job claim_job;
+    bool is_claiming;
+    bool polls_again;
+    struct mm_list claimed;
+    int64_t claim_now_ms, next_due_ms;
+    uint64_t change_count;
+    enum mailmod_error claim_error;
+};
+
+bool mm_outbound_is_stopped(const struct mm_outbound *outbound);
+const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound);
+/* Asks a worker what is due; once more when it is at it already. */
+void mm_outbound_poll(struct mm_outbound *outbound);
+
+/* lane.c */
+void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch);
+void mm_lane_settle_overdue(struct mm_outbound *outbound,
+                            struct mq_batch *batch);
+void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch);
+void mm_lane_retry_settlements(struct mm_outbound *outbound);
+void mm_lane_quit_all(struct mm_outbound *outbound);
+void mm_lane_cut_all(struct mm_outbound *outbound);
+void mm_lane_free_all(struct mm_outbound *outbound);
+
+#endif
