@@ -4,7 +4,8 @@
  * batch and the reports that they call for are one transaction; that a
  * settlement that failed can be submitted again and then decides the same; and
  * that what an operator did meanwhile stands: a recipient that was removed
- * stays removed, one that was held stays held.
+ * stays removed; one that was held stays held (the store lifts no hold by an
+ * update).
  *
  * A recipient is given up only when an attempt has just failed, its own or one
  * at its destination: a clock that jumps ahead lets nothing expire untried.
@@ -109,25 +110,15 @@ static void count_attempt(struct mq_settlement *settlement)
         }
         mq_slot_give(queue, batch->destination);
         batch->holds_slot = false;
+    } else if (batch->is_overdue) {
+        const struct mq_destination *destination =
+            mq_destination_find(queue, batch->destination);
+        settlement->retry_ms = destination != NULL ? destination->retry_ms : 0;
     }
     settlement->is_counted = true;
 }
 
 /* ---- thread: writer ---------------------------------------------------- */
-
-/* An operator's hold since the claim: it stands. */
-static bool on_current(void *context, const struct mm_store_message *message,
-                       const struct mm_store_recipient *row)
-{
-    (void)message;
-    struct mq_batch *batch = context;
-    for (size_t i = 0; i < batch->recipient_count; i++) {
-        if (batch->recipients[i].number == row->number) {
-            batch->recipients[i].state = row->state;
-        }
-    }
-    return true;
-}
 
 static void write_last_reply(struct mm_store_recipient *row,
                              const struct mq_outcome *outcome)
@@ -142,14 +133,26 @@ static void write_last_reply(struct mm_store_recipient *row,
     }
 }
 
-/* The row as it waits on. An overdue one was not tried: it keeps its count,
- * time and words. */
+/* Behind a destination that is down: not tried, so count and words stay. It
+ * comes with the destination, and until then no sweep passes over it again. */
+static void postpone_row(const struct mq_settlement *settlement,
+                         struct mm_store_recipient *row)
+{
+    if (settlement->retry_ms > row->next_attempt_ms) {
+        row->next_attempt_ms = settlement->retry_ms < row->expires_ms
+                                   ? settlement->retry_ms
+                                   : row->expires_ms;
+    }
+}
+
+/* The row as it waits on. */
 static void defer_row(const struct mq_settlement *settlement,
                       const struct mq_options *options, size_t i,
                       struct mm_store_recipient *row)
 {
     row->was_warned = row->was_warned || is_warning_due(settlement, options, i);
     if (settlement->batch->is_overdue) {
+        postpone_row(settlement, row);
         return;
     }
     row->attempts++;
@@ -206,10 +209,8 @@ static enum mailmod_error run_settlement(struct mm_store_job *job,
     struct mq_settlement *settlement =
         MM_LIST_OBJECT(job, struct mq_settlement, job);
     struct mq_batch *batch = settlement->batch;
-    enum mailmod_error error = mm_store_each_recipient(
-        settlement->queue->store, batch->message.id, on_current, batch);
-    if (error == MAILMOD_OK && settlement->has_report &&
-        settlement->write_reports != NULL) {
+    enum mailmod_error error = MAILMOD_OK;
+    if (settlement->has_report && settlement->write_reports != NULL) {
         error = settlement->write_reports(settlement, t);
     }
     for (size_t i = 0; i < batch->recipient_count && error == MAILMOD_OK; i++) {

@@ -273,12 +273,13 @@ static void test_whole_life(void **state)
 static void test_dead_destination(void **state)
 {
     struct fixture *f = *state;
-    fixture_add_many(f, "dead.example", 10000);
+    unsigned count = f->is_sqlite ? 1000 : 10000;
+    fixture_add_many(f, "dead.example", count);
     unsigned attempts = 0;
     unsigned expired = 0;
     size_t rounds = 0;
     bool has_met_other = false;
-    while (fixture_count(f, 0) > 0 && rounds++ < 2000) {
+    while (expired < count && rounds++ < 2000) {
         struct mm_list batches;
         fixture_claim(f, &batches);
         bool has_any = !mm_list_is_empty(&batches);
@@ -302,7 +303,7 @@ static void test_dead_destination(void **state)
         }
     }
     assert_int_equal(fixture_count(f, 0), 0);
-    assert_int_equal(expired, 10000);
+    assert_int_equal(expired, count);
     assert_true(has_met_other);
     /* Five at once when nothing is known, then one a step. */
     assert_in_range(attempts, 14, 30);
