@@ -1,4 +1,4 @@
-/* thread: the owner's
+/* thread: any (the owner's)
  * builder.h - the builder from inside, for load.c, which works on a copy. */
 #ifndef MM_CONFIG_BUILDER_H
 #define MM_CONFIG_BUILDER_H

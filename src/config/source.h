@@ -1,4 +1,4 @@
-/* thread: the caller's
+/* thread: any (the caller's)
  * source.h - the text of a configuration file with its includes put in.
  *
  * libconfig reads only what this has looked over: its own @include ends the

@@ -1,4 +1,4 @@
-/* thread: see each part
+/* thread: any (see each part)
  * store_internal.h - the SQLite store from inside: connections with their
  * cached statements, the writer, the pool of readers. */
 #ifndef MM_STORE_STORE_INTERNAL_H

@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * client.h - one SMTP conversation, client side, without I/O; many messages
  * one after another. RFC 5321, 1870, 2920, 3207, 3461, 4954, 6152, 6531, 3030.
  *

@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * client_internal.h - what the files of the SMTP client engine share: the
  * list of steps with its two cursors, and what each step does. */
 #ifndef MM_WIRE_SMTP_CLIENT_INTERNAL_H

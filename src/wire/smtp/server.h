@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * server.h - one SMTP conversation, server side, without I/O.
  *
  * RFC 5321, 1870 (SIZE), 2920 (PIPELINING), 3030 (CHUNKING), 3207 (STARTTLS),

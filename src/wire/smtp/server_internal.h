@@ -1,4 +1,4 @@
-/* thread: the caller's, one at a time
+/* thread: any (the caller's, one at a time)
  * server_internal.h - what the files of the SMTP server engine share: the
  * state, the request that is being looked at, and the verbs' two halves.
  *

@@ -1,0 +1,307 @@
+/* pop3_messages.c - the TRANSACTION and UPDATE states of a POP3 session.
+ *
+ * Promises: message-numbers and sizes stand still; what is marked is deleted at
+ * QUIT alone, in one transaction; a message that cannot be read to its end is
+ * cut without a terminator, so that half is never taken for whole.
+ * Thread: the session's loop. RFC 1939 5, 6. */
+#include "server/pop3_session.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* The first piece of a message: it can still be refused as a whole. */
+static void open_done(struct mm_pop3_session *pop3)
+{
+    pop3->is_opening = false;
+    if (pop3->work_error == MAILMOD_OK) {
+        pop3->piece_number++;
+        mm_pop3_answer(pop3, NULL);
+        return;
+    }
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("error", mm_error_name(pop3->work_error)));
+    mm_pop3_answer_error(pop3, "SYS/TEMP", "the message cannot be read now");
+}
+
+/* A piece is here, or the message's end, or its failure. */
+void mm_pop3_read_done(struct mm_pop3_session *pop3)
+{
+    if (pop3->is_opening) {
+        open_done(pop3);
+    } else if (pop3->work_error == MAILMOD_ERROR_NOT_FOUND) {
+        mm_pop3d_body_end(pop3->engine);
+    } else if (pop3->work_error != MAILMOD_OK) {
+        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
+               MM_TEXT("session", pop3->base.identifier),
+               MM_TEXT("error", mm_error_name(pop3->work_error)));
+        mm_pop3d_body_abort(pop3->engine);
+        mm_session_abort(&pop3->base);
+    } else {
+        pop3->piece_number++;
+        pop3->piece_used = 0;
+    }
+}
+
+void mm_pop3_update_done(struct mm_pop3_session *pop3)
+{
+    mm_free(pop3->removal.unique_numbers);
+    pop3->removal.unique_numbers = NULL;
+    mm_mailbox_close(&pop3->mailbox);
+    if (pop3->work_error != MAILMOD_OK) {
+        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
+               MM_TEXT("session", pop3->base.identifier),
+               MM_TEXT("error", mm_error_name(pop3->work_error)));
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
+        return;
+    }
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "messages deleted",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("user", pop3->auth.user_name),
+           MM_NUMBER("messages", (int64_t)pop3->deleted_count));
+    mm_pop3_answer(pop3, NULL);
+}
+
+static bool is_deleted(const struct mm_pop3_session *pop3, size_t index)
+{
+    return (pop3->deleted[index / 8] & (1u << (index % 8))) != 0;
+}
+
+/* The index of a message-number; answers for those that are not there. */
+static bool find_message(struct mm_pop3_session *pop3, uint64_t number,
+                         size_t *index_out)
+{
+    if (number == 0 || number > mm_mailbox_count(pop3->mailbox)) {
+        mm_pop3_answer_error(pop3, NULL, "no such message");
+        return false;
+    }
+    *index_out = (size_t)number - 1;
+    if (is_deleted(pop3, *index_out)) {
+        mm_pop3_answer_error(pop3, NULL, "that message is deleted");
+        return false;
+    }
+    return true;
+}
+
+void mm_pop3_stat(struct mm_pop3_session *pop3)
+{
+    size_t count = mm_mailbox_count(pop3->mailbox) - pop3->deleted_count;
+
+    if (mm_pop3d_answer_stat(pop3->engine, count,
+                             pop3->octets - pop3->deleted_octets) !=
+        MAILMOD_OK) {
+        mm_session_abort(&pop3->base);
+    }
+}
+
+void mm_pop3_list(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info, bool is_uidl)
+{
+    char unique_id[MM_UNIQUE_ID_MAX];
+    size_t index;
+
+    if (info->number == 0) {
+        pop3->row = 0;
+        pop3->is_uidl = is_uidl;
+        mm_pop3_answer(pop3, NULL);
+        return;
+    }
+    if (!find_message(pop3, info->number, &index)) {
+        return;
+    }
+    mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
+    if (mm_pop3d_answer_row(pop3->engine, info->number,
+                            mm_mailbox_entry(pop3->mailbox, index)->size,
+                            is_uidl ? unique_id : NULL) != MAILMOD_OK) {
+        mm_session_abort(&pop3->base);
+    }
+}
+
+/* As many rows as the output takes; false: it is full. */
+bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
+{
+    size_t count = mm_mailbox_count(pop3->mailbox);
+    char unique_id[MM_UNIQUE_ID_MAX];
+
+    for (; pop3->row < count; pop3->row++) {
+        if (is_deleted(pop3, pop3->row)) {
+            continue;
+        }
+        if (pop3->is_uidl) {
+            mm_mailbox_unique_id(pop3->mailbox, pop3->row, unique_id);
+        }
+        if (!mm_pop3d_row(pop3->engine, pop3->row + 1,
+                          mm_mailbox_entry(pop3->mailbox, pop3->row)->size,
+                          pop3->is_uidl ? unique_id : NULL)) {
+            return false;
+        }
+    }
+    mm_pop3d_rows_end(pop3->engine);
+    return true;
+}
+
+/* Asks about one message. True: go on as without the host; else it is
+ * answered, or will be. */
+static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
+                      size_t index)
+{
+    char unique_id[MM_UNIQUE_ID_MAX];
+    struct mm_request_facts facts = {.user = pop3->auth.user_name,
+                                     .message = unique_id,
+                                     .number = index + 1};
+    const struct mm_reply *reply;
+
+    mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
+    switch (mm_session_ask(&pop3->base, moment, &facts)) {
+    case MM_ASK_NOBODY:
+        return true;
+    case MM_ASK_WAIT:
+        return false;
+    case MM_ASK_SETTLED:
+        break;
+    }
+    if (pop3->base.request != NULL &&
+        mm_request_verdict(pop3->base.request) == MM_VERDICT_ACCEPT) {
+        mm_session_forget_request(&pop3->base);
+        return true;
+    }
+    if (pop3->base.request != NULL &&
+        mm_request_verdict(pop3->base.request) == MM_VERDICT_TAKEN) {
+        pop3->is_served_by_host = moment == MM_MOMENT_POP3_RETRIEVE;
+        pop3->piece_used = 0;
+        mm_pop3_answer(pop3, NULL);
+    } else {
+        reply = pop3->base.request != NULL
+                    ? mm_request_reply(pop3->base.request)
+                    : NULL;
+        mm_pop3_answer_error(
+            pop3, reply != NULL && reply->code >= 500 ? "SYS/PERM" : "SYS/TEMP",
+            reply != NULL ? reply->text : "try again later");
+    }
+    if (!pop3->is_served_by_host) {
+        mm_session_forget_request(&pop3->base);
+    }
+    return false;
+}
+
+bool mm_pop3_is_asking(const struct mm_pop3_session *pop3)
+{
+    return pop3->base.request != NULL && !pop3->is_served_by_host;
+}
+
+/* The first piece is read before +OK is said, so that a message that cannot
+ * be read at all is an error and not a broken connection: see open_done. */
+void mm_pop3_retr(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info)
+{
+    size_t index;
+
+    if (!find_message(pop3, info->number, &index) ||
+        !ask_about(pop3, MM_MOMENT_POP3_RETRIEVE, index)) {
+        return;
+    }
+    pop3->reading = index;
+    pop3->piece_number = 0;
+    pop3->piece_used = 0;
+    mm_buf_clear(&pop3->piece);
+    pop3->is_opening = mm_pop3_submit_job(pop3, MM_POP3_WORK_READ);
+    if (!pop3->is_opening) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
+    }
+}
+
+/* The host's own text, from its request. */
+static bool give_written(struct mm_pop3_session *pop3)
+{
+    struct mm_span rest =
+        mm_span_from(mm_request_written(pop3->base.request), pop3->piece_used);
+    size_t used = 0;
+
+    if (rest.size > 0 && mm_pop3d_wants_body(pop3->engine)) {
+        used = mm_pop3d_body(pop3->engine, rest.data, rest.size);
+        pop3->piece_used += used;
+        return used > 0;
+    }
+    pop3->is_served_by_host = false;
+    mm_session_forget_request(&pop3->base);
+    mm_pop3d_body_end(pop3->engine);
+    return true;
+}
+
+/* Moves octets from the piece to the engine, and fetches the next piece. */
+bool mm_pop3_give_body(struct mm_pop3_session *pop3)
+{
+    struct mm_span piece =
+        mm_span_from(mm_buf_span(&pop3->piece), pop3->piece_used);
+
+    if (pop3->is_served_by_host) {
+        return give_written(pop3);
+    }
+    if (!mm_pop3d_wants_body(pop3->engine)) {
+        mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
+        return true;
+    }
+    if (piece.size > 0) {
+        size_t used = mm_pop3d_body(pop3->engine, piece.data, piece.size);
+
+        pop3->piece_used += used;
+        return used > 0;
+    }
+    if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_READ)) {
+        mm_pop3d_body_abort(pop3->engine);
+        mm_session_abort(&pop3->base);
+    }
+    return false;
+}
+
+void mm_pop3_dele(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info)
+{
+    size_t index;
+
+    if (find_message(pop3, info->number, &index) &&
+        ask_about(pop3, MM_MOMENT_POP3_DELETE, index)) {
+        pop3->deleted[index / 8] |= (uint8_t)(1u << (index % 8));
+        pop3->deleted_count++;
+        pop3->deleted_octets += mm_mailbox_entry(pop3->mailbox, index)->size;
+        mm_pop3_answer(pop3, NULL);
+    }
+}
+
+void mm_pop3_rset(struct mm_pop3_session *pop3)
+{
+    memset(pop3->deleted, 0, mm_mailbox_count(pop3->mailbox) / 8 + 1);
+    pop3->deleted_count = 0;
+    pop3->deleted_octets = 0;
+    mm_pop3_answer(pop3, NULL);
+}
+
+/* RFC 1939 6: the UPDATE state. */
+void mm_pop3_update(struct mm_pop3_session *pop3)
+{
+    size_t count = mm_mailbox_count(pop3->mailbox);
+    size_t next = 0;
+
+    if (pop3->deleted_count == 0) {
+        mm_mailbox_close(&pop3->mailbox);
+        mm_pop3_answer(pop3, NULL);
+        return;
+    }
+    pop3->removal.unique_numbers =
+        mm_alloc_array(pop3->deleted_count, sizeof(uint64_t));
+    if (pop3->removal.unique_numbers == NULL) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_deleted(pop3, i)) {
+            pop3->removal.unique_numbers[next++] =
+                mm_mailbox_entry(pop3->mailbox, i)->unique_number;
+        }
+    }
+    pop3->removal.count = next;
+    pop3->removal.done = mm_pop3_removed;
+    mm_pop3_start_work(pop3, MM_POP3_WORK_UPDATE);
+    mm_mailbox_remove(pop3->mailbox, &pop3->removal);
+}

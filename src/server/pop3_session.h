@@ -1,0 +1,88 @@
+/* thread: loop (the session's)
+ * pop3_session.h - one POP3 session, shared by its three files:
+ * pop3_session.c (events, jobs, the protocol's table), pop3_login.c and
+ * pop3_messages.c (listing, retrieval, deletion). */
+#ifndef MM_SERVER_POP3_SESSION_H
+#define MM_SERVER_POP3_SESSION_H
+
+#include "mailbox/mailbox.h"
+#include "server/session.h"
+#include "wire/pop3/server.h"
+
+enum mm_pop3_work {
+    MM_POP3_WORK_NONE,
+    MM_POP3_WORK_OPEN,
+    MM_POP3_WORK_READ,
+    MM_POP3_WORK_UPDATE
+};
+
+struct mm_pop3_session {
+    struct mm_session base;
+    struct mm_pop3d *engine;
+    struct mm_auth auth;
+    uint64_t mailbox_id;
+    struct mm_mailbox *mailbox;
+    uint8_t *deleted; /* one bit an entry */
+    size_t deleted_count;
+    uint64_t deleted_octets;
+    uint64_t octets; /* of the whole listing */
+
+    size_t row; /* inside LIST and UIDL */
+    bool is_uidl;
+    size_t reading;  /* index of the message inside RETR and TOP */
+    bool is_opening; /* the first piece decides between +OK and -ERR */
+    unsigned piece_number;
+    size_t piece_used;
+    struct mm_buf piece;
+
+    bool is_asking_login;   /* the host decides about a login */
+    bool is_served_by_host; /* the message going out is the host's */
+    enum mm_pop3_work work; /* a job is out */
+    struct mm_job job;
+    struct mm_task removal_task;
+    struct mm_mailbox_removal removal;
+    enum mailmod_error work_error;
+};
+
+struct mm_pop3_session *mm_pop3_session(struct mm_session *session);
+const struct mm_log *mm_pop3_log(const struct mm_pop3_session *pop3);
+void mm_pop3_answer(struct mm_pop3_session *pop3,
+                    const struct mm_pop3_reply *reply);
+void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
+                          const char *text);
+/* One job is out: the pending event waits for it. */
+void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work);
+bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work);
+/* thread: writer */
+void mm_pop3_removed(struct mm_mailbox_removal *removal,
+                     enum mailmod_error error);
+
+/* pop3_login.c: false when the event is not one of a login. */
+bool mm_pop3_login_event(struct mm_pop3_session *pop3,
+                         enum mm_pop3d_event event,
+                         const struct mm_pop3d_info *info);
+void mm_pop3_login_done(struct mm_pop3_session *pop3);
+/* The host's verdict about a login is there. */
+void mm_pop3_settle_login(struct mm_pop3_session *pop3);
+bool mm_pop3_auth_ask(struct mm_auth *auth);
+void mm_pop3_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict);
+
+/* pop3_messages.c: those that give octets return false when the output is full
+ * or a job is out. */
+void mm_pop3_stat(struct mm_pop3_session *pop3);
+void mm_pop3_list(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info, bool is_uidl);
+bool mm_pop3_give_rows(struct mm_pop3_session *pop3);
+void mm_pop3_retr(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info);
+bool mm_pop3_give_body(struct mm_pop3_session *pop3);
+void mm_pop3_dele(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info);
+void mm_pop3_rset(struct mm_pop3_session *pop3);
+void mm_pop3_update(struct mm_pop3_session *pop3);
+void mm_pop3_read_done(struct mm_pop3_session *pop3);
+void mm_pop3_update_done(struct mm_pop3_session *pop3);
+/* A question about a message is with the host. */
+bool mm_pop3_is_asking(const struct mm_pop3_session *pop3);
+
+#endif
