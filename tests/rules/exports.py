@@ -15,6 +15,8 @@ import source
 INSTRUMENTS = ("__asan", "__odr_asan", "__ubsan", "__tsan", "__sanitizer",
                "__sancov", "__start___sancov", "__stop___sancov", "__llvm",
                "__gcov", "__lsan")
+# Marks of the sections' ends that the linker itself defines.
+LINKER = ("__bss_start", "_edata", "_end")
 
 
 def exported(nm, library):
@@ -23,7 +25,7 @@ def exported(nm, library):
     names = set()
     for line in result.stdout.splitlines():
         name = line.split()[-1].split("@")[0]
-        if not name.startswith(INSTRUMENTS):
+        if not name.startswith(INSTRUMENTS) and name not in LINKER:
             names.add(name)
     return names
 

@@ -1,5 +1,7 @@
 /* settings.c - mailmodctl config and store: settings proved and shown, the
- * store verified. Secrets are asterisks already when they come here. */
+ * store verified.
+ *
+ * Secrets are asterisks already when they come here. */
 #include "control.h"
 
 #include <stdio.h>
