@@ -70,7 +70,8 @@ struct mm_conn {
     struct mm_netaddr peer;
     struct host *host;
     bool is_open;
-    bool is_closing; /* the client's close or the peer's end is on its way */
+    bool is_closing; /* EVENT_CLOSED is on its way */
+    bool is_left;    /* the client closed: it hears no more */
     bool is_tls;
     struct mm_buf in;  /* to the client, not taken yet */
     struct mm_buf out; /* from the client, not read by the peer yet */
@@ -385,11 +386,11 @@ static void peer_read(struct mm_conn *conn);
 enum mailmod_error mm_conn_write(struct mm_conn *conn, const char *bytes,
                                  size_t size)
 {
-    if (conn->is_closing || !conn->is_open) {
+    if (conn->is_left || !conn->is_open) {
         return MAILMOD_ERROR_STATE;
     }
     enum mailmod_error error = mm_buf_append(&conn->out, bytes, size);
-    if (error == MAILMOD_OK) {
+    if (error == MAILMOD_OK && !conn->is_closing) {
         /* The peer reads it a little later. */
         add_event(EVENT_DRAINED, conn, LATENCY_MS);
     }
@@ -409,7 +410,7 @@ void mm_conn_pause(struct mm_conn *conn)
 static void offer_input(struct mm_conn *conn)
 {
     struct mm_span input = mm_buf_span(&conn->in);
-    if (input.size > 0 && !conn->is_closing) {
+    if (input.size > 0 && !conn->is_left) {
         size_t used = conn->handler->on_input(conn->context, conn, input.data,
                                               input.size);
         assert_true(used <= input.size);
@@ -429,14 +430,14 @@ void mm_conn_close(struct mm_conn *conn)
     if (!conn->is_closing) {
         peer_read(conn);
     }
-    if (!conn->is_closing) {
-        end_conn(conn, MAILMOD_OK, LATENCY_MS);
-    }
+    conn->is_left = true;
+    end_conn(conn, MAILMOD_OK, LATENCY_MS);
 }
 
 void mm_conn_abort(struct mm_conn *conn)
 {
     drop_events(conn);
+    conn->is_left = true;
     conn->is_closing = false;
     end_conn(conn, MAILMOD_OK, 0);
 }
@@ -569,7 +570,7 @@ static int act_by_rule(struct mm_conn *conn, const struct fake_rule *rule)
     }
     peer_say(conn, rule->reply, rule->delay_ms);
     if (rule->deed == FAKE_REPLY_AND_CLOSE) {
-        end_conn(conn, MAILMOD_ERROR_CLOSED, LATENCY_MS + rule->delay_ms);
+        end_conn(conn, MAILMOD_ERROR_CLOSED, LATENCY_MS + 1 + rule->delay_ms);
     }
     return atoi(rule->reply);
 }
@@ -579,6 +580,7 @@ static void say_ehlo(struct mm_conn *conn)
     struct mm_buf text;
     const char *rest = conn->host->host.extensions;
     mm_buf_init(&text, 65536);
+    mm_buf_append_cstr(&text, "250-host\r\n");
     while (rest != NULL && rest[0] != '\0') {
         size_t size = strcspn(rest, "|");
         bool is_tls = strncmp(rest, "STARTTLS", 8) == 0;
@@ -589,7 +591,7 @@ static void say_ehlo(struct mm_conn *conn)
         }
         rest += size + (rest[size] == '|');
     }
-    mm_buf_append_cstr(&text, "250 host\r\n");
+    mm_buf_append_cstr(&text, "250 HELP\r\n");
     peer_say(conn, mm_buf_cstr(&text), 0);
     mm_buf_fini(&text);
 }
@@ -893,7 +895,7 @@ static void run_event(struct event *event)
         break;
     case EVENT_DRAINED:
         peer_read(conn);
-        if (!conn->is_closing) {
+        if (!conn->is_left) {
             conn->handler->on_drained(conn->context, conn);
         }
         break;

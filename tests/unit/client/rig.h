@@ -1,0 +1,46 @@
+/* rig.h - a whole mm_outbound over the store in memory and a fake world. */
+#ifndef MM_TEST_CLIENT_RIG_H
+#define MM_TEST_CLIENT_RIG_H
+
+#include "client/outbound.h"
+#include "fake_io.h"
+#include "settings.h"
+
+#define MINUTE_MS (60 * 1000)
+#define HOUR_MS (60 * MINUTE_MS)
+#define MM_TEST_NOTIFY_NEVER 1
+#define SENDER "alice@sender.example"
+
+struct rig {
+    struct mm_store *store;
+    struct mm_config *config;
+    struct mm_outbound *outbound;
+    uint64_t mailbox_id; /* of the local user "bob" */
+};
+
+struct rig_message {
+    const char *reverse_path; /* NULL: SENDER */
+    const char *recipients;   /* "a@x.net, b@x.net" */
+    const char *body;         /* NULL: a short one */
+    size_t body_size;         /* 0: strlen */
+    bool is_8bit, is_smtputf8, is_report;
+    unsigned notify;
+    int dsn_return;
+    const char *envelope_id;
+    uint64_t size_lie; /* told instead of the real size */
+};
+
+void rig_open(struct rig *rig, const char *const *settings);
+void rig_close(struct rig *rig);
+uint64_t rig_send(struct rig *rig, const struct rig_message *message);
+/* The queue's row for a path: "gone", or its last reply. */
+const char *rig_row(struct rig *rig, const char *path);
+struct mm_store_recipient rig_recipient(struct rig *rig, const char *path);
+size_t rig_count(struct rig *rig); /* rows in the queue */
+/* The text of the report for `path`, taken off the queue or from the mailbox;
+ * NULL when there is none. mm_free() it. */
+char *rig_take_report(struct rig *rig, const char *path);
+void rig_act(struct rig *rig, uint64_t id, enum mm_queue_action action);
+unsigned rig_count_text(const char *text, const char *part);
+
+#endif

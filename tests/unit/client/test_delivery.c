@@ -1,0 +1,925 @@
+/* test_delivery.c - attacks 56-58, 60, 61, 63, 72: what each behaviour of a
+ * host means for each recipient. One host, "mx.x.net", behind the domain x.net
+ * and, where a row gives one, a second one behind it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "rig.h"
+
+#define FIRST "192.0.2.1:25"
+#define SECOND "192.0.2.2:25"
+
+static void make_zone(void)
+{
+    fake_dns_mx("x.net", "10 mx.x.net, 20 mx2.x.net");
+    fake_dns_addresses("mx.x.net", "192.0.2.1");
+    fake_dns_addresses("mx2.x.net", "192.0.2.2");
+}
+
+struct row {
+    const char *name;
+    struct fake_host first;
+    const char *a; /* rig_row of a@x.net: part of it */
+    const char *b;
+    const char *c;
+    unsigned taken_first;
+    unsigned taken_second;
+    const char *bounced; /* part of the report to the sender, or NULL */
+};
+
+/* Both hosts refuse or talk as the row says; the second is whole. */
+static void check_row(const struct row *row, bool has_second)
+{
+    struct rig rig;
+    rig_open(&rig, NULL);
+    make_zone();
+    struct fake_host first = row->first;
+    first.address = FIRST;
+    fake_add_host(&first);
+    struct fake_host second = {.address = SECOND, .extensions = "PIPELINING"};
+    if (!has_second) {
+        second = first;
+        second.address = SECOND;
+    }
+    fake_add_host(&second);
+    struct rig_message message = {.recipients = "a@x.net, b@x.net, c@x.net"};
+    rig_send(&rig, &message);
+    /* One attempt, however long it takes. */
+    do {
+        fake_run(1000);
+    } while (mm_outbound_busy(rig.outbound) > 0);
+    static const char *const paths[] = {"a@x.net", "b@x.net", "c@x.net"};
+    const char *wanted[] = {row->a, row->b, row->c};
+    for (size_t i = 0; i < 3; i++) {
+        if (strstr(rig_row(&rig, paths[i]), wanted[i]) == NULL) {
+            fail_msg("%s: %s: %s\n%s", row->name, paths[i],
+                     rig_row(&rig, paths[i]), fake_log_text());
+        }
+    }
+    if (fake_taken(FIRST) != row->taken_first ||
+        (has_second && fake_taken(SECOND) != row->taken_second)) {
+        fail_msg("%s: taken %u, %u\n%s", row->name, fake_taken(FIRST),
+                 fake_taken(SECOND), fake_said(NULL));
+    }
+    char *report = rig_take_report(&rig, SENDER);
+    if ((report != NULL) != (row->bounced != NULL) ||
+        (report != NULL && strstr(report, row->bounced) == NULL)) {
+        fail_msg("%s: report: %s", row->name, report != NULL ? report : "-");
+    }
+    mm_free(report);
+    rig_close(&rig);
+}
+
+static void check_rows(const struct row *rows, size_t count, bool has_second)
+{
+    for (size_t i = 0; i < count; i++) {
+        check_row(&rows[i], has_second);
+    }
+}
+
+/* Attacks 57, 58, 60: replies inside the transaction. The second host must not
+ * be asked: the first has spoken. */
+static void test_replies(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"all taken", {.extensions = ""}, "gone", "gone", "gone", 1, 0, NULL},
+        {"pipelined",
+         {.extensions = "PIPELINING|SIZE 1000000|8BITMIME|DSN"},
+         "gone",
+         "gone",
+         "gone",
+         1,
+         0,
+         NULL},
+        {"helo only",
+         {.rules = {{"EHLO", "502 5.5.1 no\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         1,
+         0,
+         NULL},
+        {"three outcomes",
+         {.extensions = "PIPELINING",
+          .rules = {{"RCPT TO:<b", "450 4.2.1 busy\r\n", 0, 0, 0},
+                    {"RCPT TO:<c", "550 5.1.1 nobody\r\n", 0, 0, 0}}},
+         "gone",
+         "mx.x.net: 450 4.2.1 busy",
+         "gone",
+         1,
+         0,
+         "5.1.1"},
+        {"three outcomes, one by one",
+         {.rules = {{"RCPT TO:<b", "450 4.2.1 busy\r\n", 0, 0, 0},
+                    {"RCPT TO:<c", "550 5.1.1 nobody\r\n", 0, 0, 0}}},
+         "gone",
+         "mx.x.net: 450 4.2.1 busy",
+         "gone",
+         1,
+         0,
+         "550 5.1.1 nobody"},
+        {"no recipient",
+         {.extensions = "PIPELINING",
+          .rules = {{"RCPT TO:<a", "450 4.2.1 busy a\r\n", 0, 0, 0},
+                    {"RCPT TO:<b", "450 4.2.1 busy b\r\n", 0, 0, 0},
+                    {"RCPT TO:<c", "450 4.2.1 busy c\r\n", 0, 0, 0}}},
+         "busy a",
+         "busy b",
+         "busy c",
+         0,
+         0,
+         NULL},
+        {"mail 4xx",
+         {.rules = {{"MAIL", "451 4.3.0 later\r\n", 0, 0, 0}}},
+         "451 4.3.0 later",
+         "451 4.3.0 later",
+         "451 4.3.0 later",
+         0,
+         0,
+         NULL},
+        {"mail 5xx",
+         {.rules = {{"MAIL", "550 5.7.1 not you\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         0,
+         "550 5.7.1 not you"},
+        {"data 4xx",
+         {.rules = {{"DATA", "451 4.3.0 later\r\n", 0, 0, 0}}},
+         "451 4.3.0 later",
+         "451",
+         "451",
+         0,
+         0,
+         NULL},
+        {"data 5xx",
+         {.rules = {{"DATA", "554 5.6.0 no\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         0,
+         "554 5.6.0 no"},
+        {"dot 4xx",
+         {.rules = {{".", "452 4.3.1 full\r\n", 0, 0, 0}}},
+         "452 4.3.1 full",
+         "452",
+         "452",
+         0,
+         0,
+         NULL},
+        {"dot 5xx",
+         {.rules = {{".", "550 5.7.1 spam\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         0,
+         "550 5.7.1 spam"},
+        {"no enhanced code",
+         {.rules = {{"RCPT TO:<c", "550 nobody\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         1,
+         0,
+         "5.0.0"},
+        {"code of another class",
+         {.rules = {{"RCPT TO:<c", "550 2.1.5 odd\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         1,
+         0,
+         "5.0.0"},
+        /* RFC 5321 4.5.3.1.10: 452 after others were taken: again at once */
+        {"452 too many",
+         {.rules = {{"RCPT TO:<b", "452 4.5.3 too many\r\n", 0, 1, 0},
+                    {"RCPT TO:<c", "452 4.5.3 too many\r\n", 0, 2, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         3,
+         0,
+         NULL},
+        {"452 alone",
+         {.rules = {{"RCPT", "452 4.5.3 too many\r\n", 0, 0, 0}}},
+         "452 4.5.3 too many",
+         "452",
+         "452",
+         0,
+         0,
+         NULL},
+        {"late answer to the dot",
+         {.rules = {{".", "250 taken\r\n", 0, 0, 9 * MINUTE_MS}}},
+         "gone",
+         "gone",
+         "gone",
+         1,
+         0,
+         NULL},
+        {"unsure: closes after the dot",
+         {.rules = {{".", "", FAKE_CLOSE, 0, 0}}},
+         "it may have been taken",
+         "it may have been taken",
+         "it may have been taken",
+         0,
+         0,
+         NULL},
+        {"unsure: silent after the dot",
+         {.rules = {{".", "", FAKE_SILENCE, 0, 0}}},
+         "it may have been taken",
+         "it may have been taken",
+         "it may have been taken",
+         0,
+         0,
+         NULL},
+        {"421 to the dot",
+         {.rules = {{".", "421 4.3.2 going\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+         "421 4.3.2 going",
+         "421",
+         "421",
+         0,
+         0,
+         NULL},
+    };
+    check_rows(rows, sizeof rows / sizeof rows[0], true);
+}
+
+/* Attacks 56, 57, 72: what sends us to the next host. */
+static void test_next_host(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"refuses",
+         {.manner = FAKE_REFUSES},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"hangs", {.manner = FAKE_HANGS}, "gone", "gone", "gone", 0, 1, NULL},
+        {"greets 421",
+         {.rules = {{"", "421 4.3.2 no\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"greets 554",
+         {.rules = {{"", "554 5.3.2 no\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"greets 451",
+         {.rules = {{"", "451 4.3.2 no\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"greets nothing",
+         {.rules = {{"", "", FAKE_SILENCE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"greets and closes",
+         {.rules = {{"", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"greets nonsense",
+         {.rules = {{"", "SSH-2.0-OpenSSH\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"refuses EHLO and HELO",
+         {.rules = {{"EHLO", "550 5.7.1 no\r\n", 0, 0, 0},
+                    {"HELO", "550 5.7.1 no\r\n", 0, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"closes at EHLO",
+         {.rules = {{"EHLO", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"421 at MAIL",
+         {.rules = {{"MAIL", "421 4.7.0 no\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"closes at MAIL",
+         {.rules = {{"MAIL", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"closes at RCPT",
+         {.rules = {{"RCPT TO:<b", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"silent at RCPT",
+         {.rules = {{"RCPT TO:<b", "", FAKE_SILENCE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        {"closes at DATA",
+         {.rules = {{"DATA", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         NULL},
+        /* who has a final word keeps it */
+        {"bounces c, then closes",
+         {.rules = {{"RCPT TO:<c", "550 5.1.1 nobody\r\n", 0, 0, 0},
+                    {"DATA", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "gone",
+         0,
+         1,
+         "550 5.1.1 nobody"},
+        {"defers c, then closes",
+         {.rules = {{"RCPT TO:<c", "450 4.2.1 busy\r\n", 0, 0, 0},
+                    {"DATA", "", FAKE_CLOSE, 0, 0}}},
+         "gone",
+         "gone",
+         "450 4.2.1 busy",
+         0,
+         1,
+         NULL},
+    };
+    check_rows(rows, sizeof rows / sizeof rows[0], true);
+}
+
+/* No host is of any use: the words of the last one, and never a bounce. */
+static void test_no_host_left(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"refuse",
+         {.manner = FAKE_REFUSES},
+         "mx2.x.net: connecting: ",
+         "connecting",
+         "connecting",
+         0,
+         0,
+         NULL},
+        {"hang",
+         {.manner = FAKE_HANGS},
+         "connecting",
+         "connecting",
+         "connecting",
+         0,
+         0,
+         NULL},
+        {"greet 554",
+         {.rules = {{"", "554 5.3.2 no\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+         "mx2.x.net: 554 5.3.2 no",
+         "554",
+         "554",
+         0,
+         0,
+         NULL},
+        {"close at once",
+         {.rules = {{"", "", FAKE_CLOSE, 0, 0}}},
+         "mx2.x.net: ",
+         "mx2.x.net: ",
+         "mx2.x.net: ",
+         0,
+         0,
+         NULL},
+    };
+    check_rows(rows, sizeof rows / sizeof rows[0], false);
+}
+
+/* ---- single cases ----------------------------------------------------------
+ */
+
+static void open_one(struct rig *rig, const char *const *settings,
+                     const char *extensions)
+{
+    struct fake_host host = {.address = FIRST, .extensions = extensions};
+    rig_open(rig, settings);
+    fake_dns_mx("x.net", "10 mx.x.net");
+    fake_dns_addresses("mx.x.net", "192.0.2.1");
+    fake_add_host(&host);
+}
+
+/* Attack 61: known before a word of the message is said. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "SIZE 1000");
+    char body[2000];
+    memset(body, 'x', sizeof body);
+    memcpy(body, "Subject: x\r\n\r\n", 14);
+    struct rig_message message = {
+        .recipients = "a@x.net", .body = body, .body_size = sizeof body};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_null(strstr(fake_said(NULL), "MAIL"));
+    assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+    char *report = rig_take_report(&rig, SENDER);
+    assert_non_null(report);
+    assert_non_null(strstr(report, "Status: 5.3.4"));
+    mm_free(report);
+    rig_close(&rig);
+}
+
+/* Attack 63: UTF-8 needs the extension; 8-bit goes as it is, the documented
+ * way. */
+static void test_8bit_and_utf8(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "PIPELINING");
+    struct rig_message utf8 = {.recipients = "a@x.net", .is_smtputf8 = true};
+    rig_send(&rig, &utf8);
+    fake_run(MINUTE_MS);
+    assert_null(strstr(fake_said(NULL), "MAIL"));
+    char *report = rig_take_report(&rig, SENDER);
+    assert_non_null(report);
+    assert_non_null(strstr(report, "Status: 5.6.7"));
+    mm_free(report);
+    struct rig_message eight = {.recipients = "b@x.net",
+                                .body = "Subject: x\r\n\r\n\xe9t\xe9\r\n",
+                                .is_8bit = true};
+    rig_send(&rig, &eight);
+    fake_run(MINUTE_MS);
+    assert_string_equal(rig_row(&rig, "b@x.net"), "gone");
+    assert_null(strstr(fake_said(NULL), "BODY="));
+    assert_string_equal(fake_body(), "Subject: x\r\n\r\n\xe9t\xe9\r\n");
+    rig_close(&rig);
+}
+
+/* Attack 5: dots doubled, bare newlines mended, a missing end added. */
+static void test_body_octets(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "PIPELINING");
+    struct rig_message message = {.recipients = "a@x.net",
+                                  .body = "Subject: x\r\n\r\n.\r\n..\r\n"
+                                          "a\nb\r.c\r\n.\n.end"};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+    assert_string_equal(fake_body(), "Subject: x\r\n\r\n.\r\n..\r\n"
+                                     "a\r\nb\r\n.c\r\n.\r\n.end\r\n");
+    rig_close(&rig);
+}
+
+/* Many chunks through a bounded output, octet for octet. */
+static void test_large_body(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "");
+    size_t size = 1000000;
+    char *body = mm_alloc(size + 1);
+    assert_non_null(body);
+    for (size_t i = 0; i < size; i++) {
+        body[i] = i % 50 == 48   ? '\r'
+                  : i % 50 == 49 ? '\n'
+                                 : (char)('!' + (i * 31 + i / 1000) % 90);
+    }
+    struct rig_message message = {
+        .recipients = "a@x.net", .body = body, .body_size = size};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+    assert_string_equal(fake_body(), body);
+    mm_free(body);
+    rig_close(&rig);
+}
+
+/* Attack 57: cut before the end was sent, so the next host may try. */
+static void test_cut_in_the_body(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct fake_host first = {.address = FIRST,
+                              .rules = {{"*", "", FAKE_CLOSE, 0, 0}}};
+    struct fake_host second = {.address = SECOND};
+    size_t size = 500000;
+    char *body = mm_alloc(size + 1);
+    assert_non_null(body);
+    for (size_t i = 0; i < size; i += 50) {
+        memset(body + i, 'x', 48);
+        memcpy(body + i + 48, "\r\n", 2);
+    }
+    rig_open(&rig, NULL);
+    make_zone();
+    fake_add_host(&first);
+    fake_add_host(&second);
+    struct rig_message message = {
+        .recipients = "a@x.net", .body = body, .body_size = size};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+    assert_int_equal(fake_taken(FIRST), 0);
+    assert_int_equal(fake_taken(SECOND), 1);
+    assert_string_equal(fake_body(), body);
+    mm_free(body);
+    rig_close(&rig);
+}
+
+/* A message that is shorter in the store than it says is never ended. */
+static void test_damaged_body(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "");
+    struct rig_message message = {.recipients = "a@x.net", .size_lie = 5000};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_int_equal(fake_taken(FIRST), 0);
+    assert_non_null(strstr(rig_row(&rig, "a@x.net"), "cannot be read whole"));
+    rig_close(&rig);
+}
+
+/* RFC 3461: passed on where it is offered. */
+static void test_dsn_parameters(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_one(&rig, NULL, "DSN");
+    struct rig_message message = {.recipients = "a@x.net",
+                                  .notify = 2 | 4,
+                                  .dsn_return = 1,
+                                  .envelope_id = "QQ314159"};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_non_null(strstr(fake_said(NULL), "RET=FULL"));
+    assert_non_null(strstr(fake_said(NULL), "ENVID=QQ314159"));
+    assert_non_null(strstr(fake_said(NULL), "NOTIFY=SUCCESS,FAILURE"));
+    assert_null(rig_take_report(&rig, SENDER));
+    rig_close(&rig);
+}
+
+/* Attack 72: a dead family costs one connect. */
+static void test_addresses(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct fake_host v4 = {.address = FIRST};
+    struct fake_host v6 = {.address = "[2001:db8::1]:25", .manner = FAKE_HANGS};
+    rig_open(&rig, NULL);
+    fake_dns_addresses("x.net", "192.0.2.1, 2001:db8::1");
+    fake_add_host(&v4);
+    fake_add_host(&v6);
+    struct rig_message message = {.recipients = "a@x.net"};
+    rig_send(&rig, &message);
+    fake_run(29000); /* the connect time is 30 s */
+    assert_int_equal(fake_taken(FIRST), 0);
+    fake_run(2000);
+    assert_int_equal(fake_taken(FIRST), 1);
+    assert_int_equal(fake_connections("[2001:db8::1]:25"), 1);
+    rig_close(&rig);
+}
+
+/* ---- TLS and login (attacks 14, 15, 64)
+ * ---------------------------------------- */
+
+static void test_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *setting;
+        struct fake_host host;
+        unsigned taken;
+        unsigned connections;
+        const char *row;
+        const char *said; /* in order: EHLO, STARTTLS ... */
+    } rows[] = {
+        {"may, offered",
+         "delivery.tls=may",
+         {.extensions = "STARTTLS"},
+         1,
+         1,
+         "gone",
+         "STARTTLS\nEHLO here.example.org\nMAIL"},
+        {"may, not offered",
+         "delivery.tls=may",
+         {.extensions = ""},
+         1,
+         1,
+         "gone",
+         "EHLO here.example.org\nMAIL"},
+        {"may, handshake fails: again in clear",
+         "delivery.tls=may",
+         {.extensions = "STARTTLS", .fails_tls = true},
+         1,
+         2,
+         "gone",
+         "STARTTLS\nEHLO here.example.org\nMAIL"},
+        {"may, STARTTLS refused",
+         "delivery.tls=may",
+         {.extensions = "STARTTLS",
+          .rules = {{"STARTTLS", "454 4.7.0 no\r\n", 0, 0, 0}}},
+         1,
+         1,
+         "gone",
+         "STARTTLS\nMAIL"},
+        {"off",
+         "delivery.tls=off",
+         {.extensions = "STARTTLS"},
+         1,
+         1,
+         "gone",
+         "EHLO here.example.org\nMAIL"},
+        {"must, not offered",
+         "delivery.tls=must",
+         {.extensions = ""},
+         0,
+         1,
+         "mx.x.net: ",
+         NULL},
+        {"must, refused",
+         "delivery.tls=must",
+         {.extensions = "STARTTLS",
+          .rules = {{"STARTTLS", "454 4.7.0 no\r\n", 0, 0, 0}}},
+         0,
+         1,
+         "454 4.7.0 no",
+         NULL},
+        {"must, handshake fails",
+         "delivery.tls=must",
+         {.extensions = "STARTTLS", .fails_tls = true},
+         0,
+         1,
+         "TLS handshake: bad record",
+         NULL},
+        {"must, talks before TLS",
+         "delivery.tls=must",
+         {.extensions = "STARTTLS",
+          .rules = {{"STARTTLS", "220 go\r\n250 ok\r\n", 0, 0, 0}}},
+         0,
+         1,
+         "mx.x.net: ",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {rows[i].setting, NULL};
+        struct rig rig;
+        struct fake_host host = rows[i].host;
+        host.address = FIRST;
+        rig_open(&rig, settings);
+        fake_dns_mx("x.net", "10 mx.x.net");
+        fake_dns_addresses("mx.x.net", "192.0.2.1");
+        fake_add_host(&host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        if (strstr(rig_row(&rig, "a@x.net"), rows[i].row) == NULL ||
+            fake_taken(FIRST) != rows[i].taken ||
+            fake_connections(FIRST) != rows[i].connections) {
+            fail_msg("%s: %s, %u taken, %u connections\n%s", rows[i].name,
+                     rig_row(&rig, "a@x.net"), fake_taken(FIRST),
+                     fake_connections(FIRST), fake_said(NULL));
+        }
+        if (rows[i].said != NULL &&
+            strstr(fake_said(NULL), rows[i].said) == NULL) {
+            fail_msg("%s: %s", rows[i].name, fake_said(NULL));
+        }
+        if (rows[i].taken == 0) {
+            assert_null(strstr(fake_said(NULL), "MAIL"));
+        }
+        rig_close(&rig);
+    }
+}
+
+/* "user" and "secret" in the mechanisms' forms. */
+#define PLAIN_WORDS "AHVzZXIAc2VjcmV0"
+
+static void test_smarthost_login(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *tls;
+        struct fake_host host;
+        unsigned taken;
+        const char *row;
+        const char *said;
+        const char *unsaid;
+    } rows[] = {
+        {"plain under TLS",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH PLAIN LOGIN",
+          .rules = {{"AUTH PLAIN", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+         1,
+         "gone",
+         "AUTH PLAIN " PLAIN_WORDS,
+         "AUTH LOGIN"},
+        {"implicit TLS",
+         "smarthost.tls=implicit",
+         {.extensions = "AUTH PLAIN",
+          .rules = {{"AUTH PLAIN", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+         1,
+         "gone",
+         "AUTH PLAIN " PLAIN_WORDS,
+         "STARTTLS"},
+        {"login after plain was refused",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH PLAIN LOGIN",
+          .rules = {{"AUTH PLAIN", "504 5.5.4 not this\r\n", 0, 0, 0},
+                    {"AUTH LOGIN", "334 VXNlcm5hbWU6\r\n", 0, 0, 0},
+                    {"dXNlcg==", "334 UGFzc3dvcmQ6\r\n", 0, 0, 0},
+                    {"c2VjcmV0", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+         1,
+         "gone",
+         "AUTH LOGIN\ndXNlcg==\nc2VjcmV0\nMAIL",
+         NULL},
+        {"refused for good",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH PLAIN",
+          .rules = {{"AUTH PLAIN", "535 5.7.8 wrong\r\n", 0, 0, 0}}},
+         0,
+         "535 5.7.8 wrong",
+         NULL,
+         "MAIL"},
+        {"refused for now",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH PLAIN",
+          .rules = {{"AUTH PLAIN", "454 4.7.0 later\r\n", 0, 0, 0}}},
+         0,
+         "454 4.7.0 later",
+         NULL,
+         "MAIL"},
+        {"no AUTH offered",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS"},
+         0,
+         "relay.example.net: ",
+         NULL,
+         "MAIL"},
+        {"only unknown mechanisms",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH GSSAPI NTLM"},
+         0,
+         "relay.example.net: ",
+         NULL,
+         "AUTH"},
+        /* attack 64: never in clear, whatever is offered there */
+        {"login offered before TLS only",
+         "smarthost.tls=may",
+         {.extensions = "AUTH PLAIN LOGIN"},
+         0,
+         "relay.example.net: ",
+         NULL,
+         "AUTH"},
+        {"in clear by the operator's word",
+         "smarthost.tls=off",
+         {.extensions = "AUTH PLAIN",
+          .rules = {{"AUTH PLAIN", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+         1,
+         "gone",
+         "AUTH PLAIN " PLAIN_WORDS,
+         NULL},
+        /* attack 47: a server that proves nothing */
+        {"SCRAM without proof",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH SCRAM-SHA-256",
+          .rules = {{"AUTH SCRAM-SHA-256", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+         0,
+         "did not prove",
+         NULL,
+         "MAIL"},
+        {"SCRAM with a foreign nonce",
+         "smarthost.tls=must",
+         {.extensions = "STARTTLS|AUTH SCRAM-SHA-256",
+          .rules = {{"AUTH SCRAM-SHA-256",
+                     "334 cj1hYmMscz1XVEl6TkRVMk56ZzVNREV5TXpRMSxpPTQwOTY="
+                     "\r\n",
+                     0, 0, 0},
+                    {"*", "501 5.7.0 cancelled\r\n", 0, 0, 0}}},
+         0,
+         "relay.example.net: ",
+         NULL,
+         "MAIL"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {"smarthost.host=relay.example.net",
+                                  "smarthost.port=587",
+                                  "smarthost.user=user",
+                                  "smarthost.password=secret",
+                                  "smarthost.verifies=false",
+                                  rows[i].tls,
+                                  NULL};
+        struct rig rig;
+        struct fake_host host = rows[i].host;
+        host.address = "192.0.2.1:587";
+        rig_open(&rig, settings);
+        fake_dns_addresses("relay.example.net", "192.0.2.1");
+        fake_add_host(&host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        if (strstr(rig_row(&rig, "a@x.net"), rows[i].row) == NULL ||
+            fake_taken("192.0.2.1:587") != rows[i].taken) {
+            fail_msg("%s: %s\n%s", rows[i].name, rig_row(&rig, "a@x.net"),
+                     fake_said(NULL));
+        }
+        if ((rows[i].said != NULL &&
+             strstr(fake_said(NULL), rows[i].said) == NULL) ||
+            (rows[i].unsaid != NULL &&
+             strstr(fake_said(NULL), rows[i].unsaid) != NULL)) {
+            fail_msg("%s:\n%s", rows[i].name, fake_said(NULL));
+        }
+        assert_null(strstr(fake_log_text(), "secret")); /* attack 52 */
+        assert_null(strstr(fake_log_text(), PLAIN_WORDS));
+        rig_close(&rig);
+    }
+}
+
+/* Attack 20 and 14: a name that cannot be verified is a reason of its own. */
+static void test_smarthost_certificate(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "smarthost.host=relay.example.net", "smarthost.port=587",
+        "smarthost.tls=must", "smarthost.verifies=true", NULL};
+    struct rig rig;
+    struct fake_host host = {.address = "192.0.2.1:587",
+                             .extensions = "STARTTLS"};
+    rig_open(&rig, settings);
+    fake_dns_addresses("relay.example.net", "192.0.2.1");
+    fake_add_host(&host);
+    struct rig_message message = {.recipients = "a@x.net"};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_non_null(strstr(rig_row(&rig, "a@x.net"),
+                           "TLS handshake: self-signed certificate"));
+    assert_null(strstr(fake_said(NULL), "MAIL"));
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_next_host),
+        cmocka_unit_test(test_no_host_left),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_8bit_and_utf8),
+        cmocka_unit_test(test_body_octets),
+        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_cut_in_the_body),
+        cmocka_unit_test(test_damaged_body),
+        cmocka_unit_test(test_dsn_parameters),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_smarthost_login),
+        cmocka_unit_test(test_smarthost_certificate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
