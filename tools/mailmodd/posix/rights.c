@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void give_files(int folder, const struct passwd *user)
+static int give_files(int folder, const struct passwd *user)
 {
     int copy = dup(folder);
     DIR *entries = copy < 0 ? NULL : fdopendir(copy);
@@ -24,9 +24,10 @@ static void give_files(int folder, const struct passwd *user)
         if (copy >= 0) {
             (void)close(copy);
         }
-        return;
+        return -1;
     }
     struct dirent *entry;
+    int result = 0;
     while ((entry = readdir(entries)) != NULL) {
         struct stat status;
         int file = openat(folder, entry->d_name,
@@ -37,11 +38,12 @@ static void give_files(int folder, const struct passwd *user)
         /* On the descriptor: the name may be changed meanwhile. */
         if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
             status.st_uid == 0 && status.st_nlink == 1) {
-            (void)fchown(file, user->pw_uid, user->pw_gid);
+            result |= fchown(file, user->pw_uid, user->pw_gid);
         }
         (void)close(file);
     }
     (void)closedir(entries);
+    return result;
 }
 
 static int give_folder(const char *name, const struct passwd *user)
@@ -57,7 +59,7 @@ static int give_folder(const char *name, const struct passwd *user)
             status.st_uid == 0 ? fchown(folder, user->pw_uid, user->pw_gid) : 0;
     }
     if (result == 0) {
-        give_files(folder, user);
+        result = give_files(folder, user);
     }
     (void)close(folder);
     return result;
