@@ -21,6 +21,11 @@ import traceback
 SKIP = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
+# What a sanitizer prints; a daemon that printed it has failed its test.
+SANITIZER = re.compile(r"(Thread|Address|Leak|Memory)Sanitizer|runtime error:")
+os.environ.setdefault(
+    "TSAN_OPTIONS",
+    "suppressions=" + os.path.join(SOURCE, "tests", "tsan.supp"))
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 
 
@@ -191,10 +196,17 @@ class Daemon:
         return self
 
     def __exit__(self, kind, value, trace):
+        if kind is None and self.process is not None:
+            self.stop()  # a sanitizer may speak up at the very end
+        found = [l for l in self.lines if SANITIZER.search(l)]
+        if found:
+            start = self.lines.index(found[0])
+            print("\n".join(self.lines[start:start + 60]))
         if kind not in (None, Skip):
             print("--- last lines of the daemon's log ---")
             print("\n".join(self.lines[-40:]))
         self.close()
+        assert kind is not None or not found, found[0]
 
     # ---- what tests do with it ------------------------------------------
 
