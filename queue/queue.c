@@ -17,7 +17,7 @@
 
 enum { LIST_FIRST = 256 };
 
-/* ---- life ------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------- */
 
 static enum mailmod_error check_options(const struct mq_options *options)
 {
@@ -124,7 +124,7 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch)
     *batch = NULL;
 }
 
-/* ---- what is due ------------------------------------------------------ */
+/* ---- what is due ------------------------------------------------------- */
 
 struct candidate {
     char name[MM_STORE_DESTINATION_MAX];
@@ -244,7 +244,7 @@ static enum mailmod_error list_candidates(struct mq_queue *queue,
     }
 }
 
-/* ---- claiming --------------------------------------------------------- */
+/* ---- claiming ---------------------------------------------------------- */
 
 static enum mailmod_error claim_one(struct mq_queue *queue, const char *name,
                                     int64_t now_ms, struct mq_batch **batch_out)

@@ -77,7 +77,7 @@ static enum mailmod_error write_octets(struct writer *writer,
     return MAILMOD_OK;
 }
 
-/* ---- the original ------------------------------------------------------- */
+/* ---- the original ------------------------------------------------------ */
 
 /* Octets up to and with the end of the last header line; all without a blank
  * line. `is_whole_out`: the blank line was there. */
@@ -140,8 +140,7 @@ static enum mailmod_error write_whole(const struct mm_bounce *bounce,
     return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
 
-/* ---- the report -----------------------------------------------------------
- */
+/* ---- the report -------------------------------------------------------- */
 
 static enum mm_report_action action_of(enum mq_report kind)
 {
@@ -225,8 +224,7 @@ static enum mailmod_error write_body(const struct mm_bounce *bounce,
     return error;
 }
 
-/* ---- to whom ---------------------------------------------------------------
- */
+/* ---- to whom ----------------------------------------------------------- */
 
 struct target {
     bool is_local;
@@ -318,8 +316,7 @@ static enum mailmod_error put_report(const struct mm_bounce *bounce,
                : put_recipient(bounce, settlement, t, target, writer->id);
 }
 
-/* ---- one kind
- * ----------------------------------------------------------------- */
+/* ---- one kind ---------------------------------------------------------- */
 
 static const char *kind_name(enum mq_report kind)
 {

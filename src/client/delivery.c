@@ -101,7 +101,7 @@ static void hand_back_untried(struct mm_delivery *delivery)
                                            NULL);
 }
 
-/* ---- the end ------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------- */
 
 static void run_gone(struct mm_task *task)
 {
@@ -166,7 +166,7 @@ static void log_failure(const struct mm_delivery *delivery)
            MM_TEXT("reply", delivery->failure.reply));
 }
 
-/* ---- connection ---------------------------------------------------------- */
+/* ---- connection -------------------------------------------------------- */
 
 static void on_open(void *context, struct mm_conn *conn)
 {
@@ -331,8 +331,7 @@ static const struct mm_conn_handler conn_handler = {.on_open = on_open,
                                                     .on_tls = on_tls,
                                                     .on_closed = on_closed};
 
-/* ---- the way --------------------------------------------------------------
- */
+/* ---- the way ----------------------------------------------------------- */
 
 static struct mm_netaddr source_for(const struct mm_delivery *delivery)
 {
@@ -416,8 +415,7 @@ static void begin_route(struct mm_delivery *delivery)
     next_hop(delivery);
 }
 
-/* ---- the worker ------------------------------------------------------------
- */
+/* ---- the worker -------------------------------------------------------- */
 
 static void run_work(struct mm_job *job)
 {
@@ -465,8 +463,7 @@ enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
     return error;
 }
 
-/* ---- time -------------------------------------------------------------------
- */
+/* ---- time -------------------------------------------------------------- */
 
 static void on_expired(struct mm_timer *timer)
 {
@@ -482,8 +479,7 @@ static void on_expired(struct mm_timer *timer)
     }
 }
 
-/* ---- life -------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------- */
 
 enum mailmod_error mm_delivery_new(struct mm_delivery **delivery_out,
                                    const struct mm_delivery_options *options)

@@ -17,8 +17,7 @@
 /* RFC 5321 sets no time for the end of a conversation: nothing is lost. */
 enum { QUIT_MS = 5000 };
 
-/* ---- time -------------------------------------------------------------------
- */
+/* ---- time -------------------------------------------------------------- */
 
 static uint64_t phase_ms(const struct mm_delivery *delivery,
                          enum mm_smtpc_phase phase)
@@ -68,8 +67,7 @@ static void arm_timer(struct mm_delivery *delivery, bool has_moved)
     }
 }
 
-/* ---- failures
- * ------------------------------------------------------------------ */
+/* ---- failures ---------------------------------------------------------- */
 
 static bool is_before_mail(enum mm_smtpc_phase phase)
 {
@@ -199,8 +197,7 @@ static bool on_failed(struct mm_delivery *delivery,
     return false;
 }
 
-/* ---- opening ---------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------- */
 
 static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
 {
@@ -254,8 +251,7 @@ static bool on_starttls(struct mm_delivery *delivery)
     return false;
 }
 
-/* ---- login
- * ------------------------------------------------------------------- */
+/* ---- login ------------------------------------------------------------- */
 
 static bool on_auth(struct mm_delivery *delivery,
                     const struct mm_smtpc_info *info)
@@ -321,7 +317,7 @@ static bool on_auth_done(struct mm_delivery *delivery,
     return true;
 }
 
-/* ---- the worker ------------------------------------------------------- */
+/* ---- the worker -------------------------------------------------------- */
 
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
@@ -339,8 +335,7 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
     mm_dialogue_pump(delivery);
 }
 
-/* ---- pump
- * ---------------------------------------------------------------------- */
+/* ---- pump -------------------------------------------------------------- */
 
 /* Moves what the engine owes to the connection, as far as that has room. */
 static bool flush_output(struct mm_delivery *delivery)

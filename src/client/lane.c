@@ -28,8 +28,7 @@ struct lane {
     int64_t now_ms;
 };
 
-/* ---- settlements ------------------------------------------------------------
- */
+/* ---- settlements ------------------------------------------------------- */
 
 static void drop_settling(struct mm_outbound *outbound,
                           struct mm_settling *settling, bool releases)
@@ -130,8 +129,7 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
     settle(outbound, batch, outcomes);
 }
 
-/* ---- lanes
- * -------------------------------------------------------------------- */
+/* ---- lanes ------------------------------------------------------------- */
 
 static void set_working(struct lane *lane, bool is_working)
 {
@@ -312,7 +310,7 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
     mm_delivery_start(lane->delivery, batch);
 }
 
-/* ---- all of them ---------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------- */
 
 void mm_lane_quit_all(struct mm_outbound *outbound)
 {

@@ -29,8 +29,7 @@ const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
     return outbound->settings->config;
 }
 
-/* ---- polling
- * --------------------------------------------------------------------- */
+/* ---- polling ----------------------------------------------------------- */
 
 static void run_claim(struct mm_job *job)
 {
@@ -128,8 +127,7 @@ void mm_outbound_poll(struct mm_outbound *outbound)
     atomic_fetch_add(&outbound->busy, 1);
 }
 
-/* ---- routing changes
- * ---------------------------------------------------------------- */
+/* ---- routing changes --------------------------------------------------- */
 
 struct reroute {
     struct mm_store_job job;
@@ -178,9 +176,7 @@ void mm_outbound_destination(const struct mm_config *config, const char *domain,
     mm_ascii_lower_cstr(text_out);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------- */
 
 static struct mq_options queue_options(const struct mm_config *config,
                                        uint64_t seed)
@@ -376,9 +372,7 @@ size_t mm_outbound_busy(const struct mm_outbound *outbound)
     return atomic_load(&outbound->busy);
 }
 
-/* ---- reload
- * --------------------------------------------------------------------------------
- */
+/* ---- reload ------------------------------------------------------------ */
 
 struct reload {
     struct mm_task task;

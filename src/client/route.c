@@ -63,7 +63,7 @@ struct mm_route {
 
 static void take_host(struct mm_route *route);
 
-/* ---- ends ------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------- */
 
 static void end_at(struct mm_route *route, const char *status, const char *text)
 {
@@ -94,7 +94,7 @@ static void end_without_hosts(struct mm_route *route)
     }
 }
 
-/* ---- hosts ------------------------------------------------------------ */
+/* ---- hosts ------------------------------------------------------------- */
 
 /* splitmix64 */
 static uint64_t next_random(struct mm_route *route)
@@ -398,7 +398,7 @@ static void take_host(struct mm_route *route)
     }
 }
 
-/* ---- begin ------------------------------------------------------------ */
+/* ---- begin ------------------------------------------------------------- */
 
 /* The address inside "[...]" of RFC 5321 4.1.3. */
 static bool read_literal(const char *destination, struct mm_netaddr *out)

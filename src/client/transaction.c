@@ -9,8 +9,7 @@
  * RFC 3461 5.2; RFC 6531 3.2. */
 #include "client/delivery_state.h"
 
-/* ---- messages
- * ------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------- */
 
 static void write_envelope(struct mm_delivery *delivery)
 {
@@ -147,8 +146,7 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
     return true;
 }
 
-/* ---- body
- * ------------------------------------------------------------------------ */
+/* ---- body -------------------------------------------------------------- */
 
 /* All chunks are read. A message that has shrunk or vanished in the store is
  * not sent as half of itself. */

@@ -85,8 +85,7 @@ void rig_close(struct rig *rig)
     fake_close();
 }
 
-/* ---- messages -------------------------------------------------------------
- */
+/* ---- messages ---------------------------------------------------------- */
 
 struct put_job {
     struct mm_store_job job;
@@ -176,8 +175,7 @@ uint64_t rig_send(struct rig *rig, const struct rig_message *message)
     return put.id;
 }
 
-/* ---- what became of it
- * ----------------------------------------------------------- */
+/* ---- what became of it ------------------------------------------------- */
 
 struct find {
     const char *path;

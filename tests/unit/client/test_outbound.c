@@ -175,8 +175,7 @@ static void test_greylisting(void **state)
     rig_close(&rig);
 }
 
-/* ---- stop, cut (attack 85)
- * ----------------------------------------------------- */
+/* ---- stop, cut (attack 85) --------------------------------------------- */
 
 static void test_stop_lets_end(void **state)
 {
@@ -247,8 +246,7 @@ static void test_cut_at_each_moment(void **state)
     }
 }
 
-/* ---- operators (attack 86)
- * ------------------------------------------------------- */
+/* ---- operators (attack 86) --------------------------------------------- */
 
 static void test_deleted_while_sent(void **state)
 {
@@ -297,8 +295,7 @@ static void test_holds_and_flush(void **state)
     rig_close(&rig);
 }
 
-/* ---- configuration
- * ---------------------------------------------------------------- */
+/* ---- configuration ----------------------------------------------------- */
 
 /* Attack 70 and a change of the way: what waits takes the new one. */
 static void test_reload(void **state)
@@ -381,8 +378,7 @@ static void test_destination_names(void **state)
     mm_config_unref(&config);
 }
 
-/* ---- clocks and pressure
- * ------------------------------------------------------------- */
+/* ---- clocks and pressure ----------------------------------------------- */
 
 /* Attack 83: set back a day while mail waits, and ahead a year. */
 static void test_clocks(void **state)

@@ -78,7 +78,7 @@ void fixture_set_options(struct fixture *fixture)
                      MAILMOD_OK);
 }
 
-/* ---- messages ----------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------- */
 
 struct add_job {
     struct mm_store_job job;
@@ -169,8 +169,7 @@ void fixture_add_many(struct fixture *fixture, const char *destination,
     add_some(fixture, destination, &message, count);
 }
 
-/* ---- claims and outcomes ---------------------------------------------------
- */
+/* ---- claims and outcomes ----------------------------------------------- */
 
 void fixture_claim(struct fixture *fixture, struct mm_list *batches)
 {
@@ -279,8 +278,7 @@ void fixture_settle(struct fixture *fixture, struct mq_batch *batch,
     fixture_settle_each(fixture, batch, outcomes);
 }
 
-/* ---- the store --------------------------------------------------------------
- */
+/* ---- the store --------------------------------------------------------- */
 
 struct find {
     size_t count;

@@ -37,7 +37,7 @@ static int close_fixture(void **state)
     return 0;
 }
 
-/* ---- claims ----------------------------------------------------------- */
+/* ---- claims ------------------------------------------------------------ */
 
 static void test_claimed_once(void **state)
 {
@@ -137,7 +137,7 @@ static void test_settled_is_not_claimed_again(void **state)
     assert_int_equal(fixture_count(f, 0), 0);
 }
 
-/* ---- limits and fairness ------------------------------------------------ */
+/* ---- limits and fairness ----------------------------------------------- */
 
 static void test_limits(void **state)
 {
@@ -214,7 +214,7 @@ static void test_streak_ends(void **state)
     mq_release(f->queue, &batch);
 }
 
-/* ---- schedule ------------------------------------------------------------ */
+/* ---- schedule ---------------------------------------------------------- */
 
 /* Attack 66, T-061: a greylisting host is tried again at the first step. */
 static void test_next_due(void **state)
@@ -362,8 +362,7 @@ static void test_restart(void **state)
                     330000);
 }
 
-/* ---- clocks (attack 83, T-061) --------------------------------------------
- */
+/* ---- clocks (attack 83, T-061) ----------------------------------------- */
 
 static void test_clock_back_a_day(void **state)
 {
@@ -411,8 +410,7 @@ static void test_clock_ahead_a_year(void **state)
     assert_int_equal(delivered, 100);
 }
 
-/* ---- operators (attack 86, T-068) ------------------------------------------
- */
+/* ---- operators (attack 86, T-068) -------------------------------------- */
 
 static void test_removed_while_sent(void **state)
 {
@@ -449,8 +447,7 @@ static void test_held_while_sent(void **state)
     assert_int_equal(fixture_count(f, 0), 0);
 }
 
-/* ---- reports
- * ------------------------------------------------------------------ */
+/* ---- reports ----------------------------------------------------------- */
 
 static void test_reports(void **state)
 {
