@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "platform/fs.h"
+#include "platform/module.h"
 #include "platform/net.h"
 
 #include <string.h>
@@ -46,7 +47,10 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
     atomic_init(&instance->log.level, MM_LOG_INFO);
-    error = mm_mutex_new(&instance->mutex);
+    error = mm_module_keep();
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&instance->mutex);
+    }
     if (error == MAILMOD_OK) {
         error = mm_config_builder_new(&instance->builder);
     }
