@@ -5,9 +5,14 @@
 
 #include "mailmod/error.h"
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define MM_CHECK __attribute__((warn_unused_result))
 #define MM_PRINTF(string, first) __attribute__((format(printf, string, first)))
+#elif defined(__GNUC__)
+/* gnu_printf: C11's formats also where the system's own are fewer. */
+#define MM_CHECK __attribute__((warn_unused_result))
+#define MM_PRINTF(string, first)                                               \
+    __attribute__((format(gnu_printf, string, first)))
 #else
 #define MM_CHECK
 #define MM_PRINTF(string, first)

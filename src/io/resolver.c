@@ -83,7 +83,7 @@ static void query_free(struct mm_query *query)
     mm_free(query);
 }
 
-static void tell(struct mm_query *query)
+static void tell_outcome(struct mm_query *query)
 {
     const struct mm_dns_result *result = &query->result;
     switch (query->type) {
@@ -113,7 +113,7 @@ static void on_told(struct mm_task *task)
     }
     if (!query->is_cancelled) {
         query->is_telling = true;
-        tell(query);
+        tell_outcome(query);
     }
     query_free(query);
 }
