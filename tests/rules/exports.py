@@ -4,8 +4,11 @@
     python3 tests/rules/exports.py NM LIBRARY LIST            compares
     python3 tests/rules/exports.py NM LIBRARY LIST --write    writes LIST anew
 
+For a .dll NM is objdump, and the names are those of its export table.
+
 A name that is gone breaks hosts that are linked already; one that is new is
 a promise for ever. So the list changes in the commit that means it."""
+import re
 import subprocess
 import sys
 
@@ -19,7 +22,16 @@ INSTRUMENTS = ("__asan", "__odr_asan", "__ubsan", "__tsan", "__sanitizer",
 LINKER = ("__bss_start", "_edata", "_end")
 
 
+def exported_by_dll(objdump, library):
+    text = subprocess.run([objdump, "-p", library], capture_output=True,
+                          text=True, check=True).stdout
+    table = text.split("[Ordinal/Name Pointer] Table", 1)[1].split("\n\n")[0]
+    return set(re.findall(r"^\s*\[ *\d+\] (\S+)$", table, re.MULTILINE))
+
+
 def exported(nm, library):
+    if library.endswith(".dll"):
+        return exported_by_dll(nm, library)
     result = subprocess.run([nm, "-D", "--defined-only", library],
                             capture_output=True, text=True, check=True)
     names = set()
