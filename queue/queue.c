@@ -17,8 +17,6 @@
 
 enum { LIST_FIRST = 256 };
 
-/* ---- life -------------------------------------------------------------- */
-
 static enum mailmod_error check_options(const struct mq_options *options)
 {
     if (options->steps_s == NULL || options->step_count == 0 ||
@@ -123,8 +121,6 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch)
     mm_free(released);
     *batch = NULL;
 }
-
-/* ---- what is due ------------------------------------------------------- */
 
 struct candidate {
     char name[MM_STORE_DESTINATION_MAX];
@@ -243,8 +239,6 @@ static enum mailmod_error list_candidates(struct mq_queue *queue,
         mm_free(candidates_out->items);
     }
 }
-
-/* ---- claiming ---------------------------------------------------------- */
 
 static enum mailmod_error claim_one(struct mq_queue *queue, const char *name,
                                     int64_t now_ms, struct mq_batch **batch_out)
@@ -373,8 +367,6 @@ enum mailmod_error mq_claim_next(struct mq_queue *queue,
     enum mailmod_error error = claim_one(queue, destination, now_ms, batch_out);
     return error == MAILMOD_ERROR_LIMIT ? MAILMOD_ERROR_NOT_FOUND : error;
 }
-
-/* ---- the next call ----------------------------------------------------- */
 
 /* A destination with all its places taken is no reason to come: the end of an
  * attempt is. */

@@ -118,8 +118,6 @@ static void count_attempt(struct mq_settlement *settlement)
     settlement->is_counted = true;
 }
 
-/* ---- thread: writer ---------------------------------------------------- */
-
 static void write_last_reply(struct mm_store_recipient *row,
                              const struct mq_outcome *outcome)
 {

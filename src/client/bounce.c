@@ -77,8 +77,6 @@ static enum mailmod_error write_octets(struct writer *writer,
     return MAILMOD_OK;
 }
 
-/* ---- the original ------------------------------------------------------ */
-
 /* Octets up to and with the end of the last header line; all without a blank
  * line. `is_whole_out`: the blank line was there. */
 static size_t header_size(struct mm_span text, bool *is_whole_out)
@@ -139,8 +137,6 @@ static enum mailmod_error write_whole(const struct mm_bounce *bounce,
     mm_buf_fini(&chunk);
     return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
-
-/* ---- the report -------------------------------------------------------- */
 
 static enum mm_report_action action_of(enum mq_report kind)
 {
@@ -223,8 +219,6 @@ static enum mailmod_error write_body(const struct mm_bounce *bounce,
     }
     return error;
 }
-
-/* ---- to whom ----------------------------------------------------------- */
 
 struct target {
     bool is_local;
@@ -315,8 +309,6 @@ static enum mailmod_error put_report(const struct mm_bounce *bounce,
                ? put_entry(t, target, &message)
                : put_recipient(bounce, settlement, t, target, writer->id);
 }
-
-/* ---- one kind ---------------------------------------------------------- */
 
 static const char *kind_name(enum mq_report kind)
 {

@@ -21,8 +21,6 @@ enum { LEAVE_MS = 5000 };
 
 static void next_hop(struct mm_delivery *delivery);
 
-/* ---- batch and outcomes ------------------------------------------------ */
-
 static void drop_batch(struct mm_delivery *delivery)
 {
     mm_free(delivery->outcomes);
@@ -101,8 +99,6 @@ static void hand_back_untried(struct mm_delivery *delivery)
                                            NULL);
 }
 
-/* ---- the end ----------------------------------------------------------- */
-
 static void run_gone(struct mm_task *task)
 {
     struct mm_delivery *delivery =
@@ -165,8 +161,6 @@ static void log_failure(const struct mm_delivery *delivery)
            MM_TEXT("dsn", delivery->failure.status),
            MM_TEXT("reply", delivery->failure.reply));
 }
-
-/* ---- connection -------------------------------------------------------- */
 
 static void on_open(void *context, struct mm_conn *conn)
 {
@@ -331,8 +325,6 @@ static const struct mm_conn_handler conn_handler = {.on_open = on_open,
                                                     .on_tls = on_tls,
                                                     .on_closed = on_closed};
 
-/* ---- the way ----------------------------------------------------------- */
-
 static struct mm_netaddr source_for(const struct mm_delivery *delivery)
 {
     const struct mm_address_list *sources = &delivery->config->delivery.source;
@@ -415,8 +407,6 @@ static void begin_route(struct mm_delivery *delivery)
     next_hop(delivery);
 }
 
-/* ---- the worker -------------------------------------------------------- */
-
 static void run_work(struct mm_job *job)
 {
     struct mm_delivery *delivery = MM_LIST_OBJECT(job, struct mm_delivery, job);
@@ -463,8 +453,6 @@ enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
     return error;
 }
 
-/* ---- time -------------------------------------------------------------- */
-
 static void on_expired(struct mm_timer *timer)
 {
     struct mm_delivery *delivery =
@@ -478,8 +466,6 @@ static void on_expired(struct mm_timer *timer)
         mm_conn_abort(delivery->conn);
     }
 }
-
-/* ---- life -------------------------------------------------------------- */
 
 enum mailmod_error mm_delivery_new(struct mm_delivery **delivery_out,
                                    const struct mm_delivery_options *options)

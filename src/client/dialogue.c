@@ -17,8 +17,6 @@
 /* RFC 5321 sets no time for the end of a conversation: nothing is lost. */
 enum { QUIT_MS = 5000 };
 
-/* ---- time -------------------------------------------------------------- */
-
 static uint64_t phase_ms(const struct mm_delivery *delivery,
                          enum mm_smtpc_phase phase)
 {
@@ -66,8 +64,6 @@ static void arm_timer(struct mm_delivery *delivery, bool has_moved)
         mm_timer_set(&delivery->timer, phase_ms(delivery, phase));
     }
 }
-
-/* ---- failures ---------------------------------------------------------- */
 
 static bool is_before_mail(enum mm_smtpc_phase phase)
 {
@@ -197,8 +193,6 @@ static bool on_failed(struct mm_delivery *delivery,
     return false;
 }
 
-/* ---- opening ----------------------------------------------------------- */
-
 static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
 {
     if (delivery->is_plain) {
@@ -250,8 +244,6 @@ static bool on_starttls(struct mm_delivery *delivery)
     }
     return false;
 }
-
-/* ---- login ------------------------------------------------------------- */
 
 static bool on_auth(struct mm_delivery *delivery,
                     const struct mm_smtpc_info *info)
@@ -317,8 +309,6 @@ static bool on_auth_done(struct mm_delivery *delivery,
     return true;
 }
 
-/* ---- the worker -------------------------------------------------------- */
-
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
@@ -334,8 +324,6 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
     }
     mm_dialogue_pump(delivery);
 }
-
-/* ---- pump -------------------------------------------------------------- */
 
 /* Moves what the engine owes to the connection, as far as that has room. */
 static bool flush_output(struct mm_delivery *delivery)

@@ -28,8 +28,6 @@ struct lane {
     int64_t now_ms;
 };
 
-/* ---- settlements ------------------------------------------------------- */
-
 static void drop_settling(struct mm_outbound *outbound,
                           struct mm_settling *settling, bool releases)
 {
@@ -128,8 +126,6 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
     }
     settle(outbound, batch, outcomes);
 }
-
-/* ---- lanes ------------------------------------------------------------- */
 
 static void set_working(struct lane *lane, bool is_working)
 {
@@ -309,8 +305,6 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
     set_working(lane, true);
     mm_delivery_start(lane->delivery, batch);
 }
-
-/* ---- all of them ------------------------------------------------------- */
 
 void mm_lane_quit_all(struct mm_outbound *outbound)
 {

@@ -29,8 +29,6 @@ const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
     return outbound->settings->config;
 }
 
-/* ---- polling ----------------------------------------------------------- */
-
 static void run_claim(struct mm_job *job)
 {
     struct mm_outbound *outbound =
@@ -38,12 +36,13 @@ static void run_claim(struct mm_job *job)
     uint64_t change_count = 0;
     if (mm_store_change_count(outbound->options.store, &change_count) ==
             MAILMOD_OK &&
-        change_count != outbound->change_count) {
+        (!outbound->knows_changes || change_count != outbound->change_count)) {
         /* A tool wrote beside us. It may have been a flush, which overrides
          * back-offs; for anything else that costs a few early attempts. */
-        if (outbound->change_count != 0) {
+        if (outbound->knows_changes) {
             mq_flush(outbound->queue);
         }
+        outbound->knows_changes = true;
         outbound->change_count = change_count;
     }
     outbound->claim_error =
@@ -127,8 +126,6 @@ void mm_outbound_poll(struct mm_outbound *outbound)
     atomic_fetch_add(&outbound->busy, 1);
 }
 
-/* ---- routing changes --------------------------------------------------- */
-
 struct reroute {
     struct mm_store_job job;
     char destination[MM_STORE_DESTINATION_MAX]; /* "": each its own domain */
@@ -175,8 +172,6 @@ void mm_outbound_destination(const struct mm_config *config, const char *domain,
     }
     mm_ascii_lower_cstr(text_out);
 }
-
-/* ---- life -------------------------------------------------------------- */
 
 static struct mq_options queue_options(const struct mm_config *config,
                                        uint64_t seed)
@@ -371,8 +366,6 @@ size_t mm_outbound_busy(const struct mm_outbound *outbound)
 {
     return atomic_load(&outbound->busy);
 }
-
-/* ---- reload ------------------------------------------------------------ */
 
 struct reload {
     struct mm_task task;

@@ -38,6 +38,7 @@ struct mm_outbound {
     struct mm_list claimed;
     int64_t claim_now_ms, next_due_ms;
     uint64_t change_count;
+    bool knows_changes; /* change_count was read once */
     enum mailmod_error claim_error;
 };
 

@@ -63,8 +63,6 @@ struct mm_route {
 
 static void take_host(struct mm_route *route);
 
-/* ---- ends -------------------------------------------------------------- */
-
 static void end_at(struct mm_route *route, const char *status, const char *text)
 {
     char words[400];
@@ -93,8 +91,6 @@ static void end_without_hosts(struct mm_route *route)
         end_at(route, "5.4.4", "none of its mail hosts has an address");
     }
 }
-
-/* ---- hosts ------------------------------------------------------------- */
 
 /* splitmix64 */
 static uint64_t next_random(struct mm_route *route)
@@ -225,8 +221,6 @@ static void on_mx(void *context, enum mailmod_error error,
     }
     take_host(route);
 }
-
-/* ---- addresses --------------------------------------------------------- */
 
 static uint16_t port_of(const struct mm_route *route)
 {
@@ -397,8 +391,6 @@ static void take_host(struct mm_route *route)
         use_addresses(route);
     }
 }
-
-/* ---- begin ------------------------------------------------------------- */
 
 /* The address inside "[...]" of RFC 5321 4.1.3. */
 static bool read_literal(const char *destination, struct mm_netaddr *out)

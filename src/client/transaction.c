@@ -9,8 +9,6 @@
  * RFC 3461 5.2; RFC 6531 3.2. */
 #include "client/delivery_state.h"
 
-/* ---- messages ---------------------------------------------------------- */
-
 static void write_envelope(struct mm_delivery *delivery)
 {
     size_t count = 0;
@@ -145,8 +143,6 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
     }
     return true;
 }
-
-/* ---- body -------------------------------------------------------------- */
 
 /* All chunks are read. A message that has shrunk or vanished in the store is
  * not sent as half of itself. */

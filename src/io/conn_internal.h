@@ -68,7 +68,6 @@ struct mm_conn {
     bool is_lingering; /* FIN is out; waiting for the peer's */
 };
 
-/* ---- conn.c ---- */
 /* An empty connection whose handle is ready; the places of its timers are
  * reserved, it is the loop's resident. */
 MM_CHECK enum mailmod_error mm_conn_new(struct mm_conn **conn_out,
@@ -88,13 +87,11 @@ void mm_conn_kick(struct mm_conn *conn);
 /* All octets owed: in buffers, in flight, before encryption. */
 size_t mm_conn_owed(const struct mm_conn *conn);
 
-/* ---- conn_pump.c ---- */
 /* Moves everything that can move, both ways. */
 void mm_conn_pump(struct mm_conn *conn);
 /* Starts or stops reading as the state asks for. */
 void mm_conn_watch(struct mm_conn *conn);
 
-/* ---- tls_pump.c ---- */
 enum mm_tls_step { MM_TLS_DONE, MM_TLS_WAIT, MM_TLS_ENDED, MM_TLS_FAILED };
 
 MM_CHECK enum mailmod_error mm_tls_session_new(struct mm_conn *conn,

@@ -21,8 +21,6 @@ static uv_stream_t *stream_of(struct mm_conn *conn)
     return (uv_stream_t *)&conn->tcp;
 }
 
-/* ---- input ---------------------------------------------------------- */
-
 static size_t offer(struct mm_conn *conn, struct mm_span span)
 {
     const struct mm_conn_handler *handler = conn->handler;
@@ -197,8 +195,6 @@ void mm_conn_watch(struct mm_conn *conn)
     }
 }
 
-/* ---- output --------------------------------------------------------- */
-
 static void on_written(uv_write_t *request, int status)
 {
     struct mm_conn *conn = request->handle->data;
@@ -276,8 +272,6 @@ static void tell_drained(struct mm_conn *conn)
         mm_conn_kick(conn);
     }
 }
-
-/* ---- ends ----------------------------------------------------------- */
 
 /* FIN without close_notify: whether the data was whole is for the protocol's
  * own terminators to say (RFC 8446 6.1), but nothing can follow. */

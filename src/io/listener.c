@@ -96,8 +96,6 @@ static void pause_accepting(struct acceptor *acceptor, const char *text,
     mm_timer_set(&acceptor->pause_timer, PAUSE_MS);
 }
 
-/* ---- accepting ------------------------------------------------------ */
-
 static enum mailmod_error try_one_descriptor(struct acceptor *acceptor)
 {
     if (!acceptor->listener->is_shared) {
@@ -191,8 +189,6 @@ static void on_pause_over(struct mm_timer *timer)
         mm_timer_set(&acceptor->pause_timer, PAUSE_MS);
     }
 }
-
-/* ---- opening -------------------------------------------------------- */
 
 static enum mailmod_error open_handle(struct acceptor *acceptor)
 {

@@ -58,8 +58,6 @@ struct mm_resolver {
     size_t query_count;
 };
 
-/* ---- the process's part ---------------------------------------------- */
-
 /* A guard has to be the process's: the one static that is written to. */
 static uv_once_t library_once = UV_ONCE_INIT;
 
@@ -69,8 +67,6 @@ static void init_library(void)
      * it, and its count is not safe between threads. */
     (void)ares_library_init(ARES_LIB_INIT_ALL);
 }
-
-/* ---- queries --------------------------------------------------------- */
 
 static void query_free(struct mm_query *query)
 {
@@ -158,8 +154,6 @@ static void on_answer(void *context, int status, int timeouts,
     }
     finish(query);
 }
-
-/* ---- sockets and time ------------------------------------------------ */
 
 static void rearm(struct mm_resolver *resolver)
 {
@@ -264,8 +258,6 @@ static void on_socket_state(void *context, ares_socket_t socket, int reads,
         (void)uv_poll_start(&poll->handle, events, on_poll);
     }
 }
-
-/* ---- the resolver ---------------------------------------------------- */
 
 /* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53". */
 static bool parse_server(struct mm_span text, struct mm_netaddr *server_out)
@@ -419,8 +411,6 @@ void mm_resolver_free(struct mm_resolver **resolver_in)
     mm_free(resolver);
     *resolver_in = NULL;
 }
-
-/* ---- asking ---------------------------------------------------------- */
 
 static enum mailmod_error query_new(struct mm_query **query_out,
                                     struct mm_resolver *resolver,

@@ -64,8 +64,6 @@ bool mm_dns_is_name(struct mm_span name, char host_out[256])
     return is_label(label);
 }
 
-/* ---- MX -------------------------------------------------------------- */
-
 struct cursor {
     const uint8_t *answer;
     size_t size;
@@ -194,8 +192,6 @@ static enum mailmod_error read_hosts(struct mm_dns_result *result,
     }
     return has_garbage ? MAILMOD_ERROR_DNS : MAILMOD_ERROR_DNS_NO_DATA;
 }
-
-/* ---- addresses and texts --------------------------------------------- */
 
 static enum mailmod_error error_of_parse(int status)
 {

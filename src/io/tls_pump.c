@@ -36,8 +36,6 @@ struct mm_tls_session {
     char text[96];
 };
 
-/* ---- the BIO -------------------------------------------------------- */
-
 static int bio_read(BIO *bio, char *out, int size)
 {
     struct mm_conn *conn = BIO_get_data(bio);
@@ -109,8 +107,6 @@ BIO_METHOD *mm_tls_bio_method(void)
     }
     return method;
 }
-
-/* ---- who the peer must be ------------------------------------------- */
 
 static int connection_index(SSL *ssl, struct mm_conn **conn_out)
 {
@@ -199,8 +195,6 @@ static bool expect_peer(SSL *ssl, const char *name, bool verifies)
     /* An empty name would switch the check off. */
     return has_host && SSL_set1_host(ssl, host) == 1;
 }
-
-/* ---- the session ---------------------------------------------------- */
 
 static bool attach_bio(struct mm_tls_session *session, struct mm_conn *conn)
 {

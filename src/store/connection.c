@@ -105,7 +105,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         " FROM recipient r JOIN message m ON m.id=r.message_id "
         "WHERE (?1=0 OR r.message_id=?1) ORDER BY r.message_id,r.number",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
-    [MM_SQL_DATA_VERSION] = "PRAGMA data_version",
+    /* Tools count their transactions, so that the owner of the folder can tell
+     * their changes from its own. */
+    [MM_SQL_COUNT_CHANGE] = "INSERT INTO meta(key,value) VALUES('changes',1) "
+                            "ON CONFLICT(key) DO UPDATE SET value=value+1",
+    [MM_SQL_CHANGES] = "SELECT value FROM meta WHERE key='changes'",
 };
 
 enum mailmod_error mm_sql_error(int result)

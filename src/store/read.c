@@ -385,42 +385,20 @@ enum mailmod_error mm_store_each_recipient(
     return error;
 }
 
-/* data_version is a connection's own view of the others' changes, so one
- * connection answers always. */
-static enum mailmod_error read_version(struct mm_store *store,
-                                       uint64_t *count_out)
-{
-    enum mailmod_error error = MAILMOD_OK;
-    sqlite3_stmt *statement = NULL;
-
-    if (store->version.db == NULL) {
-        error = mm_connection_open(&store->version, store, false);
-    }
-    if (error == MAILMOD_OK) {
-        statement = mm_sql(&store->version, MM_SQL_DATA_VERSION, &error);
-    }
-    if (statement == NULL) {
-        return error;
-    }
-    if (mm_sql_step(statement, &error)) {
-        *count_out = (uint64_t)sqlite3_column_int64(statement, 0);
-    }
-    mm_sql_end(statement);
-    return error;
-}
-
 enum mailmod_error mm_store_change_count(struct mm_store *store,
                                          uint64_t *count_out)
 {
-    enum mailmod_error error;
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_CHANGES);
 
     *count_out = 0;
-    if (store->is_memory) {
-        return MAILMOD_OK;
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_lock(store->reader_mutex);
-    error = read_version(store, count_out);
-    mm_mutex_unlock(store->reader_mutex);
+    if (mm_sql_step(reading.statement, &error)) {
+        *count_out = (uint64_t)sqlite3_column_int64(reading.statement, 0);
+    }
+    close_read(&reading);
     return error;
 }
 

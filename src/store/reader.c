@@ -99,7 +99,4 @@ void mm_readers_close(struct mm_store *store)
         mm_connection_close(reader);
         mm_free(reader);
     }
-    if (store->version.db != NULL) {
-        mm_connection_close(&store->version);
-    }
 }

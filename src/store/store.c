@@ -136,6 +136,7 @@ static enum mailmod_error open_store(struct mm_store *store,
     enum mailmod_error error = init_store(store, options->log);
 
     store->syncs = options->syncs;
+    store->is_shared = options->mode == MM_STORE_SHARED;
     store->free_space_min = options->free_space_min;
     if (error == MAILMOD_OK) {
         error = prepare_folder(store, options);

@@ -72,7 +72,8 @@ enum mm_statement {
     MM_SQL_NEXT_DUE,
     MM_SQL_EACH_RECIPIENT,
     MM_SQL_SECRET,
-    MM_SQL_DATA_VERSION,
+    MM_SQL_COUNT_CHANGE,
+    MM_SQL_CHANGES,
     MM_SQL_COUNT
 };
 
@@ -86,6 +87,7 @@ struct mm_store {
     const struct mm_log *log;
     char *path; /* of the database; ":memory:" */
     bool is_memory;
+    bool is_shared; /* a tool's, beside the owner of the folder */
     bool syncs;
     uint64_t free_space_min;
     char *folder;
@@ -114,7 +116,6 @@ struct mm_store {
     struct mm_condition *reader_condition;
     struct mm_list idle_readers;
     unsigned reader_count;
-    struct mm_connection version; /* for change counts; reader_mutex */
 };
 
 struct mm_store_transaction {

@@ -101,6 +101,9 @@ static void run_batch(struct mm_store *store, struct batch *batch)
                                                  : MAILMOD_ERROR_STORAGE;
         }
     }
+    if (error == MAILMOD_OK && store->is_shared) {
+        error = mm_sql_do(&store->writer, MM_SQL_COUNT_CHANGE);
+    }
     if (error == MAILMOD_OK) {
         error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
         if (error == MAILMOD_OK) {

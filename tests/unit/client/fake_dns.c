@@ -1,8 +1,6 @@
 /* fake_dns.c - a name server without a network. Thread: the test's. */
 #include "fake_world.h"
 
-/* ---- names ------------------------------------------------------------- */
-
 static struct name *find_name(const char *text, bool makes)
 {
     for (size_t i = 0; i < world.name_count; i++) {

@@ -20,8 +20,6 @@ static void end_conn(struct mm_conn *conn, enum mailmod_error reason,
     fake_add_event(EVENT_CLOSED, conn, after_ms)->reason = reason;
 }
 
-/* ---- TLS --------------------------------------------------------------- */
-
 enum mailmod_error
 mm_tls_client_new(struct mm_tls **tls_out,
                   const struct mm_tls_client_options *options,
@@ -46,8 +44,6 @@ void mm_tls_unref(struct mm_tls **tls)
 {
     *tls = NULL;
 }
-
-/* ---- connections: the client's side ------------------------------------ */
 
 void mm_conn_set_handler(struct mm_conn *conn,
                          const struct mm_conn_handler *handler, void *context)
@@ -201,8 +197,6 @@ enum mailmod_error mm_dial(struct mm_loop *loop,
     *conn_out = conn;
     return MAILMOD_OK;
 }
-
-/* ---- connections: the peer's side -------------------------------------- */
 
 static void peer_say(struct mm_conn *conn, const char *text, uint64_t delay_ms)
 {
@@ -367,8 +361,6 @@ static void greet(struct mm_conn *conn)
     }
 }
 
-/* ---- events ------------------------------------------------------------ */
-
 void fake_run_conn_event(const struct event *event)
 {
     struct mm_conn *conn = event->conn;
@@ -406,8 +398,6 @@ void fake_run_conn_event(const struct event *event)
         break;
     }
 }
-
-/* ---- hosts ------------------------------------------------------------- */
 
 void fake_add_host(const struct fake_host *host)
 {

@@ -5,8 +5,6 @@
 
 struct fake_world world;
 
-/* ---- life -------------------------------------------------------------- */
-
 static void on_log(void *context, enum mm_log_level level,
                    const char *component, const char *text,
                    const struct mm_log_field *fields, size_t count)
@@ -103,8 +101,6 @@ void fake_set_workers_full(bool is_full)
     world.is_workers_full = is_full;
 }
 
-/* ---- events ------------------------------------------------------------ */
-
 struct event *fake_add_event(enum event_kind kind, struct mm_conn *conn,
                              uint64_t after_ms)
 {
@@ -131,8 +127,6 @@ void fake_drop_events(const struct mm_conn *conn)
         }
     }
 }
-
-/* ---- loop, timers, workers --------------------------------------------- */
 
 void mm_loop_post(struct mm_loop *loop, struct mm_task *task)
 {
@@ -202,8 +196,6 @@ enum mailmod_error mm_workers_submit(struct mm_workers *workers,
     mm_list_append(&world.jobs, &job->node);
     return MAILMOD_OK;
 }
-
-/* ---- the run ----------------------------------------------------------- */
 
 static void run_event(const struct event *event)
 {

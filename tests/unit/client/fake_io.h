@@ -27,8 +27,6 @@ uint64_t fake_now_ms(void);
 void fake_shift_wall(int64_t by_ms); /* somebody sets the clock */
 void fake_set_workers_full(bool is_full);
 
-/* ---- names ------------------------------------------------------------ */
-
 /* "10 mx1.example.net, 20 mx2.example.net"; "0 ." is the null MX. */
 void fake_dns_mx(const char *name, const char *records);
 /* "192.0.2.1, 2001:db8::1": each goes to its family; a family without any
@@ -38,8 +36,6 @@ void fake_dns_addresses(const char *name, const char *addresses);
 void fake_dns_error(const char *name, char type, enum mailmod_error error);
 /* Unknown names answer DNS_NO_NAME. */
 unsigned fake_dns_questions(void);
-
-/* ---- hosts ------------------------------------------------------------ */
 
 enum fake_deed {
     FAKE_REPLY,

@@ -85,8 +85,6 @@ void rig_close(struct rig *rig)
     fake_close();
 }
 
-/* ---- messages ---------------------------------------------------------- */
-
 struct put_job {
     struct mm_store_job job;
     struct rig *rig;
@@ -174,8 +172,6 @@ uint64_t rig_send(struct rig *rig, const struct rig_message *message)
     mm_outbound_wake(rig->outbound);
     return put.id;
 }
-
-/* ---- what became of it ------------------------------------------------- */
 
 struct find {
     const char *path;

@@ -434,8 +434,6 @@ static void test_no_host_left(void **state)
     check_rows(rows, sizeof rows / sizeof rows[0], false);
 }
 
-/* ---- single cases ------------------------------------------------------ */
-
 static void open_one(struct rig *rig, const char *const *settings,
                      const char *extensions)
 {

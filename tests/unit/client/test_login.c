@@ -13,8 +13,6 @@
 
 #define FIRST "192.0.2.1:25"
 
-/* ---- TLS and login (attacks 14, 15, 64) -------------------------------- */
-
 static const struct {
     const char *name;
     const char *setting;

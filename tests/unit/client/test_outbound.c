@@ -175,8 +175,6 @@ static void test_greylisting(void **state)
     rig_close(&rig);
 }
 
-/* ---- stop, cut (attack 85) --------------------------------------------- */
-
 static void test_stop_lets_end(void **state)
 {
     (void)state;
@@ -246,8 +244,6 @@ static void test_cut_at_each_moment(void **state)
     }
 }
 
-/* ---- operators (attack 86) --------------------------------------------- */
-
 static void test_deleted_while_sent(void **state)
 {
     (void)state;
@@ -294,8 +290,6 @@ static void test_holds_and_flush(void **state)
     assert_int_equal(fake_connections(HOST), 2);
     rig_close(&rig);
 }
-
-/* ---- configuration ----------------------------------------------------- */
 
 /* Attack 70 and a change of the way: what waits takes the new one. */
 static void test_reload(void **state)
@@ -377,8 +371,6 @@ static void test_destination_names(void **state)
     assert_string_equal(text, "relay.example.net");
     mm_config_unref(&config);
 }
-
-/* ---- clocks and pressure ----------------------------------------------- */
 
 /* Attack 83: set back a day while mail waits, and ahead a year. */
 static void test_clocks(void **state)

@@ -38,8 +38,6 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
-/* ---- waiting --------------------------------------------------------- */
-
 static pthread_mutex_t test_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t test_changed = PTHREAD_COND_INITIALIZER;
 
@@ -128,8 +126,6 @@ static UNUSED void loop_end(struct mm_loop **loop)
     mm_loop_free(loop);
     assert_null(*loop);
 }
-
-/* ---- a recorder of one connection ------------------------------------- */
 
 struct side {
     struct mm_conn *conn;
@@ -254,8 +250,6 @@ static UNUSED const struct mm_conn_handler endless_handler = {
     .on_closed = side_on_closed,
 };
 
-/* ---- a server with one side ------------------------------------------- */
-
 struct server {
     struct mm_loop *loop;
     struct mm_listener *listener;
@@ -325,8 +319,6 @@ static UNUSED void dial(struct mm_loop *loop, struct side *side, uint16_t port)
     on_loop(loop, run_dial, &dialling);
     assert_int_equal(dialling.error, MAILMOD_OK);
 }
-
-/* ---- the peer as a blocking socket ------------------------------------- */
 
 static UNUSED int peer_connect(uint16_t port)
 {

@@ -10,8 +10,6 @@ static char pattern_at(size_t at)
     return (char)((at * 31 + at / 251) & 0xff);
 }
 
-/* ---- echo, 10 MB both ways --------------------------------------------- */
-
 static size_t echo_took(struct side *side, const char *bytes, size_t size)
 {
     size_t room = mm_conn_write_room(side->conn);
@@ -92,8 +90,6 @@ static void test_echo_flood(void **state)
     assert_true(client.drained_count > 0);
     side_fini(&client);
 }
-
-/* ---- ends --------------------------------------------------------------- */
 
 static void say_bye(struct side *side)
 {
@@ -189,8 +185,6 @@ static void test_sigpipe(void **state)
     server_end(&server);
 }
 
-/* ---- a peer that does not read ------------------------------------------ */
-
 static void fill_up(struct side *side)
 {
     static const char bytes[8192];
@@ -244,8 +238,6 @@ static void test_close_is_bounded(void **state)
     assert_int_equal(server.side.reason, MAILMOD_ERROR_TIMEOUT);
     server_end(&server);
 }
-
-/* ---- pause, resume, order ------------------------------------------------ */
 
 struct nibbler {
     struct mm_task task;
@@ -324,9 +316,6 @@ static void test_pause(void **state)
     server_end(&server);
     assert_int_equal(server.side.received, 4);
 }
-
-/* ---- our own close --------------------------------------------------------
- */
 
 static void write_much_and_close(struct side *side)
 {
@@ -451,9 +440,6 @@ static void test_names(void **state)
     close(fd);
     server_end(&server);
 }
-
-/* ---- out of memory ----------------------------------------------------------
- */
 
 static size_t tolerant_echo(struct side *side, const char *bytes, size_t size)
 {

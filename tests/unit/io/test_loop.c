@@ -138,8 +138,6 @@ static void test_out_of_memory(void **state)
     assert_true(number > 3);
 }
 
-/* ---- timers ----------------------------------------------------------- */
-
 struct clockwork {
     struct mm_loop *loop;
     struct mm_timer timers[5];

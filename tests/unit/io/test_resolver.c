@@ -11,9 +11,6 @@
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_MX = 15, TYPE_TXT = 16 };
 enum { TYPE_AAAA = 28 };
 
-/* ---- the name server ------------------------------------------------------
- */
-
 struct nameserver {
     pthread_t thread;
     int udp;

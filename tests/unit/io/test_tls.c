@@ -88,8 +88,6 @@ static struct mm_tls *client_context(const char *authority_file)
     return tls;
 }
 
-/* ---- our server, our client --------------------------------------------- */
-
 struct meeting {
     struct server server;
     struct mm_loop *loop;
@@ -252,8 +250,6 @@ static void test_no_name_to_verify(void **state)
     mm_tls_unref(&meeting.client_tls);
 }
 
-/* ---- a flood through TLS ------------------------------------------------- */
-
 #define FLOOD (3u * 1024 * 1024)
 
 static char pattern_at(size_t at)
@@ -347,9 +343,6 @@ static void test_flood(void **state)
     assert_int_equal(meeting.client.reason, MAILMOD_OK);
     side_fini(&meeting.client);
 }
-
-/* ---- bad peers ------------------------------------------------------------
- */
 
 static size_t take_command(struct side *side, const char *bytes, size_t size)
 {
@@ -538,8 +531,6 @@ static void test_tls_to_plain_port(void **state)
     side_fini(&client);
 }
 
-/* ---- OpenSSL as the peer ----------------------------------------------- */
-
 static SSL *peer_tls(SSL_CTX *context, uint16_t port, int *fd_out)
 {
     *fd_out = peer_connect(port);
@@ -680,9 +671,6 @@ static void test_tickets_stay_with_their_service(void **state)
     check_tickets(TLS1_2_VERSION);
     check_tickets(TLS1_3_VERSION);
 }
-
-/* ---- contexts --------------------------------------------------------------
- */
 
 static void test_bad_files(void **state)
 {

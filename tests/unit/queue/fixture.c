@@ -78,8 +78,6 @@ void fixture_set_options(struct fixture *fixture)
                      MAILMOD_OK);
 }
 
-/* ---- messages ---------------------------------------------------------- */
-
 struct add_job {
     struct mm_store_job job;
     struct fixture *fixture;
@@ -168,8 +166,6 @@ void fixture_add_many(struct fixture *fixture, const char *destination,
     struct fixture_message message = {.reverse_path = "sender@example.org"};
     add_some(fixture, destination, &message, count);
 }
-
-/* ---- claims and outcomes ----------------------------------------------- */
 
 void fixture_claim(struct fixture *fixture, struct mm_list *batches)
 {
@@ -277,8 +273,6 @@ void fixture_settle(struct fixture *fixture, struct mq_batch *batch,
     }
     fixture_settle_each(fixture, batch, outcomes);
 }
-
-/* ---- the store --------------------------------------------------------- */
 
 struct find {
     size_t count;

@@ -37,8 +37,6 @@ static int close_fixture(void **state)
     return 0;
 }
 
-/* ---- claims ------------------------------------------------------------ */
-
 static void test_claimed_once(void **state)
 {
     struct fixture *f = *state;
@@ -137,8 +135,6 @@ static void test_settled_is_not_claimed_again(void **state)
     assert_int_equal(fixture_count(f, 0), 0);
 }
 
-/* ---- limits and fairness ----------------------------------------------- */
-
 static void test_limits(void **state)
 {
     struct fixture *f = *state;
@@ -213,8 +209,6 @@ static void test_streak_ends(void **state)
     assert_string_equal(batch->destination, "b.example");
     mq_release(f->queue, &batch);
 }
-
-/* ---- schedule ---------------------------------------------------------- */
 
 /* Attack 66, T-061: a greylisting host is tried again at the first step. */
 static void test_next_due(void **state)
@@ -362,8 +356,6 @@ static void test_restart(void **state)
                     330000);
 }
 
-/* ---- clocks (attack 83, T-061) ----------------------------------------- */
-
 static void test_clock_back_a_day(void **state)
 {
     struct fixture *f = *state;
@@ -410,8 +402,6 @@ static void test_clock_ahead_a_year(void **state)
     assert_int_equal(delivered, 100);
 }
 
-/* ---- operators (attack 86, T-068) -------------------------------------- */
-
 static void test_removed_while_sent(void **state)
 {
     struct fixture *f = *state;
@@ -446,8 +436,6 @@ static void test_held_while_sent(void **state)
     fixture_settle(f, batch, MQ_DELIVERED, false); /* it was sent: gone */
     assert_int_equal(fixture_count(f, 0), 0);
 }
-
-/* ---- reports ----------------------------------------------------------- */
 
 static void test_reports(void **state)
 {
