@@ -138,16 +138,15 @@ class Daemon:
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         if wait:
-            self.wait_log(r"\bstarted\b")
+            self.wait_log(r"mailmodd: started")
         return self
 
     def _read(self):
         for raw in self.process.stderr:
             line = raw.decode("utf-8", "replace").rstrip()
-            match = re.search(
-                r"listening service=(\S+) address=\S+?:(\d+)(?:\s|$)", line)
-            if match and match[1] not in self.ports:
-                self.ports[match[1]] = int(match[2])
+            if "mailmodd: started" in line:
+                for service, port in re.findall(r" (\w+)=(\d+)\b", line):
+                    self.ports[service] = int(port)
             self.lines.append(line)
 
     def wait_log(self, pattern, seconds=30, after=0):

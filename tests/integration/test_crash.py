@@ -1,0 +1,110 @@
+"""Killed at random under load: what was acknowledged is there, once.
+
+Each round starts the daemon, lets several senders deliver to a mailbox and to
+the queue, kills it with SIGKILL after a random time, and remembers which
+messages were answered 250. At the end every acknowledged message is in the
+mailbox or the queue exactly once, and no other more than once (one that was on
+disk when the answer was cut off may be there: RFC 5321 6.1).
+MAILMOD_CRASH_ROUNDS sets the rounds; the seed is printed.
+"""
+import os
+import random
+import re
+import threading
+import time
+
+from harness import Daemon, Wire, main
+
+ROUNDS = int(os.environ.get("MAILMOD_CRASH_ROUNDS", "200"))
+SENDERS = 4
+
+
+class Sender(threading.Thread):
+    """Delivers until the daemon is gone; keeps what was acknowledged."""
+
+    def __init__(self, daemon, name):
+        super().__init__(daemon=True)
+        self.port = daemon.port("smtp")
+        self.submission = daemon.port("submission")
+        self.key = name
+        self.tried = []
+        self.acknowledged = []
+
+    def run(self):
+        try:
+            self.deliver_all()
+        except (OSError, EOFError, ValueError):
+            pass
+
+    def deliver_all(self):
+        # Every second sender submits for elsewhere, so that the queue is hit.
+        remote = self.key.endswith(("1", "3"))
+        rcpt = "x@elsewhere.test" if remote else "demo@mail.test"
+        with Wire(self.submission if remote else self.port) as wire:
+            wire.reply()
+            wire.ask("EHLO client.test")
+            for i in range(10000):
+                mark = f"{self.key}-{i}"
+                self.tried.append(mark)
+                size = random.choice((10, 4000, 70000))
+                wire.send(f"MAIL FROM:<{mark}@client.test>\r\n"
+                          f"RCPT TO:<{rcpt}>\r\nDATA\r\n".encode())
+                replies = [wire.reply() for _ in range(3)]
+                if not replies[2].startswith("354"):
+                    raise ValueError(replies)
+                body = f"Subject: {mark}\r\n\r\n".encode()
+                body += (b"x" * 70 + b"\r\n") * (size // 72)
+                wire.send(body + b".\r\n")
+                if wire.reply().startswith("250"):
+                    self.acknowledged.append(mark)
+
+
+def run_round(daemon, number, rng):
+    senders = [Sender(daemon, f"r{number}s{i}") for i in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    time.sleep(rng.uniform(0.01, 0.25))
+    daemon.kill()
+    for sender in senders:
+        sender.join(30)
+    tried = [mark for s in senders for mark in s.tried]
+    return tried, [mark for s in senders for mark in s.acknowledged]
+
+
+def found_marks(daemon):
+    marks = []
+    for message in daemon.messages():
+        marks.append(re.search(rb"Return-Path: <(\S+)@client", message)[1]
+                     .decode())
+    for line in daemon.ctl("queue", "list").stdout.splitlines():
+        marks += re.findall(r"(r\d+s\d+-\d+)@client\.test", line)
+    return marks
+
+
+def test_kills(build):
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    print(f"seed {seed}, {ROUNDS} rounds", flush=True)
+    settings = {"queue.holds": True, "smtp.relay_from": "127.0.0.0/8",
+                "smtp.messages_per_connection_max": 100000,
+                "general.log_level": "warning"}
+    tried, acknowledged = [], []
+    with Daemon(build, settings=settings, start=False) as daemon:
+        for number in range(ROUNDS):
+            daemon.start(wait=False)
+            daemon.wait_log(r"mailmodd: started")
+            more, kept = run_round(daemon, number, rng)
+            tried += more
+            acknowledged += kept
+        daemon.start()
+        marks = found_marks(daemon)
+    print(f"{len(tried)} tried, {len(acknowledged)} acknowledged, "
+          f"{len(marks)} found")
+    assert len(acknowledged) > ROUNDS
+    assert len(marks) == len(set(marks)), "a message is there twice"
+    lost = set(acknowledged) - set(marks)
+    assert not lost, f"lost: {sorted(lost)[:10]}"
+    assert set(marks) <= set(tried)
+
+
+main(__name__, test_kills)
