@@ -14,12 +14,15 @@
 
 #define MM_LOOPS_MAX 64
 
-/* The law: NEW -> OPEN (listeners bound) -> RUNNING -> STOPPING -> NEW. */
+/* The law: NEW -> OPEN (listeners bound) -> RUNNING -> STOPPING -> DRAINING ->
+ * NEW. While DRAINING one call waits without the mutex, so that callbacks of
+ * the host may still call the instance. */
 enum mm_instance_state {
     MM_INSTANCE_NEW,
     MM_INSTANCE_OPEN,
     MM_INSTANCE_RUNNING,
-    MM_INSTANCE_STOPPING
+    MM_INSTANCE_STOPPING,
+    MM_INSTANCE_DRAINING
 };
 
 struct mailmod {

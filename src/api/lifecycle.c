@@ -386,34 +386,50 @@ static bool wait_idle(const struct mailmod *instance, uint64_t wait_ms)
     return true;
 }
 
+/* True when nothing had to be cut. */
+static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
+{
+    if (wait_idle(instance, deadline_ms)) {
+        return true;
+    }
+    mm_server_cut(instance->server);
+    mm_outbound_cut(instance->outbound);
+    /* Every cut object answers by itself; its work on the store and the
+     * workers is finite. */
+    while (is_busy(instance)) {
+        mm_clock_sleep_ms(DRAIN_STEP_MS);
+    }
+    return false;
+}
+
 enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mm_instance_state state;
+    bool was_cut;
 
     if (instance == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
     }
     mm_mutex_lock(instance->mutex);
-    if (instance->state == MM_INSTANCE_STOPPING) {
-        if (!wait_idle(instance, deadline_ms)) {
-            error = mm_fail(MAILMOD_ERROR_TIMEOUT,
-                            "sessions were cut at the deadline");
-            mm_server_cut(instance->server);
-            mm_outbound_cut(instance->outbound);
-            /* Every cut object answers by itself; its work on the store and
-             * the workers is finite. */
-            while (is_busy(instance)) {
-                mm_clock_sleep_ms(DRAIN_STEP_MS);
-            }
-        }
-        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopped",
-               MM_TEXT("error", error == MAILMOD_OK ? "" : "TIMEOUT"));
-        take_down(instance);
-    } else if (instance->state != MM_INSTANCE_NEW) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "mailmod_stop comes first");
+    state = instance->state;
+    if (state == MM_INSTANCE_STOPPING) {
+        instance->state = MM_INSTANCE_DRAINING;
     }
     mm_mutex_unlock(instance->mutex);
-    return error;
+    if (state != MM_INSTANCE_STOPPING) {
+        return state == MM_INSTANCE_NEW
+                   ? MAILMOD_OK
+                   : mm_fail(MAILMOD_ERROR_STATE, "mailmod_stop comes first");
+    }
+    was_cut = !drain_parts(instance, deadline_ms);
+    mm_mutex_lock(instance->mutex);
+    MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopped",
+           MM_TEXT("error", was_cut ? "TIMEOUT" : ""));
+    take_down(instance);
+    mm_mutex_unlock(instance->mutex);
+    return was_cut ? mm_fail(MAILMOD_ERROR_TIMEOUT,
+                             "sessions were cut at the deadline")
+                   : MAILMOD_OK;
 }
 
 /* Keys that need a restart: their values as text must be the same. */
