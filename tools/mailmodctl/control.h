@@ -31,7 +31,10 @@ int control_failure(const char *head, enum mailmod_error error);
 /* Text from peers: nothing in it moves the cursor of a terminal. */
 void control_print_text(const char *text);
 
-/* ---- the system's part (posix/) ---- */
+/* ---- the system's part (posix/, windows/) ---- */
+
+/* Standard output carries octets as they are. */
+void terminal_begin(void);
 
 /* Asks on the terminal without echo; 0 when it worked. */
 int terminal_read_password(const char *prompt, char *password_out, size_t size);

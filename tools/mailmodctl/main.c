@@ -5,6 +5,8 @@
  * loads the settings, hands the command to its file. */
 #include "control.h"
 
+#include "../arguments/arguments.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +181,10 @@ int main(int argc, char **argv)
 {
     struct line line;
     memset(&line, 0, sizeof line);
+    if (arguments_read(&argc, &argv) != 0) {
+        return control_usage("the command line cannot be read");
+    }
+    terminal_begin();
     int code = parse(&line, argc, argv);
     if (code != EXIT_SUCCESS) {
         return code;

@@ -5,6 +5,7 @@
  * it. A reload proves the new settings on an instance of their own first, so
  * that a mistake leaves the running one untouched. Thread: the main thread
  * alone; log lines come from all of the library's threads. */
+#include "../arguments/arguments.h"
 #include "options.h"
 #include "system.h"
 
@@ -260,7 +261,7 @@ static int run(const struct options *options)
     return exit_code_of(error);
 }
 
-int main(int argc, char **argv)
+static int run_program(int argc, char **argv)
 {
     struct options options;
     options_parse(&options, argc, argv);
@@ -289,4 +290,13 @@ int main(int argc, char **argv)
         puts("the configuration is good");
     }
     return exit_code_of(error);
+}
+
+int main(int argc, char **argv)
+{
+    if (arguments_read(&argc, &argv) != 0) {
+        fprintf(stderr, "mailmodd: the command line cannot be read\n");
+        return EXIT_USAGE;
+    }
+    return system_main(argc, argv, run_program);
 }

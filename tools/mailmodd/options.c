@@ -4,6 +4,7 @@
  * not everywhere and there are six. The last of --check, --help and --version
  * counts; a word that is no option is a mistake. */
 #include "options.h"
+#include "system.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +21,9 @@ void options_print_help(void)
          "needed\n"
          "  --check            tell every mistake and end: 0 good, 78 not\n"
          "  --foreground       stay in the foreground (always so)\n"
-         "  --version, --help\n"
-         "\n"
-         "SIGTERM and SIGINT stop it once open sessions ended or "
-         "general.drain is over,\n"
-         "a second one at once; SIGHUP reads the configuration anew.\n"
-         "\n"
+         "  --version, --help");
+    puts(system_help());
+    puts("\n"
          "Exit codes: 0 stopped, 1 could not run, 2 wrong use, 78 wrong "
          "configuration.");
 }

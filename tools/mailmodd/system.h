@@ -1,5 +1,5 @@
 /* system.h - what mailmodd asks of the operating system; the folder of the
- * system implements it (posix/). */
+ * system implements it (posix/, windows/). */
 #ifndef MAILMODD_SYSTEM_H
 #define MAILMODD_SYSTEM_H
 
@@ -8,6 +8,12 @@
 #include <stddef.h>
 
 enum system_event { SYSTEM_STOP, SYSTEM_RELOAD };
+
+/* Runs the daemon with the words of the command line, as the system has it run
+ * (here at once, or as a service), and returns its exit code. */
+int system_main(int argc, char **argv, int (*run)(int argc, char **argv));
+/* What --help says of the system's options and signals. */
+const char *system_help(void);
 
 /* Before the library is first called: its threads inherit nothing of this. */
 int system_init(void);

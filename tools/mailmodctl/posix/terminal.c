@@ -11,6 +11,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+void terminal_begin(void)
+{
+}
+
 int terminal_is_output(void)
 {
     return isatty(STDOUT_FILENO);

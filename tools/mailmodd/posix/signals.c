@@ -12,6 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int system_main(int argc, char **argv, int (*run)(int argc, char **argv))
+{
+    return run(argc, argv);
+}
+
+const char *system_help(void)
+{
+    return "\n"
+           "SIGTERM and SIGINT stop it once open sessions ended or "
+           "general.drain is over,\n"
+           "a second one at once; SIGHUP reads the configuration anew.";
+}
+
 static void fill(sigset_t *set)
 {
     sigemptyset(set);

@@ -1,0 +1,32 @@
+/* process.h - what the files of this folder share. */
+#ifndef MAILMODD_WINDOWS_PROCESS_H
+#define MAILMODD_WINDOWS_PROCESS_H
+
+#include "../system.h"
+
+#include <windows.h>
+
+#define SERVICE_NAME L"mailmodd"
+
+typedef int (*program)(int argc, char **argv);
+
+/* UTF-8 to wide on the heap, free() it; NULL without memory. */
+WCHAR *wide_of(const char *text);
+
+/* events.c */
+int events_open(void);
+void events_stop(void);
+void events_reload(void);
+void events_listen_to_console(void);
+
+/* log.c: to a file or, as a service without one, to the event log. */
+int log_open_file(const char *path);
+void log_open_event_log(void);
+void log_reopen(void);
+
+/* service.c */
+int service_install(int argc, char **argv);
+int service_remove(void);
+int service_run(int argc, char **argv, program run);
+
+#endif
