@@ -21,8 +21,5 @@ foreach(kind EXE SHARED MODULE)
         "-static -static-libgcc -Wl,--no-insert-timestamp")
 endforeach()
 
-# Debian's wine64 has its loader outside of the search path.
-find_program(MAILMOD_WINE NAMES wine64 PATHS /usr/lib/wine NO_DEFAULT_PATH)
-if(MAILMOD_WINE)
-    set(CMAKE_CROSSCOMPILING_EMULATOR ${MAILMOD_WINE})
-endif()
+set(CMAKE_CROSSCOMPILING_EMULATOR
+    ${CMAKE_CURRENT_LIST_DIR}/../windows/run)
