@@ -26,6 +26,7 @@ SANITIZER = re.compile(r"(Thread|Address|Leak|Memory)Sanitizer|runtime error:")
 os.environ.setdefault(
     "TSAN_OPTIONS",
     "suppressions=" + os.path.join(SOURCE, "tests", "tsan.supp"))
+WINE = "/usr/lib/wine/wine64"
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 
 
@@ -58,14 +59,31 @@ def wait_for(condition, seconds=20, what="a condition"):
     raise AssertionError(f"{what} did not come true in {seconds} s")
 
 
+def program(build, name):
+    """The command that runs a program of the build; under wine when it is one
+    of the Windows build."""
+    for place in ("tools/" + name, "tools", "bin", ""):
+        path = os.path.join(build, place, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return [path]
+        if os.path.isfile(path + ".exe"):
+            return [WINE, path + ".exe"]
+    raise AssertionError(f"{name} is not below {build}")
+
+
+def is_windows(build):
+    """Is it the Windows build, whose programs run under wine?"""
+    return program(build, "mailmodd")[0] == WINE
+
+
 class Daemon:
     """mailmodd on loopback ports that the system chose."""
 
     def __init__(self, build, folder=None, settings=None, users=("demo",),
                  password="secret", start=True, host="mail.test"):
         self.build = build
-        self.daemon = self._find("mailmodd")
-        self.control = self._find("mailmodctl")
+        self.daemon = program(build, "mailmodd")
+        self.control = program(build, "mailmodctl")
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="mailmod-test-")
         self.password = password
@@ -85,13 +103,6 @@ class Daemon:
             self.add_user(user, password)
         if start:
             self.start()
-
-    def _find(self, name):
-        for place in ("tools/" + name, "tools", "bin", ""):
-            path = os.path.join(self.build, place, name)
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-        raise AssertionError(f"{name} is not below {self.build}")
 
     def write_config(self):
         """The settings as a mailmod.cfg of groups."""
@@ -117,7 +128,7 @@ class Daemon:
 
     def ctl(self, *words, check=True, stdin=None):
         run = subprocess.run(
-            [self.control, "-c", self.write_config(), *words],
+            [*self.control, "-c", self.write_config(), *words],
             input=stdin, capture_output=True, text=True, timeout=60)
         if check and run.returncode != 0:
             raise AssertionError(
@@ -133,7 +144,7 @@ class Daemon:
         self.lines = []
         self.ports = {}
         self.process = subprocess.Popen(
-            [self.daemon, "-c", config], stderr=subprocess.PIPE,
+            [*self.daemon, "-c", config], stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL, cwd=self.folder)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -174,11 +185,12 @@ class Daemon:
         self.reader.join(10)
 
     def stop(self, seconds=60):
-        """SIGTERM, and the exit code."""
+        """The signal for a clean stop, and the exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(
+                signal.SIGINT if is_windows(self.build) else signal.SIGTERM)
         code = self.process.wait(seconds)
         self.reader.join(10)
         self.process = None

@@ -1,0 +1,147 @@
+"""An SMTP server that does as it is told: for outgoing mail of every outcome.
+
+`replies` maps a verb ("GREETING", "EHLO", "MAIL", "RCPT", "DATA", "END") to a
+reply text, or to a function of the command's argument that gives one; None
+closes the connection. Everything received is kept in `messages`.
+"""
+import re
+import socketserver
+import ssl
+import threading
+
+
+class Message:
+    def __init__(self):
+        self.reverse_path = None
+        self.recipients = []
+        self.data = b""
+        self.tls = False
+        self.user = None
+        self.mail_line = ""
+        self.rcpt_lines = []
+
+
+class Sink:
+    def __init__(self, host="127.0.0.1", port=0, replies=None, extensions=(),
+                 tls=None):
+        self.replies = replies or {}
+        self.extensions = list(extensions)
+        self.tls = tls
+        self.messages = []
+        self.connections = 0
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                outer.connections += 1
+                try:
+                    Conversation(outer, self).run()
+                except (OSError, ssl.SSLError, EOFError):
+                    pass
+
+        socketserver.ThreadingTCPServer.allow_reuse_address = True
+        self.server = socketserver.ThreadingTCPServer((host, port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever,
+                         daemon=True).start()
+
+    def reply(self, verb, argument, default):
+        value = self.replies.get(verb, default)
+        return value(argument) if callable(value) else value
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.close()
+
+
+class Conversation:
+    def __init__(self, sink, handler):
+        self.sink = sink
+        self.socket = handler.request
+        self.file = handler.request.makefile("rwb", 0)
+        self.tls = False
+        self.user = None
+
+    def say(self, text):
+        if text is None:
+            raise EOFError
+        self.file.write(text.encode("latin-1") + b"\r\n")
+
+    def ask(self, verb, argument, default):
+        reply = self.sink.reply(verb, argument, default)
+        self.say(reply)
+        return reply[:1]
+
+    def run(self):
+        self.ask("GREETING", "", "220 sink.test ESMTP")
+        message = Message()
+        while True:
+            line = self.file.readline()
+            if not line:
+                return
+            verb, _, argument = line.decode("latin-1").strip().partition(" ")
+            verb = verb.upper()
+            if verb in ("EHLO", "HELO"):
+                self.hello(verb, argument)
+            elif verb == "STARTTLS":
+                self.say("220 go ahead")
+                self.socket = self.sink.tls.wrap_socket(self.socket,
+                                                        server_side=True)
+                self.file = self.socket.makefile("rwb", 0)
+                self.tls = True
+            elif verb == "AUTH":
+                self.user = argument
+                self.ask("AUTH", argument, "235 2.7.0 ok")
+            elif verb == "MAIL":
+                message = Message()
+                message.mail_line = argument
+                message.tls, message.user = self.tls, self.user
+                message.reverse_path = re.search("<(.*?)>", argument)[1]
+                self.ask("MAIL", argument, "250 2.1.0 ok")
+            elif verb == "RCPT":
+                if self.ask("RCPT", argument, "250 2.1.5 ok") == "2":
+                    message.recipients.append(
+                        re.search("<(.*?)>", argument)[1])
+                    message.rcpt_lines.append(argument)
+            elif verb == "DATA":
+                if message.recipients:
+                    self.data(message)
+                else:
+                    self.say("554 5.5.1 no recipients")
+            elif verb == "QUIT":
+                self.say("221 2.0.0 bye")
+                return
+            else:
+                self.say("250 2.0.0 ok")
+
+    def hello(self, verb, argument):
+        reply = self.sink.reply(verb, argument, "250 sink.test")
+        lines = [reply]
+        if verb == "EHLO" and reply[:1] == "2":
+            lines += ["250 " + e for e in self.sink.extensions
+                      if e != "STARTTLS" or not self.tls]
+        lines = [l[:3] + "-" + l[4:] for l in lines[:-1]] + [lines[-1]]
+        for line in lines:
+            self.say(line)
+
+    def data(self, message):
+        if self.ask("DATA", "", "354 go ahead") != "3":
+            return
+        lines = []
+        while True:
+            line = self.file.readline()
+            if not line:
+                return
+            if line == b".\r\n":
+                break
+            lines.append(line[1:] if line.startswith(b".") else line)
+        message.data = b"".join(lines)
+        if self.ask("END", "", "250 2.0.0 queued") == "2":
+            self.sink.messages.append(message)
