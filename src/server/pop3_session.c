@@ -117,6 +117,7 @@ void mm_pop3_removed(struct mm_mailbox_removal *removal,
 
 static void handle_stls(struct mm_pop3_session *pop3)
 {
+    struct mm_pop3d_info info;
     struct mm_span output;
 
     if (pop3->base.settings->tls[pop3->base.service] == NULL) {
@@ -124,6 +125,9 @@ static void handle_stls(struct mm_pop3_session *pop3)
         return;
     }
     mm_pop3_answer(pop3, NULL);
+    if (mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT) {
+        return; /* octets came behind STLS: it is broken off */
+    }
     output = mm_pop3d_output(pop3->engine);
     if (pop3->base.is_closing || mm_conn_write(pop3->base.conn, output.data,
                                                output.size) != MAILMOD_OK) {

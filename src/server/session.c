@@ -355,6 +355,29 @@ void mm_session_start_tls(struct mm_session *session)
     }
 }
 
+/* A refused connection reads nothing and belongs to nobody. */
+static size_t drop_input(void *context, struct mm_conn *conn, const char *bytes,
+                         size_t size)
+{
+    (void)context;
+    (void)conn;
+    (void)bytes;
+    return size;
+}
+
+static void forget_conn(void *context, struct mm_conn *conn,
+                        enum mailmod_error reason)
+{
+    (void)context;
+    (void)conn;
+    (void)reason;
+}
+
+static const struct mm_conn_handler refusal_handler = {
+    .on_input = drop_input,
+    .on_closed = forget_conn,
+};
+
 /* A connection over the limit: one line where the protocol allows it (not
  * before an implicit handshake), then the end. */
 static void refuse(enum mm_service service, struct mm_conn *conn)
@@ -362,6 +385,7 @@ static void refuse(enum mm_service service, struct mm_conn *conn)
     struct mm_buf line;
 
     mm_buf_init(&line, MM_LIMIT_REPLY_LINE);
+    mm_conn_set_handler(conn, &refusal_handler, NULL);
     mm_conn_set_write_timeout(conn, REFUSAL_WRITE_MS);
     if (mm_service_has_implicit_tls(service)) {
         mm_conn_abort(conn);

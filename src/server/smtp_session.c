@@ -124,6 +124,7 @@ static void handle_helo(struct mm_smtp_session *smtp,
 /* The 220 must be in the connection's hands before the handshake begins. */
 static void handle_starttls(struct mm_smtp_session *smtp)
 {
+    struct mm_smtpd_info info;
     struct mm_span output;
 
     if (smtp->base.settings->tls[smtp->base.service] == NULL) {
@@ -131,6 +132,9 @@ static void handle_starttls(struct mm_smtp_session *smtp)
         return;
     }
     mm_smtp_answer_id(smtp, MM_REPLY_START_TLS);
+    if (mm_smtpd_next(smtp->engine, &info) != MM_SMTPD_NEED_INPUT) {
+        return; /* octets came behind STARTTLS: it is broken off */
+    }
     output = mm_smtpd_output(smtp->engine);
     if (smtp->base.is_closing || mm_conn_write(smtp->base.conn, output.data,
                                                output.size) != MAILMOD_OK) {
