@@ -10,9 +10,8 @@
  * Thread: the caller's. */
 #include "config/source.h"
 #include "base/mem.h"
+#include "platform/fs.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 enum lexical { IN_PLAIN, IN_STRING, IN_LINE_COMMENT, IN_BLOCK_COMMENT };
@@ -314,55 +313,38 @@ static enum mailmod_error read_text(struct reader *reader)
     return MAILMOD_OK;
 }
 
-/* Words for what fopen or fread said. */
-static const char *trouble(int code)
+static const char *trouble(enum mailmod_error error)
 {
-    switch (code) {
-    case ENOENT:
+    switch (error) {
+    case MAILMOD_ERROR_NOT_FOUND:
         return "there is no such file";
-    case EACCES:
+    case MAILMOD_ERROR_ACCESS:
         return "the file cannot be read: permission denied";
-    case EISDIR:
-        return "this is a folder, not a file";
+    case MAILMOD_ERROR_ARGUMENT:
+        return "this is a folder, or no name of a file";
+    case MAILMOD_ERROR_TOO_LARGE:
+        return "the file is larger than 1 MiB";
     default:
         return "the file cannot be read";
     }
-}
-
-static enum mailmod_error slurp(FILE *file, const char *name,
-                                struct mm_buf *bytes, struct mm_buf *mistake)
-{
-    char block[4096];
-    size_t size;
-    enum mailmod_error error = MAILMOD_OK;
-    do {
-        errno = 0;
-        size = fread(block, 1, sizeof block, file);
-        error = mm_buf_append(bytes, block, size);
-    } while (error == MAILMOD_OK && size == sizeof block);
-    if (ferror(file)) {
-        error = refuse_file(mistake, name, 0, trouble(errno));
-    } else if (error == MAILMOD_ERROR_LIMIT) {
-        error = refuse_file(mistake, name, 0, "the file is larger than 1 MiB");
-    }
-    mm_secret_clear(block, sizeof block);
-    return error;
 }
 
 static enum mailmod_error load_bytes(const char *name, struct mm_buf *bytes,
                                      const struct reader *outer,
                                      struct mm_buf *mistake)
 {
-    FILE *file = fopen(name, "rb");
-    if (file == NULL && outer != NULL) {
+    enum mailmod_error error = mm_fs_read(name, bytes);
+    if (error == MAILMOD_ERROR_MEMORY) {
+        return error;
+    }
+    if (outer != NULL &&
+        (error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS)) {
         /* The line of the include says more than the name alone. */
-        return refuse(outer, trouble(errno));
+        return refuse(outer, trouble(error));
     }
-    if (file == NULL) {
-        return refuse_file(mistake, name, 0, trouble(errno));
+    if (error != MAILMOD_OK) {
+        return refuse_file(mistake, name, 0, trouble(error));
     }
-    enum mailmod_error error = slurp(file, name, bytes, mistake);
-    fclose(file);
     struct mm_span text = mm_buf_span(bytes);
     if (error == MAILMOD_OK && text.size > 0 &&
         memchr(text.data, '\0', text.size) != NULL) {

@@ -13,6 +13,7 @@
 #include "io/tls_internal.h"
 
 #include "base/mem.h"
+#include "platform/fs.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -133,16 +134,28 @@ load_certificate(struct mm_tls *tls,
     const char *certificate = options->certificate_file;
     const char *key =
         options->key_file != NULL ? options->key_file : certificate;
-    if (SSL_CTX_use_certificate_chain_file(tls->context, certificate) != 1) {
-        return refuse(reason_out, "certificate file", certificate);
+    char *certificate_path = NULL;
+    char *key_path = NULL;
+    enum mailmod_error error = mm_fs_long_path(certificate, &certificate_path);
+    if (error == MAILMOD_OK) {
+        error = mm_fs_long_path(key, &key_path);
     }
-    if (SSL_CTX_use_PrivateKey_file(tls->context, key, SSL_FILETYPE_PEM) != 1) {
-        return refuse(reason_out, "key file", key);
+    if (error != MAILMOD_OK) {
+        goto done;
     }
-    if (SSL_CTX_check_private_key(tls->context) != 1) {
-        return refuse(reason_out, "the key does not fit the certificate", key);
+    if (SSL_CTX_use_certificate_chain_file(tls->context, certificate_path) !=
+        1) {
+        error = refuse(reason_out, "certificate file", certificate);
+    } else if (SSL_CTX_use_PrivateKey_file(tls->context, key_path,
+                                           SSL_FILETYPE_PEM) != 1) {
+        error = refuse(reason_out, "key file", key);
+    } else if (SSL_CTX_check_private_key(tls->context) != 1) {
+        error = refuse(reason_out, "the key does not fit the certificate", key);
     }
-    return MAILMOD_OK;
+done:
+    mm_free(certificate_path);
+    mm_free(key_path);
+    return error;
 }
 
 enum mailmod_error
@@ -185,10 +198,14 @@ static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
         ERR_clear_error(); /* an absent store is no error until it is used */
         return MAILMOD_OK;
     }
-    if (SSL_CTX_load_verify_file(tls->context, file) != 1) {
-        return refuse(reason_out, "authority file", file);
+    char *path;
+    enum mailmod_error error = mm_fs_long_path(file, &path);
+    if (error == MAILMOD_OK &&
+        SSL_CTX_load_verify_file(tls->context, path) != 1) {
+        error = refuse(reason_out, "authority file", file);
     }
-    return MAILMOD_OK;
+    mm_free(path);
+    return error;
 }
 
 enum mailmod_error

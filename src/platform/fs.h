@@ -22,6 +22,10 @@ MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
 MM_CHECK enum mailmod_error mm_fs_remove(const char *path);
 /* Others than the owner can read it; false where the system has no modes. */
 bool mm_fs_is_exposed(const char *path);
+/* The path for a library that takes UTF-8 and gives it to the system as it is:
+ * on Windows absolute and in the form that may be longer than 260 characters,
+ * elsewhere a copy. mm_free it. */
+MM_CHECK enum mailmod_error mm_fs_long_path(const char *path, char **path_out);
 /* Octets free for this process on the volume of `path`; UINT64_MAX unknown. */
 uint64_t mm_fs_free_space(const char *path);
 

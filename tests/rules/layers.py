@@ -17,7 +17,7 @@ TABLE = {
     "platform": ["base"],
     "wire": ["base"],
     "io": ["base", "platform"],
-    "config": ["base"],
+    "config": ["base", "platform"],
     "store": ["base", "platform"],
     "mailbox": ["base", "platform", "store"],
     "queue": ["base", "platform", "store"],

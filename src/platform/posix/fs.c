@@ -223,6 +223,12 @@ enum mailmod_error mm_fs_remove(const char *path)
     return unlink(path) == 0 ? MAILMOD_OK : mm_posix_error(errno);
 }
 
+enum mailmod_error mm_fs_long_path(const char *path, char **path_out)
+{
+    *path_out = mm_strdup(path);
+    return *path_out == NULL ? MAILMOD_ERROR_MEMORY : MAILMOD_OK;
+}
+
 bool mm_fs_is_exposed(const char *path)
 {
     struct stat status;

@@ -36,8 +36,6 @@ static bool is_folder(const WCHAR *path)
            (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
-/* ---- folders -------------------------------------------------------- */
-
 static enum mailmod_error make_one_folder(const WCHAR *path,
                                           struct mm_windows_private *rights)
 {
@@ -155,8 +153,6 @@ bool mm_fs_is_writable_folder(const char *path)
     return is_writable;
 }
 
-/* ---- reading -------------------------------------------------------- */
-
 /* One read into the buffer; `is_end_out` at the end of the file. */
 static enum mailmod_error read_some(HANDLE file, struct mm_buf *out,
                                     bool *is_end_out)
@@ -212,8 +208,6 @@ done:
     mm_free(wide);
     return error;
 }
-
-/* ---- replacing ------------------------------------------------------ */
 
 static enum mailmod_error write_all(HANDLE file, struct mm_span data)
 {
@@ -329,7 +323,30 @@ enum mailmod_error mm_fs_remove(const char *path)
     return mm_windows_error(number);
 }
 
-/* ---- questions ------------------------------------------------------ */
+enum mailmod_error mm_fs_long_path(const char *path, char **path_out)
+{
+    WCHAR *wide;
+    *path_out = NULL;
+    enum mailmod_error error = mm_windows_path(path, &wide);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    /* A unit of 16 bits is three octets at most, a pair of them four. */
+    size_t size = wcslen(wide) * 3 + 1;
+    char *text = mm_alloc(size);
+    if (text == NULL) {
+        error = MAILMOD_ERROR_MEMORY;
+    } else {
+        error = mm_windows_utf8(wide, text, size);
+    }
+    mm_free(wide);
+    if (error == MAILMOD_OK) {
+        *path_out = text;
+    } else {
+        mm_free(text);
+    }
+    return error;
+}
 
 bool mm_fs_is_exposed(const char *path)
 {
