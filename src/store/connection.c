@@ -6,6 +6,8 @@
  * one function. Thread: a connection belongs to one thread at a time. */
 #include "store/store_internal.h"
 
+#include "base/mem.h"
+
 #include <string.h>
 
 #define MESSAGE_COLUMNS                                                        \
@@ -168,12 +170,36 @@ static enum mailmod_error set_pragmas(struct mm_connection *connection,
     return mm_sql_error(result);
 }
 
+/* Where SQLite has two kinds of files (Windows), the one whose names may be
+ * longer than 260 characters. */
+static const char *file_system(void)
+{
+    static const char name[] = "win32-longpath";
+    return sqlite3_vfs_find(name) != NULL ? name : NULL;
+}
+
+static enum mailmod_error open_database(struct mm_connection *connection,
+                                        const char *path, int flags)
+{
+    if (strcmp(path, ":memory:") == 0) {
+        return mm_sql_error(
+            sqlite3_open_v2(path, &connection->db, flags, NULL));
+    }
+    char *long_path;
+    enum mailmod_error error = mm_fs_long_path(path, &long_path);
+    if (error == MAILMOD_OK) {
+        error = mm_sql_error(
+            sqlite3_open_v2(long_path, &connection->db, flags, file_system()));
+        mm_free(long_path);
+    }
+    return error;
+}
+
 enum mailmod_error mm_connection_open(struct mm_connection *connection,
                                       const struct mm_store *store,
                                       bool is_writer)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
-    int result;
     enum mailmod_error error;
 
     memset(connection, 0, sizeof *connection);
@@ -181,8 +207,7 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
     if (is_writer) {
         flags |= SQLITE_OPEN_CREATE;
     }
-    result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
-    error = mm_sql_error(result);
+    error = open_database(connection, store->path, flags);
     if (error == MAILMOD_OK) {
         sqlite3_busy_timeout(connection->db, MM_STORE_BUSY_MS);
         error = set_pragmas(connection, store, is_writer);
