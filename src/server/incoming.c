@@ -18,6 +18,9 @@
 
 #include <string.h>
 
+/* Each piece keeps room for the CRLF that a last line may lack. */
+#define END_ROOM 2
+
 /* Queue recipients keep what the store needs and no more: at the limit of
  * recipients a session's envelope is tens of kilobytes. */
 struct remote {
@@ -48,6 +51,7 @@ struct mm_incoming {
     unsigned chunk_number; /* of the piece in `writing` or to come */
     bool has_stored;       /* a piece was submitted */
     bool wants_room;       /* a write was cut short */
+    char last[2];          /* octets of the body */
     bool is_abandoned;
     bool wants_finish;
     enum mailmod_error error;
@@ -259,13 +263,30 @@ static void send_chunk(struct mm_incoming *incoming)
     submit(incoming, WORK_CHUNK);
 }
 
+static void note_last(struct mm_incoming *incoming, struct mm_span data)
+{
+    incoming->last[0] =
+        data.size > 1 ? data.data[data.size - 2] : incoming->last[1];
+    incoming->last[1] = data.data[data.size - 1];
+}
+
+/* A body by BDAT need not end with CRLF (RFC 3030 2), but every message that
+ * is served or sent does: it is stored so, and its size is true. */
+static void end_last_line(struct mm_incoming *incoming)
+{
+    if (incoming->last[0] != '\r' || incoming->last[1] != '\n') {
+        incoming->error = mm_buf_append(&incoming->filling, "\r\n", END_ROOM);
+        incoming->message.size += END_ROOM;
+    }
+}
+
 enum mailmod_error mm_incoming_write(struct mm_incoming *incoming,
                                      struct mm_span data, size_t *used_out)
 {
     size_t total = data.size;
 
     while (incoming->error == MAILMOD_OK && data.size > 0) {
-        size_t room = mm_buf_room(&incoming->filling);
+        size_t room = mm_buf_room(&incoming->filling) - END_ROOM;
         size_t size = data.size < room ? data.size : room;
 
         if (room == 0) {
@@ -280,6 +301,7 @@ enum mailmod_error mm_incoming_write(struct mm_incoming *incoming,
         if (incoming->error == MAILMOD_OK) {
             mm_header_scan_feed(&incoming->scan, mm_span(data.data, size));
             incoming->message.size += size;
+            note_last(incoming, mm_span(data.data, size));
             data = mm_span_from(data, size);
         }
     }
@@ -290,6 +312,7 @@ enum mailmod_error mm_incoming_write(struct mm_incoming *incoming,
 void mm_incoming_finish(struct mm_incoming *incoming, bool has_8bit)
 {
     incoming->message.is_8bit = has_8bit;
+    end_last_line(incoming);
     incoming->wants_finish = true;
     if (incoming->work == WORK_NONE) {
         submit(incoming, WORK_FINISH);
@@ -352,9 +375,9 @@ static enum mailmod_error put_entries(struct mm_incoming *incoming,
 static enum mailmod_error put_all(struct mm_incoming *incoming,
                                   struct mm_store_transaction *transaction)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = incoming->error;
 
-    if (mm_buf_size(&incoming->filling) > 0) {
+    if (error == MAILMOD_OK && mm_buf_size(&incoming->filling) > 0) {
         error = mm_store_put_chunk(transaction, incoming->message.id,
                                    incoming->chunk_number,
                                    mm_buf_span(&incoming->filling));

@@ -1,0 +1,143 @@
+"""Mail to and from Postfix, and the lab's many clients.
+
+The lab's scripts are not part of the project: MAILMOD_LABS names their folder,
+by default ../shared/labs beside the source. Without them, without root or
+without the programs the tests are skipped, aloud.
+"""
+import os
+import subprocess
+import tempfile
+
+from harness import SOURCE, Daemon, Skip, free_port, main, wait_for
+
+LABS = os.environ.get(
+    "MAILMOD_LABS",
+    os.path.join(os.path.dirname(SOURCE), "shared", "labs"))
+BODY = (b"From: a@mail.test\r\nSubject: octets\r\n\r\n.\r\n..two\r\n"
+        b"long " + b"z" * 900 + b"\r\n8-bit \xe4\xf6\xfc\r\n\r\nlast")
+
+
+def lab(script):
+    path = os.path.join(LABS, script)
+    if not os.path.isfile(path):
+        raise Skip(f"no lab scripts in {LABS}")
+    if os.geteuid() != 0:
+        raise Skip("the lab's servers need root")
+    return path
+
+
+class Postfix:
+    """The lab's Postfix on ports of its own, with mailboxes of dest.test."""
+
+    def __init__(self, **environment):
+        if not os.path.exists("/usr/sbin/postfix"):
+            raise Skip("postfix is not installed")
+        self.script = lab("ref_postfix.sh")
+        # A short path: Postfix refuses sockets with long ones.
+        self.folder = tempfile.mkdtemp(prefix="mmlab", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.environment = dict(
+            os.environ, LAB_RUN=self.folder, SMTP_PORT=str(self.port),
+            SUBM_PORT=str(free_port()), SMTPS_PORT=str(free_port()),
+            **environment)
+        self.run("start")
+
+    def run(self, word):
+        done = subprocess.run(["bash", self.script, word],
+                              env=self.environment, capture_output=True,
+                              text=True, timeout=120)
+        if done.returncode != 0:
+            raise Skip(f"Postfix did not {word}: {done.stderr[-500:]}")
+
+    def mail(self, user="alice"):
+        folder = f"{self.folder}/postfix/mail/{user}/new"
+        if not os.path.isdir(folder):
+            return []
+        found = []
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as f:
+                found.append(f.read())
+        return found
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.run("stop")
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+def test_to_postfix(build):
+    with Postfix() as postfix, Daemon(build, settings={
+            "smarthost.host": "127.0.0.1", "smarthost.port": postfix.port,
+            "smarthost.tls": "may", "smarthost.verifies": False,
+            "smtp.relay_from": "127.0.0.0/8"}) as daemon:
+        with daemon.smtp("submission", local_hostname="c.test") as smtp:
+            smtp.sendmail("demo@mail.test",
+                          ["alice@dest.test", "nosuch@dest.test"], BODY,
+                          mail_options=["BODY=8BITMIME"])
+        mail = wait_for(postfix.mail, 60, "mail at Postfix")[0]
+        # Maildir has the system's line ends; DATA ends every last line.
+        assert mail.endswith(BODY.split(b"From: a@")[1]
+                             .replace(b"\r\n", b"\n") + b"\n"), mail
+        report = wait_for(daemon.messages, 60, "the report")[0]
+        assert b"nosuch@dest.test" in report and b"5.1.1" in report
+
+
+def test_from_postfix(build):
+    with Daemon(build) as daemon:
+        with Postfix(RELAYHOST=f"[127.0.0.1]:{daemon.port('smtp')}") \
+                as postfix:
+            import smtplib
+            with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as smtp:
+                smtp.sendmail("a@client.test", ["demo@mail.test"], BODY,
+                              mail_options=["BODY=8BITMIME"])
+            message = wait_for(daemon.messages, 60, "mail from Postfix")[0]
+            assert message.endswith(BODY + b"\r\n"), message
+
+
+def summary(output):
+    lines = [l for l in output.splitlines() if " passed, " in l]
+    assert lines, output[-3000:]
+    return lines[-1]
+
+
+def test_smtp_clients(build):
+    script = lab("clients_smtp.sh")
+    with Daemon(build, settings={"local.domains": "dest.test, mail.test"}) \
+            as daemon:
+        port = daemon.port
+        done = subprocess.run(
+            ["bash", script, "127.0.0.1", str(port("smtp")),
+             "demo@dest.test", str(port("submission")), "demo", "secret",
+             str(port("submissions"))],
+            capture_output=True, text=True, timeout=500,
+            env=dict(os.environ, LAB_RUN=tempfile.gettempdir() + "/lab-run",
+                     CAFILE=daemon.settings["general.data_folder"] +
+                     "/self-signed.crt", TLSHOST="mail.test"))
+        print(done.stdout[-4000:])
+        assert ", 0 failed" in summary(done.stdout)
+
+
+def test_pop3_clients(build):
+    script = lab("clients_pop3.sh")
+    with Daemon(build, settings={"pop3.allows_clear_login": True}) as daemon:
+        with daemon.smtp(local_hostname="c.test") as smtp:
+            for i in range(5):
+                smtp.sendmail("a@c.test", ["demo@mail.test"],
+                              f"Subject: n{i}\r\nMessage-ID: <{i}@c.test>"
+                              f"\r\n\r\n.\r\n..\r\nbody {i}\r\n")
+        done = subprocess.run(
+            ["bash", script, "127.0.0.1", str(daemon.port("pop3")), "demo",
+             "secret", str(daemon.port("pop3s"))],
+            capture_output=True, text=True, timeout=500,
+            env=dict(os.environ, LAB_RUN=tempfile.gettempdir() + "/lab-run",
+                     CAFILE=daemon.settings["general.data_folder"] +
+                     "/self-signed.crt", TLSHOST="mail.test"))
+        print(done.stdout[-4000:])
+        assert ", 0 failed" in summary(done.stdout)
+
+
+main(__name__, test_to_postfix, test_from_postfix, test_smtp_clients,
+     test_pop3_clients)
