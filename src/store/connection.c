@@ -34,11 +34,15 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_PUT_MESSAGE] =
         "INSERT INTO message(id,reverse_path,arrival_ms,size,flags,dsn_return,"
         "envelope_id,reference_count) VALUES(?,?,?,?,?,?,?,0)",
-    [MM_SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id=?",
+    /* No RETURNING in what runs once a message: each such statement is a
+     * savepoint of its own, and its release walks all that the job has changed
+     * so far, so that a thousand removals cost a million steps. */
+    [MM_SQL_DROP_LAST] =
+        "DELETE FROM message WHERE id=? AND reference_count<=1",
     [MM_SQL_REFER] = "UPDATE message SET reference_count=reference_count+1 "
                      "WHERE id=?",
     [MM_SQL_UNREFER] = "UPDATE message SET reference_count=reference_count-1 "
-                       "WHERE id=? RETURNING reference_count",
+                       "WHERE id=?",
     [MM_SQL_PUT_RECIPIENT] =
         "INSERT INTO recipient(message_id,number,path,destination,state,"
         "next_attempt_ms,expires_ms,attempts,was_warned,notify,"
@@ -50,25 +54,28 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "WHERE message_id=? AND number=?",
     [MM_SQL_DROP_RECIPIENT] =
         "DELETE FROM recipient WHERE message_id=? AND number=?",
-    [MM_SQL_NEXT_NUMBER] = "UPDATE mailbox SET next_number=next_number+1 "
-                           "WHERE id=? RETURNING next_number-1",
+    [MM_SQL_NEXT_NUMBER] = "SELECT next_number FROM mailbox WHERE id=?",
+    [MM_SQL_COUNT_NUMBER] =
+        "UPDATE mailbox SET next_number=next_number+1 WHERE id=?",
     [MM_SQL_PUT_ENTRY] =
         "INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
         "VALUES(?,?,?,?,0)",
-    [MM_SQL_TAKE_ENTRY] = "DELETE FROM entry WHERE mailbox_id=? AND number=? "
-                          "RETURNING message_id",
+    [MM_SQL_FIND_ENTRY] =
+        "SELECT message_id FROM entry WHERE mailbox_id=? AND number=?",
+    [MM_SQL_DROP_ENTRY] = "DELETE FROM entry WHERE mailbox_id=? AND number=?",
     [MM_SQL_HOLD] =
-        "UPDATE recipient SET state=1 WHERE (?1=0 OR message_id=?1)",
-    [MM_SQL_RELEASE_HELD] = "UPDATE recipient SET state=0,next_attempt_ms=?2 "
-                            "WHERE (?1=0 OR message_id=?1) AND state=1",
-    [MM_SQL_FLUSH] = "UPDATE recipient SET next_attempt_ms=?2 "
-                     "WHERE (?1=0 OR message_id=?1) AND state=0",
+        "UPDATE recipient SET state=1 WHERE message_id BETWEEN ? AND ?",
+    [MM_SQL_RELEASE_HELD] = "UPDATE recipient SET state=0,next_attempt_ms=?3 "
+                            "WHERE message_id BETWEEN ?1 AND ?2 AND +state=1",
+    [MM_SQL_FLUSH] = "UPDATE recipient SET next_attempt_ms=?3 "
+                     "WHERE message_id BETWEEN ?1 AND ?2 AND +state=0",
     [MM_SQL_LIST_KEYS] = "SELECT message_id,number FROM recipient "
-                         "WHERE (?1=0 OR message_id=?1) LIMIT 1000",
+                         "WHERE message_id BETWEEN ? AND ? LIMIT 1000",
     [MM_SQL_REROUTE] = "UPDATE recipient SET destination=?1 "
                        "WHERE destination<>?1",
     [MM_SQL_REROUTE_SELECT] =
-        "SELECT message_id,number,path,destination FROM recipient",
+        "SELECT message_id,number,path,destination FROM recipient "
+        "WHERE (message_id,number)>(?,?) ORDER BY message_id,number",
     [MM_SQL_REROUTE_ONE] = "UPDATE recipient SET destination=? "
                            "WHERE message_id=? AND number=?",
     [MM_SQL_PUT_USER] =
@@ -105,13 +112,16 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_EACH_RECIPIENT] =
         "SELECT " MESSAGE_COLUMNS "," RECIPIENT_COLUMNS
         " FROM recipient r JOIN message m ON m.id=r.message_id "
-        "WHERE (?1=0 OR r.message_id=?1) ORDER BY r.message_id,r.number",
+        "WHERE r.message_id BETWEEN ? AND ? ORDER BY r.message_id,r.number",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
     /* Tools count their transactions, so that the owner of the folder can tell
      * their changes from its own. */
     [MM_SQL_COUNT_CHANGE] = "INSERT INTO meta(key,value) VALUES('changes',1) "
                             "ON CONFLICT(key) DO UPDATE SET value=value+1",
     [MM_SQL_CHANGES] = "SELECT value FROM meta WHERE key='changes'",
+    [MM_SQL_RESERVE_IDS] =
+        "INSERT OR REPLACE INTO meta(key,value) VALUES('reserved_id',?)",
+    [MM_SQL_RESERVED_IDS] = "SELECT value FROM meta WHERE key='reserved_id'",
 };
 
 enum mailmod_error mm_sql_error(int result)
@@ -276,7 +286,9 @@ bool mm_sql_step(sqlite3_stmt *statement, enum mailmod_error *error_out)
 void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size)
 {
-    const char *text = (const char *)sqlite3_column_text(statement, column);
+    /* As octets: column_text may need memory for a NUL, and would answer a
+     * lack of it with an empty text. */
+    const char *text = sqlite3_column_blob(statement, column);
     size_t length =
         text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0;
 

@@ -374,6 +374,9 @@ enum mailmod_error mm_store_each_recipient(
         return error;
     }
     (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
+    (void)sqlite3_bind_int64(reading.statement, 2,
+                             message_id != 0 ? (sqlite3_int64)message_id
+                                             : INT64_MAX);
     while (mm_sql_step(reading.statement, &error)) {
         mm_row_message(reading.statement, 0, &message);
         mm_row_recipient(reading.statement, 7, &recipient);

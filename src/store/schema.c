@@ -1,17 +1,28 @@
 /* schema.c - the tables, their version, and whether a file can be trusted.
  *
  * Promises: a database of a newer schema is refused; a damaged one is refused
- * at the start with the file and the repair named. A check of every page takes
- * minutes on a large store, so at the start the header, the schema and the
- * roots are read always, and all pages only of a store up to CHECK_MAX; reads
- * meet later damage as errors, never as silence, and `mailmodctl store verify`
- * checks the whole. Thread: the opener's, before the writer runs. */
+ * at the start with the file and the repair named. A new database is made in
+ * memory and put in its place whole, readable by its owner alone; so a file
+ * without our tables, or one that is too short for a header, is damage and
+ * never the beginning of an empty store.
+ *
+ * A check of every page takes minutes on a large store, so at the start the
+ * header, the schema and the roots are read always (SQLite compares the file's
+ * length with its header there), and all pages only of a store up to CHECK_MAX,
+ * by the owner of the folder; reads meet later damage as errors, never as
+ * silence, and `mailmodctl store verify` checks the whole.
+ * Thread: the opener's, before the writer runs. */
 #include "store/store_internal.h"
 
+#include "base/mem.h"
 #include "platform/random.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#define HEADER_SIZE 100 /* of SQLite's file format */
 #define CHECK_MAX (64 * 1024 * 1024)
-#define APPLICATION_ID "1296910404" /* "MMOD" */
+#define APPLICATION_ID 1296910404 /* "MMOD" */
 
 static const char schema_text[] =
     "PRAGMA auto_vacuum=INCREMENTAL;"
@@ -41,7 +52,7 @@ static const char schema_text[] =
     "CREATE TABLE user(name TEXT PRIMARY KEY,mailbox_id INTEGER NOT NULL,"
     "salt BLOB NOT NULL,iterations INTEGER NOT NULL,stored_key BLOB NOT NULL,"
     "server_key BLOB NOT NULL,password TEXT) WITHOUT ROWID;"
-    "PRAGMA application_id=" APPLICATION_ID ";"
+    "PRAGMA application_id=1296910404;"
     "PRAGMA user_version=1;"
     "COMMIT;";
 
@@ -63,37 +74,105 @@ static enum mailmod_error read_number(sqlite3 *db, const char *text,
                                  : mm_sql_error(result);
 }
 
-static enum mailmod_error put_secret(struct mm_store *store)
+static enum mailmod_error put_secret(sqlite3 *db)
 {
     sqlite3_stmt *statement = NULL;
-    enum mailmod_error error = mm_random(store->secret, sizeof store->secret);
+    uint8_t secret[32];
+    enum mailmod_error error = mm_random(secret, sizeof secret);
     int result;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    result = sqlite3_prepare_v2(
-        store->writer.db, "INSERT INTO meta(key,value) VALUES('secret',?)", -1,
-        &statement, NULL);
+    result =
+        sqlite3_prepare_v2(db, "INSERT INTO meta(key,value) VALUES('secret',?)",
+                           -1, &statement, NULL);
     if (result == SQLITE_OK) {
-        (void)sqlite3_bind_blob(statement, 1, store->secret,
-                                (int)sizeof store->secret, SQLITE_STATIC);
+        (void)sqlite3_bind_blob(statement, 1, secret, (int)sizeof secret,
+                                SQLITE_STATIC);
         result = sqlite3_step(statement);
     }
     sqlite3_finalize(statement);
+    mm_secret_clear(secret, sizeof secret);
     return mm_sql_error(result);
 }
 
-static enum mailmod_error create(struct mm_store *store)
+static enum mailmod_error fill(sqlite3 *db)
 {
-    sqlite3 *db = store->writer.db;
-    int result = sqlite3_exec(db, schema_text, NULL, NULL, NULL);
+    enum mailmod_error error =
+        mm_sql_error(sqlite3_exec(db, schema_text, NULL, NULL, NULL));
 
-    if (result != SQLITE_OK) {
-        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-        return mm_sql_error(result);
+    return error == MAILMOD_OK ? put_secret(db) : error;
+}
+
+static enum mailmod_error create_file(struct mm_store *store)
+{
+    sqlite3 *db = NULL;
+    unsigned char *image = NULL;
+    sqlite3_int64 size = 0;
+    enum mailmod_error error = mm_sql_error(sqlite3_open(":memory:", &db));
+
+    if (error == MAILMOD_OK) {
+        error = fill(db);
     }
-    return put_secret(store);
+    if (error == MAILMOD_OK) {
+        image = sqlite3_serialize(db, "main", &size, 0);
+        error = image == NULL
+                    ? MAILMOD_ERROR_MEMORY
+                    : mm_fs_replace(store->path,
+                                    mm_span((const char *)image, (size_t)size),
+                                    true);
+    }
+    sqlite3_free(image);
+    sqlite3_close(db);
+    return error;
+}
+
+/* Before SQLite sees it: SQLite takes an empty file for a new database, and
+ * throws the log beside it away. */
+static enum mailmod_error check_length(const struct mm_store *store)
+{
+    struct mm_buf header;
+    enum mailmod_error error;
+
+    mm_buf_init(&header, HEADER_SIZE);
+    error = mm_fs_read(store->path, &header);
+    mm_buf_fini(&header);
+    if (error == MAILMOD_ERROR_TOO_LARGE || error == MAILMOD_ERROR_LIMIT) {
+        return MAILMOD_OK;
+    }
+    return error == MAILMOD_OK ? MAILMOD_ERROR_STORAGE_DAMAGED : error;
+}
+
+enum mailmod_error mm_schema_find_file(struct mm_store *store, bool creates,
+                                       struct mm_buf *reason_out)
+{
+    char *log_path;
+    bool has_log;
+    size_t size = strlen(store->path) + sizeof "-wal";
+
+    if (mm_fs_exists(store->path)) {
+        return check_length(store);
+    }
+    log_path = mm_alloc(size);
+    if (log_path == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    (void)snprintf(log_path, size, "%s-wal", store->path);
+    has_log = mm_fs_exists(log_path);
+    mm_free(log_path);
+    if (has_log) {
+        /* The log of another file must not be played into a new one. */
+        if (reason_out != NULL) {
+            (void)mm_buf_appendf(reason_out,
+                                 "%s: the database is missing, but its log "
+                                 "%s-wal is there: put both back, or move the "
+                                 "log away to begin an empty store",
+                                 store->path, store->path);
+        }
+        return MAILMOD_ERROR_STORAGE_DAMAGED;
+    }
+    return creates ? create_file(store) : MAILMOD_ERROR_NOT_FOUND;
 }
 
 static enum mailmod_error quick_check(struct mm_store *store)
@@ -160,6 +239,27 @@ static enum mailmod_error read_roots(struct mm_store *store)
     return error;
 }
 
+/* How far the identifiers were used, also by messages that are gone. */
+static enum mailmod_error read_reserved(struct mm_store *store)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(&store->writer, MM_SQL_RESERVED_IDS, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    if (mm_sql_step(statement, &error)) {
+        store->reserved_id =
+            (unsigned long long)sqlite3_column_int64(statement, 0);
+    }
+    mm_sql_end(statement);
+    if (store->reserved_id > atomic_load(&store->last_id)) {
+        atomic_store(&store->last_id, store->reserved_id);
+    }
+    return error;
+}
+
 static enum mailmod_error read_secret(struct mm_store *store)
 {
     enum mailmod_error error;
@@ -182,69 +282,88 @@ static enum mailmod_error read_secret(struct mm_store *store)
     return error;
 }
 
-/* Messages that were never finished, and those that nobody has any more. */
+/* Messages that were never finished, and those that nobody ever had. */
 static enum mailmod_error sweep(struct mm_store *store)
 {
     return mm_sql_error(sqlite3_exec(
         store->writer.db,
         "BEGIN IMMEDIATE;"
-        "DELETE FROM chunk WHERE rowid IN (SELECT c.id FROM pending p JOIN "
+        "DELETE FROM pending WHERE id IN (SELECT m.id FROM pending p JOIN "
+        "message m ON m.id=p.id WHERE m.reference_count>0);"
+        "DELETE FROM chunk WHERE id IN (SELECT c.id FROM pending p JOIN "
         "chunk c ON c.id BETWEEN p.id*16384 AND p.id*16384+16383);"
+        "DELETE FROM message WHERE id IN (SELECT id FROM pending);"
         "DELETE FROM pending;"
         "COMMIT;",
         NULL, NULL, NULL));
 }
 
-static enum mailmod_error settle_version(struct mm_store *store, bool creates,
-                                         struct mm_buf *reason_out)
+static void say_version(const struct mm_store *store, int64_t version,
+                        struct mm_buf *reason_out)
 {
-    int64_t version = 0;
-    int64_t tables = 0;
-    sqlite3 *db = store->writer.db;
-    enum mailmod_error error = read_number(db, "PRAGMA user_version", &version);
-
-    if (error == MAILMOD_OK) {
-        error = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
-    }
-    if (error == MAILMOD_OK && version == 0 && tables == 0) {
-        error = creates ? create(store) : MAILMOD_ERROR_NOT_FOUND;
-    } else if (error == MAILMOD_OK && version > MM_STORE_SCHEMA_VERSION) {
-        error = MAILMOD_ERROR_STORAGE_VERSION;
+    if (reason_out != NULL) {
         (void)mm_buf_appendf(reason_out,
                              "%s: written by a newer version of mailmod "
                              "(store version %lld, this one knows %d)",
                              store->path, (long long)version,
                              MM_STORE_SCHEMA_VERSION);
-    } else if (error == MAILMOD_OK && version < 1) {
+    }
+}
+
+static enum mailmod_error check_version(struct mm_store *store,
+                                        struct mm_buf *reason_out)
+{
+    int64_t version = 0;
+    int64_t application = 0;
+    sqlite3 *db = store->writer.db;
+    enum mailmod_error error = read_number(db, "PRAGMA user_version", &version);
+
+    if (error == MAILMOD_OK) {
+        error = read_number(db, "PRAGMA application_id", &application);
+    }
+    if (error == MAILMOD_OK && (application != APPLICATION_ID || version < 1)) {
         error = MAILMOD_ERROR_STORAGE_DAMAGED;
+    }
+    if (error == MAILMOD_OK && version > MM_STORE_SCHEMA_VERSION) {
+        error = MAILMOD_ERROR_STORAGE_VERSION;
+        say_version(store, version, reason_out);
     }
     return error;
 }
 
-enum mailmod_error mm_schema_settle(struct mm_store *store, bool creates,
+/* The version first: nothing is changed in a file of a newer one. */
+static enum mailmod_error settle_file(struct mm_store *store,
+                                      struct mm_buf *reason_out)
+{
+    enum mailmod_error error = check_version(store, reason_out);
+
+    return error == MAILMOD_OK
+               ? mm_sql_error(sqlite3_exec(store->writer.db,
+                                           "PRAGMA journal_mode=WAL", NULL,
+                                           NULL, NULL))
+               : error;
+}
+
+enum mailmod_error mm_schema_settle(struct mm_store *store, bool is_owner,
                                     struct mm_buf *reason_out)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = store->is_memory
+                                   ? fill(store->writer.db)
+                                   : settle_file(store, reason_out);
 
-    if (!store->is_memory) {
-        error = mm_sql_error(sqlite3_exec(store->writer.db,
-                                          "PRAGMA auto_vacuum=INCREMENTAL;"
-                                          "PRAGMA journal_mode=WAL;",
-                                          NULL, NULL, NULL));
-    }
-    if (error == MAILMOD_OK) {
-        error = settle_version(store, creates, reason_out);
-    }
-    if (error == MAILMOD_OK) {
+    if (error == MAILMOD_OK && is_owner) {
         error = check_pages(store);
     }
     if (error == MAILMOD_OK) {
         error = read_roots(store);
     }
     if (error == MAILMOD_OK) {
+        error = read_reserved(store);
+    }
+    if (error == MAILMOD_OK) {
         error = read_secret(store);
     }
-    if (error == MAILMOD_OK && creates) {
+    if (error == MAILMOD_OK && is_owner) {
         error = sweep(store);
     }
     return error;

@@ -88,7 +88,7 @@ static enum mailmod_error prepare_folder(struct mm_store *store,
         return MAILMOD_ERROR_MEMORY;
     }
     if (options->mode == MM_STORE_SHARED) {
-        return mm_fs_exists(store->path) ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+        return MAILMOD_OK;
     }
     error = mm_fs_make_folder(options->data_folder);
     if (error != MAILMOD_OK) {
@@ -115,9 +115,10 @@ static void explain(const struct mm_store *store,
     if (error == MAILMOD_ERROR_STORAGE_DAMAGED) {
         (void)mm_buf_appendf(
             reason_out,
-            "%s: the store is damaged. Stop here, keep a copy of the folder, "
-            "then restore a backup or run: sqlite3 mailmod.db .recover | "
-            "sqlite3 repaired.db (see docs/store-format.md)",
+            "%s: the store is damaged. Stop mailmod and keep a copy of the "
+            "whole folder first. \"mailmodctl store verify\" lists the damage; "
+            "restore a backup, or run: sqlite3 mailmod.db .recover | sqlite3 "
+            "repaired.db (see docs/store-format.md)",
             path);
     } else if (error == MAILMOD_ERROR_BUSY) {
         (void)mm_buf_appendf(
@@ -132,20 +133,23 @@ static enum mailmod_error open_store(struct mm_store *store,
                                      const struct mm_store_options *options,
                                      struct mm_buf *reason_out)
 {
-    bool creates = options->mode == MM_STORE_EXCLUSIVE;
+    bool is_owner = options->mode == MM_STORE_EXCLUSIVE;
     enum mailmod_error error = init_store(store, options->log);
 
     store->syncs = options->syncs;
-    store->is_shared = options->mode == MM_STORE_SHARED;
+    store->is_shared = !is_owner;
     store->free_space_min = options->free_space_min;
     if (error == MAILMOD_OK) {
         error = prepare_folder(store, options);
     }
     if (error == MAILMOD_OK) {
+        error = mm_schema_find_file(store, is_owner, reason_out);
+    }
+    if (error == MAILMOD_OK) {
         error = mm_connection_open(&store->writer, store, true);
     }
     if (error == MAILMOD_OK) {
-        error = mm_schema_settle(store, creates, reason_out);
+        error = mm_schema_settle(store, is_owner, reason_out);
     }
     if (error == MAILMOD_OK) {
         error = mm_writer_start(store);

@@ -56,7 +56,7 @@ MM_CHECK enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
 void mm_store_close(struct mm_store **store);
 
 /* A new message identifier: unique for ever, rising with time; `text_out` is
- * its form in Received, logs and tools: 13 characters of base 32. */
+ * its form in Received, logs and tools: 10 characters of base 32. */
 #define MM_MESSAGE_ID_TEXT_MAX 16
 uint64_t mm_store_new_message_id(struct mm_store *store);
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX]);

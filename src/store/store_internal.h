@@ -38,15 +38,17 @@ enum mm_statement {
     MM_SQL_DROP_PENDING,
     MM_SQL_DROP_CHUNKS,
     MM_SQL_PUT_MESSAGE,
-    MM_SQL_DROP_MESSAGE,
+    MM_SQL_DROP_LAST,
     MM_SQL_REFER,
     MM_SQL_UNREFER,
     MM_SQL_PUT_RECIPIENT,
     MM_SQL_UPDATE_RECIPIENT,
     MM_SQL_DROP_RECIPIENT,
     MM_SQL_NEXT_NUMBER,
+    MM_SQL_COUNT_NUMBER,
     MM_SQL_PUT_ENTRY,
-    MM_SQL_TAKE_ENTRY,
+    MM_SQL_FIND_ENTRY,
+    MM_SQL_DROP_ENTRY,
     MM_SQL_HOLD,
     MM_SQL_RELEASE_HELD,
     MM_SQL_FLUSH,
@@ -74,6 +76,8 @@ enum mm_statement {
     MM_SQL_SECRET,
     MM_SQL_COUNT_CHANGE,
     MM_SQL_CHANGES,
+    MM_SQL_RESERVE_IDS,
+    MM_SQL_RESERVED_IDS,
     MM_SQL_COUNT
 };
 
@@ -108,8 +112,11 @@ struct mm_store {
     atomic_ullong job_count;
     atomic_ullong commit_count;
     atomic_ullong last_id;
-    uint64_t space_checked_ms; /* the writer's */
+    unsigned long long reserved_id; /* the writer's: on disk, none above
+                                       was in a message */
+    uint64_t space_checked_ms;      /* the writer's */
     bool has_space;
+    bool was_full; /* the last batch met a full disk */
     int log_pages; /* the writer's: pages in the write-ahead log */
 
     struct mm_mutex *reader_mutex; /* guards the readers */
@@ -121,6 +128,10 @@ struct mm_store {
 struct mm_store_transaction {
     struct mm_store *store;
     struct mm_connection *connection;
+    /* Of the job that runs, from zero for each: */
+    uint64_t unreferred_id; /* what it wrote and nobody refers to yet */
+    bool is_first_seen;     /* that one was begun here: not in `pending` */
+    uint64_t referred_id;   /* the last one that is surely not in `pending` */
 };
 
 enum mailmod_error mm_sql_error(int result);
@@ -145,8 +156,12 @@ void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size);
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
+/* The database's file is there, or is made; before a connection is opened. */
+MM_CHECK enum mailmod_error mm_schema_find_file(struct mm_store *store,
+                                                bool creates,
+                                                struct mm_buf *reason_out);
 MM_CHECK enum mailmod_error mm_schema_settle(struct mm_store *store,
-                                             bool creates,
+                                             bool is_owner,
                                              struct mm_buf *reason_out);
 
 MM_CHECK enum mailmod_error mm_writer_start(struct mm_store *store);
@@ -158,6 +173,17 @@ MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
 void mm_readers_close(struct mm_store *store);
 
+/* One more or one fewer who refers to the message; `mm_store_settle_job` ends a
+ * job: what it wrote and nobody refers to is noted for the sweep. */
+MM_CHECK enum mailmod_error
+mm_store_refer(struct mm_store_transaction *transaction, uint64_t message_id);
+MM_CHECK enum mailmod_error
+mm_store_settle_job(struct mm_store_transaction *transaction);
+/* Notes on disk that identifiers up to now and some more are used up. */
+MM_CHECK enum mailmod_error mm_store_reserve_ids(struct mm_store *store,
+                                                 bool is_closing);
+/* Is the volume above its reserve? Asked of the system now and then. */
+bool mm_store_has_space(struct mm_store *store);
 MM_CHECK enum mailmod_error
 mm_store_unrefer(struct mm_store_transaction *transaction, uint64_t message_id);
 

@@ -1,9 +1,11 @@
 /* write_message.c - messages, chunks and mailbox entries, written.
  *
  * The law of a message: it counts who refers to it (queue recipients and
- * mailbox entries), and goes with its chunks when the last one lets go. Chunks
- * that came before their message are remembered as pending, so that a crash
- * between leaves nothing that is not swept. Thread: writer. */
+ * mailbox entries), and goes with its chunks when the last one lets go. What
+ * nobody refers to yet (chunks whose message is still coming, a message whose
+ * users went away meanwhile) stands in `pending` when its job ends, so that
+ * the next opening sweeps it; what is referred to within the job that wrote it
+ * never touches that table. Thread: writer. */
 #include "platform/clock.h"
 #include "store/store_internal.h"
 
@@ -23,7 +25,7 @@ static sqlite3_int64 last_chunk_key(uint64_t id)
 }
 
 /* The volume keeps a reserve, so that deletions always have room to work. */
-static bool has_space(struct mm_store *store)
+bool mm_store_has_space(struct mm_store *store)
 {
     uint64_t now_ms = mm_clock_monotonic_ms();
 
@@ -52,6 +54,65 @@ static enum mailmod_error run_with_id(struct mm_connection *connection,
     return mm_sql_run(statement);
 }
 
+/* From now on `id` is what the job has written without a referrer. */
+static enum mailmod_error note_unreferred(struct mm_store_transaction *t,
+                                          uint64_t id, bool is_first_seen)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (t->unreferred_id == id) {
+        return MAILMOD_OK;
+    }
+    if (t->unreferred_id != 0) {
+        error =
+            run_with_id(t->connection, MM_SQL_PUT_PENDING, t->unreferred_id);
+    }
+    t->unreferred_id = id;
+    t->is_first_seen = is_first_seen;
+    t->referred_id = 0;
+    return error;
+}
+
+enum mailmod_error mm_store_settle_job(struct mm_store_transaction *transaction)
+{
+    return note_unreferred(transaction, 0, false);
+}
+
+static enum mailmod_error forget_pending(struct mm_store_transaction *t,
+                                         uint64_t id)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (t->referred_id == id) {
+        return MAILMOD_OK;
+    }
+    if (t->unreferred_id != id || !t->is_first_seen) {
+        error = run_with_id(t->connection, MM_SQL_DROP_PENDING, id);
+    }
+    if (t->unreferred_id == id) {
+        t->unreferred_id = 0;
+    }
+    if (error == MAILMOD_OK) {
+        t->referred_id = id;
+    }
+    return error;
+}
+
+enum mailmod_error mm_store_refer(struct mm_store_transaction *transaction,
+                                  uint64_t message_id)
+{
+    enum mailmod_error error =
+        run_with_id(transaction->connection, MM_SQL_REFER, message_id);
+
+    if (error == MAILMOD_OK &&
+        sqlite3_changes(transaction->connection->db) == 0) {
+        /* Not NOT_FOUND, which means a mailbox or a recipient that is gone. */
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return error == MAILMOD_OK ? forget_pending(transaction, message_id)
+                               : error;
+}
+
 enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
                                       uint64_t id, unsigned number,
                                       struct mm_span data)
@@ -62,11 +123,11 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
     if (number >= 1u << MM_STORE_CHUNK_BITS || data.size > MM_LIMIT_CHUNK) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
-    if (!has_space(transaction->store)) {
+    if (!mm_store_has_space(transaction->store)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
     if (number == 0) {
-        error = run_with_id(transaction->connection, MM_SQL_PUT_PENDING, id);
+        error = note_unreferred(transaction, id, true);
         if (error != MAILMOD_OK) {
             return error;
         }
@@ -94,9 +155,7 @@ mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
     (void)sqlite3_bind_int64(statement, 1, chunk_key(id, 0));
     (void)sqlite3_bind_int64(statement, 2, last_chunk_key(id));
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK
-               ? run_with_id(transaction->connection, MM_SQL_DROP_PENDING, id)
-               : error;
+    return error == MAILMOD_OK ? forget_pending(transaction, id) : error;
 }
 
 enum mailmod_error
@@ -121,9 +180,9 @@ mm_store_put_message(struct mm_store_transaction *transaction,
     (void)sqlite3_bind_int(statement, 6, message->dsn_return);
     mm_sql_bind_text(statement, 7, message->envelope_id);
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK ? run_with_id(transaction->connection,
-                                             MM_SQL_DROP_PENDING, message->id)
-                               : error;
+    return error == MAILMOD_OK
+               ? note_unreferred(transaction, message->id, false)
+               : error;
 }
 
 void mm_row_message(sqlite3_stmt *statement, int first,
@@ -147,25 +206,16 @@ void mm_row_message(sqlite3_stmt *statement, int first,
 enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
                                     uint64_t message_id)
 {
-    enum mailmod_error error;
-    sqlite3_stmt *statement =
-        mm_sql(transaction->connection, MM_SQL_UNREFER, &error);
-    bool is_last;
+    struct mm_connection *connection = transaction->connection;
+    enum mailmod_error error =
+        run_with_id(connection, MM_SQL_DROP_LAST, message_id);
 
-    if (statement == NULL) {
+    if (error != MAILMOD_OK) {
         return error;
     }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message_id);
-    is_last =
-        mm_sql_step(statement, &error) && sqlite3_column_int(statement, 0) <= 0;
-    mm_sql_end(statement);
-    if (!is_last || error != MAILMOD_OK) {
-        return error;
-    }
-    error =
-        run_with_id(transaction->connection, MM_SQL_DROP_MESSAGE, message_id);
-    return error == MAILMOD_OK ? mm_store_drop_chunks(transaction, message_id)
-                               : error;
+    return sqlite3_changes(connection->db) > 0
+               ? mm_store_drop_chunks(transaction, message_id)
+               : run_with_id(connection, MM_SQL_UNREFER, message_id);
 }
 
 static enum mailmod_error next_number(struct mm_connection *connection,
@@ -184,7 +234,9 @@ static enum mailmod_error next_number(struct mm_connection *connection,
         error = MAILMOD_ERROR_NOT_FOUND;
     }
     mm_sql_end(statement);
-    return error;
+    return error == MAILMOD_OK
+               ? run_with_id(connection, MM_SQL_COUNT_NUMBER, mailbox_id)
+               : error;
 }
 
 enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
@@ -208,32 +260,53 @@ enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)message_id);
     (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)served_size);
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK
-               ? run_with_id(transaction->connection, MM_SQL_REFER, message_id)
-               : error;
+    return error == MAILMOD_OK ? mm_store_refer(transaction, message_id)
+                               : error;
 }
 
-static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
+/* The entry's message; 0 when there is no such entry. */
+static enum mailmod_error find_entry(struct mm_connection *connection,
                                      uint64_t mailbox_id,
-                                     uint64_t unique_number)
+                                     uint64_t unique_number,
+                                     uint64_t *message_id_out)
 {
     enum mailmod_error error;
-    sqlite3_stmt *statement =
-        mm_sql(transaction->connection, MM_SQL_TAKE_ENTRY, &error);
-    uint64_t message_id = 0;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_FIND_ENTRY, &error);
 
+    *message_id_out = 0;
     if (statement == NULL) {
         return error;
     }
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
     if (mm_sql_step(statement, &error)) {
-        message_id = (uint64_t)sqlite3_column_int64(statement, 0);
+        *message_id_out = (uint64_t)sqlite3_column_int64(statement, 0);
     }
     mm_sql_end(statement);
-    return error == MAILMOD_OK && message_id != 0
-               ? mm_store_unrefer(transaction, message_id)
-               : error;
+    return error;
+}
+
+static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
+                                     uint64_t mailbox_id,
+                                     uint64_t unique_number)
+{
+    uint64_t message_id;
+    enum mailmod_error error = find_entry(transaction->connection, mailbox_id,
+                                          unique_number, &message_id);
+    sqlite3_stmt *statement;
+
+    if (error != MAILMOD_OK || message_id == 0) {
+        return error;
+    }
+    statement = mm_sql(transaction->connection, MM_SQL_DROP_ENTRY, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
+    error = mm_sql_run(statement);
+    return error == MAILMOD_OK ? mm_store_unrefer(transaction, message_id)
+                               : error;
 }
 
 enum mailmod_error

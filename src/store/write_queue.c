@@ -37,15 +37,9 @@ mm_store_put_recipient(struct mm_store_transaction *transaction,
     mm_sql_bind_text(statement, 11, recipient->original_recipient);
     mm_sql_bind_text(statement, 12, recipient->last_reply);
     error = mm_sql_run(statement);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    statement = mm_sql(transaction->connection, MM_SQL_REFER, &error);
-    if (statement == NULL) {
-        return error;
-    }
-    bind_u64(statement, 1, recipient->message_id);
-    return mm_sql_run(statement);
+    return error == MAILMOD_OK
+               ? mm_store_refer(transaction, recipient->message_id)
+               : error;
 }
 
 /* Runs a statement that must meet a row. */
@@ -107,6 +101,14 @@ struct key {
 
 #define KEYS_MAX 1000 /* as MM_SQL_LIST_KEYS has it */
 
+/* One message, or all for 0: as a range it is found by the key. */
+static void bind_messages(sqlite3_stmt *statement, uint64_t message_id)
+{
+    bind_u64(statement, 1, message_id);
+    (void)sqlite3_bind_int64(
+        statement, 2, message_id != 0 ? (sqlite3_int64)message_id : INT64_MAX);
+}
+
 static enum mailmod_error list_keys(struct mm_store_transaction *transaction,
                                     uint64_t message_id, struct key *keys,
                                     size_t *count_out)
@@ -119,7 +121,7 @@ static enum mailmod_error list_keys(struct mm_store_transaction *transaction,
     if (statement == NULL) {
         return error;
     }
-    bind_u64(statement, 1, message_id);
+    bind_messages(statement, message_id);
     while (*count_out < KEYS_MAX && mm_sql_step(statement, &error)) {
         keys[*count_out].message_id =
             (uint64_t)sqlite3_column_int64(statement, 0);
@@ -158,9 +160,9 @@ static enum mailmod_error set_all(struct mm_store_transaction *transaction,
     if (statement == NULL) {
         return error;
     }
-    bind_u64(statement, 1, message_id);
+    bind_messages(statement, message_id);
     if (which != MM_SQL_HOLD) {
-        (void)sqlite3_bind_int64(statement, 2, now_ms);
+        (void)sqlite3_bind_int64(statement, 3, now_ms);
     }
     error = mm_sql_run(statement);
     *count_out = (size_t)sqlite3_changes(transaction->connection->db);
@@ -204,45 +206,66 @@ static enum mailmod_error set_destination(struct mm_connection *connection,
     return mm_sql_run(statement);
 }
 
-/* Back to each path's own domain. Rows of a table that is being changed are
- * read anew after each change, until none differs. */
-static enum mailmod_error own_domains(struct mm_store_transaction *transaction)
+struct move {
+    struct key key;
+    char domain[MM_STORE_DESTINATION_MAX];
+};
+
+#define MOVES_MAX 64
+
+/* The next recipients after `last` that are not bound for their own domain;
+ * `last` becomes the last one that was looked at. */
+static enum mailmod_error list_moves(struct mm_connection *connection,
+                                     struct key *last, struct move *moves,
+                                     size_t *count_out)
 {
-    struct mm_connection *connection = transaction->connection;
-    enum mailmod_error error = MAILMOD_OK;
-    bool changed = true;
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_REROUTE_SELECT, &error);
 
-    while (changed && error == MAILMOD_OK) {
-        struct key keys[KEYS_MAX / 4];
-        char domains[KEYS_MAX / 4][MM_STORE_DESTINATION_MAX];
-        size_t count = 0;
-        sqlite3_stmt *statement =
-            mm_sql(connection, MM_SQL_REROUTE_SELECT, &error);
+    *count_out = 0;
+    if (statement == NULL) {
+        return error;
+    }
+    bind_u64(statement, 1, last->message_id);
+    (void)sqlite3_bind_int64(statement, 2, last->number);
+    while (*count_out < MOVES_MAX && mm_sql_step(statement, &error)) {
+        struct move *move = &moves[*count_out];
+        char path[MM_STORE_REVERSE_PATH_MAX];
+        char now[MM_STORE_DESTINATION_MAX];
+        const char *at;
 
-        if (statement == NULL) {
-            return error;
-        }
-        while (count < KEYS_MAX / 4 && mm_sql_step(statement, &error)) {
-            const char *path = (const char *)sqlite3_column_text(statement, 2);
-            const char *now = (const char *)sqlite3_column_text(statement, 3);
-            const char *at = path != NULL ? strrchr(path, '@') : NULL;
-
-            if (at == NULL || now == NULL || strcmp(at + 1, now) == 0) {
-                continue;
-            }
-            keys[count].message_id =
-                (uint64_t)sqlite3_column_int64(statement, 0);
-            keys[count].number = (unsigned)sqlite3_column_int(statement, 1);
-            (void)mm_span_copy(mm_span_cstr(at + 1), domains[count],
-                               sizeof domains[count]);
-            count++;
-        }
-        mm_sql_end(statement);
-        changed = count > 0;
-        for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
-            error = set_destination(connection, &keys[i], domains[i]);
+        last->message_id = (uint64_t)sqlite3_column_int64(statement, 0);
+        last->number = (unsigned)sqlite3_column_int(statement, 1);
+        mm_sql_text(statement, 2, path, sizeof path);
+        mm_sql_text(statement, 3, now, sizeof now);
+        at = strrchr(path, '@');
+        if (at != NULL && strcmp(at + 1, now) != 0 &&
+            mm_span_copy(mm_span_cstr(at + 1), move->domain,
+                         sizeof move->domain)) {
+            move->key = *last;
+            ++*count_out;
         }
     }
+    mm_sql_end(statement);
+    return error;
+}
+
+/* Back to each path's own domain, some at a time: rows of a table that is
+ * being changed are not read on. */
+static enum mailmod_error own_domains(struct mm_store_transaction *transaction)
+{
+    struct key last = {0, 0};
+    struct move moves[MOVES_MAX];
+    size_t count = 0;
+    enum mailmod_error error;
+
+    do {
+        error = list_moves(transaction->connection, &last, moves, &count);
+        for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+            error = set_destination(transaction->connection, &moves[i].key,
+                                    moves[i].domain);
+        }
+    } while (error == MAILMOD_OK && count == MOVES_MAX);
     return error;
 }
 

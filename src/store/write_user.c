@@ -1,8 +1,9 @@
 /* write_user.c - users and their mailboxes, written.
  *
- * Promises: a user and its mailbox come and go in one transaction; a mailbox
- * made anew draws a new tag, so that its unique-ids repeat none of an older
- * one's (RFC 1939 7). Thread: writer. */
+ * Promises: a name is kept in lower case (ASCII) however it is given; a user
+ * and its mailbox come and go in one transaction; a mailbox made anew draws a
+ * new tag, so that its unique-ids repeat none of an older one's (RFC 1939 7).
+ * Thread: writer. */
 #include "store/store_internal.h"
 
 #include "platform/random.h"
@@ -68,6 +69,7 @@ enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
     enum mailmod_error error = MAILMOD_OK;
     sqlite3_stmt *statement;
 
+    mm_ascii_lower_cstr(user->name);
     if (is_known(connection, user->name, &error)) {
         return MAILMOD_ERROR_EXISTS;
     }

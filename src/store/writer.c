@@ -2,12 +2,14 @@
  *
  * Takes all jobs that wait (up to MM_STORE_BATCH_MAX), runs them in one
  * transaction, commits once and answers all: one sync serves many messages, and
- * the more wait the more it serves. Each job runs in a savepoint, so that one
- * that fails takes back its own effects and no other's. The log is copied back
- * into the database between two batches, after everybody has been answered.
+ * the more wait the more it serves. Of several jobs each runs in a savepoint,
+ * so that one that fails takes back its own effects and no other's; a job alone
+ * needs none, the transaction is its own. The log is copied back into the
+ * database between two batches, after everybody has been answered.
  *
  * A commit that failed is never retried and believed: all of its jobs fail, and
- * unless the disk was merely full or busy the store takes no more writes.
+ * unless the disk was merely full or busy the store takes no more writes. When
+ * it cannot be told what a job left behind, the whole batch is rolled back.
  * Thread: its own; mm_store_submit is for any. */
 #include "store/store_internal.h"
 
@@ -52,73 +54,111 @@ static void judge(struct mm_store *store, enum mailmod_error error)
     }
     atomic_store(&store->is_broken, true);
     MM_LOG(store->log, MM_LOG_ERROR, "store",
-           "a commit failed; nothing more is written until a restart",
+           "a write failed; nothing more is written until a restart",
            MM_TEXT("error", mm_error_name(error)),
            MM_TEXT("path", store->path));
 }
 
-/* One job inside its savepoint. */
-static enum mailmod_error run_job(struct mm_store_transaction *transaction,
-                                  struct mm_store_job *job)
+static enum mailmod_error begin_job(struct mm_store_transaction *transaction,
+                                    bool is_alone)
+{
+    transaction->unreferred_id = 0;
+    transaction->is_first_seen = false;
+    transaction->referred_id = 0;
+    return is_alone ? MAILMOD_OK
+                    : mm_sql_do(transaction->connection, MM_SQL_SAVEPOINT);
+}
+
+/* One job. False when the transaction is lost with it: SQLite has taken all
+ * back (a full disk, an error of the file), or what the job left behind cannot
+ * be taken back alone. */
+static bool run_job(struct mm_store_transaction *transaction,
+                    struct outcome *outcome, bool is_alone)
 {
     struct mm_connection *connection = transaction->connection;
-    enum mailmod_error error = mm_sql_do(connection, MM_SQL_SAVEPOINT);
 
-    if (error != MAILMOD_OK) {
-        return error;
+    outcome->error = begin_job(transaction, is_alone);
+    if (outcome->error != MAILMOD_OK) {
+        return !sqlite3_get_autocommit(connection->db);
     }
-    error = job->run(job, transaction);
-    if (error != MAILMOD_OK && !sqlite3_get_autocommit(connection->db)) {
-        if (mm_sql_do(connection, MM_SQL_ROLLBACK_TO) != MAILMOD_OK) {
-            return error;
+    outcome->error = outcome->job->run(outcome->job, transaction);
+    if (outcome->error == MAILMOD_OK) {
+        outcome->error = mm_store_settle_job(transaction);
+    }
+    if (sqlite3_get_autocommit(connection->db)) {
+        return false;
+    }
+    if (is_alone) {
+        return outcome->error == MAILMOD_OK;
+    }
+    if (outcome->error != MAILMOD_OK &&
+        mm_sql_do(connection, MM_SQL_ROLLBACK_TO) != MAILMOD_OK) {
+        return false;
+    }
+    return mm_sql_do(connection, MM_SQL_RELEASE) == MAILMOD_OK;
+}
+
+static enum mailmod_error run_jobs(struct mm_store *store, struct batch *batch)
+{
+    struct mm_store_transaction transaction = {.store = store,
+                                               .connection = &store->writer};
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct outcome *outcome = &batch->outcomes[i];
+
+        if (!run_job(&transaction, outcome, batch->count == 1)) {
+            return outcome->error != MAILMOD_OK ? outcome->error
+                                                : MAILMOD_ERROR_STORAGE;
         }
     }
-    if (!sqlite3_get_autocommit(connection->db) &&
-        mm_sql_do(connection, MM_SQL_RELEASE) != MAILMOD_OK &&
-        error == MAILMOD_OK) {
-        error = MAILMOD_ERROR_STORAGE;
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error commit(struct mm_store *store, size_t job_count)
+{
+    enum mailmod_error error = mm_store_reserve_ids(store, false);
+
+    if (error == MAILMOD_OK && store->is_shared) {
+        error = mm_sql_do(&store->writer, MM_SQL_COUNT_CHANGE);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
+    }
+    if (error == MAILMOD_OK) {
+        atomic_fetch_add(&store->commit_count, 1);
+        atomic_fetch_add(&store->job_count, job_count);
     }
     return error;
 }
 
 static void run_batch(struct mm_store *store, struct batch *batch)
 {
-    struct mm_store_transaction transaction = {store, &store->writer};
     enum mailmod_error error =
         atomic_load(&store->is_broken) ? MAILMOD_ERROR_STORAGE : MAILMOD_OK;
+    bool is_own_failure = false; /* of a job that was alone */
 
     if (error == MAILMOD_OK) {
         error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
     }
-    for (size_t i = 0; error == MAILMOD_OK && i < batch->count; i++) {
-        struct outcome *outcome = &batch->outcomes[i];
-
-        outcome->error = run_job(&transaction, outcome->job);
-        if (sqlite3_get_autocommit(store->writer.db)) {
-            /* SQLite took the whole transaction back (a full disk, an error
-             * of the file): nobody's work is there. */
-            error = outcome->error != MAILMOD_OK ? outcome->error
-                                                 : MAILMOD_ERROR_STORAGE;
-        }
-    }
-    if (error == MAILMOD_OK && store->is_shared) {
-        error = mm_sql_do(&store->writer, MM_SQL_COUNT_CHANGE);
+    if (error == MAILMOD_OK) {
+        error = run_jobs(store, batch);
+        is_own_failure = error != MAILMOD_OK && batch->count == 1 &&
+                         !sqlite3_get_autocommit(store->writer.db);
     }
     if (error == MAILMOD_OK) {
-        error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
-        if (error == MAILMOD_OK) {
-            atomic_fetch_add(&store->commit_count, 1);
-            atomic_fetch_add(&store->job_count, batch->count);
-        }
+        error = commit(store, batch->count);
     }
-    if (error != MAILMOD_OK) {
-        if (!sqlite3_get_autocommit(store->writer.db) &&
-            mm_sql_do(&store->writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
-            atomic_store(&store->is_broken, true);
-        }
+    if (error == MAILMOD_OK) {
+        return;
+    }
+    if (!sqlite3_get_autocommit(store->writer.db) &&
+        mm_sql_do(&store->writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
+        judge(store, MAILMOD_ERROR_STORAGE);
+    } else if (!is_own_failure) {
         judge(store, error);
-        fail_all(batch, error);
     }
+    store->was_full = error == MAILMOD_ERROR_STORAGE_FULL;
+    fail_all(batch, error);
 }
 
 static void run_batch_locked(struct mm_store *store, struct batch *batch)
@@ -142,14 +182,27 @@ static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* Copies the log back when it has grown; readers are not disturbed. */
+/* Copies the log back when it has grown; readers are not disturbed. Where room
+ * is short it is done at once, so that the log is used anew from its beginning
+ * and what was freed goes back to the volume. */
 static void checkpoint(struct mm_store *store)
 {
-    if (store->log_pages >= MM_STORE_CHECKPOINT_PAGES) {
-        store->log_pages = 0;
-        (void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL,
-                                        SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        (void)sqlite3_exec(store->writer.db, "PRAGMA incremental_vacuum(64)",
+    bool is_short = store->was_full || !store->has_space;
+    int result;
+
+    if (store->log_pages < (is_short ? 1 : MM_STORE_CHECKPOINT_PAGES) ||
+        atomic_load(&store->is_broken)) {
+        return;
+    }
+    store->log_pages = 0;
+    store->was_full = false;
+    result = sqlite3_wal_checkpoint_v2(store->writer.db, NULL,
+                                       SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    judge(store, mm_sql_error(result));
+    if (result == SQLITE_OK) {
+        (void)sqlite3_exec(store->writer.db,
+                           is_short ? "PRAGMA incremental_vacuum(1024)"
+                                    : "PRAGMA incremental_vacuum(64)",
                            NULL, NULL, NULL);
     }
 }
@@ -186,8 +239,26 @@ static void run_writer(void *context)
     }
 }
 
+/* What ends a transaction is made ready before one begins: it must not fail
+ * for want of memory. */
+static enum mailmod_error prepare_ends(struct mm_connection *connection)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (int which = MM_SQL_BEGIN;
+         error == MAILMOD_OK && which <= MM_SQL_ROLLBACK_TO; which++) {
+        (void)mm_sql(connection, (enum mm_statement)which, &error);
+    }
+    return error;
+}
+
 enum mailmod_error mm_writer_start(struct mm_store *store)
 {
+    enum mailmod_error error = prepare_ends(&store->writer);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     (void)sqlite3_wal_hook(store->writer.db, on_log_grown, store);
     return mm_thread_start(&store->thread, "mm-store", run_writer, store);
 }
@@ -202,6 +273,12 @@ void mm_writer_stop(struct mm_store *store)
     mm_condition_broadcast(store->condition);
     mm_mutex_unlock(store->mutex);
     mm_thread_join(&store->thread);
+    if (!atomic_load(&store->is_broken) &&
+        mm_store_reserve_ids(store, true) != MAILMOD_OK) {
+        MM_LOG(store->log, MM_LOG_WARNING, "store",
+               "the last identifier was not noted; the next ones begin ahead",
+               MM_TEXT("path", store->path));
+    }
 }
 
 void mm_store_submit(struct mm_store *store, struct mm_store_job *job)

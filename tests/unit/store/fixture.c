@@ -1,0 +1,267 @@
+/* fixture.c - see fixture.h. */
+#include "fixture.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int begin(void **state, bool is_sqlite)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    *state = fixture;
+    fixture->is_sqlite = is_sqlite;
+    if (!is_sqlite) {
+        return mm_store_open_memory(&fixture->store, NULL) == MAILMOD_OK ? 0
+                                                                         : -1;
+    }
+    strcpy(fixture->folder, "/tmp/mailmod-store-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    return fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store,
+                           NULL) == MAILMOD_OK
+               ? 0
+               : -1;
+}
+
+int fixture_disk(void **state)
+{
+    return begin(state, true);
+}
+
+int fixture_memory(void **state)
+{
+    return begin(state, false);
+}
+
+int fixture_end(void **state)
+{
+    struct fixture *fixture = *state;
+    mm_store_close(&fixture->store);
+    if (fixture->is_sqlite) {
+        fixture_remove_folder(fixture->folder);
+    }
+    free(fixture);
+    return 0;
+}
+
+enum mailmod_error fixture_open_as(struct fixture *fixture,
+                                   enum mm_store_mode mode,
+                                   struct mm_store **store_out,
+                                   struct mm_buf *reason_out)
+{
+    struct mm_store_options options = {.data_folder = fixture->folder,
+                                       .mode = mode};
+    return mm_store_open(store_out, &options, reason_out);
+}
+
+void fixture_reopen(struct fixture *fixture)
+{
+    mm_store_close(&fixture->store);
+    assert_int_equal(
+        fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store, NULL),
+        MAILMOD_OK);
+}
+
+void fixture_path(const struct fixture *fixture, const char *name,
+                  char path_out[128])
+{
+    snprintf(path_out, 128, "%s/%s", fixture->folder, name);
+}
+
+void fixture_remove_folder(const char *folder)
+{
+    static const char *const names[] = {"mailmod.db", "mailmod.db-wal",
+                                        "mailmod.db-shm", "mailmod.lock",
+                                        "good.db"};
+    char path[256];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+struct run {
+    struct mm_store_job job;
+    fixture_work work;
+    void *context;
+};
+
+static enum mailmod_error run_work(struct mm_store_job *job,
+                                   struct mm_store_transaction *t)
+{
+    struct run *run = MM_LIST_OBJECT(job, struct run, job);
+    return run->work(t, run->context);
+}
+
+enum mailmod_error fixture_run(struct mm_store *store, fixture_work work,
+                               void *context)
+{
+    struct run run = {.job.run = run_work, .work = work, .context = context};
+    return mm_store_run(store, &run.job);
+}
+
+char fixture_octet(uint64_t id, uint64_t at)
+{
+    return (char)((id ^ (at >> 8) ^ at * 7) & 0xff);
+}
+
+enum mailmod_error fixture_put_body(struct mm_store_transaction *t, uint64_t id,
+                                    uint64_t size)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    char *chunk = malloc(MM_LIMIT_CHUNK);
+    if (chunk == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    for (uint64_t at = 0; error == MAILMOD_OK && at < size;) {
+        size_t part =
+            size - at < MM_LIMIT_CHUNK ? (size_t)(size - at) : MM_LIMIT_CHUNK;
+        for (size_t i = 0; i < part; i++) {
+            chunk[i] = fixture_octet(id, at + i);
+        }
+        error = mm_store_put_chunk(t, id, (unsigned)(at / MM_LIMIT_CHUNK),
+                                   mm_span(chunk, part));
+        at += part;
+    }
+    free(chunk);
+    return error;
+}
+
+enum mailmod_error fixture_put_row(struct mm_store_transaction *t, uint64_t id,
+                                   uint64_t size)
+{
+    struct mm_store_message message = {
+        .id = id, .size = size, .arrival_ms = 1700000000000};
+    strcpy(message.reverse_path, "sender@example.org");
+    return mm_store_put_message(t, &message);
+}
+
+struct delivery {
+    uint64_t id;
+    uint64_t size;
+    const uint64_t *mailbox_ids;
+    size_t count;
+};
+
+static enum mailmod_error deliver(struct mm_store_transaction *t, void *context)
+{
+    struct delivery *delivery = context;
+    enum mailmod_error error =
+        fixture_put_body(t, delivery->id, delivery->size);
+    if (error == MAILMOD_OK) {
+        error = fixture_put_row(t, delivery->id, delivery->size);
+    }
+    for (size_t i = 0; error == MAILMOD_OK && i < delivery->count; i++) {
+        error = mm_store_put_entry(t, delivery->mailbox_ids[i], delivery->id,
+                                   delivery->size + 34);
+    }
+    return error;
+}
+
+uint64_t fixture_deliver(struct mm_store *store, uint64_t size,
+                         const uint64_t *mailbox_ids, size_t count)
+{
+    struct delivery delivery = {mm_store_new_message_id(store), size,
+                                mailbox_ids, count};
+    assert_int_equal(fixture_run(store, deliver, &delivery), MAILMOD_OK);
+    return delivery.id;
+}
+
+void fixture_check_body(struct mm_store *store, uint64_t id, uint64_t size)
+{
+    struct mm_buf chunk;
+    uint64_t at = 0;
+    unsigned number = 0;
+    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
+    enum mailmod_error error = mm_store_read_chunk(store, id, number, &chunk);
+    while (error == MAILMOD_OK) {
+        struct mm_span octets = mm_buf_span(&chunk);
+        for (size_t i = 0; i < octets.size; i++) {
+            if (octets.data[i] != fixture_octet(id, at + i)) {
+                fail_msg("octet %llu differs", (unsigned long long)(at + i));
+            }
+        }
+        at += octets.size;
+        error = mm_store_read_chunk(store, id, ++number, &chunk);
+    }
+    assert_int_equal(error, MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(at, size);
+    mm_buf_fini(&chunk);
+}
+
+bool fixture_has_message(struct mm_store *store, uint64_t id)
+{
+    struct mm_store_message message;
+    enum mailmod_error error = mm_store_find_message(store, id, &message);
+    assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND);
+    return error == MAILMOD_OK;
+}
+
+bool fixture_has_chunk(struct mm_store *store, uint64_t id, unsigned number)
+{
+    struct mm_buf chunk;
+    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
+    enum mailmod_error error = mm_store_read_chunk(store, id, number, &chunk);
+    mm_buf_fini(&chunk);
+    assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND);
+    return error == MAILMOD_OK;
+}
+
+static enum mailmod_error add_user(struct mm_store_transaction *t,
+                                   void *context)
+{
+    return mm_store_add_user(t, context);
+}
+
+uint64_t fixture_add_user(struct mm_store *store, const char *name)
+{
+    struct mm_store_user user = {.iterations = 4096};
+    strcpy(user.name, name);
+    assert_int_equal(fixture_run(store, add_user, &user), MAILMOD_OK);
+    return user.mailbox_id;
+}
+
+size_t fixture_count_entries(struct mm_store *store, uint64_t mailbox_id)
+{
+    struct mm_store_entry *entries;
+    size_t count;
+    assert_int_equal(mm_store_list_entries(store, mailbox_id, &entries, &count),
+                     MAILMOD_OK);
+    mm_free(entries);
+    return count;
+}
+
+struct removal {
+    uint64_t mailbox_id;
+    uint64_t unique_number;
+};
+
+static enum mailmod_error remove_one(struct mm_store_transaction *t,
+                                     void *context)
+{
+    struct removal *removal = context;
+    return mm_store_remove_entries(t, removal->mailbox_id,
+                                   &removal->unique_number, 1);
+}
+
+enum mailmod_error fixture_remove(struct mm_store *store, uint64_t mailbox_id,
+                                  uint64_t unique_number)
+{
+    struct removal removal = {mailbox_id, unique_number};
+    return fixture_run(store, remove_one, &removal);
+}
+
+void fixture_verify(struct mm_store *store)
+{
+    struct mm_buf report;
+    mm_buf_init(&report, 65536);
+    enum mailmod_error error = mm_store_verify(store, &report);
+    if (error != MAILMOD_OK) {
+        fail_msg("verify: %s", mm_buf_cstr(&report));
+    }
+    mm_buf_fini(&report);
+}
