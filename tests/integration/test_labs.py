@@ -4,11 +4,13 @@ The lab's scripts are not part of the project: MAILMOD_LABS names their folder,
 by default ../shared/labs beside the source. Without them, without root or
 without the programs the tests are skipped, aloud.
 """
+import contextlib
 import os
 import subprocess
 import tempfile
 
 from harness import SOURCE, Daemon, Skip, free_port, main, wait_for
+from sink import Sink
 
 LABS = os.environ.get(
     "MAILMOD_LABS",
@@ -101,6 +103,98 @@ def test_from_postfix(build):
             assert message.endswith(BODY + b"\r\n"), message
 
 
+# The lab's zones (lab.test, fault.test): what must come of mail to each.
+DNS_CASES = {
+    "order.lab.test": "delivered", "equal.lab.test": "delivered",
+    "firstdead.lab.test": "delivered", "multia.lab.test": "delivered",
+    "nullmx.lab.test": "5.1.10", "aonly.lab.test": "delivered",
+    "aaaaonly.lab.test": "delivered", "v6mx.lab.test": "delivered",
+    "dualmx.lab.test": "delivered", "alias.lab.test": "delivered",
+    "chain1.lab.test": "delivered", "dangling.lab.test": "5.1.2",
+    "mxtocname.lab.test": "delivered", "mxmixed.lab.test": "delivered",
+    "self.lab.test": "delivered", "selffirst.lab.test": "5.4.6",
+    "pref.lab.test": "delivered", "any.wild.lab.test": "delivered",
+    "mxservfail.lab.test": "delivered", "nowhere.lab.test": "5.1.2",
+    "ok.fault.test": "delivered", "nxdomain.fault.test": "5.1.2",
+    "servfail.fault.test": "deferred", "refused.fault.test": "deferred",
+    "formerr.fault.test": "deferred", "timeout.fault.test": "deferred",
+    "garbage.fault.test": "deferred", "loop1.lab.test": "deferred",
+    "wrongid.fault.test": "deferred", "half.fault.test": "deferred",
+}
+
+
+class NameServers:
+    """The lab's unbound, nsd and fault server."""
+
+    def __init__(self):
+        self.script = lab("dns_lab.sh")
+        for program in ("unbound", "nsd", "rbldnsd", "ldns-keygen"):
+            if not any(os.path.exists(f"{d}/{program}")
+                       for d in ("/usr/sbin", "/usr/bin")):
+                raise Skip(f"{program} is not installed")
+        self.folder = tempfile.mkdtemp(prefix="mmdns", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.environment = dict(
+            os.environ, LAB_RUN=self.folder, DNS_PORT=str(self.port),
+            NSD_PORT=str(free_port()), FAULT_PORT=str(free_port()),
+            RBL_PORT=str(free_port()))
+        done = subprocess.run(["bash", self.script, "start"],
+                              env=self.environment, capture_output=True,
+                              text=True, timeout=120)
+        if done.returncode != 0:
+            raise Skip(f"the DNS lab did not start: {done.stderr[-500:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        subprocess.run(["bash", self.script, "stop"], check=False,
+                       env=self.environment, capture_output=True, timeout=60)
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+def test_name_servers(build):
+    port = free_port()
+    hosts = [f"127.0.0.{n}" for n in (11, 12, 13, 14)]
+    with NameServers() as lab_dns, contextlib.ExitStack() as stack:
+        sinks = [stack.enter_context(Sink(h, port)) for h in hosts]
+        daemon = stack.enter_context(Daemon(build, host="me.lab.test",
+                                            settings={
+            "local.domains": "mail.test", "delivery.port": port,
+            "dns.servers": f"127.0.0.1:{lab_dns.port}", "dns.timeout": "1s",
+            "dns.tries": 2, "delivery.connect_timeout": "3s",
+            "smtp.relay_from": "127.0.0.0/8", "queue.steps": "1h"}))
+        with Sink6(port), daemon.smtp("submission",
+                                      local_hostname="c.test") as smtp:
+            for domain in DNS_CASES:
+                smtp.sendmail("demo@mail.test", [f"u@{domain}"],
+                              "Subject: x\r\n\r\nx\r\n")
+            wrong = []
+            for domain, outcome in DNS_CASES.items():
+                line = daemon.wait_log(
+                    rf"delivery: (delivered|deferred|failed) .*"
+                    rf"recipient=u@{domain} .*", 120)[0]
+                if outcome not in line.replace("delivery: failed", ""):
+                    wrong.append((outcome, line))
+        assert not wrong, "\n".join(map(str, wrong))
+        assert len(sinks[0].messages) > 3
+
+
+class Sink6(Sink):
+    """The same on ::1."""
+
+    def __init__(self, port):
+        import socket
+        import socketserver
+        former = socketserver.ThreadingTCPServer.address_family
+        socketserver.ThreadingTCPServer.address_family = socket.AF_INET6
+        try:
+            super().__init__("::1", port)
+        finally:
+            socketserver.ThreadingTCPServer.address_family = former
+
+
 def summary(output):
     lines = [l for l in output.splitlines() if " passed, " in l]
     assert lines, output[-3000:]
@@ -146,5 +240,6 @@ def test_pop3_clients(build):
         assert ", 0 failed" in summary(done.stdout)
 
 
-main(__name__, test_to_postfix, test_from_postfix, test_smtp_clients,
+main(__name__, test_to_postfix, test_from_postfix, test_name_servers,
+     test_smtp_clients,
      test_pop3_clients)
