@@ -202,6 +202,7 @@ static enum mailmod_error check_pages(struct mm_store *store)
     if (error == MAILMOD_OK) {
         error = read_number(store->writer.db, "PRAGMA page_size", &page_size);
     }
+    store->page_size = (uint64_t)page_size;
     if (error == MAILMOD_OK && pages * page_size <= CHECK_MAX) {
         error = quick_check(store);
     }

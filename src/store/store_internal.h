@@ -94,6 +94,7 @@ struct mm_store {
     bool is_shared; /* a tool's, beside the owner of the folder */
     bool syncs;
     uint64_t free_space_min;
+    uint64_t page_size;
     char *folder;
     struct mm_file_lock *lock;
     uint8_t secret[32];
@@ -115,6 +116,7 @@ struct mm_store {
     unsigned long long reserved_id; /* the writer's: on disk, none above
                                        was in a message */
     uint64_t space_checked_ms;      /* the writer's */
+    uint64_t space_written;         /* octets since then, the writer's */
     bool has_space;
     bool was_full; /* the last batch met a full disk */
     int log_pages; /* the writer's: pages in the write-ahead log */

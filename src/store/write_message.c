@@ -33,10 +33,14 @@ bool mm_store_has_space(struct mm_store *store)
         return true;
     }
     if (store->space_checked_ms == 0 ||
-        now_ms - store->space_checked_ms >= SPACE_CHECK_MS) {
+        now_ms - store->space_checked_ms >= SPACE_CHECK_MS ||
+        store->space_written >= store->free_space_min / 16) {
+        store->space_written = 0;
         store->space_checked_ms = now_ms;
-        store->has_space =
-            mm_fs_free_space(store->folder) >= store->free_space_min;
+        /* The log will be copied back: it takes its own size once more. */
+        store->has_space = mm_fs_free_space(store->folder) >=
+                           store->free_space_min +
+                               (uint64_t)store->log_pages * store->page_size;
     }
     return store->has_space;
 }
@@ -123,6 +127,7 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
     if (number >= 1u << MM_STORE_CHUNK_BITS || data.size > MM_LIMIT_CHUNK) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
+    transaction->store->space_written += data.size;
     if (!mm_store_has_space(transaction->store)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
