@@ -16,6 +16,7 @@ static void open_done(struct mm_pop3_session *pop3)
     pop3->is_opening = false;
     if (pop3->work_error == MAILMOD_OK) {
         pop3->piece_number++;
+        pop3->read_octets = mm_buf_size(&pop3->piece);
         mm_pop3_answer(pop3, NULL);
         return;
     }
@@ -26,21 +27,29 @@ static void open_done(struct mm_pop3_session *pop3)
 }
 
 /* A piece is here, or the message's end, or its failure. */
+/* Pieces end before the octets that the listing promised, or go past them, or
+ * cannot be read: the client must not take what it has for the whole. */
+static void give_up(struct mm_pop3_session *pop3, enum mailmod_error error)
+{
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("error", mm_error_name(error)));
+    mm_pop3d_body_abort(pop3->engine);
+    mm_session_abort(&pop3->base);
+}
+
 void mm_pop3_read_done(struct mm_pop3_session *pop3)
 {
     if (pop3->is_opening) {
         open_done(pop3);
-    } else if (pop3->work_error == MAILMOD_ERROR_NOT_FOUND) {
-        mm_pop3d_body_end(pop3->engine);
     } else if (pop3->work_error != MAILMOD_OK) {
-        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
-               MM_TEXT("session", pop3->base.identifier),
-               MM_TEXT("error", mm_error_name(pop3->work_error)));
-        mm_pop3d_body_abort(pop3->engine);
-        mm_session_abort(&pop3->base);
+        give_up(pop3, pop3->work_error == MAILMOD_ERROR_NOT_FOUND
+                          ? MAILMOD_ERROR_STORAGE_DAMAGED
+                          : pop3->work_error);
     } else {
         pop3->piece_number++;
         pop3->piece_used = 0;
+        pop3->read_octets += mm_buf_size(&pop3->piece);
     }
 }
 
@@ -234,10 +243,12 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
 {
     struct mm_span piece =
         mm_span_from(mm_buf_span(&pop3->piece), pop3->piece_used);
+    uint64_t size;
 
     if (pop3->is_served_by_host) {
         return give_written(pop3);
     }
+    size = mm_mailbox_entry(pop3->mailbox, pop3->reading)->size;
     if (!mm_pop3d_wants_body(pop3->engine)) {
         mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
         return true;
@@ -248,9 +259,14 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         pop3->piece_used += used;
         return used > 0;
     }
-    if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_READ)) {
-        mm_pop3d_body_abort(pop3->engine);
-        mm_session_abort(&pop3->base);
+    if (pop3->read_octets == size) {
+        mm_pop3d_body_end(pop3->engine);
+        return true;
+    }
+    if (pop3->read_octets > size) {
+        give_up(pop3, MAILMOD_ERROR_STORAGE_DAMAGED);
+    } else if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_READ)) {
+        give_up(pop3, MAILMOD_ERROR_LIMIT);
     }
     return false;
 }

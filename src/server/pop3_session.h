@@ -32,6 +32,7 @@ struct mm_pop3_session {
     size_t reading;  /* index of the message inside RETR and TOP */
     bool is_opening; /* the first piece decides between +OK and -ERR */
     unsigned piece_number;
+    uint64_t read_octets; /* of the message, in all pieces so far */
     size_t piece_used;
     struct mm_buf piece;
 
