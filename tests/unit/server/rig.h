@@ -1,0 +1,53 @@
+/* thread: any (the test's)
+ * rig.h - a server with its store and users on the fake io, for tests of
+ * sessions and of what they are made of. */
+#ifndef MM_TEST_SERVER_RIG_H
+#define MM_TEST_SERVER_RIG_H
+
+#include "fake_world.h"
+#include "server/server_internal.h"
+#include "wire/addr/address.h"
+
+enum {
+    PORT_SMTP = 25,
+    PORT_POP3 = 110,
+    PORT_SUBMISSIONS = 465,
+    PORT_SUBMISSION = 587,
+    PORT_POP3S = 995
+};
+
+/* Local domain example.org, listeners on the ports above; `settings` are
+ * "key=value" texts, ended by NULL, over the defaults. */
+struct mm_config *rig_config(const char *const *settings);
+
+/* Password "secret-" and the name, kept for APOP unless `keeps` is false. */
+uint64_t rig_add_user(struct mm_store *store, const char *name, bool keeps);
+void rig_remove_user(struct mm_store *store, const char *name);
+
+struct rig {
+    struct mm_store *store;
+    struct mm_config *config;
+    struct mm_settings *settings;
+    struct mm_server *server;
+    struct mm_loop *loop;
+    unsigned wakes;
+    uint64_t alice, bob; /* mailboxes */
+};
+
+/* Users alice and bob. `hooks` may be NULL. */
+void rig_open(struct rig *rig, const char *const *settings,
+              const struct mm_hooks *hooks);
+/* Checks that nothing is left: no session, no message in work. */
+void rig_close(struct rig *rig);
+/* A message of carol@example.net with this body. */
+void rig_deliver(struct rig *rig, uint64_t mailbox_id, const char *body);
+
+size_t rig_entries(struct rig *rig, uint64_t mailbox_id);
+/* The newest message of a mailbox, as stored; "" when there is none. */
+const char *rig_newest(struct rig *rig, uint64_t mailbox_id,
+                       struct mm_buf *text_out);
+size_t rig_recipients(struct rig *rig);
+/* Of "<...>". */
+struct mm_address rig_address(const char *text);
+
+#endif
