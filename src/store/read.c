@@ -404,31 +404,3 @@ enum mailmod_error mm_store_change_count(struct mm_store *store,
     close_read(&reading);
     return error;
 }
-
-enum mailmod_error mm_store_verify(struct mm_store *store,
-                                   struct mm_buf *report_out)
-{
-    struct mm_connection *reader;
-    sqlite3_stmt *statement = NULL;
-    enum mailmod_error error = mm_reader_take(store, &reader);
-    bool is_sound = false;
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_sql_error(sqlite3_prepare_v2(
-        reader->db, "PRAGMA integrity_check(20)", -1, &statement, NULL));
-    while (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
-
-        is_sound = text != NULL && strcmp(text, "ok") == 0;
-        if (!is_sound) {
-            (void)mm_buf_appendf(report_out, "%s: %s\n", store->path,
-                                 text != NULL ? text : "?");
-        }
-    }
-    sqlite3_finalize(statement);
-    mm_reader_put(store, reader);
-    return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
-                                            : error;
-}

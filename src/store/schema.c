@@ -175,21 +175,23 @@ enum mailmod_error mm_schema_find_file(struct mm_store *store, bool creates,
     return creates ? create_file(store) : MAILMOD_ERROR_NOT_FOUND;
 }
 
+/* Damage is what the check says, not a check that could not be made. */
 static enum mailmod_error quick_check(struct mm_store *store)
 {
     sqlite3_stmt *statement = NULL;
-    enum mailmod_error error = MAILMOD_ERROR_STORAGE_DAMAGED;
-    int result = sqlite3_prepare_v2(store->writer.db, "PRAGMA quick_check(1)",
-                                    -1, &statement, NULL);
+    bool is_sound = false;
+    enum mailmod_error error = mm_sql_error(sqlite3_prepare_v2(
+        store->writer.db, "PRAGMA quick_check(1)", -1, &statement, NULL));
 
-    if (result == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW &&
-        mm_span_is(
-            mm_span_cstr((const char *)sqlite3_column_text(statement, 0)),
-            "ok")) {
-        error = MAILMOD_OK;
+    if (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
+        const void *text = sqlite3_column_blob(statement, 0);
+
+        is_sound = text != NULL && sqlite3_column_bytes(statement, 0) == 2 &&
+                   memcmp(text, "ok", 2) == 0;
     }
     sqlite3_finalize(statement);
-    return error;
+    return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
+                                            : error;
 }
 
 static enum mailmod_error check_pages(struct mm_store *store)

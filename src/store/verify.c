@@ -1,0 +1,128 @@
+/* verify.c - the integrity check for tools.
+ *
+ * Promises: what SQLite finds wrong with its pages, and what is wrong between
+ * sound pages: sizes that the chunks do not add up to, references that are
+ * counted wrong, rows whose message is missing, chunks without an owner. Each
+ * complaint is one line that names the file; nothing is repaired. One read
+ * transaction sees one committed state, beside a running daemon too.
+ * Thread: worker; minutes on a large store. */
+#include "store/store_internal.h"
+
+#include <string.h>
+
+/* What must be 0, and the words for it when it is not. */
+static const struct {
+    const char *words;
+    const char *query;
+} counts[] = {
+    {"messages whose chunks do not add up to their size",
+     "SELECT count(*) FROM message m WHERE m.size<>(SELECT "
+     "coalesce(sum(length(c.data)),0) FROM chunk c WHERE c.id BETWEEN "
+     "m.id*16384 AND m.id*16384+16383)"},
+    {"messages that count their references wrong",
+     "SELECT count(*) FROM message m LEFT JOIN (SELECT message_id,count(*) AS "
+     "n FROM (SELECT message_id FROM recipient UNION ALL SELECT message_id "
+     "FROM entry) GROUP BY message_id) u ON u.message_id=m.id WHERE "
+     "m.reference_count<>coalesce(u.n,0)"},
+    {"messages that nobody has and no opening will sweep",
+     "SELECT count(*) FROM message m WHERE m.reference_count=0 AND m.id NOT IN "
+     "(SELECT id FROM pending)"},
+    {"recipients without their message",
+     "SELECT count(*) FROM recipient WHERE message_id NOT IN (SELECT id FROM "
+     "message)"},
+    {"mailbox entries without their message",
+     "SELECT count(*) FROM entry WHERE message_id NOT IN (SELECT id FROM "
+     "message)"},
+    {"mailbox entries without their mailbox",
+     "SELECT count(*) FROM entry WHERE mailbox_id NOT IN (SELECT id FROM "
+     "mailbox)"},
+    {"mailbox entries numbered beyond their mailbox's next number",
+     "SELECT count(*) FROM mailbox b WHERE b.next_number<=(SELECT "
+     "max(number) FROM entry e WHERE e.mailbox_id=b.id)"},
+    {"users without their mailbox",
+     "SELECT count(*) FROM user WHERE mailbox_id NOT IN (SELECT id FROM "
+     "mailbox)"},
+    {"chunks of no message",
+     "SELECT count(*) FROM chunk WHERE id>>14 NOT IN (SELECT id FROM message) "
+     "AND id>>14 NOT IN (SELECT id FROM pending)"},
+};
+
+static enum mailmod_error check_count(const struct mm_store *store, sqlite3 *db,
+                                      size_t which, struct mm_buf *report_out,
+                                      bool *is_sound)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t count = 0;
+    enum mailmod_error error = mm_sql_error(
+        sqlite3_prepare_v2(db, counts[which].query, -1, &statement, NULL));
+
+    if (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
+        count = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    if (count > 0) {
+        *is_sound = false;
+        (void)mm_buf_appendf(report_out, "%s: %lld %s\n", store->path,
+                             (long long)count, counts[which].words);
+    }
+    return error;
+}
+
+static enum mailmod_error check_pages(const struct mm_store *store, sqlite3 *db,
+                                      struct mm_buf *report_out, bool *is_sound)
+{
+    sqlite3_stmt *statement = NULL;
+    enum mailmod_error error = mm_sql_error(sqlite3_prepare_v2(
+        db, "PRAGMA integrity_check(20)", -1, &statement, NULL));
+
+    while (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+        if (text == NULL || strcmp(text, "ok") != 0) {
+            *is_sound = false;
+            (void)mm_buf_appendf(report_out, "%s: %s\n", store->path,
+                                 text != NULL ? text : "?");
+        }
+    }
+    sqlite3_finalize(statement);
+    return error;
+}
+
+static enum mailmod_error check_all(const struct mm_store *store, sqlite3 *db,
+                                    struct mm_buf *report_out)
+{
+    bool is_sound = true;
+    enum mailmod_error error = check_pages(store, db, report_out, &is_sound);
+
+    for (size_t i = 0;
+         error == MAILMOD_OK && i < sizeof counts / sizeof counts[0]; i++) {
+        error = check_count(store, db, i, report_out, &is_sound);
+    }
+    return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
+                                            : error;
+}
+
+enum mailmod_error mm_store_verify(struct mm_store *store,
+                                   struct mm_buf *report_out)
+{
+    struct mm_connection *reader;
+    enum mailmod_error error = mm_reader_take(store, &reader);
+    bool has_begun = false;
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (!store->is_memory) {
+        error =
+            mm_sql_error(sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL));
+        has_begun = error == MAILMOD_OK;
+    }
+    if (error == MAILMOD_OK) {
+        error = check_all(store, reader->db, report_out);
+    }
+    if (has_begun) {
+        (void)sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    mm_reader_put(store, reader);
+    return error;
+}

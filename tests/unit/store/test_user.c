@@ -1,0 +1,171 @@
+/* test_user.c - users and the mailboxes that come and go with them, on disk
+ * and in memory. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum mailmod_error add(struct mm_store_transaction *t, void *context)
+{
+    return mm_store_add_user(t, context);
+}
+
+static enum mailmod_error change(struct mm_store_transaction *t, void *context)
+{
+    return mm_store_change_user(t, context);
+}
+
+static enum mailmod_error remove_user(struct mm_store_transaction *t,
+                                      void *context)
+{
+    return mm_store_remove_user(t, context);
+}
+
+static struct mm_store_user make(const char *name, bool has_password)
+{
+    struct mm_store_user user = {.iterations = 4096,
+                                 .has_password = has_password};
+    strcpy(user.name, name);
+    memset(user.salt, 0, sizeof user.salt); /* octets of every value */
+    for (unsigned i = 0; i < 32; i++) {
+        user.stored_key[i] = (uint8_t)(i * 8);
+        user.server_key[i] = (uint8_t)(255 - i);
+    }
+    if (has_password) {
+        strcpy(user.password, "p\xc3\xa4ssword 'quoted\"");
+    }
+    return user;
+}
+
+static void check_same(const struct mm_store_user *a,
+                       const struct mm_store_user *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->mailbox_id, b->mailbox_id);
+    assert_memory_equal(a->salt, b->salt, sizeof a->salt);
+    assert_int_equal(a->iterations, b->iterations);
+    assert_memory_equal(a->stored_key, b->stored_key, sizeof a->stored_key);
+    assert_memory_equal(a->server_key, b->server_key, sizeof a->server_key);
+    assert_int_equal(a->has_password, b->has_password);
+    assert_string_equal(a->password, b->password);
+}
+
+static void test_add_find_change(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store_user user = make("Alice@Example.ORG", true);
+    struct mm_store_user found;
+    assert_int_equal(fixture_run(fixture->store, add, &user), MAILMOD_OK);
+    assert_string_equal(user.name, "alice@example.org");
+    assert_int_not_equal(user.mailbox_id, 0);
+    assert_int_equal(
+        mm_store_find_user(fixture->store, "alice@example.org", &found),
+        MAILMOD_OK);
+    check_same(&user, &found);
+    assert_int_equal(mm_store_find_user(fixture->store, "alice", &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(mm_store_find_user(fixture->store, "", &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    struct mm_store_user again = make("ALICE@example.org", false);
+    assert_int_equal(fixture_run(fixture->store, add, &again),
+                     MAILMOD_ERROR_EXISTS);
+    user.has_password = false;
+    user.password[0] = '\0';
+    user.iterations = 10000;
+    user.server_key[7] = 99;
+    assert_int_equal(fixture_run(fixture->store, change, &user), MAILMOD_OK);
+    assert_int_equal(
+        mm_store_find_user(fixture->store, "alice@example.org", &found),
+        MAILMOD_OK);
+    check_same(&user, &found);
+    again = make("nobody", false);
+    assert_int_equal(fixture_run(fixture->store, change, &again),
+                     MAILMOD_ERROR_NOT_FOUND);
+}
+
+static void test_longest_names(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store_user user = make("", true);
+    struct mm_store_user found;
+    memset(user.name, 'n', sizeof user.name - 1);
+    memset(user.password, 'p', sizeof user.password - 1);
+    assert_int_equal(fixture_run(fixture->store, add, &user), MAILMOD_OK);
+    assert_int_equal(mm_store_find_user(fixture->store, user.name, &found),
+                     MAILMOD_OK);
+    check_same(&user, &found);
+}
+
+/* The mailbox goes too, but not what others have of its mail. */
+static void test_remove(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    char name[] = "alice";
+    uint32_t tag;
+    uint32_t new_tag;
+    uint64_t boxes[2] = {fixture_add_user(store, name),
+                         fixture_add_user(store, "bob")};
+    uint64_t both = fixture_deliver(store, 100, boxes, 2);
+    uint64_t one = 0;
+    for (int i = 0; i < 1500; i++) { /* more than are removed at a time */
+        one = fixture_deliver(store, 10, boxes, 1);
+    }
+    assert_int_equal(mm_store_mailbox_tag(store, boxes[0], &tag), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, remove_user, name), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, remove_user, name),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(fixture_count_entries(store, boxes[0]), 0);
+    assert_int_equal(mm_store_mailbox_tag(store, boxes[0], &new_tag),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_false(fixture_has_message(store, one));
+    fixture_check_body(store, both, 100);
+    /* Made anew it is another mailbox with another tag. */
+    uint64_t again = fixture_add_user(store, name);
+    assert_int_not_equal(again, boxes[0]);
+    assert_int_equal(mm_store_mailbox_tag(store, again, &new_tag), MAILMOD_OK);
+    assert_int_not_equal(new_tag, tag);
+    fixture_verify(store);
+}
+
+struct names {
+    size_t count;
+    size_t count_max;
+    char names[8][MM_STORE_USER_MAX];
+};
+
+static bool on_user(void *context, const struct mm_store_user *user)
+{
+    struct names *names = context;
+    strcpy(names->names[names->count++], user->name);
+    return names->count < names->count_max;
+}
+
+static void test_each(void **state)
+{
+    struct fixture *fixture = *state;
+    struct names names = {0, 8, {{0}}};
+    (void)fixture_add_user(fixture->store, "carol");
+    (void)fixture_add_user(fixture->store, "alice");
+    (void)fixture_add_user(fixture->store, "bob");
+    assert_int_equal(mm_store_each_user(fixture->store, on_user, &names),
+                     MAILMOD_OK);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.names[0], "alice");
+    assert_string_equal(names.names[1], "bob");
+    assert_string_equal(names.names[2], "carol");
+    names.count = 0;
+    names.count_max = 1;
+    assert_int_equal(mm_store_each_user(fixture->store, on_user, &names),
+                     MAILMOD_OK);
+    assert_int_equal(names.count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(test_add_find_change), ON_BOTH(test_longest_names),
+        ON_BOTH(test_remove), ON_BOTH(test_each)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
