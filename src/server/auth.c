@@ -131,6 +131,7 @@ static void run_check(struct mm_job *job)
         error = mm_directory_ensure(auth->store, auth->user_name,
                                     &auth->mailbox_id);
         auth->verdict = error == MAILMOD_OK ? MM_AUTH_OK : MM_AUTH_TEMPORARY;
+        mm_secret_clear(auth->password, sizeof auth->password);
         return;
     }
     error = find_user(auth, &user, &verifier, &is_known);
@@ -324,8 +325,8 @@ static enum mm_auth_verdict scram_final(struct mm_auth *auth,
     if (error == MAILMOD_ERROR_SYNTAX) {
         return MM_AUTH_SYNTAX;
     }
-    return error == MAILMOD_OK && auth->mailbox_id != 0 ? MM_AUTH_CHALLENGE
-                                                        : MM_AUTH_REFUSED;
+    auth->is_proven = error == MAILMOD_OK && auth->mailbox_id != 0;
+    return auth->is_proven ? MM_AUTH_CHALLENGE : MM_AUTH_REFUSED;
 }
 
 /* RFC 5802 5: first, final, and an empty response to the server's signature. */
@@ -338,7 +339,7 @@ static enum mm_auth_verdict step_scram(struct mm_auth *auth,
     case 2:
         return scram_final(auth, data);
     default:
-        return data.size == 0 ? MM_AUTH_OK : MM_AUTH_SYNTAX;
+        return auth->is_proven && data.size == 0 ? MM_AUTH_OK : MM_AUTH_SYNTAX;
     }
 }
 
@@ -350,6 +351,7 @@ enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
     mm_scram_server_init(&auth->scram);
     auth->mechanism = mechanism;
     auth->step = 1;
+    auth->is_proven = false;
     auth->mailbox_id = 0;
     auth->user_name[0] = '\0';
     if (has_data) {

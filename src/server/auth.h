@@ -37,6 +37,7 @@ struct mm_auth {
     unsigned step;
     struct mm_buf challenge;
     struct mm_scram_server scram;
+    bool is_proven; /* SCRAM: the client's proof was right */
     char user_name[MM_STORE_USER_MAX];
     uint64_t mailbox_id;
 

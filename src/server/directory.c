@@ -7,6 +7,7 @@
  */
 #include "server/directory.h"
 
+#include "base/mem.h"
 #include "crypto/scram.h"
 #include "platform/random.h"
 
@@ -164,22 +165,20 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
     return error;
 }
 
-bool mm_directory_owns(const struct mm_config *config, const char *user,
-                       const struct mm_address *address)
+bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
+                       const char *user, const struct mm_address *address)
 {
-    char local[MM_LIMIT_LOCAL_PART + 1];
-    struct mm_span name;
-    struct mm_span domain;
+    struct mm_store_user login;
+    uint64_t mailbox_id = 0;
+    bool owns;
 
     if (address->is_null || !mm_directory_is_local(config, address, NULL)) {
         return address->is_null;
     }
-    memcpy(local, address->local_part, sizeof local);
-    mm_ascii_lower_cstr(local);
-    if (mm_span_cut(mm_span_cstr(user), '@', &name, &domain) &&
-        !mm_span_is(domain, address->domain)) {
-        return false;
-    }
-    return mm_span_is(name, local) ||
-           (cut_plus(config, local) && mm_span_is(name, local));
+    owns =
+        mm_store_find_user(store, user, &login) == MAILMOD_OK &&
+        mm_directory_find(store, config, address, &mailbox_id) == MAILMOD_OK &&
+        mailbox_id == login.mailbox_id;
+    mm_secret_clear(&login, sizeof login);
+    return owns;
 }

@@ -25,9 +25,10 @@ MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
 MM_CHECK enum mailmod_error mm_directory_ensure(struct mm_store *store,
                                                 const char *name,
                                                 uint64_t *mailbox_id_out);
-/* Whether the login `user` may send as `address`: its own name in a local
- * domain, plus part allowed. */
-bool mm_directory_owns(const struct mm_config *config, const char *user,
-                       const struct mm_address *address);
+/* Whether the login `user` may send as `address`: what comes to a local address
+ * must come to the login's own mailbox. So a user of one domain alone is not
+ * impersonated by a namesake of all domains. The null path is anybody's. */
+bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
+                       const char *user, const struct mm_address *address);
 
 #endif

@@ -274,6 +274,9 @@ static void note_last(struct mm_incoming *incoming, struct mm_span data)
  * is served or sent does: it is stored so, and its size is true. */
 static void end_last_line(struct mm_incoming *incoming)
 {
+    if (incoming->error != MAILMOD_OK) {
+        return; /* a piece is missing: it stays an error */
+    }
     if (incoming->last[0] != '\r' || incoming->last[1] != '\n') {
         incoming->error = mm_buf_append(&incoming->filling, "\r\n", END_ROOM);
         incoming->message.size += END_ROOM;

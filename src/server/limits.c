@@ -13,6 +13,11 @@ void mm_limits_init(struct mm_limits *limits, size_t addresses_max,
     limits->total = 0;
 }
 
+void mm_limits_set_max(struct mm_limits *limits, size_t addresses_max)
+{
+    limits->addresses.count_max = addresses_max;
+}
+
 void mm_limits_fini(struct mm_limits *limits)
 {
     mm_map_fini(&limits->addresses);

@@ -15,6 +15,8 @@ struct mm_limits {
 
 void mm_limits_init(struct mm_limits *limits, size_t addresses_max,
                     uint64_t seed);
+/* The counts stay; more addresses than that are refused. */
+void mm_limits_set_max(struct mm_limits *limits, size_t addresses_max);
 void mm_limits_fini(struct mm_limits *limits);
 /* False when either maximum is reached (or memory is out): nothing counted. */
 bool mm_limits_enter(struct mm_limits *limits, const struct mm_netaddr *peer,

@@ -1,6 +1,6 @@
 /* policy.c - relaying and senders, each rule in one function.
  *
- * Owns nothing; pure. Promises: the service `smtp` (port 25) takes mail for
+ * Owns nothing. Promises: the service `smtp` (port 25) takes mail for
  * local domains alone and relays for nobody, whoever it is and however the
  * address is written; only the canonical domain of a parsed address counts, so
  * "%", "!" and source routes open nothing (RFC 5321 3.6, 7.1; RFC 6409 3.3).
@@ -9,7 +9,7 @@
 
 #include "server/directory.h"
 
-static const struct mm_reply not_yours = {553, "5.7.1",
+static const struct mm_reply not_yours = {550, "5.7.1",
                                           "sender address is not the login's"};
 static const struct mm_reply no_such_form = {
     550, "5.1.3", "no mail is delivered to such a literal"};
@@ -40,7 +40,8 @@ mm_policy_check_sender(const struct mm_policy_facts *facts,
                        const struct mm_address *reverse_path)
 {
     if (facts->user != NULL && facts->config->smtp.sender_must_match &&
-        !mm_directory_owns(facts->config, facts->user, reverse_path)) {
+        !mm_directory_owns(facts->store, facts->config, facts->user,
+                           reverse_path)) {
         return &not_yours;
     }
     return NULL;

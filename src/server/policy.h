@@ -1,14 +1,16 @@
 /* thread: any
- * policy.h - who may send what to whom: pure decisions over a session's facts.
+ * policy.h - who may send what to whom: decisions over a session's facts.
  * Each gives NULL for yes, or the reply that refuses. */
 #ifndef MM_SERVER_POLICY_H
 #define MM_SERVER_POLICY_H
 
 #include "server/settings.h"
+#include "store/store.h"
 #include "wire/addr/address.h"
 #include "wire/smtp/reply.h"
 
 struct mm_policy_facts {
+    struct mm_store *store; /* asked for senders alone */
     const struct mm_config *config;
     enum mm_service service;
     struct mm_netaddr peer;

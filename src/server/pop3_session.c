@@ -322,15 +322,14 @@ static uint64_t wait_ms_pop3(struct mm_session *session)
     return mm_session_config(session)->pop3.idle_ms;
 }
 
-/* RFC 1939 3: an autologout deletes nothing. */
+/* RFC 1939 3: an autologout deletes nothing and says nothing. */
 static void close_pop3(struct mm_session *session, bool is_timeout)
 {
-    const struct mm_pop3_reply reply = {
-        false, "SYS/TEMP",
-        is_timeout ? "no command for too long" : "the server is shutting down"};
+    static const struct mm_pop3_reply reply = {false, "SYS/TEMP",
+                                               "the server is shutting down"};
 
-    if (mm_pop3d_close(mm_pop3_session(session)->engine, &reply) !=
-        MAILMOD_OK) {
+    if (mm_pop3d_close(mm_pop3_session(session)->engine,
+                       is_timeout ? NULL : &reply) != MAILMOD_OK) {
         mm_session_abort(session);
     }
 }

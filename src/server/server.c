@@ -19,6 +19,16 @@ static size_t addresses_max(unsigned connections_max)
     return (size_t)connections_max + 1;
 }
 
+/* The maxima are the configuration's; the counts of a smaller one stand until
+ * the sessions that are too many end. */
+static void set_limits(struct mm_server *server, const struct mm_config *config)
+{
+    mm_limits_set_max(&server->smtp_limits,
+                      addresses_max(config->smtp.connections_max));
+    mm_limits_set_max(&server->pop3_limits,
+                      addresses_max(config->pop3.connections_max));
+}
+
 static void stop_loop(struct mm_task *task)
 {
     struct mm_server_loop *server_loop =
@@ -215,6 +225,7 @@ void mm_server_set_settings(struct mm_server *server,
     mm_mutex_lock(server->mutex);
     former = server->settings;
     server->settings = mm_settings_ref(settings);
+    set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
     mm_settings_unref(&former);
 }
@@ -248,6 +259,15 @@ size_t mm_server_busy(struct mm_server *server)
 
 void mm_server_cut(struct mm_server *server)
 {
+    bool is_first;
+
+    mm_mutex_lock(server->mutex);
+    is_first = !server->is_cut;
+    server->is_cut = true;
+    mm_mutex_unlock(server->mutex);
+    if (!is_first) {
+        return; /* a task is posted once */
+    }
     for (size_t i = 0; i < server->options.loop_count; i++) {
         mm_loop_post(server->loops[i].loop, &server->loops[i].cut_task);
     }

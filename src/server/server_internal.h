@@ -38,7 +38,7 @@ struct mm_server {
     struct mm_limits pop3_limits;
     uint64_t next_identifier;
     bool is_stopped;
-    bool is_stop_posted;
+    bool is_cut;
 };
 
 /* One place for "may it come in": counts it and gives it its settings; NULL:

@@ -164,7 +164,8 @@ bool mm_session_job_done(struct mm_session *session)
         free_session(session);
         return false;
     }
-    return session->conn != NULL;
+    /* One that is ending has said its last words already. */
+    return session->conn != NULL && !session->is_ending;
 }
 
 static void on_settled(void *context)

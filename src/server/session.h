@@ -73,8 +73,8 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn);
 /* Moves on: events, output, deadlines. Call when a job came back. */
 void mm_session_pump(struct mm_session *session);
-/* A job that was counted in `in_work` came back; false when the session is
- * gone meanwhile (and now freed): the caller must not touch it. */
+/* A job that was counted in `in_work` came back; false when the session ends or
+ * is gone meanwhile (and perhaps freed now): the caller must not touch it. */
 bool mm_session_job_done(struct mm_session *session);
 enum mm_ask {
     MM_ASK_NOBODY, /* the host is not asked at this moment: go on */

@@ -25,7 +25,8 @@ struct mm_smtp_session *mm_smtp_session(struct mm_session *session)
 
 struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp)
 {
-    return (struct mm_policy_facts){.config = mm_session_config(&smtp->base),
+    return (struct mm_policy_facts){.store = smtp->base.server->store,
+                                    .config = mm_session_config(&smtp->base),
                                     .service = smtp->base.service,
                                     .peer = smtp->base.peer,
                                     .user =

@@ -175,22 +175,43 @@ static void test_senders(void **state)
         {"alice", "<bob+alice@example.org>", false},
         {"alice", "<alice@example.net>", false},
         {"alice", "<alice@[192.0.2.1]>", false},
+        /* A namesake of that domain alone gets its mail. */
+        {"carol", "<carol@example.org>", false},
+        {"carol@example.org", "<carol@example.org>", true},
+        {"carol", "<carol@mx.example.org>", true},
+        {"bob", "<bob+tag@example.org>", false}, /* the user bob+tag */
+        {"bob", "<bob+other@example.org>", true},
+        {"bob", "<postmaster@example.org>", true}, /* the stand-in */
+        {"alice", "<postmaster@example.org>", false},
+        {"alice", "<unknown@example.org>", false},
+        {"gone", "<gone@example.org>", false},
         {"alice", "<alic@example.org>", false},
         {"alice", "<alicee@example.org>", false},
         {"alice", "<\"alice@example.org\"@example.org>", false},
-        {"alice@example.org", "<alice@example.org>", true},
-        {"alice@example.org", "<alice+x@example.org>", true},
-        {"alice@example.com", "<alice@example.org>", false},
+        {"carol@example.org", "<carol+x@example.org>", true},
+        {"carol@example.com", "<carol@example.org>", false},
         {NULL, "<bob@example.org>", true}, /* not logged in: not asked */
     };
     struct mm_config *loose =
         rig_config((const char *const[]){"smtp.sender_must_match=false", NULL});
-    struct mm_config *strict =
-        rig_config((const char *const[]){"smtp.sender_must_match=true", NULL});
+    struct mm_config *strict = rig_config((const char *const[]){
+        "smtp.sender_must_match=true", "local.postmaster=bob", NULL});
+    static const char *const users[] = {"alice",
+                                        "bob",
+                                        "bob+tag",
+                                        "carol",
+                                        "carol@example.org",
+                                        "carol@example.com"};
+    struct mm_store *store = NULL;
 
     (void)state;
+    assert_int_equal(mm_store_open_memory(&store, NULL), MAILMOD_OK);
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+        rig_add_user(store, users[i], false);
+    }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mm_policy_facts facts = {.config = strict,
+        struct mm_policy_facts facts = {.store = store,
+                                        .config = strict,
                                         .service = MM_SERVICE_SUBMISSION,
                                         .user = rows[i].user};
         struct mm_address path = rig_address(rows[i].path);
@@ -199,10 +220,11 @@ static void test_senders(void **state)
         if ((refusal == NULL) != rows[i].is_taken) {
             fail_msg("%s as %s", rows[i].user, rows[i].path);
         }
-        assert_true(refusal == NULL || refusal->code == 553);
+        assert_true(refusal == NULL || refusal->code == 550);
         facts.config = loose;
         assert_null(mm_policy_check_sender(&facts, &path));
     }
+    mm_store_close(&store);
     mm_config_unref(&loose);
     mm_config_unref(&strict);
 }
