@@ -42,6 +42,15 @@ def need(program):
     return path
 
 
+def is_sanitized(build):
+    """A sanitizer keeps freed memory: its size then tells nothing."""
+    cache = os.path.join(build, "CMakeCache.txt")
+    if not os.path.isfile(cache):
+        return False
+    with open(cache, encoding="utf-8") as f:
+        return re.search(r"(?m)^MAILMOD_SANITIZE:\w+=.", f.read()) is not None
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
