@@ -219,10 +219,11 @@ static const struct mm_config_key keys[] = {
      .offset = AT(smtp.connections_per_address_max)},
     {.name = "smtp.errors_max",
      .type = MM_CONFIG_INT,
-     .default_text = "10",
+     .default_text = "20",
      .minimum = 1,
      .maximum = 10000,
-     .help = "Refused commands after which a session is closed with 421.",
+     .help = "Refused commands, each refused RCPT among them, after which a "
+             "session is closed with 421.",
      .offset = AT(smtp.errors_max)},
     {.name = "smtp.messages_per_connection_max",
      .type = MM_CONFIG_INT,
