@@ -58,6 +58,10 @@ enum mailmod_error fixture_put_body(struct mm_store_transaction *t, uint64_t id,
 enum mailmod_error fixture_put_row(struct mm_store_transaction *t, uint64_t id,
                                    uint64_t size);
 /* Body, row and an entry in each of the mailboxes, in one job. */
+/* The same without an assertion, for threads other than the test's; 0 when it
+ * fails. */
+uint64_t fixture_try_deliver(struct mm_store *store, uint64_t size,
+                             const uint64_t *mailbox_ids, size_t count);
 uint64_t fixture_deliver(struct mm_store *store, uint64_t size,
                          const uint64_t *mailbox_ids, size_t count);
 /* The whole of it is there, octet by octet. */

@@ -161,32 +161,40 @@ static void test_tags(void **state)
                      MAILMOD_ERROR_NOT_FOUND);
 }
 
+/* What each call answered; judged on the test's own thread. */
+struct refusals {
+    uint64_t mailbox_id;
+    enum mailmod_error errors[5];
+};
+
 static enum mailmod_error put_bad(struct mm_store_transaction *t, void *context)
 {
     static char large[MM_LIMIT_CHUNK + 1];
-    uint64_t mailbox = *(uint64_t *)context;
+    struct refusals *refusals = context;
+    enum mailmod_error *errors = refusals->errors;
     struct mm_store_recipient recipient = {.message_id = 77};
-    assert_int_equal(mm_store_put_chunk(t, 5, 0, mm_span(large, sizeof large)),
-                     MAILMOD_ERROR_TOO_LARGE);
-    assert_int_equal(mm_store_put_chunk(t, 5, 1u << 14, mm_span(large, 1)),
-                     MAILMOD_ERROR_TOO_LARGE);
-    /* No such message: nothing may refer to it. */
-    assert_int_equal(mm_store_put_recipient(t, &recipient),
-                     MAILMOD_ERROR_ARGUMENT);
-    assert_int_equal(mm_store_put_entry(t, mailbox, 77, 1),
-                     MAILMOD_ERROR_ARGUMENT);
-    assert_int_equal(mm_store_put_entry(t, mailbox + 1, 77, 1),
-                     MAILMOD_ERROR_NOT_FOUND);
+    errors[0] = mm_store_put_chunk(t, 5, 0, mm_span(large, sizeof large));
+    errors[1] = mm_store_put_chunk(t, 5, 1u << 14, mm_span(large, 1));
+    errors[2] = mm_store_put_recipient(t, &recipient);
+    errors[3] = mm_store_put_entry(t, refusals->mailbox_id, 77, 1);
+    errors[4] = mm_store_put_entry(t, refusals->mailbox_id + 1, 77, 1);
     return MAILMOD_ERROR_CANCELLED;
 }
 
 static void test_refusals(void **state)
 {
     struct fixture *fixture = *state;
-    uint64_t mailbox = fixture_add_user(fixture->store, "alice");
-    assert_int_equal(fixture_run(fixture->store, put_bad, &mailbox),
+    struct refusals refusals = {fixture_add_user(fixture->store, "alice"), {0}};
+    assert_int_equal(fixture_run(fixture->store, put_bad, &refusals),
                      MAILMOD_ERROR_CANCELLED);
-    assert_int_equal(fixture_count_entries(fixture->store, mailbox), 0);
+    assert_int_equal(refusals.errors[0], MAILMOD_ERROR_TOO_LARGE);
+    assert_int_equal(refusals.errors[1], MAILMOD_ERROR_TOO_LARGE);
+    /* No such message: nothing may refer to it. */
+    assert_int_equal(refusals.errors[2], MAILMOD_ERROR_ARGUMENT);
+    assert_int_equal(refusals.errors[3], MAILMOD_ERROR_ARGUMENT);
+    assert_int_equal(refusals.errors[4], MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(fixture_count_entries(fixture->store, refusals.mailbox_id),
+                     0);
     fixture_verify(fixture->store);
 }
 

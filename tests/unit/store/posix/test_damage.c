@@ -212,6 +212,31 @@ static void test_cut(void **state)
     free(image.octets);
 }
 
+/* A database cut to nothing beside a log with mail in it: SQLite itself would
+ * throw that log away, and with it what a repair could still use. */
+static void test_cut_keeps_log(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tally tally = {0, 0, 0};
+    char log[128];
+    uint64_t box = fixture_add_user(fixture->store, "user0");
+    (void)fixture_deliver(fixture->store, 5000, &box, 1);
+    fixture_path(fixture, "mailmod.db-wal", log);
+    struct image before = load(log);
+    mm_store_close(&fixture->store);
+    lay(fixture, "", 0);
+    save(log, before.octets, before.size);
+    try_image(fixture, &tally);
+    try_as(fixture, MM_STORE_SHARED, &tally);
+    assert_int_equal(tally.refused, 2);
+    assert_int_equal(access(log, F_OK), 0);
+    struct image after = load(log);
+    assert_int_equal(after.size, before.size);
+    assert_memory_equal(after.octets, before.octets, before.size);
+    free(before.octets);
+    free(after.octets);
+}
+
 /* Noise over the head of each page, and over one octet of it. */
 static void test_pages(void **state)
 {
@@ -327,8 +352,8 @@ static void test_verify_counts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_DISK(test_header), ON_DISK(test_cut),
-                                       ON_DISK(test_pages), ON_DISK(test_log),
-                                       ON_DISK(test_verify_counts)};
+    const struct CMUnitTest tests[] = {
+        ON_DISK(test_header), ON_DISK(test_cut), ON_DISK(test_cut_keeps_log),
+        ON_DISK(test_pages),  ON_DISK(test_log), ON_DISK(test_verify_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
