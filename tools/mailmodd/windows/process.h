@@ -7,6 +7,7 @@
 #include <windows.h>
 
 #define SERVICE_NAME L"mailmodd"
+#define SERVICE_ACCOUNT L"NT SERVICE\\mailmodd"
 
 typedef int (*program)(int argc, char **argv);
 
@@ -23,6 +24,10 @@ void events_listen_to_console(void);
 int log_open_file(const char *path);
 void log_open_event_log(void);
 void log_reopen(void);
+
+/* folder.c: its name, 0 when it fits; an error of the system, 0 for none */
+int folder_name(WCHAR *folder, DWORD size);
+DWORD folder_make(void);
 
 /* service.c */
 int service_install(int argc, char **argv);

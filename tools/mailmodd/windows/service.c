@@ -10,7 +10,6 @@
  * daemon runs on the service's thread. */
 #include "process.h"
 
-#include <aclapi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,6 @@ enum {
     L"SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\mailmodd"
 /* A file of the system's whose messages 1 to 1000 are "%1". */
 #define EVENT_MESSAGES L"%SystemRoot%\\System32\\EventCreate.exe"
-#define ACCOUNT L"NT SERVICE\\mailmodd"
 
 /* The one service of this process; the manager gives its calls no context. */
 static struct {
@@ -159,72 +157,6 @@ static void add_event_source(void)
     (void)RegCloseKey(key);
 }
 
-/* %ProgramData%\mailmod; 0 when it fits. */
-static int name_folder(WCHAR *folder, DWORD size)
-{
-    DWORD used =
-        ExpandEnvironmentStringsW(L"%ProgramData%\\mailmod", folder, size);
-    return used > 0 && used <= size && folder[0] != L'%' ? 0 : -1;
-}
-
-/* Full access for the account, the system and the administrators, handed on
- * to all that lies in the folder; nothing inherited, so that other users of
- * the machine cannot read mail. */
-static DWORD give_folder(WCHAR *folder)
-{
-    WCHAR account[] = ACCOUNT;
-    EXPLICIT_ACCESSW entries[3];
-    SID_IDENTIFIER_AUTHORITY authority = {SECURITY_NT_AUTHORITY};
-    PSID sids[2] = {NULL, NULL};
-    ACL *list = NULL;
-    memset(entries, 0, sizeof entries);
-    /* By number: their names are in the system's language. */
-    if (!AllocateAndInitializeSid(&authority, 1, SECURITY_LOCAL_SYSTEM_RID, 0,
-                                  0, 0, 0, 0, 0, 0, &sids[0]) ||
-        !AllocateAndInitializeSid(&authority, 2, SECURITY_BUILTIN_DOMAIN_RID,
-                                  DOMAIN_ALIAS_RID_ADMINS, 0, 0, 0, 0, 0, 0,
-                                  &sids[1])) {
-        (void)FreeSid(sids[0]);
-        return ERROR_NOT_ENOUGH_MEMORY;
-    }
-    for (int i = 0; i < 3; i++) {
-        entries[i].grfAccessPermissions = GENERIC_ALL;
-        entries[i].grfAccessMode = SET_ACCESS;
-        entries[i].grfInheritance = SUB_CONTAINERS_AND_OBJECTS_INHERIT;
-        if (i == 0) {
-            BuildTrusteeWithNameW(&entries[i].Trustee, account);
-        } else {
-            BuildTrusteeWithSidW(&entries[i].Trustee, sids[i - 1]);
-        }
-    }
-    DWORD number = SetEntriesInAclW(3, entries, NULL, &list);
-    if (number == ERROR_SUCCESS) {
-        number = SetNamedSecurityInfoW(folder, SE_FILE_OBJECT,
-                                       DACL_SECURITY_INFORMATION |
-                                           PROTECTED_DACL_SECURITY_INFORMATION,
-                                       NULL, NULL, list, NULL);
-    }
-    (void)LocalFree(list);
-    (void)FreeSid(sids[0]);
-    (void)FreeSid(sids[1]);
-    return number;
-}
-
-static int make_folder(void)
-{
-    WCHAR folder[MAX_PATH];
-    if (name_folder(folder, MAX_PATH) != 0) {
-        return fail("ProgramData", GetLastError());
-    }
-    if (!CreateDirectoryW(folder, NULL) &&
-        GetLastError() != ERROR_ALREADY_EXISTS) {
-        return fail("the data folder", GetLastError());
-    }
-    DWORD number = give_folder(folder);
-    return number == ERROR_SUCCESS ? EXIT_SUCCESS
-                                   : fail("the data folder's rights", number);
-}
-
 int service_install(int argc, char **argv)
 {
     static WCHAR command[COMMAND_MAX];
@@ -239,7 +171,7 @@ int service_install(int argc, char **argv)
     SC_HANDLE handle = CreateServiceW(
         manager, SERVICE_NAME, L"mailmod mail system", SERVICE_ALL_ACCESS,
         SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL,
-        command, NULL, NULL, L"Tcpip\0", ACCOUNT, NULL);
+        command, NULL, NULL, L"Tcpip\0", SERVICE_ACCOUNT, NULL);
     DWORD number = handle == NULL ? GetLastError() : ERROR_SUCCESS;
     (void)CloseServiceHandle(manager);
     if (handle == NULL) {
@@ -249,10 +181,12 @@ int service_install(int argc, char **argv)
     }
     describe(handle);
     add_event_source();
-    int code = make_folder();
-    if (code != EXIT_SUCCESS) {
+    int code = EXIT_SUCCESS;
+    number = folder_make();
+    if (number != ERROR_SUCCESS) {
         /* All or nothing: without its folder it could not start. */
         (void)DeleteService(handle);
+        code = fail("the service's folder", number);
     } else {
         puts("the service mailmodd is installed; sc start mailmodd starts it");
     }
@@ -393,7 +327,7 @@ static void WINAPI run_service(DWORD argc, WCHAR **argv)
         return;
     }
     tell_state(SERVICE_START_PENDING, STARTING_MS);
-    if (name_folder(folder, MAX_PATH) == 0) {
+    if (folder_name(folder, MAX_PATH) == 0) {
         (void)SetCurrentDirectoryW(folder);
     }
     service.exit_code = service.run(service.argc, service.argv);
