@@ -329,7 +329,8 @@ enum mailmod_error mm_request_set_reply(struct mm_request *request, int code,
 }
 
 /* "250 2.6.0 thanks" of a host that answers for itself; anything that is no
- * reply line is left out, so that a host cannot break the dialogue. */
+ * reply line, or asks the peer for more (3xx), is left out, so that a host
+ * cannot break the dialogue. */
 static void parse_written(struct mm_request *request)
 {
     struct mm_reply_parser parser;
@@ -346,7 +347,8 @@ static void parse_written(struct mm_request *request)
             MAILMOD_OK) {
         if ((parser.is_complete ||
              mm_reply_parser_feed(&parser, "\r\n", 2, &used) == MAILMOD_OK) &&
-            parser.is_complete && parser.reply.code >= 200) {
+            parser.is_complete && parser.reply.code >= 200 &&
+            parser.reply.code / 100 != 3) {
             set_reply(request, parser.reply.code,
                       mm_buf_cstr(&parser.reply.text));
             request->reply.enhanced = NULL;
@@ -373,8 +375,11 @@ enum mailmod_error mm_request_settle(struct mm_request *request,
     } else if (request->reply.code == 0) {
         set_reply(request, verdict == MM_VERDICT_REJECT ? 550 : 451, NULL);
     }
+    /* Under the lock: once the session has left, its loop may be gone. */
+    if (!request->has_left) {
+        post(request, &request->settled_task);
+    }
     mm_mutex_unlock(request->mutex);
-    post(request, &request->settled_task);
     let_go(request);
     return MAILMOD_OK;
 }
@@ -413,7 +418,7 @@ static size_t take_body(struct mm_request *request, void *buffer, size_t size,
     }
     memcpy(buffer, mm_buf_span(&request->body).data, size);
     mm_buf_consume(&request->body, size);
-    if (request->awaits_room && !request->room_is_told) {
+    if (request->awaits_room && !request->room_is_told && !request->has_left) {
         request->awaits_room = false;
         request->room_is_told = true;
         post(request, &request->room_task);
@@ -433,7 +438,7 @@ size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
     }
     mm_mutex_lock(request->mutex);
     if (!request->host_settled) {
-        if (!request->wants_body) {
+        if (!request->wants_body && !request->has_left) {
             request->wants_body = true;
             post(request, &request->body_task);
         }

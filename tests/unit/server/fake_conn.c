@@ -175,9 +175,7 @@ enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
     if (tls == NULL) {
         return MAILMOD_ERROR_ARGUMENT; /* implicit TLS without a certificate */
     }
-    if (mm_buf_size(&conn->in) > 0) {
-        end_at(conn, world.now_ms, MAILMOD_ERROR_PROTOCOL); /* RFC 3207 6 */
-    } else if (conn->peer->fails_tls) {
+    if (conn->peer->fails_tls) {
         end_at(conn, world.now_ms + timeout_ms, MAILMOD_ERROR_TIMEOUT);
     } else {
         conn->tls_at_ms = world.now_ms + FAKE_LATENCY_MS;
@@ -350,6 +348,10 @@ static bool run_conn(struct mm_conn *conn)
     }
     if (conn->tls_at_ms != 0 && conn->tls_at_ms <= world.now_ms) {
         conn->tls_at_ms = 0;
+        if (mm_buf_size(&conn->in) > 0) { /* RFC 3207 6 */
+            end_at(conn, world.now_ms, MAILMOD_ERROR_PROTOCOL);
+            return true;
+        }
         conn->is_tls = true;
         conn->peer->is_tls = true;
         conn->handler->on_tls(conn->context, conn);

@@ -1,0 +1,575 @@
+/* test_smtp_session.c - an SMTP session on virtual time: mail in, deadlines
+ * that trickling octets do not move, a store that is slow or fails, and peers
+ * that go at the wrong moment. Thread: the test's. */
+#include "rig.h"
+
+#define PEER "198.51.100.7:4000"
+
+struct session {
+    struct rig rig;
+    struct fake_peer peer;
+};
+
+static const char *const options[] = {"smtp.greeting_timeout=20s",
+                                      "smtp.command_timeout=30s",
+                                      "smtp.data_timeout=40s",
+                                      "smtp.session_timeout=1h",
+                                      "smtp.write_timeout=50s",
+                                      "smtp.allows_clear_auth=true",
+                                      "smtp.connections_per_address_max=3",
+                                      NULL};
+
+static int begin(void **state)
+{
+    struct session *s = mm_alloc(sizeof *s);
+
+    assert_non_null(s);
+    rig_open(&s->rig, options, NULL);
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct session *s = *state;
+
+    fake_hang_up(&s->peer);
+    rig_close(&s->rig);
+    fake_forget_peer(&s->peer);
+    mm_free(s);
+    return 0;
+}
+
+static void expect(struct fake_peer *peer, const char *text, const char *reply)
+{
+    const char *heard = fake_talk(peer, text);
+
+    if (strncmp(heard, reply, strlen(reply)) != 0) {
+        fail_msg("%s -> %s", text, heard);
+    }
+}
+
+static void greet(struct session *s, unsigned port)
+{
+    fake_connect(&s->peer, port, PEER);
+    expect(&s->peer, "", "220 mx.example.org");
+    expect(&s->peer, "EHLO client.example\r\n", "250-mx.example.org");
+}
+
+static void envelope(struct session *s, const char *recipient)
+{
+    char text[400];
+
+    expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250 2.1.0");
+    snprintf(text, sizeof text, "RCPT TO:<%s>\r\n", recipient);
+    expect(&s->peer, text, "250 2.1.5");
+}
+
+static void login(struct session *s)
+{
+    /* NUL alice NUL secret-alice */
+    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n",
+           "235 2.7.0");
+}
+
+static void test_mail(void **state)
+{
+    struct session *s = *state;
+    struct mm_buf text;
+    const char *body;
+
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354 ");
+    expect(&s->peer, "Subject: x\r\n\r\n..dot\r\n.\r\n", "250 2.6.0");
+    mm_buf_init(&text, 65536);
+    body = rig_newest(&s->rig, s->rig.alice, &text);
+    assert_non_null(strstr(body, "Received: from client.example"));
+    assert_non_null(strstr(body, "for <alice@example.org>"));
+    assert_non_null(strstr(body, "\r\nSubject: x\r\n\r\n.dot\r\n"));
+    mm_buf_fini(&text);
+    assert_int_equal(s->rig.wakes, 0);
+    expect(&s->peer, "QUIT\r\n", "221 ");
+    assert_true(s->peer.is_closed);
+    assert_int_equal(s->peer.reason, MAILMOD_OK);
+}
+
+/* Everything in one go (RFC 2920), three messages one behind the other. */
+static void test_pipeline(void **state)
+{
+    struct session *s = *state;
+    const char *heard;
+
+    fake_connect(&s->peer, PORT_SMTP, PEER);
+    expect(&s->peer, "", "220");
+    fake_say(&s->peer, "EHLO c\r\n");
+    for (unsigned i = 0; i < 3; i++) {
+        fake_say(&s->peer,
+                 "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n"
+                 "RCPT TO:<nobody@example.org>\r\nRCPT TO:<bob@example.org>\r\n"
+                 "DATA\r\n");
+        fake_run(10);
+        fake_say(&s->peer, "x\r\n.\r\n");
+    }
+    fake_say(&s->peer, "QUIT\r\n");
+    heard = fake_talk(&s->peer, "");
+    assert_non_null(strstr(heard, "550 5.1.1"));
+    assert_non_null(strstr(heard, "221 2.0.0"));
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 3);
+    assert_int_equal(rig_entries(&s->rig, s->rig.bob), 3);
+    assert_true(s->peer.is_closed);
+}
+
+static void test_queue(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SUBMISSION);
+    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530 5.7.0");
+    login(s);
+    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
+    expect(&s->peer, "RCPT TO:<dave@example.net>\r\n", "250");
+    expect(&s->peer, "DATA\r\n", "354");
+    expect(&s->peer, "x\r\n.\r\n", "250");
+    assert_int_equal(rig_recipients(&s->rig), 1);
+    assert_int_equal(s->rig.wakes, 1);
+}
+
+static void test_no_relay_and_no_auth_on_25(void **state)
+{
+    struct session *s = *state;
+    const char *heard;
+
+    fake_connect(&s->peer, PORT_SMTP, PEER);
+    (void)fake_talk(&s->peer, "");
+    heard = fake_talk(&s->peer, "EHLO c\r\n");
+    assert_null(strstr(heard, "AUTH"));
+    assert_non_null(strstr(heard, "STARTTLS"));
+    expect(&s->peer, "MAIL FROM:<a@example.net>\r\n", "250");
+    expect(&s->peer, "RCPT TO:<b@example.net>\r\n", "550 5.7.1");
+    expect(&s->peer, "RCPT TO:<\"alice@example.org\"@example.net>\r\n",
+           "550 5.7.1");
+    expect(&s->peer, "RCPT TO:<nobody@example.org>\r\n", "550 5.1.1");
+    expect(&s->peer, "DATA\r\n", "554 5.5.1");
+}
+
+static void test_starttls(void **state)
+{
+    struct session *s = *state;
+    const char *heard;
+
+    greet(s, PORT_SUBMISSION);
+    login(s);
+    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
+    expect(&s->peer, "RSET\r\n", "250");
+    expect(&s->peer, "STARTTLS\r\n", "220 2.0.0");
+    assert_true(s->peer.is_tls);
+    /* Nothing of the clear session is left. */
+    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "503");
+    heard = fake_talk(&s->peer, "EHLO c\r\n");
+    assert_null(strstr(heard, "STARTTLS"));
+    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530");
+}
+
+/* RFC 3207 6: what came behind STARTTLS is no command. */
+static void test_starttls_injection(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    fake_say(&s->peer, "STARTTLS\r\nMAIL FROM:<x@example.net>\r\n");
+    fake_run(100);
+    assert_null(strstr(fake_heard(&s->peer), "250"));
+    assert_true(s->peer.is_closed);
+    assert_false(s->peer.is_tls);
+}
+
+static void test_tls_handshake_hangs(void **state)
+{
+    struct session *s = *state;
+
+    s->peer.fails_tls = true;
+    fake_connect(&s->peer, PORT_SUBMISSIONS, PEER);
+    fake_run(59000);
+    assert_false(s->peer.is_closed);
+    fake_run(2000);
+    assert_true(s->peer.is_closed);
+    assert_string_equal(fake_heard(&s->peer), "");
+}
+
+static void test_implicit_tls(void **state)
+{
+    struct session *s = *state;
+
+    fake_connect(&s->peer, PORT_SUBMISSIONS, PEER);
+    expect(&s->peer, "", "220 mx");
+    assert_true(s->peer.is_tls);
+}
+
+/* Says one octet a second; the wait ends when it would have ended anyway. */
+static uint64_t trickle(struct session *s, const char *octet)
+{
+    uint64_t start = fake_now_ms();
+
+    while (!s->peer.is_closed && fake_now_ms() - start < 200000) {
+        fake_say(&s->peer, octet);
+        fake_run(1000);
+    }
+    assert_true(s->peer.is_closed);
+    return fake_now_ms() - start;
+}
+
+static void test_deadline_of_the_hello(void **state)
+{
+    struct session *s = *state;
+    uint64_t took;
+
+    fake_connect(&s->peer, PORT_SMTP, PEER);
+    expect(&s->peer, "", "220");
+    took = trickle(s, "E");
+    assert_in_range(took, 19000, 22000);
+    assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
+}
+
+static void test_deadline_of_a_command(void **state)
+{
+    struct session *s = *state;
+    uint64_t took;
+
+    greet(s, PORT_SMTP);
+    took = trickle(s, "N");
+    assert_in_range(took, 29000, 32000);
+    assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
+}
+
+static void test_deadline_of_a_body(void **state)
+{
+    struct session *s = *state;
+    uint64_t took;
+
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354");
+    took = trickle(s, "x");
+    assert_in_range(took, 39000, 42000);
+    assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
+}
+
+/* A body that moves on is not cut, however long it takes. */
+static void test_slow_body(void **state)
+{
+    struct session *s = *state;
+    static char lines[4098];
+
+    memset(lines, 'b', sizeof lines);
+    for (size_t i = 511; i < sizeof lines; i += 512) {
+        lines[i - 1] = '\r';
+        lines[i] = '\n';
+    }
+    lines[4096] = '\r';
+    lines[4097] = '\n';
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354");
+    for (unsigned i = 0; i < 20; i++) {
+        fake_say_octets(&s->peer, lines, sizeof lines);
+        fake_run(30000);
+        assert_false(s->peer.is_closed);
+    }
+    expect(&s->peer, ".\r\n", "250");
+}
+
+/* Commands without end are ended by the life of the session. */
+static void test_session_life(void **state)
+{
+    struct session *s = *state;
+    uint64_t start = fake_now_ms();
+
+    greet(s, PORT_SMTP);
+    while (!s->peer.is_closed && fake_now_ms() - start < 7200000) {
+        fake_say(&s->peer, "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n");
+        fake_say(&s->peer, "RSET\r\n");
+        fake_run(25000);
+    }
+    assert_in_range(fake_now_ms() - start, 3595000, 3630000);
+    assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
+}
+
+/* While the store works the peer's time stands still. */
+static void test_slow_store(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354");
+    fake_hold_store(s->rig.store);
+    fake_say(&s->peer, "x\r\n.\r\n");
+    fake_run(300000);
+    assert_string_equal(fake_heard(&s->peer), ""); /* no 250 before it is so */
+    assert_false(s->peer.is_closed);
+    fake_release_store();
+    expect(&s->peer, "", "250 2.6.0");
+    expect(&s->peer, "NOOP\r\n", "250");
+}
+
+/* A big body over a slow store: taken as there is room, never kept. */
+static void test_back_pressure(void **state)
+{
+    struct session *s = *state;
+    struct mm_buf body;
+    struct mm_buf text;
+
+    mm_buf_init(&body, 1 << 22);
+    for (unsigned i = 0; i < 20000; i++) {
+        mm_buf_appendf(&body, "line %u of many that are sent\r\n", i);
+    }
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354");
+    fake_hold_store(s->rig.store);
+    fake_say_octets(&s->peer, mm_buf_span(&body).data, mm_buf_size(&body));
+    fake_say(&s->peer, ".\r\n");
+    fake_run(1000);
+    /* At most two pieces and the session's own input were taken. */
+    assert_true(mm_buf_size(&s->peer.conn->in) >
+                mm_buf_size(&body) - 3 * MM_LIMIT_CHUNK - MM_LIMIT_INPUT);
+    fake_release_store();
+    expect(&s->peer, "", "250 2.6.0");
+    mm_buf_init(&text, 1 << 22);
+    assert_non_null(
+        strstr(rig_newest(&s->rig, s->rig.alice, &text), mm_buf_cstr(&body)));
+    mm_buf_fini(&text);
+    mm_buf_fini(&body);
+}
+
+/* BDAT without a final line end, and with bare ones. */
+static void test_bdat(void **state)
+{
+    struct session *s = *state;
+    struct mm_buf text;
+    const char *stored;
+
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "BDAT 5\r\na\r\nbc", "250");
+    expect(&s->peer, "BDAT 1 LAST\r\nd", "250 2.6.0");
+    mm_buf_init(&text, 65536);
+    stored = rig_newest(&s->rig, s->rig.alice, &text);
+    assert_string_equal(stored + strlen(stored) - 9, "\r\na\r\nbcd\r\n" + 1);
+    mm_buf_fini(&text);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "BDAT 4 LAST\r\na\nb\r", "550 5.6.11");
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "BDAT 2\r\na\r", "250"); /* it may still be a CRLF */
+    expect(&s->peer, "BDAT 2 LAST\r\nb\n", "550 5.6.11");
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+    expect(&s->peer, "NOOP\r\n", "250");
+}
+
+static void test_peer_goes(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "EHLO c\r\n",
+        "EHLO c\r\nMAIL FROM:<>\r\n",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nx",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n"
+        "DATA\r\nx\r\n."};
+    struct session *s = *state;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        fake_connect(&s->peer, PORT_SMTP, PEER);
+        (void)fake_talk(&s->peer, texts[i]);
+        fake_hang_up(&s->peer);
+        fake_run(10);
+        assert_true(s->peer.is_closed);
+        assert_int_equal(mm_server_busy(s->rig.server), 0);
+        fake_forget_peer(&s->peer);
+    }
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
+}
+
+/* Gone between the last dot and our 250: the message is kept. */
+static void test_peer_goes_before_the_answer(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    envelope(s, "alice@example.org");
+    expect(&s->peer, "DATA\r\n", "354");
+    fake_hold_store(s->rig.store);
+    fake_say(&s->peer, "x\r\n.\r\n");
+    fake_run(5);
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    assert_true(s->peer.is_closed);
+    assert_true(mm_server_busy(s->rig.server) > 0); /* the store has it */
+    fake_release_store();
+    fake_run(5);
+    assert_int_equal(mm_server_busy(s->rig.server), 0);
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+}
+
+static void test_peer_goes_during_a_login(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SUBMISSION);
+    fake_hold_jobs(true);
+    fake_say(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n");
+    fake_run(5);
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    assert_true(s->peer.is_closed);
+    assert_int_equal(mm_server_busy(s->rig.server), 1); /* the worker has it */
+    fake_hold_jobs(false);
+    fake_run(5);
+    assert_int_equal(mm_server_busy(s->rig.server), 0);
+}
+
+/* Its life ends while a login is checked: 421 alone is said, and the verdict
+ * changes nothing any more. */
+static void test_life_ends_during_a_login(void **state)
+{
+    struct session *s = *state;
+    const char *heard;
+
+    greet(s, PORT_SUBMISSION);
+    fake_hold_jobs(true);
+    s->peer.reads_nothing = true;
+    fake_say(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n");
+    fake_run(3600000);
+    fake_hold_jobs(false);
+    fake_run(10);
+    s->peer.reads_nothing = false;
+    fake_run(10);
+    heard = fake_heard(&s->peer);
+    assert_non_null(strstr(heard, "421 4.4.2"));
+    assert_null(strstr(heard, "235"));
+    assert_true(s->peer.is_closed);
+}
+
+static void test_login_failures(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SUBMISSION);
+    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "535 5.7.8");
+    expect(&s->peer, "AUTH PLAIN AG5vYm9keQB3cm9uZw==\r\n", "535 5.7.8");
+    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "421 4.7.0");
+    assert_true(s->peer.is_closed);
+    assert_null(strstr(fake_log_text(), "wrong")); /* no password in a log */
+}
+
+/* A peer that asks and never reads: bounded, and cut by the write's time. */
+static void test_peer_reads_nothing(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    s->peer.reads_nothing = true;
+    for (unsigned i = 0; i < 60; i++) {
+        fake_say(&s->peer, "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@x.x>\r\n"
+                           "RSET\r\n");
+        fake_run(1000);
+    }
+    assert_true(s->peer.is_closed);
+    assert_int_equal(s->peer.reason, MAILMOD_ERROR_TIMEOUT);
+}
+
+static void test_too_many(void **state)
+{
+    struct session *s = *state;
+    struct fake_peer peers[4] = {{0}};
+
+    for (size_t i = 0; i < 4; i++) {
+        fake_connect(&peers[i], PORT_SMTP, PEER);
+    }
+    fake_run(10);
+    assert_non_null(strstr(fake_heard(&peers[2]), "220 "));
+    assert_non_null(strstr(fake_heard(&peers[3]), "421 4.7.0"));
+    assert_true(peers[3].is_closed);
+    fake_hang_up(&peers[0]);
+    fake_run(10);
+    fake_connect(&s->peer, PORT_SMTP, PEER);
+    expect(&s->peer, "", "220 ");
+    for (size_t i = 0; i < 4; i++) {
+        fake_hang_up(&peers[i]);
+        fake_run(1);
+        fake_forget_peer(&peers[i]);
+    }
+}
+
+/* Every allocation of a whole session fails once: no crash, and an answer of
+ * 250 means a message that is there. */
+static void test_no_memory(void **state)
+{
+    struct session *s = *state;
+    size_t accepted = 0;
+
+    for (unsigned long n = 1; n < 160; n++) {
+        struct fake_peer peer = {0};
+        const char *heard;
+
+        mm_mem_set_fault(0, 0);
+        fake_connect(&peer, PORT_SMTP, PEER);
+        fake_run(1);
+        fake_say(&peer, "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>"
+                        "\r\nDATA\r\n");
+        mm_mem_set_fault(n, 0);
+        /* The peer's own buffers are the test's: they may fail, too. */
+        if (peer.conn != NULL && mm_buf_reserve(&peer.heard, 8192) != NULL &&
+            mm_buf_reserve(&peer.conn->out, 8192) != NULL) {
+            fake_run(1);
+            fake_say(&peer, "x\r\n.\r\nQUIT\r\n");
+            fake_run(1);
+        }
+        mm_mem_set_fault(0, 0);
+        fake_run(1);
+        heard = fake_heard(&peer);
+        accepted += strstr(heard, "250 2.6.0") != NULL;
+        fake_hang_up(&peer);
+        fake_run(10);
+        assert_true(peer.is_closed);
+        fake_forget_peer(&peer);
+        assert_int_equal(mm_server_busy(s->rig.server), 0);
+        assert_true(rig_entries(&s->rig, s->rig.alice) >= accepted);
+    }
+    assert_true(accepted > 50);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(test_mail),
+        TEST(test_pipeline),
+        TEST(test_queue),
+        TEST(test_no_relay_and_no_auth_on_25),
+        TEST(test_starttls),
+        TEST(test_starttls_injection),
+        TEST(test_tls_handshake_hangs),
+        TEST(test_implicit_tls),
+        TEST(test_deadline_of_the_hello),
+        TEST(test_deadline_of_a_command),
+        TEST(test_deadline_of_a_body),
+        TEST(test_slow_body),
+        TEST(test_session_life),
+        TEST(test_slow_store),
+        TEST(test_back_pressure),
+        TEST(test_bdat),
+        TEST(test_peer_goes),
+        TEST(test_peer_goes_before_the_answer),
+        TEST(test_peer_goes_during_a_login),
+        TEST(test_life_ends_during_a_login),
+        TEST(test_login_failures),
+        TEST(test_peer_reads_nothing),
+        TEST(test_too_many),
+        TEST(test_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
