@@ -1,214 +1,234 @@
-/* smtp_load.c - senders that measure: how many messages a second a server
- * acknowledges, and how long it thinks between the final dot and its reply.
+/* smtp_load.c - senders that deliver as fast as a server takes it.
  *
- * smtp_load HOST PORT RECIPIENT SENDERS MESSAGES OCTETS
+ *   smtp_load HOST PORT RECIPIENT SENDERS MESSAGES OCTETS PIPELINING(0|1)
  *
- * Each sender is a thread with one connection; it sends its share one after
- * another. Prints one line: messages, seconds, messages a second, and the
- * median and 99th of 100 of the time to the reply, in milliseconds. Exits 1
- * when anything was refused. A host program of the tests: it may print. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+ * Each sender is a thread with one connection and delivers its messages one
+ * after the other; a connection that the server ends with 421 or for which the
+ * sender has delivered 500 messages is opened anew. With PIPELINING the
+ * envelope goes in one piece (RFC 2920), without it each command waits for its
+ * reply. Prints one line of JSON: messages, seconds, messages a second, and
+ * the time from the final dot to the 250, whose clock starts when the last
+ * octet has left. Ends with 1 when a message was refused.
+ * Thread: the senders', each its own peer. */
+#include "load.h"
+
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#define SENDERS_MAX 256
+#define MESSAGES_A_CONNECTION 500
+#define MESSAGES_MAX 10000000ul
+#define OCTETS_MAX (64ul << 20)
 
-struct run {
-    struct sockaddr_in address;
+/* The same for all senders, not written once they run. */
+struct plan {
+    const char *host;
+    const char *port;
     const char *recipient;
-    size_t messages; /* of each sender */
     char *body;
     size_t body_size;
+    size_t each;
+    int is_pipelined;
 };
 
 struct sender {
+    const struct plan *plan;
     pthread_t thread;
-    const struct run *run;
-    int socket;
-    double *waits; /* seconds, one a message */
-    bool failed;
+    size_t done;
+    size_t failed;
+    double *waits_ms;
+    struct load_peer peer;
 };
 
-static double now(void)
+/* A message of about `octets`: a header, lines of text, the final dot. */
+static int make_body(struct plan *plan, size_t octets)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
+    static const char head[] =
+        "From: <load@client.test>\r\nTo: <load@client.test>\r\n"
+        "Subject: load\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+        "Message-ID: <load@client.test>\r\n\r\n";
+    static const char line[] = "The quick brown fox jumps over the lazy dog, "
+                               "then over the next lazy dog.\r\n";
+    size_t used = sizeof head - 1;
 
-static bool send_all(int descriptor, const char *octets, size_t size)
-{
-    while (size > 0) {
-        ssize_t sent = send(descriptor, octets, size, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return false;
-        }
-        octets += sent;
-        size -= (size_t)sent;
+    plan->body = malloc(octets + sizeof head + sizeof line + 3);
+    if (plan->body == NULL) {
+        return -1;
     }
-    return true;
-}
-
-/* Reads `count` replies that came whole lines; each must begin as `digits`. */
-static bool expect(int descriptor, const char *digits)
-{
-    size_t count = strlen(digits);
-    char line[4096];
-    size_t used = 0;
-    size_t seen = 0;
-
-    while (seen < count) {
-        ssize_t got = recv(descriptor, line + used, sizeof line - used, 0);
-        if (got <= 0) {
-            return false;
-        }
-        used += (size_t)got;
-        char *start = line;
-        char *end;
-        while ((end = memchr(start, '\n', used - (size_t)(start - line)))) {
-            if (end - start > 3 && start[3] != '-') {
-                if (start[0] != digits[seen++]) {
-                    return false;
-                }
-            }
-            start = end + 1;
-        }
-        used -= (size_t)(start - line);
-        memmove(line, start, used);
+    memcpy(plan->body, head, used);
+    while (used + sizeof line - 1 <= octets) {
+        memcpy(plan->body + used, line, sizeof line - 1);
+        used += sizeof line - 1;
     }
-    return true;
-}
-
-static bool connect_sender(struct sender *sender)
-{
-    int on = 1;
-    sender->socket = socket(AF_INET, SOCK_STREAM, 0);
-    (void)setsockopt(sender->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return connect(sender->socket,
-                   (const struct sockaddr *)&sender->run->address,
-                   sizeof sender->run->address) == 0 &&
-           expect(sender->socket, "2") &&
-           send_all(sender->socket, "EHLO load.test\r\n", 16) &&
-           expect(sender->socket, "2");
-}
-
-static bool send_message(struct sender *sender, size_t number)
-{
-    char envelope[512];
-    int size = snprintf(envelope, sizeof envelope,
-                        "MAIL FROM:<load@client.test>\r\nRCPT TO:<%s>\r\n"
-                        "DATA\r\n",
-                        sender->run->recipient);
-    if (!send_all(sender->socket, envelope, (size_t)size) ||
-        !expect(sender->socket, "223") ||
-        !send_all(sender->socket, sender->run->body, sender->run->body_size)) {
-        return false;
-    }
-    double start = now();
-    if (!expect(sender->socket, "2")) {
-        return false;
-    }
-    sender->waits[number] = now() - start;
-    return true;
-}
-
-static void *run_sender(void *context)
-{
-    struct sender *sender = context;
-    sender->failed = !connect_sender(sender);
-    for (size_t i = 0; !sender->failed && i < sender->run->messages; i++) {
-        sender->failed = !send_message(sender, i);
-    }
-    (void)send_all(sender->socket, "QUIT\r\n", 6);
-    close(sender->socket);
-    return NULL;
-}
-
-static bool make_body(struct run *run, size_t octets)
-{
-    static const char head[] = "From: load@client.test\r\nSubject: load\r\n"
-                               "\r\n";
-    run->body = malloc(octets + 256);
-    if (run->body == NULL) {
-        return false;
-    }
-    memcpy(run->body, head, sizeof head - 1);
-    run->body_size = sizeof head - 1;
-    while (run->body_size < octets) {
-        memset(run->body + run->body_size, 'x', 70);
-        memcpy(run->body + run->body_size + 70, "\r\n", 2);
-        run->body_size += 72;
-    }
-    memcpy(run->body + run->body_size, ".\r\n", 3);
-    run->body_size += 3;
-    return true;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-static int report(struct run *run, double *waits, size_t count, double seconds)
-{
-    qsort(waits, count, sizeof *waits, compare);
-    printf("%zu messages in %.2f s: %.0f messages/s, reply after %.2f ms "
-           "(median), %.2f ms (99 of 100)\n",
-           count, seconds, (double)count / seconds, waits[count / 2] * 1e3,
-           waits[count * 99 / 100] * 1e3);
-    free(run->body);
-    free(waits);
+    memcpy(plan->body + used, ".\r\n", 3);
+    plan->body_size = used + 3;
     return 0;
 }
 
-int main(int argc, char **argv)
+static int greet(struct sender *sender)
 {
-    static struct sender senders[SENDERS_MAX];
-    struct run run = {.address = {.sin_family = AF_INET}};
+    const struct plan *plan = sender->plan;
 
-    if (argc != 7) {
-        fprintf(stderr, "usage: smtp_load HOST PORT RECIPIENT SENDERS "
-                        "MESSAGES OCTETS\n");
-        return 2;
+    if (load_connect(&sender->peer, plan->host, plan->port) != 0) {
+        return -1;
     }
-    size_t count = strtoul(argv[4], NULL, 10);
-    run.messages = strtoul(argv[5], NULL, 10) / (count > 0 ? count : 1);
-    run.recipient = argv[3];
-    run.address.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
-    if (count == 0 || count > SENDERS_MAX || run.messages == 0 ||
-        inet_pton(AF_INET, argv[1], &run.address.sin_addr) != 1 ||
-        !make_body(&run, strtoul(argv[6], NULL, 10))) {
-        return 2;
+    if (load_reply(&sender->peer) != 220 ||
+        load_ask(&sender->peer, "EHLO client.test\r\n") != 250) {
+        load_close(&sender->peer);
+        return -1;
     }
-    double *waits = calloc(count * run.messages, sizeof *waits);
+    return 0;
+}
+
+static int send_envelope(struct sender *sender)
+{
+    struct load_peer *peer = &sender->peer;
+    char text[512];
+    int size;
+
+    if (!sender->plan->is_pipelined) {
+        (void)snprintf(text, sizeof text, "RCPT TO:<%s>\r\n",
+                       sender->plan->recipient);
+        return load_ask(peer, "MAIL FROM:<load@client.test>\r\n") == 250 &&
+                       load_ask(peer, text) == 250 &&
+                       load_ask(peer, "DATA\r\n") == 354
+                   ? 0
+                   : -1;
+    }
+    size = snprintf(text, sizeof text,
+                    "MAIL FROM:<load@client.test>\r\nRCPT TO:<%s>\r\nDATA\r\n",
+                    sender->plan->recipient);
+    if (load_send(peer, text, (size_t)size) != 0) {
+        return -1;
+    }
+    return load_reply(peer) == 250 && load_reply(peer) == 250 &&
+                   load_reply(peer) == 354
+               ? 0
+               : -1;
+}
+
+static int deliver(struct sender *sender)
+{
+    const struct plan *plan = sender->plan;
+    double start;
+
+    if (send_envelope(sender) != 0 ||
+        load_send(&sender->peer, plan->body, plan->body_size) != 0) {
+        return -1;
+    }
+    start = load_now_ms();
+    if (load_reply(&sender->peer) != 250) {
+        return -1;
+    }
+    sender->waits_ms[sender->done] = load_now_ms() - start;
+    return 0;
+}
+
+static void *run_sender(void *argument)
+{
+    struct sender *sender = argument;
+    size_t used = 0;
+
+    sender->peer.socket = -1;
+    while (sender->done < sender->plan->each && sender->failed < 3) {
+        if (sender->peer.socket < 0 && greet(sender) != 0) {
+            sender->failed++;
+            continue;
+        }
+        if (deliver(sender) != 0) {
+            sender->failed++;
+            load_close(&sender->peer);
+            used = 0;
+            continue;
+        }
+        sender->done++;
+        used++;
+        if (used == MESSAGES_A_CONNECTION) {
+            (void)load_ask(&sender->peer, "QUIT\r\n");
+            load_close(&sender->peer);
+            used = 0;
+        }
+    }
+    if (sender->peer.socket >= 0) {
+        (void)load_ask(&sender->peer, "QUIT\r\n");
+        load_close(&sender->peer);
+    }
+    return NULL;
+}
+
+static int report(const struct sender *senders, size_t count, double ms)
+{
+    size_t done = 0;
+    size_t failed = 0;
+    double *waits = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        done += senders[i].done;
+        failed += senders[i].failed;
+    }
+    waits = calloc(done + 1, sizeof *waits);
     if (waits == NULL) {
-        return 2;
-    }
-    double start = now();
-    for (size_t i = 0; i < count; i++) {
-        senders[i].run = &run;
-        senders[i].waits = waits + i * run.messages;
-        pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]);
-    }
-    bool failed = false;
-    for (size_t i = 0; i < count; i++) {
-        pthread_join(senders[i].thread, NULL);
-        failed = failed || senders[i].failed;
-    }
-    double seconds = now() - start;
-    if (failed) {
-        fprintf(stderr, "smtp_load: a message was refused\n");
         return 1;
     }
-    return report(&run, waits, count * run.messages, seconds);
+    done = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(waits + done, senders[i].waits_ms,
+               senders[i].done * sizeof *waits);
+        done += senders[i].done;
+    }
+    (void)printf("{\"messages\": %zu, \"failed\": %zu, \"seconds\": %.3f, "
+                 "\"rate\": %.1f, \"median_ms\": %.3f, \"p99_ms\": %.3f, "
+                 "\"max_ms\": %.3f}\n",
+                 done, failed, ms / 1e3, (double)done / (ms / 1e3),
+                 load_quantile(waits, done, 0.5),
+                 load_quantile(waits, done, 0.99),
+                 load_quantile(waits, done, 1));
+    free(waits);
+    return failed > 0 ? 1 : 0;
+}
+
+int main(int count, char **words)
+{
+    struct plan plan = {0};
+    struct sender *senders;
+    size_t threads;
+    double start;
+    int code = 1;
+
+    if (count != 8) {
+        (void)fprintf(stderr, "usage: smtp_load HOST PORT RECIPIENT SENDERS "
+                              "MESSAGES OCTETS PIPELINING\n");
+        return 2;
+    }
+    plan.host = words[1];
+    plan.port = words[2];
+    plan.recipient = words[3];
+    threads = load_number(words[4], LOAD_THREADS_MAX);
+    plan.each = load_number(words[5], MESSAGES_MAX) / (threads ? threads : 1);
+    plan.is_pipelined = load_number(words[7], 1) == 1;
+    senders = calloc(threads, sizeof *senders);
+    if (senders == NULL ||
+        make_body(&plan, load_number(words[6], OCTETS_MAX))) {
+        return 1;
+    }
+    start = load_now_ms();
+    for (size_t i = 0; i < threads; i++) {
+        senders[i].plan = &plan;
+        senders[i].waits_ms = calloc(plan.each + 1, sizeof(double));
+        if (senders[i].waits_ms == NULL ||
+            pthread_create(&senders[i].thread, NULL, run_sender, senders + i)) {
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < threads; i++) {
+        (void)pthread_join(senders[i].thread, NULL);
+    }
+    code = report(senders, threads, load_now_ms() - start);
+    for (size_t i = 0; i < threads; i++) {
+        free(senders[i].waits_ms);
+    }
+    free(senders);
+    free(plan.body);
+    return code;
 }
