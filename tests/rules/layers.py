@@ -50,6 +50,8 @@ SYSTEM_NAMES = re.compile(
     r"__linux|__unix__|__APPLE__|__FreeBSD__|__OpenBSD__|__NetBSD__)\b")
 # A build tool that prints the tables of the config module.
 BUILD_TOOLS = ("tools/configdoc/",)
+# What the programs share.
+TOOLS_SHARED = "arguments.h"
 
 
 def folder_of(path):
@@ -88,8 +90,8 @@ def check_outside(folder, name):
 
 
 def check_tool(root, path, name):
-    if path.startswith(BUILD_TOOLS) or name == "mailmod.h" or (
-            name.startswith("mailmod/")):
+    if path.startswith(BUILD_TOOLS) or name.startswith("mailmod/") or (
+            name in ("mailmod.h", TOOLS_SHARED)):
         return None
     here = os.path.dirname(path)
     program = "/".join(path.split("/")[:2])

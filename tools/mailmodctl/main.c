@@ -5,7 +5,7 @@
  * loads the settings, hands the command to its file. */
 #include "control.h"
 
-#include "../arguments/arguments.h"
+#include "arguments.h"
 
 #include <stdio.h>
 #include <stdlib.h>

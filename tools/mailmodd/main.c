@@ -5,7 +5,7 @@
  * it. A reload proves the new settings on an instance of their own first, so
  * that a mistake leaves the running one untouched. Thread: the main thread
  * alone; log lines come from all of the library's threads. */
-#include "../arguments/arguments.h"
+#include "arguments.h"
 #include "options.h"
 #include "system.h"
 
