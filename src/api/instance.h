@@ -33,10 +33,14 @@ struct mailmod {
     struct mm_log log;
     mailmod_on_log on_log; /* fixed from start on */
     void *log_context;
+    unsigned moments; /* fixed from start on, as are the next two */
+    mailmod_on_request on_request;
+    void *request_context;
 
     struct mm_loop *loops[MM_LOOPS_MAX];
     size_t loop_count;
     struct mm_workers *workers;
+    struct mm_host_threads *host_threads; /* NULL: the host is never asked */
     struct mm_store *store;
     struct mm_settings *settings;
     struct mm_server *server;
@@ -73,6 +77,8 @@ struct mm_user_job {
     struct mm_store_user user;
     bool replaces;
 };
+/* Hands a question of a session's to the host. thread: loop */
+enum mailmod_error mm_request_put(void *instance, struct mm_request *request);
 /* The present settings as a checked snapshot: host name filled in. */
 MM_CHECK enum mailmod_error mm_instance_config(struct mailmod *instance,
                                                struct mm_config **config_out);

@@ -8,6 +8,7 @@
  * postmaster, workers, outbound, loops' threads. Down: sessions and attempts
  * end, workers, loops' threads, outbound, server, loops, store.
  * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/host_threads.h"
 #include "api/instance.h"
 
 #include "base/mem.h"
@@ -138,14 +139,17 @@ static enum mailmod_error make_server(struct mailmod *instance)
     mm_buf_init(&reason, WORDS_MAX);
     error = mm_settings_new(&instance->settings, instance->config, &reason);
     if (error == MAILMOD_OK) {
-        struct mm_server_options options = {.loops = instance->loops,
-                                            .loop_count = instance->loop_count,
-                                            .log = &instance->log,
-                                            .settings = instance->settings,
-                                            .destination =
-                                                mm_outbound_destination,
-                                            .wake = wake_outbound,
-                                            .wake_context = instance};
+        struct mm_server_options options = {
+            .loops = instance->loops,
+            .loop_count = instance->loop_count,
+            .log = &instance->log,
+            .settings = instance->settings,
+            .destination = mm_outbound_destination,
+            .wake = wake_outbound,
+            .wake_context = instance,
+            .hooks = {.moments = instance->moments,
+                      .ask = mm_request_put,
+                      .context = instance}};
 
         error = mm_server_new(&instance->server, &options);
     }
@@ -161,6 +165,7 @@ static enum mailmod_error make_server(struct mailmod *instance)
 
 static void take_down(struct mailmod *instance)
 {
+    mm_host_threads_free(&instance->host_threads);
     mm_workers_free(&instance->workers);
     for (size_t i = 0; i < instance->loop_count; i++) {
         mm_loop_stop(instance->loops[i]);
@@ -274,6 +279,18 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
     return error;
 }
 
+/* A thread for each session that may stand in the host at once. */
+static enum mailmod_error open_host_threads(struct mailmod *instance)
+{
+    enum mailmod_error error = mm_host_threads_new(
+        &instance->host_threads, instance->config->smtp.connections_max +
+                                     instance->config->pop3.connections_max);
+
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "threads for the host: %s",
+                                         mm_error_text(error));
+}
+
 static enum mailmod_error run_loops(struct mailmod *instance)
 {
     for (size_t i = 0; i < instance->loop_count; i++) {
@@ -298,6 +315,9 @@ static enum mailmod_error start_parts(struct mailmod *instance)
             (void)mm_fail(error, "the workers cannot be started: %s",
                           mm_error_text(error));
         }
+    }
+    if (error == MAILMOD_OK && instance->moments != 0) {
+        error = open_host_threads(instance);
     }
     if (error == MAILMOD_OK) {
         error = open_outbound(instance);

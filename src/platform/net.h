@@ -30,6 +30,9 @@ void mm_net_close(mm_socket socket);
 /* `storage` has room for a sockaddr_storage; returns the length used. */
 int mm_net_to_sockaddr(const struct mm_netaddr *address,
                        struct sockaddr_storage *storage);
+/* The same into memory of any size: the length, or negated when `size` is too
+ * small and nothing was written. */
+int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size);
 struct mm_netaddr mm_net_from_sockaddr(const struct sockaddr_storage *storage);
 /* The host's own name as the system knows it, NUL-terminated. */
 MM_CHECK enum mailmod_error mm_net_host_name(char *name_out, size_t size);

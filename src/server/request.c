@@ -42,6 +42,7 @@ struct mm_request {
     struct mm_buf body;
     bool wants_body;
     bool body_ended;
+    bool body_failed;
     bool has_left;
     bool awaits_room;  /* an offer was cut short */
     bool room_is_told; /* room_task is posted and has not run */
@@ -257,7 +258,7 @@ size_t mm_request_offer(struct mm_request *request, struct mm_span data)
     }
     if (mm_buf_append(&request->body, data.data, size) != MAILMOD_OK) {
         /* Out of memory: the host sees an end that is an error. */
-        request->has_left = true;
+        request->body_failed = true;
         size = data.size;
     }
     request->awaits_room = size < data.size;
@@ -400,7 +401,7 @@ enum mailmod_error mm_request_write(struct mm_request *request,
 static bool has_news(const struct mm_request *request)
 {
     return mm_buf_size(&request->body) > 0 || request->body_ended ||
-           request->has_left;
+           request->body_failed || request->has_left;
 }
 
 /* Under the lock. */
@@ -410,7 +411,9 @@ static size_t take_body(struct mm_request *request, void *buffer, size_t size,
     size_t there = mm_buf_size(&request->body);
 
     if (there == 0) {
-        *error_out = request->has_left ? MAILMOD_ERROR_CLOSED : MAILMOD_OK;
+        *error_out = request->has_left      ? MAILMOD_ERROR_CLOSED
+                     : request->body_failed ? MAILMOD_ERROR_MEMORY
+                                            : MAILMOD_OK;
         return 0;
     }
     if (size > there) {

@@ -153,3 +153,15 @@ enum mailmod_error mm_net_host_name(char *name_out, size_t size)
     memcpy(name_out, name, length + 1);
     return MAILMOD_OK;
 }
+
+int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size)
+{
+    struct sockaddr_storage storage;
+    int length = mm_net_to_sockaddr(address, &storage);
+
+    if (length > size) {
+        return -length;
+    }
+    memcpy(out, &storage, (size_t)length);
+    return length;
+}

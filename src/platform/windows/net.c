@@ -173,3 +173,15 @@ enum mailmod_error mm_net_host_name(char *name_out, size_t size)
     }
     return mm_windows_utf8(wide, name_out, size);
 }
+
+int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size)
+{
+    struct sockaddr_storage storage;
+    int length = mm_net_to_sockaddr(address, &storage);
+
+    if (length > size) {
+        return -length;
+    }
+    memcpy(out, &storage, (size_t)length);
+    return length;
+}

@@ -1,0 +1,159 @@
+"""A host that is asked: each moment, each verdict, from the peers' side.
+
+The host program is judge.c; what it decides stands in the sender's or the
+user's name.
+"""
+import os
+import poplib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "integration"))
+from harness import SANITIZER, Wire, main  # noqa: E402
+
+BODY = b"Subject: x\r\n\r\n.dot\r\n" + b"y" * 70 + b"\r\n"
+
+
+class Judge:
+    def __init__(self, build):
+        self.folder = tempfile.TemporaryDirectory(prefix="mailmod-judge-")
+        self.process = subprocess.Popen(
+            [os.path.join(build, "tests", "host", "judge"),
+             self.folder.name], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        match = re.match(r"ports (\d+) (\d+)", line)
+        assert match, line + self.process.stderr.read()
+        self.smtp, self.pop3 = int(match[1]), int(match[2])
+
+    def deliver(self, sender, body=BODY):
+        """The reply to DATA when that refuses, else the last one."""
+        with Wire(self.smtp) as wire:
+            wire.reply()
+            wire.ask("EHLO c.test")
+            assert wire.ask(f"MAIL FROM:<{sender}@c.test>")[:3] == "250"
+            assert wire.ask("RCPT TO:<demo@mail.test>")[:3] == "250"
+            reply = wire.ask("DATA")
+            if reply[:3] != "354":
+                return reply
+            wire.send(re.sub(rb"(?m)^\.", b"..", body) + b".\r\n")
+            reply = wire.reply()
+            assert wire.ask("QUIT")[:3] == "221"
+            return reply
+
+    def login(self, user="demo", password="secret"):
+        box = poplib.POP3("127.0.0.1", self.pop3, timeout=60)
+        box.user(user)
+        box.pass_(password)
+        return box
+
+    def count(self):
+        box = self.login()
+        count = box.stat()[0]
+        box.quit()
+        return count
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *rest):
+        out, err = self.process.communicate(timeout=60)
+        self.folder.cleanup()
+        print(err[-4000:])
+        assert kind is not None or (self.process.returncode == 0 and
+                                    not SANITIZER.search(err)), out
+
+
+def test_messages(build):
+    with Judge(build) as judge:
+        assert judge.deliver("accept").startswith("250 2.6.0")
+        assert judge.count() == 1
+        assert judge.deliver("reject").startswith("554 5.7.1 not from you")
+        assert judge.deliver("read-reject").startswith("550 5.7.1")
+        assert judge.deliver("taken").startswith("250 2.6.0")
+        assert judge.deliver("own").startswith("250 2.6.0 mine")
+        assert judge.count() == 1
+        big = b"Subject: big\r\n\r\n" + (b"z" * 70 + b"\r\n") * 30000
+        assert judge.deliver("read-accept", big).startswith("250")
+        assert judge.deliver("read-some", big).startswith("250")
+        assert judge.count() == 3
+        start = time.monotonic()
+        assert judge.deliver("later").startswith("451")
+        assert time.monotonic() - start >= 0.25
+        assert judge.count() == 3
+
+
+def test_a_peer_that_hangs_up(build):
+    """While the host reads, and while it thinks."""
+    with Judge(build) as judge:
+        for sender, part in (("taken", BODY[:10]), ("slow", b""),
+                             ("later", b"")):
+            wire = Wire(judge.smtp)
+            wire.reply()
+            wire.ask("EHLO c.test")
+            wire.ask(f"MAIL FROM:<{sender}@c.test>")
+            wire.ask("RCPT TO:<demo@mail.test>")
+            wire.send(b"DATA\r\n")
+            if part:
+                assert wire.reply()[:3] == "354"
+                wire.send(part)
+            time.sleep(0.1)
+            wire.close()
+        assert judge.deliver("accept").startswith("250")
+        assert judge.count() == 1
+
+
+def test_slow_hosts_hold_up_their_own_alone(build):
+    with Judge(build) as judge:
+        replies = []
+        threads = [threading.Thread(
+            target=lambda: replies.append(judge.deliver("slow")))
+            for _ in range(200)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        start = time.monotonic()
+        for _ in range(20):
+            assert judge.deliver("accept").startswith("250")
+        fast = time.monotonic() - start
+        for thread in threads:
+            thread.join(60)
+        assert len(replies) == 200
+        assert all(r.startswith("250") for r in replies)
+        print(f"20 messages in {fast:.2f} s beside 200 slow ones")
+
+
+def test_pop3(build):
+    with Judge(build) as judge:
+        for _ in range(3):
+            judge.deliver("accept")
+        for user, password in (("banned", "secret"), ("vouched", "wrong")):
+            try:
+                judge.login(user, password)
+                raise AssertionError(f"{user} came in")
+            except poplib.error_proto as error:
+                assert b"[AUTH]" in error.args[0], error
+        box = judge.login("vouched", "open")
+        assert box.stat() == (0, 0)
+        box.quit()
+        box = judge.login()
+        assert b"Subject: x" in box.retr(1)[1]
+        assert box.retr(2)[1] == [b"Subject: from the host", b"", b".",
+                                  b"host"]
+        try:
+            box.dele(1)
+            raise AssertionError("the host's refusal was not heard")
+        except poplib.error_proto:
+            pass
+        box.dele(3)
+        box.quit()
+        assert judge.count() == 2
+
+
+main(__name__, test_messages, test_a_peer_that_hangs_up,
+     test_slow_hosts_hold_up_their_own_alone, test_pop3)
