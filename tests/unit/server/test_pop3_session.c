@@ -1,0 +1,448 @@
+/* test_pop3_session.c - a POP3 session on virtual time: the lock, sizes that
+ * are true, deletion at QUIT alone, deadlines, and peers that go at the wrong
+ * moment. Thread: the test's. */
+#include "crypto/crypto.h"
+#include "rig.h"
+
+#define PEER "198.51.100.7:4000"
+#define BODY "Subject: x\r\n\r\n.dot\r\nlast\r\n"
+
+struct session {
+    struct rig rig;
+    struct fake_peer peer;
+    struct fake_peer other;
+};
+
+static const char *const options[] = {"pop3.idle_timeout=10m",
+                                      "pop3.write_timeout=50s",
+                                      "pop3.allows_clear_login=true", NULL};
+
+static int begin(void **state)
+{
+    struct session *s = mm_alloc(sizeof *s);
+
+    assert_non_null(s);
+    rig_open(&s->rig, options, NULL);
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct session *s = *state;
+
+    fake_hang_up(&s->peer);
+    fake_hang_up(&s->other);
+    rig_close(&s->rig);
+    fake_forget_peer(&s->peer);
+    fake_forget_peer(&s->other);
+    mm_free(s);
+    return 0;
+}
+
+static void expect(struct fake_peer *peer, const char *text, const char *reply)
+{
+    const char *heard = fake_talk(peer, text);
+
+    if (strncmp(heard, reply, strlen(reply)) != 0) {
+        fail_msg("%s -> %s", text, heard);
+    }
+}
+
+static void login(struct fake_peer *peer)
+{
+    fake_connect(peer, PORT_POP3, PEER);
+    expect(peer, "", "+OK");
+    expect(peer, "USER alice\r\n", "+OK");
+    expect(peer, "PASS secret-alice\r\n", "+OK");
+}
+
+static void test_session(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    rig_deliver(&s->rig, s->rig.alice, "second\r\n");
+    login(&s->peer);
+    expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
+    expect(&s->peer, "LIST\r\n", "+OK");
+    expect(&s->peer, "LIST 1\r\n", "+OK 1 60\r\n");
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    expect(&s->peer, "DELE 1\r\n", "-ERR");
+    expect(&s->peer, "RETR 1\r\n", "-ERR");
+    expect(&s->peer, "STAT\r\n", "+OK 1 42\r\n");
+    expect(&s->peer, "RSET\r\n", "+OK");
+    expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
+    expect(&s->peer, "DELE 2\r\n", "+OK");
+    expect(&s->peer, "QUIT\r\n", "+OK");
+    assert_true(s->peer.is_closed);
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+}
+
+/* Attack 10: RETR gives the octets that LIST told, dots stuffed once. */
+static void test_sizes_are_true(void **state)
+{
+    static const size_t sizes[] = {2, 100, 65500, 65534, 65536, 131068, 300001};
+    struct session *s = *state;
+    static char body[300002];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(body, 'x', sizes[i]);
+        for (size_t at = 76; at + 4 < sizes[i]; at += 78) {
+            memcpy(body + at, "\r\n.", 3);
+        }
+        memcpy(body + sizes[i] - 2, "\r\n", 3);
+        rig_deliver(&s->rig, s->rig.alice, body);
+    }
+    login(&s->peer);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char command[32];
+        size_t told = sizes[i] + strlen("Return-Path: <carol@example.net>\r\n");
+        size_t stuffed = 0;
+        const char *heard;
+        const char *start;
+
+        snprintf(command, sizeof command, "LIST %zu\r\n", i + 1);
+        heard = fake_talk(&s->peer, command);
+        assert_int_equal(strtoul(heard + strlen("+OK 1 "), NULL, 10), told);
+        snprintf(command, sizeof command, "RETR %zu\r\n", i + 1);
+        heard = fake_talk(&s->peer, command);
+        assert_memory_equal(heard, "+OK", 3);
+        start = strstr(heard, "\r\n") + 2;
+        for (const char *at = start; (at = strstr(at, "\r\n..")) != NULL;
+             at += 4) {
+            stuffed++;
+        }
+        assert_int_equal(strlen(start), told + stuffed + strlen(".\r\n"));
+        assert_string_equal(start + told + stuffed, ".\r\n");
+    }
+}
+
+static void test_top_and_uidl(void **state)
+{
+    struct session *s = *state;
+    const char *heard;
+    char first[100];
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    heard = fake_talk(&s->peer, "TOP 1 1\r\n");
+    assert_non_null(strstr(heard, "\r\n..dot\r\n.\r\n"));
+    assert_null(strstr(heard, "last"));
+    expect(&s->peer, "UIDL 1\r\n", "+OK 1 ");
+    snprintf(first, sizeof first, "%s", fake_talk(&s->peer, "UIDL 1\r\n"));
+    heard = fake_talk(&s->peer, "UIDL\r\n");
+    assert_non_null(strstr(heard, first + strlen("+OK ")));
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    heard = fake_talk(&s->peer, "UIDL\r\n");
+    assert_null(strstr(heard, first + strlen("+OK ")));
+}
+
+/* RFC 1939 4: one session a mailbox, and the lock goes with the session. */
+static void test_lock(void **state)
+{
+    struct session *s = *state;
+
+    login(&s->peer);
+    fake_connect(&s->other, PORT_POP3, PEER);
+    expect(&s->other, "USER alice\r\n", "+OK");
+    expect(&s->other, "PASS secret-alice\r\n", "-ERR [IN-USE]");
+    /* Another mailbox is another lock. */
+    expect(&s->other, "USER bob\r\n", "+OK");
+    expect(&s->other, "PASS secret-bob\r\n", "+OK");
+    fake_hang_up(&s->other);
+    fake_run(5);
+    fake_forget_peer(&s->other);
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    login(&s->other);
+}
+
+/* Mail that comes meanwhile is not in the listing, and is not lost. */
+static void test_snapshot(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    expect(&s->peer, "STAT\r\n", "+OK 1 ");
+    expect(&s->peer, "RETR 2\r\n", "-ERR");
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    expect(&s->peer, "QUIT\r\n", "+OK");
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+}
+
+static void test_drop_deletes_nothing(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+}
+
+/* RFC 1939 3: an idle session ends without a word and without deleting; octets
+ * that trickle are no command. */
+static void test_idle(void **state)
+{
+    struct session *s = *state;
+    uint64_t start;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    start = fake_now_ms();
+    while (!s->peer.is_closed && fake_now_ms() - start < 3600000) {
+        fake_say(&s->peer, "N");
+        fake_run(1000);
+    }
+    assert_in_range(fake_now_ms() - start, 598000, 602000);
+    assert_string_equal(fake_heard(&s->peer), "");
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+}
+
+static void test_commands_keep_it_alive(void **state)
+{
+    struct session *s = *state;
+
+    login(&s->peer);
+    for (unsigned i = 0; i < 10; i++) {
+        fake_run(590000);
+        expect(&s->peer, "NOOP\r\n", "+OK");
+    }
+}
+
+/* A reader that takes nothing of a long message is cut by the write's time,
+ * and its mailbox is free again. */
+static void test_reader_stalls(void **state)
+{
+    struct session *s = *state;
+    static char body[400000];
+
+    memset(body, 'x', sizeof body - 3);
+    for (size_t at = 76; at < sizeof body - 3; at += 78) {
+        memcpy(body + at, "\r\n", 2);
+    }
+    memcpy(body + sizeof body - 3, "\r\n", 3);
+    rig_deliver(&s->rig, s->rig.alice, body);
+    login(&s->peer);
+    s->peer.reads_nothing = true;
+    fake_say(&s->peer, "RETR 1\r\n");
+    fake_run(49000);
+    assert_false(s->peer.is_closed);
+    fake_run(2000);
+    assert_true(s->peer.is_closed);
+    assert_int_equal(s->peer.reason, MAILMOD_ERROR_TIMEOUT);
+    login(&s->other);
+}
+
+static void test_peer_goes_while_in_work(void **state)
+{
+    static const char *const texts[] = {"PASS secret-alice\r\n", "RETR 1\r\n",
+                                        "TOP 1 0\r\n"};
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (i == 0) {
+            fake_connect(&s->peer, PORT_POP3, PEER);
+            expect(&s->peer, "USER alice\r\n", "+OK");
+        } else {
+            login(&s->peer);
+        }
+        fake_hold_jobs(true);
+        fake_say(&s->peer, texts[i]);
+        fake_run(5);
+        fake_hang_up(&s->peer);
+        fake_run(5);
+        assert_true(s->peer.is_closed);
+        assert_int_equal(mm_server_busy(s->rig.server), 1);
+        fake_hold_jobs(false);
+        fake_run(5);
+        assert_int_equal(mm_server_busy(s->rig.server), 0);
+        fake_forget_peer(&s->peer);
+        login(&s->other); /* the lock went, too */
+        fake_hang_up(&s->other);
+        fake_run(5);
+        fake_forget_peer(&s->other);
+    }
+}
+
+/* Gone after QUIT was read and before the deletion is on disk: it is done. */
+static void test_peer_goes_during_update(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    fake_hold_store(s->rig.store);
+    fake_say(&s->peer, "QUIT\r\n");
+    fake_run(5);
+    assert_string_equal(fake_heard(&s->peer), "");
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    assert_int_equal(mm_server_busy(s->rig.server), 1);
+    fake_release_store();
+    fake_run(5);
+    assert_int_equal(mm_server_busy(s->rig.server), 0);
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
+}
+
+/* A user, removed while the session is open: errors, never another's mail. */
+static void test_user_goes(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    rig_deliver(&s->rig, s->rig.bob, BODY);
+    login(&s->peer);
+    rig_remove_user(s->rig.store, "alice");
+    expect(&s->peer, "RETR 1\r\n", "-ERR");
+    expect(&s->peer, "DELE 1\r\n", "+OK");
+    expect(&s->peer, "QUIT\r\n", "+OK");
+    assert_int_equal(rig_entries(&s->rig, s->rig.bob), 1);
+}
+
+static void test_workers_are_full(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    fake_set_workers_full(true);
+    expect(&s->peer, "RETR 1\r\n", "-ERR [SYS/TEMP]");
+    fake_set_workers_full(false);
+    expect(&s->peer, "RETR 1\r\n", "+OK");
+    fake_connect(&s->other, PORT_POP3, PEER);
+    expect(&s->other, "USER bob\r\n", "+OK");
+    fake_set_workers_full(true);
+    expect(&s->other, "PASS secret-bob\r\n", "-ERR [SYS/TEMP]");
+    fake_set_workers_full(false);
+}
+
+static void test_logins(void **state)
+{
+    struct session *s = *state;
+    char stamp[200];
+    char line[300];
+    uint8_t digest[MM_MD5_SIZE];
+    char hex[2 * MM_MD5_SIZE + 1];
+    const char *heard;
+
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    heard = fake_talk(&s->peer, "");
+    assert_non_null(strchr(heard, '<'));
+    snprintf(stamp, sizeof stamp, "%s", strchr(heard, '<'));
+    stamp[strcspn(stamp, "\r")] = '\0';
+    snprintf(line, sizeof line, "%ssecret-alice", stamp);
+    assert_int_equal(mm_md5(mm_span_cstr(line), digest), MAILMOD_OK);
+    mm_hex(digest, sizeof digest, hex);
+    expect(&s->peer, "APOP alice 00000000000000000000000000000000\r\n",
+           "-ERR [AUTH]");
+    snprintf(line, sizeof line, "APOP alice %s\r\n", hex);
+    expect(&s->peer, line, "+OK");
+    expect(&s->peer, "QUIT\r\n", "+OK");
+    fake_forget_peer(&s->peer);
+    fake_connect(&s->peer, PORT_POP3S, PEER);
+    expect(&s->peer, "", "+OK");
+    assert_true(s->peer.is_tls);
+    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n", "+OK");
+    expect(&s->peer, "STAT\r\n", "+OK 0 0");
+}
+
+static void test_login_failures(void **state)
+{
+    struct session *s = *state;
+
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    (void)fake_talk(&s->peer, "");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(s->peer.is_closed);
+        expect(&s->peer, i == 1 ? "USER nobody\r\n" : "USER alice\r\n", "+OK");
+        expect(&s->peer, "PASS wrong\r\n", "-ERR [AUTH]");
+    }
+    assert_true(s->peer.is_closed);
+    assert_null(strstr(fake_log_text(), "wrong "));
+}
+
+static void test_stls(void **state)
+{
+    struct session *s = *state;
+
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    expect(&s->peer, "", "+OK");
+    expect(&s->peer, "USER alice\r\n", "+OK");
+    expect(&s->peer, "STLS\r\n", "+OK");
+    assert_true(s->peer.is_tls);
+    expect(&s->peer, "PASS secret-alice\r\n", "-ERR"); /* USER is forgotten */
+    fake_connect(&s->other, PORT_POP3, PEER);
+    fake_say(&s->other, "STLS\r\nUSER alice\r\nPASS secret-alice\r\n");
+    fake_run(10);
+    assert_true(s->other.is_closed);
+    assert_false(s->other.is_tls);
+}
+
+static void test_no_memory(void **state)
+{
+    struct session *s = *state;
+    unsigned served = 0;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    for (unsigned long n = 1; n < 120; n++) {
+        struct fake_peer peer = {0};
+
+        fake_connect(&peer, PORT_POP3, PEER);
+        fake_run(1);
+        fake_say(&peer, "USER alice\r\nPASS secret-alice\r\nLIST\r\nUIDL\r\n"
+                        "RETR 1\r\n");
+        if (mm_buf_reserve(&peer.heard, 8192) != NULL &&
+            mm_buf_reserve(&peer.conn->out, 8192) != NULL) {
+            mm_mem_set_fault(n, 0);
+            fake_run(1);
+            mm_mem_set_fault(0, 0);
+        }
+        fake_run(1);
+        if (strstr(fake_heard(&peer), "\r\n..dot\r\nlast\r\n.\r\n") != NULL) {
+            served++;
+        }
+        fake_hang_up(&peer);
+        fake_run(10);
+        assert_true(peer.is_closed);
+        fake_forget_peer(&peer);
+        assert_int_equal(mm_server_busy(s->rig.server), 0);
+    }
+    assert_true(served > 30);
+    login(&s->peer); /* no lock was left */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(test_session),
+        TEST(test_sizes_are_true),
+        TEST(test_top_and_uidl),
+        TEST(test_lock),
+        TEST(test_snapshot),
+        TEST(test_drop_deletes_nothing),
+        TEST(test_idle),
+        TEST(test_commands_keep_it_alive),
+        TEST(test_reader_stalls),
+        TEST(test_peer_goes_while_in_work),
+        TEST(test_peer_goes_during_update),
+        TEST(test_user_goes),
+        TEST(test_workers_are_full),
+        TEST(test_logins),
+        TEST(test_login_failures),
+        TEST(test_stls),
+        TEST(test_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
