@@ -144,106 +144,6 @@ typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
 MAILMOD_API enum mailmod_error
 mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
 
-/* ---- sending ------------------------------------------------------------- */
-
-/* One message on its way out: its text while it is written, its outcome
- * afterwards. A handle belongs to one thread at a time until it is sent. */
-typedef struct mailmod_message mailmod_message;
-
-enum mailmod_send_mode {
-    MAILMOD_SEND_QUEUE, /* on disk, then retried for 24 hours */
-    MAILMOD_SEND_NOW,   /* straight to the MX hosts, one try, never on disk */
-    MAILMOD_SEND_RELAY  /* to relay_host, one try, never on disk */
-};
-
-enum mailmod_progress {
-    MAILMOD_FINDING_HOST = 1, /* names are looked up */
-    MAILMOD_CONNECTING,
-    MAILMOD_IN_DIALOG, /* greeting to RCPT */
-    MAILMOD_SENDING,   /* octets of the text go out: `sent` grows */
-    MAILMOD_DONE       /* once and last: every recipient has its outcome */
-};
-/* From a thread of the instance, in order, one at a time for each message.
- * `sent` never falls. In MAILMOD_DONE the results can be read. */
-typedef void (*mailmod_on_progress)(void *context, mailmod_message *message,
-                                    enum mailmod_progress progress,
-                                    uint64_t sent);
-
-struct mailmod_envelope {
-    size_t size; /* sizeof (struct mailmod_envelope) */
-    enum mailmod_send_mode mode;
-    const char *reverse_path; /* NULL, "" or "<>": the null path */
-    /* Addresses with or without angle brackets, split by commas, semicolons or
-     * blanks; at least one, at most smtp.recipients_max. */
-    const char *recipients;
-    const char *relay_host;          /* MAILMOD_SEND_RELAY */
-    int relay_port;                  /* 1 to 65535 */
-    mailmod_on_progress on_progress; /* NULL: mailmod_message_send waits */
-    void *context;
-};
-
-/* A new message for a running instance. ARGUMENT (the words say which field),
- * STATE, MEMORY; STORAGE... when the queue cannot take it. */
-MAILMOD_API enum mailmod_error
-mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
-                    mailmod_message **message_out);
-/* Adds to the text: header, empty line, body. Any pieces; a bare LF or CR goes
- * out as CRLF, dots are stuffed where the protocol asks. TOO_LARGE past
- * smtp.message_size_max; STATE after send. */
-MAILMOD_API enum mailmod_error mailmod_message_write(mailmod_message *message,
-                                                     const void *octets,
-                                                     size_t size);
-/* The text is whole. QUEUE: on disk when this returns OK. NOW and RELAY: with
- * on_progress it returns at once; without it waits for the outcome and returns
- * OK when every recipient was delivered, else the first recipient's error. */
-MAILMOD_API enum mailmod_error mailmod_message_send(mailmod_message *message);
-/* Waits until the message is DONE (QUEUE: delivered or given up). TIMEOUT. Not
- * from a callback. */
-MAILMOD_API enum mailmod_error mailmod_message_wait(mailmod_message *message,
-                                                    uint64_t timeout_ms);
-/* The queue identifier, as in Received and logs; lives as long as `message`. */
-MAILMOD_API const char *
-mailmod_message_identifier(const mailmod_message *message);
-
-enum mailmod_outcome {
-    MAILMOD_PENDING,
-    MAILMOD_DELIVERED, /* the next host took it */
-    MAILMOD_DEFERRED,  /* QUEUE: will be tried again; else: temporary, not sent
-                        */
-    MAILMOD_FAILED     /* for good */
-};
-struct mailmod_result { /* of one recipient */
-    size_t size;        /* sizeof (struct mailmod_result) */
-    const char *recipient;
-    enum mailmod_outcome outcome;
-    int code;             /* SMTP reply code; 0 without one */
-    const char *enhanced; /* "5.1.1", never NULL */
-    const char *text;     /* the reply's, or our own words; never NULL */
-    const char *host;     /* who said it, or "" */
-};
-/* Recipient `index` from 0, in the order given; NOT_FOUND past the last. The
- * texts live until the message is freed or its next progress. */
-MAILMOD_API enum mailmod_error
-mailmod_message_result(mailmod_message *message, size_t index,
-                       struct mailmod_result *result_out);
-/* Gives the handle back and nulls it. A QUEUE message that was sent stays
- * queued; one that was not is forgotten; a NOW or RELAY message in work is
- * finished without the host. Allowed in MAILMOD_DONE's callback. */
-MAILMOD_API void mailmod_message_free(mailmod_message **message);
-
-/* In one call, from memory: new, write, send. `message_out` may be NULL. */
-MAILMOD_API enum mailmod_error
-mailmod_submit(mailmod *instance, const struct mailmod_envelope *envelope,
-               const void *text, size_t size, mailmod_message **message_out);
-/* The same from a reader: fills the buffer, returns octets, 0 at the end,
- * (size_t)-1 to give up (CANCELLED). mailmod_read_file reads a FILE * of the
- * host's C library that is given as the context. */
-typedef size_t (*mailmod_reader)(void *context, void *buffer, size_t size);
-MAILMOD_API enum mailmod_error mailmod_submit_reader(
-    mailmod *instance, const struct mailmod_envelope *envelope,
-    mailmod_reader reader, void *context, mailmod_message **message_out);
-MAILMOD_API size_t mailmod_read_file(void *file, void *buffer, size_t size);
-
 /* ---- requests: the host has its say -------------------------------------- */
 
 /* Moments at which the instance asks the host. Bits of a mask. */
@@ -394,7 +294,5 @@ MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
 #ifdef __cplusplus
 }
 #endif
-
-#include "mailmod/srv.h"
 
 #endif

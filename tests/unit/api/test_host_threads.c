@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -73,10 +74,11 @@ static void grows_to_its_maximum(void **state)
 {
     enum { MAX = 8 };
     struct mm_host_threads *threads = NULL;
-    struct slow_job jobs[2 * MAX + 1] = {{{{0}}}};
+    struct slow_job jobs[2 * MAX + 1];
     struct gate gate;
 
     (void)state;
+    memset(jobs, 0, sizeof jobs);
     open_gate(&gate);
     assert_int_equal(mm_host_threads_new(&threads, MAX), MAILMOD_OK);
     for (int i = 0; i < 2 * MAX + 1; i++) {
