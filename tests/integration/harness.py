@@ -85,6 +85,11 @@ def is_windows(build):
     return program(build, "mailmodd")[0] == WINE
 
 
+def need_posix(build, what):
+    if is_windows(build):
+        raise Skip(f"{what}: not on Windows")
+
+
 class Daemon:
     """mailmodd on loopback ports that the system chose."""
 
@@ -193,13 +198,22 @@ class Daemon:
         self.process.wait()
         self.reader.join(10)
 
+    def ask_stop(self):
+        """The operator's signal; under wine the interrupt, which is Ctrl-C."""
+        self.process.send_signal(
+            signal.SIGINT if is_windows(self.build) else signal.SIGTERM)
+
+    def ask_reload(self):
+        if is_windows(self.build):
+            raise Skip("wine sends no Ctrl-Break")
+        self.process.send_signal(signal.SIGHUP)
+
     def stop(self, seconds=60):
         """The signal for a clean stop, and the exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
-            self.process.send_signal(
-                signal.SIGINT if is_windows(self.build) else signal.SIGTERM)
+            self.ask_stop()
         code = self.process.wait(seconds)
         self.reader.join(10)
         self.process = None

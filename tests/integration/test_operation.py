@@ -7,14 +7,13 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
 
-from harness import Daemon, Skip, Wire, insecure_tls, main, wait_for
+from harness import Daemon, Skip, Wire, insecure_tls, main, need_posix, wait_for
 from sink import Sink
 
 QUEUED = {"smtp.relay_from": "127.0.0.0/8", "queue.holds": True}
@@ -151,7 +150,7 @@ def test_reload(build):
         for name in ("self-signed.crt", "self-signed.key"):
             os.remove(os.path.join(daemon.settings["general.data_folder"],
                                    name))
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.ask_reload()
         daemon.wait_log("mailmod: reloaded")
         assert certificate_of(daemon) != first
         with Wire(daemon.port("smtp")) as wire:
@@ -166,7 +165,7 @@ def test_reload(build):
         daemon.settings["smtp.recipients_max"] = 0
         daemon.write_config()
         seen = len(daemon.lines)
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.ask_reload()
         daemon.wait_log("recipients_max", after=seen)
         with Wire(daemon.port("smtp")) as wire:
             assert wire.reply().startswith("220")
@@ -183,7 +182,7 @@ def test_stop_drains(build):
         busy.ask("MAIL FROM:<a@c.test>")
         busy.ask("RCPT TO:<demo@mail.test>")
         assert busy.ask("DATA").startswith("354")
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.ask_stop()
         assert idle.reply().startswith("421 4.3.2")
         busy.send(b"Subject: late\r\n\r\nx\r\n.\r\n")
         assert busy.reply().startswith("250")
@@ -196,13 +195,14 @@ def test_stop_drains(build):
 def test_stop_cuts_at_the_deadline(build):
     with Daemon(build, settings={"general.drain": "1s"}) as daemon:
         box = daemon.pop3()
-        daemon.process.send_signal(signal.SIGTERM)
+        daemon.ask_stop()
         assert daemon.process.wait(40) in (0, 1)
         box.sock.close()
 
 
 def test_notify(build):
     """The messages of sd_notify on a socket of ours."""
+    need_posix(build, "sd_notify")
     folder = tempfile.mkdtemp(prefix="mailmod-notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(os.path.join(folder, "notify"))
@@ -213,7 +213,7 @@ def test_notify(build):
                 said = b""
                 while b"READY=1" not in said:
                     said += s.recv(4096)
-                daemon.process.send_signal(signal.SIGTERM)
+                daemon.ask_stop()
                 while b"STOPPING=1" not in said:
                     said += s.recv(4096)
         finally:
@@ -222,6 +222,7 @@ def test_notify(build):
 
 
 def test_root_is_dropped(build):
+    need_posix(build, "general.run_as_user")
     if os.geteuid() != 0:
         raise Skip("not root")
     folder = tempfile.mkdtemp(prefix="mailmod-root-")
@@ -348,6 +349,7 @@ def test_log_tells_the_way_and_no_password(build):
 
 def test_reload_under_load(build):
     """Sessions go on while settings and certificates are swapped."""
+    need_posix(build, "SIGHUP")
     with Daemon(build, settings={"general.log_level": "warning",
                                  "smtp.messages_per_connection_max": 100000}
                 ) as daemon:
@@ -366,7 +368,7 @@ def test_reload_under_load(build):
         for thread in threads:
             thread.start()
         for _ in range(30):
-            daemon.process.send_signal(signal.SIGHUP)
+            daemon.ask_reload()
             time.sleep(0.05)
         done.set()
         for thread in threads:

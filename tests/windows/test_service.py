@@ -38,8 +38,13 @@ def test_service(build):
             started = wine("net", "start", "mailmodd")
             assert started.returncode == 0, started
             wait_for(lambda: "started version" in read(log), 30, "the start")
+            daemon.settings["general.host_name"] = "other.test"
+            daemon.write_config()
+            assert wine(os.path.join(build, "bin", "paramchange.exe")) \
+                .returncode == 0
+            wait_for(lambda: "mailmodd: reloaded" in read(log), 30, "reload")
             with Wire(port) as wire:
-                assert wire.reply().startswith("220 ")
+                assert wire.reply().startswith("220 other.test ")
                 stopped = wine("net", "stop", "mailmodd", timeout=90)
             assert stopped.returncode == 0, stopped
             wait_for(lambda: "mailmodd: stopped" in read(log), 60, "the end")
