@@ -32,6 +32,10 @@ struct mm_mailbox {
     uint32_t tag;
     struct mm_mailbox_entry *entries;
     size_t count;
+    /* The message that is being read piece by piece. */
+    size_t read_index;
+    unsigned read_next; /* the piece that continues it */
+    uint64_t read_octets;
 };
 
 enum mailmod_error mm_mailbox_locks_new(struct mm_mailbox_locks **locks_out)
@@ -240,19 +244,44 @@ static enum mailmod_error read_first(struct mm_mailbox *mailbox,
     return error;
 }
 
+/* Counts what is served: a message that lost its end is damaged, and not a
+ * shorter one. Pieces out of turn (TOP's are in turn) are not counted. */
+static enum mailmod_error count_piece(struct mm_mailbox *mailbox, size_t index,
+                                      unsigned number, size_t size,
+                                      enum mailmod_error error)
+{
+    if (number == 0) {
+        mailbox->read_index = index;
+        mailbox->read_next = 0;
+        mailbox->read_octets = 0;
+    }
+    if (index != mailbox->read_index || number != mailbox->read_next) {
+        return error;
+    }
+    if (error == MAILMOD_OK) {
+        mailbox->read_next++;
+        mailbox->read_octets += size;
+    } else if (error == MAILMOD_ERROR_NOT_FOUND &&
+               mailbox->read_octets < mailbox->entries[index].size) {
+        error = MAILMOD_ERROR_STORAGE_DAMAGED;
+    }
+    return error;
+}
+
 enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
                                    unsigned number, struct mm_buf *out)
 {
     uint64_t message_id;
+    enum mailmod_error error;
 
     if (index >= mailbox->count) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     message_id = mailbox->entries[index].message_id;
-    if (number == 0) {
-        return read_first(mailbox, message_id, out);
-    }
-    return mm_store_read_chunk(mailbox->store, message_id, number, out);
+    error = number == 0
+                ? read_first(mailbox, message_id, out)
+                : mm_store_read_chunk(mailbox->store, message_id, number, out);
+    return count_piece(mailbox, index, number, mm_buf_size(out), error);
 }
 
 static enum mailmod_error run_removal(struct mm_store_job *job,

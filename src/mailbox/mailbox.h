@@ -37,7 +37,8 @@ mm_mailbox_entry(const struct mm_mailbox *mailbox, size_t index);
 void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
                           char text_out[MM_UNIQUE_ID_MAX]);
 /* Piece `number` of the message as served (Return-Path first) into `out`;
- * NOT_FOUND after the last. Blocks: on a worker. */
+ * NOT_FOUND after the last, STORAGE_DAMAGED instead when pieces read in turn
+ * have fewer octets than the listing says. Blocks: on a worker. */
 MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
                                             size_t index, unsigned number,
                                             struct mm_buf *out);

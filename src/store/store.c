@@ -117,8 +117,8 @@ static void explain(const struct mm_store *store,
             reason_out,
             "%s: the store is damaged. Stop mailmod and keep a copy of the "
             "whole folder first. \"mailmodctl store verify\" lists the damage; "
-            "restore a backup, or run: sqlite3 mailmod.db .recover | sqlite3 "
-            "repaired.db (see docs/store-format.md)",
+            "restore a backup, or save what can be read with \"sqlite3 "
+            "mailmod.db .dump\" as docs/store-format.md tells",
             path);
     } else if (error == MAILMOD_ERROR_BUSY) {
         (void)mm_buf_appendf(

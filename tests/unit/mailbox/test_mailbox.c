@@ -30,6 +30,7 @@ struct work {
     uint64_t mailbox_id;
     const char *body;
     size_t size;
+    size_t lie; /* octets that the listing tells too many */
 };
 
 static enum mailmod_error run_user(struct mm_store_job *job,
@@ -65,7 +66,7 @@ static enum mailmod_error run_message(struct mm_store_job *job,
     }
     return error == MAILMOD_OK
                ? mm_store_put_entry(t, work->mailbox_id, id,
-                                    work->size +
+                                    work->size + work->lie +
                                         mm_mailbox_return_path_size(
                                             work->message.reverse_path))
                : error;
@@ -335,6 +336,32 @@ static void test_removal_and_snapshot(void **state)
     mm_mailbox_close(&mailbox);
 }
 
+/* Its chunks end before its size does: not served as a shorter message. */
+static void test_lost_end(void **state)
+{
+    struct world *world = *state;
+    struct work work = {.job.run = run_message,
+                        .mailbox_id = world->alice,
+                        .body = "body\r\n",
+                        .size = 6};
+    struct mm_buf out;
+    for (size_t i = 0; i < 2; i++) {
+        work.message.id = mm_store_new_message_id(world->store);
+        work.lie = i; /* one octet short is enough */
+        assert_int_equal(mm_store_run(world->store, &work.job), MAILMOD_OK);
+    }
+    struct mm_mailbox *mailbox = open_box(world, world->alice);
+    mm_buf_init(&out, MM_LIMIT_CHUNK + 512);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(mm_mailbox_read(mailbox, i, 0, &out), MAILMOD_OK);
+        assert_int_equal(mm_mailbox_read(mailbox, i, 1, &out),
+                         i == 0 ? MAILMOD_ERROR_NOT_FOUND
+                                : MAILMOD_ERROR_STORAGE_DAMAGED);
+    }
+    mm_buf_fini(&out);
+    mm_mailbox_close(&mailbox);
+}
+
 /* A message that a tool took away in the middle of a session. */
 static void test_message_gone(void **state)
 {
@@ -453,6 +480,7 @@ int main(void)
                                        EACH(test_unique_ids),
                                        EACH(test_removal_and_snapshot),
                                        EACH(test_message_gone),
+                                       EACH(test_lost_end),
                                        EACH(test_allocations),
                                        EACH(test_many_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,7 +192,7 @@ static void test_foreign_database(void **state)
                      MAILMOD_ERROR_STORAGE_DAMAGED);
     assert_non_null(strstr(reason, "mailmod.db"));
     assert_non_null(strstr(reason, "mailmodctl store verify"));
-    assert_non_null(strstr(reason, ".recover"));
+    assert_non_null(strstr(reason, ".dump"));
     assert_non_null(strstr(reason, "backup"));
 }
 
