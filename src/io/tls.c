@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "platform/fs.h"
+#include "platform/trust.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -188,6 +189,17 @@ mm_tls_server_new(struct mm_tls **tls_out,
     return MAILMOD_OK;
 }
 
+/* One that cannot be read is not trusted; the others are. */
+static void add_authority(void *context, struct mm_span der)
+{
+    const unsigned char *at = (const unsigned char *)der.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+    if (certificate != NULL) {
+        (void)X509_STORE_add_cert(context, certificate);
+        X509_free(certificate);
+    }
+}
+
 static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
                                      struct mm_buf *reason_out)
 {
@@ -195,8 +207,10 @@ static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
         if (SSL_CTX_set_default_verify_paths(tls->context) != 1) {
             return refuse(reason_out, "trust store of", "the system");
         }
+        enum mailmod_error error =
+            mm_trust_each(add_authority, SSL_CTX_get_cert_store(tls->context));
         ERR_clear_error(); /* an absent store is no error until it is used */
-        return MAILMOD_OK;
+        return error;
     }
     char *path;
     enum mailmod_error error = mm_fs_long_path(file, &path);
