@@ -1,11 +1,18 @@
 # mailmod_flags: warnings, hardening and sanitizers for all of our own code.
 add_library(mailmod_flags INTERFACE)
-target_compile_options(mailmod_flags INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-    -Wwrite-strings -Wvla -Wpointer-arith -Wundef -Wformat=2
-    -Wimplicit-fallthrough -fno-common)
-if(MAILMOD_WERROR)
-    target_compile_options(mailmod_flags INTERFACE -Werror)
+if(MSVC)
+    # The sources are UTF-8; C11's atomics are an experiment there.
+    target_compile_options(mailmod_flags INTERFACE
+        /W3 /utf-8 /experimental:c11atomics)
+    target_compile_definitions(mailmod_flags INTERFACE _CRT_SECURE_NO_WARNINGS)
+else()
+    target_compile_options(mailmod_flags INTERFACE
+        -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
+        -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith -Wundef
+        -Wformat=2 -Wimplicit-fallthrough -fno-common)
+    if(MAILMOD_WERROR)
+        target_compile_options(mailmod_flags INTERFACE -Werror)
+    endif()
 endif()
 if(MAILMOD_SANITIZE)
     # On every target, tests included: a half-sanitized program lies.

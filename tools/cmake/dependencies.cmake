@@ -17,6 +17,8 @@ endfunction()
 
 if(MAILMOD_WINDOWS_PREFIX)
     include(windows_dependencies)
+elseif(MAILMOD_VCPKG)
+    include(vcpkg_dependencies)
 else()
     mm_dependency(mailmod_uv libuv libuv1-dev)
     mm_dependency(mailmod_ssl "openssl>=3.0" libssl-dev)

@@ -34,4 +34,4 @@ if(MAILMOD_TESTS)
 endif()
 # What src/platform/windows itself takes of the system.
 add_library(mailmod_threads INTERFACE)
-target_link_libraries(mailmod_threads INTERFACE ws2_32 bcrypt advapi32)
+target_link_libraries(mailmod_threads INTERFACE ws2_32 bcrypt advapi32 crypt32)
