@@ -280,7 +280,7 @@ static void list(struct arrival *a, struct rows *rows)
 static void test_envelope(void **state)
 {
     struct arrival *a = *state;
-    struct mm_address far = rig_address("<Dave@example.net>");
+    struct mm_address elsewhere = rig_address("<Dave@example.net>");
     struct mm_rcpt_parameters parameters = {.notify = MM_DSN_NOTIFY_FAILURE};
     static struct rows rows;
 
@@ -291,9 +291,9 @@ static void test_envelope(void **state)
     assert_int_equal(mm_incoming_add_local(a->incoming, a->alice), MAILMOD_OK);
     assert_int_equal(mm_incoming_add_local(a->incoming, a->bob), MAILMOD_OK);
     assert_false(mm_incoming_is_outgoing(a->incoming));
-    assert_int_equal(
-        mm_incoming_add_remote(a->incoming, &far, "example.net", &parameters),
-        MAILMOD_OK);
+    assert_int_equal(mm_incoming_add_remote(a->incoming, &elsewhere,
+                                            "example.net", &parameters),
+                     MAILMOD_OK);
     assert_true(mm_incoming_is_outgoing(a->incoming));
     assert_int_equal(mm_incoming_recipient_count(a->incoming), 4);
     write_all(a, mm_span_cstr("x\r\n"), 10);
@@ -412,14 +412,14 @@ static void test_abandon(void **state)
 static void test_abandon_while_finishing(void **state)
 {
     struct arrival *a = *state;
-    struct mm_address far = rig_address("<dave@example.net>");
+    struct mm_address elsewhere = rig_address("<dave@example.net>");
     struct mm_rcpt_parameters parameters = {0};
     static struct rows rows;
 
     start(a, "<>");
-    assert_int_equal(
-        mm_incoming_add_remote(a->incoming, &far, "example.net", &parameters),
-        MAILMOD_OK);
+    assert_int_equal(mm_incoming_add_remote(a->incoming, &elsewhere,
+                                            "example.net", &parameters),
+                     MAILMOD_OK);
     write_all(a, mm_span(big, sizeof big), sizeof big);
     fake_run(0);
     fake_hold_store(a->store);
