@@ -100,8 +100,10 @@ void mm_resolver_free(struct mm_resolver **resolver)
 
 static struct mm_query *ask(const char *name, char type, void *context)
 {
+    bool may_fail = fake_pause_faults();
     struct mm_query *query = mm_alloc(sizeof *query);
     assert_non_null(query);
+    fake_resume_faults(may_fail);
     strcpy(query->name, name);
     query->type = type;
     query->context = context;
@@ -146,8 +148,10 @@ static void answer_addresses(const struct mm_query *query,
     if (error == MAILMOD_OK && count == 0) {
         error = MAILMOD_ERROR_DNS_NO_DATA;
     }
+    fake_resume_faults(true);
     query->on_addresses(query->context, error, addresses,
                         error == MAILMOD_OK ? count : 0);
+    fake_pause_faults();
 }
 
 void fake_answer(const struct mm_query *query)
@@ -169,7 +173,9 @@ void fake_answer(const struct mm_query *query)
         if (error == MAILMOD_OK && name->record_count == 0) {
             error = MAILMOD_ERROR_DNS_NO_DATA;
         }
+        fake_resume_faults(true);
         query->on_mx(query->context, error, name->records,
                      error == MAILMOD_OK ? name->record_count : 0);
+        fake_pause_faults();
     }
 }

@@ -82,8 +82,10 @@ static void offer_input(struct mm_conn *conn)
 {
     struct mm_span input = mm_buf_span(&conn->in);
     if (input.size > 0 && !conn->is_left) {
+        fake_resume_faults(true);
         size_t used = conn->handler->on_input(conn->context, conn, input.data,
                                               input.size);
+        fake_pause_faults();
         assert_true(used <= input.size);
         mm_buf_consume(&conn->in, used);
     }
@@ -98,9 +100,11 @@ void mm_conn_resume(struct mm_conn *conn)
 
 void mm_conn_close(struct mm_conn *conn)
 {
+    bool may_fail = fake_pause_faults();
     if (!conn->is_closing) {
         peer_read(conn);
     }
+    fake_resume_faults(may_fail);
     conn->is_left = true;
     end_conn(conn, MAILMOD_OK, LATENCY_MS);
 }
@@ -175,8 +179,10 @@ enum mailmod_error mm_dial(struct mm_loop *loop,
                            struct mm_conn **conn_out)
 {
     (void)loop;
+    bool may_fail = fake_pause_faults();
     struct mm_conn *conn = mm_alloc(sizeof *conn);
     assert_non_null(conn);
+    fake_resume_faults(may_fail);
     conn->handler = handler;
     conn->context = context;
     conn->peer = options->address;
@@ -368,7 +374,9 @@ void fake_run_conn_event(const struct event *event)
     case EVENT_OPEN:
         conn->is_open = true;
         greet(conn);
+        fake_resume_faults(true);
         conn->handler->on_open(conn->context, conn);
+        fake_pause_faults();
         break;
     case EVENT_INPUT:
         if (event->bytes != NULL) {
@@ -381,16 +389,22 @@ void fake_run_conn_event(const struct event *event)
     case EVENT_TLS:
         conn->is_tls = true;
         conn->state = PEER_COMMAND;
+        fake_resume_faults(true);
         conn->handler->on_tls(conn->context, conn);
+        fake_pause_faults();
         break;
     case EVENT_DRAINED:
         peer_read(conn);
         if (!conn->is_left) {
+            fake_resume_faults(true);
             conn->handler->on_drained(conn->context, conn);
+            fake_pause_faults();
         }
         break;
     case EVENT_CLOSED:
+        fake_resume_faults(true);
         conn->handler->on_closed(conn->context, conn, event->reason);
+        fake_pause_faults();
         fake_drop_events(conn);
         fake_free_conn(conn);
         break;

@@ -10,6 +10,7 @@ static void on_log(void *context, enum mm_log_level level,
                    const struct mm_log_field *fields, size_t count)
 {
     struct mm_buf line;
+    bool may_fail = fake_pause_faults();
     (void)context;
     (void)level;
     mm_buf_init(&line, 65536);
@@ -19,6 +20,7 @@ static void on_log(void *context, enum mm_log_level level,
     mm_buf_append_char(&world.log_text, '\n');
     mm_mutex_unlock(world.lock);
     mm_buf_fini(&line);
+    fake_resume_faults(may_fail);
 }
 
 void fake_open(struct mm_store *store)
@@ -101,9 +103,41 @@ void fake_set_workers_full(bool is_full)
     world.is_workers_full = is_full;
 }
 
+void fake_fail_allocation(unsigned long number)
+{
+    world.fault_number = number;
+    world.is_fault_met = false;
+}
+
+bool fake_has_failed_allocation(void)
+{
+    return world.is_fault_met;
+}
+
+bool fake_pause_faults(void)
+{
+    bool may_fail = world.may_fail;
+    if (may_fail && world.fault_number > 0) {
+        unsigned long count = mm_mem_set_fault(0, 0);
+        world.is_fault_met = count >= world.fault_number;
+        world.fault_number -= world.is_fault_met ? world.fault_number : count;
+    }
+    world.may_fail = false;
+    return may_fail;
+}
+
+void fake_resume_faults(bool may_fail)
+{
+    world.may_fail = may_fail;
+    if (may_fail && world.fault_number > 0) {
+        (void)mm_mem_set_fault(world.fault_number, 0);
+    }
+}
+
 struct event *fake_add_event(enum event_kind kind, struct mm_conn *conn,
                              uint64_t after_ms)
 {
+    bool may_fail = fake_pause_faults();
     struct event *event = mm_alloc(sizeof *event);
     assert_non_null(event);
     event->kind = kind;
@@ -111,6 +145,7 @@ struct event *fake_add_event(enum event_kind kind, struct mm_conn *conn,
     /* Those of one time come in the order of their making. */
     uint64_t key = (world.now_ms + after_ms) * TICKS + (world.order++ % TICKS);
     assert_int_equal(mm_heap_add(&world.events, &event->node, key), MAILMOD_OK);
+    fake_resume_faults(may_fail);
     return event;
 }
 
@@ -165,10 +200,12 @@ enum mailmod_error mm_timer_open(struct mm_timer *timer, struct mm_loop *loop,
 
 void mm_timer_set(struct mm_timer *timer, uint64_t after_ms)
 {
+    bool may_fail = fake_pause_faults();
     assert_non_null(timer->on_expired);
     assert_int_equal(
         mm_heap_add(&world.timers, &timer->node, world.now_ms + after_ms),
         MAILMOD_OK);
+    fake_resume_faults(may_fail);
 }
 
 void mm_timer_cancel(struct mm_timer *timer)
@@ -233,14 +270,18 @@ static bool run_tasks_and_jobs(void)
     bool has_any = false;
     struct mm_task *task = NULL;
     while ((task = take_task()) != NULL) {
+        fake_resume_faults(true);
         task->run(task);
+        fake_pause_faults();
         has_any = true;
     }
     struct mm_list *node = mm_list_take_first(&world.jobs);
     if (node != NULL) {
         struct mm_job *job = MM_LIST_OBJECT(node, struct mm_job, node);
+        fake_resume_faults(true);
         job->run(job);
         job->done(job);
+        fake_pause_faults();
         has_any = true;
     }
     return has_any;
@@ -259,7 +300,9 @@ static bool wait_for_store(void)
     struct mm_store_job job = {.run = run_nothing};
     if (world.store != NULL) {
         /* Refused or not: what was submitted before has been told. */
+        fake_resume_faults(true);
         enum mailmod_error error = mm_store_run(world.store, &job);
+        fake_pause_faults();
         assert_true(error <= MAILMOD_OK);
     }
     mm_mutex_lock(world.lock);
@@ -305,7 +348,9 @@ void fake_run(uint64_t for_ms)
             struct mm_timer *timer =
                 MM_LIST_OBJECT(node, struct mm_timer, node);
             mm_heap_remove(&world.timers, node);
+            fake_resume_faults(true);
             timer->on_expired(timer);
+            fake_pause_faults();
         }
     }
 }

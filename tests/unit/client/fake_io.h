@@ -26,6 +26,10 @@ void fake_run(uint64_t for_ms);
 uint64_t fake_now_ms(void);
 void fake_shift_wall(int64_t by_ms); /* somebody sets the clock */
 void fake_set_workers_full(bool is_full);
+/* The n-th allocation that the client or the store makes inside fake_run()
+ * from now fails; 0 switches it off. The fake's own never do. */
+void fake_fail_allocation(unsigned long number);
+bool fake_has_failed_allocation(void);
 
 /* "10 mx1.example.net, 20 mx2.example.net"; "0 ." is the null MX. */
 void fake_dns_mx(const char *name, const char *records);

@@ -128,6 +128,9 @@ struct fake_world {
     unsigned questions;
     struct mm_buf said;
     struct mm_buf body;
+    unsigned long fault_number; /* of allocations, the one that fails; or 0 */
+    bool is_fault_met;
+    bool may_fail; /* code that is not the fake's own is running */
 };
 
 extern struct fake_world world;
@@ -136,6 +139,10 @@ struct event *fake_add_event(enum event_kind kind, struct mm_conn *conn,
                              uint64_t after_ms);
 /* Those of a connection, as it ends. */
 void fake_drop_events(const struct mm_conn *conn);
+/* What is not the fake's own runs between resume(true) and pause(); what is,
+ * inside that, between pause() and resume() with what pause() gave. */
+bool fake_pause_faults(void);
+void fake_resume_faults(bool may_fail);
 /* fake_host.c */
 void fake_free_conn(struct mm_conn *conn);
 void fake_run_conn_event(const struct event *event);
