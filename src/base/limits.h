@@ -36,13 +36,6 @@
  * have: each costs a reply and a look at the table. */
 #define MM_LIMIT_SMALL_CHUNK 512
 #define MM_LIMIT_SMALL_CHUNKS 1024
-/* What is read and thrown away of a refused message, beyond the size that a
- * message may have, before the session hangs up: a body need not end. */
-#define MM_LIMIT_DISCARD (64 * 1024 * 1024)
-/* BDAT chunks (RFC 3030) below this size, and how many of them a message may
- * have: each costs a reply and a look at the table. */
-#define MM_LIMIT_SMALL_CHUNK 512
-#define MM_LIMIT_SMALL_CHUNKS 1024
 /* RFC 1939 2 gives 40 for an argument, RFC 2449 4 gives 255 for a line; AUTH
  * (RFC 5034) needs more for its initial response. */
 #define MM_LIMIT_POP3_COMMAND 255
