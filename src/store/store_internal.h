@@ -19,8 +19,11 @@
 #define MM_STORE_READERS_MAX 16
 /* How long a transaction waits for a tool's beside it. */
 #define MM_STORE_BUSY_MS 30000
-/* Pages in the log before the writer, having answered, copies them back. */
+/* Pages in the log before the writer, having answered, copies them back. From
+ * twice as many on, it also waits for those who read the log, that the log can
+ * be used anew from its beginning; for no longer than this. */
 #define MM_STORE_CHECKPOINT_PAGES 4000
+#define MM_STORE_RESTART_WAIT_MS 200
 /* A chunk's key is its message's identifier and its number side by side, so
  * that chunks lie in one tree, in the order in which they came. */
 #define MM_STORE_CHUNK_BITS 14
@@ -119,7 +122,11 @@ struct mm_store {
     uint64_t space_written;         /* octets since then, the writer's */
     bool has_space;
     bool was_full; /* the last batch met a full disk */
-    int log_pages; /* the writer's: pages in the write-ahead log */
+    /* The writer's: pages in the write-ahead log, zero once they were looked
+     * at, and from how many on it is copied back. */
+    int log_pages;
+    int log_pages_last;
+    int checkpoint_at;
 
     struct mm_mutex *reader_mutex; /* guards the readers */
     struct mm_condition *reader_condition;

@@ -178,8 +178,34 @@ static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
 
     (void)db;
     (void)name;
+    if (pages < store->log_pages_last) {
+        store->checkpoint_at = MM_STORE_CHECKPOINT_PAGES; /* it began anew */
+    }
     store->log_pages = pages;
+    store->log_pages_last = pages;
     return SQLITE_OK;
+}
+
+/* A log that somebody reads at each moment is copied back in whole and yet
+ * never used anew: it would grow for as long as there is load. So a long one is
+ * restarted. Readers do not wait for that; those who come now read the database
+ * itself, and the writer waits, within bounds, for those who were there. */
+static int copy_log_back(struct mm_store *store)
+{
+    bool restarts = store->log_pages_last >= 2 * MM_STORE_CHECKPOINT_PAGES;
+    sqlite3 *db = store->writer.db;
+    int result;
+
+    store->checkpoint_at = store->log_pages_last + MM_STORE_CHECKPOINT_PAGES;
+    if (!restarts) {
+        return sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                         NULL, NULL);
+    }
+    (void)sqlite3_busy_timeout(db, MM_STORE_RESTART_WAIT_MS);
+    result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART,
+                                       NULL, NULL);
+    (void)sqlite3_busy_timeout(db, MM_STORE_BUSY_MS);
+    return result;
 }
 
 /* Copies the log back when it has grown; readers are not disturbed. Where room
@@ -190,14 +216,13 @@ static void checkpoint(struct mm_store *store)
     bool is_short = store->was_full || !store->has_space;
     int result;
 
-    if (store->log_pages < (is_short ? 1 : MM_STORE_CHECKPOINT_PAGES) ||
+    if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
         atomic_load(&store->is_broken)) {
         return;
     }
     store->log_pages = 0;
     store->was_full = false;
-    result = sqlite3_wal_checkpoint_v2(store->writer.db, NULL,
-                                       SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    result = copy_log_back(store);
     judge(store, mm_sql_error(result));
     if (result == SQLITE_OK) {
         (void)sqlite3_exec(store->writer.db,
@@ -259,6 +284,7 @@ enum mailmod_error mm_writer_start(struct mm_store *store)
     if (error != MAILMOD_OK) {
         return error;
     }
+    store->checkpoint_at = MM_STORE_CHECKPOINT_PAGES;
     (void)sqlite3_wal_hook(store->writer.db, on_log_grown, store);
     return mm_thread_start(&store->thread, "mm-store", run_writer, store);
 }

@@ -1,0 +1,93 @@
+/* test_log.c - the write-ahead log under load that never pauses: somebody reads
+ * at each moment, and it stays bounded all the same. Threads: readers of the
+ * test's, and the test's own that writes. */
+#include "../fixture.h"
+
+#include "base/limits.h"
+#include "platform/thread.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum {
+    READERS = 3,
+    MESSAGES = 3000, /* of a chunk each: 200 MB through the log */
+    LOG_MAX = 100 * 1024 * 1024
+};
+
+struct reader {
+    struct mm_store *store;
+    uint64_t mailbox_id;
+    atomic_bool *ends;
+    atomic_ulong reads;
+    enum mailmod_error error;
+    struct mm_thread *thread;
+};
+
+static void run_reader(void *context)
+{
+    struct reader *reader = context;
+
+    while (!atomic_load(reader->ends) && reader->error == MAILMOD_OK) {
+        struct mm_store_entry *entries = NULL;
+        size_t count = 0;
+
+        reader->error = mm_store_list_entries(reader->store, reader->mailbox_id,
+                                              &entries, &count);
+        mm_free(entries);
+        atomic_fetch_add(&reader->reads, 1);
+    }
+}
+
+static off_t log_size(const struct fixture *fixture)
+{
+    char path[128];
+    struct stat status;
+
+    fixture_path(fixture, "mailmod.db-wal", path);
+    return stat(path, &status) == 0 ? status.st_size : 0;
+}
+
+static void test_log_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reader readers[READERS] = {{0}};
+    uint64_t mailbox_id = fixture_add_user(fixture->store, "alice");
+    atomic_bool ends = false;
+    off_t largest = 0;
+
+    for (size_t i = 0; i < READERS; i++) {
+        readers[i].store = fixture->store;
+        readers[i].mailbox_id = mailbox_id;
+        readers[i].ends = &ends;
+        assert_int_equal(mm_thread_start(&readers[i].thread, "reader",
+                                         run_reader, &readers[i]),
+                         MAILMOD_OK);
+    }
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        off_t size;
+
+        (void)fixture_deliver(fixture->store, MM_LIMIT_CHUNK, &mailbox_id, 1);
+        size = log_size(fixture);
+        largest = size > largest ? size : largest;
+    }
+    atomic_store(&ends, true);
+    for (size_t i = 0; i < READERS; i++) {
+        mm_thread_join(&readers[i].thread);
+        assert_int_equal(readers[i].error, MAILMOD_OK);
+        assert_true(atomic_load(&readers[i].reads) > 100);
+    }
+    assert_true(largest > 1024 * 1024);
+    assert_in_range(largest, 0, LOG_MAX);
+    assert_int_equal(fixture_count_entries(fixture->store, mailbox_id),
+                     MESSAGES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {ON_DISK(test_log_is_bounded)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
