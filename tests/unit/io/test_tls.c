@@ -577,6 +577,27 @@ static void test_garbage_after_handshake(void **state)
     SSL_CTX_free(context);
 }
 
+/* Attack 16: no second handshake inside the session (RFC 9325 3.5). */
+static void test_no_renegotiation(void **state)
+{
+    (void)state;
+    int fd;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+    server_tls_begin();
+    SSL *ssl = peer_tls(context, server_port(&meeting.server), &fd);
+    assert_int_equal(SSL_connect(ssl), 1);
+    assert_int_equal(SSL_renegotiate(ssl), 1);
+    assert_int_not_equal(SSL_do_handshake(ssl), 1);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+    ERR_clear_error();
+    SSL_free(ssl);
+    close(fd);
+    wait_flag(&meeting.server.side.is_closed);
+    server_tls_end();
+    SSL_CTX_free(context);
+}
+
 static void test_alpn(void **state)
 {
     (void)state;
@@ -757,6 +778,7 @@ int main(void)
         cmocka_unit_test(test_tls_to_plain_port),
         cmocka_unit_test(test_cut_without_notice),
         cmocka_unit_test(test_garbage_after_handshake),
+        cmocka_unit_test(test_no_renegotiation),
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_tickets_stay_with_their_service),
         cmocka_unit_test(test_bad_files),
