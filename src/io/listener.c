@@ -277,7 +277,10 @@ static void run_open(struct mm_task *task)
         error = mm_loop_admit(acceptor->loop, &acceptor->resident);
     }
     if (error != MAILMOD_OK) {
-        log_error(acceptor, "cannot listen on this loop", error);
+        /* STOPPED: a start that failed elsewhere is told there. */
+        if (error != MAILMOD_ERROR_STOPPED) {
+            log_error(acceptor, "cannot listen on this loop", error);
+        }
         end_acceptor(acceptor);
         return;
     }
