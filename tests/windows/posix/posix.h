@@ -16,6 +16,16 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* Names that tests may have for themselves. */
+#undef far
+#undef near
+#undef FAR
+#undef NEAR
+#undef small
+#undef interface
+#define FAR
+#define NEAR
+
 #define SOCK_CLOEXEC 0
 #define MSG_NOSIGNAL 0
 #define SHUT_WR SD_SEND

@@ -197,10 +197,12 @@ int service_install(int argc, char **argv)
 static void stop_and_wait(SC_HANDLE handle)
 {
     SERVICE_STATUS status;
-    if (!ControlService(handle, SERVICE_CONTROL_STOP, &status)) {
-        return; /* it does not run */
-    }
+    int is_asked = 0;
     for (int waited_ms = 0; waited_ms < STOP_WAIT_MS; waited_ms += 200) {
+        /* While it starts it takes no stop: that is said again then. */
+        if (!is_asked) {
+            is_asked = ControlService(handle, SERVICE_CONTROL_STOP, &status);
+        }
         if (!QueryServiceStatus(handle, &status) ||
             status.dwCurrentState == SERVICE_STOPPED) {
             return;
