@@ -173,7 +173,10 @@ static const char *error_status(enum mailmod_error error)
 static bool on_failed(struct mm_delivery *delivery,
                       const struct mm_smtpc_info *info)
 {
-    if (info->reply != NULL) {
+    if (info->phase == MM_SMTPC_PHASE_AUTH && delivery->has_failure) {
+        /* The AUTH refusal that was told before says more than the 421, or
+         * the end of the connection, that a host puts after some of them. */
+    } else if (info->reply != NULL) {
         mm_outcome_from_refusal(&delivery->failure, delivery->hop.host,
                                 info->reply, refusal_status(info->phase));
         delivery->failure.is_destination_down = is_before_mail(info->phase);
@@ -181,8 +184,7 @@ static bool on_failed(struct mm_delivery *delivery,
     } else if (info->phase == MM_SMTPC_PHASE_END) {
         lose(delivery, info->phase, error_status(info->error),
              mm_error_text(info->error));
-    } else if (!(info->phase == MM_SMTPC_PHASE_AUTH && delivery->has_failure)) {
-        /* An AUTH refusal that was told before says more. */
+    } else {
         mm_delivery_fail_host(delivery, error_status(info->error),
                               mm_error_text(info->error),
                               is_before_mail(info->phase));

@@ -59,14 +59,25 @@ class NameServer:
                     if reply:
                         self.wfile.write(struct.pack(">H", len(reply)) + reply)
 
-        self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp)
+        self.udp, self.tcp = self.bind(Udp, Tcp)
         self.port = self.udp.server_address[1]
-        socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port),
-                                                   Tcp)
         for server in (self.udp, self.tcp):
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def bind(udp_handler, tcp_handler):
+        """One number for both; what is free for UDP need not be for TCP."""
+        socketserver.ThreadingTCPServer.allow_reuse_address = True
+        for _ in range(100):
+            udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0),
+                                                  udp_handler)
+            try:
+                return udp, socketserver.ThreadingTCPServer(
+                    udp.server_address, tcp_handler)
+            except OSError:
+                udp.server_close()
+        raise OSError("no port is free for UDP and TCP")
 
     @property
     def address(self):
