@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""rules.rfc: docs/rfc.md held to the tree: what it names exists.
+
+A row's test is "suite.name: case, case; suite.name: case". A case is a dialogue
+of tests/transcripts, a function of the unit test, or one of the integration
+script; words in parentheses are remarks. A file is a path below src/ or at the
+top, or a name beside the file named before it; a function in parentheses
+behind it must stand in it.
+"""
+import os
+import re
+import sys
+
+ROOT = sys.argv[1]
+PAGE = "docs/rfc.md"
+
+
+def find_unit(module, name):
+    for folder, _, files in os.walk(os.path.join(ROOT, "tests/unit", module)):
+        if f"test_{name}.c" in files:
+            return os.path.join(folder, f"test_{name}.c")
+    return None
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def check_cases(path, cases, pattern):
+    """The cases that do not stand in the file."""
+    text = read(path)
+    return [c for c in cases if not re.search(pattern % re.escape(c), text,
+                                              re.M)]
+
+
+def check_test(suite, cases):
+    parts = suite.split(".")
+    if parts[0] == "transcripts" and len(parts) == 2:
+        folder = os.path.join(ROOT, "tests/transcripts", parts[1])
+        return [c for c in cases
+                if not os.path.exists(os.path.join(folder, c + ".txt"))]
+    if parts[0] == "unit" and len(parts) == 3:
+        path = find_unit(parts[1], parts[2])
+        return [suite] if path is None else check_cases(
+            path, cases, r"^static void %s\(")
+    if parts[0] == "integration" and len(parts) == 2:
+        path = os.path.join(ROOT, f"tests/integration/test_{parts[1]}.py")
+        return [suite] if not os.path.exists(path) else check_cases(
+            path, cases, r"^def %s\(")
+    if parts[0] == "fuzz" and len(parts) == 2:
+        path = os.path.join(ROOT, f"tests/fuzz/fuzz_{parts[1]}.c")
+        return [] if os.path.exists(path) else [suite]
+    return [suite]
+
+
+def check_tests(cell):
+    cell = re.sub(r"\([^)]*\)", "", cell)
+    wrong = []
+    count = 0
+    for item in cell.replace(". ", "; ").split(";"):
+        found = re.match(
+            r"\s*((?:transcripts|unit|integration|fuzz)\.[a-z0-9_.]+)"
+            r"(?::\s*(.*))?$", item.strip())
+        if found:
+            count += 1
+            cases = [c.strip() for c in (found.group(2) or "").split(",")]
+            wrong += check_test(found.group(1).rstrip("."),
+                                [c for c in cases if c])
+        elif re.search(r"(transcripts|unit|integration|fuzz)\.", item):
+            wrong.append(item.strip())
+    return wrong + ([] if count else ["no test"])
+
+
+def check_files(cell):
+    wrong = []
+    folder = ""
+    path = None
+    for name in re.findall(r"`([^`]+)`", cell):
+        if not name.endswith(".c"):
+            if path is not None and name not in read(path):
+                wrong.append(f"{name} in {path}")
+            continue
+        tries = [os.path.join(ROOT, "src", name), os.path.join(ROOT, name),
+                 os.path.join(ROOT, "src", folder, name)]
+        found = [t for t in tries if os.path.exists(t)]
+        if not found:
+            wrong.append(name)
+            continue
+        path = found[0]
+        folder = os.path.relpath(os.path.dirname(path),
+                                 os.path.join(ROOT, "src"))
+    return wrong
+
+
+def main():
+    faults = 0
+    rows = 0
+    for number, line in enumerate(
+            read(os.path.join(ROOT, PAGE)).splitlines(), 1):
+        cells = [c.strip() for c in line.strip("|").split(" | ")]
+        if not line.startswith("| ") or cells[0] in ("rule", "row"):
+            continue
+        rows += 1
+        wrong = check_tests(cells[-1].rstrip(" |"))
+        if len(cells) == 3:
+            wrong += check_files(cells[1])
+        for what in wrong:
+            print(f"{PAGE}:{number}: {what}")
+            faults += 1
+    print(f"{rows} rows, {faults} faults")
+    return 1 if faults or rows == 0 else 0
+
+
+sys.exit(main())
