@@ -1,6 +1,6 @@
 /* test_tls_versions.c - which versions of TLS are spoken, by either side: RFC
  * 8996 leaves 1.2 and 1.3, whatever the peer and its ciphers are ready for. */
-#include "helpers.h"
+#include "../helpers.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
