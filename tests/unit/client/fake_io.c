@@ -5,6 +5,10 @@
 
 struct fake_world world;
 
+/* Faults belong to the code under test on the test's own thread; the store's
+ * writer, which logs too, has none. */
+static _Thread_local bool may_fail_here;
+
 static void on_log(void *context, enum mm_log_level level,
                    const char *component, const char *text,
                    const struct mm_log_field *fields, size_t count)
@@ -116,19 +120,19 @@ bool fake_has_failed_allocation(void)
 
 bool fake_pause_faults(void)
 {
-    bool may_fail = world.may_fail;
+    bool may_fail = may_fail_here;
     if (may_fail && world.fault_number > 0) {
         unsigned long count = mm_mem_set_fault(0, 0);
         world.is_fault_met = count >= world.fault_number;
         world.fault_number -= world.is_fault_met ? world.fault_number : count;
     }
-    world.may_fail = false;
+    may_fail_here = false;
     return may_fail;
 }
 
 void fake_resume_faults(bool may_fail)
 {
-    world.may_fail = may_fail;
+    may_fail_here = may_fail;
     if (may_fail && world.fault_number > 0) {
         (void)mm_mem_set_fault(world.fault_number, 0);
     }

@@ -130,7 +130,6 @@ struct fake_world {
     struct mm_buf body;
     unsigned long fault_number; /* of allocations, the one that fails; or 0 */
     bool is_fault_met;
-    bool may_fail; /* code that is not the fake's own is running */
 };
 
 extern struct fake_world world;
