@@ -19,8 +19,9 @@
  *
  * Errors: every function that can fail returns an enum mailmod_error, 0 being
  * success (mailmod/error.h); mailmod_last_error_text() has the words for the
- * calling thread. No function prints, exits, aborts, installs a signal handler
- * or changes the process in any other way.
+ * calling thread. A handle that is NULL gives ARGUMENT, one that is finished or
+ * was never ours gives HANDLE. No function prints, exits, aborts, installs a
+ * signal handler or changes the process in any other way.
  *
  * Versions: the ABI only grows. Structures that the host fills begin with
  * their size, so that they can grow too. */
@@ -66,9 +67,10 @@ typedef struct mailmod mailmod;
  * MEMORY. */
 MAILMOD_API enum mailmod_error mailmod_new(mailmod **instance_out);
 
-/* Stops if need be, joins every thread, frees, and nulls the handle. Not from
- * a callback. NULL does nothing. */
-MAILMOD_API void mailmod_free(mailmod **instance);
+/* Stops if need be, joins every thread, frees, and nulls the handle; messages
+ * that are open keep their results. NULL or a pointer to NULL does nothing.
+ * HANDLE for a pointer to none; STATE in a callback of the instance. */
+MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
 
 /* Reads a configuration file (libconfig syntax, see docs/config.md) over the
  * present settings. CONFIG: the mistakes, one a line with file, line and key,
@@ -144,6 +146,180 @@ typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
 MAILMOD_API enum mailmod_error
 mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
 
+/* ---- services: opened and closed while the instance runs ------------------
+ */
+
+/* By default mailmod_start opens every configured listener. With `waits` it
+ * opens none, and mailmod_service_start opens them one by one. Before start. */
+MAILMOD_API enum mailmod_error mailmod_set_services_wait(mailmod *instance,
+                                                         int waits);
+/* Opens "smtp", "submission", "submissions", "pop3" or "pop3s" on its
+ * configured addresses: with `port` 0 on their ports, above 0 on that port,
+ * below 0 on any free one, told by mailmod_port. All addresses or none. STATE
+ * unless running, EXISTS when it is open, UNKNOWN_NAME, CONFIG when no address
+ * is configured, ARGUMENT for a port above 65535, ADDRESS_IN_USE, ACCESS. */
+MAILMOD_API enum mailmod_error
+mailmod_service_start(mailmod *instance, const char *service, int port);
+/* Closes its listeners; its sessions are told 421 or [SYS/TEMP] when they are
+ * between two commands. Returns at once; it may be started again. NOT_FOUND
+ * when it is not open, STATE, UNKNOWN_NAME. */
+MAILMOD_API enum mailmod_error mailmod_service_stop(mailmod *instance,
+                                                    const char *service);
+
+/* ---- sending ------------------------------------------------------------- */
+
+/* One message on its way out: its text while it is written, its outcome
+ * afterwards. A handle belongs to one thread at a time until it is sent. */
+typedef struct mailmod_message mailmod_message;
+
+enum mailmod_send_mode {
+    /* On disk, then tried until it is delivered or 24 hours are over
+     * (queue.lifetime); the sender gets a report of what failed. */
+    MAILMOD_SEND_QUEUE,
+    /* Straight to the MX hosts, even where a smarthost is configured; one
+     * attempt, never on disk. Recipients who are local get it in their
+     * mailboxes. */
+    MAILMOD_SEND_NOW,
+    /* To relay_host, whoever the recipients are; one attempt, never on disk. */
+    MAILMOD_SEND_RELAY
+};
+
+/* How a relay is talked to. */
+enum mailmod_relay_tls {
+    /* Port 465: TLS from the first octet. Else without a user STARTTLS where it
+     * is offered, with a user as MAILMOD_RELAY_TLS_MUST. */
+    MAILMOD_RELAY_TLS_DEFAULT,
+    MAILMOD_RELAY_TLS_OFF,  /* in clear, a password too */
+    MAILMOD_RELAY_TLS_MUST, /* STARTTLS with a certificate that is verified */
+    MAILMOD_RELAY_TLS_IMPLICIT /* from the first octet (RFC 8314), verified */
+};
+
+enum mailmod_progress {
+    MAILMOD_FINDING_HOST = 1, /* names are looked up */
+    MAILMOD_CONNECTING,
+    MAILMOD_IN_DIALOG, /* greeting to RCPT */
+    MAILMOD_SENDING,   /* octets of the text go out: `sent` grows */
+    MAILMOD_DONE       /* once and last: every recipient has its outcome */
+};
+/* From a thread of the instance, in order, one at a time for each message. The
+ * progress is that of the recipient who is furthest, and never falls within an
+ * attempt; a further attempt of the queue's begins anew. `sent`: octets of the
+ * text with its line ends as CRLF that went out, at most those of the text; it
+ * never falls. In MAILMOD_DONE the results can be read. */
+typedef void (*mailmod_on_progress)(void *context, mailmod_message *message,
+                                    enum mailmod_progress progress,
+                                    uint64_t sent);
+
+struct mailmod_envelope { /* zero what is not used */
+    size_t size;          /* sizeof (struct mailmod_envelope) */
+    enum mailmod_send_mode mode;
+    const char *reverse_path; /* NULL, "" or "<>": the null path */
+    /* Addresses with or without angle brackets, split by commas, semicolons or
+     * blanks; at least one, at most smtp.recipients_max. The same address twice
+     * is one recipient. */
+    const char *recipients;
+    mailmod_on_progress on_progress; /* NULL: none */
+    void *context;
+    /* MAILMOD_SEND_RELAY. The configured smarthost, when it is named without a
+     * user, is talked to as configured. */
+    const char *relay_host; /* a name or an address */
+    int relay_port;         /* 1 to 65535; 0: 25 */
+    const char *relay_user; /* NULL: no AUTH */
+    const char *relay_password;
+    enum mailmod_relay_tls relay_tls;
+};
+
+/* A new message for a running instance. ARGUMENT (the words say which field),
+ * LIMIT (recipients), STATE, MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
+                    mailmod_message **message_out);
+/* Adds to the text: header, empty line, body. Any pieces; a bare LF or CR goes
+ * out as CRLF, a last line gets its CRLF, dots are stuffed where the protocol
+ * asks. TOO_LARGE past smtp.message_size_max, STATE after send, the store's
+ * errors (QUEUE): from then on the message cannot be sent. */
+MAILMOD_API enum mailmod_error mailmod_message_write(mailmod_message *message,
+                                                     const void *octets,
+                                                     size_t size);
+/* The text is whole. QUEUE: on disk when this returns OK; it does not wait for
+ * the delivery. NOW and RELAY: with on_progress it returns at once; without it
+ * waits for the outcome and returns OK when every recipient was delivered, else
+ * the error of the first who was not: REFUSED when a host said no, DNS...,
+ * UNREACHABLE and so on. The setting sending.waits changes what waits. STATE
+ * when it was sent already. Not without on_progress in a callback. */
+MAILMOD_API enum mailmod_error mailmod_message_send(mailmod_message *message);
+/* Waits until the message is DONE and its callback has returned (QUEUE: until
+ * it is delivered or given up). TIMEOUT; STOPPED when the instance stopped
+ * first (QUEUE: it stays queued); STATE before send or in a callback. */
+MAILMOD_API enum mailmod_error mailmod_message_wait(mailmod_message *message,
+                                                    uint64_t timeout_ms);
+/* The queue identifier, as in Received and logs; lives as long as `message`.
+ * NULL for a handle that is none. */
+MAILMOD_API const char *mailmod_message_identifier(mailmod_message *message);
+
+enum mailmod_outcome {
+    MAILMOD_PENDING,   /* no attempt is over yet */
+    MAILMOD_DELIVERED, /* the next host, or the mailbox, took it */
+    MAILMOD_DEFERRED,  /* not now; QUEUE: it will be tried again */
+    MAILMOD_FAILED     /* for good */
+};
+struct mailmod_result { /* of one recipient */
+    size_t size;        /* sizeof (struct mailmod_result) */
+    const char *recipient;
+    enum mailmod_outcome outcome;
+    int code;             /* SMTP reply code; 0 without one */
+    const char *enhanced; /* "5.1.1" (RFC 3463), never NULL */
+    const char *text;     /* the reply's, or our own words; never NULL */
+    const char *host;     /* who said it, or "" */
+};
+/* Recipient `index` from 0, in the order given; NOT_FOUND past the last. The
+ * texts live until the next call for `message` on this thread, or its end. */
+MAILMOD_API enum mailmod_error
+mailmod_message_result(mailmod_message *message, size_t index,
+                       struct mailmod_result *result_out);
+/* Gives the handle back and nulls it. A QUEUE message that was sent stays
+ * queued; one that was not sent is forgotten; a NOW or RELAY message in work is
+ * finished without the host. No progress comes after it returned. Allowed in a
+ * progress callback of the message. HANDLE for a pointer to none; NULL or a
+ * pointer to NULL does nothing. */
+MAILMOD_API enum mailmod_error mailmod_message_free(mailmod_message **message);
+
+/* In one call, from memory: new, write, send. `message_out` may be NULL; it is
+ * given only on success. */
+MAILMOD_API enum mailmod_error
+mailmod_submit(mailmod *instance, const struct mailmod_envelope *envelope,
+               const void *text, size_t size, mailmod_message **message_out);
+/* The same from a reader: fills the buffer, returns octets, 0 at the end,
+ * (size_t)-1 to give up (CANCELLED). */
+typedef size_t (*mailmod_reader)(void *context, void *buffer, size_t size);
+MAILMOD_API enum mailmod_error mailmod_submit_reader(
+    mailmod *instance, const struct mailmod_envelope *envelope,
+    mailmod_reader reader, void *reader_context, mailmod_message **message_out);
+/* A mailmod_reader whose context is a FILE * of the C library that the library
+ * itself uses; on Windows a host with another one gives its own reader. */
+MAILMOD_API size_t mailmod_read_file(void *file, void *buffer, size_t size);
+
+/* ---- mail hosts of a domain -----------------------------------------------
+ */
+
+struct mailmod_mail_host {
+    size_t size; /* of this structure as the library filled it */
+    const char *name;
+    unsigned preference;
+    const char *const *addresses; /* IPv4 and IPv6 as text */
+    size_t address_count;
+};
+typedef void (*mailmod_on_mail_host)(void *context,
+                                     const struct mailmod_mail_host *host);
+/* The MX hosts by preference, equal ones in the name server's order (RFC 5321
+ * 5.1); without MX records the domain itself with preference 0. Waits for the
+ * name server; the callbacks come on the calling thread. STATE unless running,
+ * ARGUMENT, DNS, DNS_NO_NAME, DNS_NO_DATA (no mail host at all), DNS_NULL_MX
+ * (RFC 7505), TIMEOUT. */
+MAILMOD_API enum mailmod_error
+mailmod_find_mail_hosts(mailmod *instance, const char *domain,
+                        mailmod_on_mail_host on_host, void *context);
+
 /* ---- requests: the host has its say -------------------------------------- */
 
 /* Moments at which the instance asks the host. Bits of a mask. */
@@ -173,7 +349,8 @@ enum mailmod_verdict {
  * its own session alone. */
 typedef enum mailmod_verdict (*mailmod_on_request)(void *context,
                                                    mailmod_request *request);
-/* Before start. `moments`: for which to ask. NULL: never. */
+/* `moments`: for which to ask. NULL: never. At any time; a question that is
+ * open goes to the callback that there was when it was asked. */
 MAILMOD_API enum mailmod_error
 mailmod_set_on_request(mailmod *instance, unsigned moments,
                        mailmod_on_request on_request, void *context);
@@ -294,5 +471,7 @@ MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
 #ifdef __cplusplus
 }
 #endif
+
+#include "mailmod/srv.h"
 
 #endif

@@ -11,10 +11,47 @@
 
 #include "config/config.h"
 #include "io/io.h"
+#include "queue/queue.h"
 #include "store/store.h"
 #include "wire/addr/address.h"
 
 struct mm_outbound;
+
+/* The host that all goes to instead of the recipients' own; host NULL or "":
+ * there is none. Texts outlive its use. */
+struct mm_relay {
+    const char *host;
+    unsigned port;
+    enum mm_config_tls_policy tls;
+    bool verifies;    /* the certificate */
+    const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */
+    const char *password;
+};
+/* thread: any. The configured smarthost. */
+void mm_outbound_smarthost(const struct mm_config *config,
+                           struct mm_relay *relay_out);
+
+enum mm_attempt_progress {
+    MM_ATTEMPT_ROUTING = 1, /* names are looked up */
+    MM_ATTEMPT_DIALLING,
+    MM_ATTEMPT_TALKING, /* greeting to RCPT */
+    MM_ATTEMPT_SENDING  /* the text goes out */
+};
+/* Who wants to know how messages fare, queued ones and direct ones. All on the
+ * outbound's loop; must not wait. */
+struct mm_outbound_observer {
+    /* An attempt for some of its recipients came to this step; with SENDING
+     * `octets` of the text were handed to the connection so far (of this
+     * attempt: from 0 anew with each). */
+    void (*on_progress)(void *context, uint64_t message_id,
+                        enum mm_attempt_progress progress, uint64_t octets);
+    /* One recipient's outcome, after it is on disk. `is_final`: it is out of
+     * the queue (or was never in it) and nothing more comes for it. */
+    void (*on_outcome)(void *context, uint64_t message_id,
+                       const struct mm_store_recipient *recipient,
+                       const struct mq_outcome *outcome, bool is_final);
+    void *context;
+};
 
 struct mm_outbound_options {
     struct mm_loop *loop;
@@ -29,6 +66,7 @@ struct mm_outbound_options {
                                        const struct mm_address *address,
                                        uint64_t *mailbox_id_out);
     void *find_mailbox_context;
+    struct mm_outbound_observer observer; /* functions may be NULL */
 };
 
 /* thread: any, before the loop runs or after it stopped */

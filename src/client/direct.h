@@ -1,0 +1,48 @@
+/* thread: its loop, except where a function says any
+ * direct.h - one attempt for a message that the queue never sees.
+ *
+ * The message goes to its recipients' hosts as a queued one does, by the same
+ * deliveries, one for each destination; but its text comes from its owner and
+ * its outcomes go to the outbound's observer, each once and final. Nothing of
+ * it is on disk. As many as queue.attempts_max are at work at once, the others
+ * wait for their turn. */
+#ifndef MM_CLIENT_DIRECT_H
+#define MM_CLIENT_DIRECT_H
+
+#include "client/outbound.h"
+
+/* Its owner's until given; from then on the outbound's until on_gone. Zeroed
+ * before it is filled. */
+struct mm_direct {
+    struct mm_store_message message; /* id: mm_store_new_message_id() */
+    /* number: the place in the array; path and destination are used, the last
+     * one as mm_direct_destination() says. */
+    struct mm_store_recipient *recipients;
+    size_t recipient_count;
+    struct mm_relay relay; /* host NULL or "": the MX hosts */
+    /* thread: worker. Chunk `number` of the text into `out`, which is empty and
+     * takes MM_LIMIT_CHUNK octets; NOT_FOUND past the last. */
+    enum mailmod_error (*read_chunk)(void *context, unsigned number,
+                                     struct mm_buf *out);
+    void *context;
+    /* Every recipient's outcome was told; the owner may free it. */
+    void (*on_gone)(struct mm_direct *direct);
+
+    /* the outbound's */
+    struct mm_list node;
+    struct mm_task task;
+    struct mm_outbound *outbound;
+    size_t work_count;
+    size_t next;
+};
+
+/* thread: any. Always ends in on_gone on the outbound's loop: at once with
+ * "stopped" outcomes when the outbound is stopped. Counts as busy until then.
+ */
+void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct);
+/* thread: any. A recipient's destination: the relay's host, else the domain or
+ * address literal of the address. */
+void mm_direct_destination(const struct mm_relay *relay, const char *domain,
+                           char text_out[MM_STORE_DESTINATION_MAX]);
+
+#endif
