@@ -151,6 +151,37 @@ void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
     delivery->has_failure = true;
 }
 
+void mm_delivery_note(struct mm_delivery *delivery,
+                      enum mm_attempt_progress progress)
+{
+    const struct mm_delivery_handler *handler = delivery->options.handler;
+    if (handler->on_progress != NULL && delivery->batch != NULL) {
+        handler->on_progress(
+            delivery->options.context, delivery->batch, progress,
+            progress == MM_ATTEMPT_SENDING ? delivery->octets_sent : 0);
+    }
+}
+
+enum mm_config_tls_policy
+mm_delivery_tls_policy(const struct mm_delivery *delivery)
+{
+    return mm_relay_is_set(&delivery->options.relay)
+               ? delivery->options.relay.tls
+               : delivery->config->delivery.tls;
+}
+
+enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
+{
+    const struct mm_relay *relay = &delivery->options.relay;
+    bool verifies = mm_relay_is_set(relay) && relay->verifies;
+    delivery->in_handshake = true;
+    return mm_conn_start_tls_client(
+        delivery->conn,
+        verifies ? delivery->settings->verifying_tls
+                 : delivery->settings->opportunistic_tls,
+        delivery->hop.host, verifies, delivery->config->delivery.tls_ms);
+}
+
 static void log_failure(const struct mm_delivery *delivery)
 {
     char address[MM_NETADDR_TEXT_MAX];
@@ -170,12 +201,10 @@ static void on_open(void *context, struct mm_conn *conn)
     delivery->has_failure = false; /* of the hop before */
     enum mailmod_error error = mm_dialogue_open(delivery);
     delivery->stage = MM_DELIVERY_TALKING;
+    mm_delivery_note(delivery, MM_ATTEMPT_TALKING);
     if (error == MAILMOD_OK &&
-        mm_outbound_tls_policy(config) == MM_CONFIG_TLS_IMPLICIT) {
-        delivery->in_handshake = true;
-        error = mm_conn_start_tls_client(
-            conn, delivery->settings->tls, delivery->hop.host,
-            config->smarthost.verifies, config->delivery.tls_ms);
+        mm_delivery_tls_policy(delivery) == MM_CONFIG_TLS_IMPLICIT) {
+        error = mm_delivery_start_tls(delivery);
     }
     if (error != MAILMOD_OK) {
         mm_delivery_fail_host(delivery, "4.3.0", mm_error_text(error), false);
@@ -233,7 +262,7 @@ static void on_tls(void *context, struct mm_conn *conn)
            MM_TEXT("host", delivery->hop.host),
            MM_TEXT("tls", mm_conn_tls_text(conn)));
     /* RFC 3207 4.2; with implicit TLS the engine knows already. */
-    if (mm_outbound_tls_policy(delivery->config) != MM_CONFIG_TLS_IMPLICIT &&
+    if (mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_IMPLICIT &&
         mm_smtpc_tls_begun(delivery->engine) != MAILMOD_OK) {
         mm_delivery_fail_host(delivery, "4.7.5",
                               "the server talked before TLS began", true);
@@ -265,7 +294,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
         mm_delivery_fail_host(delivery, status, text, true);
         delivery->after = MM_AFTER_NEXT_HOP;
         if (delivery->in_handshake && !delivery->is_plain &&
-            mm_outbound_tls_policy(delivery->config) == MM_CONFIG_TLS_MAY) {
+            mm_delivery_tls_policy(delivery) == MM_CONFIG_TLS_MAY) {
             delivery->after = MM_AFTER_PLAIN;
         }
     } else {
@@ -343,6 +372,7 @@ static void dial(struct mm_delivery *delivery)
         .source = source_for(delivery),
         .timeout_ms = delivery->config->delivery.connect_ms};
     delivery->stage = MM_DELIVERY_DIALLING;
+    mm_delivery_note(delivery, MM_ATTEMPT_DIALLING);
     enum mailmod_error error =
         mm_dial(delivery->options.loop, &options, &conn_handler, delivery,
                 &delivery->conn);
@@ -370,6 +400,7 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
 static void next_hop(struct mm_delivery *delivery)
 {
     delivery->stage = MM_DELIVERY_ROUTING;
+    mm_delivery_note(delivery, MM_ATTEMPT_ROUTING);
     mm_route_next(delivery->route);
 }
 
@@ -392,6 +423,7 @@ static void begin_route(struct mm_delivery *delivery)
     uint8_t random[MM_SHA256_SIZE];
     struct mm_route_options options = {.resolver = delivery->settings->resolver,
                                        .config = delivery->config,
+                                       .relay = delivery->options.relay,
                                        .destination = delivery->destination,
                                        .on_hop = on_hop,
                                        .context = delivery};
@@ -407,15 +439,25 @@ static void begin_route(struct mm_delivery *delivery)
     next_hop(delivery);
 }
 
+static void read_chunk(struct mm_delivery *delivery)
+{
+    const struct mm_delivery_options *options = &delivery->options;
+    delivery->chunk_error =
+        options->read_chunk != NULL
+            ? options->read_chunk(options->read_context,
+                                  delivery->work_message_id,
+                                  delivery->chunk_number, &delivery->chunk)
+            : mm_store_read_chunk(options->store, delivery->work_message_id,
+                                  delivery->chunk_number, &delivery->chunk);
+}
+
 static void run_work(struct mm_job *job)
 {
     struct mm_delivery *delivery = MM_LIST_OBJECT(job, struct mm_delivery, job);
     if (delivery->work == MM_WORK_LOGIN) {
-        mm_login_work(&delivery->login, delivery->config->smarthost.password);
+        mm_login_work(&delivery->login, delivery->options.relay.password);
     } else {
-        delivery->chunk_error = mm_store_read_chunk(
-            delivery->options.store, delivery->work_message_id,
-            delivery->chunk_number, &delivery->chunk);
+        read_chunk(delivery);
     }
 }
 
@@ -533,6 +575,7 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
         return;
     }
     delivery->stage = MM_DELIVERY_TALKING;
+    mm_delivery_note(delivery, MM_ATTEMPT_TALKING);
     mm_dialogue_pump(delivery);
 }
 

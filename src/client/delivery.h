@@ -13,6 +13,7 @@
 #ifndef MM_CLIENT_DELIVERY_H
 #define MM_CLIENT_DELIVERY_H
 
+#include "client/outbound.h"
 #include "client/settings.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -25,6 +26,9 @@ struct mm_delivery_handler {
     void (*on_outcomes)(void *context, struct mq_batch *batch,
                         struct mq_outcome *outcomes);
     void (*on_idle)(void *context);
+    /* May be NULL; not from inside a call that ends in on_outcomes. */
+    void (*on_progress)(void *context, const struct mq_batch *batch,
+                        enum mm_attempt_progress progress, uint64_t octets);
     void (*on_gone)(void *context);
 };
 
@@ -35,7 +39,12 @@ struct mm_delivery_options {
     const struct mm_log *log;
     struct mm_outbound_settings *settings; /* a reference is taken */
     const char *destination;               /* copied */
-    const uint8_t *secret;                 /* 32 octets, outlive it: nonces */
+    struct mm_relay relay;                 /* its texts outlive the delivery */
+    /* thread: worker. Where the text comes from; NULL: the store. */
+    enum mailmod_error (*read_chunk)(void *read_context, uint64_t message_id,
+                                     unsigned number, struct mm_buf *out);
+    void *read_context;
+    const uint8_t *secret; /* 32 octets, outlive it: nonces */
     const struct mm_delivery_handler *handler;
     void *context;
 };

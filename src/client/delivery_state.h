@@ -123,5 +123,11 @@ void mm_delivery_hand_back(struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
                                           enum mm_delivery_work work);
 size_t mm_delivery_open_count(const struct mm_delivery *delivery);
+enum mm_config_tls_policy
+mm_delivery_tls_policy(const struct mm_delivery *delivery);
+enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery);
+/* Tells how far the attempt has come. */
+void mm_delivery_note(struct mm_delivery *delivery,
+                      enum mm_attempt_progress progress);
 
 #endif

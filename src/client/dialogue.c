@@ -200,7 +200,7 @@ static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
     if (delivery->is_plain) {
         return MM_SMTPC_TLS_OFF;
     }
-    switch (mm_outbound_tls_policy(delivery->config)) {
+    switch (mm_delivery_tls_policy(delivery)) {
     case MM_CONFIG_TLS_MAY:
         return MM_SMTPC_TLS_MAY;
     case MM_CONFIG_TLS_MUST:
@@ -217,29 +217,23 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
 {
     const struct mm_config *config = delivery->config;
     const char *name = config->host_name;
-    bool has_user = mm_outbound_has_smarthost(config) &&
-                    config->smarthost.user != NULL &&
-                    config->smarthost.user[0] != '\0';
+    const struct mm_relay *relay = &delivery->options.relay;
+    bool has_user =
+        mm_relay_is_set(relay) && relay->user != NULL && relay->user[0] != '\0';
     struct mm_smtpc_options options = {
         .host_name = name != NULL && name[0] != '\0' ? name : "localhost",
         .tls = engine_tls(delivery),
         .wants_auth = has_user,
         /* In clear only where the operator switched TLS off. */
-        .allows_clear_auth = config->smarthost.tls == MM_CONFIG_TLS_OFF};
+        .allows_clear_auth = relay->tls == MM_CONFIG_TLS_OFF};
     mm_smtpc_free(&delivery->engine);
     return mm_smtpc_new(&delivery->engine, &options);
 }
 
 static bool on_starttls(struct mm_delivery *delivery)
 {
-    const struct mm_config *config = delivery->config;
-    bool verifies =
-        mm_outbound_has_smarthost(config) && config->smarthost.verifies;
-    delivery->in_handshake = true;
     mm_timer_cancel(&delivery->timer);
-    enum mailmod_error error = mm_conn_start_tls_client(
-        delivery->conn, delivery->settings->tls, delivery->hop.host, verifies,
-        config->delivery.tls_ms);
+    enum mailmod_error error = mm_delivery_start_tls(delivery);
     if (error != MAILMOD_OK) {
         delivery->in_handshake = false;
         break_off(delivery, "4.7.5", mm_error_text(error), true);
@@ -250,16 +244,16 @@ static bool on_starttls(struct mm_delivery *delivery)
 static bool on_auth(struct mm_delivery *delivery,
                     const struct mm_smtpc_info *info)
 {
-    const struct mm_config *config = delivery->config;
+    const struct mm_relay *relay = &delivery->options.relay;
     uint64_t number = mm_store_new_message_id(delivery->options.store);
     uint8_t nonce[MM_SHA256_SIZE];
     enum mailmod_error error = mm_hmac_sha256(
         mm_span((const char *)delivery->options.secret, MM_SHA256_SIZE),
         mm_span((const char *)&number, sizeof number), nonce);
     if (error == MAILMOD_OK) {
-        error = mm_login_begin(&delivery->login, delivery->engine,
-                               info->mechanisms, config->smarthost.user,
-                               config->smarthost.password, nonce);
+        error =
+            mm_login_begin(&delivery->login, delivery->engine, info->mechanisms,
+                           relay->user, relay->password, nonce);
     }
     if (error == MAILMOD_ERROR_AUTHENTICATION && delivery->has_failure) {
         mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, true);
@@ -275,11 +269,11 @@ static bool on_auth(struct mm_delivery *delivery,
 static bool on_challenge(struct mm_delivery *delivery,
                          const struct mm_smtpc_info *info)
 {
-    const struct mm_config *config = delivery->config;
+    const struct mm_relay *relay = &delivery->options.relay;
     bool needs_worker = false;
-    enum mailmod_error error = mm_login_challenge(
-        &delivery->login, delivery->engine, info->data, config->smarthost.user,
-        config->smarthost.password, &needs_worker);
+    enum mailmod_error error =
+        mm_login_challenge(&delivery->login, delivery->engine, info->data,
+                           relay->user, relay->password, &needs_worker);
     if (error == MAILMOD_OK && needs_worker) {
         error = mm_delivery_start_work(delivery, MM_WORK_LOGIN);
         if (error == MAILMOD_OK) {

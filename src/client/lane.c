@@ -271,6 +271,7 @@ static enum mailmod_error open_lane(struct mm_outbound *outbound,
                                           .secret = outbound->secret,
                                           .handler = &delivery_handler,
                                           .context = lane};
+    mm_outbound_smarthost(outbound->settings->config, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {
         mm_free(lane);

@@ -27,9 +27,10 @@ struct mm_relay {
     const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */
     const char *password;
 };
-/* thread: any. The configured smarthost. */
+/* thread: any. The configured smarthost; its texts are the configuration's. */
 void mm_outbound_smarthost(const struct mm_config *config,
                            struct mm_relay *relay_out);
+bool mm_relay_is_set(const struct mm_relay *relay);
 
 enum mm_attempt_progress {
     MM_ATTEMPT_ROUTING = 1, /* names are looked up */

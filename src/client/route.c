@@ -1,4 +1,4 @@
-/* route.c - smarthost, literal or MX: which hosts, in which order, and which
+/* route.c - relay, literal or MX: which hosts, in which order, and which
  * addresses of each.
  *
  * Owns the list of hosts of one attempt and the queries in work. Promises that
@@ -9,7 +9,7 @@
  *
  * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
  * families, hands out its addresses, takes the next; then DEAD_END. What a
- * literal or a smarthost is goes from BEGIN to HOSTS at once.
+ * literal or a relay is goes from BEGIN to HOSTS at once.
  * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX), RFC 6724 (IPv6 first,
  * alternating so that one dead family costs one connect). */
 #include "client/route.h"
@@ -24,7 +24,7 @@
 
 enum { V6, V4, FAMILY_COUNT };
 enum route_state { BEGIN, FINDING, HOSTS, DEAD_END };
-enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_SMARTHOST };
+enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_RELAY };
 
 struct host {
     char name[256];
@@ -77,10 +77,10 @@ static void end_at(struct mm_route *route, const char *status, const char *text)
 }
 
 /* No host is left. What a name server did not answer is never permanent; a
- * smarthost's faults are the operator's and never the message's. */
+ * relay's faults are the operator's and never the message's. */
 static void end_without_hosts(struct mm_route *route)
 {
-    if (route->is_temporary || route->kind == KIND_SMARTHOST) {
+    if (route->is_temporary || route->kind == KIND_RELAY) {
         end_at(route, "4.4.3",
                route->why[0] != '\0' ? route->why : "no host to send to");
     } else if (route->has_self) {
@@ -225,8 +225,8 @@ static void on_mx(void *context, enum mailmod_error error,
 static uint16_t port_of(const struct mm_route *route)
 {
     const struct mm_config *config = route->options.config;
-    return (uint16_t)(route->kind == KIND_SMARTHOST ? config->smarthost.port
-                                                    : config->delivery.port);
+    return (uint16_t)(route->kind == KIND_RELAY ? route->options.relay.port
+                                                : config->delivery.port);
 }
 
 static bool uses_family(const struct mm_route *route, int family)
@@ -263,10 +263,10 @@ static void merge_families(struct mm_route *route)
 }
 
 /* A host that turns out to be us ends the list as its name would have. The
- * smarthost may be anything that the operator says. */
+ * relay may be anything that the operator says. */
 static bool leads_to_self(struct mm_route *route, const struct host *host)
 {
-    if (route->kind == KIND_SMARTHOST) {
+    if (route->kind == KIND_RELAY) {
         return false;
     }
     for (size_t i = 0; i < route->address_count; i++) {
@@ -354,7 +354,7 @@ static void ask_family(struct mm_route *route, int index, const char *name)
     }
 }
 
-/* A host given by its address: a literal, or the smarthost's setting. */
+/* A host given by its address: a literal, or a relay's setting. */
 static bool take_ip(struct mm_route *route, const char *name)
 {
     struct mm_netaddr address;
@@ -409,11 +409,11 @@ static bool read_literal(const char *destination, struct mm_netaddr *out)
 
 static void begin(struct mm_route *route)
 {
-    const struct mm_config *config = route->options.config;
+    const struct mm_relay *relay = &route->options.relay;
     route->state = HOSTS;
-    if (config->smarthost.host != NULL && config->smarthost.host[0] != '\0') {
-        route->kind = KIND_SMARTHOST;
-        insert_host(route, config->smarthost.host, 0);
+    if (mm_relay_is_set(relay)) {
+        route->kind = KIND_RELAY;
+        insert_host(route, relay->host, 0);
         take_host(route);
         return;
     }

@@ -1,7 +1,7 @@
 /* thread: loop
  * route.h - the way to a destination, one hop after another.
  *
- * A destination is a domain, an address literal, or the smarthost. The hosts
+ * A destination is a domain, an address literal, or a relay. The hosts
  * are found once (MX, RFC 5321 5.1), their addresses when they are reached.
  * mm_route_next asks for the next hop; the answer comes by on_hop, perhaps
  * from inside the call: exactly one of `hop` and `dead_end` is given. After a
@@ -9,6 +9,7 @@
 #ifndef MM_CLIENT_ROUTE_H
 #define MM_CLIENT_ROUTE_H
 
+#include "client/outbound.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "queue/queue.h"
@@ -26,6 +27,7 @@ typedef void (*mm_on_hop)(void *context, const struct mm_route_hop *hop,
 struct mm_route_options {
     struct mm_resolver *resolver;
     const struct mm_config *config; /* outlives the route */
+    struct mm_relay relay;          /* not set: the destination's own hosts */
     const char *destination;        /* copied */
     uint64_t seed;                  /* of the order of equal preferences */
     mm_on_hop on_hop;

@@ -1,39 +1,49 @@
 /* settings.c - the snapshot that deliveries work by.
  *
- * Owns one reference on the configuration, the TLS context and the resolver.
- * The context is of one of two kinds: towards MX hosts opportunistic, with no
- * look at the certificate (RFC 7435: an active attacker could strip STARTTLS
- * as well); towards the smarthost as strict as the operator says.
+ * Owns one reference on the configuration, the TLS contexts and the resolver.
+ * Towards MX hosts TLS is opportunistic (RFC 7435); towards a relay it is as
+ * strict as the operator, or the host program, says.
  * Thread: see the header. */
 #include "client/settings.h"
 
 #include "base/mem.h"
+#include "client/outbound.h"
 
 bool mm_outbound_has_smarthost(const struct mm_config *config)
 {
     return config->smarthost.host != NULL && config->smarthost.host[0] != '\0';
 }
 
-enum mm_config_tls_policy mm_outbound_tls_policy(const struct mm_config *config)
+void mm_outbound_smarthost(const struct mm_config *config,
+                           struct mm_relay *relay_out)
 {
-    return mm_outbound_has_smarthost(config) ? config->smarthost.tls
-                                             : config->delivery.tls;
+    *relay_out = (struct mm_relay){.host = config->smarthost.host,
+                                   .port = config->smarthost.port,
+                                   .tls = config->smarthost.tls,
+                                   .verifies = config->smarthost.verifies,
+                                   .user = config->smarthost.user,
+                                   .password = config->smarthost.password};
+}
+
+bool mm_relay_is_set(const struct mm_relay *relay)
+{
+    return relay->host != NULL && relay->host[0] != '\0';
 }
 
 static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
                                    struct mm_buf *reason_out)
 {
-    const struct mm_config *config = settings->config;
-    struct mm_tls_client_options options = {.allows_old = true};
-    if (mm_outbound_tls_policy(config) == MM_CONFIG_TLS_OFF) {
-        return MAILMOD_OK;
+    const char *file = settings->config->smarthost.authority_file;
+    struct mm_tls_client_options opportunistic = {.allows_old = true};
+    struct mm_tls_client_options verifying = {
+        .authority_file = file != NULL && file[0] != '\0' ? file : NULL};
+    enum mailmod_error error = mm_tls_client_new(&settings->opportunistic_tls,
+                                                 &opportunistic, reason_out);
+    if (error == MAILMOD_OK) {
+        error =
+            mm_tls_client_new(&settings->verifying_tls, &verifying, reason_out);
     }
-    if (mm_outbound_has_smarthost(config)) {
-        const char *file = config->smarthost.authority_file;
-        options.authority_file = file != NULL && file[0] != '\0' ? file : NULL;
-        options.allows_old = !config->smarthost.verifies;
-    }
-    return mm_tls_client_new(&settings->tls, &options, reason_out);
+    return error;
 }
 
 enum mailmod_error
@@ -84,8 +94,11 @@ void mm_outbound_settings_unref(struct mm_outbound_settings **settings)
     if (released->resolver != NULL) {
         mm_resolver_free(&released->resolver);
     }
-    if (released->tls != NULL) {
-        mm_tls_unref(&released->tls);
+    if (released->opportunistic_tls != NULL) {
+        mm_tls_unref(&released->opportunistic_tls);
+    }
+    if (released->verifying_tls != NULL) {
+        mm_tls_unref(&released->verifying_tls);
     }
     mm_config_unref(&released->config);
     mm_free(released);

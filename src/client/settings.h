@@ -13,7 +13,10 @@
 struct mm_outbound_settings {
     atomic_uint references;
     struct mm_config *config;
-    struct mm_tls *tls;           /* NULL: policy is OFF */
+    /* Without a look at the certificate (RFC 7435: an active attacker could
+     * strip STARTTLS as well), and with one. */
+    struct mm_tls *opportunistic_tls;
+    struct mm_tls *verifying_tls;
     struct mm_resolver *resolver; /* the loop's: see _open_resolver */
 };
 
@@ -32,8 +35,5 @@ mm_outbound_settings_ref(struct mm_outbound_settings *settings);
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);
 
 bool mm_outbound_has_smarthost(const struct mm_config *config);
-/* Of the smarthost, or of MX hosts. */
-enum mm_config_tls_policy
-mm_outbound_tls_policy(const struct mm_config *config);
 
 #endif

@@ -64,7 +64,8 @@ struct mm_tls_server_options {
     bool allows_tls_1_2;          /* else 1.3 alone */
 };
 struct mm_tls_client_options {
-    const char *authority_file; /* PEM; NULL: the system's store */
+    const char *authority_file; /* PEM; NULL: the system's store, or none at
+                                   all with allows_old */
     bool allows_old;            /* opportunistic: down to TLS 1.2 either way;
                                    any cipher, no verification */
 };

@@ -237,7 +237,7 @@ mm_tls_client_new(struct mm_tls **tls_out,
     if (SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(tls->context, ciphers) != 1) {
         error = refuse(reason_out, "TLS settings of", "the client");
-    } else {
+    } else if (options->authority_file != NULL || !options->allows_old) {
         error = load_trust(tls, options->authority_file, reason_out);
     }
     if (error != MAILMOD_OK) {
