@@ -33,7 +33,6 @@ struct mm_direct {
     struct mm_task task;
     struct mm_outbound *outbound;
     size_t work_count;
-    size_t next;
 };
 
 /* thread: any. Always ends in on_gone on the outbound's loop: at once with

@@ -37,11 +37,26 @@ static void drop_settling(struct mm_outbound *outbound,
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
+static void tell_outcomes(const struct mm_outbound *outbound,
+                          const struct mm_settling *settling)
+{
+    const struct mm_outbound_observer *observer = &outbound->options.observer;
+    const struct mq_settlement *settlement = &settling->settlement;
+    const struct mq_batch *batch = settlement->batch;
+    for (size_t i = 0;
+         observer->on_outcome != NULL && i < batch->recipient_count; i++) {
+        observer->on_outcome(observer->context, batch->message.id,
+                             &batch->recipients[i], &settlement->outcomes[i],
+                             mm_settling_is_final(settling, i));
+    }
+}
+
 static void on_settled(struct mm_settling *settling)
 {
     struct mm_outbound *outbound = settling->context;
     if (settling->error == MAILMOD_OK) {
         mm_settling_log(settling);
+        tell_outcomes(outbound, settling);
         drop_settling(outbound, settling, true);
         mm_outbound_poll(outbound);
         return;
@@ -234,8 +249,23 @@ static void on_gone(void *context)
     mm_outbound_poll(outbound);
 }
 
+static void on_progress(void *context, const struct mq_batch *batch,
+                        enum mm_attempt_progress progress, uint64_t octets)
+{
+    const struct lane *lane = context;
+    const struct mm_outbound_observer *observer =
+        &lane->outbound->options.observer;
+    if (observer->on_progress != NULL) {
+        observer->on_progress(observer->context, batch->message.id, progress,
+                              octets);
+    }
+}
+
 static const struct mm_delivery_handler delivery_handler = {
-    .on_outcomes = on_outcomes, .on_idle = on_idle, .on_gone = on_gone};
+    .on_outcomes = on_outcomes,
+    .on_idle = on_idle,
+    .on_progress = on_progress,
+    .on_gone = on_gone};
 
 static struct lane *find_idle(struct mm_outbound *outbound,
                               const char *destination)

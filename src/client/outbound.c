@@ -252,6 +252,7 @@ static void run_stop(struct mm_task *task)
         MM_LIST_OBJECT(task, struct mm_outbound, stop_task);
     mm_timer_cancel(&outbound->poll_timer);
     mm_lane_quit_all(outbound);
+    mm_direct_stop_all(outbound);
 }
 
 static void run_cut(struct mm_task *task)
@@ -262,6 +263,7 @@ static void run_cut(struct mm_task *task)
     mm_timer_cancel(&outbound->poll_timer);
     mm_timer_cancel(&outbound->retry_timer);
     mm_lane_cut_all(outbound);
+    mm_direct_cut_all(outbound);
 }
 
 static void init_tasks(struct mm_outbound *outbound)
@@ -269,6 +271,8 @@ static void init_tasks(struct mm_outbound *outbound)
     mm_list_init(&outbound->lanes);
     mm_list_init(&outbound->settlings);
     mm_list_init(&outbound->claimed);
+    mm_list_init(&outbound->directs);
+    mm_list_init(&outbound->direct_works);
     outbound->start_task.run = run_start;
     outbound->wake_task.run = run_wake;
     outbound->stop_task.run = run_stop;
@@ -316,6 +320,7 @@ void mm_outbound_free(struct mm_outbound **outbound)
     }
     atomic_store(&freed->is_stopped, true);
     mm_lane_free_all(freed);
+    mm_direct_free_all(freed);
     mm_timer_close(&freed->poll_timer);
     mm_timer_close(&freed->retry_timer);
     mq_free(&freed->queue);

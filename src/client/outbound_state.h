@@ -29,6 +29,9 @@ struct mm_outbound {
     size_t lane_count;
     struct mm_list settlings;
     size_t settling_count;
+    struct mm_list directs;
+    struct mm_list direct_works;
+    size_t direct_work_count;
     struct mm_timer poll_timer, retry_timer;
 
     /* the claiming worker's */
@@ -56,5 +59,10 @@ void mm_lane_retry_settlements(struct mm_outbound *outbound);
 void mm_lane_quit_all(struct mm_outbound *outbound);
 void mm_lane_cut_all(struct mm_outbound *outbound);
 void mm_lane_free_all(struct mm_outbound *outbound);
+
+/* direct.c */
+void mm_direct_stop_all(struct mm_outbound *outbound);
+void mm_direct_cut_all(struct mm_outbound *outbound);
+void mm_direct_free_all(struct mm_outbound *outbound);
 
 #endif

@@ -67,11 +67,16 @@ void mm_settling_submit(struct mm_settling *settling)
     mq_settle(&settling->settlement);
 }
 
-static const char *outcome_text(const struct mq_settlement *settlement,
-                                size_t i)
+bool mm_settling_is_final(const struct mm_settling *settling, size_t i)
 {
-    const struct mq_outcome *outcome = &settlement->outcomes[i];
-    switch (outcome->verdict) {
+    const struct mq_settlement *settlement = &settling->settlement;
+    return settlement->outcomes[i].verdict != MQ_DEFERRED ||
+           settlement->batch->recipients[i].expires_ms <= settlement->now_ms;
+}
+
+static const char *outcome_text(const struct mm_settling *settling, size_t i)
+{
+    switch (settling->settlement.outcomes[i].verdict) {
     case MQ_DELIVERED:
         return "delivered";
     case MQ_FAILED:
@@ -79,9 +84,7 @@ static const char *outcome_text(const struct mq_settlement *settlement,
     case MQ_DEFERRED:
         break;
     }
-    return settlement->batch->recipients[i].expires_ms <= settlement->now_ms
-               ? "expired"
-               : "deferred";
+    return mm_settling_is_final(settling, i) ? "expired" : "deferred";
 }
 
 static void log_one(const struct mm_settling *settling, const char *message,
@@ -92,7 +95,7 @@ static void log_one(const struct mm_settling *settling, const char *message,
     const struct mq_outcome *outcome = &settlement->outcomes[i];
     MM_LOG(
         settling->bounce.log, MM_LOG_INFO, "delivery",
-        outcome_text(settlement, i), MM_TEXT("message", message),
+        outcome_text(settling, i), MM_TEXT("message", message),
         MM_TEXT("recipient", batch->recipients[i].path),
         MM_TEXT("destination", batch->destination),
         MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),

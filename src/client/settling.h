@@ -28,6 +28,9 @@ mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
                 const struct mm_bounce *bounce, struct mm_config *config);
 /* First and further tries alike. */
 void mm_settling_submit(struct mm_settling *settling);
+/* Recipient `i` is out of the queue: delivered, failed, or its lifetime over.
+ */
+bool mm_settling_is_final(const struct mm_settling *settling, size_t i);
 /* One line a recipient: what came of it. */
 void mm_settling_log(const struct mm_settling *settling);
 /* Not while it is in the store. With `releases` the claims are given up. */

@@ -1,0 +1,380 @@
+/* direct.c - messages that go out at once and are never stored.
+ *
+ * Owns, while they are at work: a list of messages in the order in which they
+ * came, and for each destination of theirs a delivery that carries batch after
+ * batch over one connection. Promises: each recipient's outcome is told once,
+ * also when memory is short, the instance stops or the connection is cut; at
+ * most queue.attempts_max deliveries are at work; a destination that is down
+ * costs one attempt a message.
+ *
+ * Law of a recipient: FREE -> TAKEN (a delivery to its destination is at work)
+ * -> TOLD. Of a message: it is gone when all are told and no delivery is left.
+ * Thread: loop, except mm_outbound_send. */
+#include "client/direct.h"
+
+#include "base/mem.h"
+#include "client/outbound_state.h"
+#include "client/outcome.h"
+
+#include <string.h>
+
+/* In mm_store_recipient.attempts, which means nothing here otherwise. */
+enum { FREE, TAKEN, TOLD };
+
+struct work {
+    struct mm_list node; /* in the outbound's list */
+    struct mm_direct *direct;
+    struct mm_delivery *delivery;
+    const char *destination; /* of the direct's recipients */
+    struct mq_outcome down;  /* of the destination, when it cannot be reached */
+    bool is_down;
+};
+
+static void pump(struct mm_outbound *outbound);
+
+static bool is_of(const struct mm_direct *direct, size_t i, unsigned mark,
+                  const char *destination)
+{
+    const struct mm_store_recipient *recipient = &direct->recipients[i];
+    return recipient->attempts == mark &&
+           (destination == NULL ||
+            strcmp(recipient->destination, destination) == 0);
+}
+
+static void tell(struct mm_direct *direct, size_t i,
+                 const struct mq_outcome *outcome)
+{
+    struct mm_outbound *outbound = direct->outbound;
+    const struct mm_outbound_observer *observer = &outbound->options.observer;
+    struct mm_store_recipient *recipient = &direct->recipients[i];
+    char message[MM_MESSAGE_ID_TEXT_MAX];
+
+    recipient->attempts = TOLD;
+    mm_message_id_format(direct->message.id, message);
+    MM_LOG(outbound->options.log, MM_LOG_INFO, "delivery",
+           outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",
+           MM_TEXT("message", message), MM_TEXT("recipient", recipient->path),
+           MM_TEXT("destination", recipient->destination),
+           MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
+           MM_TEXT("reply", outcome->reply));
+    if (observer->on_outcome != NULL) {
+        observer->on_outcome(observer->context, direct->message.id, recipient,
+                             outcome, true);
+    }
+}
+
+/* All recipients with this mark, of one destination or (NULL) of all. */
+static void tell_all(struct mm_direct *direct, unsigned mark,
+                     const char *destination, const char *status,
+                     const char *text)
+{
+    struct mq_outcome outcome;
+
+    mm_outcome_set(&outcome, status, "", text);
+    for (size_t i = 0; i < direct->recipient_count; i++) {
+        if (is_of(direct, i, mark, destination)) {
+            tell(direct, i, &outcome);
+        }
+    }
+}
+
+static bool has_left(const struct mm_direct *direct, unsigned mark,
+                     const char *destination)
+{
+    for (size_t i = 0; i < direct->recipient_count; i++) {
+        if (is_of(direct, i, mark, destination)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_if_over(struct mm_direct *direct)
+{
+    struct mm_outbound *outbound = direct->outbound;
+
+    if (direct->work_count > 0 || has_left(direct, FREE, NULL)) {
+        return;
+    }
+    mm_list_remove(&direct->node);
+    direct->on_gone(direct);
+    atomic_fetch_sub(&outbound->busy, 1);
+}
+
+static void free_batch(struct mq_batch *batch)
+{
+    mm_free(batch->recipients);
+    mm_free(batch);
+}
+
+/* The next recipients of the work's destination; NULL: none, or no memory. */
+static struct mq_batch *next_batch(const struct work *work)
+{
+    const struct mm_direct *direct = work->direct;
+    size_t count_max =
+        mm_outbound_config(direct->outbound)->queue.recipients_max;
+    struct mq_batch *batch = mm_alloc(sizeof *batch);
+    size_t count = 0;
+
+    if (batch == NULL) {
+        return NULL;
+    }
+    batch->recipients = mm_alloc_array(direct->recipient_count < count_max
+                                           ? direct->recipient_count
+                                           : count_max,
+                                       sizeof *batch->recipients);
+    for (size_t i = 0; batch->recipients != NULL && count < count_max &&
+                       i < direct->recipient_count;
+         i++) {
+        if (is_of(direct, i, TAKEN, work->destination)) {
+            batch->recipients[count++] = direct->recipients[i];
+        }
+    }
+    if (count == 0) {
+        free_batch(batch);
+        return NULL;
+    }
+    batch->recipient_count = count;
+    batch->message = direct->message;
+    (void)mm_span_copy(mm_span_cstr(work->destination), batch->destination,
+                       sizeof batch->destination);
+    mm_list_init(&batch->node);
+    return batch;
+}
+
+static void on_outcomes(void *context, struct mq_batch *batch,
+                        struct mq_outcome *outcomes)
+{
+    struct work *work = context;
+    struct mq_outcome untried;
+
+    mm_outcome_set(&untried, "4.3.2", "", "the attempt was broken off");
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        const struct mq_outcome *outcome =
+            outcomes != NULL ? &outcomes[i] : &untried;
+
+        if (outcome->is_destination_down) {
+            work->is_down = true;
+            work->down = *outcome;
+        }
+        tell(work->direct, batch->recipients[i].number, outcome);
+    }
+    mm_free(outcomes);
+    free_batch(batch);
+}
+
+static void on_idle(void *context)
+{
+    struct work *work = context;
+    struct mq_batch *batch = NULL;
+
+    if (!mm_outbound_is_stopped(work->direct->outbound)) {
+        batch = next_batch(work);
+    }
+    if (batch != NULL) {
+        mm_delivery_give(work->delivery, batch);
+    } else {
+        mm_delivery_quit(work->delivery);
+    }
+}
+
+static void on_progress(void *context, const struct mq_batch *batch,
+                        enum mm_attempt_progress progress, uint64_t octets)
+{
+    const struct work *work = context;
+    const struct mm_outbound_observer *observer =
+        &work->direct->outbound->options.observer;
+
+    if (observer->on_progress != NULL) {
+        observer->on_progress(observer->context, batch->message.id, progress,
+                              octets);
+    }
+}
+
+static void free_work(struct work *work)
+{
+    mm_list_remove(&work->node);
+    work->direct->outbound->direct_work_count--;
+    work->direct->work_count--;
+    mm_delivery_free(&work->delivery);
+    mm_free(work);
+}
+
+/* Recipients without an outcome are left when the connection ended after an
+ * earlier batch: they get a new one, unless it would end the same way. */
+static void on_gone(void *context)
+{
+    struct work *work = context;
+    struct mm_direct *direct = work->direct;
+    struct mm_outbound *outbound = direct->outbound;
+
+    for (size_t i = 0; i < direct->recipient_count; i++) {
+        if (!is_of(direct, i, TAKEN, work->destination)) {
+            continue;
+        }
+        if (work->is_down) {
+            tell(direct, i, &work->down);
+        } else {
+            direct->recipients[i].attempts = FREE;
+        }
+    }
+    free_work(work);
+    end_if_over(direct);
+    pump(outbound);
+}
+
+static const struct mm_delivery_handler delivery_handler = {
+    .on_outcomes = on_outcomes,
+    .on_idle = on_idle,
+    .on_progress = on_progress,
+    .on_gone = on_gone};
+
+static enum mailmod_error read_chunk(void *context, uint64_t message_id,
+                                     unsigned number, struct mm_buf *out)
+{
+    const struct mm_direct *direct = context;
+
+    (void)message_id;
+    mm_buf_clear(out);
+    return direct->read_chunk(direct->context, number, out);
+}
+
+static struct work *new_work(struct mm_direct *direct, const char *destination)
+{
+    struct mm_outbound *outbound = direct->outbound;
+    struct work *work = mm_alloc(sizeof *work);
+    struct mm_delivery_options options = {.loop = outbound->options.loop,
+                                          .workers = outbound->options.workers,
+                                          .store = outbound->options.store,
+                                          .log = outbound->options.log,
+                                          .settings = outbound->settings,
+                                          .destination = destination,
+                                          .relay = direct->relay,
+                                          .read_chunk = read_chunk,
+                                          .read_context = direct,
+                                          .secret = outbound->secret,
+                                          .handler = &delivery_handler,
+                                          .context = work};
+
+    if (work == NULL ||
+        mm_delivery_new(&work->delivery, &options) != MAILMOD_OK) {
+        mm_free(work);
+        return NULL;
+    }
+    work->direct = direct;
+    work->destination = destination;
+    mm_list_append(&outbound->direct_works, &work->node);
+    outbound->direct_work_count++;
+    direct->work_count++;
+    return work;
+}
+
+static void start_work(struct mm_direct *direct, const char *destination)
+{
+    struct work *work = new_work(direct, destination);
+    struct mq_batch *batch = NULL;
+
+    for (size_t i = 0; work != NULL && i < direct->recipient_count; i++) {
+        if (is_of(direct, i, FREE, destination)) {
+            direct->recipients[i].attempts = TAKEN;
+        }
+    }
+    if (work != NULL) {
+        batch = next_batch(work);
+    }
+    if (batch != NULL) {
+        mm_delivery_start(work->delivery, batch);
+        return;
+    }
+    if (work != NULL) {
+        free_work(work);
+    }
+    tell_all(direct, FREE, destination, "4.3.0", "out of memory");
+    tell_all(direct, TAKEN, destination, "4.3.0", "out of memory");
+}
+
+/* Starts what there is room for, the oldest message first. */
+static void pump(struct mm_outbound *outbound)
+{
+    size_t work_max = mm_outbound_config(outbound)->queue.attempts_max;
+
+    MM_LIST_EACH(node, &outbound->directs)
+    {
+        struct mm_direct *direct = MM_LIST_OBJECT(node, struct mm_direct, node);
+
+        if (mm_outbound_is_stopped(outbound)) {
+            tell_all(direct, FREE, NULL, "4.3.2", "the instance is stopping");
+        }
+        for (size_t i = 0; i < direct->recipient_count &&
+                           outbound->direct_work_count < work_max;
+             i++) {
+            if (is_of(direct, i, FREE, NULL)) {
+                start_work(direct, direct->recipients[i].destination);
+            }
+        }
+        end_if_over(direct);
+    }
+}
+
+static void run_send(struct mm_task *task)
+{
+    struct mm_direct *direct = MM_LIST_OBJECT(task, struct mm_direct, task);
+
+    mm_list_append(&direct->outbound->directs, &direct->node);
+    pump(direct->outbound);
+}
+
+void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct)
+{
+    direct->outbound = outbound;
+    direct->work_count = 0;
+    for (size_t i = 0; i < direct->recipient_count; i++) {
+        direct->recipients[i].number = (unsigned)i;
+        direct->recipients[i].attempts = FREE;
+    }
+    mm_list_init(&direct->node);
+    direct->task.run = run_send;
+    atomic_fetch_add(&outbound->busy, 1);
+    mm_loop_post(outbound->options.loop, &direct->task);
+}
+
+void mm_direct_stop_all(struct mm_outbound *outbound)
+{
+    pump(outbound);
+}
+
+void mm_direct_cut_all(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->direct_works)
+    {
+        mm_delivery_cut(MM_LIST_OBJECT(node, struct work, node)->delivery);
+    }
+}
+
+void mm_direct_free_all(struct mm_outbound *outbound)
+{
+    MM_LIST_EACH(node, &outbound->direct_works)
+    {
+        free_work(MM_LIST_OBJECT(node, struct work, node));
+    }
+    MM_LIST_EACH(other, &outbound->directs)
+    {
+        struct mm_direct *direct =
+            MM_LIST_OBJECT(other, struct mm_direct, node);
+
+        tell_all(direct, TAKEN, NULL, "4.3.2", "the instance stopped");
+        tell_all(direct, FREE, NULL, "4.3.2", "the instance stopped");
+        end_if_over(direct);
+    }
+}
+
+void mm_direct_destination(const struct mm_relay *relay, const char *domain,
+                           char text_out[MM_STORE_DESTINATION_MAX])
+{
+    const char *text = mm_relay_is_set(relay) ? relay->host : domain;
+
+    if (!mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_DESTINATION_MAX)) {
+        text_out[0] = '\0';
+    }
+    mm_ascii_lower_cstr(text_out);
+}
