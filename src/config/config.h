@@ -34,6 +34,12 @@ enum mm_config_tls_policy {
     MM_CONFIG_TLS_MUST,
     MM_CONFIG_TLS_IMPLICIT
 };
+enum mm_config_waits { /* does a send call wait for the outcome? */
+                       MM_CONFIG_WAITS_CALLBACK, /* when there is no progress
+                                                    callback */
+                       MM_CONFIG_WAITS_ALWAYS,
+                       MM_CONFIG_WAITS_NEVER
+};
 
 struct mm_config {
     /* general */
@@ -93,6 +99,11 @@ struct mm_config {
         uint64_t tls_ms, write_ms;
         unsigned login_failures_max;
     } pop3;
+
+    struct {               /* messages of the host program */
+        bool adds_headers; /* Date, Message-ID, From: RFC 6409 8 */
+        enum mm_config_waits waits;
+    } sending;
 
     struct {
         uint64_t lifetime_ms;

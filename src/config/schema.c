@@ -402,6 +402,20 @@ static const struct mm_config_key keys[] = {
      .maximum = 1000,
      .help = "Failed logins after which a session is closed.",
      .offset = AT(pop3.login_failures_max)},
+    {.name = "sending.adds_headers",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "Add the Date, Message-ID and From fields that a message of the "
+             "host program lacks (RFC 6409 8).",
+     .offset = AT(sending.adds_headers)},
+    {.name = "sending.waits",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "callback",
+     .choices = "callback always never",
+     .help = "Does the call that ends an immediate or a relayed message wait "
+             "for the outcome? callback: only when the message has no "
+             "progress callback.",
+     .offset = AT(sending.waits)},
     {.name = "queue.lifetime",
      .type = MM_CONFIG_DURATION,
      .default_text = "24h",
