@@ -1,0 +1,202 @@
+/* settings.c - every setting read, changed and put back through the SRV* names.
+ *
+ * settings CONFIG [NAME]...: loads CONFIG, then walks all keys that the library
+ * lists: each must read as listed, take another value, read as that value, and
+ * go back to its default. NAMEs are old names of the original engine: each must
+ * be known too. Prints what is wrong; ends with 0 when nothing is. Secrets read
+ * as asterisks, which is all that can be seen of them. A host program: it may
+ * print. */
+#include "show.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_MAX 400
+
+struct key {
+    char name[80];
+    char value[4200];
+    char default_value[4200];
+};
+
+static struct key keys[KEYS_MAX];
+static int key_count;
+static int mistakes;
+
+/* The callback must not call the library: it only notes what there is. */
+static void on_setting(void *context, const char *name, const char *value,
+                       const char *default_value, const char *help)
+{
+    struct key *key = &keys[key_count];
+
+    (void)context;
+    (void)help;
+    if (key_count == KEYS_MAX) {
+        printf("more than %d keys\n", KEYS_MAX);
+        mistakes++;
+        return;
+    }
+    snprintf(key->name, sizeof key->name, "%s", name);
+    snprintf(key->value, sizeof key->value, "%s", value);
+    snprintf(key->default_value, sizeof key->default_value, "%s",
+             default_value);
+    key_count++;
+}
+
+static void wrong(const char *name, const char *what, const char *detail)
+{
+    printf("wrong: %s: %s: %s\n", name, what, detail != NULL ? detail : "NULL");
+    mistakes++;
+}
+
+/* A value of its own that the key takes, or NULL. */
+static const char *change(const struct key *key)
+{
+    static const char *const values[] = {
+        "7",   "true",  "false",     "off",           "may",        "must",
+        "42s", "11m",   "9K",        "127.0.0.9:259", "10.0.0.0/8", "x.test",
+        "-",   "debug", "normalize", "some text"};
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (SRVSetConfigParam(key->name, values[i]) == 0) {
+            const char *now = GetConfigParamStr(key->name);
+
+            if (now != NULL && strcmp(now, key->value) != 0) {
+                return values[i];
+            }
+        } else if (SRVLastError() == 0 || SRVLastErrorText()[0] == '\0') {
+            wrong(key->name, "no error for", values[i]);
+        }
+    }
+    return NULL;
+}
+
+static void walk_secret(const struct key *key)
+{
+    SetConfigParam(key->name, "some secret");
+    if (SRVLastError() != 0 ||
+        strstr(GetConfigParamStr(key->name), "secret") != NULL) {
+        wrong(key->name, "a secret shows", GetConfigParamStr(key->name));
+    }
+    SetConfigParam(key->name, "");
+}
+
+static void walk(const struct key *key)
+{
+    const char *now = GetConfigParamStr(key->name);
+    const char *value;
+    char copy[4200];
+    char *end;
+    long number;
+
+    if (now == NULL || strcmp(now, key->value) != 0) {
+        wrong(key->name, "does not read as listed", now);
+        return;
+    }
+    if (strstr(key->name, "password") != NULL &&
+        strstr(key->name, "apop") == NULL) {
+        walk_secret(key);
+        return;
+    }
+    value = change(key);
+    if (value == NULL) {
+        wrong(key->name, "takes no other value than", key->value);
+        return;
+    }
+    snprintf(copy, sizeof copy, "%s", GetConfigParamStr(key->name));
+    number = strtol(copy, &end, 10);
+    if (copy[0] != '\0' && *end == '\0' &&
+        GetConfigParamInt(key->name) != (int)number) {
+        wrong(key->name, "differs as a number from", copy);
+    }
+    if (SRVSetConfigParam(key->name, copy) != 0 ||
+        strcmp(GetConfigParamStr(key->name), copy) != 0) {
+        wrong(key->name, "does not take back what it gave", copy);
+    }
+    if (SRVSetConfigParam(key->name, key->default_value) != 0 ||
+        strcmp(GetConfigParamStr(key->name), key->default_value) != 0) {
+        wrong(key->name, "does not go back to", key->default_value);
+    }
+}
+
+/* An int goes in and out as one, and a text out of the misnamed getter. */
+static void walk_types(void)
+{
+    SetConfigParamInt("smtp.recipients_max", 123);
+    if (GetConfigParamInt("smtp.recipients_max") != 123 ||
+        strcmp(SetConfigParamStr("smtp.recipients_max"), "123") != 0) {
+        wrong("smtp.recipients_max", "is not", "123");
+    }
+    SetConfigParam("smtp.recipients_max", 321);
+    SetConfigParam("general.host_name", "other.test");
+    if (GetConfigParamInt("smtp.recipients_max") != 321 ||
+        strcmp(GetConfigParamStr("general.host_name"), "other.test") != 0) {
+        wrong("SetConfigParam", "took", GetConfigParamStr("general.host_name"));
+    }
+    SetConfigParamInt("smtp.recipients_max", -1);
+    if (SRVLastError() == 0 ||
+        GetConfigParamInt("smtp.recipients_max") != 321) {
+        wrong("smtp.recipients_max", "took", "-1");
+    }
+}
+
+static void walk_errors(const char *config)
+{
+    if (GetConfigParamStr("no.such_key") != NULL ||
+        SRVLastError() != MAILMOD_ERROR_UNKNOWN_NAME) {
+        wrong("no.such_key", "was read", SRVLastErrorText());
+    }
+    if (GetConfigParamInt("no.such_key") != 0 ||
+        SRVLastError() != MAILMOD_ERROR_UNKNOWN_NAME) {
+        wrong("no.such_key", "was a number", SRVLastErrorText());
+    }
+    if (SRVSetConfigParam("no.such_key", "1") >= 0 ||
+        SRVLastError() != MAILMOD_ERROR_UNKNOWN_NAME) {
+        wrong("no.such_key", "was set", SRVLastErrorText());
+    }
+    if (GetConfigParamInt("general.host_name") != 0 || SRVLastError() == 0) {
+        wrong("general.host_name", "was a number", SRVLastErrorText());
+    }
+    if (LoadConfig("no-such-file.cfg") >= 0 || SRVLastError() == 0) {
+        wrong("no-such-file.cfg", "was loaded", SRVLastErrorText());
+    }
+    if (LoadConfig(config) != 0 || SRVLastError() != 0) {
+        wrong(config, "was not loaded again", SRVLastErrorText());
+    }
+}
+
+static void walk_old_name(const char *name)
+{
+    const char *value = GetConfigParamStr(name);
+    char copy[4200];
+
+    if (value == NULL) {
+        wrong(name, "is not known", SRVLastErrorText());
+        return;
+    }
+    snprintf(copy, sizeof copy, "%s", value);
+    if (strchr(copy, '*') == NULL && SRVSetConfigParam(name, copy) != 0) {
+        wrong(name, "does not take back what it gave", copy);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    show_lines_at_once();
+    if (argc < 2 || LoadConfig(argv[1]) != 0) {
+        return show_failure("LoadConfig");
+    }
+    mailmod_config_list(SRVInstance(), on_setting, NULL);
+    for (int i = 0; i < key_count; i++) {
+        walk(&keys[i]);
+    }
+    walk_types();
+    walk_errors(argv[1]);
+    for (int i = 2; i < argc; i++) {
+        walk_old_name(argv[i]);
+    }
+    printf("%d keys, %d old names, %d mistakes\n", key_count, argc - 2,
+           mistakes);
+    SRVShutdown();
+    return mistakes == 0 && key_count > 0 ? 0 : 1;
+}
