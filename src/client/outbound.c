@@ -253,6 +253,7 @@ static void run_stop(struct mm_task *task)
     mm_timer_cancel(&outbound->poll_timer);
     mm_lane_quit_all(outbound);
     mm_direct_stop_all(outbound);
+    mm_host_search_stop_all(outbound);
 }
 
 static void run_cut(struct mm_task *task)
@@ -273,6 +274,7 @@ static void init_tasks(struct mm_outbound *outbound)
     mm_list_init(&outbound->claimed);
     mm_list_init(&outbound->directs);
     mm_list_init(&outbound->direct_works);
+    mm_list_init(&outbound->searches);
     outbound->start_task.run = run_start;
     outbound->wake_task.run = run_wake;
     outbound->stop_task.run = run_stop;
@@ -321,6 +323,7 @@ void mm_outbound_free(struct mm_outbound **outbound)
     atomic_store(&freed->is_stopped, true);
     mm_lane_free_all(freed);
     mm_direct_free_all(freed);
+    mm_host_search_stop_all(freed);
     mm_timer_close(&freed->poll_timer);
     mm_timer_close(&freed->retry_timer);
     mq_free(&freed->queue);

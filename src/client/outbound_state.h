@@ -32,6 +32,7 @@ struct mm_outbound {
     struct mm_list directs;
     struct mm_list direct_works;
     size_t direct_work_count;
+    struct mm_list searches; /* of mail_hosts.c */
     struct mm_timer poll_timer, retry_timer;
 
     /* the claiming worker's */
@@ -64,5 +65,8 @@ void mm_lane_free_all(struct mm_outbound *outbound);
 void mm_direct_stop_all(struct mm_outbound *outbound);
 void mm_direct_cut_all(struct mm_outbound *outbound);
 void mm_direct_free_all(struct mm_outbound *outbound);
+
+/* mail_hosts.c */
+void mm_host_search_stop_all(struct mm_outbound *outbound);
 
 #endif

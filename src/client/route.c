@@ -10,19 +10,18 @@
  * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
  * families, hands out its addresses, takes the next; then DEAD_END. What a
  * literal or a relay is goes from BEGIN to HOSTS at once.
- * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX), RFC 6724 (IPv6 first,
- * alternating so that one dead family costs one connect). */
+ * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX). */
 #include "client/route.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "client/mail_hosts.h"
 #include "client/outcome.h"
 #include "wire/addr/address.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { V6, V4, FAMILY_COUNT };
 enum route_state { BEGIN, FINDING, HOSTS, DEAD_END };
 enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_RELAY };
 
@@ -30,14 +29,6 @@ struct host {
     char name[256];
     unsigned preference;
     uint64_t order; /* random: among equals */
-};
-
-struct family {
-    struct mm_route *route;
-    struct mm_query *query;
-    struct mm_netaddr items[MM_LIMIT_HOST_ADDRESSES];
-    size_t count;
-    bool is_pending;
 };
 
 struct mm_route {
@@ -53,9 +44,7 @@ struct mm_route {
     struct host hosts[MM_LIMIT_MX_HOSTS];
     size_t host_count;
     size_t host_next;
-    struct family families[FAMILY_COUNT];
-    struct mm_netaddr addresses[MM_LIMIT_HOST_ADDRESSES];
-    size_t address_count;
+    struct mm_host_addresses addresses; /* of the host that was taken last */
     size_t address_next;
     bool is_temporary; /* some host's addresses are not known now */
     char why[128];     /* the last look-up that failed */
@@ -169,21 +158,13 @@ static void note_self(struct mm_route *route, unsigned preference)
     route->has_self = true;
 }
 
-/* RFC 5321 5.1: the name in an MX record is a domain name, never an address. */
-static bool is_usable(const struct mm_mx *record)
-{
-    struct mm_netaddr address;
-    return record->host[0] != '\0' &&
-           !mm_netaddr_parse_ip(mm_span_cstr(record->host), &address);
-}
-
 static void use_records(struct mm_route *route, const struct mm_mx *records,
                         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (is_own_name(route, records[i].host)) {
             note_self(route, records[i].preference);
-        } else if (is_usable(&records[i])) {
+        } else if (mm_mx_is_usable(&records[i])) {
             insert_host(route, records[i].host, records[i].preference);
         }
     }
@@ -198,7 +179,7 @@ static void on_mx(void *context, enum mailmod_error error,
     struct mm_route *route = context;
     route->mx_query = NULL;
     route->state = HOSTS;
-    if (error == MAILMOD_OK && count == 1 && records[0].host[0] == '\0') {
+    if (error == MAILMOD_OK && mm_mx_is_null(records, count)) {
         end_at(route, "5.1.10", "the domain accepts no mail (null MX)");
         return;
     }
@@ -229,39 +210,6 @@ static uint16_t port_of(const struct mm_route *route)
                                                 : config->delivery.port);
 }
 
-static bool uses_family(const struct mm_route *route, int family)
-{
-    const struct mm_config *config = route->options.config;
-    return family == V6 ? config->delivery.uses_ipv6
-                        : config->delivery.uses_ipv4;
-}
-
-static void add_address(struct mm_route *route,
-                        const struct mm_netaddr *address)
-{
-    if (route->address_count == MM_LIMIT_HOST_ADDRESSES ||
-        mm_netaddr_is_any(address)) {
-        return;
-    }
-    struct mm_netaddr *added = &route->addresses[route->address_count++];
-    *added = *address;
-    added->port = port_of(route);
-}
-
-/* IPv6 and IPv4 in turn. */
-static void merge_families(struct mm_route *route)
-{
-    route->address_count = 0;
-    route->address_next = 0;
-    for (size_t i = 0; i < MM_LIMIT_HOST_ADDRESSES; i++) {
-        for (int family = 0; family < FAMILY_COUNT; family++) {
-            if (i < route->families[family].count) {
-                add_address(route, &route->families[family].items[i]);
-            }
-        }
-    }
-}
-
 /* A host that turns out to be us ends the list as its name would have. The
  * relay may be anything that the operator says. */
 static bool leads_to_self(struct mm_route *route, const struct host *host)
@@ -269,8 +217,10 @@ static bool leads_to_self(struct mm_route *route, const struct host *host)
     if (route->kind == KIND_RELAY) {
         return false;
     }
-    for (size_t i = 0; i < route->address_count; i++) {
-        if (is_own_address(route, &route->addresses[i])) {
+    for (size_t i = 0; i < route->addresses.count; i++) {
+        struct mm_netaddr address = route->addresses.items[i];
+        address.port = port_of(route);
+        if (is_own_address(route, &address)) {
             note_self(route, host->preference);
             drop_from(route, host->preference);
             return true;
@@ -281,23 +231,11 @@ static bool leads_to_self(struct mm_route *route, const struct host *host)
 
 static void hand_out(struct mm_route *route)
 {
-    struct mm_route_hop hop = {.address =
-                                   route->addresses[route->address_next++]};
+    struct mm_route_hop hop = {
+        .address = route->addresses.items[route->address_next++]};
+    hop.address.port = port_of(route);
     memcpy(hop.host, route->hosts[route->host_next - 1].name, sizeof hop.host);
     route->options.on_hop(route->options.context, &hop, NULL);
-}
-
-static void use_addresses(struct mm_route *route)
-{
-    merge_families(route);
-    if (leads_to_self(route, &route->hosts[route->host_next - 1])) {
-        route->address_count = 0;
-    }
-    if (route->address_count > 0) {
-        hand_out(route);
-    } else {
-        take_host(route);
-    }
 }
 
 static void note_failure(struct mm_route *route, enum mailmod_error error)
@@ -313,62 +251,54 @@ static void note_failure(struct mm_route *route, enum mailmod_error error)
     }
 }
 
-static void on_addresses(void *context, enum mailmod_error error,
-                         const struct mm_netaddr *addresses, size_t count)
+static void note_failures(struct mm_route *route)
 {
-    struct family *family = context;
-    struct mm_route *route = family->route;
-    family->query = NULL;
-    family->is_pending = false;
-    if (error != MAILMOD_OK) {
-        note_failure(route, error);
-        count = 0;
-    }
-    /* It may have addresses of the family that is switched off here. */
-    if (error == MAILMOD_ERROR_DNS_NO_DATA &&
-        !(uses_family(route, V6) && uses_family(route, V4))) {
-        route->is_temporary = true;
-    }
-    for (size_t i = 0; i < count && i < MM_LIMIT_HOST_ADDRESSES; i++) {
-        family->items[family->count++] = addresses[i];
-    }
-    if (!route->families[V6].is_pending && !route->families[V4].is_pending) {
-        use_addresses(route);
+    const struct mm_config *config = route->options.config;
+    for (int f = 0; f < MM_HOST_FAMILIES; f++) {
+        enum mailmod_error error = route->addresses.families[f].error;
+        if (error != MAILMOD_OK) {
+            note_failure(route, error);
+        }
+        /* It may have addresses of the family that is switched off here. */
+        if (error == MAILMOD_ERROR_DNS_NO_DATA &&
+            !(config->delivery.uses_ipv6 && config->delivery.uses_ipv4)) {
+            route->is_temporary = true;
+        }
     }
 }
 
-static void ask_family(struct mm_route *route, int index, const char *name)
+static void use_addresses(struct mm_route *route)
 {
-    struct family *family = &route->families[index];
-    family->count = 0;
-    if (!uses_family(route, index)) {
-        return;
+    note_failures(route);
+    route->address_next = 0;
+    if (leads_to_self(route, &route->hosts[route->host_next - 1])) {
+        route->addresses.count = 0;
     }
-    enum mailmod_error error =
-        mm_resolve_addresses(route->options.resolver, name,
-                             index == V6 ? MM_NETADDR_V6 : MM_NETADDR_V4,
-                             on_addresses, family, &family->query);
-    family->is_pending = error == MAILMOD_OK;
-    if (error != MAILMOD_OK) {
-        note_failure(route, error);
+    if (route->addresses.count > 0) {
+        hand_out(route);
+    } else {
+        take_host(route);
     }
+}
+
+static void on_addresses(struct mm_host_addresses *addresses)
+{
+    use_addresses(MM_LIST_OBJECT(addresses, struct mm_route, addresses));
 }
 
 /* A host given by its address: a literal, or a relay's setting. */
 static bool take_ip(struct mm_route *route, const char *name)
 {
+    const struct mm_config *config = route->options.config;
     struct mm_netaddr address;
     if (route->kind == KIND_DOMAIN ||
         !mm_netaddr_parse_ip(mm_span_cstr(name), &address)) {
         return false;
     }
-    int family = address.family == MM_NETADDR_V6 ? V6 : V4;
-    route->families[V6].count = 0;
-    route->families[V4].count = 0;
-    if (uses_family(route, family)) {
-        route->families[family].items[0] = address;
-        route->families[family].count = 1;
-    } else {
+    mm_host_addresses_set(&route->addresses, &address);
+    if (!(address.family == MM_NETADDR_V6 ? config->delivery.uses_ipv6
+                                          : config->delivery.uses_ipv4)) {
+        route->addresses.count = 0;
         note_failure(route, MAILMOD_ERROR_UNREACHABLE);
     }
     return true;
@@ -385,9 +315,13 @@ static void take_host(struct mm_route *route)
         use_addresses(route);
         return;
     }
-    ask_family(route, V6, name);
-    ask_family(route, V4, name);
-    if (!route->families[V6].is_pending && !route->families[V4].is_pending) {
+    const struct mm_config *config = route->options.config;
+    const struct mm_host_question question = {
+        .resolver = route->options.resolver,
+        .host = name,
+        .wants_v6 = config->delivery.uses_ipv6,
+        .wants_v4 = config->delivery.uses_ipv4};
+    if (!mm_host_addresses_ask(&route->addresses, &question)) {
         use_addresses(route);
     }
 }
@@ -442,7 +376,7 @@ void mm_route_next(struct mm_route *route)
     if (route->state == BEGIN) {
         begin(route);
     } else if (route->state == HOSTS &&
-               route->address_next < route->address_count) {
+               route->address_next < route->addresses.count) {
         hand_out(route);
     } else if (route->state == HOSTS) {
         take_host(route);
@@ -458,9 +392,7 @@ enum mailmod_error mm_route_new(struct mm_route **route_out,
     }
     route->options = *options;
     route->random = options->seed;
-    for (int family = 0; family < FAMILY_COUNT; family++) {
-        route->families[family].route = route;
-    }
+    route->addresses.on_answer = on_addresses;
     if (!mm_span_copy(mm_span_cstr(options->destination), route->destination,
                       sizeof route->destination)) {
         mm_free(route);
@@ -475,11 +407,7 @@ void mm_route_free(struct mm_route **route)
     if (*route == NULL) {
         return;
     }
-    for (int family = 0; family < FAMILY_COUNT; family++) {
-        if ((*route)->families[family].query != NULL) {
-            mm_query_cancel(&(*route)->families[family].query);
-        }
-    }
+    mm_host_addresses_cancel(&(*route)->addresses);
     if ((*route)->mx_query != NULL) {
         mm_query_cancel(&(*route)->mx_query);
     }
