@@ -1,0 +1,163 @@
+"""The names as such: FL-09, FL-10, T-001 to T-003.
+
+What the header declares, whoever compiles it; what handles are answered that
+are none; every setting; the library by its name alone.
+"""
+import os
+import re
+import subprocess
+import tempfile
+
+from hosts import Host, NameServer, SOURCE, Skip, is_sanitized, main, way_out
+
+PUBLIC = os.path.join(SOURCE, "include")
+LANGUAGES = [("c", "c89"), ("c", "c99"), ("c", "c11"), ("c", "c17"),
+             ("c++", "c++11"), ("c++", "c++17"), ("c++", "c++20")]
+# A host that was written from the documented page alone.
+DOCUMENTED = """
+static int on_request(ServerStream *stream, char *reqname, int action, ...)
+{
+    (void)reqname;
+    return action & ALL_ACTIONS ? SRVRecv(stream, reqname, 0) : 0;
+}
+static void on_state(ServerStream *stream, void *par, int state, int sent)
+{
+    (void)stream;
+    (void)par;
+    (void)(state == STATE_SMTP_DONE ? sent : 0);
+}
+int documented(char *from, char *to);
+int documented(char *from, char *to)
+{
+    MailHostInfo hosts[3];
+    ServerStream stream =
+        SRVInitSendMsgImidiatly(from, to, on_state, hosts);
+    SRVprintf(stream, "Subject: %s", "x");
+    SRVEndOfMsg(stream);
+    SetConfigParam("smtp_port", "25");
+    return SetSMTPServer(on_request, 0, ACTION_SMTP_CONNECT) +
+           SetPOP3Server(on_request, 0, ACTION_POP_LOGIN) +
+           FindMX(to, hosts, 3) + LoadConfig(from) +
+           (SetConfigParamStr("smtp_port") != 0);
+}
+"""
+
+
+def declared():
+    """The names that the public headers promise."""
+    names = set()
+    for place, _, files in os.walk(PUBLIC):
+        for file in files:
+            with open(os.path.join(place, file), encoding="utf-8") as f:
+                text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+            names |= set(re.findall(
+                r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text, re.M))
+    return sorted(names)
+
+
+def compilers():
+    found = []
+    for language, names in (("c", ("gcc", "clang")),
+                            ("c++", ("g++", "clang++"))):
+        for name in names:
+            if subprocess.run(["sh", "-c", f"command -v {name}"],
+                              capture_output=True, check=False).returncode == 0:
+                found.append((language, name))
+    return found
+
+
+def compile_text(compiler, language, standard, text, *flags):
+    return subprocess.run(
+        [compiler, "-x", language, f"-std={standard}", "-Wall", "-Wextra",
+         "-pedantic", "-Werror", "-fsyntax-only", f"-I{PUBLIC}", *flags, "-"],
+        input=text, capture_output=True, text=True, check=False)
+
+
+def test_header_in_every_language(build):
+    tried = 0
+    for language, compiler in compilers():
+        for kind, standard in LANGUAGES:
+            if kind != language:
+                continue
+            for header in ("mailmod.h", "mailmod/srv.h"):
+                run = compile_text(compiler, language, standard,
+                                   f'#include "{header}"\n'
+                                   f'#include "{header}"\n' + DOCUMENTED)
+                assert run.returncode == 0, (compiler, standard, run.stderr)
+                tried += 1
+    assert tried >= 8, "hardly a compiler is here"
+
+
+def test_either_type_is_checked(build):
+    """C11's macro and C++'s overloads refuse what is neither; C89 has none."""
+    use = '#include "mailmod.h"\nvoid f(void);\nvoid f(void)\n{\n%s\n}\n'
+    for language, compiler in compilers():
+        standard = "c11" if language == "c" else "c++17"
+        good = compile_text(compiler, language, standard, use %
+                            'SetConfigParam("a", 1);SetConfigParam("a", "b");')
+        assert good.returncode == 0, good.stderr
+        bad = compile_text(compiler, language, standard,
+                           use % 'SetConfigParam("a", (void *)0, 1);')
+        assert bad.returncode != 0
+        if language == "c":
+            old = compile_text(compiler, language, "c99",
+                               use % 'SetConfigParam("a", 1);')
+            assert old.returncode != 0, "an int went in as a text"
+
+
+def run(build, name, *words, code=0, dns=None, **options):
+    settings = way_out(dns, 25) if dns else {}
+    with Host(build, name, *words, settings=settings, users=(),
+              **options) as host:
+        assert host.end(300) == code, "\n".join(host.lines)
+        return host
+
+
+def test_either_type(build):
+    host = run(build, "either_type")
+    assert len(host.said(": right$")) == 6, host.lines
+
+
+def test_t003_handles_that_are_none(build):
+    with NameServer({}) as dns:
+        host = run(build, "strangers", dns=dns)
+        assert host.said("^0 mistakes")
+
+
+def test_fl09_every_setting(build):
+    host = run(build, "settings")
+    match = host.said(r"^(\d+) keys, .* 0 mistakes")
+    assert match and int(match[0][1]) > 80, host.lines
+
+
+def names_and_rounds(build, rounds):
+    names = declared()
+    assert len(names) > 70 and "SRVInitSendMsgImidiatly" in names, names
+    with tempfile.NamedTemporaryFile("w+", suffix=".names") as file:
+        file.write("\n".join(names) + "\n")
+        file.flush()
+        file.seek(0)
+        host = run(build, "by_name", "libmailmod.so", rounds,
+                   stdin=file.read().encode(),
+                   env={"LD_LIBRARY_PATH": os.path.join(build, "src")})
+    assert host.said(f"^{len(names)} names$"), host.lines
+    return [tuple(int(number) for number in match.groups()) for match in
+            host.said(r"^round \d+ threads=(\d+) descriptors=(\d+) "
+                      r"heap=(\d+)")]
+
+
+def test_fl10_by_name(build):
+    """Every export, start, shut down, close, again: nothing is left."""
+    rounds = names_and_rounds(build, 20)
+    assert len(rounds) == 20
+    threads, descriptors, heap = rounds[1]
+    for number, now in enumerate(rounds[2:], 2):
+        assert now[:2] == (threads, descriptors), (number, rounds)
+    if not is_sanitized(build):
+        # What OpenSSL keeps once in the process is there after two rounds.
+        assert rounds[-1][2] <= heap + 4096, rounds
+
+
+main(__name__, test_header_in_every_language, test_either_type_is_checked,
+     test_either_type, test_t003_handles_that_are_none,
+     test_fl09_every_setting, test_fl10_by_name)
