@@ -38,8 +38,8 @@ int main(int argc, char **argv)
     if ((argc != 2 && argc != 4) || LoadConfig(argv[1]) != 0) {
         return show_failure("LoadConfig");
     }
-    if (SRVInstance() == NULL) {
-        return show_failure("SRVInstance");
+    if (SRVStart() != 0) {
+        return show_failure("SRVStart");
     }
     printf("running\n");
     if (argc == 4 && hand_over(argv[2], argv[3]) != 0) {

@@ -8,6 +8,7 @@
  * print. */
 #include "show.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,27 @@ static const char *change(const struct key *key)
     return NULL;
 }
 
+/* The number that a text stands for in its natural unit, seconds or octets, 0
+ * or 1 for flags; -1: none. */
+static long long number_of(const char *text)
+{
+    static const char units[] = "smhdKMGT";
+    static const long long factors[] = {
+        1, 60, 3600, 86400, 1LL << 10, 1LL << 20, 1LL << 30, 1LL << 40};
+    char *end;
+    long long number = strtoll(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
+        return text[0] == 't';
+    }
+    if (end == text || (*end != '\0' && (unit == NULL || end[1] != '\0'))) {
+        return -1;
+    }
+    number *= unit != NULL ? factors[unit - units] : 1;
+    return number < INT_MAX ? number : INT_MAX;
+}
+
 static void walk_secret(const struct key *key)
 {
     SetConfigParam(key->name, "some secret");
@@ -86,8 +108,7 @@ static void walk(const struct key *key)
     const char *now = GetConfigParamStr(key->name);
     const char *value;
     char copy[4200];
-    char *end;
-    long number;
+    long long number;
 
     if (now == NULL || strcmp(now, key->value) != 0) {
         wrong(key->name, "does not read as listed", now);
@@ -104,9 +125,8 @@ static void walk(const struct key *key)
         return;
     }
     snprintf(copy, sizeof copy, "%s", GetConfigParamStr(key->name));
-    number = strtol(copy, &end, 10);
-    if (copy[0] != '\0' && *end == '\0' &&
-        GetConfigParamInt(key->name) != (int)number) {
+    number = number_of(copy);
+    if (number >= 0 && GetConfigParamInt(key->name) != (int)number) {
         wrong(key->name, "differs as a number from", copy);
     }
     if (SRVSetConfigParam(key->name, copy) != 0 ||
@@ -165,17 +185,24 @@ static void walk_errors(const char *config)
     }
 }
 
+/* A few say a part of a key, as a number: smtp_port is one of smtp.listen. */
 static void walk_old_name(const char *name)
 {
     const char *value = GetConfigParamStr(name);
     char copy[4200];
+    int number;
 
     if (value == NULL) {
         wrong(name, "is not known", SRVLastErrorText());
         return;
     }
     snprintf(copy, sizeof copy, "%s", value);
-    if (strchr(copy, '*') == NULL && SRVSetConfigParam(name, copy) != 0) {
+    if (strchr(copy, '*') != NULL || SRVSetConfigParam(name, copy) == 0) {
+        return;
+    }
+    number = GetConfigParamInt(name);
+    SetConfigParamInt(name, number);
+    if (SRVLastError() != 0 || GetConfigParamInt(name) != number) {
         wrong(name, "does not take back what it gave", copy);
     }
 }

@@ -32,13 +32,17 @@ def states_of(host):
     return order, [sent for _, sent in found]
 
 
+def as_written(dns, port):
+    return way_out(dns, port, sending__adds_headers=False)
+
+
 def test_fl01_immediately(build):
     """Five states in order, `sent` to the last octet, nothing on disk."""
     on_disk = []
     expected = big_body()
     with NameServer(ONE_MX) as dns, Sink() as sink:
         host = Host(build, "send_now", "a@mail.test", "b@x.test", users=(),
-                    settings=way_out(dns, sink.port), start=False)
+                    settings=as_written(dns, sink.port), start=False)
         data = host.settings["general.data_folder"]
 
         def end(_):
@@ -64,6 +68,22 @@ def test_fl01_immediately(build):
             assert host.said("^result b@x.test outcome=1 code=250 2.0.0")
             assert on_disk == [] and octets_in(data, expected[64:128]) == []
             assert octets_in(data, b"b@x.test") == []
+
+
+def test_fields_that_are_missing(build):
+    """AMB-33: added in front, and counted, unless the settings say no."""
+    with NameServer(ONE_MX) as dns, Sink() as sink, \
+            Host(build, "send_now", "a@mail.test", "b@x.test", users=(),
+                 settings=way_out(dns, sink.port)) as host:
+        host.wait_log("^result b@x.test outcome=1")
+        head, body = sink.messages[0].data.split(b"\r\n\r\n", 1)
+        assert body == big_body()
+        names = [line.split(b":")[0] for line in head.split(b"\r\n")
+                 if line[:1] not in b" \t"]
+        assert sorted(names) == [b"Date", b"From", b"Message-ID", b"Subject",
+                                 b"To"], names
+        assert states_of(host)[1][-1] == len(sink.messages[0].data)
+        assert host.end() == 0
 
 
 def test_fl01_failures(build):
@@ -94,7 +114,8 @@ def test_fl01_failures(build):
 def send_by_relay(build, sink, to, body=BODY, dns="127.0.0.1:1", port=None):
     host = Host(build, "send_relay", "a@mail.test", to, "127.0.0.1",
                 port or sink.port, users=(), stdin=body, settings={
-                    "dns.servers": dns, "dns.timeout": "300ms"})
+                    "dns.servers": dns, "dns.timeout": "300ms",
+                    "sending.adds_headers": False})
     with host:
         code = host.end()
     return code, host
@@ -297,13 +318,47 @@ def test_a_reset_does_not_kill(build):
         peer.close()
 
 
+def test_find_mx(build):
+    """API-15: order, addresses, the room there is, and why there is none."""
+    long_name = "l" * 60 + ".mx.x.test"
+    records = {("x.test", "MX"): ["30 c.x.test", "10 a.x.test", "20 b.x.test",
+                                  f"5 {long_name}"],
+               ("a.x.test", "A"): ["127.0.0.21", "127.0.0.22"],
+               ("b.x.test", "A"): ["127.0.0.23"],
+               ("c.x.test", "AAAA"): ["::1"],
+               (long_name, "A"): ["127.0.0.24"],
+               ("null.test", "MX"): ["0 ."],
+               ("own.test", "A"): ["127.0.0.25"],
+               ("mute.test", "MX"): "servfail"}
+    cases = [("x.test", 10, ["10 a.x.test 127.0.0.21 127.0.0.22",
+                             "20 b.x.test 127.0.0.23", "30 c.x.test"]),
+             ("x.test", 1, ["10 a.x.test 127.0.0.21 127.0.0.22"]),
+             ("own.test", 10, ["0 own.test 127.0.0.25"]),
+             ("null.test", 10, ["none -703"]),
+             ("nowhere.test", 10, ["none -701"]),
+             ("mute.test", 10, ["none -700"])]
+    with NameServer(records) as dns:
+        for domain, size, expected in cases:
+            with Host(build, "find_mx", domain, size, users=(),
+                      settings=way_out(dns, 25)) as host:
+                assert host.end() == 0, host.lines
+                got = [m[1] for m in host.said("^host (.*)$")]
+                # Addresses of one host come in any order.
+                assert [set(line.split()) for line in got] == [
+                    set(line.split()) for line in expected], (domain, got)
+                full = [m[1] for m in host.said("^full (.*)$")]
+                if (domain, size) == ("x.test", 10):
+                    assert full[0] == f"5 {long_name} 127.0.0.24", full
+                    assert full[-1] == "30 c.x.test ::1", full
+
+
 def test_cplusplus(build):
     """Default arguments and overloads; then it serves."""
     if not os.path.isfile(os.path.join(build, "tests", "host", "plain")):
         raise Skip("there is no C++ compiler: plain.cpp was NOT built or run")
     with Sink() as sink, \
             Host(build, "plain", "a@mail.test", "b@x.test", "127.0.0.1",
-                 sink.port) as host:
+                 sink.port, settings={"sending.adds_headers": False}) as host:
         host.wait_log("^sent")
         assert sink.messages[0].data == b"Subject: from C++\r\n\r\nhello\r\n"
         # The settings name it plus.test; demo is there by mailmodctl.
@@ -313,9 +368,10 @@ def test_cplusplus(build):
         assert host.end() == 0, host.lines
 
 
-main(__name__, test_fl01_immediately, test_fl01_failures,
+main(__name__, test_fl01_immediately,
+     test_fields_that_are_missing, test_fl01_failures,
      test_fl02_external_server, test_fl02_some_are_refused, test_line_ends,
      test_with_a_callback_it_does_not_wait, test_without_a_callback_it_waits,
      test_fl03_killed_and_started_again, test_fl04_put_off_then_taken,
      test_fl04_refused, test_data_folder_that_cannot_be,
-     test_a_reset_does_not_kill, test_cplusplus)
+     test_a_reset_does_not_kill, test_find_mx, test_cplusplus)
