@@ -27,6 +27,14 @@ MM_CHECK enum mailmod_error mm_mutex_new(struct mm_mutex **mutex_out);
 void mm_mutex_free(struct mm_mutex **mutex);
 void mm_mutex_lock(struct mm_mutex *mutex);
 void mm_mutex_unlock(struct mm_mutex *mutex);
+/* The few mutexes of the whole process, for what no instance can own: they are
+ * there from the beginning and are never freed. Which first: as listed. */
+enum mm_process_mutex {
+    MM_PROCESS_SRV,     /* the default instance of the SRV* calls */
+    MM_PROCESS_HANDLES, /* the table of live handles */
+    MM_PROCESS_MUTEX_COUNT
+};
+struct mm_mutex *mm_process_mutex(enum mm_process_mutex which);
 
 MM_CHECK enum mailmod_error
 mm_condition_new(struct mm_condition **condition_out);

@@ -153,6 +153,16 @@ void mm_mutex_unlock(struct mm_mutex *mutex)
     (void)result;
 }
 
+struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
+{
+    static struct mm_mutex mutexes[MM_PROCESS_MUTEX_COUNT] = {
+        [MM_PROCESS_SRV] = {PTHREAD_MUTEX_INITIALIZER},
+        [MM_PROCESS_HANDLES] = {PTHREAD_MUTEX_INITIALIZER},
+    };
+
+    return &mutexes[which];
+}
+
 static int init_condition(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

@@ -123,6 +123,16 @@ void mm_mutex_unlock(struct mm_mutex *mutex)
     ReleaseSRWLockExclusive(&mutex->lock);
 }
 
+struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
+{
+    static struct mm_mutex mutexes[MM_PROCESS_MUTEX_COUNT] = {
+        [MM_PROCESS_SRV] = {SRWLOCK_INIT},
+        [MM_PROCESS_HANDLES] = {SRWLOCK_INIT},
+    };
+
+    return &mutexes[which];
+}
+
 enum mailmod_error mm_condition_new(struct mm_condition **condition_out)
 {
     struct mm_condition *condition = mm_alloc(sizeof *condition);

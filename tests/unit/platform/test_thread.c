@@ -49,15 +49,12 @@ static void count_up(void *context)
     }
 }
 
-static void test_mutex(void **state)
+static void count_with_threads(struct shared *shared)
 {
     struct mm_thread *threads[THREAD_COUNT];
-    struct shared shared;
-    (void)state;
-    init_shared(&shared);
     for (int i = 0; i < THREAD_COUNT; i++) {
         assert_int_equal(
-            mm_thread_start(&threads[i], "counter", count_up, &shared),
+            mm_thread_start(&threads[i], "counter", count_up, shared),
             MAILMOD_OK);
     }
     for (int i = 0; i < THREAD_COUNT; i++) {
@@ -65,8 +62,38 @@ static void test_mutex(void **state)
         assert_null(threads[i]);
         mm_thread_join(&threads[i]);
     }
-    assert_int_equal(shared.counter, THREAD_COUNT * ROUND_COUNT);
+    assert_int_equal(shared->counter, THREAD_COUNT * ROUND_COUNT);
+}
+
+static void test_mutex(void **state)
+{
+    struct shared shared;
+    (void)state;
+    init_shared(&shared);
+    count_with_threads(&shared);
     fini_shared(&shared);
+}
+
+/* There without being made, each its own, and usable with conditions. */
+static void test_process_mutex(void **state)
+{
+    struct shared shared = {0};
+    (void)state;
+    for (int i = 0; i < MM_PROCESS_MUTEX_COUNT; i++) {
+        shared.counter = 0;
+        shared.mutex = mm_process_mutex((enum mm_process_mutex)i);
+        assert_ptr_equal(shared.mutex,
+                         mm_process_mutex((enum mm_process_mutex)i));
+        count_with_threads(&shared);
+    }
+    mm_mutex_lock(mm_process_mutex(MM_PROCESS_SRV));
+    mm_mutex_lock(mm_process_mutex(MM_PROCESS_HANDLES));
+    assert_int_equal(mm_condition_new(&shared.condition), MAILMOD_OK);
+    assert_false(mm_condition_wait_for(
+        shared.condition, mm_process_mutex(MM_PROCESS_HANDLES), 5));
+    mm_condition_free(&shared.condition);
+    mm_mutex_unlock(mm_process_mutex(MM_PROCESS_HANDLES));
+    mm_mutex_unlock(mm_process_mutex(MM_PROCESS_SRV));
 }
 
 static void wait_for_phase(void *context)
@@ -199,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mutex),
+        cmocka_unit_test(test_process_mutex),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_broadcast),
         cmocka_unit_test(test_timeout),
