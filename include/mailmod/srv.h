@@ -47,8 +47,9 @@ extern "C" {
 typedef void *ServerStream;
 
 /* What a request callback is asked about; bits of its mask. */
-#define ACTION_SMTP_CONNECT 1 /* before the greeting; reqname: the peer's IP   \
-                               */
+#define ACTION_SMTP_CONNECT                                                    \
+    1 /* before the greeting; reqname: the peer's IP                           \
+       */
 #define ACTION_SMTP_SENDMSG                                                    \
     2                        /* before 354; reqname: reverse-path, "" if null */
 #define ACTION_POP_LOGIN 4   /* before the check; reqname: user name */
@@ -74,8 +75,9 @@ typedef void *ServerStream;
  *   SMTP_SENDMSG   the message is not stored; the peer gets what SRVSend wrote
  *                  ("250 2.6.0 mine"), else 250; 4xx or 5xx that was written
  *                  before a SRVRecv comes instead of 354
- *   POP_LOGIN      the host vouches for the user, who must exist in the store;
- *                  the password is not looked at
+ *   POP_LOGIN      the host vouches for the user: the password is not looked
+ *                  at, and a mailbox is made when there is none. Not with
+ *                  SCRAM, where only the password's owner can prove it
  *   POP_GETMSG     what SRVSend wrote is the message: dots are stuffed and the
  *                  end is marked for it
  *   POP_DELMSG     +OK, and the message stays: it is the host's affair
@@ -195,8 +197,8 @@ MAILMOD_API int SetSMTPServer(SMTPReqCallback callback MAILMOD_DEFAULT(NULL),
 MAILMOD_API int SetPOP3Server(SMTPReqCallback callback MAILMOD_DEFAULT(NULL),
                               int port MAILMOD_DEFAULT(0),
                               int mask MAILMOD_DEFAULT(ALL_ACTIONS));
-/* Closes a server: its sessions are told so between two commands. Callback and
- * mask are forgotten. Returns at once. NOT_FOUND when it is not open. */
+/* Closes a server: its sessions are told so between two commands, and are asked
+ * about until they end. Returns at once. NOT_FOUND when it is not open. */
 MAILMOD_API int SRVStopSMTPServer(void);
 MAILMOD_API int SRVStopPOP3Server(void);
 /* The port of an open service ("smtp", "pop3", ...), 0 for others. */
@@ -276,8 +278,8 @@ MAILMOD_API int FindMXFull(const char *domain, struct MailHostInfoFull *ret,
  * (SRVLastError is CONFIG), until a further change makes them whole. */
 
 /* Reads a file over the present settings. NULL: "mailmod.cfg". Zero, or below
- * zero and nothing changed: NOT_FOUND, ACCESS, CONFIG (SRVLastErrorText has
- * every mistake on a line with file and line). */
+ * zero: NOT_FOUND, ACCESS, CONFIG (SRVLastErrorText has every mistake on a line
+ * with file and line), and nothing was read. */
 MAILMOD_API int LoadConfig(const char *filename MAILMOD_DEFAULT(NULL));
 /* Sets a key from text or from a number in its natural unit: seconds, octets, 0
  * and 1 for flags. Errors are left for SRVLastError: UNKNOWN_NAME, ARGUMENT. */

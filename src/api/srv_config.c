@@ -1,0 +1,125 @@
+/* srv_config.c - LoadConfig, SetConfigParam and the getters.
+ *
+ * Owns: one small text a thread, for the getter that returns a pointer.
+ * Promises: what is set while the default instance runs is applied at once
+ * where the key allows it, and kept for the next start where not.
+ * Thread: any. */
+#include "api/instance.h"
+#include "api/srv_alias.h"
+#include "api/srv_state.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define VALUE_MAX 4096
+
+static const char default_file[] = "mailmod.cfg";
+static _Thread_local char value_text[VALUE_MAX];
+
+/* Locked. An instance that ends keeps what it has. */
+static enum mailmod_error apply(const struct mm_srv *srv)
+{
+    return srv->is_running && !srv->is_ending ? mailmod_reload(srv->instance)
+                                              : MAILMOD_OK;
+}
+
+int LoadConfig(const char *filename)
+{
+    struct mm_srv *srv;
+    enum mailmod_error error = mm_srv_enter(false, &srv);
+
+    if (error != MAILMOD_OK) {
+        return mm_srv_note(error);
+    }
+    error = mailmod_load_config(srv->instance,
+                                filename != NULL ? filename : default_file);
+    if (error == MAILMOD_OK) {
+        error = apply(srv);
+    }
+    mm_srv_unlock();
+    return mm_srv_note(error);
+}
+
+int SRVSetConfigParam(const char *param, const char *val)
+{
+    struct mm_srv *srv;
+    enum mailmod_error error = mm_srv_enter(false, &srv);
+
+    if (error != MAILMOD_OK) {
+        return mm_srv_note(error);
+    }
+    error = mailmod_set(srv->instance, param, val);
+    if (error == MAILMOD_OK) {
+        error = apply(srv);
+    }
+    mm_srv_unlock();
+    return mm_srv_note(error);
+}
+
+void SetConfigParamString(const char *param, const char *val)
+{
+    (void)SRVSetConfigParam(param, val);
+}
+
+/* The header's macro of that name must not reach the exported symbol. */
+#undef SetConfigParam
+void SetConfigParam(const char *param, const char *val)
+{
+    (void)SRVSetConfigParam(param, val);
+}
+
+void SetConfigParamInt(const char *param, int val)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%d", val);
+    (void)SRVSetConfigParam(param, text);
+}
+
+enum mailmod_error mm_srv_number(const struct mm_srv *srv, const char *param,
+                                 int64_t *value_out)
+{
+    struct mailmod *instance = srv->instance;
+    enum mailmod_error error;
+
+    mm_mutex_lock(instance->mutex);
+    error = mm_config_get_number(mm_config_peek(instance->builder), param,
+                                 value_out);
+    mm_mutex_unlock(instance->mutex);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s: %s", param,
+                                         error == MAILMOD_ERROR_ARGUMENT
+                                             ? "not a key with a number"
+                                             : mm_error_text(error));
+}
+
+int GetConfigParamInt(const char *param)
+{
+    int64_t value = 0;
+    struct mm_srv *srv;
+    enum mailmod_error error = MAILMOD_ERROR_ARGUMENT;
+
+    if (param == NULL) {
+        (void)mm_srv_note(mm_fail(error, "param is NULL"));
+        return 0;
+    }
+    error = mm_srv_enter(false, &srv);
+    if (error == MAILMOD_OK) {
+        error = mm_srv_number(srv, param, &value);
+        mm_srv_unlock();
+    }
+    (void)mm_srv_note(error);
+    return error != MAILMOD_OK ? 0 : value < INT_MAX ? (int)value : INT_MAX;
+}
+
+char *GetConfigParamStr(const char *param)
+{
+    mailmod *instance;
+    enum mailmod_error error = mm_srv_instance(false, &instance);
+
+    if (error == MAILMOD_OK) {
+        error = mailmod_get(instance, param, value_text, sizeof value_text);
+    }
+    return mm_srv_note(error) == MAILMOD_OK ? value_text : NULL;
+}
+MM_SRV_ALIAS(GetConfigParamStr, SetConfigParamStr);

@@ -1,0 +1,237 @@
+/* srv_instance.c - the default instance: made lazily, started, shut down.
+ *
+ * Owns: the one process-wide object beside the table of handles, behind a
+ * process-wide lock; it comes with the first call that needs it and goes with
+ * SRVShutdown. Promises: no call finds it half made or half gone; while it ends
+ * it can still be asked and set, for callbacks that have not returned, but not
+ * started.
+ * Thread: any. */
+#include "api/instance.h"
+#include "api/srv_state.h"
+
+#include "base/mem.h"
+#include "platform/random.h"
+
+static struct mm_srv *the_srv;
+/* Callbacks of the host's that this thread stands in. */
+static _Thread_local unsigned callback_depth;
+
+void mm_srv_lock(void)
+{
+    mm_mutex_lock(mm_process_mutex(MM_PROCESS_SRV));
+}
+
+void mm_srv_unlock(void)
+{
+    mm_mutex_unlock(mm_process_mutex(MM_PROCESS_SRV));
+}
+
+struct mm_srv *mm_srv_peek(void)
+{
+    return the_srv;
+}
+
+void mm_srv_callback_begins(void)
+{
+    callback_depth++;
+}
+
+void mm_srv_callback_ends(void)
+{
+    callback_depth--;
+}
+
+/* Nothing is open until a Set...Server call says so; the ports are those of
+ * the documented API, and only these two services are its own. */
+static enum mailmod_error set_defaults(mailmod *instance)
+{
+    enum mailmod_error error = mailmod_set_services_wait(instance, 1);
+
+    if (error == MAILMOD_OK) {
+        error = mailmod_set(instance, "smtp.listen", "*:25");
+    }
+    return error == MAILMOD_OK ? mailmod_set(instance, "pop3.listen", "*:110")
+                               : error;
+}
+
+/* Locked. */
+static enum mailmod_error make(void)
+{
+    struct mm_srv *srv = mm_alloc(sizeof *srv);
+    uint64_t seed;
+    enum mailmod_error error;
+
+    if (srv == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    error = mm_random(&seed, sizeof seed);
+    if (error == MAILMOD_OK) {
+        error = mailmod_new(&srv->instance);
+    }
+    if (error == MAILMOD_OK) {
+        error = set_defaults(srv->instance);
+    }
+    if (error != MAILMOD_OK) {
+        (void)mailmod_free(&srv->instance);
+        mm_free(srv);
+        return error;
+    }
+    mm_map_init(&srv->streams, MM_SRV_STREAMS_MAX, seed);
+    mm_list_init(&srv->kept);
+    the_srv = srv;
+    return MAILMOD_OK;
+}
+
+/* Locked. */
+static enum mailmod_error start(struct mm_srv *srv)
+{
+    enum mailmod_error error;
+
+    if (srv->is_ending) {
+        return mm_fail(MAILMOD_ERROR_STOPPED,
+                       "the default instance is shutting down");
+    }
+    if (srv->is_running) {
+        return MAILMOD_OK;
+    }
+    error = mailmod_start(srv->instance);
+    srv->is_running = error == MAILMOD_OK;
+    return error;
+}
+
+enum mailmod_error mm_srv_enter(bool starts, struct mm_srv **srv_out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    mm_srv_lock();
+    if (the_srv == NULL) {
+        error = make();
+    }
+    if (error == MAILMOD_OK && starts) {
+        error = start(the_srv);
+    }
+    *srv_out = the_srv;
+    if (error != MAILMOD_OK) {
+        mm_srv_unlock();
+    }
+    return error;
+}
+
+enum mailmod_error mm_srv_instance(bool starts, mailmod **instance_out)
+{
+    struct mm_srv *srv;
+    enum mailmod_error error = mm_srv_enter(starts, &srv);
+
+    *instance_out = NULL;
+    if (error == MAILMOD_OK) {
+        *instance_out = srv->instance;
+        mm_srv_unlock();
+    }
+    return error;
+}
+
+mailmod *SRVInstance(void)
+{
+    mailmod *instance;
+
+    (void)mm_srv_note(mm_srv_instance(false, &instance));
+    return instance;
+}
+
+int SRVStart(void)
+{
+    mailmod *instance;
+
+    return mm_srv_note(mm_srv_instance(true, &instance));
+}
+
+int SRVSetLog(mailmod_on_log on_log, void *context)
+{
+    mailmod *instance;
+    enum mailmod_error error = mm_srv_instance(false, &instance);
+
+    if (error == MAILMOD_OK) {
+        error = mailmod_set_log(instance, on_log, context);
+    }
+    return mm_srv_note(error);
+}
+
+/* Takes the right to end it; NULL with OK: there is none. */
+static enum mailmod_error begin_end(struct mm_srv **srv_out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    *srv_out = NULL;
+    if (callback_depth > 0) {
+        return mm_fail(MAILMOD_ERROR_STATE,
+                       "SRVShutdown cannot wait for the callback that calls "
+                       "it");
+    }
+    mm_srv_lock();
+    if (the_srv != NULL && the_srv->is_ending) {
+        error = mm_fail(MAILMOD_ERROR_STATE,
+                        "another thread shuts the default instance down");
+    } else if (the_srv != NULL) {
+        the_srv->is_ending = true;
+        *srv_out = the_srv;
+    }
+    mm_srv_unlock();
+    return error;
+}
+
+static uint64_t drain_ms(mailmod *instance)
+{
+    uint64_t wait_ms;
+
+    mm_mutex_lock(instance->mutex);
+    wait_ms = mm_config_peek(instance->builder)->drain_ms;
+    mm_mutex_unlock(instance->mutex);
+    return wait_ms;
+}
+
+/* STATE: a callback of the host's that came past us, by mailmod.h. */
+static enum mailmod_error drain(struct mm_srv *srv)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (srv->is_running) {
+        error = mailmod_stop(srv->instance);
+    }
+    if (srv->is_running && error == MAILMOD_OK) {
+        error = mailmod_drain(srv->instance, drain_ms(srv->instance));
+    }
+    if (error == MAILMOD_ERROR_STATE) {
+        mm_srv_lock();
+        srv->is_ending = false;
+        mm_srv_unlock();
+    }
+    return error;
+}
+
+static void end(struct mm_srv *srv)
+{
+    mm_srv_end_streams(srv);
+    mm_srv_lock();
+    the_srv = NULL;
+    mm_srv_unlock();
+    (void)mailmod_free(&srv->instance);
+    mm_map_fini(&srv->streams);
+    mm_free(srv);
+}
+
+int SRVShutdown(void)
+{
+    struct mm_srv *srv;
+    enum mailmod_error error = begin_end(&srv);
+
+    if (srv == NULL) {
+        return mm_srv_note(error);
+    }
+    error = drain(srv);
+    if (error == MAILMOD_ERROR_STATE) {
+        return mm_srv_note(error);
+    }
+    end(srv);
+    (void)mm_srv_note(error); /* TIMEOUT: it is over all the same */
+    return 0;
+}
