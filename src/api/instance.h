@@ -25,6 +25,8 @@ enum mm_instance_state {
     MM_INSTANCE_DRAINING
 };
 
+struct mm_messages;
+
 struct mailmod {
     struct mm_mutex *mutex; /* one life-cycle or settings call at a time */
     enum mm_instance_state state;
@@ -40,8 +42,9 @@ struct mailmod {
     struct mm_loop *loops[MM_LOOPS_MAX];
     size_t loop_count;
     struct mm_workers *workers;
-    struct mm_host_threads *host_threads; /* NULL: the host is never asked */
+    struct mm_host_threads *host_threads; /* NULL unless it runs */
     struct mm_store *store;
+    struct mm_messages *messages; /* of the host's; NULL unless it runs */
     struct mm_settings *settings;
     struct mm_server *server;
     struct mm_outbound *outbound;

@@ -10,6 +10,7 @@
  * Thread: any but the instance's own; the instance's mutex is held. */
 #include "api/host_threads.h"
 #include "api/instance.h"
+#include "api/message.h"
 
 #include "base/mem.h"
 #include "platform/clock.h"
@@ -171,6 +172,7 @@ static void take_down(struct mailmod *instance)
         mm_loop_stop(instance->loops[i]);
     }
     mm_outbound_free(&instance->outbound);
+    mm_messages_unref(&instance->messages);
     mm_server_free(&instance->server);
     mm_settings_unref(&instance->settings);
     for (size_t i = 0; i < instance->loop_count; i++) {
@@ -271,7 +273,12 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
     enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_outbound_new(&instance->outbound, &options, &reason);
+    error = mm_messages_new(&instance->messages, instance->store,
+                            instance->config, instance->host_threads);
+    if (error == MAILMOD_OK) {
+        mm_messages_observer(instance->messages, &options.observer);
+        error = mm_outbound_new(&instance->outbound, &options, &reason);
+    }
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &reason);
     }
@@ -279,12 +286,14 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
     return error;
 }
 
-/* A thread for each session that may stand in the host at once. */
+/* A thread for each session that may stand in the host at once, and some for
+ * the progress of messages. */
 static enum mailmod_error open_host_threads(struct mailmod *instance)
 {
     enum mailmod_error error = mm_host_threads_new(
         &instance->host_threads, instance->config->smtp.connections_max +
-                                     instance->config->pop3.connections_max);
+                                     instance->config->pop3.connections_max +
+                                     MM_MESSAGE_THREADS_MAX);
 
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "threads for the host: %s",
@@ -316,7 +325,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
                           mm_error_text(error));
         }
     }
-    if (error == MAILMOD_OK && instance->moments != 0) {
+    if (error == MAILMOD_OK) {
         error = open_host_threads(instance);
     }
     if (error == MAILMOD_OK) {
@@ -333,6 +342,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     if (!instance->config->queue.holds) {
         mm_outbound_start(instance->outbound);
     }
+    mm_messages_open(instance->messages, instance->outbound);
     instance->state = MM_INSTANCE_RUNNING;
     MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "started",
            MM_TEXT("version", MAILMOD_VERSION),
@@ -442,6 +452,7 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
                    : mm_fail(MAILMOD_ERROR_STATE, "mailmod_stop comes first");
     }
     was_cut = !drain_parts(instance, deadline_ms);
+    mm_messages_close(instance->messages);
     mm_mutex_lock(instance->mutex);
     MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopped",
            MM_TEXT("error", was_cut ? "TIMEOUT" : ""));
@@ -510,6 +521,7 @@ static enum mailmod_error use_config(struct mailmod *instance,
         instance->settings = settings;
         mm_config_unref(&instance->config);
         instance->config = mm_config_ref(config);
+        mm_messages_use_config(instance->messages, config);
         atomic_store(&instance->log.level, config->log_level);
     }
     mm_buf_fini(&reason);

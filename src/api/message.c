@@ -1,0 +1,256 @@
+/* message.c - life of a message of the host's: made, asked, given back.
+ *
+ * Owns the object. Promises: the handle is alive from mailmod_message_new to
+ * mailmod_message_free, whatever becomes of the instance; a text that was given
+ * out lives as long as the object; when the handle is given back no callback
+ * comes any more, a waiting call is woken, and what was not sent is forgotten.
+ *
+ * Thread: any, as the public header says. */
+#include "api/message.h"
+
+#include "api/handles.h"
+#include "api/instance.h"
+#include "base/mem.h"
+#include "platform/clock.h"
+
+#include <string.h>
+
+static void free_message(mailmod_message *message)
+{
+    mm_message_drop_chunks(message);
+    mm_message_text_fini(&message->text);
+    mm_message_recipients_fini(&message->recipients);
+    mm_message_relay_fini(&message->relay);
+    mm_config_unref(&message->config);
+    mm_condition_free(&message->changed);
+    mm_messages_unref(&message->messages);
+    mm_free(message);
+}
+
+void mm_message_unref(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+    bool is_last;
+
+    mm_mutex_lock(messages->mutex);
+    is_last = --message->references == 0;
+    if (is_last) {
+        mm_message_forget(message);
+        mm_list_remove(&message->node);
+    }
+    mm_mutex_unlock(messages->mutex);
+    if (is_last) {
+        free_message(message);
+    }
+}
+
+static struct mm_span key_of(const mailmod_message *message)
+{
+    return mm_span((const char *)&message->id, sizeof message->id);
+}
+
+enum mailmod_error mm_message_remember(mailmod_message *message)
+{
+    return mm_map_put(&message->messages->map, key_of(message), message);
+}
+
+void mm_message_forget(mailmod_message *message)
+{
+    (void)mm_map_remove(&message->messages->map, key_of(message));
+}
+
+static enum mailmod_error put_chunk(void *context, struct mm_span chunk)
+{
+    return mm_message_keep_chunk(context, chunk);
+}
+
+static void begin_text(mailmod_message *message)
+{
+    const struct mm_config *config = message->config;
+    struct mm_message_text_options options = {
+        .size_max = config->smtp.message_size_max,
+        .adds_headers = config->sending.adds_headers,
+        .reverse_path = message->reverse_path,
+        .host_name = config->host_name,
+        .identifier = message->identifier,
+        .now_ms = mm_clock_wall_ms(),
+        .put_chunk = put_chunk,
+        .context = message};
+
+    mm_message_text_init(&message->text, &options);
+}
+
+/* The table of an instance that runs, and its configuration; the message takes
+ * a reference on both. */
+static enum mailmod_error join(mailmod_message *message,
+                               struct mailmod *instance)
+{
+    struct mm_messages *messages;
+    enum mailmod_error error = MAILMOD_ERROR_STATE;
+
+    mm_mutex_lock(instance->mutex);
+    messages = instance->messages;
+    if (messages != NULL && instance->state == MM_INSTANCE_RUNNING) {
+        mm_mutex_lock(messages->mutex);
+        error = messages->is_open ? MAILMOD_OK : MAILMOD_ERROR_STATE;
+        if (error == MAILMOD_OK) {
+            messages->references++;
+            message->messages = messages;
+            message->config = mm_config_ref(messages->config);
+            message->id = mm_store_new_message_id(messages->store);
+            mm_list_append(&messages->all, &message->node);
+        }
+        mm_mutex_unlock(messages->mutex);
+    }
+    mm_mutex_unlock(instance->mutex);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "the instance is not running");
+}
+
+static enum mailmod_error make(mailmod_message **message_out,
+                               struct mailmod *instance,
+                               const struct mailmod_envelope *envelope)
+{
+    mailmod_message *message = mm_alloc(sizeof *message);
+    enum mailmod_error error;
+
+    if (message == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    message->references = 1;
+    mm_list_init(&message->node);
+    mm_list_init(&message->waiting_node);
+    error = join(message, instance);
+    if (error != MAILMOD_OK) {
+        mm_free(message);
+        return error;
+    }
+    mm_message_id_format(message->id, message->identifier);
+    error = mm_message_take_envelope(message, envelope);
+    if (error == MAILMOD_OK &&
+        mm_condition_new(&message->changed) != MAILMOD_OK) {
+        error = mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    if (error == MAILMOD_OK) {
+        begin_text(message);
+        error = mm_handle_add(MM_HANDLE_MESSAGE, message);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail(error, "a handle: %s", mm_error_text(error));
+        }
+    }
+    if (error != MAILMOD_OK) {
+        mm_message_unref(message);
+        return error;
+    }
+    *message_out = message;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mailmod_message_new(mailmod *instance,
+                                       const struct mailmod_envelope *envelope,
+                                       mailmod_message **message_out)
+{
+    enum mailmod_error error;
+
+    if (message_out == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "message_out is NULL");
+    }
+    *message_out = NULL;
+    if (envelope == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "envelope is NULL");
+    }
+    error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = make(message_out, instance, envelope);
+    mm_handle_let(instance);
+    return error;
+}
+
+const char *mailmod_message_identifier(mailmod_message *message)
+{
+    if (mm_handle_hold(MM_HANDLE_MESSAGE, message) != MAILMOD_OK) {
+        return NULL;
+    }
+    mm_handle_let(message);
+    return message->identifier;
+}
+
+static void copy_result(struct mm_message_recipient *recipient,
+                        struct mailmod_result *result_out)
+{
+    const struct mm_message_words *words = recipient->words;
+
+    recipient->was_read = true;
+    *result_out = (struct mailmod_result){.size = sizeof *result_out,
+                                          .recipient = recipient->path,
+                                          .outcome = recipient->outcome,
+                                          .code = words->code,
+                                          .enhanced = words->enhanced,
+                                          .text = words->text,
+                                          .host = words->host};
+}
+
+enum mailmod_error mailmod_message_result(mailmod_message *message,
+                                          size_t index,
+                                          struct mailmod_result *result_out)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_MESSAGE, message);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (result_out == NULL || result_out->size < sizeof *result_out) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT,
+                        "result_out: it is NULL or its size is too small");
+    } else if (index >= message->recipients.count) {
+        error = mm_fail(MAILMOD_ERROR_NOT_FOUND, "recipient %zu of %zu", index,
+                        message->recipients.count);
+    } else {
+        mm_mutex_lock(message->messages->mutex);
+        copy_result(&message->recipients.items[index], result_out);
+        mm_mutex_unlock(message->messages->mutex);
+    }
+    mm_handle_let(message);
+    return error;
+}
+
+/* The caller holds the handle; from here on nobody is told anything. */
+static void hush(mailmod_message *message)
+{
+    mm_mutex_lock(message->messages->mutex);
+    message->is_freed = true;
+    message->event_count = 0;
+    mm_condition_broadcast(message->changed);
+    mm_mutex_unlock(message->messages->mutex);
+}
+
+enum mailmod_error mailmod_message_free(mailmod_message **message_in)
+{
+    mailmod_message *message;
+    enum mailmod_error error;
+
+    if (message_in == NULL || *message_in == NULL) {
+        return MAILMOD_OK;
+    }
+    message = *message_in;
+    error = mm_handle_hold(MM_HANDLE_MESSAGE, message);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    hush(message);
+    error = mm_handle_remove(MM_HANDLE_MESSAGE, message, 1);
+    if (error != MAILMOD_OK) {
+        mm_handle_let(message); /* another call is at it */
+        return error;
+    }
+    *message_in = NULL;
+    mm_mutex_lock(message->messages->mutex);
+    mm_message_await_callback(message);
+    mm_message_forget(message);
+    mm_mutex_unlock(message->messages->mutex);
+    mm_message_drop(message);
+    mm_message_unref(message);
+    return MAILMOD_OK;
+}

@@ -1,0 +1,239 @@
+/* thread: any; the lock of struct mm_messages guards what is said to be so
+ * message.h - messages of the host program: one object each, and the table of
+ * an instance's.
+ *
+ * A message is held by its handle, by the attempt that reads its text, and by
+ * the job that tells its events; the last one frees it. The table is held by
+ * the instance while it runs and by each message, so that results can be read
+ * when the instance is gone. Lock order: the table's, then the host threads'
+ * pool; nothing is called with the lock that could wait. */
+#ifndef MM_API_MESSAGE_H
+#define MM_API_MESSAGE_H
+
+#include "mailmod.h"
+
+#include "api/host_threads.h"
+#include "api/message_text.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "client/direct.h"
+#include "config/config.h"
+#include "platform/thread.h"
+#include "store/store.h"
+
+/* Messages on their way with a handle, in one instance. */
+#define MM_MESSAGES_MAX 1000000
+/* Events that wait for a slow callback; past it the newest replaces the one
+ * before it. One place is DONE's. */
+#define MM_MESSAGE_EVENTS_MAX 8
+/* Callbacks at once, of messages: the pool's other threads are for questions
+ * of sessions. */
+#define MM_MESSAGE_THREADS_MAX 256
+
+struct mm_messages {
+    struct mm_mutex *mutex; /* the lock: all below */
+    struct mm_condition *changed;
+    unsigned references;
+    bool is_open;           /* between start and drain */
+    size_t working;         /* calls that use what follows */
+    size_t jobs;            /* messages whose events are being told */
+    size_t threads;         /* that tell them */
+    struct mm_list waiting; /* of the jobs, for a thread */
+    struct mm_list all;
+    struct mm_map map; /* identifier: a message on its way */
+    struct mm_store *store;
+    struct mm_config *config;
+    struct mm_outbound *outbound;
+    struct mm_host_threads *host_threads;
+};
+
+/* What is said of a recipient. */
+struct mm_message_words {
+    struct mm_message_words *former; /* the host may hold its texts */
+    int code;
+    char enhanced[12];
+    char host[256];
+    char text[512];
+};
+
+enum mm_message_place { MM_PLACE_REMOTE, MM_PLACE_HERE, MM_PLACE_NOBODY };
+
+struct mm_message_recipient {
+    char *path; /* fixed */
+    /* the sender's */
+    enum mm_message_place place;
+    uint64_t mailbox_id;
+    /* lock */
+    enum mailmod_outcome outcome;
+    enum mailmod_error error; /* the outcome as an error */
+    bool is_final;
+    bool was_tried; /* in this round of attempts */
+    bool was_read;  /* the host was given the texts of `words` */
+    struct mm_message_words *words;
+};
+
+struct mm_message_recipients {
+    struct mm_message_recipient *items;
+    size_t count;
+    bool needs_smtputf8;
+};
+
+struct mm_message_relay { /* all NULL: not by a relay */
+    char *host;
+    char *user;
+    char *password; /* secret */
+    unsigned port;
+    enum mailmod_relay_tls tls;
+};
+
+/* The law: WRITING -> SENT -> DONE. A message that could not be sent stays
+ * WRITING with an `error`. */
+enum mm_message_state { MM_MESSAGE_WRITING, MM_MESSAGE_SENT, MM_MESSAGE_DONE };
+
+struct mm_message_event {
+    enum mailmod_progress progress;
+    uint64_t sent;
+};
+
+struct mailmod_message {
+    /* fixed */
+    struct mm_messages *messages;
+    uint64_t id;
+    char identifier[MM_MESSAGE_ID_TEXT_MAX];
+    enum mailmod_send_mode mode;
+    char reverse_path[MM_STORE_REVERSE_PATH_MAX];
+    bool is_smtputf8;
+    mailmod_on_progress on_progress;
+    void *context;
+    struct mm_message_relay relay;
+    struct mm_message_recipients recipients;
+
+    /* the writer's, which is one at a time; the attempt's, once it is sent */
+    struct mm_config *config;
+    struct mm_message_text text;
+    unsigned chunk_number; /* QUEUE: chunks in the store; else in memory */
+    struct mm_span *chunks;
+    size_t chunk_capacity;
+
+    /* lock */
+    struct mm_list node; /* in `all` */
+    unsigned references;
+    enum mm_message_state state;
+    enum mailmod_error error;
+    bool is_busy; /* it is being written or sent */
+    bool is_freed;
+    bool frees_itself; /* after DONE: nobody else has the handle */
+    bool was_stopped;  /* the instance stopped before it was done */
+    bool is_told;      /* DONE, and its callback has returned */
+    size_t open_count; /* recipients without a final outcome */
+    size_t untried_count;
+    enum mailmod_progress progress;
+    uint64_t sent;
+    struct mm_message_event events[MM_MESSAGE_EVENTS_MAX];
+    size_t event_count;
+    struct mm_host_job job;
+    struct mm_list waiting_node;
+    bool has_job;
+    bool in_callback;
+    struct mm_condition *changed;
+};
+
+/* ---- messages.c: the table ------------------------------------------- */
+
+/* For an instance that starts; the outbound is given when there is one. */
+MM_CHECK enum mailmod_error
+mm_messages_new(struct mm_messages **messages_out, struct mm_store *store,
+                struct mm_config *config, struct mm_host_threads *host_threads);
+/* The observer of the outbound that comes next. */
+void mm_messages_observer(struct mm_messages *messages,
+                          struct mm_outbound_observer *observer_out);
+/* From now on messages can be made. */
+void mm_messages_open(struct mm_messages *messages,
+                      struct mm_outbound *outbound);
+void mm_messages_use_config(struct mm_messages *messages,
+                            struct mm_config *config);
+/* When no attempt is at work any more: what is open becomes DONE with what is
+ * known, and every callback has returned before it does. NULL does nothing. Not
+ * on a host thread. */
+void mm_messages_close(struct mm_messages *messages);
+void mm_messages_unref(struct mm_messages **messages);
+/* A call that uses the store or the outbound, until mm_messages_leave. STOPPED.
+ * Locked. */
+MM_CHECK enum mailmod_error mm_messages_enter(struct mm_messages *messages);
+void mm_messages_leave(struct mm_messages *messages); /* locked */
+
+/* ---- message.c -------------------------------------------------------- */
+
+void mm_message_unref(mailmod_message *message);
+/* Takes it out of the table's map. Locked. */
+void mm_message_forget(mailmod_message *message);
+MM_CHECK enum mailmod_error mm_message_remember(mailmod_message *message);
+
+/* ---- message_envelope.c ------------------------------------------------ */
+
+/* ARGUMENT or LIMIT with words, MEMORY. */
+MM_CHECK enum mailmod_error
+mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
+                            const char *text, size_t count_max);
+void mm_message_recipients_fini(struct mm_message_recipients *recipients);
+/* Everything of the envelope into a message that is new. */
+MM_CHECK enum mailmod_error
+mm_message_take_envelope(mailmod_message *message,
+                         const struct mailmod_envelope *envelope);
+void mm_message_relay_fini(struct mm_message_relay *relay);
+/* What deliveries are told; texts are the message's and its configuration's. */
+void mm_message_relay(const mailmod_message *message,
+                      struct mm_relay *relay_out);
+
+/* ---- message_chunks.c --------------------------------------------------- */
+
+MM_CHECK enum mailmod_error mm_message_keep_chunk(mailmod_message *message,
+                                                  struct mm_span chunk);
+void mm_message_drop_chunks(mailmod_message *message); /* those in memory */
+void mm_message_drop_stored(mailmod_message *message);
+/* The message is given up: what was not sent leaves the store. */
+void mm_message_drop(mailmod_message *message);
+
+/* ---- message_send.c, message_queue.c, message_direct.c ------------------ */
+
+/* Which recipients are here. */
+MM_CHECK enum mailmod_error mm_message_find_places(mailmod_message *message);
+/* SENT from now on, and known to the observer. */
+MM_CHECK enum mailmod_error mm_message_depart(mailmod_message *message);
+/* The outcomes of those here: `error` is what the store said. Locked. */
+void mm_message_note_places(mailmod_message *message, enum mailmod_error error);
+/* Message, recipients and entries in one transaction; NOT_FOUND when nobody is
+ * left to get it. Those elsewhere are queued when the mode is QUEUE. */
+MM_CHECK enum mailmod_error mm_message_store(mailmod_message *message);
+MM_CHECK enum mailmod_error mm_message_send_queued(mailmod_message *message);
+MM_CHECK enum mailmod_error mm_message_send_direct(mailmod_message *message);
+
+/* ---- message_outcome.c: locked ------------------------------------------ */
+
+void mm_message_note(mailmod_message *message, size_t index,
+                     const struct mq_outcome *outcome, bool is_final);
+/* Our own words. */
+void mm_message_note_own(mailmod_message *message, size_t index,
+                         enum mailmod_outcome outcome,
+                         const struct mm_message_words *words);
+/* Of the first recipient who was not delivered, in words for the last error. */
+MM_CHECK enum mailmod_error mm_message_verdict(const mailmod_message *message,
+                                               struct mm_buf *words_out);
+
+/* ---- message_events.c: locked ------------------------------------------- */
+
+void mm_message_advance(mailmod_message *message,
+                        enum mailmod_progress progress, uint64_t octets);
+/* DONE, if every recipient has a final outcome. */
+void mm_message_end_if_over(mailmod_message *message);
+/* Gives what waits to threads. */
+void mm_messages_pump(struct mm_messages *messages);
+/* Tells the events of one that waits, on the calling thread. */
+void mm_messages_tell_one(struct mm_messages *messages);
+/* Until DONE was told. HANDLE when it was freed, STOPPED, TIMEOUT. */
+MM_CHECK enum mailmod_error mm_message_await(mailmod_message *message,
+                                             uint64_t timeout_ms);
+/* Until no callback of it runs, unless this is one. */
+void mm_message_await_callback(mailmod_message *message);
+
+#endif

@@ -1,0 +1,204 @@
+/* message_direct.c - messages of the host's that go out at once.
+ *
+ * Owns: what the outbound works with, until it gives it back. Promises: those
+ * who are here have it in their mailboxes, on disk, before the first host is
+ * called; the text and a relay's password are given back when the last attempt
+ * is over, whatever becomes of the handle.
+ *
+ * Thread: any but the instance's loops; on_gone on the outbound's loop,
+ * read_chunk on a worker. */
+#include "api/message.h"
+
+#include "base/mem.h"
+#include "platform/clock.h"
+
+struct departure {
+    struct mm_direct direct;
+    mailmod_message *message; /* a reference */
+};
+
+static enum mailmod_error read_chunk(void *context, unsigned number,
+                                     struct mm_buf *out)
+{
+    const mailmod_message *message = context;
+
+    return number < message->chunk_number
+               ? mm_buf_append_span(out, message->chunks[number])
+               : MAILMOD_ERROR_NOT_FOUND;
+}
+
+static void free_departure(struct departure *departure)
+{
+    mm_free(departure->direct.recipients);
+    mm_free(departure);
+}
+
+static void on_gone(struct mm_direct *direct)
+{
+    struct departure *departure =
+        MM_LIST_OBJECT(direct, struct departure, direct);
+    mailmod_message *message = departure->message;
+
+    mm_message_drop_chunks(message);
+    mm_message_relay_fini(&message->relay);
+    free_departure(departure);
+    mm_message_unref(message);
+}
+
+static size_t count_elsewhere(const mailmod_message *message)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < message->recipients.count; i++) {
+        count += message->recipients.items[i].place == MM_PLACE_REMOTE ? 1 : 0;
+    }
+    return count;
+}
+
+static enum mailmod_error fill_recipients(struct departure *departure)
+{
+    const mailmod_message *message = departure->message;
+    struct mm_direct *direct = &departure->direct;
+
+    for (size_t i = 0; i < message->recipients.count; i++) {
+        const struct mm_message_recipient *recipient =
+            &message->recipients.items[i];
+        struct mm_store_recipient *row =
+            &direct->recipients[direct->recipient_count];
+        struct mm_address address;
+        enum mailmod_error error;
+
+        if (recipient->place != MM_PLACE_REMOTE) {
+            continue;
+        }
+        error = mm_address_parse(mm_span_cstr(recipient->path), false, true,
+                                 &address);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+        row->message_id = message->id;
+        (void)mm_span_copy(mm_span_cstr(recipient->path), row->path,
+                           sizeof row->path);
+        mm_direct_destination(&direct->relay, address.domain, row->destination);
+        direct->recipient_count++;
+    }
+    return MAILMOD_OK;
+}
+
+static void fill_message(struct departure *departure)
+{
+    const mailmod_message *message = departure->message;
+    struct mm_store_message *row = &departure->direct.message;
+
+    row->id = message->id;
+    row->arrival_ms = mm_clock_wall_ms();
+    row->size = message->text.size;
+    row->is_8bit = message->text.is_8bit;
+    row->is_smtputf8 = message->is_smtputf8;
+    (void)mm_span_copy(mm_span_cstr(message->reverse_path), row->reverse_path,
+                       sizeof row->reverse_path);
+}
+
+/* NULL with OK: nobody is elsewhere. */
+static enum mailmod_error new_departure(struct departure **departure_out,
+                                        mailmod_message *message)
+{
+    size_t count = count_elsewhere(message);
+    struct departure *departure;
+    enum mailmod_error error = MAILMOD_ERROR_MEMORY;
+
+    *departure_out = NULL;
+    if (count == 0) {
+        return MAILMOD_OK;
+    }
+    departure = mm_alloc(sizeof *departure);
+    if (departure == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    departure->message = message;
+    departure->direct.read_chunk = read_chunk;
+    departure->direct.context = message;
+    departure->direct.on_gone = on_gone;
+    mm_message_relay(message, &departure->direct.relay);
+    fill_message(departure);
+    departure->direct.recipients =
+        mm_alloc_array(count, sizeof *departure->direct.recipients);
+    if (departure->direct.recipients != NULL) {
+        error = fill_recipients(departure);
+    }
+    if (error != MAILMOD_OK) {
+        free_departure(departure);
+        return error;
+    }
+    *departure_out = departure;
+    return MAILMOD_OK;
+}
+
+/* The last chunk joins the others. */
+static enum mailmod_error close_text(mailmod_message *message)
+{
+    struct mm_span last = mm_buf_span(&message->text.chunk);
+    enum mailmod_error error =
+        last.size > 0 ? mm_message_keep_chunk(message, last) : MAILMOD_OK;
+
+    mm_buf_release(&message->text.chunk);
+    return error;
+}
+
+static bool is_for_somebody_here(const mailmod_message *message)
+{
+    for (size_t i = 0; i < message->recipients.count; i++) {
+        if (message->recipients.items[i].place == MM_PLACE_HERE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Its own attempt: a store that fails is the outcome of those here alone. */
+static void deliver_here(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (is_for_somebody_here(message)) {
+        error = mm_message_store(message);
+    }
+    mm_mutex_lock(messages->mutex);
+    mm_message_note_places(
+        message, error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error);
+    mm_mutex_unlock(messages->mutex);
+}
+
+enum mailmod_error mm_message_send_direct(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+    struct departure *departure = NULL;
+    enum mailmod_error error = close_text(message);
+
+    if (error == MAILMOD_OK && message->mode == MAILMOD_SEND_NOW) {
+        error = mm_message_find_places(message);
+    }
+    if (error == MAILMOD_OK) {
+        error = new_departure(&departure, message);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_message_depart(message);
+    }
+    if (error != MAILMOD_OK) {
+        if (departure != NULL) {
+            free_departure(departure);
+        }
+        return error;
+    }
+    deliver_here(message);
+    if (departure == NULL) {
+        mm_message_drop_chunks(message);
+        return MAILMOD_OK;
+    }
+    mm_mutex_lock(messages->mutex);
+    message->references++;
+    mm_mutex_unlock(messages->mutex);
+    mm_outbound_send(messages->outbound, &departure->direct);
+    return MAILMOD_OK;
+}

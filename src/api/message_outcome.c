@@ -1,0 +1,225 @@
+/* message_outcome.c - what came of each recipient, in words and as an error.
+ *
+ * Owns nothing; fills the recipients of a message. Promises: an outcome that is
+ * final stays; texts that the host may have read are never written again; an
+ * outcome is never lost for want of memory (then its texts are, and the error
+ * and the outcome are true). Replies were cleaned of control characters by the
+ * parser of replies.
+ *
+ * Thread: any, locked. RFC 3463 (codes), RFC 7505 4 (null MX), RFC 2034 4. */
+#include "api/message.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Enhanced codes by what they say about the host's own question: could the mail
+ * be sent? The class is left out; a subject alone catches the rest of it. */
+static const struct {
+    const char *status;
+    enum mailmod_error error;
+} causes[] = {
+    {"1.2", MAILMOD_ERROR_DNS_NO_NAME},
+    {"1.10", MAILMOD_ERROR_DNS_NULL_MX},
+    {"3.2", MAILMOD_ERROR_STOPPED},
+    {"3.4", MAILMOD_ERROR_TOO_LARGE},
+    {"4.1", MAILMOD_ERROR_UNREACHABLE},
+    {"4.3", MAILMOD_ERROR_DNS},
+    {"4.4", MAILMOD_ERROR_DNS_NO_DATA},
+    {"4.6", MAILMOD_ERROR_DNS},
+    {"4.7", MAILMOD_ERROR_TIMEOUT},
+    {"7.4", MAILMOD_ERROR_TLS_UNAVAILABLE},
+    {"7.5", MAILMOD_ERROR_TLS},
+    {"7.8", MAILMOD_ERROR_AUTHENTICATION},
+    {"7.10", MAILMOD_ERROR_TLS_UNAVAILABLE},
+    {"1.", MAILMOD_ERROR_REFUSED},
+    {"3.", MAILMOD_ERROR_SYSTEM},
+    {"4.", MAILMOD_ERROR_NETWORK},
+    {"5.", MAILMOD_ERROR_PROTOCOL},
+    {"6.", MAILMOD_ERROR_REFUSED},
+    {"7.", MAILMOD_ERROR_AUTHENTICATION},
+};
+
+static enum mailmod_error cause_of(const struct mm_message_words *words)
+{
+    const char *detail = words->enhanced[0] != '\0' ? words->enhanced + 2 : "";
+
+    /* 7.8 of a host's means the login, whatever else a reply means. */
+    if (words->code != 0 && strcmp(detail, "7.8") != 0) {
+        return MAILMOD_ERROR_REFUSED;
+    }
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+        size_t size = strlen(causes[i].status);
+        bool is_subject = causes[i].status[size - 1] == '.';
+
+        if (is_subject ? strncmp(detail, causes[i].status, size) == 0
+                       : strcmp(detail, causes[i].status) == 0) {
+            return causes[i].error;
+        }
+    }
+    return MAILMOD_ERROR_NETWORK;
+}
+
+/* Words that the host does not hold: the present ones, or new ones. NULL
+ * without memory. */
+static struct mm_message_words *
+writable_words(struct mm_message_recipient *recipient)
+{
+    struct mm_message_words *words = recipient->words;
+
+    if (recipient->was_read) {
+        words = mm_alloc(sizeof *words);
+        if (words == NULL) {
+            return NULL;
+        }
+        words->former = recipient->words;
+        recipient->words = words;
+        recipient->was_read = false;
+    }
+    return words;
+}
+
+static void use_words(struct mm_message_recipient *recipient,
+                      const struct mm_message_words *words)
+{
+    struct mm_message_words *own = writable_words(recipient);
+
+    if (own != NULL) {
+        own->code = words->code;
+        memcpy(own->enhanced, words->enhanced, sizeof own->enhanced);
+        memcpy(own->host, words->host, sizeof own->host);
+        memcpy(own->text, words->text, sizeof own->text);
+    }
+}
+
+static bool is_same(const struct mm_message_words *a,
+                    const struct mm_message_words *b)
+{
+    return a->code == b->code && strcmp(a->enhanced, b->enhanced) == 0 &&
+           strcmp(a->host, b->host) == 0 && strcmp(a->text, b->text) == 0;
+}
+
+static void settle(mailmod_message *message, size_t index,
+                   enum mailmod_outcome outcome,
+                   const struct mm_message_words *words, bool is_final)
+{
+    struct mm_message_recipient *recipient = &message->recipients.items[index];
+
+    if (recipient->is_final) {
+        return;
+    }
+    if (!is_same(recipient->words, words)) {
+        use_words(recipient, words);
+    }
+    recipient->outcome = outcome;
+    recipient->error =
+        outcome == MAILMOD_DELIVERED ? MAILMOD_OK : cause_of(words);
+    if (!recipient->was_tried) {
+        recipient->was_tried = true;
+        message->untried_count -= message->untried_count > 0 ? 1 : 0;
+    }
+    if (is_final) {
+        recipient->is_final = true;
+        message->open_count -= message->open_count > 0 ? 1 : 0;
+    }
+}
+
+void mm_message_note_own(mailmod_message *message, size_t index,
+                         enum mailmod_outcome outcome,
+                         const struct mm_message_words *words)
+{
+    settle(message, index, outcome, words, true);
+}
+
+/* "550 " in front of the rest; 0: our own words. */
+static int take_code(struct mm_span *reply)
+{
+    uint64_t code;
+
+    if (reply->size < 3 || (reply->size > 3 && reply->data[3] != ' ') ||
+        !mm_span_to_u64(mm_span(reply->data, 3), &code) || code < 200 ||
+        code > 599) {
+        return 0;
+    }
+    *reply = mm_span_trim(mm_span_from(*reply, 3));
+    return (int)code;
+}
+
+/* class "." subject "." detail, RFC 3463 2: in front of the reply's text. */
+static void skip_enhanced(struct mm_span *reply)
+{
+    size_t at = 0;
+    unsigned dots = 0;
+
+    while (at < reply->size && (mm_ascii_is_digit(reply->data[at]) ||
+                                (reply->data[at] == '.' && at > 0))) {
+        dots += reply->data[at] == '.' ? 1 : 0;
+        at++;
+    }
+    if (dots == 2 && (at == reply->size || reply->data[at] == ' ')) {
+        *reply = mm_span_trim(mm_span_from(*reply, at));
+    }
+}
+
+static void split_words(struct mm_message_words *words,
+                        const struct mq_outcome *outcome)
+{
+    struct mm_span reply = mm_span_cstr(outcome->reply);
+
+    *words = (struct mm_message_words){.code = 0};
+    if (outcome->host[0] != '\0') {
+        words->code = take_code(&reply);
+    }
+    if (words->code != 0) {
+        skip_enhanced(&reply);
+    }
+    (void)mm_span_copy(mm_span_cstr(outcome->status), words->enhanced,
+                       sizeof words->enhanced);
+    (void)mm_span_copy(mm_span_cstr(outcome->host), words->host,
+                       sizeof words->host);
+    (void)mm_span_copy(reply, words->text, sizeof words->text);
+}
+
+void mm_message_note(mailmod_message *message, size_t index,
+                     const struct mq_outcome *outcome, bool is_final)
+{
+    struct mm_message_words words;
+    enum mailmod_outcome what = MAILMOD_DEFERRED;
+
+    split_words(&words, outcome);
+    if (outcome->verdict == MQ_DELIVERED) {
+        what = MAILMOD_DELIVERED;
+        /* RFC 3463 2: the class of success, where the host gave no code. */
+        if (words.enhanced[0] == '\0') {
+            memcpy(words.enhanced, "2.0.0", sizeof "2.0.0");
+        }
+    } else if (outcome->verdict == MQ_FAILED ||
+               (is_final && message->mode == MAILMOD_SEND_QUEUE)) {
+        what = MAILMOD_FAILED; /* the queue gives up only for good */
+    }
+    settle(message, index, what, &words, is_final);
+}
+
+enum mailmod_error mm_message_verdict(const mailmod_message *message,
+                                      struct mm_buf *words_out)
+{
+    for (size_t i = 0; i < message->recipients.count; i++) {
+        const struct mm_message_recipient *recipient =
+            &message->recipients.items[i];
+        const struct mm_message_words *words = recipient->words;
+
+        if (recipient->outcome == MAILMOD_DELIVERED) {
+            continue;
+        }
+        (void)mm_buf_appendf(words_out, "%s: ", recipient->path);
+        if (words->host[0] != '\0') {
+            (void)mm_buf_appendf(words_out, "%s: ", words->host);
+        }
+        if (words->code != 0) {
+            (void)mm_buf_appendf(words_out, "%d ", words->code);
+        }
+        (void)mm_buf_appendf(words_out, "%s %s", words->enhanced, words->text);
+        return recipient->error;
+    }
+    return MAILMOD_OK;
+}
