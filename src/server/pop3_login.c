@@ -11,6 +11,7 @@
 
 void mm_pop3_login_done(struct mm_pop3_session *pop3)
 {
+    const struct mm_pop3_reply reply = {true, NULL, pop3->login_text};
     size_t count =
         pop3->work_error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
 
@@ -43,7 +44,7 @@ void mm_pop3_login_done(struct mm_pop3_session *pop3)
            MM_TEXT("user", pop3->auth.user_name),
            MM_TEXT("peer", pop3->base.peer_text),
            MM_NUMBER("messages", (int64_t)count));
-    mm_pop3_answer(pop3, NULL);
+    mm_pop3_answer(pop3, pop3->login_text[0] != '\0' ? &reply : NULL);
 }
 
 static void log_refused(const struct mm_pop3_session *pop3)
@@ -114,6 +115,20 @@ bool mm_pop3_auth_ask(struct mm_auth *auth)
     return true;
 }
 
+/* What the host that vouches has to say; words that do not fit are left out. */
+static void keep_login_text(struct mm_pop3_session *pop3,
+                            const struct mm_request *request)
+{
+    const struct mm_reply *reply =
+        request != NULL ? mm_request_reply(request) : NULL;
+
+    if (reply == NULL ||
+        !mm_span_copy(mm_span_cstr(reply->text), pop3->login_text,
+                      sizeof pop3->login_text)) {
+        pop3->login_text[0] = '\0';
+    }
+}
+
 /* The host's verdict about a login is there. */
 void mm_pop3_settle_login(struct mm_pop3_session *pop3)
 {
@@ -134,6 +149,7 @@ void mm_pop3_settle_login(struct mm_pop3_session *pop3)
         mm_session_forget_request(&pop3->base);
         return;
     }
+    keep_login_text(pop3, request);
     mm_session_forget_request(&pop3->base);
     use_verdict(pop3, mm_auth_decide(&pop3->auth, verdict == MM_VERDICT_TAKEN
                                                       ? MM_AUTH_VOUCH

@@ -150,6 +150,26 @@ bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
     return true;
 }
 
+/* The host refuses, or has dealt with it; NULL: it could not be asked. */
+static void answer_for_host(struct mm_pop3_session *pop3, enum mm_moment moment)
+{
+    struct mm_request *request = pop3->base.request;
+    const struct mm_reply *reply =
+        request != NULL ? mm_request_reply(request) : NULL;
+    const struct mm_pop3_reply own = {true, NULL,
+                                      reply != NULL ? reply->text : NULL};
+
+    if (request != NULL && mm_request_verdict(request) == MM_VERDICT_TAKEN) {
+        pop3->is_served_by_host = moment == MM_MOMENT_POP3_RETRIEVE;
+        pop3->piece_used = 0;
+        mm_pop3_answer(pop3, reply != NULL ? &own : NULL);
+    } else {
+        mm_pop3_answer_error(
+            pop3, reply != NULL && reply->code >= 500 ? "SYS/PERM" : "SYS/TEMP",
+            reply != NULL ? reply->text : "try again later");
+    }
+}
+
 /* Asks about one message. True: go on as without the host; else it is
  * answered, or will be. */
 static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
@@ -159,7 +179,6 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
     struct mm_request_facts facts = {.user = pop3->auth.user_name,
                                      .message = unique_id,
                                      .number = index + 1};
-    const struct mm_reply *reply;
 
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
     switch (mm_session_ask(&pop3->base, moment, &facts)) {
@@ -175,19 +194,7 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
         mm_session_forget_request(&pop3->base);
         return true;
     }
-    if (pop3->base.request != NULL &&
-        mm_request_verdict(pop3->base.request) == MM_VERDICT_TAKEN) {
-        pop3->is_served_by_host = moment == MM_MOMENT_POP3_RETRIEVE;
-        pop3->piece_used = 0;
-        mm_pop3_answer(pop3, NULL);
-    } else {
-        reply = pop3->base.request != NULL
-                    ? mm_request_reply(pop3->base.request)
-                    : NULL;
-        mm_pop3_answer_error(
-            pop3, reply != NULL && reply->code >= 500 ? "SYS/PERM" : "SYS/TEMP",
-            reply != NULL ? reply->text : "try again later");
-    }
+    answer_for_host(pop3, moment);
     if (!pop3->is_served_by_host) {
         mm_session_forget_request(&pop3->base);
     }

@@ -37,6 +37,7 @@ struct mm_pop3_session {
     struct mm_buf piece;
 
     bool is_asking_login;   /* the host decides about a login */
+    char login_text[128];   /* the host's words to one; "": the standard ones */
     bool is_served_by_host; /* the message going out is the host's */
     enum mm_pop3_work work; /* a job is out */
     struct mm_job job;

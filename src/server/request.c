@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define REPLY_TEXT_MAX 1024
+#define STATUS_TEXT_MAX 512 /* RFC 2449 4: the longest reply line of POP3 */
 
 struct recipient {
     struct mm_list node;
@@ -295,10 +296,29 @@ const char *mm_request_recipient(const struct mm_request *request, size_t index)
     return NULL;
 }
 
-/* RFC 3463 2: the class of an enhanced code is the reply's. */
+/* What a host says with a reply code alone, by RFC 3463 3; the class is the
+ * code's. Any other refusal is a policy's: X.7.1. */
+static const char *enhanced_for(int code)
+{
+    switch (code) {
+    case 421:
+        return "4.3.2"; /* not accepting network messages */
+    case 452:
+        return "4.3.1"; /* mail system full */
+    case 530:
+        return "5.7.0"; /* authentication required */
+    case 535:
+        return "5.7.8"; /* credentials invalid (RFC 5248) */
+    case 552:
+        return "5.3.4"; /* message too big for system */
+    default:
+        return code < 500 ? "4.7.1" : "5.7.1"; /* not authorized, refused */
+    }
+}
+
 static void set_reply(struct mm_request *request, int code, const char *text)
 {
-    memcpy(request->enhanced, code < 500 ? "4.7.1" : "5.7.1", 6);
+    memcpy(request->enhanced, enhanced_for(code), sizeof "4.7.1");
     request->reply.code = code;
     request->reply.enhanced = request->enhanced;
     if (text == NULL || text[0] == '\0') {
@@ -329,6 +349,46 @@ enum mailmod_error mm_request_set_reply(struct mm_request *request, int code,
     return error;
 }
 
+/* The words of "+OK [CODE] words\r\n", without what the session gives itself.
+ */
+static struct mm_span status_words(struct mm_span line, size_t status_size)
+{
+    struct mm_span rest;
+    struct mm_span code;
+
+    (void)mm_span_cut(line, '\n', &line, &rest);
+    (void)mm_span_cut(line, '\r', &line, &rest);
+    line = mm_span_trim(mm_span_from(line, status_size));
+    if (line.size > 0 && line.data[0] == '[' &&
+        mm_span_cut(line, ']', &code, &rest)) {
+        line = mm_span_trim(rest);
+    }
+    return line;
+}
+
+/* "+OK words" or "-ERR words" of a host that answers a POP3 client for itself;
+ * -ERR refuses. */
+static void parse_status(struct mm_request *request)
+{
+    struct mm_span written = mm_buf_span(&request->written);
+    bool is_ok = mm_span_starts_nocase(written, "+OK");
+    char text[STATUS_TEXT_MAX];
+
+    if (!is_ok && !mm_span_starts_nocase(written, "-ERR")) {
+        return;
+    }
+    written = status_words(written, is_ok ? 3 : 4);
+    if (!mm_span_copy(written, text, sizeof text)) {
+        text[0] = '\0'; /* longer than a reply line: the standard words */
+    }
+    if (!is_ok) {
+        request->verdict = MM_VERDICT_REJECT;
+        set_reply(request, 550, text);
+    } else if (text[0] != '\0') {
+        set_reply(request, 250, text);
+    }
+}
+
 /* "250 2.6.0 thanks" of a host that answers for itself; anything that is no
  * reply line, or asks the peer for more (3xx), is left out, so that a host
  * cannot break the dialogue. */
@@ -338,6 +398,10 @@ static void parse_written(struct mm_request *request)
     struct mm_span written = mm_buf_span(&request->written);
     size_t used = 0;
 
+    if (request->facts.moment == MM_MOMENT_POP3_LOGIN ||
+        request->facts.moment == MM_MOMENT_POP3_DELETE) {
+        parse_status(request);
+    }
     if (request->facts.moment != MM_MOMENT_SMTP_CONNECT &&
         request->facts.moment != MM_MOMENT_SMTP_MESSAGE) {
         return;

@@ -257,20 +257,26 @@ static void begin_body(struct mm_smtp_session *smtp)
 }
 
 /* A verdict before any body. Taken without a look: the body is read to its
- * end and not kept, so the request stays until then. */
+ * end and not kept, so the request stays until then; unless the host's own
+ * reply turns the message away, which then spares the peer the body. */
 static void use_early_verdict(struct mm_smtp_session *smtp)
 {
     struct mm_request *request = smtp->base.request;
+    const struct mm_reply *reply;
 
     if (request == NULL) {
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
-    } else if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
+        return;
+    }
+    reply = mm_request_reply(request);
+    if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
         mm_session_forget_request(&smtp->base);
         begin_body(smtp);
-    } else if (mm_request_verdict(request) == MM_VERDICT_TAKEN) {
+    } else if (mm_request_verdict(request) == MM_VERDICT_TAKEN &&
+               (reply == NULL || reply->code < 400)) {
         begin_body(smtp);
     } else {
-        mm_smtp_answer(smtp, mm_request_reply(request));
+        mm_smtp_answer(smtp, reply);
         mm_smtp_drop_message(smtp);
     }
 }

@@ -179,8 +179,32 @@ static void test_replies(void **state)
                      MAILMOD_OK);
     assert_int_equal(mm_request_verdict(q->request), MM_VERDICT_REJECT_FOR_NOW);
     assert_int_equal(mm_request_reply(q->request)->code, 452);
-    assert_string_equal(mm_request_reply(q->request)->enhanced, "4.7.1");
+    assert_string_equal(mm_request_reply(q->request)->enhanced, "4.3.1");
     assert_true(strlen(mm_request_reply(q->request)->text) < 1024);
+    fake_run_tasks();
+    mm_request_leave(&q->request);
+}
+
+/* A host says a code alone: its class and what RFC 3463 has for it. */
+static void test_enhanced_codes(void **state)
+{
+    static const struct {
+        int code;
+        const char *enhanced;
+    } rows[] = {{400, "4.7.1"}, {421, "4.3.2"}, {450, "4.7.1"}, {452, "4.3.1"},
+                {499, "4.7.1"}, {500, "5.7.1"}, {530, "5.7.0"}, {535, "5.7.8"},
+                {550, "5.7.1"}, {552, "5.3.4"}, {599, "5.7.1"}};
+    struct question *q = *state;
+
+    put(q, MM_MOMENT_SMTP_MESSAGE);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(mm_request_set_reply(q->host, rows[i].code, NULL),
+                         MAILMOD_OK);
+        assert_int_equal(mm_request_reply(q->request)->code, rows[i].code);
+        assert_string_equal(mm_request_reply(q->request)->enhanced,
+                            rows[i].enhanced);
+    }
+    assert_int_equal(mm_request_settle(q->host, MM_VERDICT_REJECT), MAILMOD_OK);
     fake_run_tasks();
     mm_request_leave(&q->request);
 }
@@ -385,6 +409,7 @@ int main(void)
         TEST(test_leave_then_settle),
         TEST(test_ask_fails),
         TEST(test_replies),
+        TEST(test_enhanced_codes),
         TEST(test_written_replies),
         TEST(test_written_is_bounded),
         TEST(test_body),
