@@ -70,8 +70,8 @@ typedef void *ServerStream;
  * message is stored all the same.
  *
  * Returns below 0: the host has dealt with it.
- *   SMTP_CONNECT   the session goes on; what SRVSend wrote ("220 hello",
- *                  "554 no") is the greeting
+ *   SMTP_CONNECT   the session goes on; words that SRVSend wrote as "220 hello"
+ *                  join the greeting, 4xx and 5xx are it
  *   SMTP_SENDMSG   the message is not stored; the peer gets what SRVSend wrote
  *                  ("250 2.6.0 mine"), else 250; 4xx or 5xx that was written
  *                  before a SRVRecv comes instead of 354
@@ -103,8 +103,9 @@ typedef int (*SMTPReqCallback)(ServerStream *stream, char *reqname, int action,
  * library (STATE_SMTP_DONE of a message that could not even be begun: in
  * SRVEndOfMsg). A further attempt of the queue's begins anew. `sent`: octets of
  * the text that went out, with line ends as CRLF; it never falls and stops at
- * INT_MAX. `usr_par` is the callback_param. A message that is still queued at
- * SRVShutdown gets no STATE_SMTP_DONE. */
+ * INT_MAX. `usr_par` is the callback_param. SRVShutdown ends the waiting for a
+ * message of the queue: STATE_SMTP_DONE comes with the outcome so far, and the
+ * message stays queued. */
 typedef void (*MsgCallback)(ServerStream *stream, void *usr_par, int state,
                             int sent);
 
