@@ -27,6 +27,15 @@ enum mm_instance_state {
 
 struct mm_messages;
 
+/* Who is asked from now on, and when. Its own lock, because a loop that puts a
+ * question must not wait for a life-cycle call. */
+struct mm_asked {
+    struct mm_mutex *mutex; /* guards the rest */
+    unsigned moments;
+    mailmod_on_request on_request;
+    void *context;
+};
+
 struct mailmod {
     struct mm_mutex *mutex; /* one life-cycle or settings call at a time */
     enum mm_instance_state state;
@@ -35,9 +44,8 @@ struct mailmod {
     struct mm_log log;
     mailmod_on_log on_log; /* fixed from start on */
     void *log_context;
-    unsigned moments; /* fixed from start on, as are the next two */
-    mailmod_on_request on_request;
-    void *request_context;
+    bool services_wait; /* fixed from start on */
+    struct mm_asked asked;
 
     struct mm_loop *loops[MM_LOOPS_MAX];
     size_t loop_count;
@@ -55,6 +63,13 @@ enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
     MM_PRINTF(2, 3);
 /* The same with words from a buffer; the error's own text when it is empty. */
 enum mailmod_error mm_fail_buf(enum mailmod_error error, struct mm_buf *words);
+
+/* What every call of the host's begins and ends with: looks the handle up, so
+ * that it stays alive, and takes the mutex. ARGUMENT, HANDLE. */
+MM_CHECK enum mailmod_error mm_instance_lock(struct mailmod *instance);
+void mm_instance_unlock(struct mailmod *instance);
+/* All of an instance that is NEW and known to nobody; nulls it. */
+void mm_instance_dispose(struct mailmod **instance);
 
 /* The store of a stopped instance or another process's: opened for one piece
  * of administration. A running instance gives its own. */
@@ -82,6 +97,10 @@ struct mm_user_job {
 };
 /* Hands a question of a session's to the host. thread: loop */
 enum mailmod_error mm_request_put(void *instance, struct mm_request *request);
+/* mailmod_reload; with `keeps_fixed` a changed key that needs a restart is no
+ * error: what runs keeps the former value until then. */
+MM_CHECK enum mailmod_error mm_instance_reload(struct mailmod *instance,
+                                               bool keeps_fixed);
 /* The present settings as a checked snapshot: host name filled in. */
 MM_CHECK enum mailmod_error mm_instance_config(struct mailmod *instance,
                                                struct mm_config **config_out);

@@ -463,13 +463,23 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
                    : MAILMOD_OK;
 }
 
-/* Keys that need a restart: their values as text must be the same. */
-static const char *const fixed_keys[] = {
-    "general.data_folder", "general.loops",     "general.workers",
-    "smtp.listen",         "submission.listen", "submissions.listen",
-    "pop3.listen",         "pop3s.listen",
+/* Keys that need a restart: of an open service its addresses. */
+static const struct {
+    const char *name;
+    int service; /* enum mm_service; -1: none */
+} fixed_keys[] = {
+    {"general.data_folder", -1},
+    {"general.loops", -1},
+    {"general.workers", -1},
+    {"smtp.listen", MM_SERVICE_SMTP},
+    {"submission.listen", MM_SERVICE_SUBMISSION},
+    {"submissions.listen", MM_SERVICE_SUBMISSIONS},
+    {"pop3.listen", MM_SERVICE_POP3},
+    {"pop3s.listen", MM_SERVICE_POP3S},
 };
+#define FIXED_KEY_COUNT (sizeof fixed_keys / sizeof fixed_keys[0])
 
+/* Their values as text must be the same. */
 static enum mailmod_error check_fixed(const struct mm_config *former,
                                       const struct mm_config *next)
 {
@@ -479,24 +489,78 @@ static enum mailmod_error check_fixed(const struct mm_config *former,
 
     mm_buf_init(&a, WORDS_MAX);
     mm_buf_init(&b, WORDS_MAX);
-    for (size_t i = 0;
-         error == MAILMOD_OK && i < sizeof fixed_keys / sizeof fixed_keys[0];
-         i++) {
+    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
         mm_buf_clear(&a);
         mm_buf_clear(&b);
-        error = mm_config_get(former, fixed_keys[i], &a);
+        error = mm_config_get(former, fixed_keys[i].name, &a);
         if (error == MAILMOD_OK) {
-            error = mm_config_get(next, fixed_keys[i], &b);
+            error = mm_config_get(next, fixed_keys[i].name, &b);
         }
         if (error == MAILMOD_OK &&
             !mm_span_equal(mm_buf_span(&a), mm_buf_span(&b))) {
             error = mm_fail(MAILMOD_ERROR_CONFIG,
                             "%s: a change of this key needs a restart",
-                            fixed_keys[i]);
+                            fixed_keys[i].name);
         }
     }
     mm_buf_fini(&a);
     mm_buf_fini(&b);
+    return error;
+}
+
+static enum mailmod_error copy_fixed(const struct mailmod *instance,
+                                     struct mm_config_builder *builder)
+{
+    struct mm_buf text;
+    enum mailmod_error error = MAILMOD_OK;
+
+    mm_buf_init(&text, WORDS_MAX);
+    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
+        int service = fixed_keys[i].service;
+
+        if (service >= 0 &&
+            mm_server_port(instance->server, (enum mm_service)service) == 0) {
+            continue; /* closed: its addresses are free to change */
+        }
+        mm_buf_clear(&text);
+        error = mm_config_get(instance->config, fixed_keys[i].name, &text);
+        if (error == MAILMOD_OK) {
+            const char *value = mm_buf_cstr(&text);
+
+            error = value != NULL ? mm_config_set(builder, fixed_keys[i].name,
+                                                  value, NULL)
+                                  : MAILMOD_ERROR_MEMORY;
+        }
+    }
+    mm_buf_fini(&text);
+    return error;
+}
+
+/* What runs keeps its values of those keys; what was set of them stays in the
+ * settings, for the next start. */
+static enum mailmod_error keep_fixed(const struct mailmod *instance,
+                                     struct mm_config **config)
+{
+    struct mm_config_builder *builder = NULL;
+    struct mm_config *kept = NULL;
+    struct mm_buf mistakes;
+    enum mailmod_error error = mm_config_builder_from(&builder, *config);
+
+    mm_buf_init(&mistakes, WORDS_MAX);
+    if (error == MAILMOD_OK) {
+        error = copy_fixed(instance, builder);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_config_build(builder, &kept, &mistakes);
+    }
+    if (error == MAILMOD_OK) {
+        mm_config_unref(config);
+        *config = kept;
+    } else {
+        (void)mm_fail_buf(error, &mistakes);
+    }
+    mm_buf_fini(&mistakes);
+    mm_config_builder_free(&builder);
     return error;
 }
 
@@ -528,7 +592,8 @@ static enum mailmod_error use_config(struct mailmod *instance,
     return error;
 }
 
-enum mailmod_error mailmod_reload(mailmod *instance)
+enum mailmod_error mm_instance_reload(struct mailmod *instance,
+                                      bool keeps_fixed)
 {
     struct mm_config *config = NULL;
     enum mailmod_error error = MAILMOD_OK;
@@ -543,10 +608,11 @@ enum mailmod_error mailmod_reload(mailmod *instance)
         error = mm_instance_config(instance, &config);
     }
     if (error == MAILMOD_OK) {
-        error = settle_certificate(config);
+        error = keeps_fixed ? keep_fixed(instance, &config)
+                            : check_fixed(instance->config, config);
     }
     if (error == MAILMOD_OK) {
-        error = check_fixed(instance->config, config);
+        error = settle_certificate(config); /* in the folder that is in use */
     }
     if (error == MAILMOD_OK) {
         error = use_config(instance, config);
@@ -558,4 +624,9 @@ enum mailmod_error mailmod_reload(mailmod *instance)
     mm_config_unref(&config);
     mm_mutex_unlock(instance->mutex);
     return error;
+}
+
+enum mailmod_error mailmod_reload(mailmod *instance)
+{
+    return mm_instance_reload(instance, false);
 }

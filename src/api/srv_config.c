@@ -19,8 +19,9 @@ static _Thread_local char value_text[VALUE_MAX];
 /* Locked. An instance that ends keeps what it has. */
 static enum mailmod_error apply(const struct mm_srv *srv)
 {
-    return srv->is_running && !srv->is_ending ? mailmod_reload(srv->instance)
-                                              : MAILMOD_OK;
+    return srv->is_running && !srv->is_ending
+               ? mm_instance_reload(srv->instance, true)
+               : MAILMOD_OK;
 }
 
 int LoadConfig(const char *filename)
