@@ -51,6 +51,36 @@ static enum mailmod_error find_mailbox(void *context,
     return MAILMOD_OK;
 }
 
+static void note(struct rig *rig, const char *format, ...)
+{
+    size_t room = sizeof rig->told - rig->told_size;
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(rig->told + rig->told_size, room, format, arguments);
+    va_end(arguments);
+    if (size > 0 && (size_t)size < room) {
+        rig->told_size += (size_t)size;
+    }
+}
+
+static void on_progress(void *context, uint64_t message_id,
+                        enum mm_attempt_progress progress, uint64_t octets)
+{
+    struct rig *rig = context;
+    (void)message_id;
+    note(rig, "progress %d %u\n", (int)progress, (unsigned)octets);
+}
+
+static void on_outcome(void *context, uint64_t message_id,
+                       const struct mm_store_recipient *recipient,
+                       const struct mq_outcome *outcome, bool is_final)
+{
+    struct rig *rig = context;
+    (void)message_id;
+    note(rig, "outcome %s %d %s %s%s\n", recipient->path, (int)outcome->verdict,
+         outcome->status, outcome->reply, is_final ? " final" : "");
+}
+
 void rig_open(struct rig *rig, const char *const *settings)
 {
     memset(rig, 0, sizeof *rig);
@@ -60,13 +90,15 @@ void rig_open(struct rig *rig, const char *const *settings)
     /* Reports to the sender wait in the queue. */
     fake_dns_error("sender.example", 0, MAILMOD_ERROR_TIMEOUT);
     rig->config = test_config(settings);
-    struct mm_outbound_options options = {.loop = fake_loop(),
-                                          .workers = fake_workers(),
-                                          .store = rig->store,
-                                          .log = fake_log(),
-                                          .config = rig->config,
-                                          .find_mailbox = find_mailbox,
-                                          .find_mailbox_context = rig};
+    struct mm_outbound_options options = {
+        .loop = fake_loop(),
+        .workers = fake_workers(),
+        .store = rig->store,
+        .log = fake_log(),
+        .config = rig->config,
+        .find_mailbox = find_mailbox,
+        .find_mailbox_context = rig,
+        .observer = {on_progress, on_outcome, rig}};
     assert_int_equal(mm_outbound_new(&rig->outbound, &options, NULL),
                      MAILMOD_OK);
     mm_outbound_start(rig->outbound);

@@ -1,0 +1,315 @@
+/* test_direct.c - messages that are never stored: one attempt, their own
+ * relay, outcomes told once; and what the observer hears of queued ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "client/direct.h"
+#include "rig.h"
+
+#define HOST "192.0.2.1:25"
+#define OTHER "192.0.2.2:25"
+#define RELAY "192.0.2.9:2525"
+#define TEXT "Subject: x\r\n\r\n.one\r\n"
+
+struct sending {
+    struct mm_direct direct;
+    struct mm_store_recipient recipients[300];
+    unsigned gone;
+};
+
+static enum mailmod_error read_text(void *context, unsigned number,
+                                    struct mm_buf *out)
+{
+    (void)context;
+    return number == 0 ? mm_buf_append(out, TEXT, strlen(TEXT))
+                       : MAILMOD_ERROR_NOT_FOUND;
+}
+
+static void on_gone(struct mm_direct *direct)
+{
+    MM_LIST_OBJECT(direct, struct sending, direct)->gone++;
+}
+
+static void fill(struct rig *rig, struct sending *sending,
+                 const char *const *recipients, const struct mm_relay *relay)
+{
+    struct mm_direct *direct = &sending->direct;
+    memset(sending, 0, sizeof *sending);
+    direct->message.id = mm_store_new_message_id(rig->store);
+    strcpy(direct->message.reverse_path, SENDER);
+    direct->message.size = strlen(TEXT);
+    direct->recipients = sending->recipients;
+    direct->read_chunk = read_text;
+    direct->on_gone = on_gone;
+    if (relay != NULL) {
+        direct->relay = *relay;
+    }
+    for (; *recipients != NULL; recipients++) {
+        struct mm_store_recipient *row =
+            &sending->recipients[direct->recipient_count++];
+        strcpy(row->path, *recipients);
+        mm_direct_destination(&direct->relay, strchr(*recipients, '@') + 1,
+                              row->destination);
+    }
+}
+
+static void open_world(struct rig *rig, const char *const *settings)
+{
+    static const struct fake_host first = {
+        .address = HOST,
+        .extensions = "PIPELINING",
+        .rules = {{"RCPT TO:<no", "550 5.1.1 nobody\r\n", 0, 0, 0}}};
+    static const struct fake_host other = {.address = OTHER};
+    static const struct fake_host relay = {.address = RELAY};
+    rig_open(rig, settings);
+    fake_dns_mx("x.net", "10 mx.x.net");
+    fake_dns_addresses("mx.x.net", "192.0.2.1");
+    fake_dns_mx("y.net", "10 mx.y.net");
+    fake_dns_addresses("mx.y.net", "192.0.2.2");
+    fake_dns_addresses("relay.net", "192.0.2.9");
+    fake_add_host(&first);
+    fake_add_host(&other);
+    fake_add_host(&relay);
+}
+
+/* Two domains, one refusal: every recipient once, nothing in the store. */
+static void test_mail_hosts(void **state)
+{
+    (void)state;
+    static const char *const recipients[] = {"a@x.net", "no@x.net", "b@y.net",
+                                             "c@gone.net", NULL};
+    struct rig rig;
+    struct sending sending;
+    open_world(&rig, NULL);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(fake_taken(HOST), 1);
+    assert_int_equal(fake_taken(OTHER), 1);
+    assert_string_equal(fake_body(), TEXT);
+    assert_non_null(strstr(rig.told, "outcome a@x.net 0 2.0.0 250"));
+    assert_non_null(
+        strstr(rig.told, "outcome no@x.net 2 5.1.1 550 5.1.1 nobody final"));
+    assert_non_null(strstr(rig.told, "outcome b@y.net 0 "));
+    assert_non_null(strstr(rig.told, "outcome c@gone.net 2 5.1.2"));
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 4);
+    assert_int_equal(rig_count_text(rig.told, "final"), 4);
+    assert_int_equal(rig_count(&rig), 0);
+    assert_int_equal(mm_outbound_busy(rig.outbound), 0);
+    rig_close(&rig);
+}
+
+/* The steps of an attempt, in their order, with what went out. */
+static void test_progress(void **state)
+{
+    (void)state;
+    static const char *const recipients[] = {"b@y.net", NULL};
+    static const char *const steps[] = {"progress 1 0\n",  "progress 2 0\n",
+                                        "progress 3 0\n",  "progress 4 0\n",
+                                        "progress 4 20\n", "outcome b@y.net"};
+    struct rig rig;
+    struct sending sending;
+    open_world(&rig, NULL);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    const char *at = rig.told;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        at = strstr(at, steps[i]);
+        assert_non_null(at);
+    }
+    rig_close(&rig);
+}
+
+/* A relay takes all recipients, whatever the smarthost is; no MX is asked. */
+static void test_relay(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"smarthost.host=relay.invalid",
+                                           NULL};
+    static const char *const recipients[] = {"a@x.net", "b@y.net", NULL};
+    static const struct mm_relay relay = {
+        .host = "Relay.net", .port = 2525, .tls = MM_CONFIG_TLS_MAY};
+    struct rig rig;
+    struct sending sending;
+    open_world(&rig, settings);
+    fill(&rig, &sending, recipients, &relay);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(fake_taken(RELAY), 1);
+    assert_int_equal(fake_connections(NULL), 1);
+    assert_int_equal(rig_count_text(fake_said(RELAY), "RCPT TO"), 2);
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 2);
+    /* And without a relay of its own it goes past the smarthost. */
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(fake_taken(HOST), 1);
+    assert_int_equal(fake_taken(OTHER), 1);
+    rig_close(&rig);
+}
+
+/* Batches of queue.recipients_max go over one connection; a host that is down
+ * is tried once for all of them. */
+static void test_batches(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"queue.recipients_max=100", NULL};
+    static char paths[300][32];
+    static const char *recipients[301];
+    struct rig rig;
+    struct sending sending;
+    for (unsigned i = 0; i < 250; i++) {
+        snprintf(paths[i], sizeof paths[i], "r%u@y.net", i);
+        recipients[i] = paths[i];
+    }
+    recipients[250] = NULL;
+    open_world(&rig, settings);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(fake_taken(OTHER), 3);
+    assert_int_equal(fake_connections(OTHER), 1);
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 250);
+    fake_remove_hosts();
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 500);
+    assert_int_equal(rig_count_text(fake_log_text(), "host failed"), 1);
+    rig_close(&rig);
+}
+
+/* More messages than places: they wait, and all go. */
+static void test_places(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"queue.destination_max=2",
+                                           "queue.attempts_max=2", NULL};
+    static const char *const recipients[] = {"a@x.net", "b@y.net", NULL};
+    static struct sending sendings[10];
+    struct rig rig;
+    open_world(&rig, settings);
+    for (unsigned i = 0; i < 10; i++) {
+        fill(&rig, &sendings[i], recipients, NULL);
+        mm_outbound_send(rig.outbound, &sendings[i].direct);
+    }
+    fake_run(2);
+    assert_true(fake_open_connections() <= 2);
+    fake_run(MINUTE_MS);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(sendings[i].gone, 1);
+    }
+    assert_int_equal(fake_taken(HOST) + fake_taken(OTHER), 20);
+    rig_close(&rig);
+}
+
+/* Stop: what runs may end, what waits is told; cut: all is told. After a stop
+ * a message is told at once. */
+static void test_stop_and_cut(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"queue.destination_max=1",
+                                           "queue.attempts_max=1", NULL};
+    static const char *const recipients[] = {"a@x.net", "b@y.net", NULL};
+    struct rig rig;
+    struct sending sending;
+    struct sending late;
+    open_world(&rig, settings);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(2);
+    mm_outbound_stop(rig.outbound);
+    fill(&rig, &late, recipients, NULL);
+    mm_outbound_send(rig.outbound, &late.direct);
+    fake_run(0);
+    assert_int_equal(late.gone, 1);
+    assert_non_null(strstr(rig.told, "outcome b@y.net 1 4.3.2 the instance is "
+                                     "stopping final"));
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(fake_taken(HOST), 1);
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 4);
+    rig_close(&rig);
+
+    open_world(&rig, settings);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(2);
+    mm_outbound_cut(rig.outbound);
+    fake_run(5000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(rig_count_text(rig.told, "outcome"), 2);
+    assert_int_equal(rig_count_text(rig.told, " 1 4.3.2 "), 2);
+    rig_close(&rig);
+}
+
+/* The n-th allocation fails, for all n: each recipient is told once. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char *const recipients[] = {"a@x.net", "b@y.net", NULL};
+    bool has_failed = true;
+    for (unsigned long number = 1; has_failed; number++) {
+        struct rig rig;
+        struct sending sending;
+        assert_true(number < 10000);
+        open_world(&rig, NULL);
+        fill(&rig, &sending, recipients, NULL);
+        fake_fail_allocation(number);
+        mm_outbound_send(rig.outbound, &sending.direct);
+        fake_run(20000);
+        has_failed = fake_has_failed_allocation();
+        fake_fail_allocation(0);
+        assert_int_equal(sending.gone, 1);
+        assert_int_equal(rig_count_text(rig.told, "outcome"), 2);
+        assert_int_equal(rig_count_text(rig.told, "outcome a@x.net"), 1);
+        rig_close(&rig);
+    }
+}
+
+/* A queued message is told of too: deferred first, final at the end. */
+static void test_queued(void **state)
+{
+    (void)state;
+    static const struct fake_host picky = {
+        .address = "192.0.2.3:25",
+        .rules = {{"RCPT", "450 4.2.1 later\r\n", 0, 1, 0}}};
+    struct rig_message message = {.recipients = "q@z.net"};
+    struct rig rig;
+    open_world(&rig, NULL);
+    fake_dns_mx("z.net", "10 mx.z.net");
+    fake_dns_addresses("mx.z.net", "192.0.2.3");
+    fake_add_host(&picky);
+    rig_send(&rig, &message);
+    fake_run(5000);
+    assert_non_null(
+        strstr(rig.told, "outcome q@z.net 1 4.2.1 450 4.2.1 later\n"));
+    fake_run(HOUR_MS);
+    assert_int_equal(rig_count(&rig), 0);
+    assert_non_null(strstr(rig.told, "outcome q@z.net 0 "));
+    assert_int_equal(rig_count_text(rig.told, " final"), 1);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mail_hosts), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_relay),      cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_places),     cmocka_unit_test(test_stop_and_cut),
+        cmocka_unit_test(test_memory),     cmocka_unit_test(test_queued),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
