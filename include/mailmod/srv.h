@@ -13,10 +13,11 @@
  *
  * Streams. A ServerStream is the pointer value that a SRVInit... call returned
  * (a mailmod_message) or that a callback was given (a mailmod_message or a
- * mailmod_request, whose calls in mailmod.h work on it, too). Every function
- * takes that value, whether the host keeps it as ServerStream or as
- * ServerStream *. NULL, a finished or foreign handle, or the address of a
- * handle gives the function's error result, never a crash.
+ * mailmod_request, whose calls in mailmod.h work on it, too, but for those that
+ * send, free or answer it). Every function takes that value, whether the host
+ * keeps it as ServerStream or as ServerStream *. NULL, a finished or foreign
+ * handle, or the address of a handle gives the function's error result, never a
+ * crash.
  *
  * Errors. Functions without room for an error leave it for SRVLastError().
  *
@@ -168,7 +169,8 @@ SRVInitSendMsgBackground(const char *from, const char *to,
  *
  * The message's outcome stays readable by SRVGetResult(NULL, ...) on this
  * thread until its next SRVEndOfMsg, or until 256 other threads have ended
- * one. A stream that is never ended is given back by SRVShutdown. */
+ * one. A stream that is never ended is given back by SRVShutdown. On the stream
+ * of a request callback it does nothing: the callback's return ends that. */
 MAILMOD_API void SRVEndOfMsg(ServerStream stream);
 
 /* ---- serving: zero, or an error below zero --------------------------- */

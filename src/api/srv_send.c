@@ -9,6 +9,7 @@
  *
  * Law of a record: OPEN -> ENDED; it goes with its last owner.
  * Thread: any; the lock of srv_state.h guards the records. */
+#include "api/handles.h"
 #include "api/instance.h"
 #include "api/srv_alias.h"
 #include "api/srv_state.h"
@@ -329,7 +330,9 @@ void SRVEndOfMsg(ServerStream handle)
     enum mailmod_error error;
 
     if (stream == NULL) {
-        (void)mm_srv_note(no_stream(handle));
+        (void)mm_srv_note(mm_handle_kind(handle) == MM_HANDLE_REQUEST
+                              ? MAILMOD_OK /* its callback's return ends it */
+                              : no_stream(handle));
         return;
     }
     error = mailmod_message_send(stream->message);
