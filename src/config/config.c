@@ -8,9 +8,9 @@
 #include "config/config.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "config/alias.h"
 #include "config/builder.h"
 #include "config/check.h"
+#include "config/old_name.h"
 #include "config/value.h"
 
 #include <stdatomic.h>
@@ -24,21 +24,26 @@ struct snapshot {
     atomic_uint references;
 };
 
-const struct mm_config_key *mm_config_find_key(const char *name)
+static const struct mm_config_key *find_own(const char *name)
 {
     size_t count;
     const struct mm_config_key *keys = mm_config_keys(&count);
-    const struct mm_config_alias *alias = mm_config_find_alias(name);
-    if (alias != NULL) {
-        name = alias->key;
-    }
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(keys[i].name, name) == 0 ||
-            (keys[i].old_name != NULL && strcmp(keys[i].old_name, name) == 0)) {
+        if (strcmp(keys[i].name, name) == 0) {
             return &keys[i];
         }
     }
     return NULL;
+}
+
+const struct mm_config_key *mm_config_find_key(const char *name)
+{
+    struct mm_config_old old;
+    const struct mm_config_key *key = find_own(name);
+    if (key == NULL && mm_config_find_old(name, &old) && old.row->key != NULL) {
+        key = find_own(old.row->key);
+    }
+    return key;
 }
 
 static void values_fini(struct mm_config *config)
@@ -162,41 +167,24 @@ void mm_config_builder_swap(struct mm_config_builder *a,
     b->config = config;
 }
 
-static enum mailmod_error set_alias(struct mm_config_builder *builder,
-                                    const struct mm_config_alias *alias,
-                                    const char *value,
-                                    struct mm_buf *mistake_out)
-{
-    struct mm_buf text;
-    mm_buf_init(&text, 64);
-    enum mailmod_error error =
-        mm_config_alias_convert(alias, mm_span_cstr(value), &text, mistake_out);
-    if (error == MAILMOD_OK) {
-        error = mm_config_value_parse(mm_config_find_key(alias->key),
-                                      mm_buf_span(&text), &builder->config,
-                                      mistake_out);
-    }
-    mm_buf_fini(&text);
-    return error;
-}
-
 enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                  const char *name, const char *value,
                                  struct mm_buf *mistake_out)
 {
-    const struct mm_config_alias *alias = mm_config_find_alias(name);
-    if (alias != NULL) {
-        return set_alias(builder, alias, value, mistake_out);
+    struct mm_config_old old;
+    const struct mm_config_key *key = find_own(name);
+    if (key != NULL) {
+        return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
+                                     mistake_out);
     }
-    const struct mm_config_key *key = mm_config_find_key(name);
-    if (key == NULL) {
-        if (mistake_out != NULL) {
-            (void)mm_buf_append_cstr(mistake_out, "there is no such key");
-        }
-        return MAILMOD_ERROR_UNKNOWN_NAME;
-    }
-    return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
+    if (mm_config_find_old(name, &old)) {
+        return mm_config_old_set(&old, mm_span_cstr(value), &builder->config,
                                  mistake_out);
+    }
+    if (mistake_out != NULL) {
+        (void)mm_buf_append_cstr(mistake_out, "there is no such key");
+    }
+    return MAILMOD_ERROR_UNKNOWN_NAME;
 }
 
 const struct mm_config *mm_config_peek(const struct mm_config_builder *builder)
@@ -252,14 +240,12 @@ void mm_config_unref(struct mm_config **config)
 enum mailmod_error mm_config_get(const struct mm_config *config,
                                  const char *name, struct mm_buf *value_out)
 {
-    const struct mm_config_alias *alias = mm_config_find_alias(name);
-    if (alias != NULL) {
-        return mm_buf_append_u64(value_out,
-                                 mm_config_alias_number(alias, config));
-    }
-    const struct mm_config_key *key = mm_config_find_key(name);
+    struct mm_config_old old;
+    const struct mm_config_key *key = find_own(name);
     if (key == NULL) {
-        return MAILMOD_ERROR_UNKNOWN_NAME;
+        return mm_config_find_old(name, &old)
+                   ? mm_config_old_get(&old, config, value_out)
+                   : MAILMOD_ERROR_UNKNOWN_NAME;
     }
     if (key->type == MM_CONFIG_SECRET) {
         /* Nothing about it, not even its length; but whether there is one. */
@@ -273,20 +259,20 @@ enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                         const char *name, int64_t *value_out)
 {
     uint64_t value;
-    const struct mm_config_alias *alias = mm_config_find_alias(name);
-    if (alias != NULL) {
-        *value_out = (int64_t)mm_config_alias_number(alias, config);
-        return MAILMOD_OK;
-    }
-    const struct mm_config_key *key = mm_config_find_key(name);
-    if (key == NULL) {
+    struct mm_config_old old = {NULL, false};
+    const struct mm_config_key *key = find_own(name);
+    if (key == NULL && !mm_config_find_old(name, &old)) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
-    enum mailmod_error error = mm_config_value_number(key, config, &value);
+    enum mailmod_error error = key != NULL
+                                   ? mm_config_value_number(key, config, &value)
+                                   : mm_config_old_number(&old, config, &value);
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (key->type == MM_CONFIG_DURATION) {
+    const struct mm_config_key *type =
+        key != NULL ? key : mm_config_old_type(&old);
+    if (type->type == MM_CONFIG_DURATION) {
         /* Upwards: half a second must not read as "no time". */
         value = value / 1000 + (value % 1000 != 0);
     }

@@ -1,10 +1,11 @@
 /* thread: any (a snapshot never changes)
  * config.h - the configuration as one immutable, reference-counted snapshot.
  *
- * schema.c holds the one table: dotted key, old names, type, range, default,
- * unit, what it means. From that table come parsing, checking, get and set by
- * name, and docs/config.md. A builder is filled from a file and by single
- * settings; mm_config_build checks it as a whole and freezes it. */
+ * schema.c holds the one table: dotted key, type, range, default, unit, what it
+ * means; old_name.c the names that the original engine had for them. From that
+ * table come parsing, checking, get and set by name, and docs/config.md. A
+ * builder is filled from a file and by single settings; mm_config_build checks
+ * it as a whole and freezes it. */
 #ifndef MM_CONFIG_CONFIG_H
 #define MM_CONFIG_CONFIG_H
 
@@ -82,8 +83,8 @@ struct mm_config {
         bool allows_clear_auth;
         uint64_t greeting_ms, command_ms, data_ms, tls_ms, write_ms;
         uint64_t session_ms;             /* longest life of a session */
-        struct mm_range_list relay_from; /* may relay on `smtp` without AUTH:
-                                            empty by default */
+        struct mm_range_list relay_from; /* may submit without AUTH: empty by
+                                            default */
         unsigned login_failures_max;     /* a session */
         bool sender_must_match;          /* submission: sender is the login's */
     } smtp;
@@ -169,8 +170,7 @@ enum mm_config_form {
 };
 
 struct mm_config_key {
-    const char *name;     /* "smtp.message_size_max" */
-    const char *old_name; /* of the original engine, or NULL */
+    const char *name; /* "smtp.message_size_max" */
     enum mm_config_type type;
     const char *default_text;
     uint64_t minimum, maximum; /* value; ms; octets of a text; items of a list

@@ -108,21 +108,100 @@ static enum mailmod_error add_address(const struct parse *p,
     return MAILMOD_OK;
 }
 
-static enum mailmod_error add_range(const struct parse *p, struct mm_span item,
-                                    struct items *items)
+static enum mailmod_error add_network(const struct parse *p,
+                                      const struct mm_netrange *range,
+                                      struct items *items)
 {
-    struct mm_netrange range;
-    if (!mm_netrange_parse(item, &range)) {
-        return mm_config_refuse(p->mistake,
-                                "\"%s\" is not a network such as 192.0.2.0/24",
-                                mm_config_echo(item).text);
+    if (items->count >= p->key->maximum) {
+        return mm_config_refuse(p->mistake, "has more than %u items",
+                                (unsigned)p->key->maximum);
     }
     struct mm_netrange *place = items_add(items, sizeof *place);
     if (place == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    *place = range;
+    *place = *range;
     return MAILMOD_OK;
+}
+
+static bool is_bit_set(const uint8_t *bytes, unsigned bit)
+{
+    return (bytes[bit / 8] >> (7 - bit % 8) & 1) != 0;
+}
+
+/* The last address of the network. */
+static void end_of(const struct mm_netrange *range, unsigned bits,
+                   uint8_t bytes_out[16])
+{
+    memcpy(bytes_out, range->address.bytes, 16);
+    for (unsigned bit = range->prefix; bit < bits; bit++) {
+        bytes_out[bit / 8] |= (uint8_t)(1u << (7 - bit % 8));
+    }
+}
+
+/* The address after; false after the last of all. */
+static bool step_up(uint8_t *bytes, unsigned bits)
+{
+    for (unsigned i = bits / 8; i > 0; i--) {
+        bytes[i - 1]++;
+        if (bytes[i - 1] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "a-b" as the fewest networks: from each first address the largest that
+ * begins there and does not reach past the last. */
+static enum mailmod_error add_from_to(const struct parse *p,
+                                      struct mm_netaddr first,
+                                      const struct mm_netaddr *last,
+                                      struct items *items)
+{
+    unsigned bits = first.family == MM_NETADDR_V4 ? 32 : 128;
+    enum mailmod_error error = MAILMOD_OK;
+    bool has_more = true;
+    while (error == MAILMOD_OK && has_more &&
+           memcmp(first.bytes, last->bytes, bits / 8) <= 0) {
+        struct mm_netrange range = {first, bits};
+        uint8_t end[16];
+        bool fits = true;
+        while (fits && range.prefix > 0 &&
+               !is_bit_set(first.bytes, range.prefix - 1)) {
+            range.prefix--;
+            end_of(&range, bits, end);
+            fits = memcmp(end, last->bytes, bits / 8) <= 0;
+            range.prefix += fits ? 0 : 1;
+        }
+        end_of(&range, bits, end);
+        error = add_network(p, &range, items);
+        memcpy(first.bytes, end, 16);
+        has_more = step_up(first.bytes, bits);
+    }
+    return error;
+}
+
+static enum mailmod_error add_range(const struct parse *p, struct mm_span item,
+                                    struct items *items)
+{
+    struct mm_netrange range;
+    struct mm_netaddr ends[2];
+    struct mm_span first;
+    struct mm_span last;
+    if (mm_netrange_parse(item, &range)) {
+        return add_network(p, &range, items);
+    }
+    if (mm_span_cut(item, '-', &first, &last) &&
+        mm_netaddr_parse_ip(first, &ends[0]) &&
+        mm_netaddr_parse_ip(last, &ends[1]) &&
+        ends[0].family == ends[1].family && ends[0].scope == 0 &&
+        ends[1].scope == 0 && memcmp(ends[0].bytes, ends[1].bytes, 16) <= 0) {
+        return add_from_to(p, ends[0], &ends[1], items);
+    }
+    return mm_config_refuse(p->mistake,
+                            "\"%s\" is not a network such as 192.0.2.0/24 or "
+                            "192.0.2.1-192.0.2.9",
+                            mm_config_echo(item).text);
 }
 
 static enum mailmod_error add_step(const struct parse *p, struct mm_span item,

@@ -3,9 +3,8 @@
  * Parsing, checking, get and set by name, docs/config.md and mailmod.cfg are
  * all made from it; a default or a range is stated nowhere else. The defaults
  * are what a daemon without any file runs with: loopback alone, ports that
- * need no privilege, TLS with a certificate of its own making. Old names are
- * those of the original engine, given only where they mean the same; those
- * that need a conversion are in alias.c.
+ * need no privilege, TLS with a certificate of its own making. The names of the
+ * original engine are in old_name.c.
  *
  * The table is longer than a file should be because it is one table; each row
  * stands alone.
@@ -21,7 +20,6 @@
 
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
-     .old_name = "smtp_name",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
@@ -36,8 +34,8 @@ static const struct mm_config_key keys[] = {
      .default_text = "mailmod-data",
      .minimum = 1,
      .maximum = 4096,
-     .help = "The folder of the store: messages, queue, users, the self- "
-             "signed certificate. A relative name counts from the working "
+     .help = "The folder of the store: messages, queue, users, the "
+             "self-signed certificate. A relative name counts from the working "
              "directory.",
      .offset = AT(data_folder)},
     {.name = "general.run_as_user",
@@ -89,7 +87,6 @@ static const struct mm_config_key keys[] = {
              "with 452 4.3.1.",
      .offset = AT(free_space_min)},
     {.name = "tls.certificate_file",
-     .old_name = "tls_cert_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
@@ -98,7 +95,6 @@ static const struct mm_config_key keys[] = {
              "Read anew at a reload.",
      .offset = AT(tls.certificate_file)},
     {.name = "tls.key_file",
-     .old_name = "tls_key_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
@@ -184,7 +180,6 @@ static const struct mm_config_key keys[] = {
              "port is 465. Empty: off.",
      .offset = AT(smtp.submissions_listen)},
     {.name = "smtp.message_size_max",
-     .old_name = "smtp_msg_limit",
      .type = MM_CONFIG_SIZE,
      .default_text = "50M",
      .minimum = 4096,
@@ -201,7 +196,6 @@ static const struct mm_config_key keys[] = {
              "4.5.3.1.8 wants at least 100.",
      .offset = AT(smtp.recipients_max)},
     {.name = "smtp.connections_max",
-     .old_name = "smtp_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",
      .minimum = 1,
@@ -299,13 +293,13 @@ static const struct mm_config_key keys[] = {
      .help = "The longest life of a session.",
      .offset = AT(smtp.session_ms)},
     {.name = "smtp.relay_from",
-     .old_name = "smtp_range",
      .type = MM_CONFIG_RANGE_LIST,
      .default_text = "",
      .minimum = 0,
      .maximum = 1000,
-     .help = "Networks that may send to the world through the smtp service "
-             "without AUTH. Empty: none.",
+     .help = "Networks that may send to the world through the submission "
+             "services without AUTH, such as 192.0.2.0/24 or "
+             "192.0.2.1-192.0.2.9. Empty: none.",
      .offset = AT(smtp.relay_from)},
     {.name = "smtp.login_failures_max",
      .type = MM_CONFIG_INT,
@@ -315,7 +309,6 @@ static const struct mm_config_key keys[] = {
      .help = "Failed AUTH commands after which a session is closed.",
      .offset = AT(smtp.login_failures_max)},
     {.name = "smtp.sender_must_match",
-     .old_name = "smtp_authsame",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",
      .help = "A submitted message's sender must be an address of the user "
@@ -338,7 +331,6 @@ static const struct mm_config_key keys[] = {
              "is 995. Empty: off.",
      .offset = AT(pop3.pop3s_listen)},
     {.name = "pop3.connections_max",
-     .old_name = "pop3_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",
      .minimum = 1,
@@ -372,7 +364,6 @@ static const struct mm_config_key keys[] = {
              "kept recoverable.",
      .offset = AT(pop3.apop)},
     {.name = "pop3.idle_timeout",
-     .old_name = "pop_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "10m",
      .minimum = SECOND,
@@ -580,7 +571,6 @@ static const struct mm_config_key keys[] = {
              "and one of IPv6. Empty: the system chooses.",
      .offset = AT(delivery.source)},
     {.name = "smarthost.host",
-     .old_name = "smtpproxy",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
@@ -604,14 +594,12 @@ static const struct mm_config_key keys[] = {
              "octet).",
      .offset = AT(smarthost.tls)},
     {.name = "smarthost.verifies",
-     .old_name = "smtpchktls",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",
      .help = "Its certificate must be trusted and be for its name (RFC "
              "9525).",
      .offset = AT(smarthost.verifies)},
     {.name = "smarthost.authority_file",
-     .old_name = "tls_cafile",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
@@ -634,7 +622,6 @@ static const struct mm_config_key keys[] = {
              "owner alone, or it is refused.",
      .offset = AT(smarthost.password)},
     {.name = "dns.servers",
-     .old_name = "smtp_dns",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,

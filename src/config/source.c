@@ -10,6 +10,7 @@
  * Thread: the caller's. */
 #include "config/source.h"
 #include "base/mem.h"
+#include "config/old_file.h"
 #include "platform/fs.h"
 
 #include <string.h>
@@ -297,7 +298,7 @@ static enum mailmod_error step(struct reader *reader)
 
 static enum mailmod_error read_text(struct reader *reader)
 {
-    enum mailmod_error error = add_piece(reader);
+    enum mailmod_error error = MAILMOD_OK;
     while (error == MAILMOD_OK && reader->at < reader->text.size) {
         error = step(reader);
     }
@@ -311,6 +312,36 @@ static enum mailmod_error read_text(struct reader *reader)
         return refuse(reader, "a comment is not closed");
     }
     return MAILMOD_OK;
+}
+
+/* In the original engine's syntax: whole lines, @file is an include. */
+static enum mailmod_error step_line(struct reader *reader)
+{
+    struct mm_span rest = rest_of(reader);
+    struct mm_span line;
+    struct mm_span after;
+    struct mm_span name;
+    (void)mm_span_cut(rest, '\n', &line, &after);
+    if (line.size == 0) {
+        return pass(reader, 1);
+    }
+    if (!mm_config_old_include(line, &name)) {
+        return pass(reader, line.size);
+    }
+    if (name.size == 0) {
+        return refuse(reader, "an include is written @file");
+    }
+    reader->at += line.size;
+    return include(reader, name);
+}
+
+static enum mailmod_error read_lines(struct reader *reader)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    while (error == MAILMOD_OK && reader->at < reader->text.size) {
+        error = step_line(reader);
+    }
+    return error;
 }
 
 static const char *trouble(enum mailmod_error error)
@@ -407,7 +438,13 @@ static enum mailmod_error read_file(struct mm_config_source *source,
                                 .text = mm_buf_span(&bytes),
                                 .lexical = IN_PLAIN,
                                 .is_line_start = true};
-        error = read_text(&reader);
+        if (outer == NULL) {
+            source->is_old = mm_config_is_old(reader.text);
+        }
+        error = add_piece(&reader);
+        if (error == MAILMOD_OK) {
+            error = source->is_old ? read_lines(&reader) : read_text(&reader);
+        }
     }
     wipe(&bytes);
     return error;

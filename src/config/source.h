@@ -1,6 +1,9 @@
 /* thread: any (the caller's)
  * source.h - the text of a configuration file with its includes put in.
  *
+ * There are two syntaxes, libconfig's and the original engine's; the first
+ * significant line of the file decides for it and its includes.
+ *
  * libconfig reads only what this has looked over: its own @include ends the
  * process when the name is a folder's (its scanner calls exit), and numbers
  * past 32 bits wrap around in it without a word. */
@@ -20,7 +23,8 @@ struct mm_config_source_piece { /* where a run of lines came from */
 };
 
 struct mm_config_source {
-    struct mm_buf text; /* for libconfig */
+    struct mm_buf text; /* for libconfig, or for old_file.c */
+    bool is_old;        /* in the original engine's syntax */
     char *files[MM_CONFIG_SOURCE_FILES_MAX];
     size_t file_count;
     struct mm_config_source_piece *pieces;

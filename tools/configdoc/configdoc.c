@@ -6,8 +6,8 @@
  * config.sample_is_current compare them with what this prints, so that a key,
  * a range or a default is changed in src/config/schema.c and nowhere else.
  * A build tool: it links the config module, not the library. */
-#include "config/alias.h"
 #include "config/config.h"
+#include "config/old_name.h"
 #include "config/value.h"
 
 #include <stdio.h>
@@ -147,35 +147,121 @@ static void print_page_head(void)
          "`general.workers` change with a restart,\n"
          "everything else with a reload (SIGHUP).\n"
          "\n"
-         "Old names are those of the original engine. They may stand in the "
-         "file outside of all groups and\n"
-         "are taken by every function that takes a key.\n");
+         "Old names are those of the original engine; the end of this page "
+         "lists them all.\n");
 }
 
-static void print_page_aliases(void)
+static const char *old_name_of(const struct mm_config_key *key)
 {
-    static const char *const words[] = {
-        [MM_CONFIG_ALIAS_PORT] = "a port on all IPv4 addresses of the system",
-        [MM_CONFIG_ALIAS_MAY] = "true is may, false is off",
-        [MM_CONFIG_ALIAS_MUST] = "true is must, false is may",
-    };
     size_t count;
-    const struct mm_config_alias *aliases = mm_config_aliases(&count);
-    puts("## Old names that are converted\n"
-         "\n"
-         "| name | key | meaning |\n"
-         "|---|---|---|");
+    const struct mm_config_old_name *names = mm_config_old_names(&count);
     for (size_t i = 0; i < count; i++) {
-        printf("| `%s` | `%s` | %s |\n", aliases[i].name, aliases[i].key,
-               words[aliases[i].kind]);
+        if (names[i].kind == MM_CONFIG_OLD_SAME &&
+            strcmp(names[i].key, key->name) == 0) {
+            return names[i].name;
+        }
+    }
+    return NULL;
+}
+
+static bool is_gone(const struct mm_config_old_name *name)
+{
+    return name->kind == MM_CONFIG_OLD_GONE ||
+           name->kind == MM_CONFIG_OLD_GONE_FLAG;
+}
+
+static void print_old_head(void)
+{
+    puts("## Old names\n"
+         "\n"
+         "The names of the original engine may stand in the file outside of "
+         "all groups and are taken by\n"
+         "every function that takes a key. `no` in front of the name of a flag "
+         "switches it off. Several\n"
+         "names may each say a part of one key; in a file they count before "
+         "the keys themselves, whatever\n"
+         "the order.\n"
+         "\n"
+         "A file of that engine is read too:\n"
+         "\n"
+         "```\n"
+         "# one setting a line\n"
+         "smtp_name=mail.example.com   # a comment after a blank\n"
+         "smtp_port=25\n"
+         "smtponlytls                  # a name alone sets a flag\n"
+         "nosmtpproxy                  # and \"no\" switches off\n"
+         "smtp_range='192.0.2.0/24, 198.51.100.1-198.51.100.9'\n"
+         "@more.cfg                    # an include\n"
+         "```\n"
+         "\n"
+         "The first line that is neither empty nor a comment tells such a "
+         "file: it is a name alone, `name=value`\n"
+         "without a semicolon (outside of double quotes) and without a "
+         "bracket at the value's start, a line\n"
+         "`user=...`, or `@file`; anything else is libconfig's syntax. Values "
+         "may be quoted with `\"`, `'` or a\n"
+         "backquote; nothing is escaped. Mistakes are told as in any other "
+         "file.\n"
+         "\n"
+         "| name | what became of it |\n"
+         "|---|---|");
+}
+
+/* All names with the reason of this one, at the first of them. */
+static void print_gone(const struct mm_config_old_name *names, size_t count,
+                       size_t at)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_gone(&names[at]) || !is_gone(&names[i]) ||
+            strcmp(names[i].words, names[at].words) != 0) {
+            continue;
+        }
+        if (i < at) {
+            return;
+        }
+        printf("%s`%s`", is_first ? "| " : ", ", names[i].name);
+        is_first = false;
+    }
+    if (!is_first) {
+        printf(" | %s |\n", names[at].words);
+    }
+}
+
+static void print_old_names(void)
+{
+    size_t count;
+    const struct mm_config_old_name *names = mm_config_old_names(&count);
+    print_old_head();
+    for (size_t i = 0; i < count; i++) {
+        const char *words = names[i].words != NULL ? names[i].words : "";
+        const char *colon = words[0] != '\0' ? ": " : "";
+        if (names[i].key != NULL) {
+            printf("| `%s` | `%s`%s%s |\n", names[i].name, names[i].key, colon,
+                   words);
+        } else if (names[i].kind == MM_CONFIG_OLD_ALWAYS) {
+            printf("| `%s` | always so: %s |\n", names[i].name, words);
+        } else if (names[i].kind == MM_CONFIG_OLD_NEVER) {
+            printf("| `%s` | never so: %s |\n", names[i].name, words);
+        }
+    }
+    puts("\n"
+         "Setting one of these is an error that says why; switching it off is "
+         "none:\n"
+         "\n"
+         "| names | why not supported |\n"
+         "|---|---|");
+    for (size_t i = 0; i < count; i++) {
+        print_gone(names, count, i);
     }
 }
 
 static void print_page_key(const struct mm_config_key *key)
 {
+    const char *old_name = old_name_of(key);
     printf("| `%s`", key->name);
-    if (key->old_name != NULL) {
-        printf("<br>old: `%s`", key->old_name);
+    if (old_name != NULL) {
+        printf("<br>old: `%s`", old_name);
     }
     printf(" | ");
     print_type(key);
@@ -202,7 +288,7 @@ static void print_page(void)
         }
         putchar('\n');
     }
-    print_page_aliases();
+    print_old_names();
 }
 
 /* The words of `text` as comment lines of at most 76 columns. */

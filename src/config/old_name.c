@@ -1,0 +1,218 @@
+/* old_name.c - every name of the original engine's settings, in one table.
+ *
+ * docs/config.md lists them from here, a setting by an old name is made or
+ * refused from here; old_value.c has the conversions. The order is that of a
+ * reader: what is ours under another name, what is a part of ours, what is
+ * fixed, what there is not.
+ * Thread: any. */
+#include "config/old_name.h"
+
+#include <string.h>
+
+#define SAME MM_CONFIG_OLD_SAME
+#define GONE MM_CONFIG_OLD_GONE
+#define GONE_FLAG MM_CONFIG_OLD_GONE_FLAG
+
+#define LISTS "there are no lists of addresses that may connect"
+#define LIMITS                                                                 \
+    "received octets are not counted; smtp.message_size_max and "              \
+    "the limits of connections are"
+#define SPAM "mail is not judged by lists, expressions or programs"
+#define WEB "there is no web mail"
+#define SPEED "connections are not throttled"
+#define ACCOUNTS                                                               \
+    "users are in the store (mailmodctl user add, "                            \
+    "mailmod_user_add)"
+#define ARCHIVE "no copies of sent mail are kept"
+#define PROXY "outgoing connections go through no proxy"
+#define LOG                                                                    \
+    "the log goes to standard error or to the host program, whose "            \
+    "affair the files are"
+
+static const struct mm_config_old_name names[] = {
+    {"smtp_name", SAME, "general.host_name", NULL},
+    {"smtp_out", SAME, "general.data_folder",
+     "the queue lies in the data folder"},
+    {"smtp_max", SAME, "smtp.connections_max", NULL},
+    {"smtp_msg_limit", SAME, "smtp.message_size_max", NULL},
+    {"smtp_authsame", SAME, "smtp.sender_must_match", NULL},
+    {"smtp_dns", SAME, "dns.servers", NULL},
+    {"smtpchktls", SAME, "smarthost.verifies", NULL},
+    {"tls_cafile", SAME, "smarthost.authority_file", NULL},
+    {"tls_cert_file", SAME, "tls.certificate_file", NULL},
+    {"tls_key_file", SAME, "tls.key_file", NULL},
+    {"pop3_max", SAME, "pop3.connections_max", NULL},
+    {"pop_timeout", SAME, "pop3.idle_timeout",
+     "SMTP has a time of its own, `smtp.command_timeout`"},
+
+    {"smtp_port", MM_CONFIG_OLD_PORT, "smtp.listen",
+     "the port, on the addresses that are set; on all of IPv4 while the "
+     "listener has its default"},
+    {"smtp_bind", MM_CONFIG_OLD_BIND, "smtp.listen",
+     "the address, with the port that is set, else 25; `nosmtp_bind`: all of "
+     "IPv4"},
+    {"smtpipv6", MM_CONFIG_OLD_IPV6, "smtp.listen",
+     "all of IPv6 too, at the port that is set, else 25"},
+    {"nosmtp_max", MM_CONFIG_OLD_CLOSED, "smtp.listen", "the service is off"},
+    {"pop_port", MM_CONFIG_OLD_PORT, "pop3.listen", "as `smtp_port`"},
+    {"pop_bind", MM_CONFIG_OLD_BIND, "pop3.listen",
+     "as `smtp_bind`, with 110; `nopop_bind`: all of IPv4"},
+    {"popipv6", MM_CONFIG_OLD_IPV6, "pop3.listen", "as `smtpipv6`, with 110"},
+    {"nopop3_max", MM_CONFIG_OLD_CLOSED, "pop3.listen", "the service is off"},
+    {"smtp_range", MM_CONFIG_OLD_V4, "smtp.relay_from",
+     "the IPv4 networks of it; `192.0.2.1-192.0.2.9` is a range too"},
+    {"smtp6_range", MM_CONFIG_OLD_V6, "smtp.relay_from",
+     "the IPv6 networks of it"},
+    {"smtptls", MM_CONFIG_OLD_TLS_MAY, "delivery.tls",
+     "set: `may`, where it was `off`; unset: `off`"},
+    {"smtponlytls", MM_CONFIG_OLD_TLS_MUST, "delivery.tls",
+     "set: `must`, and `smarthost.tls` where it was `off` or `may`; unset: "
+     "`may`, where it was `must`"},
+    {"smtpproxy", MM_CONFIG_OLD_SMARTHOST, "smarthost.host",
+     "with port 25 and TLS where it is offered, as long as `smarthost.port`, "
+     "`.tls` and `.user` have their defaults and `smtponlytls` is not set; "
+     "`nosmtpproxy`: none"},
+    {"detail", MM_CONFIG_OLD_DETAIL, "general.log_level",
+     "set: `debug`; unset: `info`, where it was more"},
+    {"nolog", MM_CONFIG_OLD_SILENT, "general.log_level",
+     "set: `error`; unset: `info`, where it was `error`"},
+
+    {"delpwd", MM_CONFIG_OLD_ALWAYS, NULL, "no password is ever logged"},
+    {"smtp_any", MM_CONFIG_OLD_ALWAYS, NULL,
+     "whoever relays without a login may use any sender"},
+    {"smtp_nobreak", MM_CONFIG_OLD_ALWAYS, NULL,
+     "what is too large is read to its end, within bounds"},
+    {"smtp_nomx", MM_CONFIG_OLD_ALWAYS, NULL,
+     "a domain without MX records is its own mail host (RFC 5321 5.1)"},
+    {"smtp_tls", MM_CONFIG_OLD_ALWAYS, NULL,
+     "STARTTLS and STLS are offered wherever there is a certificate "
+     "(tls.certificate_file, tls.self_signed)"},
+    {"uncheckip", MM_CONFIG_OLD_ALWAYS, NULL,
+     "senders of local domains are taken from any address"},
+    {"nocheckback", MM_CONFIG_OLD_NEVER, NULL,
+     "a sender always has a domain (RFC 5321 4.1.2)"},
+
+    {"user", GONE, NULL, ACCOUNTS},
+    {"sysuser", GONE_FLAG, NULL, ACCOUNTS},
+    {"grp_pop", GONE, NULL, ACCOUNTS},
+    {"grp_smtp", GONE, NULL, ACCOUNTS},
+    {"cryptpwd", GONE_FLAG, NULL,
+     "passwords are kept as SCRAM verifiers (local.keeps_apop_passwords)"},
+    {"md5pwd", GONE_FLAG, NULL,
+     "passwords are kept as SCRAM verifiers (local.keeps_apop_passwords)"},
+    {"vhalias", GONE_FLAG, NULL, "name the domains in local.domains"},
+    {"forward", GONE_FLAG, NULL, "users have no forward files"},
+    {"fwdrun", GONE_FLAG, NULL, "no programs are run"},
+    {"pop3_proxy", GONE_FLAG, NULL, "there is no POP3 proxy"},
+    {"smtp_pop_ip", GONE_FLAG, NULL,
+     "a POP3 login opens no relay; users log in to submit (RFC 6409)"},
+    {"smtp_conform", GONE_FLAG, NULL,
+     "a sender asks for reports with NOTIFY (RFC 3461)"},
+    {"smtp_err", GONE, NULL,
+     "mail that fails goes back to its sender in a report"},
+    {"time_btw", GONE, NULL,
+     "queue.attempts_max and queue.destination_max bound what goes out"},
+
+    {"pop_range", GONE, NULL, LISTS},
+    {"pop_deny", GONE, NULL, LISTS},
+    {"pop6_range", GONE, NULL, LISTS},
+    {"pop6_deny", GONE, NULL, LISTS},
+    {"smtp_deny", GONE, NULL, LISTS},
+    {"smtp6_deny", GONE, NULL, LISTS},
+    {"ip_range", GONE, NULL, LISTS},
+    {"ip_deny", GONE, NULL, LISTS},
+    {"from_same_host", GONE, NULL,
+     "smtp.connections_per_address_max and pop3.connections_per_address_max "
+     "are set one by one"},
+    {"pop_speed", GONE, NULL, SPEED},
+    {"pop_spdusr", GONE, NULL, SPEED},
+    {"smtp_ltime", GONE, NULL, LIMITS},
+    {"smtp_ip_limit", GONE, NULL, LIMITS},
+    {"smtp_net_limit", GONE, NULL, LIMITS},
+    {"smtp_limit", GONE, NULL, LIMITS},
+    {"nolimitus", GONE_FLAG, NULL, LIMITS},
+
+    {"dnsbl", GONE, NULL, "this version asks no DNSBL"},
+    {"dns_bld", GONE, NULL, "no DNSBL is published"},
+    {"blacklist", GONE, NULL, SPAM},
+    {"goodlist", GONE, NULL, SPAM},
+    {"badlist", GONE, NULL, SPAM},
+    {"graylist", GONE, NULL, SPAM},
+    {"chklists", GONE_FLAG, NULL, SPAM},
+    {"msgspam", GONE, NULL, SPAM},
+    {"antispam", GONE, NULL, SPAM},
+    {"spamfltr", GONE, NULL, SPAM},
+    {"antivirus", GONE, NULL, SPAM},
+    {"run_timeout", GONE, NULL, SPAM},
+    {"fake", GONE, NULL, SPAM},
+    {"spam_time", GONE, NULL, SPAM},
+    {"mxignbl", GONE_FLAG, NULL, SPAM},
+    {"checkmx", GONE_FLAG, NULL, "senders' domains are not looked up"},
+
+    {"smtp_sent", GONE, NULL, ARCHIVE},
+    {"sent_time", GONE, NULL, ARCHIVE},
+    {"upproxy", GONE, NULL, PROXY},
+    {"upproxy_port", GONE, NULL, PROXY},
+    {"up_user", GONE, NULL, PROXY},
+    {"ever_upproxy", GONE_FLAG, NULL, PROXY},
+    {"nouphosts", GONE, NULL, PROXY},
+    {"tls_capath", GONE, NULL,
+     "authorities are in one file (smarthost.authority_file)"},
+    {"tls_priority", GONE, NULL,
+     "tls.allows_tls_1_2 is all there is to choose"},
+    {"tls_lib", GONE, NULL, "the TLS library is linked"},
+    {"log", GONE, NULL, LOG},
+    {"logday", GONE_FLAG, NULL, LOG},
+    {"limitlog", GONE, NULL, LOG},
+    {"seplog", GONE_FLAG, NULL, LOG},
+    {"wmail", GONE_FLAG, NULL, WEB},
+    {"wmailsent", GONE, NULL, WEB},
+    {"wmailtrash", GONE, NULL, WEB},
+    {"wmail_utf", GONE_FLAG, NULL, WEB},
+    {"tls_wmail", GONE_FLAG, NULL, WEB},
+};
+
+const struct mm_config_old_name *mm_config_old_names(size_t *count_out)
+{
+    *count_out = sizeof names / sizeof names[0];
+    return names;
+}
+
+static const struct mm_config_old_name *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return &names[i];
+        }
+    }
+    return NULL;
+}
+
+static bool can_be_off(const struct mm_config_old_name *row)
+{
+    switch (row->kind) {
+    case MM_CONFIG_OLD_SAME:
+        return mm_config_find_key(row->key)->type == MM_CONFIG_BOOL;
+    case MM_CONFIG_OLD_PORT:
+    case MM_CONFIG_OLD_V4:
+    case MM_CONFIG_OLD_V6:
+    case MM_CONFIG_OLD_CLOSED:
+    case MM_CONFIG_OLD_SILENT:
+    case MM_CONFIG_OLD_NEVER:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool mm_config_find_old(const char *name, struct mm_config_old *old_out)
+{
+    old_out->is_off = false;
+    old_out->row = find(name);
+    if (old_out->row == NULL && strncmp(name, "no", 2) == 0) {
+        old_out->is_off = true;
+        old_out->row = find(name + 2);
+    }
+    return old_out->row != NULL &&
+           (!old_out->is_off || can_be_off(old_out->row));
+}
