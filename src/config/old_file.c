@@ -91,6 +91,7 @@ enum mm_config_old_form mm_config_old_read(struct mm_span line,
     }
     line_out->name = take_name(&rest);
     line_out->value = mm_span_cstr("true");
+    line_out->has_value = false;
     bool has_blank = rest.size > 0 && is_blank(rest.data[0]);
     rest = trim(rest);
     if (line_out->name.size == 0) {
@@ -102,6 +103,7 @@ enum mm_config_old_form mm_config_old_read(struct mm_span line,
     if (rest.data[0] != '=') {
         return MM_CONFIG_OLD_WRONG;
     }
+    line_out->has_value = true;
     return read_value(mm_span_from(rest, 1), &line_out->value);
 }
 
@@ -145,6 +147,16 @@ static bool is_old_include(struct mm_span line)
     return rest.size > 0 && !is_blank(rest.data[0]) && rest.data[0] != '"';
 }
 
+/* Is the first octet that is no blank and no line end one of `octets`? */
+static bool begins_with(struct mm_span text, const char *octets)
+{
+    while (text.size > 0 && (is_blank(text.data[0]) || text.data[0] == '\n')) {
+        text = mm_span_from(text, 1);
+    }
+    return text.size > 0 && strchr(octets, text.data[0]) != NULL;
+}
+
+/* In libconfig's syntax what follows a name may be on the next line. */
 static bool is_old_setting(struct mm_span line, struct mm_span after)
 {
     struct mm_config_old_line setting;
@@ -155,15 +167,11 @@ static bool is_old_setting(struct mm_span line, struct mm_span after)
     if (mm_span_is(setting.name, "user")) {
         return true;
     }
-    /* libconfig's value may begin on the next line. */
-    struct mm_span value = trim(setting.value);
-    while (form == MM_CONFIG_OLD_WORD && value.size == 0 && after.size > 0) {
-        (void)mm_span_cut(after, '\n', &value, &after);
-        value = trim(value);
+    if (setting.has_value && setting.value.size > 0) {
+        after = setting.value;
     }
-    bool has_bracket =
-        value.size > 0 && memchr("{[(", value.data[0], 3) != NULL;
-    return !has_bracket && !has_semicolon(line);
+    return !begins_with(after, setting.has_value ? "{[(" : ":=") &&
+           !has_semicolon(line);
 }
 
 bool mm_config_is_old(struct mm_span text)

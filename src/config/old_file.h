@@ -23,6 +23,7 @@ enum mm_config_old_form {
 struct mm_config_old_line {
     struct mm_span name;
     struct mm_span value; /* without quotes; "true" for a name alone */
+    bool has_value;       /* not a name alone */
 };
 enum mm_config_old_form mm_config_old_read(struct mm_span line,
                                            struct mm_config_old_line *line_out);
