@@ -102,6 +102,22 @@ static void let_go(struct mm_request *request)
     }
 }
 
+struct mm_request *mm_request_ref(struct mm_request *request)
+{
+    atomic_fetch_add(&request->owners, 1);
+    return request;
+}
+
+void mm_request_unref(struct mm_request **request_in)
+{
+    struct mm_request *request = *request_in;
+
+    *request_in = NULL;
+    if (request != NULL) {
+        let_go(request);
+    }
+}
+
 static void run_settled(struct mm_task *task)
 {
     struct mm_request *request =
@@ -440,6 +456,7 @@ enum mailmod_error mm_request_settle(struct mm_request *request,
     } else if (request->reply.code == 0) {
         set_reply(request, verdict == MM_VERDICT_REJECT ? 550 : 451, NULL);
     }
+    mm_condition_broadcast(request->condition); /* nobody reads on */
     /* Under the lock: once the session has left, its loop may be gone. */
     if (!request->has_left) {
         post(request, &request->settled_task);
@@ -465,7 +482,7 @@ enum mailmod_error mm_request_write(struct mm_request *request,
 static bool has_news(const struct mm_request *request)
 {
     return mm_buf_size(&request->body) > 0 || request->body_ended ||
-           request->body_failed || request->has_left;
+           request->body_failed || request->has_left || request->host_settled;
 }
 
 /* Under the lock. */
@@ -512,6 +529,8 @@ size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
         while (!has_news(request)) {
             mm_condition_wait(request->condition, request->mutex);
         }
+    }
+    if (!request->host_settled) {
         got = take_body(request, buffer, size, error_out);
     }
     mm_mutex_unlock(request->mutex);

@@ -43,11 +43,12 @@ struct mm_request_facts {
 
 struct mm_request;
 
-/* How the host is asked: set once, before the loops run. */
+/* How the host is asked. */
 struct mm_hooks {
-    unsigned moments; /* mm_moment bits */
+    unsigned moments; /* mm_moment bits to begin with: mm_server_set_moments */
     /* thread: loop. Hands the request to a thread of the host's and returns;
-     * LIMIT or MEMORY when it cannot: the session answers for now. */
+     * LIMIT or MEMORY when it cannot: the session answers for now. It may come
+     * for a moment at which the host is no longer asked. */
     enum mailmod_error (*ask)(void *context, struct mm_request *request);
     void *context;
 };
@@ -85,7 +86,11 @@ const struct mm_request_facts *
 mm_request_facts(const struct mm_request *request);
 const char *mm_request_recipient(const struct mm_request *request,
                                  size_t index); /* NULL past the last */
-/* STATE when it is settled. The request may be freed by this call. */
+/* A share of the caller's own. thread: any */
+struct mm_request *mm_request_ref(struct mm_request *request);
+void mm_request_unref(struct mm_request **request);
+/* STATE when it is settled. Gives back the share of mm_request_ask: without
+ * another one the request may be freed by this call. */
 MM_CHECK enum mailmod_error mm_request_settle(struct mm_request *request,
                                               enum mm_verdict verdict);
 /* Before settling. `code` 400 to 599, else the verdict's own. */
@@ -93,7 +98,8 @@ MM_CHECK enum mailmod_error mm_request_set_reply(struct mm_request *request,
                                                  int code, const char *text);
 MM_CHECK enum mailmod_error mm_request_write(struct mm_request *request,
                                              const void *octets, size_t size);
-/* Waits for the peer; 0 at the end, or with an error. */
+/* Waits for the peer; 0 at the end, or with an error: STATE when it is or gets
+ * settled, CLOSED when the session left. */
 size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
                        enum mailmod_error *error_out);
 

@@ -96,6 +96,7 @@ enum mailmod_error mm_server_new(struct mm_server **server_out,
     server->settings = mm_settings_ref(options->settings);
     mm_list_init(&server->listeners);
     atomic_init(&server->live_messages, 0);
+    atomic_init(&server->moments, options->hooks.moments);
     error = init_server(server, options);
     if (error != MAILMOD_OK) {
         mm_server_free(&server);
@@ -228,6 +229,11 @@ void mm_server_set_settings(struct mm_server *server,
     set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
     mm_settings_unref(&former);
+}
+
+void mm_server_set_moments(struct mm_server *server, unsigned moments)
+{
+    atomic_store(&server->moments, moments);
 }
 
 void mm_server_stop(struct mm_server *server)

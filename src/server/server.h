@@ -23,7 +23,7 @@ struct mm_server_options {
     /* Something new is in the queue. thread: any, cheap. */
     void (*wake)(void *wake_context);
     void *wake_context;
-    struct mm_hooks hooks; /* moments 0: the host is never asked */
+    struct mm_hooks hooks; /* ask NULL: the host is never asked */
 };
 
 MM_CHECK enum mailmod_error
@@ -45,6 +45,8 @@ unsigned mm_server_port(const struct mm_server *server,
 /* New sessions begin with these. Takes a reference. */
 void mm_server_set_settings(struct mm_server *server,
                             struct mm_settings *settings);
+/* At which moments the host is asked from now on; open questions stay. */
+void mm_server_set_moments(struct mm_server *server, unsigned moments);
 /* Not from a loop. No new sessions; those between two commands are told 421 or
  * [SYS/TEMP] and closed, the others when they get there. */
 void mm_server_stop(struct mm_server *server);

@@ -31,6 +31,7 @@ struct mm_server {
     struct mm_server_loop *loops;
     struct mm_list listeners;
     atomic_size_t live_messages; /* on their way into the store */
+    atomic_uint moments;         /* at which the host is asked */
 
     struct mm_mutex *mutex; /* guards what follows */
     struct mm_settings *settings;

@@ -192,7 +192,7 @@ static const struct mm_request_handler request_handler = {
 bool mm_session_is_hooked(const struct mm_session *session,
                           enum mm_moment moment)
 {
-    return (session->server->options.hooks.moments & moment) != 0;
+    return (atomic_load(&session->server->moments) & moment) != 0;
 }
 
 enum mailmod_error mm_session_prepare_request(struct mm_session *session,
@@ -214,16 +214,17 @@ enum mailmod_error mm_session_prepare_request(struct mm_session *session,
 enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
                            struct mm_request_facts *facts)
 {
-    if (!mm_session_is_hooked(session, moment)) {
-        return MM_ASK_NOBODY;
-    }
-    if (session->request == NULL && facts != NULL) {
+    /* A question that was begun is put, whatever the moments are by now. */
+    if (session->request == NULL) {
+        if (facts == NULL || !mm_session_is_hooked(session, moment)) {
+            return MM_ASK_NOBODY;
+        }
         facts->moment = moment;
         if (mm_session_prepare_request(session, facts) != MAILMOD_OK) {
             return MM_ASK_SETTLED;
         }
     }
-    if (session->request != NULL && !session->is_asked) {
+    if (!session->is_asked) {
         session->is_asked = true;
         if (mm_request_ask(session->request, &session->server->options.hooks) !=
             MAILMOD_OK) {

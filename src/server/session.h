@@ -90,7 +90,7 @@ mm_session_prepare_request(struct mm_session *session,
 /* Asks the host at a moment, or tells how the question stands: to be called for
  * the pending event again and again until it is settled. A question that cannot
  * be put is settled as a rejection for now by MM_ASK_SETTLED with a NULL
- * request. `facts` may be NULL when the request was prepared. */
+ * request. `facts` NULL: nobody is asked unless the request was prepared. */
 enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
                            struct mm_request_facts *facts);
 /* The verdict has been used. */

@@ -57,7 +57,7 @@ static int end(void **state)
 
 static void listen_to(struct world_of_hosts *w, unsigned moments)
 {
-    w->rig.server->options.hooks.moments = moments;
+    mm_server_set_moments(w->rig.server, moments);
 }
 
 static void expect(struct fake_peer *peer, const char *text, const char *reply)
