@@ -33,13 +33,12 @@ static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
 enum mailmod_error mm_admin_begin(struct mm_admin *admin,
                                   struct mailmod *instance, bool creates)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = mm_instance_lock(instance);
 
     *admin = (struct mm_admin){.instance = instance};
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_lock(instance->mutex);
     if (instance->store != NULL) {
         admin->store = instance->store;
         admin->config = mm_config_ref(instance->config);
@@ -52,7 +51,7 @@ enum mailmod_error mm_admin_begin(struct mm_admin *admin,
     }
     if (error != MAILMOD_OK) {
         mm_config_unref(&admin->config);
-        mm_mutex_unlock(instance->mutex);
+        mm_instance_unlock(instance);
     }
     return error;
 }
@@ -63,5 +62,5 @@ void mm_admin_end(struct mm_admin *admin)
         mm_store_close(&admin->store);
     }
     mm_config_unref(&admin->config);
-    mm_mutex_unlock(admin->instance->mutex);
+    mm_instance_unlock(admin->instance);
 }

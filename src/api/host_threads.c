@@ -3,10 +3,10 @@
  * Owns its threads and a bounded queue of jobs; the jobs' memory is their
  * owners'. Promises: jobs begin in the order in which they came; a job waits
  * only when as many as there may be threads stand in the host; giving a job
- * never waits; all that was taken runs before mm_host_threads_free returns.
+ * never waits; all that was taken runs before mm_host_threads_end returns.
  *
  * A thread that ends for want of work cannot join itself: it leaves its handle
- * to the next one that ends, or to mm_host_threads_free, so that at most one
+ * to the next one that ends, or to mm_host_threads_end, so that at most one
  * ended thread waits to be joined.
  * Thread: any; `run` on a thread of the pool. */
 #include "api/host_threads.h"
@@ -180,6 +180,18 @@ enum mailmod_error mm_host_threads_new(struct mm_host_threads **out,
     return error;
 }
 
+void mm_host_threads_end(struct mm_host_threads *pool)
+{
+    mm_mutex_lock(pool->lock);
+    pool->is_ending = true;
+    mm_condition_broadcast(pool->has_work);
+    while (pool->thread_count > 0) {
+        mm_condition_wait(pool->has_ended, pool->lock);
+    }
+    mm_mutex_unlock(pool->lock);
+    mm_thread_join(&pool->ended);
+}
+
 void mm_host_threads_free(struct mm_host_threads **threads)
 {
     struct mm_host_threads *pool = *threads;
@@ -188,14 +200,7 @@ void mm_host_threads_free(struct mm_host_threads **threads)
         return;
     }
     if (pool->has_ended != NULL) {
-        mm_mutex_lock(pool->lock);
-        pool->is_ending = true;
-        mm_condition_broadcast(pool->has_work);
-        while (pool->thread_count > 0) {
-            mm_condition_wait(pool->has_ended, pool->lock);
-        }
-        mm_mutex_unlock(pool->lock);
-        mm_thread_join(&pool->ended);
+        mm_host_threads_end(pool);
     }
     mm_condition_free(&pool->has_ended);
     mm_condition_free(&pool->has_work);

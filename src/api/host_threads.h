@@ -29,7 +29,9 @@ MM_CHECK enum mailmod_error mm_host_threads_run(struct mm_host_threads *threads,
 /* The calling thread is one of the pool: it must not wait for the pool. */
 bool mm_host_threads_is_current(struct mm_host_threads *threads);
 /* Runs what waits, then joins: takes as long as the host's callbacks do. Not on
- * one of its own threads. */
+ * one of its own threads. After it nothing runs and nothing is taken. */
+void mm_host_threads_end(struct mm_host_threads *threads);
+/* Ends it if need be. */
 void mm_host_threads_free(struct mm_host_threads **threads);
 
 #endif

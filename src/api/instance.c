@@ -5,6 +5,7 @@
  * as a whole. Thread: any; one mutex an instance. */
 #include "api/instance.h"
 
+#include "api/handles.h"
 #include "base/mem.h"
 #include "platform/fs.h"
 #include "platform/module.h"
@@ -33,6 +34,54 @@ static void write_log(void *context, enum mm_log_level level,
     mm_buf_fini(&line);
 }
 
+enum mailmod_error mm_instance_lock(struct mailmod *instance)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+
+    if (error == MAILMOD_OK) {
+        mm_mutex_lock(instance->mutex);
+    }
+    return error;
+}
+
+void mm_instance_unlock(struct mailmod *instance)
+{
+    mm_mutex_unlock(instance->mutex);
+    mm_handle_let(instance);
+}
+
+void mm_instance_dispose(struct mailmod **instance_in)
+{
+    struct mailmod *instance = *instance_in;
+
+    *instance_in = NULL;
+    mm_config_builder_free(&instance->builder);
+    mm_mutex_free(&instance->asked.mutex);
+    mm_mutex_free(&instance->mutex);
+    mm_free(instance);
+}
+
+static enum mailmod_error init_instance(struct mailmod *instance)
+{
+    enum mailmod_error error = mm_module_keep();
+
+    atomic_init(&instance->log.level, MM_LOG_INFO);
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&instance->mutex);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&instance->asked.mutex);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_config_builder_new(&instance->builder);
+    }
+    if (error == MAILMOD_OK) {
+        mm_config_builder_set_guard(instance->builder, mm_fs_is_exposed);
+        error = mm_handle_add(MM_HANDLE_INSTANCE, instance);
+    }
+    return error;
+}
+
 enum mailmod_error mailmod_new(mailmod **instance_out)
 {
     struct mailmod *instance;
@@ -46,39 +95,13 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
     if (instance == NULL) {
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
-    atomic_init(&instance->log.level, MM_LOG_INFO);
-    error = mm_module_keep();
-    if (error == MAILMOD_OK) {
-        error = mm_mutex_new(&instance->mutex);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_config_builder_new(&instance->builder);
-    }
+    error = init_instance(instance);
     if (error != MAILMOD_OK) {
-        mailmod_free(&instance);
+        mm_instance_dispose(&instance);
         return mm_fail(error, "%s", mm_error_text(error));
     }
-    mm_config_builder_set_guard(instance->builder, mm_fs_is_exposed);
     *instance_out = instance;
     return MAILMOD_OK;
-}
-
-void mailmod_free(mailmod **instance_in)
-{
-    struct mailmod *instance;
-
-    if (instance_in == NULL || *instance_in == NULL) {
-        return;
-    }
-    instance = *instance_in;
-    *instance_in = NULL;
-    if (instance->state != MM_INSTANCE_NEW) {
-        (void)mailmod_stop(instance);
-        (void)mailmod_drain(instance, 0);
-    }
-    mm_config_builder_free(&instance->builder);
-    mm_mutex_free(&instance->mutex);
-    mm_free(instance);
 }
 
 enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
@@ -86,13 +109,16 @@ enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
     struct mm_buf mistakes;
     enum mailmod_error error;
 
-    if (instance == NULL || file == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    if (file == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
+    }
+    error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
     }
     mm_buf_init(&mistakes, MISTAKES_MAX);
-    mm_mutex_lock(instance->mutex);
     error = mm_config_load(instance->builder, file, &mistakes);
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistakes);
     }
@@ -106,13 +132,16 @@ enum mailmod_error mailmod_set(mailmod *instance, const char *name,
     struct mm_buf mistake;
     enum mailmod_error error;
 
-    if (instance == NULL || name == NULL || value == NULL) {
+    if (name == NULL || value == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
+    error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     mm_buf_init(&mistake, MISTAKES_MAX);
-    mm_mutex_lock(instance->mutex);
     error = mm_config_set(instance->builder, name, value, &mistake);
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistake);
     }
@@ -136,13 +165,16 @@ enum mailmod_error mailmod_get(mailmod *instance, const char *name,
     struct mm_buf value;
     enum mailmod_error error;
 
-    if (instance == NULL || name == NULL || value_out == NULL || size == 0) {
+    if (name == NULL || value_out == NULL || size == 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
     }
+    error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     mm_buf_init(&value, MISTAKES_MAX);
-    mm_mutex_lock(instance->mutex);
     error = mm_config_get(mm_config_peek(instance->builder), name, &value);
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     if (error == MAILMOD_OK) {
         error = copy_value(&value, value_out, size);
     } else {
@@ -197,15 +229,14 @@ enum mailmod_error mailmod_check(mailmod *instance)
     struct mm_config *config = NULL;
     struct mm_settings *settings = NULL;
     struct mm_buf reason;
-    enum mailmod_error error;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    if (error != MAILMOD_OK) {
+        return error;
     }
     mm_buf_init(&reason, MISTAKES_MAX);
-    mm_mutex_lock(instance->mutex);
     error = mm_instance_config(instance, &config);
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     if (error == MAILMOD_OK) {
         error = mm_settings_new(&settings, config, &reason);
         if (error != MAILMOD_OK) {
@@ -221,12 +252,11 @@ enum mailmod_error mailmod_check(mailmod *instance)
 enum mailmod_error mailmod_set_log(mailmod *instance, mailmod_on_log on_log,
                                    void *context)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_lock(instance->mutex);
     if (instance->state != MM_INSTANCE_NEW) {
         error = mm_fail(MAILMOD_ERROR_STATE,
                         "the log is set before the instance starts");
@@ -236,7 +266,7 @@ enum mailmod_error mailmod_set_log(mailmod *instance, mailmod_on_log on_log,
         instance->log.sink = on_log != NULL ? write_log : NULL;
         instance->log.context = instance;
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error;
 }
 
@@ -244,15 +274,14 @@ int mailmod_port(mailmod *instance, const char *service)
 {
     int port = 0;
 
-    if (instance == NULL || service == NULL) {
+    if (service == NULL || mm_instance_lock(instance) != MAILMOD_OK) {
         return 0;
     }
-    mm_mutex_lock(instance->mutex);
     for (int i = 0; instance->server != NULL && i < MM_SERVICE_COUNT; i++) {
         if (strcmp(mm_service_name((enum mm_service)i), service) == 0) {
             port = (int)mm_server_port(instance->server, (enum mm_service)i);
         }
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return port;
 }

@@ -101,6 +101,9 @@ enum mailmod_error mm_request_put(void *instance, struct mm_request *request);
  * error: what runs keeps the former value until then. */
 MM_CHECK enum mailmod_error mm_instance_reload(struct mailmod *instance,
                                                bool keeps_fixed);
+/* Without a certificate of the operator's: one of our own, in the data folder.
+ */
+MM_CHECK enum mailmod_error mm_settle_certificate(struct mm_config *config);
 /* The present settings as a checked snapshot: host name filled in. */
 MM_CHECK enum mailmod_error mm_instance_config(struct mailmod *instance,
                                                struct mm_config **config_out);

@@ -1,4 +1,4 @@
-/* lifecycle.c - open, start, stop, drain, reload: the parts in their order.
+/* lifecycle.c - open, start, stop, drain, free: the parts in their order.
  *
  * Promises: a start that fails leaves nothing behind and may be repeated; a
  * drain ends every session and attempt before the threads are joined, and joins
@@ -8,6 +8,7 @@
  * postmaster, workers, outbound, loops' threads. Down: sessions and attempts
  * end, workers, loops' threads, outbound, server, loops, store.
  * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
 #include "api/message.h"
@@ -20,76 +21,10 @@
 #include <string.h>
 
 #define WORDS_MAX 4096
-#define PATH_SIZE 4096
 /* How often a drain looks; and how long after the cut it still waits for the
  * threads to hand back their work before it says so. */
 #define DRAIN_STEP_MS 5
 #define WORKER_QUEUE_MAX 65536
-
-static const char certificate_name[] = "self-signed.crt";
-static const char key_name[] = "self-signed.key";
-
-static enum mailmod_error write_certificate(const struct mm_config *config)
-{
-    struct mm_buf certificate;
-    struct mm_buf key;
-    enum mailmod_error error;
-
-    mm_buf_init(&certificate, PATH_SIZE);
-    mm_buf_init(&key, PATH_SIZE);
-    error = mm_tls_self_signed(config->host_name, &certificate, &key);
-    if (error == MAILMOD_OK) {
-        error = mm_fs_replace(config->tls.key_file, mm_buf_span(&key), true);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_fs_replace(config->tls.certificate_file,
-                              mm_buf_span(&certificate), false);
-    }
-    mm_secret_clear(key.data, key.capacity);
-    mm_buf_fini(&key);
-    mm_buf_fini(&certificate);
-    return error;
-}
-
-static char *join_path(const char *folder, const char *name)
-{
-    struct mm_buf path;
-    char *joined = NULL;
-
-    mm_buf_init(&path, PATH_SIZE);
-    if (mm_buf_appendf(&path, "%s/%s", folder, name) == MAILMOD_OK) {
-        joined = mm_memdup0(mm_buf_span(&path).data, mm_buf_size(&path));
-    }
-    mm_buf_fini(&path);
-    return joined;
-}
-
-/* Without a certificate of the operator's, one of our own stands in the data
- * folder; it is made once and kept. */
-static enum mailmod_error settle_certificate(struct mm_config *config)
-{
-    enum mailmod_error error = MAILMOD_OK;
-
-    if (config->tls.certificate_file[0] != '\0' || !config->tls.self_signed) {
-        return MAILMOD_OK;
-    }
-    mm_free(config->tls.certificate_file);
-    mm_free(config->tls.key_file);
-    config->tls.certificate_file =
-        join_path(config->data_folder, certificate_name);
-    config->tls.key_file = join_path(config->data_folder, key_name);
-    if (config->tls.certificate_file == NULL || config->tls.key_file == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    if (!mm_fs_exists(config->tls.certificate_file) ||
-        !mm_fs_exists(config->tls.key_file)) {
-        error = write_certificate(config);
-    }
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "%s: cannot write a certificate: %s",
-                         config->tls.certificate_file, mm_error_text(error));
-}
 
 static enum mailmod_error make_folder(const struct mm_config *config)
 {
@@ -148,13 +83,13 @@ static enum mailmod_error make_server(struct mailmod *instance)
             .destination = mm_outbound_destination,
             .wake = wake_outbound,
             .wake_context = instance,
-            .hooks = {.moments = instance->moments,
+            .hooks = {.moments = instance->asked.moments,
                       .ask = mm_request_put,
                       .context = instance}};
 
         error = mm_server_new(&instance->server, &options);
     }
-    if (error == MAILMOD_OK) {
+    if (error == MAILMOD_OK && !instance->services_wait) {
         error = mm_server_listen(instance->server, &reason);
     }
     if (error != MAILMOD_OK) {
@@ -193,7 +128,7 @@ static enum mailmod_error open_parts(struct mailmod *instance)
         error = make_folder(instance->config);
     }
     if (error == MAILMOD_OK) {
-        error = settle_certificate(instance->config);
+        error = mm_settle_certificate(instance->config);
     }
     if (error == MAILMOD_OK) {
         error = make_loops(instance);
@@ -211,16 +146,15 @@ static enum mailmod_error open_parts(struct mailmod *instance)
 
 enum mailmod_error mailmod_open_listeners(mailmod *instance)
 {
-    enum mailmod_error error;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_lock(instance->mutex);
     error = instance->state == MM_INSTANCE_NEW
                 ? open_parts(instance)
                 : mm_fail(MAILMOD_ERROR_STATE, "the instance is open already");
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error;
 }
 
@@ -353,12 +287,11 @@ static enum mailmod_error start_parts(struct mailmod *instance)
 
 enum mailmod_error mailmod_start(mailmod *instance)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_lock(instance->mutex);
     if (instance->state == MM_INSTANCE_NEW) {
         error = open_parts(instance);
     } else if (instance->state != MM_INSTANCE_OPEN) {
@@ -367,19 +300,20 @@ enum mailmod_error mailmod_start(mailmod *instance)
     if (error == MAILMOD_OK) {
         error = start_parts(instance);
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error;
 }
 
-enum mailmod_error mailmod_stop(mailmod *instance)
+/* Locked. */
+static enum mailmod_error stop_parts(struct mailmod *instance)
 {
-    enum mailmod_error error = MAILMOD_OK;
-
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
-    }
-    mm_mutex_lock(instance->mutex);
-    if (instance->state == MM_INSTANCE_RUNNING) {
+    switch (instance->state) {
+    case MM_INSTANCE_NEW:
+        return mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    case MM_INSTANCE_OPEN:
+        take_down(instance);
+        break;
+    case MM_INSTANCE_RUNNING:
         mm_server_stop(instance->server);
         mm_outbound_stop(instance->outbound);
         instance->state = MM_INSTANCE_STOPPING;
@@ -387,12 +321,23 @@ enum mailmod_error mailmod_stop(mailmod *instance)
                MM_NUMBER("sessions", (int64_t)mm_server_busy(instance->server)),
                MM_NUMBER("attempts",
                          (int64_t)mm_outbound_busy(instance->outbound)));
-    } else if (instance->state == MM_INSTANCE_OPEN) {
-        take_down(instance);
-    } else if (instance->state == MM_INSTANCE_NEW) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+        break;
+    case MM_INSTANCE_STOPPING:
+    case MM_INSTANCE_DRAINING:
+        break;
     }
-    mm_mutex_unlock(instance->mutex);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mailmod_stop(mailmod *instance)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = stop_parts(instance);
+    mm_instance_unlock(instance);
     return error;
 }
 
@@ -432,27 +377,38 @@ static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
     return false;
 }
 
-enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
+/* A callback would wait for its own end. Locked. */
+static enum mailmod_error check_not_callback(const struct mailmod *instance)
 {
-    enum mm_instance_state state;
-    bool was_cut;
+    return instance->host_threads != NULL &&
+                   mm_host_threads_is_current(instance->host_threads)
+               ? mm_fail(MAILMOD_ERROR_STATE,
+                         "not in a callback of the instance")
+               : MAILMOD_OK;
+}
 
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+/* OK: it is DRAINING now, and the caller's to bring down. Locked. */
+static enum mailmod_error begin_drain(struct mailmod *instance)
+{
+    enum mailmod_error error = check_not_callback(instance);
+
+    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_STOPPING) {
+        error = mm_fail(MAILMOD_ERROR_STATE, "mailmod_stop comes first");
     }
-    mm_mutex_lock(instance->mutex);
-    state = instance->state;
-    if (state == MM_INSTANCE_STOPPING) {
+    if (error == MAILMOD_OK) {
         instance->state = MM_INSTANCE_DRAINING;
     }
-    mm_mutex_unlock(instance->mutex);
-    if (state != MM_INSTANCE_STOPPING) {
-        return state == MM_INSTANCE_NEW
-                   ? MAILMOD_OK
-                   : mm_fail(MAILMOD_ERROR_STATE, "mailmod_stop comes first");
-    }
-    was_cut = !drain_parts(instance, deadline_ms);
+    return error;
+}
+
+/* Waits without the mutex: the host's callbacks may still call in. */
+static enum mailmod_error finish_drain(struct mailmod *instance,
+                                       uint64_t deadline_ms)
+{
+    bool was_cut = !drain_parts(instance, deadline_ms);
+
     mm_messages_close(instance->messages);
+    mm_host_threads_end(instance->host_threads);
     mm_mutex_lock(instance->mutex);
     MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopped",
            MM_TEXT("error", was_cut ? "TIMEOUT" : ""));
@@ -463,170 +419,74 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
                    : MAILMOD_OK;
 }
 
-/* Keys that need a restart: of an open service its addresses. */
-static const struct {
-    const char *name;
-    int service; /* enum mm_service; -1: none */
-} fixed_keys[] = {
-    {"general.data_folder", -1},
-    {"general.loops", -1},
-    {"general.workers", -1},
-    {"smtp.listen", MM_SERVICE_SMTP},
-    {"submission.listen", MM_SERVICE_SUBMISSION},
-    {"submissions.listen", MM_SERVICE_SUBMISSIONS},
-    {"pop3.listen", MM_SERVICE_POP3},
-    {"pop3s.listen", MM_SERVICE_POP3S},
-};
-#define FIXED_KEY_COUNT (sizeof fixed_keys / sizeof fixed_keys[0])
-
-/* Their values as text must be the same. */
-static enum mailmod_error check_fixed(const struct mm_config *former,
-                                      const struct mm_config *next)
+enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
 {
-    struct mm_buf a;
-    struct mm_buf b;
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    bool is_new;
 
-    mm_buf_init(&a, WORDS_MAX);
-    mm_buf_init(&b, WORDS_MAX);
-    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
-        mm_buf_clear(&a);
-        mm_buf_clear(&b);
-        error = mm_config_get(former, fixed_keys[i].name, &a);
-        if (error == MAILMOD_OK) {
-            error = mm_config_get(next, fixed_keys[i].name, &b);
-        }
-        if (error == MAILMOD_OK &&
-            !mm_span_equal(mm_buf_span(&a), mm_buf_span(&b))) {
-            error = mm_fail(MAILMOD_ERROR_CONFIG,
-                            "%s: a change of this key needs a restart",
-                            fixed_keys[i].name);
-        }
-    }
-    mm_buf_fini(&a);
-    mm_buf_fini(&b);
-    return error;
-}
-
-static enum mailmod_error copy_fixed(const struct mailmod *instance,
-                                     struct mm_config_builder *builder)
-{
-    struct mm_buf text;
-    enum mailmod_error error = MAILMOD_OK;
-
-    mm_buf_init(&text, WORDS_MAX);
-    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
-        int service = fixed_keys[i].service;
-
-        if (service >= 0 &&
-            mm_server_port(instance->server, (enum mm_service)service) == 0) {
-            continue; /* closed: its addresses are free to change */
-        }
-        mm_buf_clear(&text);
-        error = mm_config_get(instance->config, fixed_keys[i].name, &text);
-        if (error == MAILMOD_OK) {
-            const char *value = mm_buf_cstr(&text);
-
-            error = value != NULL ? mm_config_set(builder, fixed_keys[i].name,
-                                                  value, NULL)
-                                  : MAILMOD_ERROR_MEMORY;
-        }
-    }
-    mm_buf_fini(&text);
-    return error;
-}
-
-/* What runs keeps its values of those keys; what was set of them stays in the
- * settings, for the next start. */
-static enum mailmod_error keep_fixed(const struct mailmod *instance,
-                                     struct mm_config **config)
-{
-    struct mm_config_builder *builder = NULL;
-    struct mm_config *kept = NULL;
-    struct mm_buf mistakes;
-    enum mailmod_error error = mm_config_builder_from(&builder, *config);
-
-    mm_buf_init(&mistakes, WORDS_MAX);
-    if (error == MAILMOD_OK) {
-        error = copy_fixed(instance, builder);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_config_build(builder, &kept, &mistakes);
-    }
-    if (error == MAILMOD_OK) {
-        mm_config_unref(config);
-        *config = kept;
-    } else {
-        (void)mm_fail_buf(error, &mistakes);
-    }
-    mm_buf_fini(&mistakes);
-    mm_config_builder_free(&builder);
-    return error;
-}
-
-static enum mailmod_error use_config(struct mailmod *instance,
-                                     struct mm_config *config)
-{
-    struct mm_settings *settings = NULL;
-    struct mm_buf reason;
-    enum mailmod_error error;
-
-    mm_buf_init(&reason, WORDS_MAX);
-    error = mm_settings_new(&settings, config, &reason);
-    if (error == MAILMOD_OK) {
-        error = mm_outbound_reload(instance->outbound, config, &reason);
-    }
     if (error != MAILMOD_OK) {
-        (void)mm_fail_buf(error, &reason);
-        mm_settings_unref(&settings);
-    } else {
-        mm_server_set_settings(instance->server, settings);
-        mm_settings_unref(&instance->settings);
-        instance->settings = settings;
-        mm_config_unref(&instance->config);
-        instance->config = mm_config_ref(config);
-        mm_messages_use_config(instance->messages, config);
-        atomic_store(&instance->log.level, config->log_level);
-    }
-    mm_buf_fini(&reason);
-    return error;
-}
-
-enum mailmod_error mm_instance_reload(struct mailmod *instance,
-                                      bool keeps_fixed)
-{
-    struct mm_config *config = NULL;
-    enum mailmod_error error = MAILMOD_OK;
-
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
+        return error;
     }
     mm_mutex_lock(instance->mutex);
-    if (instance->state != MM_INSTANCE_RUNNING) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
-    } else {
-        error = mm_instance_config(instance, &config);
+    is_new = instance->state == MM_INSTANCE_NEW;
+    if (!is_new) {
+        error = begin_drain(instance);
     }
-    if (error == MAILMOD_OK) {
-        error = keeps_fixed ? keep_fixed(instance, &config)
-                            : check_fixed(instance->config, config);
-    }
-    if (error == MAILMOD_OK) {
-        error = settle_certificate(config); /* in the folder that is in use */
-    }
-    if (error == MAILMOD_OK) {
-        error = use_config(instance, config);
-    }
-    if (error == MAILMOD_OK) {
-        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "reloaded",
-               MM_TEXT("host", config->host_name));
-    }
-    mm_config_unref(&config);
     mm_mutex_unlock(instance->mutex);
+    if (!is_new && error == MAILMOD_OK) {
+        error = finish_drain(instance, deadline_ms);
+    }
+    mm_handle_let(instance);
     return error;
 }
 
-enum mailmod_error mailmod_reload(mailmod *instance)
+/* Brings it down, unless another call is at it. The handle is held or gone. */
+static enum mailmod_error end_parts(struct mailmod *instance)
 {
-    return mm_instance_reload(instance, false);
+    enum mailmod_error error;
+    bool is_ours = false;
+
+    mm_mutex_lock(instance->mutex);
+    error = check_not_callback(instance);
+    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_NEW) {
+        (void)stop_parts(instance);
+        is_ours = instance->state == MM_INSTANCE_STOPPING;
+    }
+    if (is_ours) {
+        instance->state = MM_INSTANCE_DRAINING;
+    }
+    mm_mutex_unlock(instance->mutex);
+    if (is_ours) {
+        (void)finish_drain(instance, 0);
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_free(mailmod **instance_in)
+{
+    struct mailmod *instance;
+    enum mailmod_error error;
+
+    if (instance_in == NULL || *instance_in == NULL) {
+        return MAILMOD_OK;
+    }
+    instance = *instance_in;
+    error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    /* While the handle still lives, so that callbacks may call in; and again
+     * when nobody can start it any more. */
+    error = end_parts(instance);
+    if (error == MAILMOD_OK) {
+        error = mm_handle_remove(MM_HANDLE_INSTANCE, instance, 1);
+    }
+    if (error != MAILMOD_OK) {
+        mm_handle_let(instance);
+        return error;
+    }
+    *instance_in = NULL;
+    (void)end_parts(instance);
+    mm_instance_dispose(&instance);
+    return MAILMOD_OK;
 }

@@ -1,15 +1,17 @@
 /* requests.c - questions to the host: mailmod_set_on_request and what a
  * callback may ask and do.
  *
- * Owns: one small object a question, on top of the server's mm_request. It
- * lives until the question is answered and the callback has returned, whichever
- * comes last. Promises: a callback runs on a thread that may stand still; it is
- * answered once, by its return value or by mailmod_answer; what the session
- * does meanwhile (the peer hangs up, the instance stops) never pulls the
- * question away under the host.
+ * Owns: one small object a question, with a share of the server's mm_request,
+ * so that its texts live as long as the handle does: until the question is
+ * answered and the callback has returned, whichever comes last. Promises: a
+ * callback runs on a thread that may stand still; it is answered once, by its
+ * return value or by mailmod_answer; what the session does meanwhile (the peer
+ * hangs up, the instance stops) never pulls the question away under the host;
+ * who was to be asked when the question was put is asked.
  *
  * Law of the state: RUNNING -> ANSWERED, or RUNNING -> WAITING -> ANSWERED.
- * Thread: `ask` on a loop, all else on the host's. */
+ * Thread: `mm_request_put` on a loop, all else on the host's. */
+#include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
 
@@ -17,12 +19,15 @@
 #include "platform/net.h"
 #include "server/request.h"
 
+#include <assert.h>
+
 enum request_state { REQUEST_RUNNING, REQUEST_WAITING, REQUEST_ANSWERED };
 
 struct mailmod_request {
     struct mm_host_job job;
-    struct mailmod *instance;
-    struct mm_request *request;
+    struct mm_request *inner;
+    mailmod_on_request on_request;
+    void *context;
     atomic_int state;
     char peer[MM_NETADDR_TEXT_MAX];
 };
@@ -48,21 +53,33 @@ static enum mm_verdict verdict_of(enum mailmod_verdict verdict)
     return MM_VERDICT_REJECT_FOR_NOW; /* and any value that is none of ours */
 }
 
+/* Once for a request, for its state moves to ANSWERED but once. */
 static enum mailmod_error settle(mailmod_request *request,
                                  enum mailmod_verdict verdict)
 {
-    struct mm_request *inner = request->request;
+    return mm_request_settle(request->inner, verdict_of(verdict));
+}
 
-    request->request = NULL;
-    return mm_request_settle(inner, verdict_of(verdict));
+static void free_request(mailmod_request *request)
+{
+    mm_request_unref(&request->inner);
+    mm_free(request);
+}
+
+/* Answered, and the callback has returned. `own_holds` are the caller's; of
+ * others the last one is waited for. */
+static void finish(mailmod_request *request, unsigned own_holds)
+{
+    if (mm_handle_remove(MM_HANDLE_REQUEST, request, own_holds) == MAILMOD_OK) {
+        free_request(request);
+    }
 }
 
 static void run_request(struct mm_host_job *job)
 {
     mailmod_request *request = MM_LIST_OBJECT(job, mailmod_request, job);
-    struct mailmod *instance = request->instance;
     enum mailmod_verdict verdict =
-        instance->on_request(instance->request_context, request);
+        request->on_request(request->context, request);
 
     if (verdict == MAILMOD_LATER &&
         move(request, REQUEST_RUNNING, REQUEST_WAITING)) {
@@ -71,26 +88,52 @@ static void run_request(struct mm_host_job *job)
     if (move(request, REQUEST_RUNNING, REQUEST_ANSWERED)) {
         (void)settle(request, verdict);
     }
-    mm_free(request);
+    finish(request, 0);
+}
+
+static enum mailmod_error put(struct mm_host_threads *threads,
+                              mailmod_request *request)
+{
+    enum mailmod_error error = mm_handle_add(MM_HANDLE_REQUEST, request);
+    enum mailmod_error other;
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_host_threads_run(threads, &request->job);
+    if (error != MAILMOD_OK) {
+        other = mm_handle_remove(MM_HANDLE_REQUEST, request, 0);
+        assert(other == MAILMOD_OK); /* nobody knows it yet */
+        (void)other;
+    }
+    return error;
 }
 
 enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
 {
     struct mailmod *instance = context;
+    const struct mm_request_facts *facts = mm_request_facts(inner);
     mailmod_request *request = mm_alloc(sizeof *request);
+    bool asks;
     enum mailmod_error error;
 
     if (request == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    request->instance = instance;
-    request->request = inner;
+    request->inner = mm_request_ref(inner);
     request->job.run = run_request;
     atomic_init(&request->state, REQUEST_RUNNING);
-    mm_netaddr_format_ip(&mm_request_facts(inner)->peer, request->peer);
-    error = mm_host_threads_run(instance->host_threads, &request->job);
-    if (error != MAILMOD_OK) {
-        mm_free(request);
+    mm_netaddr_format_ip(&facts->peer, request->peer);
+    mm_mutex_lock(instance->asked.mutex);
+    asks = (instance->asked.moments & (unsigned)facts->moment) != 0;
+    request->on_request = instance->asked.on_request;
+    request->context = instance->asked.context;
+    mm_mutex_unlock(instance->asked.mutex);
+    /* The host changed its mind between the session's look and this one. */
+    error = asks ? put(instance->host_threads, request)
+                 : mm_request_settle(inner, MM_VERDICT_ACCEPT);
+    if (!asks || error != MAILMOD_OK) {
+        free_request(request);
     }
     return error;
 }
@@ -99,169 +142,191 @@ enum mailmod_error mailmod_set_on_request(mailmod *instance, unsigned moments,
                                           mailmod_on_request on_request,
                                           void *context)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error;
 
-    if (instance == NULL || (moments & ~(unsigned)MAILMOD_ALL_MOMENTS) != 0) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       instance == NULL ? "the instance is NULL"
-                                        : "moments has unknown bits");
+    if ((moments & ~(unsigned)MAILMOD_ALL_MOMENTS) != 0) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "moments has unknown bits");
     }
-    mm_mutex_lock(instance->mutex);
-    if (instance->state != MM_INSTANCE_NEW) {
-        error = mm_fail(MAILMOD_ERROR_STATE,
-                        "the callback is set before the instance starts");
-    } else {
-        instance->moments = on_request != NULL ? moments : 0;
-        instance->on_request = on_request;
-        instance->request_context = context;
+    error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    mm_mutex_unlock(instance->mutex);
-    return error;
+    mm_mutex_lock(instance->asked.mutex);
+    instance->asked.moments = on_request != NULL ? moments : 0;
+    instance->asked.on_request = on_request;
+    instance->asked.context = context;
+    mm_mutex_unlock(instance->asked.mutex);
+    if (instance->server != NULL) {
+        mm_server_set_moments(instance->server, instance->asked.moments);
+    }
+    mm_instance_unlock(instance);
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error set_reply(mailmod_request *request, int code,
+                                    const char *text)
+{
+    enum mailmod_error error = mm_request_set_reply(request->inner, code, text);
+
+    return error == MAILMOD_ERROR_ARGUMENT
+               ? mm_fail(error, "a reply code is from 400 to 599")
+           : error != MAILMOD_OK
+               ? mm_fail(error, "the request is answered already")
+               : MAILMOD_OK;
 }
 
 enum mailmod_error mailmod_answer(mailmod_request *request,
                                   enum mailmod_verdict verdict, int code,
                                   const char *text)
 {
-    bool is_waiting;
-    enum mailmod_error error = MAILMOD_OK;
+    bool is_waiting = false;
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);
 
-    if (request == NULL || verdict == MAILMOD_LATER) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "an answer needs a request and "
-                                               "a verdict that is one");
-    }
-    if (code != 0 && request->request != NULL) {
-        error = mailmod_request_set_reply(request, code, text);
-    }
     if (error != MAILMOD_OK) {
         return error;
     }
-    is_waiting = move(request, REQUEST_WAITING, REQUEST_ANSWERED);
-    if (!is_waiting && !move(request, REQUEST_RUNNING, REQUEST_ANSWERED)) {
-        return mm_fail(MAILMOD_ERROR_STATE, "the request is answered already");
+    if (verdict == MAILMOD_LATER) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "an answer is not \"later\"");
+    } else if (code != 0) {
+        error = set_reply(request, code, text);
     }
-    error = settle(request, verdict);
+    if (error == MAILMOD_OK) {
+        is_waiting = move(request, REQUEST_WAITING, REQUEST_ANSWERED);
+        error = is_waiting || move(request, REQUEST_RUNNING, REQUEST_ANSWERED)
+                    ? settle(request, verdict)
+                    : mm_fail(MAILMOD_ERROR_STATE,
+                              "the request is answered already");
+    }
     if (is_waiting) {
-        mm_free(request);
+        finish(request, 1);
+    } else {
+        mm_handle_let(request);
     }
     return error;
-}
-
-/* NULL for a request that is none, or answered. */
-static const struct mm_request_facts *facts_of(const mailmod_request *request)
-{
-    return request != NULL && request->request != NULL
-               ? mm_request_facts(request->request)
-               : NULL;
 }
 
 enum mailmod_error mailmod_request_set_reply(mailmod_request *request, int code,
                                              const char *text)
 {
-    enum mailmod_error error = MAILMOD_ERROR_ARGUMENT;
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);
 
-    if (facts_of(request) != NULL) {
-        error = mm_request_set_reply(request->request, code, text);
+    if (error == MAILMOD_OK) {
+        error = set_reply(request, code, text);
+        mm_handle_let(request);
     }
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "a reply code is from 400 to 599");
+    return error;
+}
+
+/* All that is known; nothing, for a handle that is none. The texts live as
+ * long as the request. */
+static struct mm_request_facts facts_of(const mailmod_request *request)
+{
+    struct mm_request_facts facts = {.socket = -1};
+
+    if (mm_handle_hold(MM_HANDLE_REQUEST, request) == MAILMOD_OK) {
+        facts = *mm_request_facts(request->inner);
+        mm_handle_let(request);
+    }
+    return facts;
 }
 
 enum mailmod_moment mailmod_request_moment(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? (enum mailmod_moment)facts->moment
-                         : (enum mailmod_moment)0;
+    return (enum mailmod_moment)facts_of(request).moment;
 }
 
 const char *mailmod_request_user(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? facts->user : NULL;
+    return facts_of(request).user;
 }
 
 const char *mailmod_request_password(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? facts->password : NULL;
+    return facts_of(request).password;
 }
 
 const char *mailmod_request_reverse_path(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? facts->reverse_path : NULL;
+    return facts_of(request).reverse_path;
 }
 
 const char *mailmod_request_recipient(const mailmod_request *request,
                                       size_t index)
 {
-    return facts_of(request) != NULL
-               ? mm_request_recipient(request->request, index)
-               : NULL;
+    const char *recipient = NULL;
+
+    if (mm_handle_hold(MM_HANDLE_REQUEST, request) == MAILMOD_OK) {
+        recipient = mm_request_recipient(request->inner, index);
+        mm_handle_let(request);
+    }
+    return recipient;
 }
 
 const char *mailmod_request_message(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? facts->message : NULL;
+    return facts_of(request).message;
 }
 
 uint64_t mailmod_request_number(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL ? facts->number : 0;
+    return facts_of(request).number;
 }
 
 int mailmod_request_is_tls(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
-
-    return facts != NULL && facts->is_tls;
+    return facts_of(request).is_tls;
 }
 
 const char *mailmod_request_peer(const mailmod_request *request)
 {
-    return request != NULL ? request->peer : NULL;
+    const char *peer = NULL;
+
+    if (mm_handle_hold(MM_HANDLE_REQUEST, request) == MAILMOD_OK) {
+        peer = request->peer;
+        mm_handle_let(request);
+    }
+    return peer;
 }
 
 int mailmod_request_address(const mailmod_request *request, void *address_out,
                             int size)
 {
-    const struct mm_request_facts *facts = facts_of(request);
+    const struct mm_request_facts facts = facts_of(request);
 
-    return facts != NULL && address_out != NULL
-               ? mm_net_copy_sockaddr(&facts->peer, address_out, size)
+    return facts.peer.family != MM_NETADDR_NONE && address_out != NULL
+               ? mm_net_copy_sockaddr(&facts.peer, address_out, size)
                : 0;
 }
 
 intptr_t mailmod_request_socket(const mailmod_request *request)
 {
-    const struct mm_request_facts *facts = facts_of(request);
+    return facts_of(request).socket;
+}
 
-    return facts != NULL ? facts->socket : -1;
+static enum mailmod_error hold_to_move(const mailmod_request *request,
+                                       const void *octets, size_t size)
+{
+    if (octets == NULL && size > 0) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the octets are NULL");
+    }
+    return mm_handle_hold(MM_HANDLE_REQUEST, request);
 }
 
 size_t mailmod_request_read(mailmod_request *request, void *buffer, size_t size,
                             enum mailmod_error *error_out)
 {
-    enum mailmod_error error = MAILMOD_ERROR_ARGUMENT;
+    enum mailmod_error error = hold_to_move(request, buffer, size);
     size_t got = 0;
 
-    if (facts_of(request) != NULL && buffer != NULL) {
-        got = mm_request_read(request->request, buffer, size, &error);
+    if (error == MAILMOD_OK) {
+        got = mm_request_read(request->inner, buffer, size, &error);
+        mm_handle_let(request);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail(error, "%s", mm_error_text(error));
+        }
     }
     if (error_out != NULL) {
         *error_out = error;
-    }
-    if (error != MAILMOD_OK) {
-        (void)mm_fail(error, "%s", mm_error_text(error));
     }
     return got;
 }
@@ -269,11 +334,14 @@ size_t mailmod_request_read(mailmod_request *request, void *buffer, size_t size,
 enum mailmod_error mailmod_request_write(mailmod_request *request,
                                          const void *octets, size_t size)
 {
-    enum mailmod_error error = MAILMOD_ERROR_ARGUMENT;
+    enum mailmod_error error = hold_to_move(request, octets, size);
 
-    if (facts_of(request) != NULL && (octets != NULL || size == 0)) {
-        error = mm_request_write(request->request, octets, size);
+    if (error == MAILMOD_OK) {
+        error = mm_request_write(request->inner, octets, size);
+        mm_handle_let(request);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail(error, "%s", mm_error_text(error));
+        }
     }
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "%s", mm_error_text(error));
+    return error;
 }

@@ -13,20 +13,20 @@
 enum mailmod_error mailmod_reset_config(mailmod *instance)
 {
     struct mm_config_builder *fresh;
-    if (instance == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the instance is NULL");
-    }
-    enum mailmod_error error = mm_config_builder_new(&fresh);
+    enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
-        return mm_fail(error, "%s", mm_error_text(error));
+        return error;
     }
-    mm_config_builder_set_guard(fresh, mm_fs_is_exposed);
-    mm_mutex_lock(instance->mutex);
-    struct mm_config_builder *former = instance->builder;
-    instance->builder = fresh;
-    mm_mutex_unlock(instance->mutex);
-    mm_config_builder_free(&former);
-    return MAILMOD_OK;
+    error = mm_config_builder_new(&fresh);
+    if (error == MAILMOD_OK) {
+        mm_config_builder_set_guard(fresh, mm_fs_is_exposed);
+        mm_config_builder_free(&instance->builder);
+        instance->builder = fresh;
+    } else {
+        (void)mm_fail(error, "%s", mm_error_text(error));
+    }
+    mm_instance_unlock(instance);
+    return error;
 }
 
 static enum mailmod_error list(const struct mm_config *config,
@@ -57,14 +57,16 @@ enum mailmod_error mailmod_config_list(mailmod *instance,
                                        mailmod_on_setting on_setting,
                                        void *context)
 {
-    if (instance == NULL || on_setting == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
+    if (on_setting == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
     }
     /* The lock is held over the callbacks: settings do not change between. */
-    mm_mutex_lock(instance->mutex);
-    enum mailmod_error error =
-        list(mm_config_peek(instance->builder), on_setting, context);
-    mm_mutex_unlock(instance->mutex);
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = list(mm_config_peek(instance->builder), on_setting, context);
+    mm_instance_unlock(instance);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s", mm_error_text(error));
 }

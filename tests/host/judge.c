@@ -169,6 +169,6 @@ int main(int argc, char **argv)
         return 2;
     }
     code = serve(mail, argv[1]);
-    mailmod_free(&mail);
+    (void)mailmod_free(&mail);
     return code;
 }

@@ -173,7 +173,7 @@ static int run(const struct line *line, const struct command *command)
     } else {
         code = command->run(&control);
     }
-    mailmod_free(&control.instance);
+    (void)mailmod_free(&control.instance);
     return code;
 }
 

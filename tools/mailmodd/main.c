@@ -94,7 +94,7 @@ static enum mailmod_error prove(const struct options *options)
             tell_mistake(options, "configuration");
         }
     }
-    mailmod_free(&probe);
+    (void)mailmod_free(&probe);
     return error;
 }
 
@@ -257,7 +257,7 @@ static int run(const struct options *options)
         }
         stop(instance);
     }
-    mailmod_free(&instance);
+    (void)mailmod_free(&instance);
     return exit_code_of(error);
 }
 

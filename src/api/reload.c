@@ -1,0 +1,178 @@
+/* reload.c - new settings for an instance that runs.
+ *
+ * Promises: a reload is whole or not at all, and on an error what ran goes on
+ * as it was; what is fixed from the start on is either refused by its key or
+ * kept, as the caller asks.
+ * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/instance.h"
+#include "api/message.h"
+
+#define WORDS_MAX 4096
+
+/* Keys that need a restart: of an open service its addresses. */
+static const struct {
+    const char *name;
+    int service; /* enum mm_service; -1: none */
+} fixed_keys[] = {
+    {"general.data_folder", -1},
+    {"general.loops", -1},
+    {"general.workers", -1},
+    {"smtp.listen", MM_SERVICE_SMTP},
+    {"submission.listen", MM_SERVICE_SUBMISSION},
+    {"submissions.listen", MM_SERVICE_SUBMISSIONS},
+    {"pop3.listen", MM_SERVICE_POP3},
+    {"pop3s.listen", MM_SERVICE_POP3S},
+};
+#define FIXED_KEY_COUNT (sizeof fixed_keys / sizeof fixed_keys[0])
+
+/* Their values as text must be the same. */
+static enum mailmod_error check_fixed(const struct mm_config *former,
+                                      const struct mm_config *next)
+{
+    struct mm_buf a;
+    struct mm_buf b;
+    enum mailmod_error error = MAILMOD_OK;
+
+    mm_buf_init(&a, WORDS_MAX);
+    mm_buf_init(&b, WORDS_MAX);
+    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
+        mm_buf_clear(&a);
+        mm_buf_clear(&b);
+        error = mm_config_get(former, fixed_keys[i].name, &a);
+        if (error == MAILMOD_OK) {
+            error = mm_config_get(next, fixed_keys[i].name, &b);
+        }
+        if (error == MAILMOD_OK &&
+            !mm_span_equal(mm_buf_span(&a), mm_buf_span(&b))) {
+            error = mm_fail(MAILMOD_ERROR_CONFIG,
+                            "%s: a change of this key needs a restart",
+                            fixed_keys[i].name);
+        }
+    }
+    mm_buf_fini(&a);
+    mm_buf_fini(&b);
+    return error;
+}
+
+static enum mailmod_error copy_fixed(const struct mailmod *instance,
+                                     struct mm_config_builder *builder)
+{
+    struct mm_buf text;
+    enum mailmod_error error = MAILMOD_OK;
+
+    mm_buf_init(&text, WORDS_MAX);
+    for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
+        int service = fixed_keys[i].service;
+
+        if (service >= 0 &&
+            mm_server_port(instance->server, (enum mm_service)service) == 0) {
+            continue; /* closed: its addresses are free to change */
+        }
+        mm_buf_clear(&text);
+        error = mm_config_get(instance->config, fixed_keys[i].name, &text);
+        if (error == MAILMOD_OK) {
+            const char *value = mm_buf_cstr(&text);
+
+            error = value != NULL ? mm_config_set(builder, fixed_keys[i].name,
+                                                  value, NULL)
+                                  : MAILMOD_ERROR_MEMORY;
+        }
+    }
+    mm_buf_fini(&text);
+    return error;
+}
+
+/* What runs keeps its values of those keys; what was set of them stays in the
+ * settings, for the next start. */
+static enum mailmod_error keep_fixed(const struct mailmod *instance,
+                                     struct mm_config **config)
+{
+    struct mm_config_builder *builder = NULL;
+    struct mm_config *kept = NULL;
+    struct mm_buf mistakes;
+    enum mailmod_error error = mm_config_builder_from(&builder, *config);
+
+    mm_buf_init(&mistakes, WORDS_MAX);
+    if (error == MAILMOD_OK) {
+        error = copy_fixed(instance, builder);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_config_build(builder, &kept, &mistakes);
+    }
+    if (error == MAILMOD_OK) {
+        mm_config_unref(config);
+        *config = kept;
+    } else {
+        (void)mm_fail_buf(error, &mistakes);
+    }
+    mm_buf_fini(&mistakes);
+    mm_config_builder_free(&builder);
+    return error;
+}
+
+static enum mailmod_error use_config(struct mailmod *instance,
+                                     struct mm_config *config)
+{
+    struct mm_settings *settings = NULL;
+    struct mm_buf reason;
+    enum mailmod_error error;
+
+    mm_buf_init(&reason, WORDS_MAX);
+    error = mm_settings_new(&settings, config, &reason);
+    if (error == MAILMOD_OK) {
+        error = mm_outbound_reload(instance->outbound, config, &reason);
+    }
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+        mm_settings_unref(&settings);
+    } else {
+        mm_server_set_settings(instance->server, settings);
+        mm_settings_unref(&instance->settings);
+        instance->settings = settings;
+        mm_config_unref(&instance->config);
+        instance->config = mm_config_ref(config);
+        mm_messages_use_config(instance->messages, config);
+        atomic_store(&instance->log.level, config->log_level);
+    }
+    mm_buf_fini(&reason);
+    return error;
+}
+
+enum mailmod_error mm_instance_reload(struct mailmod *instance,
+                                      bool keeps_fixed)
+{
+    struct mm_config *config = NULL;
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (instance->state != MM_INSTANCE_RUNNING) {
+        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    } else {
+        error = mm_instance_config(instance, &config);
+    }
+    if (error == MAILMOD_OK) {
+        error = keeps_fixed ? keep_fixed(instance, &config)
+                            : check_fixed(instance->config, config);
+    }
+    if (error == MAILMOD_OK) {
+        error =
+            mm_settle_certificate(config); /* in the folder that is in use */
+    }
+    if (error == MAILMOD_OK) {
+        error = use_config(instance, config);
+    }
+    if (error == MAILMOD_OK) {
+        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "reloaded",
+               MM_TEXT("host", config->host_name));
+    }
+    mm_config_unref(&config);
+    mm_instance_unlock(instance);
+    return error;
+}
+
+enum mailmod_error mailmod_reload(mailmod *instance)
+{
+    return mm_instance_reload(instance, false);
+}
