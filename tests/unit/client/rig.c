@@ -51,6 +51,8 @@ static enum mailmod_error find_mailbox(void *context,
     return MAILMOD_OK;
 }
 
+static void note(struct rig *rig, const char *format, ...) MM_PRINTF(2, 3);
+
 static void note(struct rig *rig, const char *format, ...)
 {
     size_t room = sizeof rig->told - rig->told_size;
