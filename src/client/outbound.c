@@ -33,17 +33,12 @@ static void run_claim(struct mm_job *job)
 {
     struct mm_outbound *outbound =
         MM_LIST_OBJECT(job, struct mm_outbound, claim_job);
-    uint64_t change_count = 0;
-    if (mm_store_change_count(outbound->options.store, &change_count) ==
+    uint64_t flush_count = 0;
+    if (mm_store_flush_count(outbound->options.store, &flush_count) ==
             MAILMOD_OK &&
-        (!outbound->knows_changes || change_count != outbound->change_count)) {
-        /* A tool wrote beside us. It may have been a flush, which overrides
-         * back-offs; for anything else that costs a few early attempts. */
-        if (outbound->knows_changes) {
-            mq_flush(outbound->queue);
-        }
-        outbound->knows_changes = true;
-        outbound->change_count = change_count;
+        flush_count != outbound->flush_count) {
+        mq_flush(outbound->queue); /* by a tool, perhaps */
+        outbound->flush_count = flush_count;
     }
     outbound->claim_error =
         mq_claim(outbound->queue, outbound->claim_now_ms, &outbound->claimed);

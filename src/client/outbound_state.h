@@ -41,8 +41,7 @@ struct mm_outbound {
     bool polls_again;
     struct mm_list claimed;
     int64_t claim_now_ms, next_due_ms;
-    uint64_t change_count;
-    bool knows_changes; /* change_count was read once */
+    uint64_t flush_count;
     enum mailmod_error claim_error;
 };
 

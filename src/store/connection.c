@@ -114,11 +114,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         " FROM recipient r JOIN message m ON m.id=r.message_id "
         "WHERE r.message_id BETWEEN ? AND ? ORDER BY r.message_id,r.number",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
-    /* Tools count their transactions, so that the owner of the folder can tell
-     * their changes from its own. */
-    [MM_SQL_COUNT_CHANGE] = "INSERT INTO meta(key,value) VALUES('changes',1) "
-                            "ON CONFLICT(key) DO UPDATE SET value=value+1",
-    [MM_SQL_CHANGES] = "SELECT value FROM meta WHERE key='changes'",
+    /* What makes rows due by an operator's wish is counted, so that the queue
+     * can tell it from rows that became due. */
+    [MM_SQL_COUNT_FLUSH] = "INSERT INTO meta(key,value) VALUES('flushes',1) "
+                           "ON CONFLICT(key) DO UPDATE SET value=value+1",
+    [MM_SQL_FLUSHES] = "SELECT value FROM meta WHERE key='flushes'",
     [MM_SQL_RESERVE_IDS] =
         "INSERT OR REPLACE INTO meta(key,value) VALUES('reserved_id',?)",
     [MM_SQL_RESERVED_IDS] = "SELECT value FROM meta WHERE key='reserved_id'",
@@ -224,6 +224,11 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
     }
     if (error != MAILMOD_OK) {
         mm_connection_close(connection);
+    }
+    /* SQLite says of each of them that the file cannot be opened. */
+    if (error == MAILMOD_ERROR_ACCESS) {
+        enum mailmod_error room = mm_fs_check_room(1);
+        error = room != MAILMOD_OK ? room : error;
     }
     return error;
 }

@@ -388,11 +388,11 @@ enum mailmod_error mm_store_each_recipient(
     return error;
 }
 
-enum mailmod_error mm_store_change_count(struct mm_store *store,
-                                         uint64_t *count_out)
+enum mailmod_error mm_store_flush_count(struct mm_store *store,
+                                        uint64_t *count_out)
 {
     struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_CHANGES);
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_FLUSHES);
 
     *count_out = 0;
     if (error != MAILMOD_OK) {

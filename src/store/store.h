@@ -16,8 +16,8 @@
  *
  * Folder. `data_folder` holds mailmod.db (+ -wal, -shm) and mailmod.lock. The
  * daemon opens with MM_STORE_EXCLUSIVE: a second one gets BUSY. Tools open
- * with MM_STORE_SHARED beside a running daemon, which learns of their changes
- * by mm_store_change_count(). */
+ * with MM_STORE_SHARED beside a running daemon, which sees their changes when
+ * it reads. */
 #ifndef MM_STORE_STORE_H
 #define MM_STORE_STORE_H
 
@@ -252,9 +252,10 @@ MM_CHECK enum mailmod_error mm_store_each_recipient(
 /* A secret of this store, made with it: decoys of unknown users. */
 MM_CHECK enum mailmod_error mm_store_secret(struct mm_store *store,
                                             uint8_t secret_out[32]);
-/* Changes when another process changed the store. */
-MM_CHECK enum mailmod_error mm_store_change_count(struct mm_store *store,
-                                                  uint64_t *count_out);
+/* How often recipients were flushed or released, here or by a tool: what waits
+ * for its destination is to be tried at once then. */
+MM_CHECK enum mailmod_error mm_store_flush_count(struct mm_store *store,
+                                                 uint64_t *count_out);
 /* Integrity check, for tools; the words go to `report_out`. thread: worker. */
 MM_CHECK enum mailmod_error mm_store_verify(struct mm_store *store,
                                             struct mm_buf *report_out);

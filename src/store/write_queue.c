@@ -166,7 +166,9 @@ static enum mailmod_error set_all(struct mm_store_transaction *transaction,
     }
     error = mm_sql_run(statement);
     *count_out = (size_t)sqlite3_changes(transaction->connection->db);
-    return error;
+    return error == MAILMOD_OK && which != MM_SQL_HOLD
+               ? mm_sql_do(transaction->connection, MM_SQL_COUNT_FLUSH)
+               : error;
 }
 
 enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,

@@ -118,9 +118,6 @@ static enum mailmod_error commit(struct mm_store *store, size_t job_count)
 {
     enum mailmod_error error = mm_store_reserve_ids(store, false);
 
-    if (error == MAILMOD_OK && store->is_shared) {
-        error = mm_sql_do(&store->writer, MM_SQL_COUNT_CHANGE);
-    }
     if (error == MAILMOD_OK) {
         error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
     }

@@ -291,6 +291,34 @@ static void test_holds_and_flush(void **state)
     rig_close(&rig);
 }
 
+/* A tool beside us: what it flushes is tried at once, its other changes forget
+ * no back-off. */
+static void test_flush_by_a_tool(void **state)
+{
+    (void)state;
+    static const struct fake_host dead = {.manner = FAKE_REFUSES};
+    struct rig rig;
+    open_with(&rig, NULL, &dead);
+    struct rig_message message = {.recipients = "a@x.net"};
+    uint64_t id = rig_send(&rig, &message);
+    fake_run(5000);
+    assert_int_equal(fake_connections(HOST), 1);
+    struct rig_message other = {.recipients = "b@x.net"};
+    uint64_t held = rig_send(&rig, &other);
+    rig_act(&rig, held, MM_QUEUE_HOLD);
+    fake_run(20000);
+    assert_int_equal(fake_connections(HOST), 1);
+    rig_act(&rig, id, MM_QUEUE_FLUSH);
+    fake_run(6000);
+    assert_int_equal(fake_connections(HOST), 2);
+    fake_run(20000);
+    assert_int_equal(fake_connections(HOST), 2);
+    rig_act(&rig, held, MM_QUEUE_RELEASE);
+    fake_run(6000);
+    assert_int_equal(fake_connections(HOST), 3);
+    rig_close(&rig);
+}
+
 /* Attack 70 and a change of the way: what waits takes the new one. */
 static void test_reload(void **state)
 {
@@ -460,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_cut_at_each_moment),
         cmocka_unit_test(test_deleted_while_sent),
         cmocka_unit_test(test_holds_and_flush),
+        cmocka_unit_test(test_flush_by_a_tool),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_queue_holds),
         cmocka_unit_test(test_destination_names),

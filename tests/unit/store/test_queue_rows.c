@@ -247,6 +247,13 @@ static void test_hold_outlives_an_attempt(void **state)
     assert_int_equal(fixture_run(store, update, &row), MAILMOD_ERROR_NOT_FOUND);
 }
 
+static uint64_t flush_count(struct mm_store *store)
+{
+    uint64_t count;
+    assert_int_equal(mm_store_flush_count(store, &count), MAILMOD_OK);
+    return count;
+}
+
 static void test_actions(void **state)
 {
     struct fixture *fixture = *state;
@@ -256,6 +263,7 @@ static void test_actions(void **state)
     (void)put(store, a, 1, "y@b.net", "b.net", 5000);
     uint64_t b = put(store, 0, 0, "x@c.net", "c.net", 6000);
     assert_int_equal(act(store, a, MM_QUEUE_HOLD, 0), 2);
+    assert_int_equal(flush_count(store), 0);
     assert_int_equal(mm_store_next_due(store, &next), MAILMOD_OK);
     assert_int_equal(next, 6000);
     assert_int_equal(act(store, 0, MM_QUEUE_FLUSH, 100), 1); /* not the held */
@@ -267,12 +275,14 @@ static void test_actions(void **state)
     assert_int_equal(act(store, b, MM_QUEUE_FLUSH, 10), 1);
     assert_int_equal(list(store, b)->rows[0].next_attempt_ms, 10);
     assert_int_equal(list(store, a)->rows[1].next_attempt_ms, 50);
+    assert_int_equal(flush_count(store), 3);
     assert_int_equal(act(store, 4711, MM_QUEUE_DELETE, 0), 0);
     assert_int_equal(act(store, a, MM_QUEUE_DELETE, 0), 2);
     assert_false(fixture_has_message(store, a));
     assert_true(fixture_has_message(store, b));
     assert_int_equal(act(store, 0, MM_QUEUE_DELETE, 0), 1);
     assert_int_equal(list(store, 0)->count, 0);
+    assert_int_equal(flush_count(store), 3);
     fixture_verify(store);
 }
 

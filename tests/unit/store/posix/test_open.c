@@ -92,27 +92,17 @@ static void test_killed_owner_leaves_no_lock(void **state)
     close(ends[1]);
 }
 
-/* A tool beside the owner: both write, the owner learns of it. */
+/* A tool beside the owner: both write, each sees the other. */
 static void test_tool_beside(void **state)
 {
     struct fixture *fixture = *state;
     struct mm_store *tool = NULL;
-    uint64_t before;
-    uint64_t after;
     uint64_t mailbox = fixture_add_user(fixture->store, "alice");
-    assert_int_equal(mm_store_change_count(fixture->store, &before),
-                     MAILMOD_OK);
     (void)fixture_deliver(fixture->store, 100, &mailbox, 1);
-    assert_int_equal(mm_store_change_count(fixture->store, &after), MAILMOD_OK);
-    assert_int_equal(after, before); /* its own */
     assert_int_equal(fixture_open_as(fixture, MM_STORE_SHARED, &tool, NULL),
                      MAILMOD_OK);
     assert_int_equal(fixture_count_entries(tool, mailbox), 1);
-    assert_int_equal(mm_store_change_count(fixture->store, &after), MAILMOD_OK);
-    assert_int_equal(after, before); /* a look is no change */
     uint64_t id = fixture_deliver(tool, 200, &mailbox, 1);
-    assert_int_equal(mm_store_change_count(fixture->store, &after), MAILMOD_OK);
-    assert_int_not_equal(after, before);
     fixture_check_body(fixture->store, id, 200);
     for (int i = 0; i < 2000; i++) {
         uint64_t own = mm_store_new_message_id(fixture->store);
