@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "platform/clock.h"
+#include "platform/fs.h"
 
 /* Four timers for each of a million connections. */
 #define TIMERS_MAX (4u * 1024 * 1024)
@@ -78,8 +79,18 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
+/* What uv_loop_init opens: an epoll, a pipe for signals, an eventfd, and once
+ * in a process another pipe; and one for luck. */
+#define LOOP_DESCRIPTORS 7
+
 static enum mailmod_error init_uv(struct mm_loop *loop)
 {
+    /* libuv aborts the process when its first pipe cannot be made, and keeps
+     * the epoll open when the eventfd cannot. */
+    enum mailmod_error error = mm_fs_check_room(LOOP_DESCRIPTORS);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
         return mm_error_from_uv(status);

@@ -33,8 +33,11 @@ void mm_tls_take_reason(struct mm_buf *out)
     char text[256];
     const char *reason = ERR_reason_error_string(code);
     if (reason == NULL) {
+        /* The system's errors have their words in the whole text alone, at
+         * its end: "error:80000002:system library::No such file". */
         ERR_error_string_n(code, text, sizeof text);
-        reason = text;
+        reason = strrchr(text, ':');
+        reason = reason != NULL && reason[1] != '\0' ? reason + 1 : text;
     }
     if (out != NULL) {
         (void)mm_buf_append_cstr(out, code == 0 ? "no reason given" : reason);

@@ -29,6 +29,10 @@ MM_CHECK enum mailmod_error mm_fs_long_path(const char *path, char **path_out);
 /* Octets free for this process on the volume of `path`; UINT64_MAX unknown. */
 uint64_t mm_fs_free_space(const char *path);
 
+/* DESCRIPTORS when fewer than `count` (at most 16) files or sockets more can be
+ * opened now: for what cannot say so itself, or falls over it. */
+MM_CHECK enum mailmod_error mm_fs_check_room(unsigned count);
+
 /* An exclusive lock on a file, held until closed or the process ends; a lock
  * left by a crash does not block. BUSY when another process, or another
  * instance in this one, holds it. */

@@ -143,9 +143,13 @@ enum mailmod_error mm_sql_error(int result)
         return MAILMOD_ERROR_BUSY;
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
     case SQLITE_AUTH:
         return MAILMOD_ERROR_ACCESS;
+    case SQLITE_CANTOPEN:
+        /* Said for want of descriptors too: a database, its log, the log's
+         * index and the folder are open at once. */
+        return mm_fs_check_room(4) == MAILMOD_OK ? MAILMOD_ERROR_ACCESS
+                                                 : MAILMOD_ERROR_DESCRIPTORS;
     case SQLITE_TOOBIG:
         return MAILMOD_ERROR_TOO_LARGE;
     default:
@@ -224,11 +228,6 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
     }
     if (error != MAILMOD_OK) {
         mm_connection_close(connection);
-    }
-    /* SQLite says of each of them that the file cannot be opened. */
-    if (error == MAILMOD_ERROR_ACCESS) {
-        enum mailmod_error room = mm_fs_check_room(1);
-        error = room != MAILMOD_OK ? room : error;
     }
     return error;
 }

@@ -153,6 +153,11 @@ static enum mailmod_error open_store(struct mm_store *store,
     }
     if (error == MAILMOD_OK) {
         error = mm_writer_start(store);
+        if (error != MAILMOD_OK && reason_out != NULL) {
+            (void)mm_buf_appendf(reason_out,
+                                 "%s: the store's thread cannot be started: %s",
+                                 store->path, mm_error_text(error));
+        }
     }
     return error;
 }

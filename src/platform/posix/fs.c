@@ -73,6 +73,29 @@ bool mm_fs_is_writable_folder(const char *path)
            access(path, W_OK | X_OK) == 0;
 }
 
+enum mailmod_error mm_fs_check_room(unsigned count)
+{
+    int opened[16];
+    unsigned made = 0;
+    enum mailmod_error error = MAILMOD_OK;
+    if (count > sizeof opened / sizeof opened[0]) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    while (error != MAILMOD_ERROR_DESCRIPTORS && made < count) {
+        opened[made] = mm_posix_open("/", O_RDONLY, 0);
+        if (opened[made] < 0) {
+            error = mm_posix_error(errno);
+        }
+        made++;
+    }
+    while (made > 0) {
+        made--;
+        mm_posix_close(opened[made]);
+    }
+    /* A root folder that is closed to us tells nothing about the room. */
+    return error == MAILMOD_ERROR_DESCRIPTORS ? error : MAILMOD_OK;
+}
+
 /* One read into the buffer; `is_end_out` at the end of the file. */
 static enum mailmod_error read_some(int file, struct mm_buf *out,
                                     bool *is_end_out)

@@ -42,8 +42,8 @@ struct mm_condition {
 
 static enum mailmod_error error_of(int number)
 {
-    return number == ENOMEM || number == EAGAIN ? MAILMOD_ERROR_MEMORY
-                                                : MAILMOD_ERROR_SYSTEM;
+    /* EAGAIN is the limit on threads: there may be memory enough. */
+    return number == ENOMEM ? MAILMOD_ERROR_MEMORY : MAILMOD_ERROR_SYSTEM;
 }
 
 static void *run_thread(void *context)

@@ -133,6 +133,13 @@ static enum mailmod_error name_temporary(const WCHAR *path, WCHAR separator,
 }
 
 /* Tried, not computed: rights here come from groups, inheritance and more. */
+/* Handles have no limit but memory. */
+enum mailmod_error mm_fs_check_room(unsigned count)
+{
+    (void)count;
+    return MAILMOD_OK;
+}
+
 bool mm_fs_is_writable_folder(const char *path)
 {
     WCHAR *wide = NULL;
