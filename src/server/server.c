@@ -1,10 +1,10 @@
-/* server.c - the listeners and the registry of sessions.
+/* server.c - the registry of sessions.
  *
- * Owns: listeners, the present settings snapshot, the counts of sessions. Lists
- * of sessions belong to their loops and are touched only there; everything
- * that threads share stands behind one mutex, held for a few instructions.
- * Promises: all addresses are bound or none; after mm_server_stop no session
- * begins; every session that began ends through its loop.
+ * Owns: the present settings snapshot, the counts of sessions. Lists of
+ * sessions belong to their loops and are touched only there; everything that
+ * threads share stands behind one mutex, held for a few instructions.
+ * Promises: after mm_server_stop no session begins; every session that began
+ * ends through its loop.
  * Thread: any; `stop_loop` and `cut_loop` run on their loop. */
 #include "server/server_internal.h"
 
@@ -33,10 +33,21 @@ static void stop_loop(struct mm_task *task)
 {
     struct mm_server_loop *server_loop =
         MM_LIST_OBJECT(task, struct mm_server_loop, stop_task);
+    struct mm_server *server = server_loop->server;
+    unsigned rounds[MM_SERVICE_COUNT];
 
+    mm_mutex_lock(server->mutex);
+    memcpy(rounds, server->rounds, sizeof rounds);
+    server_loop->has_stop_task = false;
+    mm_mutex_unlock(server->mutex);
     MM_LIST_EACH(node, &server_loop->sessions)
     {
-        mm_session_stop(MM_LIST_OBJECT(node, struct mm_session, node));
+        struct mm_session *session =
+            MM_LIST_OBJECT(node, struct mm_session, node);
+
+        if (session->round != rounds[session->service]) {
+            mm_session_stop(session);
+        }
     }
 }
 
@@ -78,6 +89,9 @@ static enum mailmod_error init_server(struct mm_server *server,
         server->loops[i].cut_task.run = cut_loop;
     }
     error = mm_mutex_new(&server->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&server->listening);
+    }
     return error == MAILMOD_OK ? mm_mailbox_locks_new(&server->mailbox_locks)
                                : error;
 }
@@ -106,19 +120,6 @@ enum mailmod_error mm_server_new(struct mm_server **server_out,
     return MAILMOD_OK;
 }
 
-static void close_listeners(struct mm_server *server)
-{
-    struct mm_list *node;
-
-    while ((node = mm_list_take_first(&server->listeners)) != NULL) {
-        struct mm_server_listener *listener =
-            MM_LIST_OBJECT(node, struct mm_server_listener, node);
-
-        mm_listener_close(&listener->listener);
-        mm_free(listener);
-    }
-}
-
 void mm_server_free(struct mm_server **server_in)
 {
     struct mm_server *server = *server_in;
@@ -127,10 +128,11 @@ void mm_server_free(struct mm_server **server_in)
     if (server == NULL) {
         return;
     }
-    close_listeners(server);
+    mm_server_close_listeners(server);
     mm_settings_unref(&server->settings);
     mm_mailbox_locks_free(&server->mailbox_locks);
     mm_mutex_free(&server->mutex);
+    mm_mutex_free(&server->listening);
     mm_limits_fini(&server->smtp_limits);
     mm_limits_fini(&server->pop3_limits);
     mm_free(server->loops);
@@ -142,80 +144,6 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
 {
     server->store = store;
     server->workers = workers;
-}
-
-static void on_connection(void *context, struct mm_conn *conn)
-{
-    struct mm_server_listener *listener = context;
-
-    mm_session_accept(listener->server, listener->service, conn);
-}
-
-static enum mailmod_error open_listener(struct mm_server *server,
-                                        enum mm_service service,
-                                        const struct mm_netaddr *address,
-                                        struct mm_buf *reason_out)
-{
-    struct mm_server_listener *listener = mm_alloc(sizeof *listener);
-    char text[MM_NETADDR_TEXT_MAX];
-    enum mailmod_error error;
-
-    if (listener == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    listener->server = server;
-    listener->service = service;
-    error = mm_listener_open(&listener->listener, server->options.loops,
-                             server->options.loop_count, address, on_connection,
-                             listener, server->options.log);
-    if (error != MAILMOD_OK) {
-        mm_netaddr_format(address, text);
-        (void)mm_buf_appendf(reason_out, "%s: cannot listen on %s: %s",
-                             mm_service_name(service), text,
-                             mm_error_text(error));
-        mm_free(listener);
-        return error;
-    }
-    mm_list_append(&server->listeners, &listener->node);
-    mm_netaddr_format(mm_listener_address(listener->listener), text);
-    MM_LOG(server->options.log, MM_LOG_INFO, "server", "listening",
-           MM_TEXT("service", mm_service_name(service)),
-           MM_TEXT("address", text));
-    return MAILMOD_OK;
-}
-
-enum mailmod_error mm_server_listen(struct mm_server *server,
-                                    struct mm_buf *reason_out)
-{
-    for (int service = 0; service < MM_SERVICE_COUNT; service++) {
-        const struct mm_address_list *list = mm_service_listen(
-            server->settings->config, (enum mm_service)service);
-
-        for (size_t i = 0; i < list->count; i++) {
-            enum mailmod_error error = open_listener(
-                server, (enum mm_service)service, &list->items[i], reason_out);
-
-            if (error != MAILMOD_OK) {
-                close_listeners(server);
-                return error;
-            }
-        }
-    }
-    return MAILMOD_OK;
-}
-
-unsigned mm_server_port(const struct mm_server *server, enum mm_service service)
-{
-    for (struct mm_list *node = server->listeners.next;
-         node != &server->listeners; node = node->next) {
-        struct mm_server_listener *listener =
-            MM_LIST_OBJECT(node, struct mm_server_listener, node);
-
-        if (listener->service == service) {
-            return mm_listener_address(listener->listener)->port;
-        }
-    }
-    return 0;
 }
 
 void mm_server_set_settings(struct mm_server *server,
@@ -236,6 +164,24 @@ void mm_server_set_moments(struct mm_server *server, unsigned moments)
     atomic_store(&server->moments, moments);
 }
 
+void mm_server_end_round(struct mm_server *server, enum mm_service service)
+{
+    size_t sessions;
+
+    mm_mutex_lock(server->mutex);
+    server->rounds[service]++;
+    sessions = server->smtp_limits.total + server->pop3_limits.total;
+    for (size_t i = 0; i < server->options.loop_count; i++) {
+        struct mm_server_loop *server_loop = &server->loops[i];
+
+        if (sessions > 0 && !server_loop->has_stop_task) {
+            server_loop->has_stop_task = true;
+            mm_loop_post(server_loop->loop, &server_loop->stop_task);
+        }
+    }
+    mm_mutex_unlock(server->mutex);
+}
+
 void mm_server_stop(struct mm_server *server)
 {
     bool is_first;
@@ -247,9 +193,9 @@ void mm_server_stop(struct mm_server *server)
     if (!is_first) {
         return;
     }
-    close_listeners(server);
-    for (size_t i = 0; i < server->options.loop_count; i++) {
-        mm_loop_post(server->loops[i].loop, &server->loops[i].stop_task);
+    mm_server_close_listeners(server);
+    for (int service = 0; service < MM_SERVICE_COUNT; service++) {
+        mm_server_end_round(server, (enum mm_service)service);
     }
 }
 
@@ -294,28 +240,25 @@ static bool count_in(struct mm_server *server, enum mm_service service,
                            config->smtp.connections_per_address_max);
 }
 
-struct mm_settings *mm_server_enter(struct mm_server *server,
-                                    enum mm_service service,
-                                    const struct mm_netaddr *peer,
-                                    char *identifier_out, size_t size)
+bool mm_server_enter(struct mm_session *session)
 {
-    struct mm_settings *settings = NULL;
+    struct mm_server *server = session->server;
     uint64_t number = 0;
     uint8_t bytes[8];
 
     mm_mutex_lock(server->mutex);
-    if (!server->is_stopped && count_in(server, service, peer)) {
-        settings = mm_settings_ref(server->settings);
+    if (!server->is_stopped &&
+        count_in(server, session->service, &session->peer)) {
+        session->settings = mm_settings_ref(server->settings);
+        session->round = server->rounds[session->service];
         number = server->next_identifier++;
     }
     mm_mutex_unlock(server->mutex);
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)(number >> (56 - 8 * i));
     }
-    if (settings != NULL && size > 2 * sizeof bytes) {
-        mm_hex(bytes, sizeof bytes, identifier_out);
-    }
-    return settings;
+    mm_hex(bytes, sizeof bytes, session->identifier);
+    return session->settings != NULL;
 }
 
 void mm_server_leave(struct mm_server *server, enum mm_service service,

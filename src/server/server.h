@@ -39,9 +39,21 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
  * failed is named in `reason_out`. Accepting begins when the loops run. */
 MM_CHECK enum mailmod_error mm_server_listen(struct mm_server *server,
                                              struct mm_buf *reason_out);
-/* The port of the service's first listener; 0: none. */
-unsigned mm_server_port(const struct mm_server *server,
-                        enum mm_service service);
+/* The same for one service, while the loops run or before. `port` 0: those of
+ * the configuration; above: that one; below: a free one, the same for all its
+ * addresses. EXISTS when it is open, CONFIG when it has no address, the
+ * network's errors. thread: not a loop */
+MM_CHECK enum mailmod_error mm_server_open_service(struct mm_server *server,
+                                                   enum mm_service service,
+                                                   int port,
+                                                   struct mm_buf *reason_out);
+/* Closes its listeners; its sessions are told as by mm_server_stop. It may be
+ * opened again while they end. NOT_FOUND when it is not open. thread: not a
+ * loop */
+MM_CHECK enum mailmod_error mm_server_close_service(struct mm_server *server,
+                                                    enum mm_service service);
+/* The port of the service's first listener; 0: none. thread: not a loop */
+unsigned mm_server_port(struct mm_server *server, enum mm_service service);
 /* New sessions begin with these. Takes a reference. */
 void mm_server_set_settings(struct mm_server *server,
                             struct mm_settings *settings);

@@ -14,6 +14,7 @@ struct mm_server_loop {
     struct mm_list sessions;
     struct mm_task stop_task;
     struct mm_task cut_task;
+    bool has_stop_task; /* it is posted; the server's mutex */
 };
 
 struct mm_server_listener {
@@ -29,12 +30,18 @@ struct mm_server {
     struct mm_workers *workers;
     struct mm_mailbox_locks *mailbox_locks;
     struct mm_server_loop *loops;
-    struct mm_list listeners;
     atomic_size_t live_messages; /* on their way into the store */
     atomic_uint moments;         /* at which the host is asked */
 
+    /* Held while listeners open and close, which waits for the loops: never
+     * taken on a loop. Before `mutex`. */
+    struct mm_mutex *listening; /* guards the next one */
+    struct mm_list listeners;
+
     struct mm_mutex *mutex; /* guards what follows */
     struct mm_settings *settings;
+    /* Sessions of a former round of their service are to end. */
+    unsigned rounds[MM_SERVICE_COUNT];
     struct mm_limits smtp_limits;
     struct mm_limits pop3_limits;
     uint64_t next_identifier;
@@ -42,16 +49,19 @@ struct mm_server {
     bool is_cut;
 };
 
-/* One place for "may it come in": counts it and gives it its settings; NULL:
- * a maximum was reached or the server is stopping. */
-struct mm_settings *mm_server_enter(struct mm_server *server,
-                                    enum mm_service service,
-                                    const struct mm_netaddr *peer,
-                                    char *identifier_out, size_t size);
+/* One place for "may it come in": counts it and gives it its settings, its
+ * identifier and its round; false: a maximum was reached or the server is
+ * stopping. */
+bool mm_server_enter(struct mm_session *session);
 void mm_server_leave(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer);
 struct mm_server_loop *mm_server_loop(struct mm_server *server,
                                       const struct mm_loop *loop);
+
+/* All services. thread: not a loop */
+void mm_server_close_listeners(struct mm_server *server);
+/* The sessions that there are of the service end at their next idle moment. */
+void mm_server_end_round(struct mm_server *server, enum mm_service service);
 
 extern const struct mm_session_protocol mm_smtp_session_protocol;
 extern const struct mm_session_protocol mm_pop3_session_protocol;

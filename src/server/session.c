@@ -451,10 +451,7 @@ static struct mm_session *new_session(struct mm_server *server,
     session->peer = *mm_conn_peer(conn);
     mm_netaddr_format(&session->peer, session->peer_text);
     mm_list_init(&session->node);
-    session->settings =
-        mm_server_enter(server, service, &session->peer, session->identifier,
-                        sizeof session->identifier);
-    if (session->settings == NULL) {
+    if (!mm_server_enter(session)) {
         mm_free(session);
         return NULL;
     }

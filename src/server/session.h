@@ -47,6 +47,7 @@ struct mm_session {
     struct mm_conn *conn; /* NULL once it is closed */
     struct mm_settings *settings;
     enum mm_service service;
+    unsigned round; /* of its service: see struct mm_server */
     struct mm_netaddr peer;
     char peer_text[MM_NETADDR_TEXT_MAX];
     char identifier[24];
@@ -64,7 +65,7 @@ struct mm_session {
     bool is_in_tls;   /* a handshake runs */
     bool is_ending;   /* close once the output is flushed */
     bool is_closing;  /* mm_conn_close was called */
-    bool is_stopping; /* the server stops: end at the next idle moment */
+    bool is_stopping; /* its service stops: end at the next idle moment */
 };
 
 /* thread: loop. A new connection of a service: counts it, makes its session,
