@@ -269,19 +269,3 @@ enum mailmod_error mailmod_set_log(mailmod *instance, mailmod_on_log on_log,
     mm_instance_unlock(instance);
     return error;
 }
-
-int mailmod_port(mailmod *instance, const char *service)
-{
-    int port = 0;
-
-    if (service == NULL || mm_instance_lock(instance) != MAILMOD_OK) {
-        return 0;
-    }
-    for (int i = 0; instance->server != NULL && i < MM_SERVICE_COUNT; i++) {
-        if (strcmp(mm_service_name((enum mm_service)i), service) == 0) {
-            port = (int)mm_server_port(instance->server, (enum mm_service)i);
-        }
-    }
-    mm_instance_unlock(instance);
-    return port;
-}

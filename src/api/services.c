@@ -1,0 +1,117 @@
+/* services.c - the services of an instance: opened and closed while it runs.
+ *
+ * Owns nothing: the listeners are the server's. Promises: a service that cannot
+ * be opened leaves the others as they are; its addresses are those of the
+ * configuration that runs.
+ * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/instance.h"
+
+#include <string.h>
+
+#define WORDS_MAX 4096
+#define PORT_MAX 65535
+
+static enum mailmod_error find_service(const char *name,
+                                       enum mm_service *service_out)
+{
+    if (name == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the service is NULL");
+    }
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        if (strcmp(mm_service_name((enum mm_service)i), name) == 0) {
+            *service_out = (enum mm_service)i;
+            return MAILMOD_OK;
+        }
+    }
+    return mm_fail(MAILMOD_ERROR_UNKNOWN_NAME, "%.80s: no such service", name);
+}
+
+/* OK: the instance runs and is locked. */
+static enum mailmod_error lock_running(mailmod *instance)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_RUNNING) {
+        mm_instance_unlock(instance);
+        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_set_services_wait(mailmod *instance, int waits)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (instance->state != MM_INSTANCE_NEW) {
+        error = mm_fail(MAILMOD_ERROR_STATE,
+                        "this is set before the instance starts");
+    } else {
+        instance->services_wait = waits != 0;
+    }
+    mm_instance_unlock(instance);
+    return error;
+}
+
+enum mailmod_error mailmod_service_start(mailmod *instance, const char *service,
+                                         int port)
+{
+    enum mm_service which = MM_SERVICE_COUNT;
+    struct mm_buf reason;
+    enum mailmod_error error = find_service(service, &which);
+
+    if (error == MAILMOD_OK && port > PORT_MAX) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "port %d is above %d", port,
+                        PORT_MAX);
+    }
+    if (error == MAILMOD_OK) {
+        error = lock_running(instance);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_buf_init(&reason, WORDS_MAX);
+    error = mm_server_open_service(instance->server, which, port, &reason);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+    }
+    mm_buf_fini(&reason);
+    mm_instance_unlock(instance);
+    return error;
+}
+
+enum mailmod_error mailmod_service_stop(mailmod *instance, const char *service)
+{
+    enum mm_service which = MM_SERVICE_COUNT;
+    enum mailmod_error error = find_service(service, &which);
+
+    if (error == MAILMOD_OK) {
+        error = lock_running(instance);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_server_close_service(instance->server, which);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "%s: it is not open", service);
+    }
+    mm_instance_unlock(instance);
+    return error;
+}
+
+int mailmod_port(mailmod *instance, const char *service)
+{
+    enum mm_service which = MM_SERVICE_COUNT;
+    int port = 0;
+
+    if (find_service(service, &which) == MAILMOD_OK &&
+        mm_instance_lock(instance) == MAILMOD_OK) {
+        if (instance->server != NULL) {
+            port = (int)mm_server_port(instance->server, which);
+        }
+        mm_instance_unlock(instance);
+    }
+    return port;
+}
