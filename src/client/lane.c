@@ -20,9 +20,10 @@ struct lane {
     struct mm_list node;
     struct mm_outbound *outbound;
     struct mm_delivery *delivery;
-    bool is_working; /* has a batch */
-    bool is_gone;    /* the delivery is over: free when the job is done */
-    bool is_asking;  /* the job runs */
+    struct mm_settling *settling; /* for the outcomes of its batch */
+    bool is_working;              /* has a batch */
+    bool is_gone;   /* the delivery is over: free when the job is done */
+    bool is_asking; /* the job runs */
     struct mm_job job;
     struct mq_batch *next;
     int64_t now_ms;
@@ -91,30 +92,32 @@ void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch)
     mq_release(outbound->queue, &batch);
 }
 
-static void settle(struct mm_outbound *outbound, struct mq_batch *batch,
-                   struct mq_outcome *outcomes)
+/* Memory for the outcomes is taken before the attempt: later there would be no
+ * way back, for what was delivered must not be sent again. */
+static enum mailmod_error prepare(struct mm_outbound *outbound,
+                                  struct mq_batch *batch,
+                                  struct mm_settling **settling_out)
 {
     struct mm_bounce bounce = {.store = outbound->options.store,
                                .log = outbound->options.log,
                                .find_mailbox = outbound->options.find_mailbox,
                                .find_mailbox_context =
                                    outbound->options.find_mailbox_context};
-    struct mm_settling *settling = NULL;
-    if (mm_settling_new(&settling, outbound->queue, batch, outcomes, &bounce,
-                        outbound->settings->config) != MAILMOD_OK) {
-        /* Without memory the outcome cannot be kept: the claims stay, so that
-         * this process at least does not send it again. */
-        MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
-               "no memory to settle an outcome",
-               MM_TEXT("destination", batch->destination));
-        batch->recipient_count = 0;
-        mm_lane_release(outbound, batch);
-        mm_free(outcomes);
-        return;
+    enum mailmod_error error =
+        mm_settling_new(settling_out, outbound->queue, batch, &bounce,
+                        outbound->settings->config);
+    if (error == MAILMOD_OK) {
+        (*settling_out)->loop = outbound->options.loop;
+        (*settling_out)->on_done = on_settled;
+        (*settling_out)->context = outbound;
     }
-    settling->loop = outbound->options.loop;
-    settling->on_done = on_settled;
-    settling->context = outbound;
+    return error;
+}
+
+static void settle(struct mm_outbound *outbound, struct mm_settling *settling,
+                   struct mq_outcome *outcomes)
+{
+    settling->settlement.outcomes = outcomes;
     settling->settlement.now_ms = mm_loop_wall_ms(outbound->options.loop);
     mm_list_append(&outbound->settlings, &settling->node);
     outbound->settling_count++;
@@ -126,9 +129,11 @@ static void settle(struct mm_outbound *outbound, struct mq_batch *batch,
 void mm_lane_settle_overdue(struct mm_outbound *outbound,
                             struct mq_batch *batch)
 {
+    struct mm_settling *settling = NULL;
     struct mq_outcome *outcomes =
         mm_alloc_array(batch->recipient_count, sizeof *outcomes);
-    if (outcomes == NULL) {
+    if (outcomes == NULL || prepare(outbound, batch, &settling) != MAILMOD_OK) {
+        mm_free(outcomes);
         mm_lane_release(outbound, batch);
         return;
     }
@@ -139,7 +144,7 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
                                        : "no host of the destination could "
                                          "be reached");
     }
-    settle(outbound, batch, outcomes);
+    settle(outbound, settling, outcomes);
 }
 
 static void set_working(struct lane *lane, bool is_working)
@@ -162,6 +167,7 @@ static void free_lane(struct lane *lane)
     outbound->lane_count--;
     set_working(lane, false);
     mm_delivery_free(&lane->delivery);
+    mm_settling_free(&lane->settling, true);
     mm_free(lane);
 }
 
@@ -169,11 +175,13 @@ static void on_outcomes(void *context, struct mq_batch *batch,
                         struct mq_outcome *outcomes)
 {
     struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_settling *settling = lane->settling;
+    (void)batch; /* the settling has it */
+    lane->settling = NULL;
     if (outcomes == NULL) {
-        mm_lane_release(outbound, batch);
+        mm_settling_free(&settling, true);
     } else {
-        settle(outbound, batch, outcomes);
+        settle(lane->outbound, settling, outcomes);
     }
     set_working(lane, false);
 }
@@ -197,7 +205,8 @@ static void ask_done(struct mm_job *job)
     atomic_fetch_sub(&lane->outbound->busy, 1);
     if (batch != NULL && !lane->is_gone &&
         !mm_outbound_is_stopped(lane->outbound) &&
-        mm_delivery_is_idle(lane->delivery)) {
+        mm_delivery_is_idle(lane->delivery) &&
+        prepare(lane->outbound, batch, &lane->settling) == MAILMOD_OK) {
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
         return;
@@ -317,7 +326,13 @@ static enum mailmod_error open_lane(struct mm_outbound *outbound,
 void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
 {
     struct lane *lane = find_idle(outbound, batch->destination);
+    struct mm_settling *settling = NULL;
+    if (prepare(outbound, batch, &settling) != MAILMOD_OK) {
+        mm_lane_release(outbound, batch);
+        return;
+    }
     if (lane != NULL) {
+        lane->settling = settling;
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
         return;
@@ -330,9 +345,10 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
         }
     }
     if (open_lane(outbound, batch->destination, &lane) != MAILMOD_OK) {
-        mm_lane_release(outbound, batch);
+        mm_settling_free(&settling, true);
         return;
     }
+    lane->settling = settling;
     set_working(lane, true);
     mm_delivery_start(lane->delivery, batch);
 }

@@ -32,10 +32,11 @@ static void on_store_done(struct mq_settlement *settlement,
     mm_loop_post(settling->loop, &settling->task);
 }
 
-enum mailmod_error
-mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
-                struct mq_batch *batch, struct mq_outcome *outcomes,
-                const struct mm_bounce *bounce, struct mm_config *config)
+enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
+                                   struct mq_queue *queue,
+                                   struct mq_batch *batch,
+                                   const struct mm_bounce *bounce,
+                                   struct mm_config *config)
 {
     struct mm_settling *settling = mm_alloc(sizeof *settling);
     enum mq_report *reports =
@@ -51,7 +52,6 @@ mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
     settling->task.run = run_done;
     settling->settlement.queue = queue;
     settling->settlement.batch = batch;
-    settling->settlement.outcomes = outcomes;
     settling->settlement.reports = reports;
     settling->settlement.write_reports = write_reports;
     settling->settlement.done = on_store_done;

@@ -20,12 +20,14 @@ struct mm_settling {
     void *context;
 };
 
-/* Takes batch and outcomes, also when it fails (then untouched: they remain
- * the caller's). `bounce` is copied, its config referenced. */
-MM_CHECK enum mailmod_error
-mm_settling_new(struct mm_settling **settling_out, struct mq_queue *queue,
-                struct mq_batch *batch, struct mq_outcome *outcomes,
-                const struct mm_bounce *bounce, struct mm_config *config);
+/* Takes the batch, unless it fails. `bounce` is copied, its config referenced.
+ * The outcomes (settlement.outcomes, which it takes too) and the time
+ * (settlement.now_ms) are given before it is submitted. */
+MM_CHECK enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
+                                            struct mq_queue *queue,
+                                            struct mq_batch *batch,
+                                            const struct mm_bounce *bounce,
+                                            struct mm_config *config);
 /* First and further tries alike. */
 void mm_settling_submit(struct mm_settling *settling);
 /* Recipient `i` is out of the queue: delivered, failed, or its lifetime over.
