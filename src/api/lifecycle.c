@@ -276,7 +276,8 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     if (!instance->config->queue.holds) {
         mm_outbound_start(instance->outbound);
     }
-    mm_messages_open(instance->messages, instance->outbound);
+    mm_messages_open(instance->messages, instance->outbound,
+                     instance->loops[0]);
     instance->state = MM_INSTANCE_RUNNING;
     MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "started",
            MM_TEXT("version", MAILMOD_VERSION),

@@ -44,6 +44,7 @@ struct mm_messages {
     struct mm_store *store;
     struct mm_config *config;
     struct mm_outbound *outbound;
+    struct mm_loop *loop; /* the outbound's */
     struct mm_host_threads *host_threads;
 };
 
@@ -149,7 +150,7 @@ void mm_messages_observer(struct mm_messages *messages,
                           struct mm_outbound_observer *observer_out);
 /* From now on messages can be made. */
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound);
+                      struct mm_outbound *outbound, struct mm_loop *loop);
 void mm_messages_use_config(struct mm_messages *messages,
                             struct mm_config *config);
 /* When no attempt is at work any more: what is open becomes DONE with what is
@@ -161,6 +162,13 @@ void mm_messages_unref(struct mm_messages **messages);
  * Locked. */
 MM_CHECK enum mailmod_error mm_messages_enter(struct mm_messages *messages);
 void mm_messages_leave(struct mm_messages *messages); /* locked */
+
+/* ---- message_removal.c ------------------------------------------------- */
+
+/* An operator took recipients out of the queue, of one message or (0) of any:
+ * open messages learn of it. May wait for the store. */
+void mm_messages_note_removal(struct mm_messages *messages,
+                              uint64_t message_id);
 
 /* ---- message.c -------------------------------------------------------- */
 

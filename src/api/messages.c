@@ -147,10 +147,11 @@ void mm_messages_observer(struct mm_messages *messages,
 }
 
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound)
+                      struct mm_outbound *outbound, struct mm_loop *loop)
 {
     mm_mutex_lock(messages->mutex);
     messages->outbound = outbound;
+    messages->loop = loop;
     messages->is_open = true;
     mm_mutex_unlock(messages->mutex);
 }
@@ -230,6 +231,7 @@ void mm_messages_close(struct mm_messages *messages)
     }
     messages->host_threads = NULL;
     messages->outbound = NULL;
+    messages->loop = NULL;
     messages->store = NULL;
     mm_mutex_unlock(messages->mutex);
 }

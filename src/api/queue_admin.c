@@ -5,6 +5,7 @@
  * outcome (a settlement of a deleted recipient changes nothing).
  * Thread: any but a loop's. */
 #include "api/instance.h"
+#include "api/message.h"
 
 #include "platform/clock.h"
 
@@ -167,6 +168,9 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
     if (error == MAILMOD_OK && instance->outbound != NULL) {
         if (action == MAILMOD_QUEUE_FLUSH) {
             mm_outbound_flush(instance->outbound);
+        }
+        if (action == MAILMOD_QUEUE_DELETE) {
+            mm_messages_note_removal(instance->messages, act.id);
         }
         mm_outbound_wake(instance->outbound);
     }
