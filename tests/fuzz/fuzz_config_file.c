@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void);
 
 /* libconfig 1.5 loses the text of a string when a syntax error follows it;
  * that much a broken file costs, and we cannot give it back. */
