@@ -106,7 +106,7 @@ static int serve(const struct library *library, const char *config)
 static int count_entries(const char *folder)
 {
     DIR *list = opendir(folder);
-    int count = 0;
+    int count = -2; /* itself and its parent */
 
     while (list != NULL && readdir(list) != NULL) {
         count++;

@@ -54,9 +54,10 @@ static void wrong(const char *name, const char *what, const char *detail)
 static const char *change(const struct key *key)
 {
     static const char *const values[] = {
-        "7",   "true",  "false",     "off",           "may",        "must",
-        "42s", "11m",   "9K",        "127.0.0.9:259", "10.0.0.0/8", "x.test",
-        "-",   "debug", "normalize", "some text"};
+        "7",          "true",   "false",     "off",       "may",
+        "must",       "42s",    "11m",       "9K",        "234",
+        "info",       "always", "normalize", "127.0.0.9", "127.0.0.9:259",
+        "10.0.0.0/8", "x.test", "-",         "some text"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (SRVSetConfigParam(key->name, values[i]) == 0) {
@@ -125,7 +126,8 @@ static void walk(const struct key *key)
         return;
     }
     snprintf(copy, sizeof copy, "%s", GetConfigParamStr(key->name));
-    number = number_of(copy);
+    /* 7 may be a text, but then the default is no number. */
+    number = number_of(key->default_value) >= 0 ? number_of(copy) : -1;
     if (number >= 0 && GetConfigParamInt(key->name) != (int)number) {
         wrong(key->name, "differs as a number from", copy);
     }

@@ -13,6 +13,7 @@ import time
 from hosts import (BODY, ONE_MX, Host, NameServer, Sink, Skip, Wire, main,
                    need, wait_for, way_out)
 
+poplib._MAXLINE = 1 << 20  # the host of FL-08 writes a line of 70 000
 CONNECT, SENDMSG, LOGIN, GETMSG, DELMSG, ALL = 1, 2, 4, 8, 16, 31
 
 
@@ -159,7 +160,8 @@ def test_fl07_reading(build):
                     before = len(host.said("^read "))
                     reply = host.deliver(f"{how}{value}@c.test", body)
                     assert reply.startswith(code), (how, value, reply)
-                    size = len(body) if how == "all" else 100
+                    size = len(body) if how == "all" else min(
+                        100, len(body))
                     told = host.said(r"^read (\d+) error=(-?\d+)")[before:]
                     assert [(t[1], t[2]) for t in told] == [
                         (str(size), "0")], (how, value, told)
