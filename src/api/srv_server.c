@@ -14,6 +14,7 @@
 
 #define SMTP_ACTIONS (ACTION_SMTP_CONNECT | ACTION_SMTP_SENDMSG)
 #define POP_ACTIONS (ACTION_POP_LOGIN | ACTION_POP_GETMSG | ACTION_POP_DELMSG)
+#define WORDS_MAX 4096
 /* Paths of all recipients of a message, each with its comma. */
 #define RECIPIENTS_TEXT_MAX (4 * 1024 * 1024)
 
@@ -175,30 +176,39 @@ static bool is_another_port(const struct mm_srv *srv,
                : configured != bound;
 }
 
-static enum mailmod_error reopen(struct mm_srv *srv, const char *service,
+/* On the addresses that the settings have by now: while it was open, what runs
+ * kept those that it had. */
+static enum mailmod_error open_service(const struct mm_srv *srv,
+                                       const char *service, int port)
+{
+    enum mailmod_error error = mm_instance_reload(srv->instance, true);
+
+    return error == MAILMOD_OK
+               ? mailmod_service_start(srv->instance, service, port)
+               : error;
+}
+
+static enum mailmod_error reopen(const struct mm_srv *srv, const char *service,
                                  int port, int former_port)
 {
     enum mailmod_error error = mailmod_service_stop(srv->instance, service);
+    struct mm_buf words;
 
-    if (error != MAILMOD_OK) {
-        return error;
+    if (error == MAILMOD_OK) {
+        error = open_service(srv, service, port);
     }
-    error = mailmod_service_start(srv->instance, service, port);
-    if (error != MAILMOD_OK) {
-        struct mm_buf words;
-
-        mm_buf_init(&words, 2048);
-        (void)mm_buf_append_cstr(&words, mailmod_last_error_text());
-        if (mailmod_service_start(srv->instance, service, former_port) !=
-            MAILMOD_OK) {
-            (void)mm_buf_appendf(&words,
-                                 "; and port %d could not be opened "
-                                 "again",
-                                 former_port);
-        }
-        (void)mm_fail_buf(error, &words);
-        mm_buf_fini(&words);
+    if (error == MAILMOD_OK) {
+        return MAILMOD_OK;
     }
+    mm_buf_init(&words, WORDS_MAX);
+    (void)mm_buf_append_cstr(&words, mailmod_last_error_text());
+    if (mailmod_service_start(srv->instance, service, former_port) !=
+        MAILMOD_OK) {
+        (void)mm_buf_appendf(&words, "; and port %d could not be opened again",
+                             former_port);
+    }
+    (void)mm_fail_buf(error, &words);
+    mm_buf_fini(&words);
     return error;
 }
 
@@ -209,13 +219,11 @@ static enum mailmod_error open_server(struct mm_srv *srv,
     int bound = mailmod_port(srv->instance, service);
     enum mailmod_error error;
 
-    if (bound == 0) {
-        error = mailmod_service_start(srv->instance, service, port);
-    } else if (!is_another_port(srv, kind, port, bound)) {
+    if (bound != 0 && !is_another_port(srv, kind, port, bound)) {
         return MAILMOD_OK;
-    } else {
-        error = reopen(srv, service, port, bound);
     }
+    error = bound == 0 ? open_service(srv, service, port)
+                       : reopen(srv, service, port, bound);
     if (error == MAILMOD_OK) {
         srv->servers[kind].asked_port = port;
     }
