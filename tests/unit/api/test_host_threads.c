@@ -135,6 +135,24 @@ static void a_job_may_come_again(void **state)
     assert_true(chain.is_current);
 }
 
+static void nothing_is_taken_after_the_end(void **state)
+{
+    struct chain_job chain = {.job = {.run = run_chain}};
+
+    (void)state;
+    atomic_init(&chain.left, 3);
+    assert_int_equal(mm_host_threads_new(&chain.threads, 2), MAILMOD_OK);
+    assert_int_equal(mm_host_threads_run(chain.threads, &chain.job),
+                     MAILMOD_OK);
+    mm_host_threads_end(chain.threads);
+    assert_int_equal(atomic_load(&chain.left), 0);
+    assert_int_equal(mm_host_threads_run(chain.threads, &chain.job),
+                     MAILMOD_ERROR_STOPPED);
+    assert_false(mm_host_threads_is_current(chain.threads));
+    mm_host_threads_end(chain.threads);
+    mm_host_threads_free(&chain.threads);
+}
+
 static void without_memory_it_says_so(void **state)
 {
     struct mm_host_threads *threads = NULL;
@@ -160,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_to_its_maximum),
         cmocka_unit_test(a_job_may_come_again),
+        cmocka_unit_test(nothing_is_taken_after_the_end),
         cmocka_unit_test(without_memory_it_says_so),
     };
 

@@ -41,15 +41,21 @@ enum mailmod_error mm_listener_open(struct mm_listener **listener_out,
     (void)loop_count;
     (void)log;
     assert_non_null(listener);
+    listener->address = *address;
+    if (address->port == 0) {
+        listener->address.port = world.next_port++;
+    }
     MM_LIST_EACH(node, &world.listeners)
     {
-        if (MM_LIST_OBJECT(node, struct mm_listener, node)->address.port ==
-            address->port) {
+        const struct mm_netaddr *other =
+            &MM_LIST_OBJECT(node, struct mm_listener, node)->address;
+
+        if (other->port == listener->address.port &&
+            mm_netaddr_equal_ip(other, address)) {
             mm_free(listener);
             return MAILMOD_ERROR_ADDRESS_IN_USE;
         }
     }
-    listener->address = *address;
     listener->on_connection = on_connection;
     listener->context = context;
     mm_list_append(&world.listeners, &listener->node);

@@ -31,6 +31,7 @@ void fake_open(struct mm_store *store)
     mm_list_init(&world.jobs);
     mm_list_init(&world.conns);
     mm_list_init(&world.listeners);
+    world.next_port = FAKE_PORT_FIRST;
     mm_heap_init(&world.timers, 100000);
     mm_buf_init(&world.log_text, FAKE_TEXT_MAX);
     world.log.sink = on_log;

@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 #define FAKE_WALL_MS INT64_C(1800000000000)
+#define FAKE_PORT_FIRST 40000
 
 void fake_open(struct mm_store *store); /* NULL: there is none to wait for */
 void fake_close(void);

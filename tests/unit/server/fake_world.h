@@ -75,6 +75,7 @@ struct fake_world {
     struct mm_heap timers;
     struct mm_list conns;
     struct mm_list listeners;
+    uint16_t next_port; /* for listeners without one, from FAKE_PORT_FIRST on */
 };
 
 extern struct fake_world world;
