@@ -232,8 +232,8 @@ static const struct mm_config_key keys[] = {
      .default_text = "100",
      .minimum = 10,
      .maximum = 10000,
-     .help = "Received fields at which a message counts as looping, 554 "
-             "5.4.6. RFC 5321 6.3 wants at least 100.",
+     .help = "Received fields that a message may have; with more it counts "
+             "as looping, 554 5.4.6. RFC 5321 6.3 wants at least 100.",
      .offset = AT(smtp.received_max)},
     {.name = "smtp.bare_newline",
      .type = MM_CONFIG_CHOICE,
