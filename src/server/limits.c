@@ -40,6 +40,14 @@ bool mm_limits_enter(struct mm_limits *limits, const struct mm_netaddr *peer,
     return true;
 }
 
+bool mm_limits_is_full_for(const struct mm_limits *limits,
+                           const struct mm_netaddr *peer, size_t address_max)
+{
+    struct mm_span key = mm_netaddr_limit_key(peer);
+
+    return (uintptr_t)mm_map_get(&limits->addresses, key) >= address_max;
+}
+
 void mm_limits_leave(struct mm_limits *limits, const struct mm_netaddr *peer)
 {
     struct mm_span key = mm_netaddr_limit_key(peer);

@@ -21,6 +21,9 @@ void mm_limits_fini(struct mm_limits *limits);
 /* False when either maximum is reached (or memory is out): nothing counted. */
 bool mm_limits_enter(struct mm_limits *limits, const struct mm_netaddr *peer,
                      size_t total_max, size_t address_max);
+/* Does the address have its maximum? It then was refused for its own sake. */
+bool mm_limits_is_full_for(const struct mm_limits *limits,
+                           const struct mm_netaddr *peer, size_t address_max);
 void mm_limits_leave(struct mm_limits *limits, const struct mm_netaddr *peer);
 
 #endif

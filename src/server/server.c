@@ -261,6 +261,25 @@ bool mm_server_enter(struct mm_session *session)
     return session->settings != NULL;
 }
 
+bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
+                           const struct mm_netaddr *peer)
+{
+    bool is_full;
+
+    mm_mutex_lock(server->mutex);
+    if (mm_service_is_pop3(service)) {
+        is_full = mm_limits_is_full_for(
+            &server->pop3_limits, peer,
+            server->settings->config->pop3.connections_per_address_max);
+    } else {
+        is_full = mm_limits_is_full_for(
+            &server->smtp_limits, peer,
+            server->settings->config->smtp.connections_per_address_max);
+    }
+    mm_mutex_unlock(server->mutex);
+    return is_full;
+}
+
 void mm_server_leave(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer)
 {

@@ -53,6 +53,9 @@ struct mm_server {
  * identifier and its round; false: a maximum was reached or the server is
  * stopping. */
 bool mm_server_enter(struct mm_session *session);
+/* After a refusal: was it the peer's address that has too many sessions? */
+bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
+                           const struct mm_netaddr *peer);
 void mm_server_leave(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer);
 struct mm_server_loop *mm_server_loop(struct mm_server *server,

@@ -382,7 +382,8 @@ static const struct mm_conn_handler refusal_handler = {
 
 /* A connection over the limit: one line where the protocol allows it (not
  * before an implicit handshake), then the end. */
-static void refuse(enum mm_service service, struct mm_conn *conn)
+static void refuse(enum mm_service service, struct mm_conn *conn,
+                   enum mm_reply_id reply)
 {
     struct mm_buf line;
 
@@ -396,8 +397,7 @@ static void refuse(enum mm_service service, struct mm_conn *conn)
             (void)mm_buf_append_cstr(
                 &line, "-ERR [SYS/TEMP] too many connections\r\n");
         } else {
-            (void)mm_reply_write(
-                &line, mm_reply_get(MM_REPLY_TOO_MANY_CONNECTIONS), true);
+            (void)mm_reply_write(&line, mm_reply_get(reply), true);
         }
         if (mm_conn_write(conn, mm_buf_span(&line).data, mm_buf_size(&line)) ==
             MAILMOD_OK) {
@@ -464,19 +464,25 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
     struct mm_session *session = new_session(server, service, conn);
 
     if (session == NULL) {
+        const struct mm_netaddr *peer = mm_conn_peer(conn);
+        bool is_of_peer = mm_server_is_full_for(server, service, peer);
         char peer_text[MM_NETADDR_TEXT_MAX];
 
-        mm_netaddr_format(mm_conn_peer(conn), peer_text);
+        mm_netaddr_format(peer, peer_text);
         MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
-               "connection refused: too many", MM_TEXT("peer", peer_text));
-        refuse(service, conn);
+               is_of_peer ? "connection refused: too many of its address"
+                          : "connection refused: too many in all",
+               MM_TEXT("peer", peer_text));
+        refuse(service, conn,
+               is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
+                          : MM_REPLY_TOO_MANY_CONNECTIONS);
         return;
     }
     session->server_loop = mm_server_loop(server, session->loop);
     mm_list_append(&session->server_loop->sessions, &session->node);
     if (open_session(session) != MAILMOD_OK) {
         free_session(session);
-        refuse(service, conn);
+        refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
         return;
     }
     mm_conn_set_handler(conn, &conn_handler, session);

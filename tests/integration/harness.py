@@ -284,8 +284,9 @@ def insecure_tls():
 class Wire:
     """A raw connection, for what client libraries do not do."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30):
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, port, host="127.0.0.1", timeout=30, source=None):
+        self.socket = socket.create_connection(
+            (host, port), timeout, source and (source, 0))
         self.data = b""
 
     def send(self, data):

@@ -300,8 +300,41 @@ def test_many_idle_sessions(build):
             wire.close()
 
 
+def test_connections_in_all(build):
+    with Daemon(build, settings={
+            "smtp.connections_max": 2, "smtp.connections_per_address_max": 1,
+            "pop3.connections_max": 1,
+            "pop3.connections_per_address_max": 1}) as daemon:
+        wires = [Wire(daemon.port("smtp"), source="127.0.0.1"),
+                 Wire(daemon.port("submission"), source="127.0.0.2")]
+        assert all(w.reply().startswith("220") for w in wires)
+        with Wire(daemon.port("smtp"), source="127.0.0.3") as wire:
+            assert wire.reply().startswith("421 4.3.2")
+            assert wire.at_end()
+        with Wire(daemon.port("pop3"), source="127.0.0.1") as first:
+            assert first.line().startswith(b"+OK")
+            with Wire(daemon.port("pop3"), source="127.0.0.2") as wire:
+                assert wire.line().startswith(b"-ERR [SYS/TEMP]")
+                assert wire.at_end()
+        for wire in wires:
+            wire.close()
+
+
+def test_loops_end(build):
+    with Daemon(build, settings={"smtp.received_max": 10}) as daemon:
+        for count, code in ((10, "250"), (11, "554 5.4.6")):
+            with Wire(daemon.port("smtp")) as wire:
+                begin(wire)
+                wire.ask("DATA")
+                wire.send(b"Received: from a by b; x\r\n" * count +
+                          b"Subject: x\r\n\r\nReceived: no field\r\n.\r\n")
+                assert wire.reply().startswith(code), count
+        assert len(daemon.messages()) == 1
+
+
 main(__name__, test_message_size, test_recipients, test_connections,
      test_errors_and_lines, test_trickled_octets_extend_nothing,
      test_peer_that_does_not_read, test_smuggling, test_octets_before_tls,
      test_state_is_forgotten_under_tls, test_large_message_small_memory,
-     test_mailbox_lock, test_large_mailbox, test_many_idle_sessions)
+     test_mailbox_lock, test_large_mailbox, test_many_idle_sessions,
+     test_connections_in_all, test_loops_end)

@@ -24,6 +24,8 @@ static void test_maxima(void **state)
     assert_false(mm_limits_enter(&limits, &a, 3, 2)); /* of this address */
     assert_true(mm_limits_enter(&limits, &b, 3, 2));
     assert_false(mm_limits_enter(&limits, &b, 3, 2)); /* in all */
+    assert_true(mm_limits_is_full_for(&limits, &a, 2));
+    assert_false(mm_limits_is_full_for(&limits, &b, 2));
     assert_int_equal(limits.total, 3);
     mm_limits_leave(&limits, &a);
     assert_true(mm_limits_enter(&limits, &b, 3, 2));
