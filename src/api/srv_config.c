@@ -16,12 +16,15 @@
 static const char default_file[] = "mailmod.cfg";
 static _Thread_local char value_text[VALUE_MAX];
 
-/* Locked. An instance that ends keeps what it has. */
-static enum mailmod_error apply(const struct mm_srv *srv)
+/* Locked until here, and no longer: a reload reads certificates, and callbacks
+ * must not wait for that. An instance that ends keeps what it has. */
+static enum mailmod_error unlock_and_apply(const struct mm_srv *srv)
 {
-    return srv->is_running && !srv->is_ending
-               ? mm_instance_reload(srv->instance, true)
-               : MAILMOD_OK;
+    mailmod *running =
+        srv->is_running && !srv->is_ending ? srv->instance : NULL;
+
+    mm_srv_unlock();
+    return running != NULL ? mm_instance_reload(running, true) : MAILMOD_OK;
 }
 
 int LoadConfig(const char *filename)
@@ -35,9 +38,10 @@ int LoadConfig(const char *filename)
     error = mailmod_load_config(srv->instance,
                                 filename != NULL ? filename : default_file);
     if (error == MAILMOD_OK) {
-        error = apply(srv);
+        error = unlock_and_apply(srv);
+    } else {
+        mm_srv_unlock();
     }
-    mm_srv_unlock();
     return mm_srv_note(error);
 }
 
@@ -51,9 +55,10 @@ int SRVSetConfigParam(const char *param, const char *val)
     }
     error = mailmod_set(srv->instance, param, val);
     if (error == MAILMOD_OK) {
-        error = apply(srv);
+        error = unlock_and_apply(srv);
+    } else {
+        mm_srv_unlock();
     }
-    mm_srv_unlock();
     return mm_srv_note(error);
 }
 
