@@ -203,12 +203,16 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
                                           .config = instance->config,
                                           .find_mailbox = find_mailbox,
                                           .find_mailbox_context = instance};
+    struct mm_messages_options messages = {.store = instance->store,
+                                           .config = instance->config,
+                                           .host_threads =
+                                               instance->host_threads,
+                                           .log = &instance->log};
     struct mm_buf reason;
     enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_messages_new(&instance->messages, instance->store,
-                            instance->config, instance->host_threads);
+    error = mm_messages_new(&instance->messages, &messages);
     if (error == MAILMOD_OK) {
         mm_messages_observer(instance->messages, &options.observer);
         error = mm_outbound_new(&instance->outbound, &options, &reason);
@@ -423,18 +427,18 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
 enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
 {
     enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
-    bool is_new;
+    bool is_new = false;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_mutex_lock(instance->mutex);
-    is_new = instance->state == MM_INSTANCE_NEW;
-    if (!is_new) {
-        error = begin_drain(instance);
+    error = mm_instance_lock(instance);
+    if (error == MAILMOD_OK) {
+        is_new = instance->state == MM_INSTANCE_NEW;
+        error = is_new ? MAILMOD_OK : begin_drain(instance);
+        mm_instance_unlock(instance);
     }
-    mm_mutex_unlock(instance->mutex);
-    if (!is_new && error == MAILMOD_OK) {
+    if (error == MAILMOD_OK && !is_new) {
         error = finish_drain(instance, deadline_ms);
     }
     mm_handle_let(instance);
@@ -442,23 +446,31 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
 }
 
 /* Brings it down, unless another call is at it. The handle is held or gone. */
-static enum mailmod_error end_parts(struct mailmod *instance)
+static void end_parts(struct mailmod *instance)
 {
-    enum mailmod_error error;
-    bool is_ours = false;
+    bool is_ours;
 
     mm_mutex_lock(instance->mutex);
-    error = check_not_callback(instance);
-    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_NEW) {
+    if (instance->state != MM_INSTANCE_NEW) {
         (void)stop_parts(instance);
-        is_ours = instance->state == MM_INSTANCE_STOPPING;
     }
+    is_ours = instance->state == MM_INSTANCE_STOPPING;
     if (is_ours) {
         instance->state = MM_INSTANCE_DRAINING;
     }
     mm_mutex_unlock(instance->mutex);
     if (is_ours) {
         (void)finish_drain(instance, 0);
+    }
+}
+
+static enum mailmod_error check_free(mailmod *instance)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error == MAILMOD_OK) {
+        error = check_not_callback(instance);
+        mm_instance_unlock(instance);
     }
     return error;
 }
@@ -476,18 +488,19 @@ enum mailmod_error mailmod_free(mailmod **instance_in)
     if (error != MAILMOD_OK) {
         return error;
     }
-    /* While the handle still lives, so that callbacks may call in; and again
-     * when nobody can start it any more. */
-    error = end_parts(instance);
+    error = check_free(instance);
     if (error == MAILMOD_OK) {
+        /* While the handle still lives, so that callbacks may call in; and
+         * again when nobody can start it any more. */
+        end_parts(instance);
         error = mm_handle_remove(MM_HANDLE_INSTANCE, instance, 1);
     }
     if (error != MAILMOD_OK) {
-        mm_handle_let(instance);
+        mm_handle_let(instance); /* in a callback, or another call frees it */
         return error;
     }
     *instance_in = NULL;
-    (void)end_parts(instance);
+    end_parts(instance);
     mm_instance_dispose(&instance);
     return MAILMOD_OK;
 }

@@ -30,6 +30,14 @@
  * of sessions. */
 #define MM_MESSAGE_THREADS_MAX 256
 
+/* What a table works with while it is open. */
+struct mm_messages_options {
+    struct mm_store *store;
+    struct mm_config *config; /* a reference is taken */
+    struct mm_host_threads *host_threads;
+    const struct mm_log *log;
+};
+
 struct mm_messages {
     struct mm_mutex *mutex; /* the lock: all below */
     struct mm_condition *changed;
@@ -43,6 +51,7 @@ struct mm_messages {
     struct mm_map map; /* identifier: a message on its way */
     struct mm_store *store;
     struct mm_config *config;
+    const struct mm_log *log;
     struct mm_outbound *outbound;
     struct mm_loop *loop; /* the outbound's */
     struct mm_host_threads *host_threads;
@@ -143,8 +152,8 @@ struct mailmod_message {
 
 /* For an instance that starts; the outbound is given when there is one. */
 MM_CHECK enum mailmod_error
-mm_messages_new(struct mm_messages **messages_out, struct mm_store *store,
-                struct mm_config *config, struct mm_host_threads *host_threads);
+mm_messages_new(struct mm_messages **messages_out,
+                const struct mm_messages_options *options);
 /* The observer of the outbound that comes next. */
 void mm_messages_observer(struct mm_messages *messages,
                           struct mm_outbound_observer *observer_out);
@@ -202,7 +211,7 @@ void mm_message_drop_stored(mailmod_message *message);
 /* The message is given up: what was not sent leaves the store. */
 void mm_message_drop(mailmod_message *message);
 
-/* ---- message_send.c, message_queue.c, message_direct.c ------------------ */
+/* ---- message_places.c, message_send.c, message_queue.c, message_direct.c - */
 
 /* Which recipients are here. */
 MM_CHECK enum mailmod_error mm_message_find_places(mailmod_message *message);
@@ -234,6 +243,9 @@ void mm_message_advance(mailmod_message *message,
                         enum mailmod_progress progress, uint64_t octets);
 /* DONE, if every recipient has a final outcome. */
 void mm_message_end_if_over(mailmod_message *message);
+/* The calling thread is in a callback of the instance's: it must not wait for
+ * another one. */
+bool mm_messages_is_callback(struct mm_messages *messages);
 /* Gives what waits to threads. */
 void mm_messages_pump(struct mm_messages *messages);
 /* Tells the events of one that waits, on the calling thread. */

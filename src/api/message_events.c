@@ -24,6 +24,13 @@ static _Thread_local const mailmod_message *in_callback_of;
 
 static void run(struct mm_host_job *job);
 
+bool mm_messages_is_callback(struct mm_messages *messages)
+{
+    return in_callback_of != NULL ||
+           (messages->host_threads != NULL &&
+            mm_host_threads_is_current(messages->host_threads));
+}
+
 static mailmod_message *take_waiting(struct mm_messages *messages)
 {
     struct mm_list *node = mm_list_take_first(&messages->waiting);

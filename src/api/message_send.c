@@ -11,7 +11,6 @@
 
 #include "api/handles.h"
 #include "api/instance.h"
-#include "server/directory.h"
 
 #define WORDS_MAX 1024
 
@@ -57,7 +56,7 @@ static enum mailmod_error begin(mailmod_message *message, bool *waits_out)
     } else if (mm_messages_enter(messages) != MAILMOD_OK) {
         error = mm_fail(MAILMOD_ERROR_STOPPED, "%s: the instance stopped",
                         message->identifier);
-    } else if (waits && mm_host_threads_is_current(messages->host_threads)) {
+    } else if (waits && mm_messages_is_callback(messages)) {
         mm_messages_leave(messages);
         error = mm_fail(MAILMOD_ERROR_STATE,
                         "%s: in a callback no call waits for the outcome",
@@ -109,31 +108,6 @@ enum mailmod_error mailmod_message_write(mailmod_message *message,
     return error;
 }
 
-enum mailmod_error mm_message_find_places(mailmod_message *message)
-{
-    struct mm_messages *messages = message->messages;
-
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        struct mm_message_recipient *recipient = &message->recipients.items[i];
-        struct mm_address address;
-        enum mailmod_error error = mm_address_parse(
-            mm_span_cstr(recipient->path), false, true, &address);
-
-        if (error == MAILMOD_OK &&
-            mm_directory_is_local(message->config, &address, NULL)) {
-            error = mm_directory_find(messages->store, message->config,
-                                      &address, &recipient->mailbox_id);
-            recipient->place = error == MAILMOD_ERROR_NOT_FOUND
-                                   ? MM_PLACE_NOBODY
-                                   : MM_PLACE_HERE;
-        }
-        if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
-            return error;
-        }
-    }
-    return MAILMOD_OK;
-}
-
 enum mailmod_error mm_message_depart(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
@@ -148,31 +122,6 @@ enum mailmod_error mm_message_depart(mailmod_message *message)
     }
     mm_mutex_unlock(messages->mutex);
     return error;
-}
-
-/* Outcomes of those who are here: in the mailbox, or nobody. */
-void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
-{
-    static const struct mm_message_words delivered = {.enhanced = "2.1.5",
-                                                      .text = "in the mailbox"};
-    static const struct mm_message_words nobody = {
-        .code = 550, .enhanced = "5.1.1", .text = "No such user here"};
-    static const struct mm_message_words not_stored = {
-        .enhanced = "4.3.0", .text = "the mailbox cannot be written"};
-
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        struct mm_message_recipient *recipient = &message->recipients.items[i];
-
-        if (recipient->place == MM_PLACE_NOBODY) {
-            mm_message_note_own(message, i, MAILMOD_FAILED, &nobody);
-        } else if (recipient->place == MM_PLACE_HERE && error == MAILMOD_OK) {
-            mm_message_note_own(message, i, MAILMOD_DELIVERED, &delivered);
-        } else if (recipient->place == MM_PLACE_HERE) {
-            mm_message_note_own(message, i, MAILMOD_DEFERRED, &not_stored);
-            recipient->error = error;
-        }
-    }
-    mm_message_end_if_over(message);
 }
 
 /* A reload since the message was made: routes are by the present settings. */
@@ -224,7 +173,29 @@ static enum mailmod_error await_outcome(mailmod_message *message)
     return error;
 }
 
-static enum mailmod_error send(mailmod_message *message)
+/* Its identifier is that of the queue's lines about it. */
+static void log_sent(const mailmod_message *message, enum mailmod_error error)
+{
+    static const char *const modes[] = {[MAILMOD_SEND_QUEUE] = "queue",
+                                        [MAILMOD_SEND_NOW] = "now",
+                                        [MAILMOD_SEND_RELAY] = "relay"};
+    const struct mm_log *log = message->messages->log;
+
+    if (error != MAILMOD_OK) {
+        MM_LOG(log, MM_LOG_ERROR, "sending", "message not sent",
+               MM_TEXT("message", message->identifier),
+               MM_TEXT("error", mm_error_name(error)));
+        return;
+    }
+    MM_LOG(log, MM_LOG_INFO, "sending", "message accepted",
+           MM_TEXT("message", message->identifier),
+           MM_TEXT("mode", modes[message->mode]),
+           MM_TEXT("from", message->reverse_path),
+           MM_NUMBER("recipients", (int64_t)message->recipients.count),
+           MM_NUMBER("size", (int64_t)message->text.size));
+}
+
+static enum mailmod_error send_held(mailmod_message *message)
 {
     bool waits = false;
     enum mailmod_error error = begin(message, &waits);
@@ -239,6 +210,7 @@ static enum mailmod_error send(mailmod_message *message)
                     ? mm_message_send_queued(message)
                     : mm_message_send_direct(message);
     }
+    log_sent(message, error);
     error = end(message, error);
     return error == MAILMOD_OK && waits ? await_outcome(message) : error;
 }
@@ -250,7 +222,7 @@ enum mailmod_error mailmod_message_send(mailmod_message *message)
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = send(message);
+    error = send_held(message);
     mm_handle_let(message);
     return error;
 }
@@ -261,13 +233,12 @@ static enum mailmod_error wait_for(mailmod_message *message,
     struct mm_messages *messages = message->messages;
     enum mailmod_error error;
 
-    if (message->state == MM_MESSAGE_WRITING) {
+    /* Busy: it is not certain yet that it gets away. */
+    if (message->state == MM_MESSAGE_WRITING || message->is_busy) {
         return mm_fail(MAILMOD_ERROR_STATE, "%s: it was not sent",
                        message->identifier);
     }
-    /* Without the pool the instance is gone, and its callbacks with it. */
-    if (messages->is_open &&
-        mm_host_threads_is_current(messages->host_threads)) {
+    if (mm_messages_is_callback(messages)) {
         return mm_fail(MAILMOD_ERROR_STATE,
                        "%s: in a callback no call waits for the outcome",
                        message->identifier);

@@ -46,8 +46,8 @@ static void leave(mailmod_message *message)
     }
 }
 
-static enum mailmod_error send(mailmod_message *message,
-                               mailmod_message **message_out)
+static enum mailmod_error send_whole(mailmod_message *message,
+                                     mailmod_message **message_out)
 {
     struct mm_messages *messages = message->messages;
     enum mailmod_error error;
@@ -86,7 +86,7 @@ enum mailmod_error mailmod_submit(mailmod *instance,
         return error;
     }
     error = mailmod_message_write(message, text, size);
-    return error == MAILMOD_OK ? send(message, message_out)
+    return error == MAILMOD_OK ? send_whole(message, message_out)
                                : give_up(message, error);
 }
 
@@ -138,7 +138,7 @@ enum mailmod_error mailmod_submit_reader(
     error = buffer != NULL ? copy_all(message, reader, reader_context, buffer)
                            : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     mm_free(buffer);
-    return error == MAILMOD_OK ? send(message, message_out)
+    return error == MAILMOD_OK ? send_whole(message, message_out)
                                : give_up(message, error);
 }
 

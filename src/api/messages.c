@@ -27,9 +27,7 @@ static void free_messages(struct mm_messages *messages)
 }
 
 enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
-                                   struct mm_store *store,
-                                   struct mm_config *config,
-                                   struct mm_host_threads *host_threads)
+                                   const struct mm_messages_options *options)
 {
     struct mm_messages *messages = mm_alloc(sizeof *messages);
     uint64_t seed = 0;
@@ -40,9 +38,10 @@ enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
         return MAILMOD_ERROR_MEMORY;
     }
     messages->references = 1;
-    messages->store = store;
-    messages->config = mm_config_ref(config);
-    messages->host_threads = host_threads;
+    messages->store = options->store;
+    messages->config = mm_config_ref(options->config);
+    messages->host_threads = options->host_threads;
+    messages->log = options->log;
     mm_list_init(&messages->waiting);
     mm_list_init(&messages->all);
     error = mm_random(&seed, sizeof seed);

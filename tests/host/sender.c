@@ -20,7 +20,6 @@ struct entry {
     char name[32];
     char manner[16]; /* what its callback does */
     mailmod_message *message;
-    mailmod_message *given; /* as its callback saw it */
 };
 
 static mailmod *mail;
@@ -58,7 +57,6 @@ static void on_progress(void *context, mailmod_message *message,
 {
     struct entry *entry = context;
 
-    entry->given = message;
     printf("event\t%s\t%d\t%lu\n", entry->name, (int)progress,
            (unsigned long)sent);
     if (strcmp(entry->manner, "slow") == 0) {
@@ -72,7 +70,6 @@ static void on_progress(void *context, mailmod_message *message,
     if (strcmp(entry->manner, "free-first") == 0 ||
         (strcmp(entry->manner, "free-done") == 0 && progress == MAILMOD_DONE)) {
         answer("inner-free", entry->name, mailmod_message_free(&message));
-        entry->message = NULL;
     }
     printf("event-end\t%s\t%d\n", entry->name, (int)progress);
 }

@@ -43,9 +43,10 @@ static void begin_stage(struct stage *stage, unsigned thread_max)
     mm_config_builder_free(&builder);
     assert_int_equal(mm_host_threads_new(&stage->host_threads, thread_max),
                      MAILMOD_OK);
-    assert_int_equal(mm_messages_new(&stage->messages, NULL, stage->config,
-                                     stage->host_threads),
-                     MAILMOD_OK);
+    struct mm_messages_options options = {.config = stage->config,
+                                          .host_threads = stage->host_threads};
+
+    assert_int_equal(mm_messages_new(&stage->messages, &options), MAILMOD_OK);
     mm_messages_observer(stage->messages, &stage->observer);
     mm_messages_open(stage->messages, NULL, NULL);
 }
