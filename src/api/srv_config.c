@@ -22,9 +22,16 @@ static enum mailmod_error unlock_and_apply(const struct mm_srv *srv)
 {
     mailmod *running =
         srv->is_running && !srv->is_ending ? srv->instance : NULL;
+    enum mailmod_error error = MAILMOD_OK;
 
     mm_srv_unlock();
-    return running != NULL ? mm_instance_reload(running, true) : MAILMOD_OK;
+    if (running != NULL) {
+        error = mm_instance_reload(running, true);
+    }
+    /* It was ended meanwhile: there is nothing to apply to. */
+    return error == MAILMOD_ERROR_STATE || error == MAILMOD_ERROR_HANDLE
+               ? MAILMOD_OK
+               : error;
 }
 
 int LoadConfig(const char *filename)

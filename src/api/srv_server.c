@@ -20,11 +20,12 @@
 
 static const struct {
     const char *service;
+    const char *listen_key;
     const char *port_key; /* the port of its first listener */
     unsigned actions;
 } kinds[MM_SRV_SERVER_COUNT] = {
-    [MM_SRV_SMTP] = {"smtp", "smtp_port", SMTP_ACTIONS},
-    [MM_SRV_POP3] = {"pop3", "pop_port", POP_ACTIONS},
+    [MM_SRV_SMTP] = {"smtp", "smtp.listen", "smtp_port", SMTP_ACTIONS},
+    [MM_SRV_POP3] = {"pop3", "pop3.listen", "pop_port", POP_ACTIONS},
 };
 
 /* ---- questions -------------------------------------------------------- */
@@ -176,26 +177,52 @@ static bool is_another_port(const struct mm_srv *srv,
                : configured != bound;
 }
 
+static bool has_new_addresses(struct mailmod *instance, const char *key)
+{
+    struct mm_buf running;
+    struct mm_buf present;
+    bool differ = true;
+
+    mm_buf_init(&running, WORDS_MAX);
+    mm_buf_init(&present, WORDS_MAX);
+    mm_mutex_lock(instance->mutex);
+    if (instance->config != NULL &&
+        mm_config_get(instance->config, key, &running) == MAILMOD_OK &&
+        mm_config_get(mm_config_peek(instance->builder), key, &present) ==
+            MAILMOD_OK) {
+        differ = !mm_span_equal(mm_buf_span(&running), mm_buf_span(&present));
+    }
+    mm_mutex_unlock(instance->mutex);
+    mm_buf_fini(&present);
+    mm_buf_fini(&running);
+    return differ;
+}
+
 /* On the addresses that the settings have by now: while it was open, what runs
  * kept those that it had. */
 static enum mailmod_error open_service(const struct mm_srv *srv,
-                                       const char *service, int port)
+                                       enum mm_srv_server_kind kind, int port)
 {
-    enum mailmod_error error = mm_instance_reload(srv->instance, true);
+    enum mailmod_error error = MAILMOD_OK;
 
+    if (has_new_addresses(srv->instance, kinds[kind].listen_key)) {
+        error = mm_instance_reload(srv->instance, true);
+    }
     return error == MAILMOD_OK
-               ? mailmod_service_start(srv->instance, service, port)
+               ? mailmod_service_start(srv->instance, kinds[kind].service, port)
                : error;
 }
 
-static enum mailmod_error reopen(const struct mm_srv *srv, const char *service,
-                                 int port, int former_port)
+static enum mailmod_error reopen(const struct mm_srv *srv,
+                                 enum mm_srv_server_kind kind, int port,
+                                 int former_port)
 {
+    const char *service = kinds[kind].service;
     enum mailmod_error error = mailmod_service_stop(srv->instance, service);
     struct mm_buf words;
 
     if (error == MAILMOD_OK) {
-        error = open_service(srv, service, port);
+        error = open_service(srv, kind, port);
     }
     if (error == MAILMOD_OK) {
         return MAILMOD_OK;
@@ -215,15 +242,14 @@ static enum mailmod_error reopen(const struct mm_srv *srv, const char *service,
 static enum mailmod_error open_server(struct mm_srv *srv,
                                       enum mm_srv_server_kind kind, int port)
 {
-    const char *service = kinds[kind].service;
-    int bound = mailmod_port(srv->instance, service);
+    int bound = mailmod_port(srv->instance, kinds[kind].service);
     enum mailmod_error error;
 
     if (bound != 0 && !is_another_port(srv, kind, port, bound)) {
         return MAILMOD_OK;
     }
-    error = bound == 0 ? open_service(srv, service, port)
-                       : reopen(srv, service, port, bound);
+    error = bound == 0 ? open_service(srv, kind, port)
+                       : reopen(srv, kind, port, bound);
     if (error == MAILMOD_OK) {
         srv->servers[kind].asked_port = port;
     }
