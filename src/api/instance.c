@@ -34,18 +34,34 @@ static void write_log(void *context, enum mm_log_level level,
     mm_buf_fini(&line);
 }
 
+/* A number that no other living thread has. */
+static uintptr_t this_thread(void)
+{
+    static _Thread_local char here;
+
+    return (uintptr_t)&here;
+}
+
 enum mailmod_error mm_instance_lock(struct mailmod *instance)
 {
     enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
 
-    if (error == MAILMOD_OK) {
-        mm_mutex_lock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    return error;
+    if (atomic_load(&instance->locker) == this_thread()) {
+        mm_handle_let(instance);
+        return mm_fail(MAILMOD_ERROR_STATE,
+                       "not in a callback of a call that still runs");
+    }
+    mm_mutex_lock(instance->mutex);
+    atomic_store(&instance->locker, this_thread());
+    return MAILMOD_OK;
 }
 
 void mm_instance_unlock(struct mailmod *instance)
 {
+    atomic_store(&instance->locker, 0);
     mm_mutex_unlock(instance->mutex);
     mm_handle_let(instance);
 }
@@ -66,6 +82,7 @@ static enum mailmod_error init_instance(struct mailmod *instance)
     enum mailmod_error error = mm_module_keep();
 
     atomic_init(&instance->log.level, MM_LOG_INFO);
+    atomic_init(&instance->locker, 0);
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&instance->mutex);
     }

@@ -37,7 +37,8 @@ struct mm_asked {
 };
 
 struct mailmod {
-    struct mm_mutex *mutex; /* one life-cycle or settings call at a time */
+    struct mm_mutex *mutex;  /* one life-cycle or settings call at a time */
+    atomic_uintptr_t locker; /* the thread in mm_instance_lock; 0: none */
     enum mm_instance_state state;
     struct mm_config_builder *builder; /* the present settings */
     struct mm_config *config;          /* what runs; NULL while NEW */
@@ -65,7 +66,8 @@ enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
 enum mailmod_error mm_fail_buf(enum mailmod_error error, struct mm_buf *words);
 
 /* What every call of the host's begins and ends with: looks the handle up, so
- * that it stays alive, and takes the mutex. ARGUMENT, HANDLE. */
+ * that it stays alive, and takes the mutex. ARGUMENT, HANDLE; STATE in a
+ * callback of a call that has it, which would wait for itself. */
 MM_CHECK enum mailmod_error mm_instance_lock(struct mailmod *instance);
 void mm_instance_unlock(struct mailmod *instance);
 /* All of an instance that is NEW and known to nobody; nulls it. */
