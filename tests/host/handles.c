@@ -1,0 +1,378 @@
+/* handles.c - a host program that hands in what is no handle, for its test.
+ *
+ * handles FOLDER: embeds mailmod with its data in FOLDER and calls every
+ * function that takes an instance, a request or a message with NULL, with a
+ * handle that is finished, with the address of a handle, with memory of its own
+ * and with handles of the other kinds: before anything exists, while it runs,
+ * in callbacks, and at the end. It prints its SMTP port, "asked" for each
+ * question (which it answers when its standard input says so), what was wrong,
+ * and "done". A host program: it may print. */
+#include "mailmod.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_uint checks;
+static atomic_uint mistakes;
+
+static void expect(long got, long wanted, const char *call, const char *where)
+{
+    atomic_fetch_add(&checks, 1);
+    if (got != wanted) {
+        atomic_fetch_add(&mistakes, 1);
+        printf("wrong: %s, %s: %ld and not %ld\n", where, call, got, wanted);
+    }
+}
+
+static void on_setting(void *context, const char *name, const char *value,
+                       const char *default_value, const char *help)
+{
+    (void)context;
+    (void)name;
+    (void)value;
+    (void)default_value;
+    (void)help;
+}
+
+static void on_user(void *context, const struct mailmod_user *user)
+{
+    (void)context;
+    (void)user;
+}
+
+static void on_entry(void *context, const struct mailmod_queue_entry *entry)
+{
+    (void)context;
+    (void)entry;
+}
+
+static void on_octets(void *context, const char *octets, size_t size)
+{
+    (void)context;
+    (void)octets;
+    (void)size;
+}
+
+static void on_host(void *context, const struct mailmod_mail_host *host)
+{
+    (void)context;
+    (void)host;
+}
+
+static size_t read_nothing(void *context, void *buffer, size_t size)
+{
+    (void)context;
+    (void)buffer;
+    (void)size;
+    return 0;
+}
+
+static const struct mailmod_envelope envelope = {
+    .size = sizeof envelope, .recipients = "demo@mail.test"};
+static char text[256];
+static mailmod_message *made;
+
+/* Calls that give an error. */
+#define INSTANCE_CALLS(X)                                                      \
+    X(load_config, mailmod_load_config(h, "none.cfg"))                         \
+    X(set, mailmod_set(h, "smtp.listen", ""))                                  \
+    X(get, mailmod_get(h, "smtp.listen", text, sizeof text))                   \
+    X(reset_config, mailmod_reset_config(h))                                   \
+    X(config_list, mailmod_config_list(h, on_setting, NULL))                   \
+    X(check, mailmod_check(h))                                                 \
+    X(reload, mailmod_reload(h))                                               \
+    X(start, mailmod_start(h))                                                 \
+    X(open_listeners, mailmod_open_listeners(h))                               \
+    X(stop, mailmod_stop(h))                                                   \
+    X(drain, mailmod_drain(h, 0))                                              \
+    X(set_log, mailmod_set_log(h, NULL, NULL))                                 \
+    X(set_services_wait, mailmod_set_services_wait(h, 1))                      \
+    X(service_start, mailmod_service_start(h, "smtp", 0))                      \
+    X(service_stop, mailmod_service_stop(h, "smtp"))                           \
+    X(message_new, mailmod_message_new(h, &envelope, &made))                   \
+    X(submit, mailmod_submit(h, &envelope, "x", 1, &made))                     \
+    X(submit_reader,                                                           \
+      mailmod_submit_reader(h, &envelope, read_nothing, NULL, &made))          \
+    X(find_mail_hosts, mailmod_find_mail_hosts(h, "mail.test", on_host, NULL)) \
+    X(set_on_request, mailmod_set_on_request(h, 0, NULL, NULL))                \
+    X(user_add, mailmod_user_add(h, "demo", "secret", 0))                      \
+    X(user_set_password, mailmod_user_set_password(h, "demo", "secret", 0))    \
+    X(user_remove, mailmod_user_remove(h, "demo"))                             \
+    X(user_list, mailmod_user_list(h, on_user, NULL))                          \
+    X(queue_list, mailmod_queue_list(h, NULL, on_entry, NULL))                 \
+    X(queue_read, mailmod_queue_read(h, "0000000001", on_octets, NULL))        \
+    X(queue_act, mailmod_queue_act(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))        \
+    X(store_verify, mailmod_store_verify(h))
+
+#define REQUEST_CALLS(X)                                                       \
+    X(answer, mailmod_answer(h, MAILMOD_ACCEPT, 0, NULL))                      \
+    X(answer_with_a_code, mailmod_answer(h, MAILMOD_REJECT, 554, "no"))        \
+    X(set_reply, mailmod_request_set_reply(h, 554, "no"))                      \
+    X(write, mailmod_request_write(h, "x", 1))                                 \
+    X(read, read_error(h))
+
+#define MESSAGE_CALLS(X)                                                       \
+    X(message_write, mailmod_message_write(h, "x", 1))                         \
+    X(message_send, mailmod_message_send(h))                                   \
+    X(message_wait, mailmod_message_wait(h, 0))                                \
+    X(message_result, mailmod_message_result(h, 0, &result))
+
+/* Calls that give nothing: 1 when they do. */
+#define INSTANCE_LOOKS(X) X(port, mailmod_port(h, "smtp") == 0)
+
+#define REQUEST_LOOKS(X)                                                       \
+    X(moment, (int)mailmod_request_moment(h) == 0)                             \
+    X(user, mailmod_request_user(h) == NULL)                                   \
+    X(password, mailmod_request_password(h) == NULL)                           \
+    X(reverse_path, mailmod_request_reverse_path(h) == NULL)                   \
+    X(recipient, mailmod_request_recipient(h, 0) == NULL)                      \
+    X(message, mailmod_request_message(h) == NULL)                             \
+    X(number, mailmod_request_number(h) == 0)                                  \
+    X(is_tls, mailmod_request_is_tls(h) == 0)                                  \
+    X(peer, mailmod_request_peer(h) == NULL)                                   \
+    X(address, mailmod_request_address(h, text, sizeof text) == 0)             \
+    X(socket, mailmod_request_socket(h) == -1)
+
+#define MESSAGE_LOOKS(X) X(identifier, mailmod_message_identifier(h) == NULL)
+
+static long read_error(void *h)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    char octet;
+
+    return mailmod_request_read(h, &octet, 1, &error) == 0 ? (long)error : 1;
+}
+
+static long free_instance(void *h)
+{
+    mailmod *mail = h;
+
+    return mailmod_free(&mail);
+}
+
+static long free_message(void *h)
+{
+    mailmod_message *message = h;
+
+    return mailmod_message_free(&message);
+}
+
+#define EXPECT_ERROR(name, call) expect((long)(call), wanted, #name, where);
+#define EXPECT_NOTHING(name, call) expect((long)(call), 1, #name, where);
+
+static void try_as_instance(void *h, long wanted, const char *where)
+{
+    INSTANCE_CALLS(EXPECT_ERROR)
+    INSTANCE_LOOKS(EXPECT_NOTHING)
+    expect(free_instance(h), h == NULL ? MAILMOD_OK : wanted, "free", where);
+}
+
+static void try_as_request(void *h, long wanted, const char *where)
+{
+    REQUEST_CALLS(EXPECT_ERROR)
+    REQUEST_LOOKS(EXPECT_NOTHING)
+}
+
+static void try_as_message(void *h, long wanted, const char *where)
+{
+    struct mailmod_result result = {.size = sizeof result};
+
+    MESSAGE_CALLS(EXPECT_ERROR)
+    MESSAGE_LOOKS(EXPECT_NOTHING)
+    expect(free_message(h), h == NULL ? MAILMOD_OK : wanted, "message_free",
+           where);
+}
+
+static void try_as_all(void *h, long wanted, const char *where)
+{
+    try_as_instance(h, wanted, where);
+    try_as_request(h, wanted, where);
+    try_as_message(h, wanted, where);
+}
+
+/* What never was a handle. */
+static void try_strangers(void *handle, const char *where)
+{
+    static const char words[] = "no handle";
+    void *heap = calloc(1, 64);
+
+    try_as_all(NULL, MAILMOD_ERROR_ARGUMENT, where);
+    try_as_all(&handle, MAILMOD_ERROR_HANDLE, where);
+    try_as_all((void *)(uintptr_t)words, MAILMOD_ERROR_HANDLE, where);
+    try_as_all(heap, MAILMOD_ERROR_HANDLE, where);
+    try_as_all((void *)(uintptr_t)1, MAILMOD_ERROR_HANDLE, where);
+    free(heap);
+}
+
+static mailmod_request *volatile ticket;
+
+/* A question of a live instance, in its callback. */
+static enum mailmod_verdict ask(void *context, mailmod_request *request)
+{
+    mailmod *mail = context;
+    mailmod *own = mail;
+
+    try_strangers(request, "in a callback");
+    try_as_instance(request, MAILMOD_ERROR_HANDLE, "a request as instance");
+    try_as_message(request, MAILMOD_ERROR_HANDLE, "a request as message");
+    try_as_request(mail, MAILMOD_ERROR_HANDLE, "an instance as request");
+    try_as_message(mail, MAILMOD_ERROR_HANDLE, "an instance as message");
+    expect(mailmod_free(&own), MAILMOD_ERROR_STATE, "free", "in a callback");
+    expect(own == mail, 1, "free keeps it", "in a callback");
+    expect(mailmod_drain(mail, 0), MAILMOD_ERROR_STATE, "drain",
+           "in a callback");
+    expect(mailmod_request_peer(request) != NULL, 1, "peer", "in a callback");
+    ticket = request;
+    printf("asked\n");
+    return MAILMOD_LATER;
+}
+
+static void use_inside(void *context, const struct mailmod_user *user)
+{
+    mailmod *mail = context;
+    mailmod *own = mail;
+
+    (void)user;
+    expect(mailmod_port(mail, "smtp"), 0, "port", "in a list");
+    expect(mailmod_stop(mail), MAILMOD_ERROR_STATE, "stop", "in a list");
+    expect(mailmod_drain(mail, 0), MAILMOD_ERROR_STATE, "drain", "in a list");
+    expect(mailmod_free(&own), MAILMOD_ERROR_STATE, "free", "in a list");
+}
+
+static void answer(void)
+{
+    mailmod_request *request = ticket;
+
+    expect(mailmod_request_moment(request), MAILMOD_SMTP_CONNECT, "moment",
+           "later");
+    expect(mailmod_request_set_reply(request, 200, NULL),
+           MAILMOD_ERROR_ARGUMENT, "set_reply", "later");
+    expect(mailmod_answer(request, MAILMOD_LATER, 0, NULL),
+           MAILMOD_ERROR_ARGUMENT, "answer later", "later");
+    expect(mailmod_answer(request, MAILMOD_REJECT, 554, "answered"), MAILMOD_OK,
+           "answer", "later");
+    try_as_all(request, MAILMOD_ERROR_HANDLE, "an answered request");
+}
+
+static void use_message(mailmod *mail)
+{
+    mailmod_message *message = NULL;
+    mailmod_message *former;
+
+    expect(mailmod_message_new(mail, &envelope, &message), MAILMOD_OK,
+           "message_new", "while it runs");
+    former = message;
+    try_as_instance(message, MAILMOD_ERROR_HANDLE, "a message as instance");
+    try_as_request(message, MAILMOD_ERROR_HANDLE, "a message as request");
+    expect(mailmod_message_free(&message), MAILMOD_OK, "message_free",
+           "while it runs");
+    expect(message == NULL, 1, "message_free nulls", "while it runs");
+    try_as_all(former, MAILMOD_ERROR_HANDLE, "a message that is freed");
+}
+
+static int start(mailmod *mail, const char *folder)
+{
+    static const char *const closed[] = {"submission.listen",
+                                         "submissions.listen", "pop3.listen",
+                                         "pop3s.listen"};
+
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        if (mailmod_set(mail, closed[i], "")) {
+            return 1;
+        }
+    }
+    return mailmod_set(mail, "general.data_folder", folder) ||
+           mailmod_set(mail, "general.host_name", "mail.test") ||
+           mailmod_set(mail, "local.domains", "mail.test") ||
+           mailmod_set(mail, "smtp.listen", "127.0.0.1:0") ||
+           mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, ask, mail) ||
+           mailmod_user_add(mail, "demo", "secret", 0) || mailmod_start(mail);
+}
+
+static int serve(mailmod *mail, const char *folder)
+{
+    char line[80];
+
+    if (start(mail, folder)) {
+        printf("start: %s\n", mailmod_last_error_text());
+        return 1;
+    }
+    use_message(mail);
+    expect(mailmod_user_list(mail, use_inside, mail), MAILMOD_OK, "user_list",
+           "while it runs");
+    printf("port %d\n", mailmod_port(mail, "smtp"));
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        answer();
+        printf("answered\n");
+    }
+    return 0;
+}
+
+/* Of many that free one instance at once, one does. */
+static mailmod *shared;
+static atomic_uint freed;
+
+static void *free_shared(void *context)
+{
+    mailmod *mail = shared;
+    enum mailmod_error error = mailmod_free(&mail);
+
+    (void)context;
+    if (error == MAILMOD_OK) {
+        atomic_fetch_add(&freed, 1);
+    } else {
+        expect(error, MAILMOD_ERROR_HANDLE, "free", "by many");
+    }
+    return NULL;
+}
+
+static void free_by_many(mailmod *mail)
+{
+    enum { COUNT = 4 };
+    pthread_t threads[COUNT];
+
+    shared = mail;
+    for (int i = 0; i < COUNT; i++) {
+        if (pthread_create(&threads[i], NULL, free_shared, NULL) != 0) {
+            abort();
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    expect(atomic_load(&freed), 1, "free", "by many");
+}
+
+int main(int argc, char **argv)
+{
+    mailmod *mail = NULL;
+    mailmod *former = NULL;
+    int code;
+
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    if (argc != 2) {
+        return 2;
+    }
+    try_strangers(former, "before anything");
+    expect(mailmod_free(NULL), MAILMOD_OK, "free", "before anything");
+    if (mailmod_new(&mail) || mailmod_new(&former)) {
+        return 2;
+    }
+    try_strangers(mail, "with an instance");
+    try_as_instance(&mail, MAILMOD_ERROR_HANDLE, "the address of a handle");
+    shared = former;
+    expect(mailmod_free(&former), MAILMOD_OK, "free", "with an instance");
+    expect(former == NULL, 1, "free nulls", "with an instance");
+    try_as_all(shared, MAILMOD_ERROR_HANDLE, "an instance that is freed");
+    code = serve(mail, argv[1]);
+    free_by_many(mail); /* it runs still */
+    try_as_all(mail, MAILMOD_ERROR_HANDLE, "an instance that is freed");
+    if (code == 0) {
+        answer(); /* a question that outlived its instance */
+    }
+    printf("done %u %u\n", atomic_load(&checks), atomic_load(&mistakes));
+    return code != 0 || atomic_load(&mistakes) != 0;
+}
