@@ -9,12 +9,50 @@
 
 #include "base/mem.h"
 
+/* A client that hung up and comes again at once finds its former session still
+ * there; so the lock (RFC 1939 4) is tried for this long before [IN-USE]. */
+enum { LOCK_TRIES = 20, LOCK_STEP_MS = 100 };
+
+static void open_mailbox(struct mm_pop3_session *pop3)
+{
+    if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_OPEN)) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
+    }
+}
+
+void mm_pop3_lock_expired(struct mm_timer *timer)
+{
+    struct mm_pop3_session *pop3 =
+        MM_LIST_OBJECT(timer, struct mm_pop3_session, lock_timer);
+
+    if (mm_session_job_done(&pop3->base)) {
+        open_mailbox(pop3);
+        mm_session_pump(&pop3->base);
+    }
+}
+
+static bool waits_for_lock(struct mm_pop3_session *pop3)
+{
+    if (pop3->work_error != MAILMOD_ERROR_BUSY ||
+        pop3->lock_tries >= LOCK_TRIES) {
+        pop3->lock_tries = 0;
+        return false;
+    }
+    pop3->lock_tries++;
+    pop3->base.in_work++;
+    mm_timer_set(&pop3->lock_timer, LOCK_STEP_MS);
+    return true;
+}
+
 void mm_pop3_login_done(struct mm_pop3_session *pop3)
 {
     const struct mm_pop3_reply reply = {true, NULL, pop3->login_text};
     size_t count =
         pop3->work_error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
 
+    if (waits_for_lock(pop3)) {
+        return;
+    }
     if (pop3->work_error == MAILMOD_OK) {
         pop3->deleted = mm_alloc(count / 8 + 1);
         if (pop3->deleted == NULL) {
@@ -82,9 +120,7 @@ static void use_verdict(struct mm_pop3_session *pop3,
         break;
     case MM_AUTH_OK:
         pop3->mailbox_id = pop3->auth.mailbox_id;
-        if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_OPEN)) {
-            mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
-        }
+        open_mailbox(pop3);
         break;
     case MM_AUTH_REFUSED:
         login_refused(pop3);

@@ -249,6 +249,8 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     pop3->job.done = on_job_done;
     pop3->removal_task.run = on_removal_task;
     mm_buf_init(&stamp, 2 * MM_LIMIT_DOMAIN);
+    error =
+        mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
     options.host_name = config->host_name;
     options.implementation = "mailmod";
     options.errors_max = config->pop3.errors_max;
@@ -258,7 +260,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     options.is_tls = mm_service_has_implicit_tls(session->service);
     options.has_stls =
         !options.is_tls && session->settings->tls[session->service] != NULL;
-    if (config->pop3.apop) {
+    if (error == MAILMOD_OK && config->pop3.apop) {
         error = make_stamp(pop3, &stamp);
         options.apop_stamp = mm_buf_cstr(&stamp);
     }
@@ -358,6 +360,7 @@ static void free_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
 
+    mm_timer_close(&pop3->lock_timer);
     mm_mailbox_close(&pop3->mailbox);
     mm_free(pop3->removal.unique_numbers);
     mm_free(pop3->deleted);

@@ -36,7 +36,9 @@ struct mm_pop3_session {
     size_t piece_used;
     struct mm_buf piece;
 
-    bool is_asking_login;   /* the host decides about a login */
+    struct mm_timer lock_timer; /* the mailbox is another session's */
+    unsigned lock_tries;        /* that were made for it */
+    bool is_asking_login;       /* the host decides about a login */
     char login_text[128];   /* the host's words to one; "": the standard ones */
     bool is_served_by_host; /* the message going out is the host's */
     enum mm_pop3_work work; /* a job is out */
@@ -64,6 +66,7 @@ bool mm_pop3_login_event(struct mm_pop3_session *pop3,
                          enum mm_pop3d_event event,
                          const struct mm_pop3d_info *info);
 void mm_pop3_login_done(struct mm_pop3_session *pop3);
+void mm_pop3_lock_expired(struct mm_timer *timer);
 /* The host's verdict about a login is there. */
 void mm_pop3_settle_login(struct mm_pop3_session *pop3);
 bool mm_pop3_auth_ask(struct mm_auth *auth);

@@ -147,7 +147,9 @@ static void test_lock(void **state)
     login(&s->peer);
     fake_connect(&s->other, PORT_POP3, PEER);
     expect(&s->other, "USER alice\r\n", "+OK");
-    expect(&s->other, "PASS secret-alice\r\n", "-ERR [IN-USE]");
+    fake_say(&s->other, "PASS secret-alice\r\n");
+    fake_run(2500);
+    expect(&s->other, "", "-ERR [IN-USE]");
     /* Another mailbox is another lock. */
     expect(&s->other, "USER bob\r\n", "+OK");
     expect(&s->other, "PASS secret-bob\r\n", "+OK");
@@ -157,6 +159,29 @@ static void test_lock(void **state)
     fake_hang_up(&s->peer);
     fake_run(5);
     login(&s->other);
+}
+
+/* A former session that is about to end is waited for. */
+static void test_lock_is_waited_for(void **state)
+{
+    struct session *s = *state;
+
+    login(&s->peer);
+    fake_connect(&s->other, PORT_POP3, PEER);
+    expect(&s->other, "USER alice\r\n", "+OK");
+    fake_say(&s->other, "PASS secret-alice\r\n");
+    fake_run(500);
+    fake_hang_up(&s->peer);
+    fake_run(100);
+    expect(&s->other, "", "+OK");
+    /* Who hangs up while it waits leaves nothing behind. */
+    fake_forget_peer(&s->peer);
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    expect(&s->peer, "USER alice\r\n", "+OK");
+    fake_say(&s->peer, "PASS secret-alice\r\n");
+    fake_run(500);
+    fake_hang_up(&s->peer);
+    fake_run(500);
 }
 
 /* Mail that comes meanwhile is not in the listing, and is not lost. */
@@ -429,6 +454,7 @@ int main(void)
         TEST(test_sizes_are_true),
         TEST(test_top_and_uidl),
         TEST(test_lock),
+        TEST(test_lock_is_waited_for),
         TEST(test_snapshot),
         TEST(test_drop_deletes_nothing),
         TEST(test_idle),
