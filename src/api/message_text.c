@@ -7,8 +7,8 @@
  * missing of Date, From and Message-ID goes in front of the header; a text
  * whose first line is no field is all body, and gets an empty line before it.
  *
- * Thread: the writer's. RFC 5321 2.3.8 (line ends), RFC 6409 8.1 to 8.3 (added
- * fields), RFC 5322 2.2 and 3.6. */
+ * Thread: the writer's. RFC 5321 2.3.8 (line ends), RFC 6409 8.2 and 8.3 (Date
+ * and Message-ID), RFC 5322 2.2 and 3.6 (fields; From is a must). */
 #include "api/message_text.h"
 
 #include "base/datetime.h"

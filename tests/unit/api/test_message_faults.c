@@ -1,0 +1,209 @@
+/* test_message_faults.c - sending while memory is short, each allocation once.
+ *
+ * A whole instance runs; an allocation of the n-th number fails wherever it is
+ * made, on the calling thread or any other. Whatever fails, a call ends with an
+ * error or a result, DONE comes once, and the mailbox has what was accepted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/instance.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define FAULTS_MAX 400
+#define WAIT_MS 60000
+
+static const char text[] = "Subject: x\n\nbody\n";
+static char folder[] = "message-faults-XXXXXX";
+
+static const char *const settings[][2] = {
+    {"general.data_folder", folder},
+    {"general.host_name", "mail.test"},
+    {"general.loops", "1"},
+    {"local.domains", "mail.test"},
+    {"smtp.listen", ""},
+    {"submission.listen", ""},
+    {"submissions.listen", ""},
+    {"pop3.listen", "127.0.0.1:0"},
+    {"pop3s.listen", ""},
+    {"queue.holds", "true"},
+};
+
+static mailmod *begin(void)
+{
+    mailmod *mail;
+
+    assert_int_equal(mailmod_new(&mail), MAILMOD_OK);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        assert_int_equal(mailmod_set(mail, settings[i][0], settings[i][1]),
+                         MAILMOD_OK);
+    }
+    assert_int_equal(mailmod_start(mail), MAILMOD_OK);
+    return mail;
+}
+
+static void end(mailmod *mail)
+{
+    assert_int_equal(mailmod_stop(mail), MAILMOD_OK);
+    assert_int_equal(mailmod_drain(mail, WAIT_MS), MAILMOD_OK);
+    assert_int_equal(mailmod_free(&mail), MAILMOD_OK);
+}
+
+static size_t mail_of(const mailmod *mail)
+{
+    struct mm_store_user user;
+    struct mm_store_entry *entries = NULL;
+    size_t count = 0;
+
+    assert_int_equal(mm_store_find_user(mail->store, "postmaster", &user),
+                     MAILMOD_OK);
+    assert_int_equal(
+        mm_store_list_entries(mail->store, user.mailbox_id, &entries, &count),
+        MAILMOD_OK);
+    mm_free(entries);
+    return count;
+}
+
+static void count_done(void *context, mailmod_message *message,
+                       enum mailmod_progress progress, uint64_t sent)
+{
+    (void)message;
+    (void)sent;
+    if (progress == MAILMOD_DONE) {
+        atomic_fetch_add((atomic_uint *)context, 1);
+    }
+}
+
+/* One message with the n-th allocation failing. */
+static bool try(mailmod *mail, struct mailmod_envelope *envelope,
+                unsigned long n, bool is_local)
+{
+    atomic_uint done = 0;
+    size_t before = mail_of(mail);
+    mailmod_message *message = NULL;
+    enum mailmod_error error;
+
+    envelope->context = &done;
+    mm_mem_set_fault(n, 0);
+    error = mailmod_submit(mail, envelope, text, sizeof text - 1, &message);
+    if (error == MAILMOD_OK && is_local) {
+        error = mailmod_message_wait(message, WAIT_MS);
+        assert_int_equal(error, MAILMOD_OK);
+    }
+    mm_mem_set_fault(0, 0);
+    if (error != MAILMOD_OK) {
+        assert_null(message);
+        assert_int_equal(mail_of(mail), before);
+        return false;
+    }
+    if (envelope->mode != MAILMOD_SEND_QUEUE) {
+        assert_int_equal(mailmod_message_wait(message, WAIT_MS), MAILMOD_OK);
+    }
+    if (is_local) {
+        struct mailmod_result result = {.size = sizeof result};
+
+        assert_int_equal(mailmod_message_result(message, 0, &result),
+                         MAILMOD_OK);
+        assert_int_equal(mail_of(mail) - before,
+                         result.outcome == MAILMOD_DELIVERED ? 1 : 0);
+    }
+    if (envelope->on_progress != NULL &&
+        (is_local || envelope->mode != MAILMOD_SEND_QUEUE)) {
+        assert_int_equal(atomic_load(&done), 1);
+    }
+    assert_int_equal(mailmod_message_free(&message), MAILMOD_OK);
+    return true;
+}
+
+static void each_fault(struct mailmod_envelope *envelope, bool is_local)
+{
+    mailmod *mail = begin();
+    unsigned failures = 0;
+
+    for (unsigned long n = 1; n <= FAULTS_MAX; n++) {
+        failures += try(mail, envelope, n, is_local) ? 0 : 1;
+    }
+    assert_in_range(failures, 5, FAULTS_MAX / 2);
+    end(mail);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const names[] = {"mailmod.db",      "mailmod.db-wal",
+                                        "mailmod.db-shm",  "mailmod.lock",
+                                        "self-signed.crt", "self-signed.key"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[128];
+
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)remove(path);
+    }
+    return rmdir(folder);
+}
+
+static void into_the_mailbox(void **state)
+{
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_QUEUE,
+                                        .reverse_path = "me@mail.test",
+                                        .recipients = "postmaster@mail.test",
+                                        .on_progress = count_done};
+
+    (void)state;
+    each_fault(&envelope, true);
+    envelope.mode = MAILMOD_SEND_NOW;
+    each_fault(&envelope, true);
+}
+
+static void into_the_queue(void **state)
+{
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_QUEUE,
+                                        .recipients = "a@b.test c@d.test",
+                                        .on_progress = count_done};
+
+    (void)state;
+    each_fault(&envelope, false);
+}
+
+/* Port 9 of loopback: nobody listens. */
+static void to_a_relay(void **state)
+{
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_RELAY,
+                                        .recipients = "a@b.test c@d.test",
+                                        .on_progress = count_done,
+                                        .relay_host = "127.0.0.1",
+                                        .relay_port = 9,
+                                        .relay_tls = MAILMOD_RELAY_TLS_OFF};
+
+    (void)state;
+    each_fault(&envelope, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(into_the_mailbox),
+        cmocka_unit_test(into_the_queue),
+        cmocka_unit_test(to_a_relay),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
