@@ -44,8 +44,8 @@ def check_test(suite, cases):
         path = find_unit(parts[1], parts[2])
         return [suite] if path is None else check_cases(
             path, cases, r"^static void %s\(")
-    if parts[0] == "integration" and len(parts) == 2:
-        path = os.path.join(ROOT, f"tests/integration/test_{parts[1]}.py")
+    if parts[0] in ("integration", "host") and len(parts) == 2:
+        path = os.path.join(ROOT, f"tests/{parts[0]}/test_{parts[1]}.py")
         return [suite] if not os.path.exists(path) else check_cases(
             path, cases, r"^def %s\(")
     if parts[0] == "fuzz" and len(parts) == 2:
@@ -60,14 +60,14 @@ def check_tests(cell):
     count = 0
     for item in cell.replace(". ", "; ").split(";"):
         found = re.match(
-            r"\s*((?:transcripts|unit|integration|fuzz)\.[a-z0-9_.]+)"
+            r"\s*((?:transcripts|unit|integration|host|fuzz)\.[a-z0-9_.]+)"
             r"(?::\s*(.*))?$", item.strip())
         if found:
             count += 1
             cases = [c.strip() for c in (found.group(2) or "").split(",")]
             wrong += check_test(found.group(1).rstrip("."),
                                 [c for c in cases if c])
-        elif re.search(r"(transcripts|unit|integration|fuzz)\.", item):
+        elif re.search(r"(transcripts|unit|integration|host|fuzz)\.", item):
             wrong.append(item.strip())
     return wrong + ([] if count else ["no test"])
 
