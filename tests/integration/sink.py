@@ -40,6 +40,9 @@ class Sink:
                     pass
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
+        # With the default of 5 the system loses handshakes of a busy peer,
+        # who then waits for a greeting.
+        socketserver.ThreadingTCPServer.request_queue_size = 128
         self.server = socketserver.ThreadingTCPServer((host, port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
