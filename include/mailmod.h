@@ -72,10 +72,10 @@ MAILMOD_API enum mailmod_error mailmod_new(mailmod **instance_out);
  * HANDLE for a pointer to none; STATE in a callback of the instance. */
 MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
 
-/* Reads a configuration file (libconfig syntax, see docs/config.md) over the
- * present settings. CONFIG: the mistakes, one a line with file, line and key,
- * are the last error's text, and nothing was changed. A running instance goes
- * on with what it has until mailmod_reload. */
+/* Reads a configuration file (libconfig's syntax or the original engine's, see
+ * docs/config.md) over the present settings. CONFIG: the mistakes, one a line
+ * with file, line and key, are the last error's text, and nothing was changed.
+ * A running instance goes on with what it has until mailmod_reload. */
 MAILMOD_API enum mailmod_error mailmod_load_config(mailmod *instance,
                                                    const char *file);
 /* Sets one key, by its dotted name or an old name of the original engine, from
@@ -315,7 +315,7 @@ typedef void (*mailmod_on_mail_host)(void *context,
  * 5.1); without MX records the domain itself with preference 0. Waits for the
  * name server; the callbacks come on the calling thread. STATE unless running,
  * ARGUMENT, DNS, DNS_NO_NAME, DNS_NO_DATA (no mail host at all), DNS_NULL_MX
- * (RFC 7505), TIMEOUT. */
+ * (RFC 7505), TIMEOUT; STOPPED when the instance stops meanwhile. */
 MAILMOD_API enum mailmod_error
 mailmod_find_mail_hosts(mailmod *instance, const char *domain,
                         mailmod_on_mail_host on_host, void *context);

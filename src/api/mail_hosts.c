@@ -3,9 +3,9 @@
  * Owns the search while the caller waits. The question is put on the loop of
  * what goes out, with the name servers of the settings that run; the answers
  * are handed out on the caller's thread with no lock held, so that the callback
- * may call the instance. Promises: a stop of the instance ends the wait.
+ * may call the instance, and even free it. Promises: a stop of the instance
+ * ends the wait.
  * Thread: any but a loop. RFC 5321 5.1, RFC 7505. */
-#include "api/handles.h"
 #include "api/instance.h"
 
 #include "base/mem.h"
@@ -89,15 +89,17 @@ static enum mailmod_error check_domain(const char *domain,
 /* With the mutex held no stop can come between the look and the search. */
 static enum mailmod_error put_search(mailmod *instance, struct wait *wait)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    mm_mutex_lock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     if (instance->state == MM_INSTANCE_RUNNING) {
         mm_outbound_find_hosts(instance->outbound, &wait->search);
     } else {
         error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error;
 }
 
@@ -171,19 +173,11 @@ enum mailmod_error mailmod_find_mail_hosts(mailmod *instance,
                                            void *context)
 {
     struct mm_span name;
-    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    enum mailmod_error error;
 
-    if (error != MAILMOD_OK) {
-        return error;
+    if (instance == NULL || domain == NULL || on_host == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
-    if (domain == NULL || on_host == NULL) {
-        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
-    } else {
-        error = check_domain(domain, &name);
-    }
-    if (error == MAILMOD_OK) {
-        error = find(instance, name, on_host, context);
-    }
-    mm_handle_let(instance);
-    return error;
+    error = check_domain(domain, &name);
+    return error == MAILMOD_OK ? find(instance, name, on_host, context) : error;
 }

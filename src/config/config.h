@@ -196,7 +196,7 @@ mm_config_builder_from(struct mm_config_builder **builder_out,
 void mm_config_builder_set_guard(struct mm_config_builder *builder,
                                  bool (*is_exposed)(const char *file));
 void mm_config_builder_free(struct mm_config_builder **builder);
-/* Reads a whole file (libconfig syntax); every mistake is one line
+/* Reads a whole file (either syntax); every mistake is one line
  * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any. The
  * builder keeps its former values then. */
 MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,

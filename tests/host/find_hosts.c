@@ -2,8 +2,9 @@
  *
  * find_hosts FOLDER SERVER: embeds mailmod with its data in FOLDER and the name
  * server SERVER, prints its SMTP port, and obeys standard input: "find DOMAIN"
- * prints a line a host and one for the result, "stop" does that and stops the
- * instance while the next "find" waits, "drain" ends it. A client of its SMTP
+ * prints a line a host and one for the result, "stop" and "free" do that to the
+ * instance while the next "find" waits, "drain" ends it, "list" asks where the
+ * instance must not be called. A client of its SMTP
  * port is refused with the number of hosts of "order.test", asked for inside
  * the callback. A host program: it may print. */
 #include "mailmod.h"
@@ -70,6 +71,28 @@ static void *stop_soon(void *context)
     return NULL;
 }
 
+static void *free_soon(void *context)
+{
+    mailmod *mail = context;
+
+    usleep(300000);
+    if (mailmod_free(&mail) != MAILMOD_OK) {
+        printf("free failed: %s\n", mailmod_last_error_text());
+    }
+    return NULL;
+}
+
+static void find_in_list(void *context, const char *name, const char *value,
+                         const char *default_value, const char *help)
+{
+    (void)value;
+    (void)default_value;
+    (void)help;
+    if (strcmp(name, "dns.tries") == 0) {
+        find(context, "order.test");
+    }
+}
+
 static void obey(mailmod *mail, const char *line, pthread_t *stopper,
                  int *is_stopping)
 {
@@ -77,6 +100,10 @@ static void obey(mailmod *mail, const char *line, pthread_t *stopper,
         find(mail, line + 5);
     } else if (strcmp(line, "stop") == 0) {
         *is_stopping = pthread_create(stopper, NULL, stop_soon, mail) == 0;
+    } else if (strcmp(line, "free") == 0) {
+        *is_stopping = pthread_create(stopper, NULL, free_soon, mail) == 0;
+    } else if (strcmp(line, "list") == 0) {
+        (void)mailmod_config_list(mail, find_in_list, mail);
     } else if (strcmp(line, "drain") == 0) {
         printf("result %d\n", (int)mailmod_drain(mail, 10000));
     }

@@ -10,9 +10,9 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from dnsserver import NameServer  # noqa: E402
-from harness import SANITIZER, Wire, main  # noqa: E402
+from harness import SANITIZER, Wire, main, wait_for  # noqa: E402
 
-OK, ARGUMENT, STATE, STOPPED, TIMEOUT = 0, -100, -200, -202, -603
+OK, ARGUMENT, HANDLE, STATE, STOPPED, TIMEOUT = 0, -100, -101, -200, -202, -603
 DNS, NO_NAME, NO_DATA, NULL_MX = -700, -701, -702, -703
 
 RECORDS = {
@@ -139,6 +139,26 @@ def test_a_stop_ends_the_wait(build):
         assert host.find("order.test")[1] == STATE
 
 
+def test_a_free_ends_the_wait(build):
+    with NameServer(RECORDS) as names, Host(build, names) as host:
+        host.say("free")
+        assert host.find("silent.test")[1] == STOPPED
+        errors = []
+
+        def is_gone():
+            errors.append(host.find("order.test")[1])
+            return errors[-1] == HANDLE
+        wait_for(is_gone, what="the end of the instance")
+        assert set(errors) <= {STATE, HANDLE}, errors
+
+
+def test_where_it_would_wait_for_itself(build):
+    with NameServer(RECORDS) as names, Host(build, names) as host:
+        host.say("list")
+        assert host.result()[1] == STATE
+        assert host.find("order.test")[1] == OK
+
+
 def test_in_a_callback(build):
     with NameServer(RECORDS) as names, Host(build, names) as host:
         for _ in range(3):
@@ -148,4 +168,5 @@ def test_in_a_callback(build):
 
 
 main(__name__, test_answers, test_errors, test_a_stop_ends_the_wait,
+     test_a_free_ends_the_wait, test_where_it_would_wait_for_itself,
      test_in_a_callback)
