@@ -751,10 +751,36 @@ def test_many_at_once(build):
         wait_for(lambda: len(sink.messages) == 100, what="all of them")
 
 
+def test_a_storm_and_a_stop(build):
+    """Many threads send, free and wait while the instance stops under them."""
+    manners = ("tell", "none", "free-first", "free-done", "slow")
+    with Sink() as sink, Host(build) as host:
+        relay = ("127.0.0.1", sink.port)
+        path = host.file(TEXT)
+        names = [f"m{i}" for i in range(200)]
+        for i, name in enumerate(names):
+            manner = manners[i % len(manners)]
+            verb = "+submit-away" if i % 3 == 0 else "+submit"
+            host.tell(verb, name, (RELAY, QUEUE)[i // 5 % 2], "",
+                      f"x{i}@one.test demo@mail.test", manner, *relay, path)
+            if i == 120:
+                host.tell("+stop")
+        assert host.wait_line("stop", None)[2] == "OK"
+        assert host.ask("drain", 2000)[2] in ("OK", "TIMEOUT")
+        for name in names:
+            line = host.wait_line("submit", name)
+            manner = manners[int(name[1:]) % len(manners)]
+            if line[2] == "OK" and manner in ("tell", "slow"):
+                steps = [e[0] for e in host.events(name)]
+                assert steps.count(DONE) == 1 and steps[-1] == DONE, steps
+        assert host.ask("destroy")[2] == "OK"
+
+
 main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
      test_relay_with_a_login, test_queue, test_queue_survives,
      test_odd_pieces, test_fields_are_added, test_utf8_addresses, test_submit,
      test_handles, test_states, test_a_text_that_is_too_large,
      test_a_store_that_is_full, test_free_in_work, test_stop_in_work,
-     test_restart, test_an_operator_takes_it_out, test_waits, test_many_at_once)
+     test_restart, test_an_operator_takes_it_out, test_waits, test_many_at_once,
+     test_a_storm_and_a_stop)
