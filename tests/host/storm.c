@@ -85,20 +85,25 @@ static void *run_sender(void *context)
     return NULL;
 }
 
+/* One setting in twenty looks: what is set is applied at once, whole. */
 static void *run_setter(void *context)
 {
+    unsigned which = *(unsigned *)context;
+
     for (int i = 0; !is_over; i++) {
-        SetConfigParamInt("smtp.recipients_max", 50 + i % 50);
-        SetConfigParamString("delivery.idle_timeout", i % 2 ? "1s" : "2s");
+        if (i % 20 == 0) {
+            SetConfigParamInt("smtp.recipients_max", 50 + i % 50);
+            SetConfigParamString("delivery.idle_timeout", i % 3 ? "1s" : "2s");
+        }
         if (GetConfigParamStr("general.host_name") == NULL ||
             GetConfigParamInt("smtp.recipients_max") < 50) {
             printf("a setting was lost: %s\n", SRVLastErrorText());
         }
-        if (*(unsigned *)context == 0 && i % 100 == 0) {
+        if (which == 0 && i % 100 == 0) {
             (void)mailmod_reload(SRVInstance());
         }
         atomic_fetch_add(&settings_count, 1);
-        usleep(500);
+        usleep(20000);
     }
     return NULL;
 }
