@@ -86,9 +86,12 @@ static enum mailmod_error join(mailmod_message *message,
                                struct mailmod *instance)
 {
     struct mm_messages *messages;
-    enum mailmod_error error = MAILMOD_ERROR_STATE;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    mm_mutex_lock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = MAILMOD_ERROR_STATE;
     messages = instance->messages;
     if (messages != NULL && instance->state == MM_INSTANCE_RUNNING) {
         mm_mutex_lock(messages->mutex);
@@ -102,7 +105,7 @@ static enum mailmod_error join(mailmod_message *message,
         }
         mm_mutex_unlock(messages->mutex);
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "the instance is not running");
 }

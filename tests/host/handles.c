@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_uint checks;
 static atomic_uint mistakes;
@@ -254,6 +255,9 @@ static void answer(void)
            MAILMOD_ERROR_ARGUMENT, "answer later", "later");
     expect(mailmod_answer(request, MAILMOD_REJECT, 554, "answered"), MAILMOD_OK,
            "answer", "later");
+    while (mailmod_request_moment(request) != 0) {
+        usleep(1000); /* the callback is about to return */
+    }
     try_as_all(request, MAILMOD_ERROR_HANDLE, "an answered request");
 }
 
