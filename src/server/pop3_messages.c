@@ -127,6 +127,15 @@ void mm_pop3_list(struct mm_pop3_session *pop3,
     }
 }
 
+/* The engine took less than it was given: without memory it has broken off,
+ * which is an event to be handled; else its output is full. */
+static bool is_broken(struct mm_pop3_session *pop3)
+{
+    struct mm_pop3d_info info;
+
+    return mm_pop3d_next(pop3->engine, &info) == MM_POP3D_BROKEN;
+}
+
 /* As many rows as the output takes; false: it is full. */
 bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
 {
@@ -143,7 +152,7 @@ bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
         if (!mm_pop3d_row(pop3->engine, pop3->row + 1,
                           mm_mailbox_entry(pop3->mailbox, pop3->row)->size,
                           pop3->is_uidl ? unique_id : NULL)) {
-            return false;
+            return is_broken(pop3);
         }
     }
     mm_pop3d_rows_end(pop3->engine);
@@ -237,7 +246,7 @@ static bool give_written(struct mm_pop3_session *pop3)
     if (rest.size > 0 && mm_pop3d_wants_body(pop3->engine)) {
         used = mm_pop3d_body(pop3->engine, rest.data, rest.size);
         pop3->piece_used += used;
-        return used > 0;
+        return used > 0 || is_broken(pop3);
     }
     pop3->is_served_by_host = false;
     mm_session_forget_request(&pop3->base);
@@ -264,7 +273,7 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         size_t used = mm_pop3d_body(pop3->engine, piece.data, piece.size);
 
         pop3->piece_used += used;
-        return used > 0;
+        return used > 0 || is_broken(pop3);
     }
     if (pop3->read_octets == size) {
         mm_pop3d_body_end(pop3->engine);
