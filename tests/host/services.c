@@ -1,0 +1,129 @@
+/* services.c - a host program that opens and closes its services, for its test.
+ *
+ * services FOLDER PORT: embeds mailmod with its data in FOLDER and "smtp" on
+ * 127.0.0.1 and PORT; no service is open at first. It obeys standard input, a
+ * word and its arguments a line, and answers each with "result CODE VALUE
+ * WORDS": start SERVICE PORT, stop SERVICE, port SERVICE, set KEY VALUE,
+ * reload, ask NAME (clients are refused by that name from now on; one that
+ * begins with "slow" takes its time; "nobody" asks no more), halt, again (a
+ * start after halt), drain. A host program: it may print. */
+#include "mailmod.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Names stay, for questions may still go to a former one. */
+static char names[32][64];
+static size_t name_count;
+
+static enum mailmod_verdict refuse(void *context, mailmod_request *request)
+{
+    const char *name = context;
+
+    if (strncmp(name, "slow", 4) == 0) {
+        printf("asked\n");
+        sleep(1);
+    }
+    (void)mailmod_request_set_reply(request, 554, name);
+    return MAILMOD_REJECT;
+}
+
+static int ask(mailmod *mail, const char *name)
+{
+    char *kept = names[name_count++ % 32];
+
+    if (strcmp(name, "nobody") == 0) {
+        return mailmod_set_on_request(mail, 0, NULL, NULL);
+    }
+    snprintf(kept, sizeof names[0], "%s", name);
+    return mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, refuse, kept);
+}
+
+static int obey(mailmod *mail, const char *word, const char *a, const char *b)
+{
+    if (strcmp(word, "start") == 0) {
+        return mailmod_service_start(mail, a, (int)strtol(b, NULL, 10));
+    }
+    if (strcmp(word, "stop") == 0) {
+        return mailmod_service_stop(mail, a);
+    }
+    if (strcmp(word, "set") == 0) {
+        return mailmod_set(mail, a, b);
+    }
+    if (strcmp(word, "reload") == 0) {
+        return mailmod_reload(mail);
+    }
+    if (strcmp(word, "ask") == 0) {
+        return ask(mail, a);
+    }
+    if (strcmp(word, "wait") == 0) {
+        return mailmod_set_services_wait(mail, 1);
+    }
+    if (strcmp(word, "halt") == 0) {
+        return mailmod_stop(mail);
+    }
+    if (strcmp(word, "drain") == 0) {
+        return mailmod_drain(mail, 10000);
+    }
+    return strcmp(word, "again") == 0 ? mailmod_start(mail) : 0;
+}
+
+static void serve(mailmod *mail)
+{
+    char line[512];
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char word[32] = "";
+        char a[200] = "";
+        char b[200] = "";
+        char words[1000];
+        int result;
+
+        (void)sscanf(line, "%31s %199s %199s", word, a, b);
+        result = obey(mail, word, a, b);
+        snprintf(words, sizeof words, "%s",
+                 result != 0 ? mailmod_last_error_text() : "");
+        printf("result %d %d %s\n", result, mailmod_port(mail, a), words);
+    }
+}
+
+static int start(mailmod *mail, const char *folder, const char *port)
+{
+    char listen[64];
+
+    snprintf(listen, sizeof listen, "127.0.0.1:%s", port);
+    return mailmod_service_start(mail, "smtp", 0) != MAILMOD_ERROR_STATE ||
+           mailmod_service_stop(mail, "smtp") != MAILMOD_ERROR_STATE ||
+           mailmod_set(mail, "general.data_folder", folder) ||
+           mailmod_set(mail, "general.host_name", "mail.test") ||
+           mailmod_set(mail, "local.domains", "mail.test") ||
+           mailmod_set(mail, "smtp.listen", listen) ||
+           mailmod_set(mail, "submission.listen", "") ||
+           mailmod_set(mail, "submissions.listen", "") ||
+           mailmod_set(mail, "pop3.listen", "127.0.0.1:0, [::1]:0") ||
+           mailmod_set(mail, "pop3s.listen", "") ||
+           mailmod_set(mail, "pop3.allows_clear_login", "true") ||
+           mailmod_user_add(mail, "demo", "secret", 0) ||
+           mailmod_set_services_wait(mail, 1) || mailmod_open_listeners(mail) ||
+           mailmod_start(mail);
+}
+
+int main(int argc, char **argv)
+{
+    mailmod *mail = NULL;
+
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    if (argc != 3 || mailmod_new(&mail)) {
+        return 2;
+    }
+    if (start(mail, argv[1], argv[2])) {
+        printf("start: %s\n", mailmod_last_error_text());
+    } else {
+        printf("ports %d %d\n", mailmod_port(mail, "smtp"),
+               mailmod_port(mail, "pop3"));
+        serve(mail);
+    }
+    return mailmod_free(&mail) != MAILMOD_OK;
+}
