@@ -15,6 +15,7 @@
 
 #define MISTAKES_MAX 65536
 #define LOG_LINE_MAX 4096
+#define NAME_SHOWN_MAX 128
 
 static void write_log(void *context, enum mm_log_level level,
                       const char *component, const char *text,
@@ -160,7 +161,11 @@ enum mailmod_error mailmod_set(mailmod *instance, const char *name,
     error = mm_config_set(instance->builder, name, value, &mistake);
     mm_instance_unlock(instance);
     if (error != MAILMOD_OK) {
-        (void)mm_fail_buf(error, &mistake);
+        const char *words =
+            mm_buf_size(&mistake) > 0 ? mm_buf_cstr(&mistake) : NULL;
+
+        (void)mm_fail(error, "%.*s: %s", NAME_SHOWN_MAX, name,
+                      words != NULL ? words : mm_error_text(error));
     }
     mm_buf_fini(&mistake);
     return error;

@@ -46,8 +46,8 @@ static void tell_mistake(const struct options *options, const char *head)
         log_failure(head);
         return;
     }
-    if (strncmp(head, "--set", 5) == 0) {
-        fprintf(stderr, "%s: ", head);
+    if (strcmp(head, "--set") == 0) {
+        fprintf(stderr, "%s ", head);
     }
     fprintf(stderr, "%s%s", words,
             size > 0 && words[size - 1] == '\n' ? "" : "\n");
@@ -69,9 +69,7 @@ static enum mailmod_error apply(mailmod *instance,
         enum mailmod_error set_error =
             mailmod_set(instance, name, name + strlen(name) + 1);
         if (set_error != MAILMOD_OK) {
-            char head[256];
-            snprintf(head, sizeof head, "--set %s", name);
-            tell_mistake(options, head);
+            tell_mistake(options, "--set");
             error = set_error;
         }
     }

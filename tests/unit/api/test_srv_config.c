@@ -96,6 +96,9 @@ static void test_mistakes(void **state)
     assert_int_equal(SRVLastError(), MAILMOD_ERROR_ARGUMENT);
     assert_int_equal(SRVSetConfigParam("smtp.recipients_max", "many"),
                      MAILMOD_ERROR_ARGUMENT);
+    assert_string_equal(
+        SRVLastErrorText(),
+        "smtp.recipients_max: must be from 1 to 100000, not \"many\"");
     assert_int_equal(SRVSetConfigParam(NULL, "1"), MAILMOD_ERROR_ARGUMENT);
     assert_int_equal(SRVSetConfigParam("smtp.recipients_max", NULL),
                      MAILMOD_ERROR_ARGUMENT);
