@@ -33,15 +33,6 @@ void mm_config_load_note(struct mm_config_load *load, size_t line,
                          name, name[0] == '\0' ? "" : ": ", words);
 }
 
-/* Words about what is not supported begin with its name. */
-static bool is_gone(const char *name)
-{
-    struct mm_config_old old;
-    return mm_config_find_old(name, &old) &&
-           (old.row->kind == MM_CONFIG_OLD_GONE ||
-            old.row->kind == MM_CONFIG_OLD_GONE_FLAG);
-}
-
 int mm_config_load_turn(const char *name)
 {
     struct mm_config_old old;
@@ -122,7 +113,7 @@ void mm_config_load_set(struct mm_config_load *load, size_t line,
     if (error == MAILMOD_ERROR_MEMORY || told == NULL) {
         load->error = MAILMOD_ERROR_MEMORY;
     } else if (error != MAILMOD_OK) {
-        mm_config_load_note(load, line, is_gone(name) ? "" : name, told);
+        mm_config_load_note(load, line, name, told);
     } else if (key != NULL && key->type == MM_CONFIG_SECRET &&
                value[0] != '\0') {
         check_exposure(load, line, name);

@@ -188,8 +188,8 @@ const struct mm_config_key *mm_config_old_type(const struct mm_config_old *old)
 
 static enum mailmod_error refuse_gone(const struct mm_config_change *change)
 {
-    return mm_config_refuse(change->mistake, "%s: not supported by mailmod; %s",
-                            change->row->name, change->row->words);
+    return mm_config_refuse(change->mistake, "not supported by mailmod; %s",
+                            change->row->words);
 }
 
 static enum mailmod_error set_fixed(const struct mm_config_change *change,
