@@ -208,7 +208,7 @@ static void try_strangers(void *handle, const char *where)
     free(heap);
 }
 
-static mailmod_request *volatile ticket;
+static _Atomic(mailmod_request *) ticket;
 
 /* A question of a live instance, in its callback. */
 static enum mailmod_verdict ask(void *context, mailmod_request *request)
@@ -226,7 +226,7 @@ static enum mailmod_verdict ask(void *context, mailmod_request *request)
     expect(mailmod_drain(mail, 0), MAILMOD_ERROR_STATE, "drain",
            "in a callback");
     expect(mailmod_request_peer(request) != NULL, 1, "peer", "in a callback");
-    ticket = request;
+    atomic_store(&ticket, request);
     printf("asked\n");
     return MAILMOD_LATER;
 }
@@ -245,7 +245,7 @@ static void use_inside(void *context, const struct mailmod_user *user)
 
 static void answer(void)
 {
-    mailmod_request *request = ticket;
+    mailmod_request *request = atomic_load(&ticket);
 
     expect(mailmod_request_moment(request), MAILMOD_SMTP_CONNECT, "moment",
            "later");
