@@ -88,7 +88,7 @@ struct vector {
     struct mm_span in;
     struct mm_span out;
 };
-#define TEXT(literal)                                                          \
+#define OCTETS(literal)                                                        \
     {                                                                          \
         literal, sizeof(literal) - 1                                           \
     }
@@ -115,18 +115,18 @@ static void check(const struct vector *vectors, size_t count, bool adds)
 static void line_ends(void **state)
 {
     static const struct vector vectors[] = {
-        {"empty", TEXT(""), TEXT("")},
-        {"whole", TEXT("a\r\n"), TEXT("a\r\n")},
-        {"lf", TEXT("a\nb\n"), TEXT("a\r\nb\r\n")},
-        {"cr", TEXT("a\rb\r"), TEXT("a\r\nb\r\n")},
-        {"crcrlf", TEXT("a\r\r\nb"), TEXT("a\r\n\r\nb\r\n")},
-        {"lfcr", TEXT("a\n\rb"), TEXT("a\r\n\r\nb\r\n")},
-        {"crlflf", TEXT("a\r\n\nb"), TEXT("a\r\n\r\nb\r\n")},
-        {"no end", TEXT("a\r\nb"), TEXT("a\r\nb\r\n")},
-        {"nul", TEXT("a\0b\n\0"), TEXT("a\0b\r\n\0\r\n")},
-        {"8bit", TEXT("\xff\xfe\n"), TEXT("\xff\xfe\r\n")},
-        {"dots", TEXT(".\n..\n.\n"), TEXT(".\r\n..\r\n.\r\n")},
-        {"only ends", TEXT("\n\r\r\n"), TEXT("\r\n\r\n\r\n")},
+        {"empty", OCTETS(""), OCTETS("")},
+        {"whole", OCTETS("a\r\n"), OCTETS("a\r\n")},
+        {"lf", OCTETS("a\nb\n"), OCTETS("a\r\nb\r\n")},
+        {"cr", OCTETS("a\rb\r"), OCTETS("a\r\nb\r\n")},
+        {"crcrlf", OCTETS("a\r\r\nb"), OCTETS("a\r\n\r\nb\r\n")},
+        {"lfcr", OCTETS("a\n\rb"), OCTETS("a\r\n\r\nb\r\n")},
+        {"crlflf", OCTETS("a\r\n\nb"), OCTETS("a\r\n\r\nb\r\n")},
+        {"no end", OCTETS("a\r\nb"), OCTETS("a\r\nb\r\n")},
+        {"nul", OCTETS("a\0b\n\0"), OCTETS("a\0b\r\n\0\r\n")},
+        {"8bit", OCTETS("\xff\xfe\n"), OCTETS("\xff\xfe\r\n")},
+        {"dots", OCTETS(".\n..\n.\n"), OCTETS(".\r\n..\r\n.\r\n")},
+        {"only ends", OCTETS("\n\r\r\n"), OCTETS("\r\n\r\n\r\n")},
     };
 
     (void)state;
@@ -136,20 +136,20 @@ static void line_ends(void **state)
 static void fields(void **state)
 {
     static const struct vector vectors[] = {
-        {"none is there", TEXT("Subject: x\n\nb\n"),
-         TEXT(DATE FROM ID "Subject: x\r\n\r\nb\r\n")},
-        {"all are there", TEXT("date: x\nFROM : y\nMessage-Id: z\n\nb\n"),
-         TEXT("date: x\r\nFROM : y\r\nMessage-Id: z\r\n\r\nb\r\n")},
-        {"in the body", TEXT("From: y\n\nDate: x\n"),
-         TEXT(DATE ID "From: y\r\n\r\nDate: x\r\n")},
-        {"folded", TEXT("X: y\n Date: x\n\n"),
-         TEXT(DATE FROM ID "X: y\r\n Date: x\r\n\r\n")},
-        {"no header", TEXT("\nb\n"), TEXT(DATE FROM ID "\r\nb\r\n")},
-        {"all body", TEXT("Hello\nDate: now\n"),
-         TEXT(DATE FROM ID "\r\nHello\r\nDate: now\r\n")},
-        {"one word", TEXT("Hello"), TEXT(DATE FROM ID "\r\nHello\r\n")},
-        {"header alone", TEXT("Date: x"), TEXT(FROM ID "Date: x\r\n")},
-        {"empty", TEXT(""), TEXT(DATE FROM ID "\r\n")},
+        {"none is there", OCTETS("Subject: x\n\nb\n"),
+         OCTETS(DATE FROM ID "Subject: x\r\n\r\nb\r\n")},
+        {"all are there", OCTETS("date: x\nFROM : y\nMessage-Id: z\n\nb\n"),
+         OCTETS("date: x\r\nFROM : y\r\nMessage-Id: z\r\n\r\nb\r\n")},
+        {"in the body", OCTETS("From: y\n\nDate: x\n"),
+         OCTETS(DATE ID "From: y\r\n\r\nDate: x\r\n")},
+        {"folded", OCTETS("X: y\n Date: x\n\n"),
+         OCTETS(DATE FROM ID "X: y\r\n Date: x\r\n\r\n")},
+        {"no header", OCTETS("\nb\n"), OCTETS(DATE FROM ID "\r\nb\r\n")},
+        {"all body", OCTETS("Hello\nDate: now\n"),
+         OCTETS(DATE FROM ID "\r\nHello\r\nDate: now\r\n")},
+        {"one word", OCTETS("Hello"), OCTETS(DATE FROM ID "\r\nHello\r\n")},
+        {"header alone", OCTETS("Date: x"), OCTETS(FROM ID "Date: x\r\n")},
+        {"empty", OCTETS(""), OCTETS(DATE FROM ID "\r\n")},
     };
 
     (void)state;
