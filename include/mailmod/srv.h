@@ -223,7 +223,8 @@ MAILMOD_API int SRVShutdown(void);
 /* Between SRVInit... and SRVEndOfMsg: adds to the message's text; lone CR and
  * LF go out as CRLF, pieces may be cut anywhere. In a request callback: adds to
  * the host's own reply or message, see SMTPReqCallback. All `size` octets or
- * none. ARGUMENT, HANDLE, STATE (ended), TOO_LARGE, the store's errors. */
+ * none. ARGUMENT, HANDLE, TOO_LARGE, LIMIT (a reply of several KiB, a message
+ * past smtp.message_size_max), MEMORY, the store's errors. */
 MAILMOD_API int SRVSend(ServerStream stream, const void *bufer, int size);
 /* The same with a format of the C library's, of any length. */
 MAILMOD_API int SRVprintf(ServerStream stream, const char *format, ...);

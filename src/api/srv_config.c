@@ -93,12 +93,14 @@ enum mailmod_error mm_srv_number(const struct mm_srv *srv, const char *param,
                                  int64_t *value_out)
 {
     struct mailmod *instance = srv->instance;
-    enum mailmod_error error;
+    enum mailmod_error error = mm_instance_lock(instance);
 
-    mm_mutex_lock(instance->mutex);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     error = mm_config_get_number(mm_config_peek(instance->builder), param,
                                  value_out);
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s: %s", param,
                                          error == MAILMOD_ERROR_ARGUMENT

@@ -183,16 +183,18 @@ static bool has_new_addresses(struct mailmod *instance, const char *key)
     struct mm_buf present;
     bool differ = true;
 
+    if (mm_instance_lock(instance) != MAILMOD_OK) {
+        return false; /* the host has freed it: the next call says so */
+    }
     mm_buf_init(&running, WORDS_MAX);
     mm_buf_init(&present, WORDS_MAX);
-    mm_mutex_lock(instance->mutex);
     if (instance->config != NULL &&
         mm_config_get(instance->config, key, &running) == MAILMOD_OK &&
         mm_config_get(mm_config_peek(instance->builder), key, &present) ==
             MAILMOD_OK) {
         differ = !mm_span_equal(mm_buf_span(&running), mm_buf_span(&present));
     }
-    mm_mutex_unlock(instance->mutex);
+    mm_instance_unlock(instance);
     mm_buf_fini(&present);
     mm_buf_fini(&running);
     return differ;
