@@ -73,6 +73,7 @@ struct mm_message_recipient {
     /* the sender's */
     enum mm_message_place place;
     uint64_t mailbox_id;
+    size_t first; /* who has the same mailbox; itself for most */
     /* lock */
     enum mailmod_outcome outcome;
     enum mailmod_error error; /* the outcome as an error */

@@ -7,31 +7,59 @@
  * Thread: any; the look-ups are reads by key. RFC 5321 4.1.3, RFC 3463 3.2. */
 #include "api/message.h"
 
+#include "base/map.h"
+#include "platform/random.h"
 #include "server/directory.h"
+
+/* `seen`: mailboxes, and who was the first to have them. */
+static enum mailmod_error note_first(mailmod_message *message, size_t index,
+                                     struct mm_map *seen)
+{
+    struct mm_message_recipient *items = message->recipients.items;
+    struct mm_span key = mm_span((const char *)&items[index].mailbox_id,
+                                 sizeof items[index].mailbox_id);
+    const struct mm_message_recipient *first = mm_map_get(seen, key);
+
+    items[index].first = first != NULL ? (size_t)(first - items) : index;
+    return first != NULL ? MAILMOD_OK : mm_map_put(seen, key, &items[index]);
+}
+
+static enum mailmod_error find_place(mailmod_message *message, size_t index,
+                                     struct mm_map *seen)
+{
+    struct mm_message_recipient *recipient = &message->recipients.items[index];
+    struct mm_address address;
+    enum mailmod_error error =
+        mm_address_parse(mm_span_cstr(recipient->path), false, true, &address);
+
+    recipient->place = MM_PLACE_REMOTE;
+    if (error != MAILMOD_OK ||
+        !mm_directory_is_local(message->config, &address, NULL)) {
+        return error;
+    }
+    error = mm_directory_find(message->messages->store, message->config,
+                              &address, &recipient->mailbox_id);
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        recipient->place = MM_PLACE_NOBODY;
+        return MAILMOD_OK;
+    }
+    recipient->place = MM_PLACE_HERE;
+    return error == MAILMOD_OK ? note_first(message, index, seen) : error;
+}
 
 enum mailmod_error mm_message_find_places(mailmod_message *message)
 {
-    struct mm_messages *messages = message->messages;
+    struct mm_map seen;
+    uint64_t seed = 0;
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
 
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        struct mm_message_recipient *recipient = &message->recipients.items[i];
-        struct mm_address address;
-        enum mailmod_error error = mm_address_parse(
-            mm_span_cstr(recipient->path), false, true, &address);
-
-        if (error == MAILMOD_OK &&
-            mm_directory_is_local(message->config, &address, NULL)) {
-            error = mm_directory_find(messages->store, message->config,
-                                      &address, &recipient->mailbox_id);
-            recipient->place = error == MAILMOD_ERROR_NOT_FOUND
-                                   ? MM_PLACE_NOBODY
-                                   : MM_PLACE_HERE;
-        }
-        if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
-            return error;
-        }
+    mm_map_init(&seen, message->recipients.count, seed);
+    for (size_t i = 0; error == MAILMOD_OK && i < message->recipients.count;
+         i++) {
+        error = find_place(message, i, &seen);
     }
-    return MAILMOD_OK;
+    mm_map_fini(&seen);
+    return error;
 }
 
 /* Outcomes of those who are here: in the mailbox, or nobody. */

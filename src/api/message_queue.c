@@ -75,19 +75,6 @@ put_recipient(const mailmod_message *message, size_t index,
     return mm_store_put_recipient(transaction, &row);
 }
 
-static bool has_entry(const mailmod_message *message, size_t index)
-{
-    const struct mm_message_recipient *items = message->recipients.items;
-
-    for (size_t i = 0; i < index; i++) {
-        if (items[i].place == MM_PLACE_HERE &&
-            items[i].mailbox_id == items[index].mailbox_id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The user may have been removed since the look-up. */
 static enum mailmod_error put_entry(mailmod_message *message, size_t index,
                                     struct mm_store_transaction *transaction)
@@ -97,8 +84,10 @@ static enum mailmod_error put_entry(mailmod_message *message, size_t index,
         message->text.size + mm_mailbox_return_path_size(message->reverse_path);
     enum mailmod_error error;
 
-    if (has_entry(message, index)) {
-        return MAILMOD_OK;
+    if (recipient->first != index) { /* one copy a mailbox */
+        recipient->place = message->recipients.items[recipient->first].place;
+        return recipient->place == MM_PLACE_HERE ? MAILMOD_OK
+                                                 : MAILMOD_ERROR_NOT_FOUND;
     }
     error = mm_store_put_entry(transaction, recipient->mailbox_id, message->id,
                                size);
