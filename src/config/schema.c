@@ -67,8 +67,9 @@ static const struct mm_config_key keys[] = {
      .default_text = "8",
      .minimum = 1,
      .maximum = 256,
-     .help = "Threads for what blocks: reads of the store, password hashes, "
-             "callbacks of the host program.",
+     .help = "Threads for what blocks: reads of the store and password "
+             "hashes. Callbacks of the host program have threads of their "
+             "own.",
      .offset = AT(workers)},
     {.name = "general.drain",
      .type = MM_CONFIG_DURATION,
