@@ -17,6 +17,8 @@
     (sizeof((struct MailHostInfoFull *)NULL)->address /                        \
      sizeof((struct MailHostInfoFull *)NULL)->address[0])
 
+_Static_assert(sizeof(struct MailHostInfo) == 116, "the same on every system");
+
 struct hosts {
     struct MailHostInfo *brief; /* one of the two */
     struct MailHostInfoFull *full;

@@ -298,6 +298,41 @@ static void test_callback(void **state)
     assert_int_equal(told.result.outcome, MAILMOD_DELIVERED);
 }
 
+static void shut_down_at_done(void *context, mailmod_message *message,
+                              enum mailmod_progress progress, uint64_t sent)
+{
+    (void)message;
+    (void)sent;
+    if (progress == MAILMOD_DONE) {
+        *(int *)context = SRVShutdown();
+    }
+}
+
+/* A callback of mailmod.h's on the default instance cannot end it either, and
+ * nothing is stopped by the attempt. */
+static void test_shutdown_in_another_callback(void **state)
+{
+    int told = 0;
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_NOW,
+                                        .recipients = "demo@a.test",
+                                        .on_progress = shut_down_at_done,
+                                        .context = &told};
+    mailmod_message *message = NULL;
+
+    (void)state;
+    assert_int_equal(SRVStart(), 0);
+    assert_int_equal(mailmod_user_add(SRVInstance(), "demo", "secret", 0),
+                     MAILMOD_OK);
+    assert_int_equal(mailmod_submit(SRVInstance(), &envelope, text,
+                                    sizeof text - 1, &message),
+                     MAILMOD_OK);
+    assert_int_equal(mailmod_message_wait(message, 10000), MAILMOD_OK);
+    assert_int_equal(told, MAILMOD_ERROR_STATE);
+    send_one("you@y.test");
+    assert_int_equal(mailmod_message_free(&message), MAILMOD_OK);
+}
+
 /* A message that cannot be sent has its DONE, too. */
 static void test_done_of_a_failure(void **state)
 {
@@ -395,6 +430,7 @@ int main(void)
         TEST(test_results_of_nothing),
         TEST(test_each_thread_has_its_own),
         TEST(test_callback),
+        TEST(test_shutdown_in_another_callback),
         TEST(test_done_of_a_failure),
         TEST(test_shutdown_ends_waiting),
         TEST(test_begins_anew),
