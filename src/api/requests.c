@@ -175,6 +175,17 @@ static enum mailmod_error set_reply(mailmod_request *request, int code,
                : MAILMOD_OK;
 }
 
+/* Words without a code come with the verdict's own. */
+static int code_of(enum mailmod_verdict verdict, int code, const char *text)
+{
+    if (code != 0 || text == NULL) {
+        return code;
+    }
+    return verdict == MAILMOD_REJECT           ? 550
+           : verdict == MAILMOD_REJECT_FOR_NOW ? 451
+                                               : 0;
+}
+
 enum mailmod_error mailmod_answer(mailmod_request *request,
                                   enum mailmod_verdict verdict, int code,
                                   const char *text)
@@ -185,6 +196,7 @@ enum mailmod_error mailmod_answer(mailmod_request *request,
     if (error != MAILMOD_OK) {
         return error;
     }
+    code = code_of(verdict, code, text);
     if (verdict == MAILMOD_LATER) {
         error = mm_fail(MAILMOD_ERROR_ARGUMENT, "an answer is not \"later\"");
     } else if (code != 0) {
