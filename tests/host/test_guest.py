@@ -13,6 +13,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from harness import SANITIZER, Skip, is_sanitized, main, need  # noqa: E402
+from hosts import kept_loaded  # noqa: E402
 
 NOBODY = 65534
 # What a library in a host's process has no business with. The C library's
@@ -55,7 +56,8 @@ def test_loaded_and_unloaded(build):
         out = run(build, "guest_by_name", library(build),
                   os.path.join(folder, "data"), rounds, environment={
                       "GLIBC_TUNABLES":
-                      "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1"})
+                      "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1",
+                      **kept_loaded(build)})
     assert f"{rounds} rounds left nothing" in out
 
 
