@@ -317,6 +317,16 @@ static void test_body(void **state)
     mm_request_leave(&q->request);
 }
 
+static void run_waiting(void *context)
+{
+    struct question *q = context;
+    char octet;
+
+    if (mm_request_read(q->host, &octet, 1, &q->read_error) != 0) {
+        q->read_error = MAILMOD_ERROR_SYSTEM;
+    }
+}
+
 /* The peer goes while the host waits for octets. */
 static void test_leave_wakes_the_reader(void **state)
 {
@@ -332,6 +342,31 @@ static void test_leave_wakes_the_reader(void **state)
     assert_int_equal(q->read_error, MAILMOD_ERROR_CLOSED);
     fake_run_tasks();
     assert_int_equal(q->settled, 0);
+}
+
+/* Another thread of the host's answers while one waits for octets; the share of
+ * the reader outlives that of the answer and the session. */
+static void test_an_answer_wakes_the_reader(void **state)
+{
+    struct question *q = *state;
+    struct mm_request *share;
+
+    put(q, MM_MOMENT_SMTP_MESSAGE);
+    share = mm_request_ref(q->host);
+    assert_int_equal(mm_thread_start(&q->thread, "host", run_waiting, q),
+                     MAILMOD_OK);
+    await(&q->wants_body, 1);
+    assert_int_equal(mm_request_settle(q->host, MM_VERDICT_REJECT), MAILMOD_OK);
+    mm_thread_join(&q->thread);
+    assert_int_equal(q->read_error, MAILMOD_ERROR_STATE);
+    await(&q->settled, 1);
+    mm_request_leave(&q->request);
+    assert_string_equal(mm_request_facts(share)->user, "alice");
+    assert_string_equal(mm_request_recipient(share, 1), "y@example.org");
+    assert_int_equal(mm_request_settle(share, MM_VERDICT_ACCEPT),
+                     MAILMOD_ERROR_STATE);
+    mm_request_unref(&share);
+    mm_request_unref(&share); /* NULL does nothing */
 }
 
 static void test_only_messages_are_read(void **state)
@@ -414,6 +449,7 @@ int main(void)
         TEST(test_written_is_bounded),
         TEST(test_body),
         TEST(test_leave_wakes_the_reader),
+        TEST(test_an_answer_wakes_the_reader),
         TEST(test_only_messages_are_read),
         TEST(test_race_of_the_two),
         TEST(test_no_memory),
