@@ -77,4 +77,16 @@ def test_t017_storm(build):
         assert host.end() == 0, host.lines
 
 
-main(__name__, test_t017_storm)
+def test_shutdown_under_way(build):
+    """Literal recipients: what begins anew has no settings of ours."""
+    with Sink() as sink, \
+            Host(build, "restart", "b@[127.0.0.1]", 10, settings={
+                "delivery.port": sink.port, "delivery.tls": "off",
+                "general.drain": "5s"}) as host:
+        assert host.end(300) == 0, host.lines[-20:]
+        end = host.said(r"^restart begun=(\d+) done=(\d+) ")
+        print(end[0].string, "sink:", len(sink.messages))
+        assert int(end[0][1]) > 10 and int(end[0][2]) > 0
+
+
+main(__name__, test_t017_storm, test_shutdown_under_way)
