@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from dnsserver import NameServer  # noqa: E402
 from harness import SANITIZER, SOURCE, free_port, main, wait_for  # noqa: E402
 from sink import Sink  # noqa: E402
+from test_delivery import make_certificate  # noqa: E402
 
 with open(os.path.join(SOURCE, "include", "mailmod", "error.h"),
           encoding="utf-8") as header:
@@ -57,8 +58,8 @@ class Host:
             "general.data_folder": os.path.join(self.folder.name, "data"),
             "smtp.listen": "", "submission.listen": "",
             "submissions.listen": "", "pop3.listen": "127.0.0.1:0",
-            "pop3s.listen": "", "pop3.allows_clear_login": "true", "dns.servers": self.dns.address,
-            "dns.timeout": "300ms", "dns.tries": "1",
+            "pop3s.listen": "", "pop3.allows_clear_login": "true",
+            "dns.servers": self.dns.address, "dns.timeout": "300ms", "dns.tries": "1",
             "delivery.port": str(port or free_port()),
             "queue.steps": "1s,1s,1s", "queue.jitter": "0"}
         self.settings.update(settings or {})
@@ -376,6 +377,30 @@ def test_relay_with_a_login(build):
         assert take(sink).user is not None
 
 
+def test_relay_under_tls(build):
+    """A must is verified; what may be had is not; a name that we trust."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = make_certificate(folder, "mx.one.test")
+        with Sink("127.0.0.31", extensions=["STARTTLS"], tls=context) as sink:
+            relay = ("mx.one.test", sink.port, "", "")
+            with Host(build) as host:
+                line = host.send("a", RELAY, "x@one.test", relay=(*relay, 0))
+                assert line[2] == "OK" and take(sink).tls, line
+                line = host.send("b", RELAY, "x@one.test",
+                                 relay=(*relay, MUST))
+                assert line[2] == "TLS" and "x@one.test: " in line[3], line
+                line = host.send("c", RELAY, "x@one.test",
+                                 relay=(*relay, OFF))
+                assert line[2] == "OK" and not take(sink).tls, line
+            with Host(build, settings={"smarthost.authority_file":
+                                       os.path.join(folder, "ca.pem")}
+                      ) as host:
+                line = host.send("d", RELAY, "x@one.test",
+                                 relay=(*relay, MUST))
+                assert line[2] == "OK" and take(sink).tls, line
+            assert not sink.messages
+
+
 def test_queue(build):
     """Deferred, then delivered; the sender's report of a failure."""
     port = free_port()
@@ -590,6 +615,12 @@ def test_a_store_that_is_full(build):
         host.ask("free", "b")
         assert host.leftovers() == (0, 0)
         assert host.events("a") == []
+        # room again: the same host goes on
+        host.ask("stop")
+        host.ask("drain", 10000)
+        host.ask("set", "general.free_space_min", "0")
+        assert host.ask("start")[2] == "OK"
+        assert host.send("d", QUEUE, "demo@mail.test")[2] == "OK"
 
 
 def test_free_in_work(build):
@@ -778,8 +809,8 @@ def test_a_storm_and_a_stop(build):
 
 main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
-     test_relay_with_a_login, test_queue, test_queue_survives,
-     test_odd_pieces, test_fields_are_added, test_utf8_addresses, test_submit,
+     test_relay_with_a_login, test_relay_under_tls, test_queue,
+     test_queue_survives, test_odd_pieces, test_fields_are_added, test_utf8_addresses, test_submit,
      test_handles, test_states, test_a_text_that_is_too_large,
      test_a_store_that_is_full, test_free_in_work, test_stop_in_work,
      test_restart, test_an_operator_takes_it_out, test_waits, test_many_at_once,
