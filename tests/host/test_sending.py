@@ -59,7 +59,8 @@ class Host:
             "smtp.listen": "", "submission.listen": "",
             "submissions.listen": "", "pop3.listen": "127.0.0.1:0",
             "pop3s.listen": "", "pop3.allows_clear_login": "true",
-            "dns.servers": self.dns.address, "dns.timeout": "300ms", "dns.tries": "1",
+            "dns.servers": self.dns.address, "dns.timeout": "300ms",
+            "dns.tries": "1",
             "delivery.port": str(port or free_port()),
             "queue.steps": "1s,1s,1s", "queue.jitter": "0"}
         self.settings.update(settings or {})
@@ -810,8 +811,9 @@ def test_a_storm_and_a_stop(build):
 main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
      test_relay_with_a_login, test_relay_under_tls, test_queue,
-     test_queue_survives, test_odd_pieces, test_fields_are_added, test_utf8_addresses, test_submit,
-     test_handles, test_states, test_a_text_that_is_too_large,
-     test_a_store_that_is_full, test_free_in_work, test_stop_in_work,
-     test_restart, test_an_operator_takes_it_out, test_waits, test_many_at_once,
+     test_queue_survives, test_odd_pieces, test_fields_are_added,
+     test_utf8_addresses, test_submit, test_handles, test_states,
+     test_a_text_that_is_too_large, test_a_store_that_is_full,
+     test_free_in_work, test_stop_in_work, test_restart,
+     test_an_operator_takes_it_out, test_waits, test_many_at_once,
      test_a_storm_and_a_stop)
