@@ -36,7 +36,10 @@ static enum mailmod_error make_folder(const struct mm_config *config)
     return error == MAILMOD_OK
                ? MAILMOD_OK
                : mm_fail(error, "%s: the data folder cannot be used: %s",
-                         config->data_folder, mm_error_text(error));
+                         config->data_folder,
+                         error == MAILMOD_ERROR_EXISTS
+                             ? "a file is where the folder should be"
+                             : mm_error_text(error));
 }
 
 static enum mailmod_error make_loops(struct mailmod *instance)
