@@ -51,7 +51,7 @@ def test_loaded_and_unloaded(build):
     are exact: without that a leak would have to be told from what malloc keeps
     for itself."""
     rounds = os.environ.get("MAILMOD_GUEST_ROUNDS",
-                            "30" if is_sanitized(build) else "300")
+                            "20" if is_sanitized(build) else "150")
     with tempfile.TemporaryDirectory(prefix="mailmod-guest-") as folder:
         out = run(build, "guest_by_name", library(build),
                   os.path.join(folder, "data"), rounds, environment={
