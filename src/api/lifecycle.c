@@ -254,6 +254,19 @@ static enum mailmod_error run_loops(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
+/* A loop that did start may have let peers in, whose questions stand in the
+ * host and may want the mutex. Locked. */
+static void give_up(struct mailmod *instance)
+{
+    if (instance->host_threads != NULL) {
+        instance->state = MM_INSTANCE_DRAINING;
+        mm_mutex_unlock(instance->mutex);
+        mm_host_threads_end(instance->host_threads);
+        mm_mutex_lock(instance->mutex);
+    }
+    take_down(instance);
+}
+
 static enum mailmod_error start_parts(struct mailmod *instance)
 {
     enum mailmod_error error = open_store(instance);
@@ -277,7 +290,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         error = run_loops(instance);
     }
     if (error != MAILMOD_OK) {
-        take_down(instance);
+        give_up(instance);
         return error;
     }
     if (!instance->config->queue.holds) {
