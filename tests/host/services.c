@@ -37,7 +37,7 @@ static int ask(mailmod *mail, const char *name)
     if (strcmp(name, "nobody") == 0) {
         return mailmod_set_on_request(mail, 0, NULL, NULL);
     }
-    snprintf(kept, sizeof names[0], "%s", name);
+    snprintf(kept, sizeof names[0], "%.60s", name);
     return mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, refuse, kept);
 }
 
