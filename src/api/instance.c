@@ -7,6 +7,7 @@
 
 #include "api/handles.h"
 #include "base/mem.h"
+#include "crypto/crypto.h"
 #include "platform/fs.h"
 #include "platform/module.h"
 #include "platform/net.h"
@@ -84,6 +85,9 @@ static enum mailmod_error init_instance(struct mailmod *instance)
 
     atomic_init(&instance->log.level, MM_LOG_INFO);
     atomic_init(&instance->locker, 0);
+    if (error == MAILMOD_OK) {
+        error = mm_crypto_prepare();
+    }
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&instance->mutex);
     }

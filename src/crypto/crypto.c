@@ -21,6 +21,16 @@ static enum mailmod_error fail(void)
                : MAILMOD_ERROR_SYSTEM;
 }
 
+/* By default OpenSSL takes its tables down at exit(): a host that returns from
+ * main without mailmod_free would crash in whatever thread of ours is in a
+ * handshake just then. The tables go with the process anyway. */
+enum mailmod_error mm_crypto_prepare(void)
+{
+    return OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1
+               ? MAILMOD_OK
+               : MAILMOD_ERROR_MEMORY;
+}
+
 /* libcrypto takes a NULL key as "no key set", so that empty is not NULL. */
 static const void *bytes_of(struct mm_span span)
 {

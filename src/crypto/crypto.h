@@ -9,6 +9,9 @@
 #define MM_MD5_SIZE 16
 #define MM_SHA256_SIZE 32
 
+/* Before the first use of OpenSSL by this library, and any number of times:
+ * lets a host end its process while our threads still work. MEMORY. */
+MM_CHECK enum mailmod_error mm_crypto_prepare(void);
 MM_CHECK enum mailmod_error mm_md5(struct mm_span data,
                                    uint8_t digest_out[MM_MD5_SIZE]);
 MM_CHECK enum mailmod_error mm_sha256(struct mm_span data,
