@@ -1,18 +1,23 @@
 """A polite guest: what a host's process is after mailmod lived in it.
 
 The hosts are guest_*.c: one that loads and unloads the library many times, one
-that compares its process before and after, one whose starts fail.
+that compares its process before and after, one whose starts fail, one that leaves
+in the middle of the work.
 MAILMOD_GUEST_ROUNDS: how many times it is loaded; 1000 take a minute.
 """
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
-from harness import SANITIZER, Skip, is_sanitized, main, need  # noqa: E402
+from harness import (SANITIZER, Skip, insecure_tls,  # noqa: E402
+                     is_sanitized, main, need)
 from hosts import kept_loaded  # noqa: E402
 
 NOBODY = 65534
@@ -82,6 +87,42 @@ def test_starts_that_fail(build):
         assert len(re.findall(f"(?m)^{name}: -", out)) == 2, name
 
 
+def shake_hands(process, port):
+    """As many as come through until the process has ended."""
+    while process.poll() is None:
+        try:
+            with insecure_tls().wrap_socket(
+                    socket.create_connection(("127.0.0.1", port), 5)) as peer:
+                peer.recv(100)
+                peer.sendall(b"EHLO c.test\r\n")
+                peer.recv(1000)
+        except OSError:
+            pass  # it is leaving
+
+
+def test_a_host_that_just_leaves(build):
+    """main returns while connections are in their handshake."""
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="mailmod-guest-") as folder:
+            process = subprocess.Popen(
+                [os.path.join(build, "tests", "host", "guest_leaving"),
+                 os.path.join(folder, "data")], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            port = int(process.stdout.readline())
+            peers = [threading.Thread(target=shake_hands,
+                                      args=(process, port))
+                     for _ in range(4)]
+            for peer in peers:
+                peer.start()
+            time.sleep(0.5)
+            _, errors = process.communicate(timeout=60)
+            for peer in peers:
+                peer.join(60)
+            print(errors[-4000:])
+            assert process.returncode == 0, process.returncode
+            assert not SANITIZER.search(errors)
+
+
 def test_no_name_of_the_process_is_asked_for(build):
     """The library's own undefined names, whatever path leads to them."""
     if is_sanitized(build):
@@ -96,4 +137,5 @@ def test_no_name_of_the_process_is_asked_for(build):
 
 
 main(__name__, test_loaded_and_unloaded, test_the_process_is_as_it_was,
-     test_starts_that_fail, test_no_name_of_the_process_is_asked_for)
+     test_starts_that_fail, test_a_host_that_just_leaves,
+     test_no_name_of_the_process_is_asked_for)
