@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 
-from blocks import OUTPUT, SOURCE, Compiler, blocks_of, fences, programs_of
+from blocks import (LANGUAGES, OUTPUT, SOURCE, Compiler, blocks_of, fences,
+                    programs_of)
 from world import (TEXT, Skip, World, is_windows, need,  # harness's too
                    run_tests, wait_for)
 
@@ -88,9 +89,11 @@ def check_relay(world):
     world.relay.extensions = []
     assert world.run().end() == "delivered\n"
     world.relay.extensions = ["STARTTLS", "AUTH PLAIN"]
+    assert world.run().end() == "delivered\n"
     assert world.run("login").end() == "delivered\n"
-    plain, login = world.relay.messages
+    plain, offered, login = world.relay.messages
     assert not plain.tls and plain.user is None
+    assert offered.tls and offered.user is None
     assert login.tls and login.user.startswith("PLAIN"), login.user
     assert ("smtp.example.net", "MX") not in world.dns.asked
     assert world.mx.messages == []
@@ -278,7 +281,7 @@ def check_log(world):
 
 
 def check_plusplus(world):
-    assert world.run().end() == "delivered\nanother one runs\n"
+    assert world.run().end() == "delivered\nserving\nanother one runs\n"
     assert len(world.mx.messages) == 1
     assert os.path.isdir(os.path.join(world.folder, "another-folder"))
 
@@ -370,6 +373,31 @@ def test_constants(build):
     assert result.returncode == 0, result.stderr
 
 
+def test_errors(_):
+    """The table of errors is the header's."""
+    listed = re.findall(r'X\((\w+), (-\d+), +"([^"]*)"\)',
+                        read("include/mailmod/error.h"))
+    told = re.findall(r"(?m)^\| `MAILMOD_ERROR_(\w+)` \| (-\d+) \| (.*) \|$",
+                      read(PAGES[0]))
+    assert len(listed) > 30 and told == listed, set(told) ^ set(listed)
+
+
+def test_form(_):
+    """The blocks have the form of our sources."""
+    formatter = need("clang-format")
+    version = run_in(SOURCE, formatter, "--version")
+    if "version 14." not in version:
+        raise Skip("clang-format is not of version 14")
+    for page in PAGES:
+        for block in blocks_of(page):
+            result = subprocess.run(
+                [formatter, "--style=file",
+                 "--assume-filename=x" + LANGUAGES[block.language]],
+                input=block.text, capture_output=True, text=True, check=True,
+                cwd=SOURCE)
+            assert result.stdout == block.text, block.place
+
+
 def slug(heading):
     """The anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -378,7 +406,8 @@ def slug(heading):
 def test_links(_):
     for page in PAGES:
         folder = os.path.dirname(os.path.join(SOURCE, page))
-        for target in re.findall(r"\]\(([^)]+)\)", read(page)):
+        text = re.sub(r"(?ms)^```.*?^```$", "", read(page))
+        for target in re.findall(r"\]\(([^)]+)\)", text):
             path, _, anchor = target.partition("#")
             path = os.path.join(folder, path) if path else \
                 os.path.join(SOURCE, page)
@@ -462,7 +491,7 @@ def main():
         return 77
     return run_tests(
         [test_every_block, test_names, test_settings, test_constants,
-         test_links, test_building, test_windows_too] +
+         test_errors, test_form, test_links, test_building, test_windows_too] +
         [test_of(program) for name, program in PROGRAMS.items()
          if "check_" + name in globals()], build)
 

@@ -15,12 +15,14 @@ import sys
 import tempfile
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "..", "integration"))
-from blocks import PORTS, Compiler  # noqa: E402
+for neighbour in ("integration", "host"):
+    sys.path.insert(0, os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "..", neighbour))
+from blocks import ALONE, PORTS, Compiler  # noqa: E402
 from dnsserver import NameServer  # noqa: E402
 from harness import (SANITIZER, Skip, free_port,  # noqa: E402,F401
                      insecure_tls, is_windows, need, run_tests, wait_for)
+from hosts import kept_loaded  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
 
@@ -47,6 +49,19 @@ TEXT = (b"From: you@example.net\r\nTo: alice@example.com\r\n"
         b"Subject: a letter\r\n\r\n.dot\r\nbye\r\n")
 
 
+class Certificate:
+    """Of smtp.example.net; one for all programs, made when it is wanted."""
+    folder = tempfile.TemporaryDirectory(prefix="mailmod-docs-")
+    context = None
+
+    @classmethod
+    def get(cls):
+        if cls.context is None:
+            cls.context = make_certificate(cls.folder.name,
+                                           "smtp.example.net")
+        return cls.context
+
+
 class World:
     def __init__(self, build, program):
         self.build = build
@@ -58,14 +73,14 @@ class World:
         self.dns = NameServer(NAMES)
         self.mx = Sink()
         self.relay = Sink(extensions=["STARTTLS", "AUTH PLAIN"],
-                          tls=make_certificate(self.folder,
-                                               "smtp.example.net"))
+                          tls=Certificate.get())
         self.ports = {known: free_port() for known in PORTS}
         self.ports["587"] = self.relay.port
         self.configuration = os.path.join(self.folder, "world.cfg")
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(
-                folder=self.folder, mx=self.mx.port, dns=self.dns.address))
+                folder=Certificate.folder.name, mx=self.mx.port,
+                dns=self.dns.address))
         self.path = Compiler(self.build).build(self.program, self.folder,
                                                self.ports)
         self.runs = []
@@ -117,12 +132,15 @@ class World:
 class Run:
     def __init__(self, world, words):
         self.lines = []
+        environment = dict(os.environ,
+                           MAILMOD_DOCS_WORLD=world.configuration,
+                           LD_LIBRARY_PATH=os.path.join(world.build, "src"))
+        if world.program.name in ALONE:  # those that unload the library
+            environment.update(kept_loaded(world.build))
         self.process = subprocess.Popen(
             [world.path, *words], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            cwd=world.folder,
-            env={**os.environ, "MAILMOD_DOCS_WORLD": world.configuration,
-                 "LD_LIBRARY_PATH": os.path.join(world.build, "src")})
+            cwd=world.folder, env=environment)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
