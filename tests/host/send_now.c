@@ -19,7 +19,7 @@ static void write_body(void)
 {
     for (int i = 0; i < LINE_COUNT; i++) {
         char *line = body + i * LINE_SIZE;
-        char number[8];
+        char number[16];
 
         memset(line, 'a' + i % 26, LINE_SIZE - 2);
         snprintf(number, sizeof number, "%c%06d", i % 10 == 0 ? '.' : ' ', i);
