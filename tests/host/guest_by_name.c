@@ -1,7 +1,8 @@
 /* guest_by_name.c - a host that knows the library by its file name alone.
  *
  * guest_by_name LIBRARY FOLDER ROUNDS: so many times it loads the library,
- * starts an instance, delivers one message, reads it, stops and unloads. What
+ * starts an instance, delivers one message, sends another, is refused a third
+ * after a TLS handshake with itself, reads both, stops and unloads. What
  * the process holds after the last round must be what it held after the second:
  * the first leaves what OpenSSL keeps for the process, by its design. */
 #include "guest.h"
@@ -14,6 +15,7 @@
     X(mailmod_user_add)                                                        \
     X(mailmod_start)                                                           \
     X(mailmod_port)                                                            \
+    X(mailmod_submit)                                                          \
     X(mailmod_stop)                                                            \
     X(mailmod_drain)                                                           \
     X(mailmod_free)                                                            \
@@ -52,7 +54,35 @@ static int set_all(struct library *library, mailmod *mail, const char *folder)
         is_bad = library->mailmod_set(mail, guest_settings[i],
                                       guest_settings[i + 1]);
     }
-    return !is_bad;
+    return !is_bad && library->mailmod_set(mail, "submissions.listen",
+                                           "127.0.0.1:0") == MAILMOD_OK;
+}
+
+/* One into the mailbox itself; and one to our own listener, whose certificate
+ * is our own too and not to be trusted. */
+static int send_two(struct library *library, mailmod *mail)
+{
+    static const char text[] = "Subject: x\r\n\r\nhello\r\n";
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_NOW,
+                                        .reverse_path = "a@mail.test",
+                                        .recipients = "demo@mail.test",
+                                        .relay_host = "127.0.0.1",
+                                        .relay_tls =
+                                            MAILMOD_RELAY_TLS_IMPLICIT};
+    struct mailmod_envelope relayed = envelope;
+
+    envelope.relay_host = NULL;
+    relayed.mode = MAILMOD_SEND_RELAY;
+    relayed.relay_port = library->mailmod_port(mail, "submissions");
+    if (library->mailmod_submit(mail, &envelope, text, sizeof text - 1, NULL) !=
+            MAILMOD_OK ||
+        library->mailmod_submit(mail, &relayed, text, sizeof text - 1, NULL) !=
+            MAILMOD_ERROR_TLS) {
+        printf("sending: %s\n", library->mailmod_last_error_text());
+        return 0;
+    }
+    return 1;
 }
 
 static int live(struct library *library, const char *folder, int is_first)
@@ -68,6 +98,8 @@ static int live(struct library *library, const char *folder, int is_first)
         printf("%s\n", library->mailmod_last_error_text());
     }
     is_good = is_good && guest_deliver(library->mailmod_port(mail, "smtp")) &&
+              send_two(library, mail) &&
+              guest_read_back(library->mailmod_port(mail, "pop3")) &&
               guest_read_back(library->mailmod_port(mail, "pop3")) &&
               library->mailmod_stop(mail) == MAILMOD_OK &&
               library->mailmod_drain(mail, 10000) == MAILMOD_OK;
