@@ -1,9 +1,10 @@
 /* answers.c - a host that answers each question as it is told to.
  *
- * answers CONFIG SMTP_MASK POP3_MASK: both servers with a callback. A line
- * "ACTION VALUE" on standard input sets what the callback returns for an action
- * from then on; "ACTION hold" lets it wait until the line "go". What it was
- * asked is told on standard output. A host program: it may print. */
+ * answers CONFIG SMTP_MASK POP3_MASK: both servers with a callback, and one for
+ * submission. A line "ACTION VALUE" on standard input sets what the callback
+ * returns for an action from then on; "ACTION hold" lets it wait until the line
+ * "go". What it was asked is told on standard output. A host program: it may
+ * print. */
 #include "show.h"
 
 #include <pthread.h>
@@ -116,7 +117,13 @@ int main(int argc, char **argv)
         SetPOP3Server(on_request, -1, (int)strtol(argv[3], NULL, 10)) != 0) {
         return show_failure("the servers");
     }
-    show_ports();
+    /* Its sessions are asked about by the SMTP server's callback. */
+    if (mailmod_service_start(SRVInstance(), "submission", -1) != MAILMOD_OK) {
+        printf("submission: %s\n", mailmod_last_error_text());
+        return 1;
+    }
+    printf("ports smtp=%d pop3=%d submission=%d\n", SRVGetPort("smtp"),
+           SRVGetPort("pop3"), SRVGetPort("submission"));
     while (fgets(line, sizeof line, stdin) != NULL) {
         obey(line);
     }

@@ -75,6 +75,23 @@ def test_fl06_every_answer_of_smtp(build):
         assert "user=- password=-" in peers[0].string
 
 
+def test_t011_who_is_there(build):
+    """IPv6 has no number for GetRemoteIP; AUTH has a name."""
+    with Host(build, "answers", ALL, ALL, settings={
+            "smtp.listen": "[::1]:0", "smtp.allows_clear_auth": True}) as host:
+        with Wire(host.port("smtp"), host="::1") as wire:
+            assert wire.reply()[:3] == "220"
+        with host.smtp("submission", local_hostname="c.test") as smtp:
+            smtp.login("demo", "secret")
+            smtp.sendmail("demo@mail.test", ["demo@mail.test"], BODY)
+        assert host.end() == 0
+        assert host.said("^peer ip=0.0.0.0 family=10 size=28 short=-28 "
+                         "socket=1 user=-"), host.lines
+        assert host.said("^asked 1 ::1$"), host.lines
+        after = host.lines.index(host.said("^asked 2 demo@mail.test")[0].string)
+        assert "user=demo password=-" in host.lines[after - 1], host.lines
+
+
 def refused(call, *arguments):
     try:
         call(*arguments)
@@ -342,7 +359,8 @@ def test_fl11_fetcher(build):
 
 
 main(__name__, test_fl05_by_itself, test_fl05_swaks,
-     test_fl06_every_answer_of_smtp, test_t009_every_answer_of_pop3,
+     test_fl06_every_answer_of_smtp, test_t011_who_is_there,
+     test_t009_every_answer_of_pop3,
      test_masks_ask_for_what_they_say, test_fl07_reading,
      test_fl08_the_mailbox_is_the_hosts, test_peers_that_hang_up,
      test_200_who_wait, test_a_host_that_does_not_read,
