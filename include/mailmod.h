@@ -23,8 +23,9 @@
  * was never ours gives HANDLE. No function prints, exits, aborts, installs a
  * signal handler or changes the process in any other way.
  *
- * Versions: the ABI only grows. Structures that the host fills begin with
- * their size, so that they can grow too. */
+ * Versions: from 1.0 on the ABI only grows; before, a minor version may change
+ * it and has a SONAME of its own (docs/abi.md). Structures that the host fills
+ * begin with their size, so that they can grow too. */
 #ifndef MAILMOD_H
 #define MAILMOD_H
 
