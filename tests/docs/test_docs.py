@@ -203,6 +203,13 @@ def check_instance(world):
     assert world.mx.messages[0].data.endswith(b"\r\n\r\nHello Bob.\r\n")
 
 
+def check_two(world):
+    for _ in range(2):
+        assert world.run().end() == "two has it\n"
+    for name in ("data-one", "data-two"):
+        assert os.path.isdir(os.path.join(world.folder, name))
+
+
 def check_message(world):
     refuse_nobody(world.relay)
     out = world.run().end()
