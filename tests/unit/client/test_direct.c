@@ -16,7 +16,7 @@
 #define HOST "192.0.2.1:25"
 #define OTHER "192.0.2.2:25"
 #define RELAY "192.0.2.9:2525"
-#define TEXT "Subject: x\r\n\r\n.one\r\n"
+#define LETTER "Subject: x\r\n\r\n.one\r\n"
 
 struct sending {
     struct mm_direct direct;
@@ -28,7 +28,7 @@ static enum mailmod_error read_text(void *context, unsigned number,
                                     struct mm_buf *out)
 {
     (void)context;
-    return number == 0 ? mm_buf_append(out, TEXT, strlen(TEXT))
+    return number == 0 ? mm_buf_append(out, LETTER, strlen(LETTER))
                        : MAILMOD_ERROR_NOT_FOUND;
 }
 
@@ -44,7 +44,7 @@ static void fill(struct rig *rig, struct sending *sending,
     memset(sending, 0, sizeof *sending);
     direct->message.id = mm_store_new_message_id(rig->store);
     strcpy(direct->message.reverse_path, SENDER);
-    direct->message.size = strlen(TEXT);
+    direct->message.size = strlen(LETTER);
     direct->recipients = sending->recipients;
     direct->read_chunk = read_text;
     direct->on_gone = on_gone;
@@ -94,7 +94,7 @@ static void test_mail_hosts(void **state)
     assert_int_equal(sending.gone, 1);
     assert_int_equal(fake_taken(HOST), 1);
     assert_int_equal(fake_taken(OTHER), 1);
-    assert_string_equal(fake_body(), TEXT);
+    assert_string_equal(fake_body(), LETTER);
     assert_non_null(strstr(rig.told, "outcome a@x.net 0 2.0.0 250"));
     assert_non_null(
         strstr(rig.told, "outcome no@x.net 2 5.1.1 550 5.1.1 nobody final"));
