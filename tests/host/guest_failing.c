@@ -456,8 +456,13 @@ int main(int argc, char **argv)
             failed = 1;
         }
     }
-    if (!sweep(argv[1], RLIMIT_NOFILE, MAILMOD_ERROR_DESCRIPTORS) ||
-        !sweep(argv[1], RLIMIT_NPROC, MAILMOD_ERROR_SYSTEM)) {
+    if (!sweep(argv[1], RLIMIT_NOFILE, MAILMOD_ERROR_DESCRIPTORS)) {
+        failed = 1;
+    }
+    /* The limit counts all that the user runs: nobody runs nothing else. */
+    if (getuid() != NOBODY) {
+        printf("SKIPPED: threads one by one, which only root can try\n");
+    } else if (!sweep(argv[1], RLIMIT_NPROC, MAILMOD_ERROR_SYSTEM)) {
         failed = 1;
     }
     return failed;
