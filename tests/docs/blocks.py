@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 FRAMES = os.path.join(HERE, "frames")
 LANGUAGES = {"c": ".c", "cpp": ".cpp"}
+OTHERS = ("", "sh", "cmake")  # languages that are not run as programs
 OUTPUT = "<!-- test: output %s -->"  # before a block: what the program prints
 NAME = re.compile(r"^<!-- test: (\w+)(?:\.(\w+))? -->$")
 PORTS = ("2525", "2110", "587")
@@ -47,15 +48,17 @@ def fences(page):
         lines = file.read().splitlines()
     start = None
     for number, line in enumerate(lines):
-        if not line.startswith("```"):
+        if not line.lstrip().startswith("```"):
             continue
         if start is None:
             start = number
             continue
         text = "".join(inner + "\n" for inner in lines[start + 1:number])
-        yield (lines[start - 1] if start else "", lines[start][3:], start + 2,
-               text)
+        yield (lines[start - 1].strip() if start else "",
+               lines[start].strip()[3:].strip(), start + 2, text)
         start = None
+    if start is not None:
+        yield "", "a fence without an end", start + 2, ""
 
 
 def blocks_of(page, languages=LANGUAGES):
@@ -133,6 +136,9 @@ def programs_of(pages):
         blocks = blocks_of(page)
         if not blocks:
             mistakes.append(f"{page}: no block of C at all")
+        mistakes += [f"{page}:{line}: \"{language}\" is none of ours"
+                     for _, language, line, _ in fences(page)
+                     if language not in (*LANGUAGES, *OTHERS)]
         for block in blocks:
             if block.name is None:
                 mistakes.append(f"{block.place}: a block without a way to be "
