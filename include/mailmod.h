@@ -116,8 +116,9 @@ MAILMOD_API enum mailmod_error mailmod_start(mailmod *instance);
  * data folder and binds the listeners, then the caller drops its rights, then
  * mailmod_start does the rest. */
 MAILMOD_API enum mailmod_error mailmod_open_listeners(mailmod *instance);
-/* No new connections and no new deliveries; sessions are told 421 when they
- * are between two commands. Returns at once. */
+/* No new connections and no new attempts of the queue's; sessions are told 421
+ * when they are between two commands; messages that were handed in to be sent
+ * at once still are. Returns at once. */
 MAILMOD_API enum mailmod_error mailmod_stop(mailmod *instance);
 /* After stop: waits until all sessions and deliveries ended, at most
  * `deadline_ms`, then cuts what is left; what was acknowledged is on disk, what
@@ -356,8 +357,9 @@ MAILMOD_API enum mailmod_error
 mailmod_set_on_request(mailmod *instance, unsigned moments,
                        mailmod_on_request on_request, void *context);
 /* Settles a question that was answered MAILMOD_LATER. `code` 400 to 599 is the
- * SMTP reply code of a rejection (0: 550 or 451), `text` its words (NULL:
- * ours). STATE when it is settled already. */
+ * SMTP reply code of a rejection (0: 550 or 451; 554
+ * or 421 at MAILMOD_SMTP_CONNECT, RFC 5321 3.1), `text` its words (NULL: ours).
+ * STATE when it is settled already. */
 MAILMOD_API enum mailmod_error mailmod_answer(mailmod_request *request,
                                               enum mailmod_verdict verdict,
                                               int code, const char *text);

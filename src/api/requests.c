@@ -175,17 +175,6 @@ static enum mailmod_error set_reply(mailmod_request *request, int code,
                : MAILMOD_OK;
 }
 
-/* Words without a code come with the verdict's own. */
-static int code_of(enum mailmod_verdict verdict, int code, const char *text)
-{
-    if (code != 0 || text == NULL) {
-        return code;
-    }
-    return verdict == MAILMOD_REJECT           ? 550
-           : verdict == MAILMOD_REJECT_FOR_NOW ? 451
-                                               : 0;
-}
-
 enum mailmod_error mailmod_answer(mailmod_request *request,
                                   enum mailmod_verdict verdict, int code,
                                   const char *text)
@@ -196,7 +185,10 @@ enum mailmod_error mailmod_answer(mailmod_request *request,
     if (error != MAILMOD_OK) {
         return error;
     }
-    code = code_of(verdict, code, text);
+    if (code == 0 && text != NULL && request->inner != NULL) {
+        /* Words without a code come with the verdict's own. */
+        code = mm_request_default_code(request->inner, verdict_of(verdict));
+    }
     if (verdict == MAILMOD_LATER) {
         error = mm_fail(MAILMOD_ERROR_ARGUMENT, "an answer is not \"later\"");
     } else if (code != 0) {

@@ -5,7 +5,8 @@
  * batch over one connection. Promises: each recipient's outcome is told once,
  * also when memory is short, the instance stops or the connection is cut; at
  * most queue.attempts_max deliveries are at work; a destination that is down
- * costs one attempt a message.
+ * costs one attempt a message; what was handed in before a stop is sent, until
+ * a cut.
  *
  * Law of a recipient: FREE -> TAKEN (a delivery to its destination is at work)
  * -> TOLD. Of a message: it is gone when all are told and no delivery is left.
@@ -168,7 +169,7 @@ static void on_idle(void *context)
     struct work *work = context;
     struct mq_batch *batch = NULL;
 
-    if (!mm_outbound_is_stopped(work->direct->outbound)) {
+    if (!work->direct->outbound->is_cut) {
         batch = next_batch(work);
     }
     if (batch != NULL) {
@@ -302,7 +303,7 @@ static void pump(struct mm_outbound *outbound)
     {
         struct mm_direct *direct = MM_LIST_OBJECT(node, struct mm_direct, node);
 
-        if (mm_outbound_is_stopped(outbound)) {
+        if (outbound->is_cut || direct->is_late) {
             tell_all(direct, FREE, NULL, "4.3.2", "the instance is stopping");
         }
         for (size_t i = 0; i < direct->recipient_count &&
@@ -327,6 +328,7 @@ static void run_send(struct mm_task *task)
 void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct)
 {
     direct->outbound = outbound;
+    direct->is_late = mm_outbound_is_stopped(outbound);
     direct->work_count = 0;
     for (size_t i = 0; i < direct->recipient_count; i++) {
         direct->recipients[i].number = (unsigned)i;
@@ -338,13 +340,9 @@ void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct)
     mm_loop_post(outbound->options.loop, &direct->task);
 }
 
-void mm_direct_stop_all(struct mm_outbound *outbound)
-{
-    pump(outbound);
-}
-
 void mm_direct_cut_all(struct mm_outbound *outbound)
 {
+    pump(outbound); /* tells those without a delivery */
     MM_LIST_EACH(node, &outbound->direct_works)
     {
         mm_delivery_cut(MM_LIST_OBJECT(node, struct work, node)->delivery);

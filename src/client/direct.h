@@ -32,6 +32,7 @@ struct mm_direct {
     struct mm_list node;
     struct mm_task task;
     struct mm_outbound *outbound;
+    bool is_late; /* given after the stop */
     size_t work_count;
 };
 

@@ -247,7 +247,6 @@ static void run_stop(struct mm_task *task)
         MM_LIST_OBJECT(task, struct mm_outbound, stop_task);
     mm_timer_cancel(&outbound->poll_timer);
     mm_lane_quit_all(outbound);
-    mm_direct_stop_all(outbound);
     mm_host_search_stop_all(outbound);
 }
 

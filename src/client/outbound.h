@@ -88,7 +88,8 @@ MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
 void mm_outbound_wake(struct mm_outbound *outbound);
 /* thread: any. An operator's flush: back-offs are forgotten, then as wake. */
 void mm_outbound_flush(struct mm_outbound *outbound);
-/* thread: any. No new attempts; running ones may end. */
+/* thread: any. No new attempts of the queue's; running ones may end, and direct
+ * messages that were given before are sent. */
 void mm_outbound_stop(struct mm_outbound *outbound);
 /* thread: any. Attempts and settlements still in work. */
 size_t mm_outbound_busy(const struct mm_outbound *outbound);

@@ -61,7 +61,6 @@ void mm_lane_cut_all(struct mm_outbound *outbound);
 void mm_lane_free_all(struct mm_outbound *outbound);
 
 /* direct.c */
-void mm_direct_stop_all(struct mm_outbound *outbound);
 void mm_direct_cut_all(struct mm_outbound *outbound);
 void mm_direct_free_all(struct mm_outbound *outbound);
 

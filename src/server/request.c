@@ -332,6 +332,24 @@ static const char *enhanced_for(int code)
     }
 }
 
+/* A connection is refused with 554 (RFC 5321 3.1, 4.3.2) or, for now, 421. */
+int mm_request_default_code(const struct mm_request *request,
+                            enum mm_verdict verdict)
+{
+    bool is_connect = request->facts.moment == MM_MOMENT_SMTP_CONNECT;
+
+    switch (verdict) {
+    case MM_VERDICT_REJECT:
+        return is_connect ? 554 : 550;
+    case MM_VERDICT_REJECT_FOR_NOW:
+        return is_connect ? 421 : 451;
+    case MM_VERDICT_ACCEPT:
+    case MM_VERDICT_TAKEN:
+        break;
+    }
+    return 0;
+}
+
 static void set_reply(struct mm_request *request, int code, const char *text)
 {
     memcpy(request->enhanced, enhanced_for(code), sizeof "4.7.1");
@@ -454,7 +472,7 @@ enum mailmod_error mm_request_settle(struct mm_request *request,
     } else if (verdict == MM_VERDICT_ACCEPT) {
         request->reply.code = 0;
     } else if (request->reply.code == 0) {
-        set_reply(request, verdict == MM_VERDICT_REJECT ? 550 : 451, NULL);
+        set_reply(request, mm_request_default_code(request, verdict), NULL);
     }
     mm_condition_broadcast(request->condition); /* nobody reads on */
     /* Under the lock: once the session has left, its loop may be gone. */

@@ -93,6 +93,9 @@ void mm_request_unref(struct mm_request **request);
  * another one the request may be freed by this call. */
 MM_CHECK enum mailmod_error mm_request_settle(struct mm_request *request,
                                               enum mm_verdict verdict);
+/* The reply code of a rejection that names none; 0 for other verdicts. */
+int mm_request_default_code(const struct mm_request *request,
+                            enum mm_verdict verdict);
 /* Before settling. `code` 400 to 599, else the verdict's own. */
 MM_CHECK enum mailmod_error mm_request_set_reply(struct mm_request *request,
                                                  int code, const char *text);

@@ -717,6 +717,20 @@ def test_stop_in_work(build):
         assert "x@one.test" in host.control("queue", "list")
 
 
+def test_stop_after_sending(build):
+    """What was handed in before a stop is still sent."""
+    with Sink() as sink, Host(build) as host:
+        relay = ("127.0.0.1", sink.port)
+        for i in range(20):
+            assert host.send(f"m{i}", RELAY, "x@one.test", "tell",
+                             relay=relay)[2] == "OK"
+        assert host.ask("stop")[2] == "OK"
+        assert host.ask("drain", 20000)[2] == "OK"
+        assert len(sink.messages) == 20
+        for i in range(20):
+            assert host.results(f"m{i}")["x@one.test"][0] == DELIVERED
+
+
 def test_restart(build):
     """What was queued goes out in the next life of the instance."""
     port = free_port()
@@ -814,6 +828,7 @@ main(__name__, test_now_and_waiting, test_now_by_events,
      test_queue_survives, test_odd_pieces, test_fields_are_added,
      test_utf8_addresses, test_submit, test_handles, test_states,
      test_a_text_that_is_too_large, test_a_store_that_is_full,
-     test_free_in_work, test_stop_in_work, test_restart,
+     test_free_in_work, test_stop_in_work,
+     test_stop_after_sending, test_restart,
      test_an_operator_takes_it_out, test_waits, test_many_at_once,
      test_a_storm_and_a_stop)

@@ -121,7 +121,7 @@ static void test_settle_then_leave(void **state)
     assert_int_equal(q->settled, 1);
     assert_true(mm_request_is_settled(q->request));
     assert_int_equal(mm_request_verdict(q->request), MM_VERDICT_REJECT);
-    assert_int_equal(mm_request_reply(q->request)->code, 550);
+    assert_int_equal(mm_request_reply(q->request)->code, 554);
     mm_request_leave(&q->request);
 }
 
