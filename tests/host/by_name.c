@@ -1,16 +1,16 @@
 /* by_name.c - a host that knows the library by name alone.
  *
- * by_name CONFIG LIBRARY ROUNDS: the names of all exports come on standard
- * input, one a line. Each round opens the library with dlopen, finds every
- * name, starts both servers, is greeted by them, shuts down and closes the
- * library; then tells the threads, descriptors and heap that are left. It is
+ * by_name CONFIG LIBRARY ROUNDS [stays]: the names of all exports come on
+ * standard input, one a line. Each round opens the library with dlopen, finds
+ * every name, starts both servers, is greeted by them, shuts down and closes
+ * the library; then tells the threads, descriptors and heap that are left. With
+ * "stays" the closed library must still be there, else it must be gone. It is
  * linked with nothing of ours. A host program: it may print. */
 #include "mailmod.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <dlfcn.h>
-#include <malloc.h>
+#include <left.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,21 +103,7 @@ static int serve(const struct library *library, const char *config)
     return library->shut_down() == 0 && is_good ? 0 : -1;
 }
 
-static int count_entries(const char *folder)
-{
-    DIR *list = opendir(folder);
-    int count = -2; /* itself and its parent */
-
-    while (list != NULL && readdir(list) != NULL) {
-        count++;
-    }
-    if (list != NULL) {
-        closedir(list);
-    }
-    return count;
-}
-
-static int run_round(const char *name, const char *config)
+static int run_round(const char *name, const char *config, int stays)
 {
     struct library library = {.handle = dlopen(name, RTLD_NOW | RTLD_LOCAL)};
     int result;
@@ -132,8 +118,8 @@ static int run_round(const char *name, const char *config)
         result = serve(&library, config);
     }
     if (dlclose(library.handle) != 0 ||
-        dlopen(name, RTLD_NOW | RTLD_NOLOAD) != NULL) {
-        printf("the library did not go\n");
+        (dlopen(name, RTLD_NOW | RTLD_NOLOAD) != NULL) != stays) {
+        printf("the library %s\n", stays ? "went" : "did not go");
         result = -1;
     }
     return result;
@@ -142,17 +128,17 @@ static int run_round(const char *name, const char *config)
 int main(int argc, char **argv)
 {
     int failures = 0;
+    int stays = argc == 5 && strcmp(argv[4], "stays") == 0;
 
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-    if (argc != 4) {
+    if (argc != 4 && !stays) {
         return 2;
     }
     read_names();
     for (long i = 0; i < strtol(argv[3], NULL, 10) && failures == 0; i++) {
-        failures += run_round(argv[2], argv[1]) != 0;
+        failures += run_round(argv[2], argv[1], stays) != 0;
         printf("round %ld threads=%d descriptors=%d heap=%lu\n", i,
-               count_entries("/proc/self/task"), count_entries("/proc/self/fd"),
-               (unsigned long)mallinfo2().uordblks);
+               count_threads(), count_descriptors(), count_heap());
     }
     printf("%d names\n", name_count);
     return failures;

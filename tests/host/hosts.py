@@ -14,7 +14,8 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from harness import (SKIP, SOURCE, Daemon, Skip, Wire, free_port,  # noqa: E402,F401
-                     is_sanitized, main, need, wait_for)
+                     is_sanitized, is_windows, main, need, program,
+                     wait_for)
 from dnsserver import NameServer  # noqa: E402,F401
 from sink import Sink  # noqa: E402,F401
 
@@ -44,8 +45,7 @@ def kept_loaded(build):
 class Host(Daemon):
     def __init__(self, build, name, *words, settings=None, env=None,
                  stdin=None, **options):
-        self.program = os.path.join(build, "tests", "host", name)
-        assert os.path.isfile(self.program), self.program
+        self.program = program(build, name)
         self.words = [str(word) for word in words]
         self.env = env
         self.stdin = stdin
@@ -61,7 +61,7 @@ class Host(Daemon):
         self.lines = []
         self.ports = {}
         self.process = subprocess.Popen(
-            [self.program, config] + (words or self.words),
+            [*self.program, config, *(words or self.words)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, cwd=self.folder,
             env={**os.environ, **(self.env or {})})

@@ -71,7 +71,7 @@ def wait_for(condition, seconds=20, what="a condition"):
 def program(build, name):
     """The command that runs a program of the build; under wine when it is one
     of the Windows build."""
-    for place in ("tools/" + name, "tools", "bin", ""):
+    for place in ("tools/" + name, "tools", "bin", "tests/host", ""):
         path = os.path.join(build, place, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return [path]
