@@ -48,6 +48,8 @@
 /* MX records followed for one domain, and addresses for one host. */
 #define MM_LIMIT_MX_HOSTS 32
 #define MM_LIMIT_HOST_ADDRESSES 16
+/* Each is a query for every connection. */
+#define MM_LIMIT_DNSBL_ZONES 16
 /* What a mailbox session keeps is 24 octets an entry. */
 #define MM_LIMIT_MAILBOX_ENTRIES 4000000
 

@@ -281,6 +281,17 @@ enum mailmod_error mm_config_get_number(const struct mm_config *config,
     return MAILMOD_OK;
 }
 
+bool mm_range_list_has(const struct mm_range_list *ranges,
+                       const struct mm_netaddr *address)
+{
+    for (size_t i = 0; i < ranges->count; i++) {
+        if (mm_netrange_has(&ranges->items[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain)
 {

@@ -101,6 +101,12 @@ struct mm_config {
         unsigned login_failures_max;
     } pop3;
 
+    struct { /* DNS block lists */
+        struct mm_string_list zones;
+        struct mm_range_list exempt;
+        uint64_t timeout_ms;
+    } dnsbl;
+
     struct {               /* messages of the host program */
         bool adds_headers; /* Date, Message-ID, From: RFC 6409 8 */
         enum mm_config_waits waits;
@@ -228,6 +234,8 @@ MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                                  int64_t *value_out);
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);
+bool mm_range_list_has(const struct mm_range_list *ranges,
+                       const struct mm_netaddr *address);
 /* A password is among the values: the file should be its owner's alone. */
 bool mm_config_has_secret(const struct mm_config *config);
 

@@ -37,6 +37,7 @@ static const struct mm_config_old_name names[] = {
     {"smtp_msg_limit", SAME, "smtp.message_size_max", NULL},
     {"smtp_authsame", SAME, "smtp.sender_must_match", NULL},
     {"smtp_dns", SAME, "dns.servers", NULL},
+    {"dnsbl", SAME, "dnsbl.zones", NULL},
     {"smtpchktls", SAME, "smarthost.verifies", NULL},
     {"tls_cafile", SAME, "smarthost.authority_file", NULL},
     {"tls_cert_file", SAME, "tls.certificate_file", NULL},
@@ -132,7 +133,6 @@ static const struct mm_config_old_name names[] = {
     {"smtp_limit", GONE, NULL, LIMITS},
     {"nolimitus", GONE_FLAG, NULL, LIMITS},
 
-    {"dnsbl", GONE, NULL, "this version asks no DNSBL"},
     {"dns_bld", GONE, NULL, "no DNSBL is published"},
     {"blacklist", GONE, NULL, SPAM},
     {"goodlist", GONE, NULL, SPAM},

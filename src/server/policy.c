@@ -14,17 +14,6 @@ static const struct mm_reply not_yours = {550, "5.7.1",
 static const struct mm_reply no_such_form = {
     550, "5.1.3", "no mail is delivered to such a literal"};
 
-static bool is_in_ranges(const struct mm_range_list *ranges,
-                         const struct mm_netaddr *address)
-{
-    for (size_t i = 0; i < ranges->count; i++) {
-        if (mm_netrange_has(&ranges->items[i], address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool mm_policy_may_relay(const struct mm_policy_facts *facts)
 {
     if (facts->service != MM_SERVICE_SUBMISSION &&
@@ -32,7 +21,7 @@ bool mm_policy_may_relay(const struct mm_policy_facts *facts)
         return false;
     }
     return facts->user != NULL ||
-           is_in_ranges(&facts->config->smtp.relay_from, &facts->peer);
+           mm_range_list_has(&facts->config->smtp.relay_from, &facts->peer);
 }
 
 const struct mm_reply *

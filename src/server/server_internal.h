@@ -4,6 +4,7 @@
 #define MM_SERVER_SERVER_INTERNAL_H
 
 #include "platform/thread.h"
+#include "server/blocklist.h"
 #include "server/limits.h"
 #include "server/server.h"
 #include "server/session.h"
@@ -14,7 +15,8 @@ struct mm_server_loop {
     struct mm_list sessions;
     struct mm_task stop_task;
     struct mm_task cut_task;
-    bool has_stop_task; /* it is posted; the server's mutex */
+    struct mm_blocklist_names *names; /* NULL before the first use */
+    bool has_stop_task;               /* it is posted; the server's mutex */
 };
 
 struct mm_server_listener {

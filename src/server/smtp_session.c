@@ -164,6 +164,26 @@ static void handle_last(struct mm_smtp_session *smtp,
     mm_session_end(&smtp->base);
 }
 
+/* The pending RCPT goes on. */
+static void on_blocklist_done(void *context)
+{
+    struct mm_smtp_session *smtp = context;
+
+    if (smtp->is_blocked) {
+        mm_session_pump(&smtp->base);
+    }
+}
+
+/* Who submits here is known otherwise. */
+static void ask_blocklists(struct mm_smtp_session *smtp)
+{
+    if (smtp->base.service == MM_SERVICE_SMTP) {
+        smtp->blocklist = mm_blocklist_new(
+            smtp->base.server_loop, smtp->base.settings->config,
+            &smtp->base.peer, on_blocklist_done, smtp);
+    }
+}
+
 /* A host may turn a peer away before the greeting. */
 static bool handle_connect(struct mm_smtp_session *smtp)
 {
@@ -210,8 +230,7 @@ static bool handle_event(struct mm_smtp_session *smtp,
         mm_smtp_mail(smtp, info);
         break;
     case MM_SMTPD_RCPT:
-        mm_smtp_rcpt(smtp, info);
-        break;
+        return mm_smtp_rcpt(smtp, info);
     case MM_SMTPD_DATA:
         return mm_smtp_data(smtp);
     case MM_SMTPD_BODY:
@@ -276,6 +295,7 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     mm_auth_init(&smtp->auth, session->loop, server->workers, server->store,
                  mm_session_config(session), on_auth_done);
     fill_options(smtp, &options);
+    ask_blocklists(smtp);
     return mm_smtpd_new(&smtp->engine, &options);
 }
 
@@ -359,13 +379,17 @@ static bool is_idle_smtp(struct mm_session *session)
 
 static void detach_smtp(struct mm_session *session)
 {
-    mm_smtp_drop_message(mm_smtp_session(session));
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
+
+    mm_blocklist_free(&smtp->blocklist);
+    mm_smtp_drop_message(smtp);
 }
 
 static void free_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
+    mm_blocklist_free(&smtp->blocklist);
     mm_incoming_abandon(&smtp->incoming);
     mm_smtpd_free(&smtp->engine);
     mm_auth_fini(&smtp->auth);

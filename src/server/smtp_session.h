@@ -5,9 +5,13 @@
 #ifndef MM_SERVER_SMTP_SESSION_H
 #define MM_SERVER_SMTP_SESSION_H
 
+#include "server/blocklist.h"
 #include "server/incoming.h"
 #include "server/policy.h"
 #include "server/session.h"
+
+/* Address, zone and reason: within a reply line (RFC 5321 4.5.3.1.5). */
+#define MM_BLOCKED_TEXT_MAX 490
 
 struct mm_smtp_session {
     struct mm_session base;
@@ -24,6 +28,9 @@ struct mm_smtp_session {
     enum mailmod_error body_error;
     bool host_reads; /* the body goes to the host, too */
     unsigned message_count;
+    struct mm_blocklist *blocklist; /* NULL: nobody is asked */
+    char blocked_text[MM_BLOCKED_TEXT_MAX];
+    struct mm_reply blocked_reply;
     bool is_waiting; /* the pending event waits for a job */
     bool is_blocked; /* ... or for the host */
 };
@@ -37,9 +44,10 @@ void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id);
 void mm_smtp_drop_message(struct mm_smtp_session *smtp);
 void mm_smtp_mail(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
-void mm_smtp_rcpt(struct mm_smtp_session *smtp,
+/* False: nothing more to do until the block lists, the host, its room or the
+ * store answers. */
+bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
-/* False: nothing more to do until the host, its room or the store answers. */
 bool mm_smtp_data(struct mm_smtp_session *smtp);
 bool mm_smtp_body(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);

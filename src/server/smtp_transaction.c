@@ -12,6 +12,7 @@
 #include "server/directory.h"
 #include "server/server_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define STAMP_MAX 2048
@@ -191,7 +192,31 @@ static const struct mm_reply *add_remote(struct mm_smtp_session *smtp,
                                             : reply_for(error));
 }
 
-void mm_smtp_rcpt(struct mm_smtp_session *smtp,
+/* A peer that a block list has reaches the postmaster alone, to complain (RFC
+ * 5321 4.5.1). NULL: it is welcome. */
+static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
+                                              const struct mm_address *path)
+{
+    const char *zone = mm_blocklist_zone(smtp->blocklist);
+    const char *reason;
+    char peer[MM_NETADDR_TEXT_MAX];
+
+    if (zone == NULL ||
+        mm_span_is_nocase(mm_span_cstr(path->local_part), "postmaster")) {
+        return NULL;
+    }
+    mm_netaddr_format_ip(&smtp->base.peer, peer);
+    reason = mm_blocklist_reason(smtp->blocklist);
+    if (snprintf(smtp->blocked_text, sizeof smtp->blocked_text,
+                 "mail from [%s] is refused, it is listed by %s%s%s", peer,
+                 zone, reason[0] != '\0' ? ": " : "", reason) < 0) {
+        smtp->blocked_text[0] = '\0';
+    }
+    smtp->blocked_reply = (struct mm_reply){550, "5.7.1", smtp->blocked_text};
+    return &smtp->blocked_reply;
+}
+
+bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
     const struct mm_reply *reply;
@@ -199,12 +224,18 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
         mm_directory_is_local(mm_session_config(&smtp->base), info->path,
                               mm_conn_local(smtp->base.conn));
 
-    reply = is_local ? add_local(smtp, info->path) : add_remote(smtp, info);
+    if (!mm_blocklist_is_done(smtp->blocklist)) {
+        return false;
+    }
+    reply = check_blocklist(smtp, info->path);
+    if (reply == NULL) {
+        reply = is_local ? add_local(smtp, info->path) : add_remote(smtp, info);
+    }
     if (reply->code < 400 && smtp->base.request != NULL &&
         mm_request_add_recipient(smtp->base.request, info->path->text) !=
             MAILMOD_OK) {
         mm_session_abort(&smtp->base);
-        return;
+        return true;
     }
     if (reply->code >= 400) {
         log_refusal(smtp, info->path, reply);
@@ -213,6 +244,7 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                sizeof smtp->first_recipient);
     }
     mm_smtp_answer(smtp, reply);
+    return true;
 }
 
 static enum mailmod_error stamp(struct mm_smtp_session *smtp)

@@ -25,6 +25,7 @@ static const struct group {
     {"submissions", "Mail in from users, with TLS from the first octet."},
     {"pop3", "Mailboxes, and what both POP3 services share."},
     {"pop3s", "Mailboxes with TLS from the first octet."},
+    {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},
     {"queue", "When mail that goes out is tried again."},
     {"delivery", "How mail goes out."},

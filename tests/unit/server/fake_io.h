@@ -57,4 +57,13 @@ void fake_hang_up(struct fake_peer *peer);
 void fake_forget_peer(struct fake_peer *peer);
 unsigned fake_listener_count(void);
 
+/* The answer to questions for a name, "127.0.0.2" or an error. */
+void fake_dns_say(const char *name, enum mailmod_error error,
+                  const char *address, uint64_t delay_ms);
+/* The TXT record of the last name. */
+void fake_dns_say_text(const char *text);
+unsigned fake_dns_asked(void); /* for addresses */
+/* Checks that no question and no resolver is left. */
+void fake_dns_forget(void);
+
 #endif

@@ -1,0 +1,208 @@
+/* test_blocklist.c - peers that block lists have, and lists that are silent,
+ * lie or fail. RFC 5782; T-093 and its like. Thread: the test's. */
+#include "rig.h"
+
+#define PEER "198.51.100.7:4000"
+#define NAME_A "7.100.51.198.a.test"
+#define NAME_B "7.100.51.198.b.test"
+
+struct session {
+    struct rig rig;
+    struct fake_peer peer;
+};
+
+static const char *const options[] = {
+    "dnsbl.zones=a.test, b.test", "dnsbl.timeout=3s",
+    "dnsbl.exempt=203.0.113.0/24", "local.postmaster=alice", NULL};
+
+static int begin(void **state)
+{
+    struct session *s = mm_alloc(sizeof *s);
+
+    assert_non_null(s);
+    rig_open(&s->rig, options, NULL);
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct session *s = *state;
+
+    fake_hang_up(&s->peer);
+    fake_run(10);
+    rig_close(&s->rig);
+    fake_dns_forget();
+    fake_forget_peer(&s->peer);
+    mm_free(s);
+    return 0;
+}
+
+static void expect(struct fake_peer *peer, const char *text, const char *reply)
+{
+    const char *heard = fake_talk(peer, text);
+
+    if (strncmp(heard, reply, strlen(reply)) != 0) {
+        fail_msg("%s -> %s", text, heard);
+    }
+}
+
+static void greet(struct session *s, unsigned port, const char *from)
+{
+    fake_connect(&s->peer, port, from);
+    expect(&s->peer, "", "220");
+    expect(&s->peer, "EHLO client.example\r\n", "250-");
+    expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250");
+}
+
+static void test_listed(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_B, MAILMOD_OK, "127.0.0.4", 1);
+    greet(s, PORT_SMTP, PEER);
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n",
+           "550 5.7.1 mail from [198.51.100.7] is refused, it is listed by "
+           "b.test\r\n");
+    /* RFC 5321 4.5.1: who complains must get through. */
+    expect(&s->peer, "RCPT TO:<Postmaster@example.org>\r\n", "250");
+    expect(&s->peer, "RCPT TO:<bob@example.org>\r\n", "550 5.7.1");
+    assert_int_equal(fake_dns_asked(), 2);
+}
+
+/* Attack 73: what a list says of itself cannot break the reply. */
+static void test_reason(void **state)
+{
+    static char words[10000];
+    struct session *s = *state;
+    const char *heard;
+
+    memset(words, 'w', sizeof words - 1);
+    memcpy(words, "see\r\n250 https://a.test/", 24);
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 1);
+    fake_dns_say_text(words);
+    greet(s, PORT_SMTP, PEER);
+    heard = fake_talk(&s->peer, "RCPT TO:<alice@example.org>\r\n");
+    assert_non_null(strstr(heard, "a.test: see??250 https://a.test/www"));
+    assert_true(strlen(heard) <= 512);
+    assert_ptr_equal(strchr(heard, '\n'), heard + strlen(heard) - 1);
+}
+
+static void test_not_listed(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_ERROR_DNS_NO_DATA, NULL, 1);
+    greet(s, PORT_SMTP, PEER);
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+}
+
+/* A resolver that answers everything, and a list that says it is in trouble. */
+static void test_answers_that_no_list_gives(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "203.0.113.80", 1);
+    fake_dns_say(NAME_B, MAILMOD_OK, "127.255.255.254", 1);
+    greet(s, PORT_SMTP, PEER);
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+}
+
+static void test_failures(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_ERROR_DNS, NULL, 1);
+    fake_dns_say(NAME_B, MAILMOD_ERROR_TIMEOUT, NULL, 1);
+    greet(s, PORT_SMTP, PEER);
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+}
+
+/* The first recipient waits; one listing is enough, with or without its reason
+ * in time. */
+static void test_slow(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 2000);
+    fake_dns_say(NAME_B, MAILMOD_ERROR_DNS_NO_NAME, NULL, 60000);
+    greet(s, PORT_SMTP, PEER);
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "");
+    assert_string_equal(fake_heard(&s->peer), "");
+    fake_run(3000);
+    expect(&s->peer, "", "550 5.7.1");
+}
+
+static void test_silent(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 60000);
+    greet(s, PORT_SMTP, PEER);
+    fake_say(&s->peer, "RCPT TO:<alice@example.org>\r\n"
+                       "RCPT TO:<bob@example.org>\r\n");
+    fake_run(1000);
+    assert_string_equal(fake_heard(&s->peer), "");
+    fake_run(2000);
+    expect(&s->peer, "", "250 2.1.5");
+    expect(&s->peer, "DATA\r\n", "354");
+}
+
+/* A peer that goes while it waits leaves no question behind. */
+static void test_peer_goes(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 60000);
+    greet(s, PORT_SMTP, PEER);
+    fake_say(&s->peer, "RCPT TO:<alice@example.org>\r\n");
+    fake_run(100);
+    fake_hang_up(&s->peer);
+    fake_run(100);
+}
+
+static void test_who_is_not_asked_about(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP, "203.0.113.9:4000");
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    assert_int_equal(fake_dns_asked(), 0);
+    fake_hang_up(&s->peer);
+    fake_run(10);
+    fake_forget_peer(&s->peer);
+    fake_connect(&s->peer, PORT_SUBMISSION, PEER);
+    expect(&s->peer, "", "220");
+    assert_int_equal(fake_dns_asked(), 0);
+}
+
+static void test_ipv6(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0."
+                 "0.2.a.test",
+                 MAILMOD_OK, "127.0.0.2", 1);
+    greet(s, PORT_SMTP, "[2001:db8::1]:4000");
+    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_listed),
+        TEST(test_reason),
+        TEST(test_not_listed),
+        TEST(test_answers_that_no_list_gives),
+        TEST(test_failures),
+        TEST(test_slow),
+        TEST(test_silent),
+        TEST(test_peer_goes),
+        TEST(test_who_is_not_asked_about),
+        TEST(test_ipv6),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
