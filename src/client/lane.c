@@ -196,13 +196,8 @@ static void run_ask(struct mm_job *job)
     }
 }
 
-static void ask_done(struct mm_job *job)
+static void use_answer(struct lane *lane, struct mq_batch *batch)
 {
-    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
-    struct mq_batch *batch = lane->next;
-    lane->is_asking = false;
-    lane->next = NULL;
-    atomic_fetch_sub(&lane->outbound->busy, 1);
     if (batch != NULL && !lane->is_gone &&
         !mm_outbound_is_stopped(lane->outbound) &&
         mm_delivery_is_idle(lane->delivery) &&
@@ -218,6 +213,17 @@ static void ask_done(struct mm_job *job)
     if (lane->is_gone) {
         free_lane(lane);
     }
+}
+
+static void ask_done(struct mm_job *job)
+{
+    struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
+    struct mm_outbound *outbound = lane->outbound;
+    struct mq_batch *batch = lane->next;
+    lane->is_asking = false;
+    lane->next = NULL;
+    use_answer(lane, batch);
+    atomic_fetch_sub(&outbound->busy, 1);
 }
 
 /* The connection stands and its message is settled: is there another one?

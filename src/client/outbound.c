@@ -7,7 +7,9 @@
  * nothing runs; a reload takes effect whole or not at all.
  *
  * Law: idle poll -> claiming (a worker has the queue) -> idle poll. Asked again
- * while claiming, it polls once more after.
+ * while claiming, it polls once more after. `busy` is held from before a look
+ * at is_stopped until what follows from it is counted itself: a drain that sees
+ * 0 after a stop sees the end.
  * Thread: see the header; the rest on the loop. */
 #include "client/outbound_state.h"
 
@@ -76,7 +78,6 @@ static void claim_done(struct mm_job *job)
     struct mm_outbound *outbound =
         MM_LIST_OBJECT(job, struct mm_outbound, claim_job);
     outbound->is_claiming = false;
-    atomic_fetch_sub(&outbound->busy, 1);
     if (outbound->claim_error != MAILMOD_OK) {
         MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
                "the queue cannot be read",
@@ -84,16 +85,16 @@ static void claim_done(struct mm_job *job)
     }
     start_claimed(outbound);
     if (mm_outbound_is_stopped(outbound)) {
-        return;
-    }
-    if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {
+        /* Nothing more is asked for. */
+    } else if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {
         mm_outbound_poll(outbound);
     } else {
         mm_timer_set(&outbound->poll_timer, poll_wait_ms(outbound));
     }
+    atomic_fetch_sub(&outbound->busy, 1);
 }
 
-void mm_outbound_poll(struct mm_outbound *outbound)
+static void claim_what_is_due(struct mm_outbound *outbound)
 {
     if (!outbound->is_started || mm_outbound_is_stopped(outbound)) {
         return;
@@ -119,6 +120,15 @@ void mm_outbound_poll(struct mm_outbound *outbound)
     }
     outbound->is_claiming = true;
     atomic_fetch_add(&outbound->busy, 1);
+}
+
+/* Busy before it looks whether it is stopped: who stops us and then finds us
+ * idle may take everything down. */
+void mm_outbound_poll(struct mm_outbound *outbound)
+{
+    atomic_fetch_add(&outbound->busy, 1);
+    claim_what_is_due(outbound);
+    atomic_fetch_sub(&outbound->busy, 1);
 }
 
 struct reroute {
