@@ -148,8 +148,7 @@ typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
 MAILMOD_API enum mailmod_error
 mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
 
-/* ---- services: opened and closed while the instance runs ------------------
- */
+/* ---- services: opened and closed at run time ----------------------------- */
 
 /* By default mailmod_start opens every configured listener. With `waits` it
  * opens none, and mailmod_service_start opens them one by one. Before start. */
@@ -301,8 +300,7 @@ MAILMOD_API enum mailmod_error mailmod_submit_reader(
  * itself uses; on Windows a host with another one gives its own reader. */
 MAILMOD_API size_t mailmod_read_file(void *file, void *buffer, size_t size);
 
-/* ---- mail hosts of a domain -----------------------------------------------
- */
+/* ---- mail hosts of a domain ---------------------------------------------- */
 
 struct mailmod_mail_host {
     size_t size; /* of this structure as the library filled it */
