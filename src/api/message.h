@@ -216,6 +216,9 @@ void mm_message_drop(mailmod_message *message);
 
 /* Which recipients are here. */
 MM_CHECK enum mailmod_error mm_message_find_places(mailmod_message *message);
+/* How many recipients are there. */
+size_t mm_message_count_at(const mailmod_message *message,
+                           enum mm_message_place place);
 /* SENT from now on, and known to the observer. */
 MM_CHECK enum mailmod_error mm_message_depart(mailmod_message *message);
 /* The outcomes of those here: `error` is what the store said. Locked. */

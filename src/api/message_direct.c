@@ -45,16 +45,6 @@ static void on_gone(struct mm_direct *direct)
     mm_message_unref(message);
 }
 
-static size_t count_elsewhere(const mailmod_message *message)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        count += message->recipients.items[i].place == MM_PLACE_REMOTE ? 1 : 0;
-    }
-    return count;
-}
-
 static enum mailmod_error fill_recipients(struct departure *departure)
 {
     const mailmod_message *message = departure->message;
@@ -79,7 +69,7 @@ static enum mailmod_error fill_recipients(struct departure *departure)
         row->message_id = message->id;
         (void)mm_span_copy(mm_span_cstr(recipient->path), row->path,
                            sizeof row->path);
-        mm_direct_destination(&direct->relay, address.domain, row->destination);
+        mm_relay_destination(&direct->relay, address.domain, row->destination);
         direct->recipient_count++;
     }
     return MAILMOD_OK;
@@ -103,7 +93,7 @@ static void fill_message(struct departure *departure)
 static enum mailmod_error new_departure(struct departure **departure_out,
                                         mailmod_message *message)
 {
-    size_t count = count_elsewhere(message);
+    size_t count = mm_message_count_at(message, MM_PLACE_REMOTE);
     struct departure *departure;
     enum mailmod_error error = MAILMOD_ERROR_MEMORY;
 
@@ -145,23 +135,13 @@ static enum mailmod_error close_text(mailmod_message *message)
     return error;
 }
 
-static bool is_for_somebody_here(const mailmod_message *message)
-{
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        if (message->recipients.items[i].place == MM_PLACE_HERE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Its own attempt: a store that fails is the outcome of those here alone. */
 static void deliver_here(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
     enum mailmod_error error = MAILMOD_OK;
 
-    if (is_for_somebody_here(message)) {
+    if (mm_message_count_at(message, MM_PLACE_HERE) > 0) {
         error = mm_message_store(message);
     }
     mm_mutex_lock(messages->mutex);

@@ -62,6 +62,17 @@ enum mailmod_error mm_message_find_places(mailmod_message *message)
     return error;
 }
 
+size_t mm_message_count_at(const mailmod_message *message,
+                           enum mm_message_place place)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < message->recipients.count; i++) {
+        count += message->recipients.items[i].place == place ? 1 : 0;
+    }
+    return count;
+}
+
 /* Outcomes of those who are here: in the mailbox, or nobody. */
 void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
 {

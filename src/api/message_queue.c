@@ -148,17 +148,6 @@ enum mailmod_error mm_message_store(mailmod_message *message)
     return mm_store_run(message->messages->store, &call.job);
 }
 
-static bool has_place(const mailmod_message *message,
-                      enum mm_message_place place)
-{
-    for (size_t i = 0; i < message->recipients.count; i++) {
-        if (message->recipients.items[i].place == place) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* It did not get away: as if it had not been tried, but for the error that
  * stays. */
 static void come_back(mailmod_message *message)
@@ -173,7 +162,7 @@ enum mailmod_error mm_message_send_queued(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
     enum mailmod_error error = mm_message_find_places(message);
-    bool is_outgoing = has_place(message, MM_PLACE_REMOTE);
+    bool is_outgoing = mm_message_count_at(message, MM_PLACE_REMOTE) > 0;
 
     if (error == MAILMOD_OK) {
         /* First known, then stored: the queue may be quicker than we. */

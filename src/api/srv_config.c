@@ -34,6 +34,17 @@ static enum mailmod_error unlock_and_apply(const struct mm_srv *srv)
                : error;
 }
 
+/* Locked; comes back unlocked. `error`: of the change. */
+static int finish_change(struct mm_srv *srv, enum mailmod_error error)
+{
+    if (error == MAILMOD_OK) {
+        error = unlock_and_apply(srv);
+    } else {
+        mm_srv_unlock();
+    }
+    return mm_srv_note(error);
+}
+
 int LoadConfig(const char *filename)
 {
     struct mm_srv *srv;
@@ -44,12 +55,7 @@ int LoadConfig(const char *filename)
     }
     error = mailmod_load_config(srv->instance,
                                 filename != NULL ? filename : default_file);
-    if (error == MAILMOD_OK) {
-        error = unlock_and_apply(srv);
-    } else {
-        mm_srv_unlock();
-    }
-    return mm_srv_note(error);
+    return finish_change(srv, error);
 }
 
 int SRVSetConfigParam(const char *param, const char *val)
@@ -61,12 +67,7 @@ int SRVSetConfigParam(const char *param, const char *val)
         return mm_srv_note(error);
     }
     error = mailmod_set(srv->instance, param, val);
-    if (error == MAILMOD_OK) {
-        error = unlock_and_apply(srv);
-    } else {
-        mm_srv_unlock();
-    }
-    return mm_srv_note(error);
+    return finish_change(srv, error);
 }
 
 void SetConfigParamString(const char *param, const char *val)

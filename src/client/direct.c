@@ -46,7 +46,6 @@ static void tell(struct mm_direct *direct, size_t i,
                  const struct mq_outcome *outcome)
 {
     struct mm_outbound *outbound = direct->outbound;
-    const struct mm_outbound_observer *observer = &outbound->options.observer;
     struct mm_store_recipient *recipient = &direct->recipients[i];
     char message[MM_MESSAGE_ID_TEXT_MAX];
 
@@ -58,10 +57,8 @@ static void tell(struct mm_direct *direct, size_t i,
            MM_TEXT("destination", recipient->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
            MM_TEXT("reply", outcome->reply));
-    if (observer->on_outcome != NULL) {
-        observer->on_outcome(observer->context, direct->message.id, recipient,
-                             outcome, true);
-    }
+    mm_outbound_note_outcome(outbound, direct->message.id, recipient, outcome,
+                             true);
 }
 
 /* All recipients with this mark, of one destination or (NULL) of all. */
@@ -183,13 +180,8 @@ static void on_progress(void *context, const struct mq_batch *batch,
                         enum mm_attempt_progress progress, uint64_t octets)
 {
     const struct work *work = context;
-    const struct mm_outbound_observer *observer =
-        &work->direct->outbound->options.observer;
 
-    if (observer->on_progress != NULL) {
-        observer->on_progress(observer->context, batch->message.id, progress,
-                              octets);
-    }
+    mm_outbound_note_progress(work->direct->outbound, batch, progress, octets);
 }
 
 static void free_work(struct work *work)
@@ -244,19 +236,14 @@ static struct work *new_work(struct mm_direct *direct, const char *destination)
 {
     struct mm_outbound *outbound = direct->outbound;
     struct work *work = mm_alloc(sizeof *work);
-    struct mm_delivery_options options = {.loop = outbound->options.loop,
-                                          .workers = outbound->options.workers,
-                                          .store = outbound->options.store,
-                                          .log = outbound->options.log,
-                                          .settings = outbound->settings,
-                                          .destination = destination,
-                                          .relay = direct->relay,
-                                          .read_chunk = read_chunk,
-                                          .read_context = direct,
-                                          .secret = outbound->secret,
-                                          .handler = &delivery_handler,
-                                          .context = work};
+    struct mm_delivery_options options =
+        mm_outbound_delivery(outbound, destination);
 
+    options.relay = direct->relay;
+    options.read_chunk = read_chunk;
+    options.read_context = direct;
+    options.handler = &delivery_handler;
+    options.context = work;
     if (work == NULL ||
         mm_delivery_new(&work->delivery, &options) != MAILMOD_OK) {
         mm_free(work);
@@ -364,15 +351,4 @@ void mm_direct_free_all(struct mm_outbound *outbound)
         tell_all(direct, FREE, NULL, "4.3.2", "the instance stopped");
         end_if_over(direct);
     }
-}
-
-void mm_direct_destination(const struct mm_relay *relay, const char *domain,
-                           char text_out[MM_STORE_DESTINATION_MAX])
-{
-    const char *text = mm_relay_is_set(relay) ? relay->host : domain;
-
-    if (!mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_DESTINATION_MAX)) {
-        text_out[0] = '\0';
-    }
-    mm_ascii_lower_cstr(text_out);
 }

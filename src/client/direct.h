@@ -16,7 +16,7 @@
 struct mm_direct {
     struct mm_store_message message; /* id: mm_store_new_message_id() */
     /* number: the place in the array; path and destination are used, the last
-     * one as mm_direct_destination() says. */
+     * one as mm_relay_destination() says. */
     struct mm_store_recipient *recipients;
     size_t recipient_count;
     struct mm_relay relay; /* host NULL or "": the MX hosts */
@@ -40,9 +40,4 @@ struct mm_direct {
  * "stopped" outcomes when the outbound is stopped. Counts as busy until then.
  */
 void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct);
-/* thread: any. A recipient's destination: the relay's host, else the domain or
- * address literal of the address. */
-void mm_direct_destination(const struct mm_relay *relay, const char *domain,
-                           char text_out[MM_STORE_DESTINATION_MAX]);
-
 #endif

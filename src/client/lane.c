@@ -41,14 +41,12 @@ static void drop_settling(struct mm_outbound *outbound,
 static void tell_outcomes(const struct mm_outbound *outbound,
                           const struct mm_settling *settling)
 {
-    const struct mm_outbound_observer *observer = &outbound->options.observer;
     const struct mq_settlement *settlement = &settling->settlement;
     const struct mq_batch *batch = settlement->batch;
-    for (size_t i = 0;
-         observer->on_outcome != NULL && i < batch->recipient_count; i++) {
-        observer->on_outcome(observer->context, batch->message.id,
-                             &batch->recipients[i], &settlement->outcomes[i],
-                             mm_settling_is_final(settling, i));
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        mm_outbound_note_outcome(
+            outbound, batch->message.id, &batch->recipients[i],
+            &settlement->outcomes[i], mm_settling_is_final(settling, i));
     }
 }
 
@@ -268,12 +266,7 @@ static void on_progress(void *context, const struct mq_batch *batch,
                         enum mm_attempt_progress progress, uint64_t octets)
 {
     const struct lane *lane = context;
-    const struct mm_outbound_observer *observer =
-        &lane->outbound->options.observer;
-    if (observer->on_progress != NULL) {
-        observer->on_progress(observer->context, batch->message.id, progress,
-                              octets);
-    }
+    mm_outbound_note_progress(lane->outbound, batch, progress, octets);
 }
 
 static const struct mm_delivery_handler delivery_handler = {
@@ -307,15 +300,10 @@ static enum mailmod_error open_lane(struct mm_outbound *outbound,
     if (lane == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    struct mm_delivery_options options = {.loop = outbound->options.loop,
-                                          .workers = outbound->options.workers,
-                                          .store = outbound->options.store,
-                                          .log = outbound->options.log,
-                                          .settings = outbound->settings,
-                                          .destination = destination,
-                                          .secret = outbound->secret,
-                                          .handler = &delivery_handler,
-                                          .context = lane};
+    struct mm_delivery_options options =
+        mm_outbound_delivery(outbound, destination);
+    options.handler = &delivery_handler;
+    options.context = lane;
     mm_outbound_smarthost(outbound->settings->config, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {

@@ -31,6 +31,43 @@ const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
     return outbound->settings->config;
 }
 
+struct mm_delivery_options
+mm_outbound_delivery(const struct mm_outbound *outbound,
+                     const char *destination)
+{
+    return (struct mm_delivery_options){.loop = outbound->options.loop,
+                                        .workers = outbound->options.workers,
+                                        .store = outbound->options.store,
+                                        .log = outbound->options.log,
+                                        .settings = outbound->settings,
+                                        .destination = destination,
+                                        .secret = outbound->secret};
+}
+
+void mm_outbound_note_progress(const struct mm_outbound *outbound,
+                               const struct mq_batch *batch,
+                               enum mm_attempt_progress progress,
+                               uint64_t octets)
+{
+    const struct mm_outbound_observer *observer = &outbound->options.observer;
+    if (observer->on_progress != NULL) {
+        observer->on_progress(observer->context, batch->message.id, progress,
+                              octets);
+    }
+}
+
+void mm_outbound_note_outcome(const struct mm_outbound *outbound,
+                              uint64_t message_id,
+                              const struct mm_store_recipient *recipient,
+                              const struct mq_outcome *outcome, bool is_final)
+{
+    const struct mm_outbound_observer *observer = &outbound->options.observer;
+    if (observer->on_outcome != NULL) {
+        observer->on_outcome(observer->context, message_id, recipient, outcome,
+                             is_final);
+    }
+}
+
 static void run_claim(struct mm_job *job)
 {
     struct mm_outbound *outbound =
@@ -167,15 +204,22 @@ static void reroute_queue(struct mm_outbound *outbound)
     mm_store_submit(outbound->options.store, &reroute->job);
 }
 
-void mm_outbound_destination(const struct mm_config *config, const char *domain,
-                             char text_out[MM_STORE_DESTINATION_MAX])
+void mm_relay_destination(const struct mm_relay *relay, const char *domain,
+                          char text_out[MM_STORE_DESTINATION_MAX])
 {
-    const char *text =
-        mm_outbound_has_smarthost(config) ? config->smarthost.host : domain;
+    const char *text = mm_relay_is_set(relay) ? relay->host : domain;
     if (!mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_DESTINATION_MAX)) {
         text_out[0] = '\0';
     }
     mm_ascii_lower_cstr(text_out);
+}
+
+void mm_outbound_destination(const struct mm_config *config, const char *domain,
+                             char text_out[MM_STORE_DESTINATION_MAX])
+{
+    struct mm_relay smarthost;
+    mm_outbound_smarthost(config, &smarthost);
+    mm_relay_destination(&smarthost, domain, text_out);
 }
 
 static struct mq_options queue_options(const struct mm_config *config,

@@ -31,6 +31,10 @@ struct mm_relay {
 void mm_outbound_smarthost(const struct mm_config *config,
                            struct mm_relay *relay_out);
 bool mm_relay_is_set(const struct mm_relay *relay);
+/* thread: any. Where a domain's or address literal's mail goes: to the relay,
+ * or to its own hosts. */
+void mm_relay_destination(const struct mm_relay *relay, const char *domain,
+                          char text_out[MM_STORE_DESTINATION_MAX]);
 
 enum mm_attempt_progress {
     MM_ATTEMPT_ROUTING = 1, /* names are looked up */

@@ -47,6 +47,19 @@ struct mm_outbound {
 
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound);
 const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound);
+/* What all deliveries of this outbound have in common: no relay, no handler. */
+struct mm_delivery_options
+mm_outbound_delivery(const struct mm_outbound *outbound,
+                     const char *destination);
+/* Tell the observer, if there is one. */
+void mm_outbound_note_progress(const struct mm_outbound *outbound,
+                               const struct mq_batch *batch,
+                               enum mm_attempt_progress progress,
+                               uint64_t octets);
+void mm_outbound_note_outcome(const struct mm_outbound *outbound,
+                              uint64_t message_id,
+                              const struct mm_store_recipient *recipient,
+                              const struct mq_outcome *outcome, bool is_final);
 /* Asks a worker what is due; once more when it is at it already. */
 void mm_outbound_poll(struct mm_outbound *outbound);
 

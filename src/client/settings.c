@@ -11,7 +11,9 @@
 
 bool mm_outbound_has_smarthost(const struct mm_config *config)
 {
-    return config->smarthost.host != NULL && config->smarthost.host[0] != '\0';
+    struct mm_relay smarthost;
+    mm_outbound_smarthost(config, &smarthost);
+    return mm_relay_is_set(&smarthost);
 }
 
 void mm_outbound_smarthost(const struct mm_config *config,

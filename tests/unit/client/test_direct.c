@@ -55,8 +55,8 @@ static void fill(struct rig *rig, struct sending *sending,
         struct mm_store_recipient *row =
             &sending->recipients[direct->recipient_count++];
         strcpy(row->path, *recipients);
-        mm_direct_destination(&direct->relay, strchr(*recipients, '@') + 1,
-                              row->destination);
+        mm_relay_destination(&direct->relay, strchr(*recipients, '@') + 1,
+                             row->destination);
     }
 }
 
