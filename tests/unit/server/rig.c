@@ -266,3 +266,12 @@ struct mm_address rig_address(const char *text)
     }
     return address;
 }
+
+void rig_expect(struct fake_peer *peer, const char *text, const char *reply)
+{
+    const char *heard = fake_talk(peer, text);
+
+    if (strncmp(heard, reply, strlen(reply)) != 0) {
+        fail_msg("%s -> %s, not %s", text, heard, reply);
+    }
+}

@@ -39,6 +39,8 @@ void rig_open(struct rig *rig, const char *const *settings,
               const struct mm_hooks *hooks);
 /* Checks that nothing is left: no session, no message in work. */
 void rig_close(struct rig *rig);
+/* Says it; what comes begins with `reply`. */
+void rig_expect(struct fake_peer *peer, const char *text, const char *reply);
 /* A message of carol@example.net with this body. */
 void rig_deliver(struct rig *rig, uint64_t mailbox_id, const char *body);
 

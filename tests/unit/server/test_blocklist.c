@@ -38,21 +38,12 @@ static int end(void **state)
     return 0;
 }
 
-static void expect(struct fake_peer *peer, const char *text, const char *reply)
-{
-    const char *heard = fake_talk(peer, text);
-
-    if (strncmp(heard, reply, strlen(reply)) != 0) {
-        fail_msg("%s -> %s", text, heard);
-    }
-}
-
 static void greet(struct session *s, unsigned port, const char *from)
 {
     fake_connect(&s->peer, port, from);
-    expect(&s->peer, "", "220");
-    expect(&s->peer, "EHLO client.example\r\n", "250-");
-    expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250");
+    rig_expect(&s->peer, "", "220");
+    rig_expect(&s->peer, "EHLO client.example\r\n", "250-");
+    rig_expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250");
 }
 
 static void test_listed(void **state)
@@ -61,12 +52,12 @@ static void test_listed(void **state)
 
     fake_dns_say(NAME_B, MAILMOD_OK, "127.0.0.4", 1);
     greet(s, PORT_SMTP, PEER);
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n",
-           "550 5.7.1 mail from [198.51.100.7] is refused, it is listed by "
-           "b.test\r\n");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n",
+               "550 5.7.1 mail from [198.51.100.7] is refused, it is listed by "
+               "b.test\r\n");
     /* RFC 5321 4.5.1: who complains must get through. */
-    expect(&s->peer, "RCPT TO:<Postmaster@example.org>\r\n", "250");
-    expect(&s->peer, "RCPT TO:<bob@example.org>\r\n", "550 5.7.1");
+    rig_expect(&s->peer, "RCPT TO:<Postmaster@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<bob@example.org>\r\n", "550 5.7.1");
     assert_int_equal(fake_dns_asked(), 2);
 }
 
@@ -94,7 +85,7 @@ static void test_not_listed(void **state)
 
     fake_dns_say(NAME_A, MAILMOD_ERROR_DNS_NO_DATA, NULL, 1);
     greet(s, PORT_SMTP, PEER);
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
 }
 
 /* A resolver that answers everything, and a list that says it is in trouble. */
@@ -105,7 +96,7 @@ static void test_answers_that_no_list_gives(void **state)
     fake_dns_say(NAME_A, MAILMOD_OK, "203.0.113.80", 1);
     fake_dns_say(NAME_B, MAILMOD_OK, "127.255.255.254", 1);
     greet(s, PORT_SMTP, PEER);
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
 }
 
 static void test_failures(void **state)
@@ -115,7 +106,7 @@ static void test_failures(void **state)
     fake_dns_say(NAME_A, MAILMOD_ERROR_DNS, NULL, 1);
     fake_dns_say(NAME_B, MAILMOD_ERROR_TIMEOUT, NULL, 1);
     greet(s, PORT_SMTP, PEER);
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
 }
 
 /* The first recipient waits; one listing is enough, with or without its reason
@@ -127,10 +118,10 @@ static void test_slow(void **state)
     fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 2000);
     fake_dns_say(NAME_B, MAILMOD_ERROR_DNS_NO_NAME, NULL, 60000);
     greet(s, PORT_SMTP, PEER);
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "");
     assert_string_equal(fake_heard(&s->peer), "");
     fake_run(3000);
-    expect(&s->peer, "", "550 5.7.1");
+    rig_expect(&s->peer, "", "550 5.7.1");
 }
 
 static void test_silent(void **state)
@@ -144,8 +135,8 @@ static void test_silent(void **state)
     fake_run(1000);
     assert_string_equal(fake_heard(&s->peer), "");
     fake_run(2000);
-    expect(&s->peer, "", "250 2.1.5");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "", "250 2.1.5");
+    rig_expect(&s->peer, "DATA\r\n", "354");
 }
 
 /* A peer that goes while it waits leaves no question behind. */
@@ -166,13 +157,13 @@ static void test_who_is_not_asked_about(void **state)
     struct session *s = *state;
 
     greet(s, PORT_SMTP, "203.0.113.9:4000");
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
     assert_int_equal(fake_dns_asked(), 0);
     fake_hang_up(&s->peer);
     fake_run(10);
     fake_forget_peer(&s->peer);
     fake_connect(&s->peer, PORT_SUBMISSION, PEER);
-    expect(&s->peer, "", "220");
+    rig_expect(&s->peer, "", "220");
     assert_int_equal(fake_dns_asked(), 0);
 }
 
@@ -184,7 +175,7 @@ static void test_ipv6(void **state)
                  "0.2.a.test",
                  MAILMOD_OK, "127.0.0.2", 1);
     greet(s, PORT_SMTP, "[2001:db8::1]:4000");
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

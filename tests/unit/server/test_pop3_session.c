@@ -40,21 +40,12 @@ static int end(void **state)
     return 0;
 }
 
-static void expect(struct fake_peer *peer, const char *text, const char *reply)
-{
-    const char *heard = fake_talk(peer, text);
-
-    if (strncmp(heard, reply, strlen(reply)) != 0) {
-        fail_msg("%s -> %s", text, heard);
-    }
-}
-
 static void login(struct fake_peer *peer)
 {
     fake_connect(peer, PORT_POP3, PEER);
-    expect(peer, "", "+OK");
-    expect(peer, "USER alice\r\n", "+OK");
-    expect(peer, "PASS secret-alice\r\n", "+OK");
+    rig_expect(peer, "", "+OK");
+    rig_expect(peer, "USER alice\r\n", "+OK");
+    rig_expect(peer, "PASS secret-alice\r\n", "+OK");
 }
 
 static void test_session(void **state)
@@ -64,17 +55,17 @@ static void test_session(void **state)
     rig_deliver(&s->rig, s->rig.alice, BODY);
     rig_deliver(&s->rig, s->rig.alice, "second\r\n");
     login(&s->peer);
-    expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
-    expect(&s->peer, "LIST\r\n", "+OK");
-    expect(&s->peer, "LIST 1\r\n", "+OK 1 60\r\n");
-    expect(&s->peer, "DELE 1\r\n", "+OK");
-    expect(&s->peer, "DELE 1\r\n", "-ERR");
-    expect(&s->peer, "RETR 1\r\n", "-ERR");
-    expect(&s->peer, "STAT\r\n", "+OK 1 42\r\n");
-    expect(&s->peer, "RSET\r\n", "+OK");
-    expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
-    expect(&s->peer, "DELE 2\r\n", "+OK");
-    expect(&s->peer, "QUIT\r\n", "+OK");
+    rig_expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
+    rig_expect(&s->peer, "LIST\r\n", "+OK");
+    rig_expect(&s->peer, "LIST 1\r\n", "+OK 1 60\r\n");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "DELE 1\r\n", "-ERR");
+    rig_expect(&s->peer, "RETR 1\r\n", "-ERR");
+    rig_expect(&s->peer, "STAT\r\n", "+OK 1 42\r\n");
+    rig_expect(&s->peer, "RSET\r\n", "+OK");
+    rig_expect(&s->peer, "STAT\r\n", "+OK 2 102\r\n");
+    rig_expect(&s->peer, "DELE 2\r\n", "+OK");
+    rig_expect(&s->peer, "QUIT\r\n", "+OK");
     assert_true(s->peer.is_closed);
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
 }
@@ -130,11 +121,11 @@ static void test_top_and_uidl(void **state)
     heard = fake_talk(&s->peer, "TOP 1 1\r\n");
     assert_non_null(strstr(heard, "\r\n..dot\r\n.\r\n"));
     assert_null(strstr(heard, "last"));
-    expect(&s->peer, "UIDL 1\r\n", "+OK 1 ");
+    rig_expect(&s->peer, "UIDL 1\r\n", "+OK 1 ");
     snprintf(first, sizeof first, "%s", fake_talk(&s->peer, "UIDL 1\r\n"));
     heard = fake_talk(&s->peer, "UIDL\r\n");
     assert_non_null(strstr(heard, first + strlen("+OK ")));
-    expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
     heard = fake_talk(&s->peer, "UIDL\r\n");
     assert_null(strstr(heard, first + strlen("+OK ")));
 }
@@ -146,13 +137,13 @@ static void test_lock(void **state)
 
     login(&s->peer);
     fake_connect(&s->other, PORT_POP3, PEER);
-    expect(&s->other, "USER alice\r\n", "+OK");
+    rig_expect(&s->other, "USER alice\r\n", "+OK");
     fake_say(&s->other, "PASS secret-alice\r\n");
     fake_run(2500);
-    expect(&s->other, "", "-ERR [IN-USE]");
+    rig_expect(&s->other, "", "-ERR [IN-USE]");
     /* Another mailbox is another lock. */
-    expect(&s->other, "USER bob\r\n", "+OK");
-    expect(&s->other, "PASS secret-bob\r\n", "+OK");
+    rig_expect(&s->other, "USER bob\r\n", "+OK");
+    rig_expect(&s->other, "PASS secret-bob\r\n", "+OK");
     fake_hang_up(&s->other);
     fake_run(5);
     fake_forget_peer(&s->other);
@@ -168,16 +159,16 @@ static void test_lock_is_waited_for(void **state)
 
     login(&s->peer);
     fake_connect(&s->other, PORT_POP3, PEER);
-    expect(&s->other, "USER alice\r\n", "+OK");
+    rig_expect(&s->other, "USER alice\r\n", "+OK");
     fake_say(&s->other, "PASS secret-alice\r\n");
     fake_run(500);
     fake_hang_up(&s->peer);
     fake_run(100);
-    expect(&s->other, "", "+OK");
+    rig_expect(&s->other, "", "+OK");
     /* Who hangs up while it waits leaves nothing behind. */
     fake_forget_peer(&s->peer);
     fake_connect(&s->peer, PORT_POP3, PEER);
-    expect(&s->peer, "USER alice\r\n", "+OK");
+    rig_expect(&s->peer, "USER alice\r\n", "+OK");
     fake_say(&s->peer, "PASS secret-alice\r\n");
     fake_run(500);
     fake_hang_up(&s->peer);
@@ -192,10 +183,10 @@ static void test_snapshot(void **state)
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
     rig_deliver(&s->rig, s->rig.alice, BODY);
-    expect(&s->peer, "STAT\r\n", "+OK 1 ");
-    expect(&s->peer, "RETR 2\r\n", "-ERR");
-    expect(&s->peer, "DELE 1\r\n", "+OK");
-    expect(&s->peer, "QUIT\r\n", "+OK");
+    rig_expect(&s->peer, "STAT\r\n", "+OK 1 ");
+    rig_expect(&s->peer, "RETR 2\r\n", "-ERR");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "QUIT\r\n", "+OK");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
 }
 
@@ -205,7 +196,7 @@ static void test_drop_deletes_nothing(void **state)
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
-    expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
     fake_hang_up(&s->peer);
     fake_run(5);
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
@@ -220,7 +211,7 @@ static void test_idle(void **state)
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
-    expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
     start = fake_now_ms();
     while (!s->peer.is_closed && fake_now_ms() - start < 3600000) {
         fake_say(&s->peer, "N");
@@ -238,7 +229,7 @@ static void test_commands_keep_it_alive(void **state)
     login(&s->peer);
     for (unsigned i = 0; i < 10; i++) {
         fake_run(590000);
-        expect(&s->peer, "NOOP\r\n", "+OK");
+        rig_expect(&s->peer, "NOOP\r\n", "+OK");
     }
 }
 
@@ -276,7 +267,7 @@ static void test_peer_goes_while_in_work(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (i == 0) {
             fake_connect(&s->peer, PORT_POP3, PEER);
-            expect(&s->peer, "USER alice\r\n", "+OK");
+            rig_expect(&s->peer, "USER alice\r\n", "+OK");
         } else {
             login(&s->peer);
         }
@@ -305,7 +296,7 @@ static void test_peer_goes_during_update(void **state)
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
-    expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
     fake_hold_store(s->rig.store);
     fake_say(&s->peer, "QUIT\r\n");
     fake_run(5);
@@ -328,9 +319,9 @@ static void test_user_goes(void **state)
     rig_deliver(&s->rig, s->rig.bob, BODY);
     login(&s->peer);
     rig_remove_user(s->rig.store, "alice");
-    expect(&s->peer, "RETR 1\r\n", "-ERR");
-    expect(&s->peer, "DELE 1\r\n", "+OK");
-    expect(&s->peer, "QUIT\r\n", "+OK");
+    rig_expect(&s->peer, "RETR 1\r\n", "-ERR");
+    rig_expect(&s->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&s->peer, "QUIT\r\n", "+OK");
     assert_int_equal(rig_entries(&s->rig, s->rig.bob), 1);
 }
 
@@ -341,13 +332,13 @@ static void test_workers_are_full(void **state)
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
     fake_set_workers_full(true);
-    expect(&s->peer, "RETR 1\r\n", "-ERR [SYS/TEMP]");
+    rig_expect(&s->peer, "RETR 1\r\n", "-ERR [SYS/TEMP]");
     fake_set_workers_full(false);
-    expect(&s->peer, "RETR 1\r\n", "+OK");
+    rig_expect(&s->peer, "RETR 1\r\n", "+OK");
     fake_connect(&s->other, PORT_POP3, PEER);
-    expect(&s->other, "USER bob\r\n", "+OK");
+    rig_expect(&s->other, "USER bob\r\n", "+OK");
     fake_set_workers_full(true);
-    expect(&s->other, "PASS secret-bob\r\n", "-ERR [SYS/TEMP]");
+    rig_expect(&s->other, "PASS secret-bob\r\n", "-ERR [SYS/TEMP]");
     fake_set_workers_full(false);
 }
 
@@ -368,17 +359,17 @@ static void test_logins(void **state)
     snprintf(line, sizeof line, "%ssecret-alice", stamp);
     assert_int_equal(mm_md5(mm_span_cstr(line), digest), MAILMOD_OK);
     mm_hex(digest, sizeof digest, hex);
-    expect(&s->peer, "APOP alice 00000000000000000000000000000000\r\n",
-           "-ERR [AUTH]");
+    rig_expect(&s->peer, "APOP alice 00000000000000000000000000000000\r\n",
+               "-ERR [AUTH]");
     snprintf(line, sizeof line, "APOP alice %s\r\n", hex);
-    expect(&s->peer, line, "+OK");
-    expect(&s->peer, "QUIT\r\n", "+OK");
+    rig_expect(&s->peer, line, "+OK");
+    rig_expect(&s->peer, "QUIT\r\n", "+OK");
     fake_forget_peer(&s->peer);
     fake_connect(&s->peer, PORT_POP3S, PEER);
-    expect(&s->peer, "", "+OK");
+    rig_expect(&s->peer, "", "+OK");
     assert_true(s->peer.is_tls);
-    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n", "+OK");
-    expect(&s->peer, "STAT\r\n", "+OK 0 0");
+    rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n", "+OK");
+    rig_expect(&s->peer, "STAT\r\n", "+OK 0 0");
 }
 
 static void test_login_failures(void **state)
@@ -389,8 +380,9 @@ static void test_login_failures(void **state)
     (void)fake_talk(&s->peer, "");
     for (unsigned i = 0; i < 3; i++) {
         assert_false(s->peer.is_closed);
-        expect(&s->peer, i == 1 ? "USER nobody\r\n" : "USER alice\r\n", "+OK");
-        expect(&s->peer, "PASS wrong\r\n", "-ERR [AUTH]");
+        rig_expect(&s->peer, i == 1 ? "USER nobody\r\n" : "USER alice\r\n",
+                   "+OK");
+        rig_expect(&s->peer, "PASS wrong\r\n", "-ERR [AUTH]");
     }
     assert_true(s->peer.is_closed);
     assert_null(strstr(fake_log_text(), "wrong "));
@@ -401,11 +393,12 @@ static void test_stls(void **state)
     struct session *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
-    expect(&s->peer, "", "+OK");
-    expect(&s->peer, "USER alice\r\n", "+OK");
-    expect(&s->peer, "STLS\r\n", "+OK");
+    rig_expect(&s->peer, "", "+OK");
+    rig_expect(&s->peer, "USER alice\r\n", "+OK");
+    rig_expect(&s->peer, "STLS\r\n", "+OK");
     assert_true(s->peer.is_tls);
-    expect(&s->peer, "PASS secret-alice\r\n", "-ERR"); /* USER is forgotten */
+    rig_expect(&s->peer, "PASS secret-alice\r\n",
+               "-ERR"); /* USER is forgotten */
     fake_connect(&s->other, PORT_POP3, PEER);
     fake_say(&s->other, "STLS\r\nUSER alice\r\nPASS secret-alice\r\n");
     fake_run(10);

@@ -60,15 +60,6 @@ static void listen_to(struct world_of_hosts *w, unsigned moments)
     mm_server_set_moments(w->rig.server, moments);
 }
 
-static void expect(struct fake_peer *peer, const char *text, const char *reply)
-{
-    const char *heard = fake_talk(peer, text);
-
-    if (strncmp(heard, reply, strlen(reply)) != 0) {
-        fail_msg("%s -> %s", text, heard);
-    }
-}
-
 static void settle(struct world_of_hosts *w, enum mm_verdict verdict)
 {
     assert_non_null(w->asked);
@@ -120,9 +111,9 @@ static void test_stop_while_idle(void **state)
     struct world_of_hosts *w = *state;
 
     fake_connect(&w->peer, PORT_SMTP, PEER);
-    expect(&w->peer, "EHLO c\r\n", "220");
+    rig_expect(&w->peer, "EHLO c\r\n", "220");
     fake_connect(&w->other, PORT_POP3, PEER);
-    expect(&w->other, "", "+OK");
+    rig_expect(&w->other, "", "+OK");
     mm_server_stop(w->rig.server);
     mm_server_stop(w->rig.server);
     fake_run(10);
@@ -163,12 +154,12 @@ static void test_stop_with_an_open_mailbox(void **state)
 
     rig_deliver(&w->rig, w->rig.alice, "x\r\n");
     fake_connect(&w->peer, PORT_POP3, PEER);
-    expect(&w->peer, "USER alice\r\n", "+OK");
-    expect(&w->peer, "PASS secret-alice\r\n", "+OK");
+    rig_expect(&w->peer, "USER alice\r\n", "+OK");
+    rig_expect(&w->peer, "PASS secret-alice\r\n", "+OK");
     mm_server_stop(w->rig.server);
     fake_run(100);
-    expect(&w->peer, "DELE 1\r\n", "+OK");
-    expect(&w->peer, "QUIT\r\n", "+OK");
+    rig_expect(&w->peer, "DELE 1\r\n", "+OK");
+    rig_expect(&w->peer, "QUIT\r\n", "+OK");
     assert_true(w->peer.is_closed);
     assert_int_equal(rig_entries(&w->rig, w->rig.alice), 0);
 }
@@ -182,7 +173,7 @@ static void test_cut(void **state)
     (void)fake_talk(&w->peer, "EHLO c\r\nMAIL FROM:<>\r\n"
                               "RCPT TO:<alice@example.org>\r\nDATA\r\nx\r\n");
     fake_connect(&w->other, PORT_POP3, PEER);
-    expect(&w->other, "USER alice\r\n", "+OK");
+    rig_expect(&w->other, "USER alice\r\n", "+OK");
     fake_hold_jobs(true);
     fake_say(&w->other, "PASS secret-alice\r\n");
     fake_run(5);
@@ -226,15 +217,15 @@ static void test_reload(void **state)
     mm_server_set_settings(w->rig.server, settings);
     mm_settings_unref(&settings);
     mm_config_unref(&config);
-    expect(&w->peer, "RCPT TO:<alice@new.example>\r\n", "550");
-    expect(&w->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&w->peer, "RCPT TO:<alice@new.example>\r\n", "550");
+    rig_expect(&w->peer, "RCPT TO:<alice@example.org>\r\n", "250");
     fake_connect(&w->other, PORT_SMTP, PEER);
-    expect(&w->other, "", "421 4.7.0"); /* one is open already */
+    rig_expect(&w->other, "", "421 4.7.0"); /* one is open already */
     fake_forget_peer(&w->other);
-    expect(&w->peer, "QUIT\r\n", "221");
+    rig_expect(&w->peer, "QUIT\r\n", "221");
     fake_connect(&w->other, PORT_SMTP, PEER);
     (void)fake_talk(&w->other, "EHLO c\r\nMAIL FROM:<>\r\n");
-    expect(&w->other, "RCPT TO:<alice@new.example>\r\n", "250");
+    rig_expect(&w->other, "RCPT TO:<alice@new.example>\r\n", "250");
 }
 
 /* A maximum that was raised is in force at once, for as many addresses. */
@@ -260,10 +251,10 @@ static void test_reload_raises_the_maximum(void **state)
 
         snprintf(from, sizeof from, "192.0.2.%u:1000", i + 1);
         fake_connect(&peers[i], PORT_SMTP, from);
-        expect(&peers[i], "", "220");
+        rig_expect(&peers[i], "", "220");
     }
     fake_connect(&w->peer, PORT_SMTP, PEER);
-    expect(&w->peer, "", "421");
+    rig_expect(&w->peer, "", "421");
     for (unsigned i = 0; i < 40; i++) {
         fake_hang_up(&peers[i]);
         fake_run(1);
@@ -297,10 +288,10 @@ static void test_host_cannot_be_asked(void **state)
                      MM_MOMENT_POP3_LOGIN);
     w->ask_error = MAILMOD_ERROR_LIMIT;
     fake_connect(&w->peer, PORT_SMTP, PEER);
-    expect(&w->peer, "", "421");
+    rig_expect(&w->peer, "", "421");
     fake_connect(&w->other, PORT_POP3, PEER);
-    expect(&w->other, "USER alice\r\n", "+OK");
-    expect(&w->other, "PASS secret-alice\r\n", "-ERR [SYS/TEMP]");
+    rig_expect(&w->other, "USER alice\r\n", "+OK");
+    rig_expect(&w->other, "PASS secret-alice\r\n", "-ERR [SYS/TEMP]");
     assert_int_equal(w->questions, 2);
 }
 
@@ -310,7 +301,7 @@ static void begin_message(struct world_of_hosts *w)
     fake_connect(&w->peer, PORT_SMTP, PEER);
     (void)fake_talk(&w->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n"
                               "RCPT TO:<alice@example.org>\r\n");
-    expect(&w->peer, "DATA\r\n", "");
+    rig_expect(&w->peer, "DATA\r\n", "");
     assert_non_null(w->asked);
     assert_string_equal(mm_request_recipient(w->asked, 0), "alice@example.org");
 }
@@ -328,7 +319,7 @@ static void test_host_judges_the_envelope(void **state)
     begin_message(w);
     settle(w, MM_VERDICT_ACCEPT);
     assert_non_null(strstr(fake_heard(&w->peer), "354 "));
-    expect(&w->peer, "x\r\n.\r\n", "250 2.6.0");
+    rig_expect(&w->peer, "x\r\n.\r\n", "250 2.6.0");
     assert_int_equal(rig_entries(&w->rig, w->rig.alice), 1);
 }
 
@@ -433,21 +424,21 @@ static void test_host_decides_a_login(void **state)
 
     listen_to(w, MM_MOMENT_POP3_LOGIN);
     fake_connect(&w->peer, PORT_POP3, PEER);
-    expect(&w->peer, "USER newcomer\r\n", "+OK");
+    rig_expect(&w->peer, "USER newcomer\r\n", "+OK");
     fake_say(&w->peer, "PASS anything\r\n");
     fake_run(5);
     assert_string_equal(mm_request_facts(w->asked)->user, "newcomer");
     assert_string_equal(mm_request_facts(w->asked)->password, "anything");
     settle(w, MM_VERDICT_TAKEN);
-    expect(&w->peer, "STAT\r\n", "+OK");
+    rig_expect(&w->peer, "STAT\r\n", "+OK");
     fake_connect(&w->other, PORT_POP3, PEER);
-    expect(&w->other, "USER alice\r\n", "+OK");
+    rig_expect(&w->other, "USER alice\r\n", "+OK");
     fake_say(&w->other, "PASS secret-alice\r\n");
     fake_run(5);
     settle(w, MM_VERDICT_REJECT);
     assert_non_null(strstr(fake_heard(&w->other), "-ERR [AUTH]"));
-    expect(&w->other, "STAT\r\n", "-ERR");
-    expect(&w->other, "USER alice\r\n", "+OK");
+    rig_expect(&w->other, "STAT\r\n", "-ERR");
+    rig_expect(&w->other, "USER alice\r\n", "+OK");
     fake_say(&w->other, "PASS secret-alice\r\n");
     fake_run(5);
     fake_hang_up(&w->other);
@@ -463,8 +454,8 @@ static void test_host_serves_and_keeps_messages(void **state)
     rig_deliver(&w->rig, w->rig.alice, "x\r\n");
     listen_to(w, MM_MOMENT_POP3_RETRIEVE | MM_MOMENT_POP3_DELETE);
     fake_connect(&w->peer, PORT_POP3, PEER);
-    expect(&w->peer, "USER alice\r\n", "+OK");
-    expect(&w->peer, "PASS secret-alice\r\n", "+OK");
+    rig_expect(&w->peer, "USER alice\r\n", "+OK");
+    rig_expect(&w->peer, "PASS secret-alice\r\n", "+OK");
     fake_say(&w->peer, "RETR 1\r\n");
     fake_run(5);
     assert_int_equal(mm_request_facts(w->asked)->number, 1);
@@ -476,7 +467,7 @@ static void test_host_serves_and_keeps_messages(void **state)
     fake_run(5);
     settle(w, MM_VERDICT_REJECT);
     assert_non_null(strstr(fake_heard(&w->peer), "-ERR"));
-    expect(&w->peer, "QUIT\r\n", "+OK");
+    rig_expect(&w->peer, "QUIT\r\n", "+OK");
     assert_int_equal(rig_entries(&w->rig, w->rig.alice), 1);
 }
 

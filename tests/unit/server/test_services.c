@@ -72,15 +72,6 @@ static enum mailmod_error stop(struct place *place, enum mm_service service)
     return mm_server_close_service(place->rig.server, service);
 }
 
-static void expect(struct fake_peer *peer, const char *text, const char *reply)
-{
-    const char *heard = fake_talk(peer, text);
-
-    if (strncmp(heard, reply, strlen(reply)) != 0) {
-        fail_msg("%s -> %s, not %s", text, heard, reply);
-    }
-}
-
 static void leave(struct fake_peer *peer)
 {
     fake_hang_up(peer);
@@ -104,7 +95,7 @@ static void test_opens_and_closes_one(void **state)
     assert_int_equal(start(place, MM_SERVICE_SMTP, 2500), MAILMOD_OK);
     assert_int_equal(mm_server_port(server, MM_SERVICE_SMTP), 2500);
     fake_connect(&peer, 2500, PEER);
-    expect(&peer, "NOOP\r\n", "220");
+    rig_expect(&peer, "NOOP\r\n", "220");
     assert_int_equal(stop(place, MM_SERVICE_SMTP), MAILMOD_OK);
     assert_int_equal(start(place, MM_SERVICE_SMTP, 0), MAILMOD_OK);
     assert_int_equal(mm_server_port(server, MM_SERVICE_SMTP), PORT_SMTP);
@@ -183,11 +174,12 @@ static void test_ends_the_sessions_of_a_service(void **state)
     fake_connect(&idle, PORT_SMTP, PEER);
     fake_connect(&busy, PORT_SMTP, PEER);
     fake_connect(&reader, PORT_POP3, PEER);
-    expect(&idle, "EHLO c\r\n", "220");
-    expect(&busy,
-           "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n",
-           "220");
-    expect(&reader, "USER alice\r\n", "+OK");
+    rig_expect(&idle, "EHLO c\r\n", "220");
+    rig_expect(
+        &busy,
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n",
+        "220");
+    rig_expect(&reader, "USER alice\r\n", "+OK");
     assert_int_equal(stop(place, MM_SERVICE_SMTP), MAILMOD_OK);
     assert_int_equal(start(place, MM_SERVICE_SMTP, 0), MAILMOD_OK);
     fake_connect(&next, PORT_SMTP, PEER);
@@ -195,12 +187,12 @@ static void test_ends_the_sessions_of_a_service(void **state)
     assert_non_null(strstr(fake_heard(&idle), "421 4.3.2"));
     assert_true(idle.is_closed);
     assert_false(busy.is_closed || reader.is_closed || next.is_closed);
-    expect(&reader, "PASS secret-alice\r\n", "+OK");
-    expect(&next, "EHLO c\r\n", "220");
-    expect(&busy, "x\r\n.\r\n", "250 2.6.0");
+    rig_expect(&reader, "PASS secret-alice\r\n", "+OK");
+    rig_expect(&next, "EHLO c\r\n", "220");
+    rig_expect(&busy, "x\r\n.\r\n", "250 2.6.0");
     fake_run(100);
     assert_true(busy.is_closed);
-    expect(&next, "NOOP\r\n", "250");
+    rig_expect(&next, "NOOP\r\n", "250");
     assert_int_equal(stop(place, MM_SERVICE_POP3), MAILMOD_OK);
     fake_run(10);
     assert_false(next.is_closed);
@@ -216,7 +208,7 @@ static void test_stops_after_a_service_was_stopped(void **state)
     struct fake_peer peer = {0};
 
     fake_connect(&peer, PORT_POP3, PEER);
-    expect(&peer, "", "+OK");
+    rig_expect(&peer, "", "+OK");
     assert_int_equal(stop(place, MM_SERVICE_SMTP), MAILMOD_OK);
     mm_server_stop(place->rig.server);
     fake_run(10);
@@ -234,23 +226,23 @@ static void test_moments_change(void **state)
     struct fake_peer peer = {0};
 
     fake_connect(&peer, PORT_SMTP, PEER);
-    expect(&peer, "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n",
-           "220");
+    rig_expect(&peer, "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n",
+               "220");
     mm_server_set_moments(server, MM_MOMENT_SMTP_MESSAGE);
-    expect(&peer, "DATA\r\n", "354");
-    expect(&peer, "x\r\n.\r\n", "250 2.6.0");
+    rig_expect(&peer, "DATA\r\n", "354");
+    rig_expect(&peer, "x\r\n.\r\n", "250 2.6.0");
     assert_int_equal(place->questions, 0);
-    expect(&peer, "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n", "250");
+    rig_expect(&peer, "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n", "250");
     mm_server_set_moments(server, 0);
-    expect(&peer, "DATA\r\n", "");
+    rig_expect(&peer, "DATA\r\n", "");
     assert_int_equal(place->questions, 1);
     fake_run(100);
     assert_int_equal(place->questions, 1);
     assert_int_equal(mm_request_settle(place->asked, MM_VERDICT_REJECT),
                      MAILMOD_OK);
-    expect(&peer, "", "550");
-    expect(&peer, "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
-           "250");
+    rig_expect(&peer, "", "550");
+    rig_expect(&peer, "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
+               "250");
     assert_int_equal(place->questions, 1);
     leave(&peer);
 }

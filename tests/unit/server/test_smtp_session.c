@@ -40,36 +40,27 @@ static int end(void **state)
     return 0;
 }
 
-static void expect(struct fake_peer *peer, const char *text, const char *reply)
-{
-    const char *heard = fake_talk(peer, text);
-
-    if (strncmp(heard, reply, strlen(reply)) != 0) {
-        fail_msg("%s -> %s", text, heard);
-    }
-}
-
 static void greet(struct session *s, unsigned port)
 {
     fake_connect(&s->peer, port, PEER);
-    expect(&s->peer, "", "220 mx.example.org");
-    expect(&s->peer, "EHLO client.example\r\n", "250-mx.example.org");
+    rig_expect(&s->peer, "", "220 mx.example.org");
+    rig_expect(&s->peer, "EHLO client.example\r\n", "250-mx.example.org");
 }
 
 static void envelope(struct session *s, const char *recipient)
 {
     char text[400];
 
-    expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250 2.1.0");
+    rig_expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250 2.1.0");
     snprintf(text, sizeof text, "RCPT TO:<%s>\r\n", recipient);
-    expect(&s->peer, text, "250 2.1.5");
+    rig_expect(&s->peer, text, "250 2.1.5");
 }
 
 static void login(struct session *s)
 {
     /* NUL alice NUL secret-alice */
-    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n",
-           "235 2.7.0");
+    rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n",
+               "235 2.7.0");
 }
 
 static void test_mail(void **state)
@@ -80,8 +71,8 @@ static void test_mail(void **state)
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354 ");
-    expect(&s->peer, "Subject: x\r\n\r\n..dot\r\n.\r\n", "250 2.6.0");
+    rig_expect(&s->peer, "DATA\r\n", "354 ");
+    rig_expect(&s->peer, "Subject: x\r\n\r\n..dot\r\n.\r\n", "250 2.6.0");
     mm_buf_init(&text, 65536);
     body = rig_newest(&s->rig, s->rig.alice, &text);
     assert_non_null(strstr(body, "Received: from client.example"));
@@ -89,7 +80,7 @@ static void test_mail(void **state)
     assert_non_null(strstr(body, "\r\nSubject: x\r\n\r\n.dot\r\n"));
     mm_buf_fini(&text);
     assert_int_equal(s->rig.wakes, 0);
-    expect(&s->peer, "QUIT\r\n", "221 ");
+    rig_expect(&s->peer, "QUIT\r\n", "221 ");
     assert_true(s->peer.is_closed);
     assert_int_equal(s->peer.reason, MAILMOD_OK);
 }
@@ -101,7 +92,7 @@ static void test_pipeline(void **state)
     const char *heard;
 
     fake_connect(&s->peer, PORT_SMTP, PEER);
-    expect(&s->peer, "", "220");
+    rig_expect(&s->peer, "", "220");
     fake_say(&s->peer, "EHLO c\r\n");
     for (unsigned i = 0; i < 3; i++) {
         fake_say(&s->peer,
@@ -125,12 +116,12 @@ static void test_queue(void **state)
     struct session *s = *state;
 
     greet(s, PORT_SUBMISSION);
-    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530 5.7.0");
+    rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530 5.7.0");
     login(s);
-    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
-    expect(&s->peer, "RCPT TO:<dave@example.net>\r\n", "250");
-    expect(&s->peer, "DATA\r\n", "354");
-    expect(&s->peer, "x\r\n.\r\n", "250");
+    rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<dave@example.net>\r\n", "250");
+    rig_expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "x\r\n.\r\n", "250");
     assert_int_equal(rig_recipients(&s->rig), 1);
     assert_int_equal(s->rig.wakes, 1);
 }
@@ -145,12 +136,12 @@ static void test_no_relay_and_no_auth_on_25(void **state)
     heard = fake_talk(&s->peer, "EHLO c\r\n");
     assert_null(strstr(heard, "AUTH"));
     assert_non_null(strstr(heard, "STARTTLS"));
-    expect(&s->peer, "MAIL FROM:<a@example.net>\r\n", "250");
-    expect(&s->peer, "RCPT TO:<b@example.net>\r\n", "550 5.7.1");
-    expect(&s->peer, "RCPT TO:<\"alice@example.org\"@example.net>\r\n",
-           "550 5.7.1");
-    expect(&s->peer, "RCPT TO:<nobody@example.org>\r\n", "550 5.1.1");
-    expect(&s->peer, "DATA\r\n", "554 5.5.1");
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net>\r\n", "250");
+    rig_expect(&s->peer, "RCPT TO:<b@example.net>\r\n", "550 5.7.1");
+    rig_expect(&s->peer, "RCPT TO:<\"alice@example.org\"@example.net>\r\n",
+               "550 5.7.1");
+    rig_expect(&s->peer, "RCPT TO:<nobody@example.org>\r\n", "550 5.1.1");
+    rig_expect(&s->peer, "DATA\r\n", "554 5.5.1");
 }
 
 static void test_starttls(void **state)
@@ -160,15 +151,15 @@ static void test_starttls(void **state)
 
     greet(s, PORT_SUBMISSION);
     login(s);
-    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
-    expect(&s->peer, "RSET\r\n", "250");
-    expect(&s->peer, "STARTTLS\r\n", "220 2.0.0");
+    rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "RSET\r\n", "250");
+    rig_expect(&s->peer, "STARTTLS\r\n", "220 2.0.0");
     assert_true(s->peer.is_tls);
     /* Nothing of the clear session is left. */
-    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "503");
+    rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "503");
     heard = fake_talk(&s->peer, "EHLO c\r\n");
     assert_null(strstr(heard, "STARTTLS"));
-    expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530");
+    rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530");
 }
 
 /* RFC 3207 6: what came behind STARTTLS is no command. */
@@ -202,7 +193,7 @@ static void test_implicit_tls(void **state)
     struct session *s = *state;
 
     fake_connect(&s->peer, PORT_SUBMISSIONS, PEER);
-    expect(&s->peer, "", "220 mx");
+    rig_expect(&s->peer, "", "220 mx");
     assert_true(s->peer.is_tls);
 }
 
@@ -225,7 +216,7 @@ static void test_deadline_of_the_hello(void **state)
     uint64_t took;
 
     fake_connect(&s->peer, PORT_SMTP, PEER);
-    expect(&s->peer, "", "220");
+    rig_expect(&s->peer, "", "220");
     took = trickle(s, "E");
     assert_in_range(took, 19000, 22000);
     assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
@@ -249,7 +240,7 @@ static void test_deadline_of_a_body(void **state)
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "DATA\r\n", "354");
     took = trickle(s, "x");
     assert_in_range(took, 39000, 42000);
     assert_non_null(strstr(fake_heard(&s->peer), "421 4.4.2"));
@@ -271,13 +262,13 @@ static void test_slow_body(void **state)
     lines[4097] = '\n';
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "DATA\r\n", "354");
     for (unsigned i = 0; i < 20; i++) {
         fake_say_octets(&s->peer, lines, sizeof lines);
         fake_run(30000);
         assert_false(s->peer.is_closed);
     }
-    expect(&s->peer, ".\r\n", "250");
+    rig_expect(&s->peer, ".\r\n", "250");
 }
 
 /* Commands without end are ended by the life of the session. */
@@ -303,15 +294,15 @@ static void test_slow_store(void **state)
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "DATA\r\n", "354");
     fake_hold_store(s->rig.store);
     fake_say(&s->peer, "x\r\n.\r\n");
     fake_run(300000);
     assert_string_equal(fake_heard(&s->peer), ""); /* no 250 before it is so */
     assert_false(s->peer.is_closed);
     fake_release_store();
-    expect(&s->peer, "", "250 2.6.0");
-    expect(&s->peer, "NOOP\r\n", "250");
+    rig_expect(&s->peer, "", "250 2.6.0");
+    rig_expect(&s->peer, "NOOP\r\n", "250");
 }
 
 /* A big body over a slow store: taken as there is room, never kept. */
@@ -327,7 +318,7 @@ static void test_back_pressure(void **state)
     }
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "DATA\r\n", "354");
     fake_hold_store(s->rig.store);
     fake_say_octets(&s->peer, mm_buf_span(&body).data, mm_buf_size(&body));
     fake_say(&s->peer, ".\r\n");
@@ -336,7 +327,7 @@ static void test_back_pressure(void **state)
     assert_true(mm_buf_size(&s->peer.conn->in) >
                 mm_buf_size(&body) - 3 * MM_LIMIT_CHUNK - MM_LIMIT_INPUT);
     fake_release_store();
-    expect(&s->peer, "", "250 2.6.0");
+    rig_expect(&s->peer, "", "250 2.6.0");
     mm_buf_init(&text, 1 << 22);
     assert_non_null(
         strstr(rig_newest(&s->rig, s->rig.alice, &text), mm_buf_cstr(&body)));
@@ -353,19 +344,19 @@ static void test_bdat(void **state)
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "BDAT 5\r\na\r\nbc", "250");
-    expect(&s->peer, "BDAT 1 LAST\r\nd", "250 2.6.0");
+    rig_expect(&s->peer, "BDAT 5\r\na\r\nbc", "250");
+    rig_expect(&s->peer, "BDAT 1 LAST\r\nd", "250 2.6.0");
     mm_buf_init(&text, 65536);
     stored = rig_newest(&s->rig, s->rig.alice, &text);
     assert_string_equal(stored + strlen(stored) - 9, "\na\r\nbcd\r\n");
     mm_buf_fini(&text);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "BDAT 4 LAST\r\na\nb\r", "550 5.6.11");
+    rig_expect(&s->peer, "BDAT 4 LAST\r\na\nb\r", "550 5.6.11");
     envelope(s, "alice@example.org");
-    expect(&s->peer, "BDAT 2\r\na\r", "250"); /* it may still be a CRLF */
-    expect(&s->peer, "BDAT 2 LAST\r\nb\n", "550 5.6.11");
+    rig_expect(&s->peer, "BDAT 2\r\na\r", "250"); /* it may still be a CRLF */
+    rig_expect(&s->peer, "BDAT 2 LAST\r\nb\n", "550 5.6.11");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
-    expect(&s->peer, "NOOP\r\n", "250");
+    rig_expect(&s->peer, "NOOP\r\n", "250");
 }
 
 /* RFC 5321 6.3, attack 40: as many trace fields as smtp.received_max are mail,
@@ -387,12 +378,12 @@ static void test_loop(void **state)
         mm_buf_append_cstr(&text, field);
         assert_int_equal(mm_buf_append_cstr(&text, ".\r\n"), MAILMOD_OK);
         envelope(s, "alice@example.org");
-        expect(&s->peer, "DATA\r\n", "354 ");
-        expect(&s->peer, mm_buf_cstr(&text),
-               count == 100 ? "250 2.6.0" : "554 5.4.6");
+        rig_expect(&s->peer, "DATA\r\n", "354 ");
+        rig_expect(&s->peer, mm_buf_cstr(&text),
+                   count == 100 ? "250 2.6.0" : "554 5.4.6");
         mm_buf_fini(&text);
     }
-    expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "503 ");
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "503 ");
 }
 
 static void test_peer_goes(void **state)
@@ -426,7 +417,7 @@ static void test_peer_goes_before_the_answer(void **state)
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
-    expect(&s->peer, "DATA\r\n", "354");
+    rig_expect(&s->peer, "DATA\r\n", "354");
     fake_hold_store(s->rig.store);
     fake_say(&s->peer, "x\r\n.\r\n");
     fake_run(5);
@@ -484,9 +475,9 @@ static void test_login_failures(void **state)
     struct session *s = *state;
 
     greet(s, PORT_SUBMISSION);
-    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "535 5.7.8");
-    expect(&s->peer, "AUTH PLAIN AG5vYm9keQB3cm9uZw==\r\n", "535 5.7.8");
-    expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "421 4.7.0");
+    rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "535 5.7.8");
+    rig_expect(&s->peer, "AUTH PLAIN AG5vYm9keQB3cm9uZw==\r\n", "535 5.7.8");
+    rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "421 4.7.0");
     assert_true(s->peer.is_closed);
     assert_null(strstr(fake_log_text(), "wrong")); /* no password in a log */
 }
@@ -522,7 +513,7 @@ static void test_too_many(void **state)
     fake_hang_up(&peers[0]);
     fake_run(10);
     fake_connect(&s->peer, PORT_SMTP, PEER);
-    expect(&s->peer, "", "220 ");
+    rig_expect(&s->peer, "", "220 ");
     for (size_t i = 0; i < 4; i++) {
         fake_hang_up(&peers[i]);
         fake_run(1);
