@@ -61,6 +61,8 @@ struct mq_outcome {
     char status[12];          /* "4.4.1" */
     char host[256];           /* who said it, or "" */
     char reply[512];          /* "450 4.2.1 mailbox busy" or our own words */
+    bool is_reply;            /* the host's words, not ours */
+    char tls[24];             /* "TLSv1.3 verified", "none"; "": no talk */
     bool relayed_dsn;         /* NOTIFY was passed on: no success report */
 };
 /* What the caller must report to the sender, in the same transaction. */

@@ -48,6 +48,17 @@
 /* MX records followed for one domain, and addresses for one host. */
 #define MM_LIMIT_MX_HOSTS 32
 #define MM_LIMIT_HOST_ADDRESSES 16
+/* Hosts that may put one message off (4xx) in one attempt: a site that does so
+ * as a whole (greylisting) is left for later. */
+#define MM_LIMIT_REFUSING_HOSTS 5
+/* What a host that was never seen to answer gets to do so, if the settings do
+ * not say less: RFC 5321 4.5.3.2 asks for minutes, and a host that is known
+ * gets them. */
+#define MM_LIMIT_STRANGER_CONNECT_MS 10000
+#define MM_LIMIT_STRANGER_GREETING_MS 30000
+/* Mail hosts that are remembered: their connections, and whether they ever
+ * answered. About 100 octets each. */
+#define MM_LIMIT_KNOWN_HOSTS 16384
 /* Each is a query for every connection. */
 #define MM_LIMIT_DNSBL_ZONES 16
 /* What a mailbox session keeps is 24 octets an entry. */

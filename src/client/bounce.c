@@ -6,10 +6,13 @@
  * that it tells, so there is never one without the other. A sender without a
  * mailbox in a local domain gets none: nobody could read it.
  *
+ * A report needs SMTPUTF8 when its own recipient does, whatever it tells of: a
+ * sender with an ASCII address always hears of a failure.
+ *
  * The original comes back whole only when it failed, RET=FULL asked for it and
  * it is no larger than ORIGINAL_MAX; else its header block alone.
  * Thread: the store's writer. RFC 3461 4.3, 5.2, 6; RFC 3464; RFC 5321 4.5.5,
- * 6.1. */
+ * 6.1; RFC 6533 3, 4. */
 #include "client/bounce.h"
 
 #include "base/limits.h"
@@ -38,6 +41,7 @@ struct writer {
     unsigned number;
     uint64_t size;
     bool has_8bit;
+    bool is_smtputf8;
     struct mm_buf pending; /* cap MM_LIMIT_CHUNK */
 };
 
@@ -180,7 +184,8 @@ static size_t select_recipients(const struct mq_settlement *settlement,
             .action = action_of(kind),
             .status = status_of(outcome, kind),
             .remote_host = outcome->host,
-            .diagnostic = outcome->reply};
+            .diagnostic = outcome->reply,
+            .is_reply = outcome->is_reply};
     }
     return count;
 }
@@ -299,7 +304,7 @@ static enum mailmod_error put_report(const struct mm_bounce *bounce,
     message.arrival_ms = settlement->now_ms;
     message.size = writer->size;
     message.is_8bit = writer->has_8bit;
-    message.is_smtputf8 = settlement->batch->message.is_smtputf8;
+    message.is_smtputf8 = writer->is_smtputf8;
     message.is_report = true;
     enum mailmod_error error = mm_store_put_message(t, &message);
     if (error != MAILMOD_OK) {
@@ -349,7 +354,8 @@ static void fill_report(const struct mm_bounce *bounce,
     report->arrival_ms = original->arrival_ms;
     report->now_ms = settlement->now_ms;
     report->retry_until_ms = settlement->batch->recipients[0].expires_ms;
-    report->is_smtputf8 = original->is_smtputf8;
+    report->is_original_smtputf8 = original->is_smtputf8;
+    report->is_original_8bit = original->is_8bit;
     report->includes_body = kind == MQ_REPORT_FAILED &&
                             original->dsn_return == MM_DSN_RETURN_FULL &&
                             original->size <= ORIGINAL_MAX;
@@ -377,6 +383,7 @@ static enum mailmod_error write_kind(const struct mm_bounce *bounce,
     mm_message_id_format(settlement->batch->message.id, original_text);
     mm_message_id_format(writer.id, report_text);
     fill_report(bounce, settlement, kind, &report);
+    writer.is_smtputf8 = mm_report_is_smtputf8(&report);
     mm_buf_init(&writer.pending, MM_LIMIT_CHUNK);
     enum mailmod_error error =
         write_body(bounce, &report, settlement->batch->message.id, &writer);

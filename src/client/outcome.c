@@ -46,6 +46,7 @@ static void copy_reply(struct mq_outcome *outcome,
         outcome->reply[used++] = text.data[i] == '\n' ? ' ' : text.data[i];
     }
     outcome->reply[used] = '\0';
+    outcome->is_reply = true;
     trim_cut_utf8(outcome->reply);
 }
 

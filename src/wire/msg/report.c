@@ -5,7 +5,9 @@
  * texts come from the caller. Promises: texts of other hosts are cleaned of
  * control characters and folded, so they can end no field and open no part;
  * machine-readable parts are ASCII, an address beyond it is written in RFC
- * 6533's escaped form. Lines are at most 998 octets.
+ * 6533's escaped form. Its header is ASCII unless the reverse-path is not, so
+ * that a report needs SMTPUTF8 for its own way alone. Lines are at most 998
+ * octets.
  *
  * Any thread. RFC 3464 2 (fields), RFC 3461 6.3 (what goes in), RFC 6522 3
  * (multipart/report), RFC 3834 5 (Auto-Submitted), RFC 6533 3 and 4. */
@@ -137,12 +139,47 @@ static void append_embedded(struct mm_buf *out, struct mm_span text)
     }
 }
 
+static bool is_utf8(const char *text)
+{
+    struct mm_span span = mm_span_cstr(text);
+    return mm_span_has_8bit(span) && mm_span_is_utf8(span);
+}
+
+bool mm_report_is_smtputf8(const struct mm_report *report)
+{
+    return is_utf8(report->reverse_path);
+}
+
+/* The part for people names addresses as they are. */
+static bool has_utf8_text(const struct mm_report *report)
+{
+    for (size_t i = 0; i < report->recipient_count; i++) {
+        if (is_utf8(report->recipients[i].recipient)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_8bit(const struct mm_report *report)
+{
+    return has_utf8_text(report) || mm_report_is_smtputf8(report) ||
+           report->is_original_8bit || report->is_original_smtputf8;
+}
+
+static void write_encoding(struct mm_buf *out, bool is_8bit)
+{
+    if (is_8bit) {
+        mm_buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
+    }
+}
+
 /* "Final-Recipient: rfc822; user@example.com" */
 static void write_address(struct mm_buf *out, const char *name,
                           const char *address)
 {
     struct mm_span text = mm_span_cstr(address);
-    if (mm_span_has_8bit(text) && mm_span_is_utf8(text)) {
+    if (is_utf8(address)) {
         mm_buf_append_cstr(out, name);
         mm_buf_append_cstr(out, " utf-8; ");
         append_embedded(out, text);
@@ -155,12 +192,22 @@ static void write_address(struct mm_buf *out, const char *name,
     mm_buf_append_cstr(out, "\r\n");
 }
 
-/* An address for people: as it is, when the report may hold UTF-8. */
-static void append_address(struct mm_buf *out, const struct mm_report *report,
-                           const char *address)
+/* The address that the sender gave. RFC 3461 4.2 has a type before it. */
+static void write_original(struct mm_buf *out, const char *original)
+{
+    const char *address = original != NULL ? strchr(original, ';') : NULL;
+    if (address != NULL && is_utf8(address + 1)) {
+        write_address(out, "Original-Recipient:", address + 1);
+    } else {
+        write_field(out, "Original-Recipient:", original);
+    }
+}
+
+/* An address for people: as it is. */
+static void append_address(struct mm_buf *out, const char *address)
 {
     struct mm_span text = mm_span_cstr(address);
-    bool keeps_8bit = report->is_smtputf8 && mm_span_is_utf8(text);
+    bool keeps_8bit = is_utf8(address);
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
         bool is_kept = c >= 0x80 ? keeps_8bit : mm_ascii_is_printable(c);
@@ -182,7 +229,7 @@ static void write_header(struct mm_buf *out, const struct mm_report *report)
      * null, which is the queue's to see to. */
     mm_buf_appendf(out, "From: Mail delivery <postmaster@%s>\r\nTo: <",
                    report->host_name);
-    append_address(out, report, report->reverse_path);
+    append_address(out, report->reverse_path);
     mm_buf_append_cstr(out, ">\r\n");
     write_field(out, "Subject:", gravest(report)->subject);
     write_time(out, "Date:", report->now_ms);
@@ -193,17 +240,14 @@ static void write_header(struct mm_buf *out, const struct mm_report *report)
                             "Content-Type: multipart/report;"
                             " report-type=delivery-status;\r\n");
     mm_buf_appendf(out, "\tboundary=\"=_%s\"\r\n", report->report_identifier);
-    if (report->is_smtputf8) {
-        mm_buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
-    }
+    write_encoding(out, has_8bit(report));
 }
 
 static void write_person_recipient(struct mm_buf *out,
-                                   const struct mm_report *report,
                                    const struct mm_report_recipient *recipient)
 {
     mm_buf_append_cstr(out, "<");
-    append_address(out, report, recipient->recipient);
+    append_address(out, recipient->recipient);
     mm_buf_append_cstr(out, ">\r\n   ");
     mm_buf_append_cstr(out, actions[recipient->action].sentence);
     mm_buf_append_cstr(out, ".\r\n");
@@ -217,11 +261,11 @@ static void write_person_part(struct mm_buf *out,
                               const struct mm_report *report)
 {
     write_boundary(out, report, "\r\n");
-    mm_buf_append_cstr(out, report->is_smtputf8
-                                ? "Content-Type: text/plain; charset=utf-8\r\n"
-                                  "Content-Transfer-Encoding: 8bit\r\n\r\n"
-                                : "Content-Type: text/plain;"
-                                  " charset=us-ascii\r\n\r\n");
+    bool is_8bit = has_utf8_text(report);
+    mm_buf_appendf(out, "Content-Type: text/plain; charset=%s\r\n",
+                   is_8bit ? "utf-8" : "us-ascii");
+    write_encoding(out, is_8bit);
+    mm_buf_append_cstr(out, "\r\n");
     mm_buf_appendf(out, "This report comes from the mail system of %s.\r\n",
                    report->host_name);
     write_time(out, "It is about a message that you sent, received here on\r\n",
@@ -230,7 +274,7 @@ static void write_person_part(struct mm_buf *out,
     mm_buf_append_cstr(out, "\r\n");
     bool is_delayed = false;
     for (size_t i = 0; i < report->recipient_count; i++) {
-        write_person_recipient(out, report, &report->recipients[i]);
+        write_person_recipient(out, &report->recipients[i]);
         is_delayed =
             is_delayed || report->recipients[i].action == MM_REPORT_DELAYED;
     }
@@ -248,7 +292,7 @@ static void write_status_recipient(struct mm_buf *out,
                                    const struct mm_report_recipient *recipient)
 {
     mm_buf_append_cstr(out, "\r\n");
-    write_field(out, "Original-Recipient:", recipient->original_recipient);
+    write_original(out, recipient->original_recipient);
     write_address(out, "Final-Recipient:", recipient->recipient);
     write_field(out, "Action:", actions[recipient->action].name);
     write_field(out, "Status:", recipient->status);
@@ -256,7 +300,11 @@ static void write_status_recipient(struct mm_buf *out,
         write_field(out, "Remote-MTA: dns;", recipient->remote_host);
     }
     if (recipient->diagnostic != NULL && recipient->diagnostic[0] != '\0') {
-        write_field(out, "Diagnostic-Code: smtp;", recipient->diagnostic);
+        /* RFC 3464 2.3.6: smtp is for what a host said by SMTP. */
+        write_field(out,
+                    recipient->is_reply ? "Diagnostic-Code: smtp;"
+                                        : "Diagnostic-Code: x-mailmod;",
+                    recipient->diagnostic);
     }
     write_time(out, "Last-Attempt-Date:", report->now_ms);
     if (recipient->action == MM_REPORT_DELAYED) {
@@ -269,7 +317,7 @@ static void write_status_part(struct mm_buf *out,
                               const struct mm_report *report)
 {
     write_boundary(out, report, "\r\n");
-    mm_buf_append_cstr(out, report->is_smtputf8
+    mm_buf_append_cstr(out, mm_report_is_smtputf8(report)
                                 ? "Content-Type:"
                                   " message/global-delivery-status\r\n\r\n"
                                 : "Content-Type:"
@@ -288,15 +336,14 @@ static void write_original_head(struct mm_buf *out,
 {
     const char *type =
         report->includes_body ? "message/rfc822" : "text/rfc822-headers";
-    if (report->is_smtputf8) {
+    if (report->is_original_smtputf8) {
         type =
             report->includes_body ? "message/global" : "message/global-headers";
     }
     write_boundary(out, report, "\r\n");
     mm_buf_appendf(out, "Content-Type: %s\r\n", type);
-    if (report->is_smtputf8) {
-        mm_buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
-    }
+    write_encoding(out,
+                   report->is_original_smtputf8 || report->is_original_8bit);
     mm_buf_append_cstr(out, "\r\n");
 }
 

@@ -20,6 +20,7 @@ struct mm_report_recipient {
     const char *status;      /* "5.1.1" */
     const char *remote_host; /* who said it, or "" */
     const char *diagnostic;  /* "550 5.1.1 no such user", cleaned, or "" */
+    bool is_reply;           /* the diagnostic is the remote host's own */
 };
 
 struct mm_report {
@@ -33,11 +34,15 @@ struct mm_report {
     int64_t retry_until_ms; /* delayed reports: Will-Retry-Until */
     const struct mm_report_recipient *recipients;
     size_t recipient_count;
-    bool is_smtputf8;   /* RFC 6533 types when addresses need them */
+    bool is_original_smtputf8; /* its header may hold UTF-8: RFC 6533 types */
+    bool is_original_8bit;
     bool includes_body; /* message/rfc822, else text/rfc822-headers */
 };
+/* The report can go to SMTPUTF8 hosts alone: its own To holds UTF-8. What it
+ * tells of, and the original, never make it so. */
+bool mm_report_is_smtputf8(const struct mm_report *report);
 /* All up to the original's octets; then the caller appends them; then the end
- * with the same report. Text lines are cleaned and folded; ASCII only. */
+ * with the same report. Text lines are cleaned and folded. */
 enum mailmod_error mm_report_write_begin(struct mm_buf *out,
                                          const struct mm_report *report);
 enum mailmod_error mm_report_write_end(struct mm_buf *out,

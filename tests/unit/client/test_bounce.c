@@ -280,9 +280,34 @@ static void test_success(void **state)
     }
 }
 
+/* S01: the report about a UTF-8 recipient goes to hosts without SMTPUTF8. */
+static void test_S01_report_is_ascii(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct fake_host host = {.extensions = "8BITMIME"};
+    open_with(&rig, &host);
+    struct rig_message message = {.recipients = "\xc3\xa9@x.net",
+                                  .is_smtputf8 = true};
+    rig_send(&rig, &message);
+    run_attempt(&rig);
+    struct mm_store_recipient row = rig_recipient(&rig, SENDER);
+    struct mm_store_message stored;
+    assert_int_equal(mm_store_find_message(rig.store, row.message_id, &stored),
+                     MAILMOD_OK);
+    assert_false(stored.is_smtputf8);
+    assert_true(stored.is_8bit);
+    char *report = must_report(&rig, SENDER);
+    has(report, "Final-Recipient: utf-8; \\x{E9}@x.net");
+    has(report, "Diagnostic-Code: x-mailmod;"); /* S11 */
+    mm_free(report);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_S01_report_is_ascii),
         cmocka_unit_test(test_to_the_queue),
         cmocka_unit_test(test_to_a_mailbox),
         cmocka_unit_test(test_no_report),

@@ -23,6 +23,7 @@ static const struct mm_report_recipient failed = {
     .status = "5.1.1",
     .remote_host = "mx.x.org",
     .diagnostic = "550 5.1.1 no such user",
+    .is_reply = true,
 };
 
 static struct mm_report report_of(const struct mm_report_recipient *recipients,
@@ -238,8 +239,9 @@ static void internationalized(void **state)
     struct mm_buf out;
     recipient.recipient = "\xc3\xa9\xf0\x9f\x98\x80+a@x.org";
     struct mm_report report = report_of(&recipient, 1);
-    report.is_smtputf8 = true;
+    report.is_original_smtputf8 = true;
     report.reverse_path = "\xc3\xa9@y.org";
+    assert_true(mm_report_is_smtputf8(&report));
     const char *text = write_all(&out, &report);
     check_lines(text, true);
     assert_non_null(strstr(text, "To: <\xc3\xa9@y.org>\r\n"));
@@ -249,6 +251,62 @@ static void internationalized(void **state)
     assert_non_null(strstr(text, "Final-Recipient: utf-8;"
                                  " \\x{E9}\\x{1F600}\\x{2B}a@x.org\r\n"));
     assert_non_null(strstr(text, "<\xc3\xa9\xf0\x9f\x98\x80+a@x.org>\r\n"));
+    mm_buf_fini(&out);
+}
+
+/* S01: the sender is ASCII, what failed is not: the report can go anywhere. */
+static void test_S01_ascii_sender(void **state)
+{
+    (void)state;
+    struct mm_report_recipient recipient = failed;
+    struct mm_buf out;
+    recipient.recipient = "\xc3\xa9@x.org";
+    recipient.original_recipient = "utf-8;\xc3\xa9@x.org";
+    struct mm_report report = report_of(&recipient, 1);
+    report.is_original_smtputf8 = true;
+    assert_false(mm_report_is_smtputf8(&report));
+    const char *text = write_all(&out, &report);
+    const char *end = strstr(text, "\r\n\r\n");
+    struct mm_span header = mm_span(text, (size_t)(end - text));
+    assert_false(mm_span_has_8bit(header));
+    assert_non_null(strstr(text, "Content-Transfer-Encoding: 8bit\r\n"));
+    assert_non_null(strstr(text, "Content-Type: message/delivery-status\r\n"));
+    assert_non_null(strstr(text, "Content-Type: message/global-headers\r\n"));
+    assert_non_null(strstr(text, "Final-Recipient: utf-8; \\x{E9}@x.org\r\n"));
+    assert_non_null(
+        strstr(text, "Original-Recipient: utf-8; \\x{E9}@x.org\r\n"));
+    assert_non_null(strstr(text, "<\xc3\xa9@x.org>\r\n"));
+    mm_buf_fini(&out);
+}
+
+/* An 8-bit original of old is labelled, as itself and in the whole. */
+static void test_S21_labels(void **state)
+{
+    (void)state;
+    struct mm_report report = report_of(&failed, 1);
+    struct mm_buf out;
+    report.is_original_8bit = true;
+    const char *text = write_all(&out, &report);
+    assert_non_null(strstr(text, "\tboundary=\"=_R1\"\r\n"
+                                 "Content-Transfer-Encoding: 8bit\r\n"));
+    assert_non_null(strstr(text, "Content-Type: text/rfc822-headers\r\n"
+                                 "Content-Transfer-Encoding: 8bit\r\n\r\n"));
+    mm_buf_fini(&out);
+}
+
+/* S11: only what a host said by SMTP has the type "smtp". */
+static void test_S11_own_words(void **state)
+{
+    (void)state;
+    struct mm_report_recipient recipient = failed;
+    struct mm_buf out;
+    recipient.is_reply = false;
+    recipient.diagnostic = "the domain does not exist";
+    struct mm_report report = report_of(&recipient, 1);
+    const char *text = write_all(&out, &report);
+    assert_non_null(strstr(
+        text, "Diagnostic-Code: x-mailmod; the domain does not exist\r\n"));
+    assert_null(strstr(text, "smtp;"));
     mm_buf_fini(&out);
 }
 
@@ -315,6 +373,9 @@ int main(void)
         cmocka_unit_test(foreign_texts_do_no_harm),
         cmocka_unit_test(fields_are_folded),
         cmocka_unit_test(internationalized),
+        cmocka_unit_test(test_S01_ascii_sender),
+        cmocka_unit_test(test_S21_labels),
+        cmocka_unit_test(test_S11_own_words),
         cmocka_unit_test(refusals),
         cmocka_unit_test(room_and_memory),
     };
