@@ -54,11 +54,9 @@ static enum mailmod_error find_user(struct mm_auth *auth,
                                     struct mm_scram_verifier *verifier_out,
                                     bool *is_known_out)
 {
-    uint8_t secret[MM_SHA256_SIZE];
-    enum mailmod_error error;
-
     memset(user_out, 0, sizeof *user_out);
-    error = mm_store_find_user(auth->store, auth->user_name, user_out);
+    enum mailmod_error error =
+        mm_store_find_user(auth->store, auth->user_name, user_out);
     *is_known_out = error == MAILMOD_OK;
     if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
         return error;
@@ -72,6 +70,7 @@ static enum mailmod_error find_user(struct mm_auth *auth,
                sizeof verifier_out->server_key);
         return MAILMOD_OK;
     }
+    uint8_t secret[MM_SHA256_SIZE];
     error = mm_store_secret(auth->store, secret);
     if (error == MAILMOD_OK) {
         error = mm_scram_verifier_decoy(verifier_out,
@@ -85,11 +84,9 @@ static enum mailmod_error find_user(struct mm_auth *auth,
  * mail client sends the address more often than not. */
 static void settle_user_name(struct mm_auth *auth)
 {
-    struct mm_store_user user;
-    char *at;
-
     mm_ascii_lower_cstr(auth->user_name);
-    at = strrchr(auth->user_name, '@');
+    char *at = strrchr(auth->user_name, '@');
+    struct mm_store_user user;
     if (at != NULL && mm_config_is_local_domain(auth->config, at + 1) &&
         mm_store_find_user(auth->store, auth->user_name, &user) ==
             MAILMOD_ERROR_NOT_FOUND) {
@@ -101,18 +98,18 @@ static void settle_user_name(struct mm_auth *auth)
 static bool check_apop(const struct mm_auth *auth,
                        const struct mm_store_user *user)
 {
-    uint8_t expected[MM_MD5_SIZE];
     struct mm_buf text;
-    bool matches;
 
     mm_buf_init(&text, sizeof auth->stamp + sizeof user->password);
     (void)mm_buf_append_cstr(&text, auth->stamp);
     (void)mm_buf_append_cstr(&text, user->has_password ? user->password : "-");
-    matches = mm_buf_error(&text) == MAILMOD_OK &&
-              mm_md5(mm_buf_span(&text), expected) == MAILMOD_OK &&
-              mm_constant_time_equal(
-                  mm_span((const char *)expected, sizeof expected),
-                  mm_span((const char *)auth->digest, sizeof auth->digest));
+    uint8_t expected[MM_MD5_SIZE];
+    bool matches =
+        mm_buf_error(&text) == MAILMOD_OK &&
+        mm_md5(mm_buf_span(&text), expected) == MAILMOD_OK &&
+        mm_constant_time_equal(
+            mm_span((const char *)expected, sizeof expected),
+            mm_span((const char *)auth->digest, sizeof auth->digest));
     mm_secret_clear(text.data, text.capacity);
     mm_buf_fini(&text);
     return matches && user->has_password;
@@ -121,8 +118,6 @@ static bool check_apop(const struct mm_auth *auth,
 static void run_check(struct mm_job *job)
 {
     struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
-    struct mm_store_user user;
-    struct mm_scram_verifier verifier;
     bool is_known = false;
     bool matches = false;
     enum mailmod_error error;
@@ -134,6 +129,8 @@ static void run_check(struct mm_job *job)
         mm_secret_clear(auth->password, sizeof auth->password);
         return;
     }
+    struct mm_store_user user;
+    struct mm_scram_verifier verifier;
     error = find_user(auth, &user, &verifier, &is_known);
     if (error == MAILMOD_OK && auth->is_apop) {
         matches = check_apop(auth, &user);
@@ -171,9 +168,9 @@ static enum mm_auth_verdict submit_check(struct mm_auth *auth)
 /* The user's salt, or a decoy's. */
 static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 {
+    bool is_known = false;
     struct mm_scram_verifier verifier;
     struct mm_store_user user;
-    bool is_known = false;
     enum mailmod_error error = find_user(auth, &user, &verifier, &is_known);
 
     if (error == MAILMOD_OK) {
@@ -275,8 +272,6 @@ static enum mm_auth_verdict step_plain(struct mm_auth *auth,
 static enum mm_auth_verdict step_login(struct mm_auth *auth,
                                        struct mm_span data)
 {
-    char name[MM_STORE_USER_MAX];
-
     if (auth->step == 1) {
         auth->step = 2;
         if (data.size == 0 ||
@@ -285,6 +280,7 @@ static enum mm_auth_verdict step_login(struct mm_auth *auth,
         }
         return challenge_with(auth, LOGIN_PASSWORD_PROMPT);
     }
+    char name[MM_STORE_USER_MAX];
     memcpy(name, auth->user_name, sizeof name);
     return mm_auth_password(auth, mm_span_cstr(name), data);
 }
@@ -315,10 +311,9 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
 static enum mm_auth_verdict scram_final(struct mm_auth *auth,
                                         struct mm_span data)
 {
-    enum mailmod_error error;
-
     mm_buf_clear(&auth->challenge);
-    error = mm_scram_server_final(&auth->scram, data, &auth->challenge);
+    enum mailmod_error error =
+        mm_scram_server_final(&auth->scram, data, &auth->challenge);
     if (error == MAILMOD_ERROR_MEMORY) {
         return MM_AUTH_TEMPORARY;
     }

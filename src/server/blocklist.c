@@ -143,9 +143,8 @@ static void on_text(void *context, enum mailmod_error error,
 /* RFC 5782 2.1: a TXT record beside the address may say why. */
 static void ask_reason(struct mm_blocklist *blocklist)
 {
-    char name[DNSBL_NAME_MAX];
-
     stop(blocklist);
+    char name[DNSBL_NAME_MAX];
     if (dnsbl_query_name(&blocklist->peer, blocklist->listed_by, name) !=
             MAILMOD_OK ||
         mm_resolve_text(blocklist->names->resolver, name, on_text, blocklist,
@@ -178,10 +177,10 @@ static void on_late(struct mm_timer *timer)
 static void ask(struct mm_blocklist *blocklist, const char *zone)
 {
     struct zone_query *query = &blocklist->queries[blocklist->count];
-    char name[DNSBL_NAME_MAX];
 
     query->blocklist = blocklist;
     query->zone = zone;
+    char name[DNSBL_NAME_MAX];
     if (dnsbl_query_name(&blocklist->peer, zone, name) == MAILMOD_OK &&
         mm_resolve_addresses(blocklist->names->resolver, name, MM_NETADDR_V4,
                              on_answer, query, &query->query) == MAILMOD_OK) {
@@ -197,12 +196,11 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       void *context)
 {
     const struct mm_string_list *zones = &config->dnsbl.zones;
-    struct mm_blocklist *blocklist;
 
     if (zones->count == 0 || mm_range_list_has(&config->dnsbl.exempt, peer)) {
         return NULL;
     }
-    blocklist = mm_alloc(sizeof *blocklist);
+    struct mm_blocklist *blocklist = mm_alloc(sizeof *blocklist);
     if (blocklist == NULL) {
         return NULL;
     }

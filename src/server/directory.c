@@ -50,13 +50,13 @@ static enum mailmod_error find_pair(struct mm_store *store, const char *local,
                                     const char *domain,
                                     uint64_t *mailbox_id_out)
 {
-    char name[MM_STORE_USER_MAX];
-    struct mm_buf text;
     enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
 
     if (local[0] == '\0' || strchr(local, '@') != NULL) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
+    char name[MM_STORE_USER_MAX];
+    struct mm_buf text;
     mm_buf_init(&text, sizeof name - 1);
     if (domain[0] != '\0' &&
         mm_buf_appendf(&text, "%s@%s", local, domain) == MAILMOD_OK &&
@@ -88,14 +88,13 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
                                      const struct mm_address *address,
                                      uint64_t *mailbox_id_out)
 {
-    char local[MM_LIMIT_LOCAL_PART + 1];
     const char *domain =
         address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
-    enum mailmod_error error;
 
+    char local[MM_LIMIT_LOCAL_PART + 1];
     memcpy(local, address->local_part, sizeof local);
     mm_ascii_lower_cstr(local);
-    error = find_pair(store, local, domain, mailbox_id_out);
+    enum mailmod_error error = find_pair(store, local, domain, mailbox_id_out);
     if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
         error = find_pair(store, local, domain, mailbox_id_out);
     }
@@ -126,9 +125,9 @@ static enum mailmod_error run_ensure(struct mm_store_job *job,
 static enum mailmod_error lock_out(struct mm_store_user *user)
 {
     uint8_t random[MM_SHA256_SIZE];
-    struct mm_scram_verifier verifier;
     enum mailmod_error error = mm_random(random, sizeof random);
 
+    struct mm_scram_verifier verifier;
     if (error == MAILMOD_OK) {
         error = mm_scram_verifier_decoy(&verifier, mm_span_cstr(user->name),
                                         random);
@@ -168,14 +167,13 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
 bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
                        const char *user, const struct mm_address *address)
 {
-    struct mm_store_user login;
     uint64_t mailbox_id = 0;
-    bool owns;
 
     if (address->is_null || !mm_directory_is_local(config, address, NULL)) {
         return address->is_null;
     }
-    owns =
+    struct mm_store_user login;
+    bool owns =
         mm_store_find_user(store, user, &login) == MAILMOD_OK &&
         mm_directory_find(store, config, address, &mailbox_id) == MAILMOD_OK &&
         mailbox_id == login.mailbox_id;

@@ -162,8 +162,6 @@ void mm_incoming_abandon(struct mm_incoming **incoming_in)
 enum mailmod_error mm_incoming_add_local(struct mm_incoming *incoming,
                                          uint64_t mailbox_id)
 {
-    struct local *local;
-
     MM_LIST_EACH(node, &incoming->locals)
     {
         if (MM_LIST_OBJECT(node, struct local, node)->mailbox_id ==
@@ -172,7 +170,7 @@ enum mailmod_error mm_incoming_add_local(struct mm_incoming *incoming,
             return MAILMOD_OK;
         }
     }
-    local = mm_alloc(sizeof *local);
+    struct local *local = mm_alloc(sizeof *local);
     if (local == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -336,7 +334,6 @@ put_recipients(struct mm_incoming *incoming,
     MM_LIST_EACH(node, &incoming->remotes)
     {
         struct remote *remote = MM_LIST_OBJECT(node, struct remote, node);
-        enum mailmod_error error;
 
         (void)mm_span_copy(mm_span_cstr(remote->path), recipient.path,
                            sizeof recipient.path);
@@ -346,7 +343,8 @@ put_recipients(struct mm_incoming *incoming,
                            recipient.original_recipient,
                            sizeof recipient.original_recipient);
         recipient.notify = remote->notify;
-        error = mm_store_put_recipient(transaction, &recipient);
+        enum mailmod_error error =
+            mm_store_put_recipient(transaction, &recipient);
         if (error != MAILMOD_OK) {
             return error;
         }

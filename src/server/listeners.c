@@ -37,17 +37,16 @@ static enum mailmod_error open_listener(struct mm_server *server,
                                         struct mm_buf *reason_out)
 {
     struct mm_server_listener *listener = mm_alloc(sizeof *listener);
-    char text[MM_NETADDR_TEXT_MAX];
-    enum mailmod_error error;
 
     if (listener == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     listener->server = server;
     listener->service = service;
-    error = mm_listener_open(&listener->listener, server->options.loops,
-                             server->options.loop_count, address, on_connection,
-                             listener, server->options.log);
+    enum mailmod_error error = mm_listener_open(
+        &listener->listener, server->options.loops, server->options.loop_count,
+        address, on_connection, listener, server->options.log);
+    char text[MM_NETADDR_TEXT_MAX];
     if (error != MAILMOD_OK) {
         mm_netaddr_format(address, text);
         (void)mm_buf_appendf(reason_out, "%s: cannot listen on %s: %s",
@@ -118,7 +117,6 @@ static enum mailmod_error open_list(struct mm_server *server,
 {
     for (size_t i = 0; i < list->count; i++) {
         struct mm_netaddr address = list->items[i];
-        enum mailmod_error error;
 
         if (port != 0 && is_repeated(list, i)) {
             continue;
@@ -128,7 +126,8 @@ static enum mailmod_error open_list(struct mm_server *server,
         } else if (port < 0) {
             address.port = i > 0 ? port_of(opened) : 0;
         }
-        error = open_listener(server, service, &address, opened, reason_out);
+        enum mailmod_error error =
+            open_listener(server, service, &address, opened, reason_out);
         if (error != MAILMOD_OK) {
             return error;
         }
@@ -152,10 +151,10 @@ static enum mailmod_error open_service(struct mm_server *server,
 {
     unsigned tries = port < 0 && list->count > 1 ? FREE_PORT_TRIES : 1;
     struct mm_list opened;
-    enum mailmod_error error;
 
     mm_list_init(&opened);
-    error = open_list(server, service, list, port, &opened, reason_out);
+    enum mailmod_error error =
+        open_list(server, service, list, port, &opened, reason_out);
     while (error == MAILMOD_ERROR_ADDRESS_IN_USE && --tries > 0) {
         undo(server, service, &opened);
         mm_buf_clear(reason_out);
@@ -188,10 +187,8 @@ static struct mm_server_listener *find(struct mm_server *server,
 
 static struct mm_settings *present_settings(struct mm_server *server)
 {
-    struct mm_settings *settings;
-
     mm_mutex_lock(server->mutex);
-    settings = mm_settings_ref(server->settings);
+    struct mm_settings *settings = mm_settings_ref(server->settings);
     mm_mutex_unlock(server->mutex);
     return settings;
 }
@@ -220,12 +217,11 @@ enum mailmod_error mm_server_open_service(struct mm_server *server,
                                           struct mm_buf *reason_out)
 {
     struct mm_settings *settings = present_settings(server);
-    enum mailmod_error error;
 
     mm_mutex_lock(server->listening);
-    error = open_if_closed(server, service,
-                           mm_service_listen(settings->config, service), port,
-                           reason_out);
+    enum mailmod_error error = open_if_closed(
+        server, service, mm_service_listen(settings->config, service), port,
+        reason_out);
     mm_mutex_unlock(server->listening);
     mm_settings_unref(&settings);
     return error;
@@ -234,10 +230,8 @@ enum mailmod_error mm_server_open_service(struct mm_server *server,
 enum mailmod_error mm_server_close_service(struct mm_server *server,
                                            enum mm_service service)
 {
-    bool was_open;
-
     mm_mutex_lock(server->listening);
-    was_open = close_list(&server->listeners, service);
+    bool was_open = close_list(&server->listeners, service);
     /* Behind the last session that its listeners began. */
     if (was_open) {
         mm_server_end_round(server, service);
@@ -282,11 +276,10 @@ void mm_server_close_listeners(struct mm_server *server)
 
 unsigned mm_server_port(struct mm_server *server, enum mm_service service)
 {
-    struct mm_server_listener *listener;
     unsigned port = 0;
 
     mm_mutex_lock(server->listening);
-    listener = find(server, service);
+    struct mm_server_listener *listener = find(server, service);
     if (listener != NULL) {
         port = mm_listener_address(listener->listener)->port;
     }

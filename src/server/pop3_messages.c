@@ -107,18 +107,17 @@ void mm_pop3_stat(struct mm_pop3_session *pop3)
 void mm_pop3_list(struct mm_pop3_session *pop3,
                   const struct mm_pop3d_info *info, bool is_uidl)
 {
-    char unique_id[MM_UNIQUE_ID_MAX];
-    size_t index;
-
     if (info->number == 0) {
         pop3->row = 0;
         pop3->is_uidl = is_uidl;
         mm_pop3_answer(pop3, NULL);
         return;
     }
+    size_t index;
     if (!find_message(pop3, info->number, &index)) {
         return;
     }
+    char unique_id[MM_UNIQUE_ID_MAX];
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
     if (mm_pop3d_answer_row(pop3->engine, info->number,
                             mm_mailbox_entry(pop3->mailbox, index)->size,
@@ -259,12 +258,11 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
 {
     struct mm_span piece =
         mm_span_from(mm_buf_span(&pop3->piece), pop3->piece_used);
-    uint64_t size;
 
     if (pop3->is_served_by_host) {
         return give_written(pop3);
     }
-    size = mm_mailbox_entry(pop3->mailbox, pop3->reading)->size;
+    uint64_t size = mm_mailbox_entry(pop3->mailbox, pop3->reading)->size;
     if (!mm_pop3d_wants_body(pop3->engine)) {
         mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
         return true;

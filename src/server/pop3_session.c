@@ -117,18 +117,16 @@ void mm_pop3_removed(struct mm_mailbox_removal *removal,
 
 static void handle_stls(struct mm_pop3_session *pop3)
 {
-    struct mm_pop3d_info info;
-    struct mm_span output;
-
     if (pop3->base.settings->tls[pop3->base.service] == NULL) {
         mm_pop3_answer_error(pop3, "SYS/TEMP", "TLS is not available");
         return;
     }
     mm_pop3_answer(pop3, NULL);
+    struct mm_pop3d_info info;
     if (mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT) {
         return; /* octets came behind STLS: it is broken off */
     }
-    output = mm_pop3d_output(pop3->engine);
+    struct mm_span output = mm_pop3d_output(pop3->engine);
     if (pop3->base.is_closing || mm_conn_write(pop3->base.conn, output.data,
                                                output.size) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
@@ -215,12 +213,12 @@ static enum mailmod_error make_stamp(const struct mm_pop3_session *pop3,
 {
     const char *host = mm_session_config(&pop3->base)->host_name;
     uint8_t random[12];
-    char hex[2 * sizeof random + 1];
     enum mailmod_error error = mm_random(random, sizeof random);
 
     if (error != MAILMOD_OK) {
         return error;
     }
+    char hex[2 * sizeof random + 1];
     mm_hex(random, sizeof random, hex);
     (void)mm_buf_appendf(out, "<%s.%s@", hex, pop3->base.identifier);
     for (; *host != '\0'; host++) {
@@ -237,7 +235,6 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
     const struct mm_config *config = mm_session_config(session);
     struct mm_pop3d_options options = {0};
-    struct mm_buf stamp;
     enum mailmod_error error = MAILMOD_OK;
 
     mm_auth_init(&pop3->auth, session->loop, session->server->workers,
@@ -248,6 +245,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
     pop3->removal_task.run = on_removal_task;
+    struct mm_buf stamp;
     mm_buf_init(&stamp, 2 * MM_LIMIT_DOMAIN);
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
@@ -280,7 +278,6 @@ static size_t feed_pop3(struct mm_session *session, const char *bytes,
 static bool step_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
-    struct mm_pop3d_info info;
 
     if (pop3->is_asking_login &&
         (session->request == NULL || mm_request_is_settled(session->request))) {
@@ -290,6 +287,7 @@ static bool step_pop3(struct mm_session *session)
     if (session->in_work > 0) {
         return false;
     }
+    struct mm_pop3d_info info;
     return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info) &&
            !mm_pop3_is_asking(pop3);
 }

@@ -218,10 +218,8 @@ enum mailmod_error mm_request_add_recipient(struct mm_request *request,
 enum mailmod_error mm_request_ask(struct mm_request *request,
                                   const struct mm_hooks *hooks)
 {
-    enum mailmod_error error;
-
     atomic_fetch_add(&request->owners, 1); /* the host's share */
-    error = hooks->ask(hooks->context, request);
+    enum mailmod_error error = hooks->ask(hooks->context, request);
     if (error != MAILMOD_OK) {
         let_go(request);
     }
@@ -266,10 +264,8 @@ struct mm_span mm_request_written(const struct mm_request *request)
 
 size_t mm_request_offer(struct mm_request *request, struct mm_span data)
 {
-    size_t size;
-
     mm_mutex_lock(request->mutex);
-    size = mm_buf_room(&request->body);
+    size_t size = mm_buf_room(&request->body);
     if (size > data.size) {
         size = data.size;
     }
@@ -388,11 +384,11 @@ enum mailmod_error mm_request_set_reply(struct mm_request *request, int code,
 static struct mm_span status_words(struct mm_span line, size_t status_size)
 {
     struct mm_span rest;
-    struct mm_span code;
 
     (void)mm_span_cut(line, '\n', &line, &rest);
     (void)mm_span_cut(line, '\r', &line, &rest);
     line = mm_span_trim(mm_span_from(line, status_size));
+    struct mm_span code;
     if (line.size > 0 && line.data[0] == '[' &&
         mm_span_cut(line, ']', &code, &rest)) {
         line = mm_span_trim(rest);
@@ -406,12 +402,12 @@ static void parse_status(struct mm_request *request)
 {
     struct mm_span written = mm_buf_span(&request->written);
     bool is_ok = mm_span_starts_nocase(written, "+OK");
-    char text[STATUS_TEXT_MAX];
 
     if (!is_ok && !mm_span_starts_nocase(written, "-ERR")) {
         return;
     }
     written = status_words(written, is_ok ? 3 : 4);
+    char text[STATUS_TEXT_MAX];
     if (!mm_span_copy(written, text, sizeof text)) {
         text[0] = '\0'; /* longer than a reply line: the standard words */
     }
@@ -428,7 +424,6 @@ static void parse_status(struct mm_request *request)
  * cannot break the dialogue. */
 static void parse_written(struct mm_request *request)
 {
-    struct mm_reply_parser parser;
     struct mm_span written = mm_buf_span(&request->written);
     size_t used = 0;
 
@@ -440,6 +435,7 @@ static void parse_written(struct mm_request *request)
         request->facts.moment != MM_MOMENT_SMTP_MESSAGE) {
         return;
     }
+    struct mm_reply_parser parser;
     mm_reply_parser_init(&parser);
     if (written.size > 0 &&
         mm_reply_parser_feed(&parser, written.data, written.size, &used) ==

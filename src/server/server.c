@@ -34,9 +34,9 @@ static void stop_loop(struct mm_task *task)
     struct mm_server_loop *server_loop =
         MM_LIST_OBJECT(task, struct mm_server_loop, stop_task);
     struct mm_server *server = server_loop->server;
-    unsigned rounds[MM_SERVICE_COUNT];
 
     mm_mutex_lock(server->mutex);
+    unsigned rounds[MM_SERVICE_COUNT];
     memcpy(rounds, server->rounds, sizeof rounds);
     server_loop->has_stop_task = false;
     mm_mutex_unlock(server->mutex);
@@ -100,7 +100,6 @@ enum mailmod_error mm_server_new(struct mm_server **server_out,
                                  const struct mm_server_options *options)
 {
     struct mm_server *server = mm_alloc(sizeof *server);
-    enum mailmod_error error;
 
     *server_out = NULL;
     if (server == NULL) {
@@ -111,7 +110,7 @@ enum mailmod_error mm_server_new(struct mm_server **server_out,
     mm_list_init(&server->listeners);
     atomic_init(&server->live_messages, 0);
     atomic_init(&server->moments, options->hooks.moments);
-    error = init_server(server, options);
+    enum mailmod_error error = init_server(server, options);
     if (error != MAILMOD_OK) {
         mm_server_free(&server);
         return error;
@@ -153,10 +152,8 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
 void mm_server_set_settings(struct mm_server *server,
                             struct mm_settings *settings)
 {
-    struct mm_settings *former;
-
     mm_mutex_lock(server->mutex);
-    former = server->settings;
+    struct mm_settings *former = server->settings;
     server->settings = mm_settings_ref(settings);
     set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
@@ -170,11 +167,9 @@ void mm_server_set_moments(struct mm_server *server, unsigned moments)
 
 void mm_server_end_round(struct mm_server *server, enum mm_service service)
 {
-    size_t sessions;
-
     mm_mutex_lock(server->mutex);
     server->rounds[service]++;
-    sessions = server->smtp_limits.total + server->pop3_limits.total;
+    size_t sessions = server->smtp_limits.total + server->pop3_limits.total;
     for (size_t i = 0; i < server->options.loop_count; i++) {
         struct mm_server_loop *server_loop = &server->loops[i];
 
@@ -188,10 +183,8 @@ void mm_server_end_round(struct mm_server *server, enum mm_service service)
 
 void mm_server_stop(struct mm_server *server)
 {
-    bool is_first;
-
     mm_mutex_lock(server->mutex);
-    is_first = !server->is_stopped;
+    bool is_first = !server->is_stopped;
     server->is_stopped = true;
     mm_mutex_unlock(server->mutex);
     if (!is_first) {
@@ -205,20 +198,16 @@ void mm_server_stop(struct mm_server *server)
 
 size_t mm_server_busy(struct mm_server *server)
 {
-    size_t count;
-
     mm_mutex_lock(server->mutex);
-    count = server->smtp_limits.total + server->pop3_limits.total;
+    size_t count = server->smtp_limits.total + server->pop3_limits.total;
     mm_mutex_unlock(server->mutex);
     return count + atomic_load(&server->live_messages);
 }
 
 void mm_server_cut(struct mm_server *server)
 {
-    bool is_first;
-
     mm_mutex_lock(server->mutex);
-    is_first = !server->is_cut;
+    bool is_first = !server->is_cut;
     server->is_cut = true;
     mm_mutex_unlock(server->mutex);
     if (!is_first) {
@@ -248,7 +237,6 @@ bool mm_server_enter(struct mm_session *session)
 {
     struct mm_server *server = session->server;
     uint64_t number = 0;
-    uint8_t bytes[8];
 
     mm_mutex_lock(server->mutex);
     if (!server->is_stopped &&
@@ -258,6 +246,7 @@ bool mm_server_enter(struct mm_session *session)
         number = server->next_identifier++;
     }
     mm_mutex_unlock(server->mutex);
+    uint8_t bytes[8];
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)(number >> (56 - 8 * i));
     }
@@ -268,9 +257,8 @@ bool mm_server_enter(struct mm_session *session)
 bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
                            const struct mm_netaddr *peer)
 {
-    bool is_full;
-
     mm_mutex_lock(server->mutex);
+    bool is_full;
     if (mm_service_is_pop3(service)) {
         is_full = mm_limits_is_full_for(
             &server->pop3_limits, peer,

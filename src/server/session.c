@@ -413,9 +413,8 @@ static enum mailmod_error open_session(struct mm_session *session)
 {
     const struct mm_config *config = session->settings->config;
     bool is_pop3 = mm_service_is_pop3(session->service);
-    enum mailmod_error error;
-
-    error = mm_timer_open(&session->timer, session->loop, on_timer);
+    enum mailmod_error error =
+        mm_timer_open(&session->timer, session->loop, on_timer);
     if (error == MAILMOD_OK) {
         error =
             mm_timer_open(&session->life_timer, session->loop, on_life_timer);

@@ -79,7 +79,6 @@ enum mailmod_error mm_settings_new(struct mm_settings **settings_out,
                                    struct mm_buf *reason_out)
 {
     struct mm_settings *settings = mm_alloc(sizeof *settings);
-    enum mailmod_error error;
 
     *settings_out = NULL;
     if (settings == NULL) {
@@ -87,7 +86,7 @@ enum mailmod_error mm_settings_new(struct mm_settings **settings_out,
     }
     atomic_init(&settings->references, 1);
     settings->config = mm_config_ref(config);
-    error = open_tls(settings, reason_out);
+    enum mailmod_error error = open_tls(settings, reason_out);
     if (error != MAILMOD_OK) {
         mm_settings_unref(&settings);
         return error;

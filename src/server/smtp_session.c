@@ -125,18 +125,16 @@ static void handle_helo(struct mm_smtp_session *smtp,
 /* The 220 must be in the connection's hands before the handshake begins. */
 static void handle_starttls(struct mm_smtp_session *smtp)
 {
-    struct mm_smtpd_info info;
-    struct mm_span output;
-
     if (smtp->base.settings->tls[smtp->base.service] == NULL) {
         mm_smtp_answer_id(smtp, MM_REPLY_TLS_UNAVAILABLE);
         return;
     }
     mm_smtp_answer_id(smtp, MM_REPLY_START_TLS);
+    struct mm_smtpd_info info;
     if (mm_smtpd_next(smtp->engine, &info) != MM_SMTPD_NEED_INPUT) {
         return; /* octets came behind STARTTLS: it is broken off */
     }
-    output = mm_smtpd_output(smtp->engine);
+    struct mm_span output = mm_smtpd_output(smtp->engine);
     if (smtp->base.is_closing || mm_conn_write(smtp->base.conn, output.data,
                                                output.size) != MAILMOD_OK) {
         mm_session_abort(&smtp->base);
@@ -308,15 +306,13 @@ static size_t feed_smtp(struct mm_session *session, const char *bytes,
 static bool step_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
-    struct mm_smtpd_info info;
-    enum mm_smtpd_event event;
-    bool goes_on;
 
     if (smtp->is_waiting) {
         return false;
     }
-    event = mm_smtpd_next(smtp->engine, &info);
-    goes_on = handle_event(smtp, event, &info);
+    struct mm_smtpd_info info;
+    enum mm_smtpd_event event = mm_smtpd_next(smtp->engine, &info);
+    bool goes_on = handle_event(smtp, event, &info);
     smtp->is_blocked = !goes_on && event != MM_SMTPD_NEED_INPUT;
     return goes_on;
 }

@@ -56,9 +56,9 @@ static void log_accepted(const struct mm_smtp_session *smtp)
 static void answer_accepted(struct mm_smtp_session *smtp)
 {
     char text[64];
-    struct mm_buf words;
     struct mm_reply reply = {250, "2.6.0", text};
 
+    struct mm_buf words;
     mm_buf_init(&words, sizeof text - 1);
     (void)mm_buf_appendf(&words, "message accepted as %s",
                          mm_incoming_identifier(smtp->incoming));
@@ -178,16 +178,15 @@ static const struct mm_reply *add_remote(struct mm_smtp_session *smtp,
 {
     struct mm_policy_facts facts = mm_smtp_facts(smtp);
     const struct mm_reply *refusal = mm_policy_check_remote(&facts, info->path);
-    char destination[MM_STORE_DESTINATION_MAX];
-    enum mailmod_error error;
 
     if (refusal != NULL) {
         return refusal;
     }
+    char destination[MM_STORE_DESTINATION_MAX];
     smtp->base.server->options.destination(facts.config, info->path->domain,
                                            destination);
-    error = mm_incoming_add_remote(smtp->incoming, info->path, destination,
-                                   info->rcpt);
+    enum mailmod_error error = mm_incoming_add_remote(
+        smtp->incoming, info->path, destination, info->rcpt);
     return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
                                             : reply_for(error));
 }
@@ -198,15 +197,14 @@ static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
                                               const struct mm_address *path)
 {
     const char *zone = mm_blocklist_zone(smtp->blocklist);
-    const char *reason;
-    char peer[MM_NETADDR_TEXT_MAX];
 
     if (zone == NULL ||
         mm_span_is_nocase(mm_span_cstr(path->local_part), "postmaster")) {
         return NULL;
     }
+    char peer[MM_NETADDR_TEXT_MAX];
     mm_netaddr_format_ip(&smtp->base.peer, peer);
-    reason = mm_blocklist_reason(smtp->blocklist);
+    const char *reason = mm_blocklist_reason(smtp->blocklist);
     if (snprintf(smtp->blocked_text, sizeof smtp->blocked_text,
                  "mail from [%s] is refused, it is listed by %s%s%s", peer,
                  zone, reason[0] != '\0' ? ": " : "", reason) < 0) {
@@ -219,7 +217,6 @@ static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
 bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
-    const struct mm_reply *reply;
     bool is_local =
         mm_directory_is_local(mm_session_config(&smtp->base), info->path,
                               mm_conn_local(smtp->base.conn));
@@ -227,7 +224,7 @@ bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
     if (!mm_blocklist_is_done(smtp->blocklist)) {
         return false;
     }
-    reply = check_blocklist(smtp, info->path);
+    const struct mm_reply *reply = check_blocklist(smtp, info->path);
     if (reply == NULL) {
         reply = is_local ? add_local(smtp, info->path) : add_remote(smtp, info);
     }
@@ -263,12 +260,11 @@ static enum mailmod_error stamp(struct mm_smtp_session *smtp)
         .is_tls = mm_session_is_tls(&smtp->base),
         .is_authenticated = smtp->is_logged_in,
         .time_ms = mm_loop_wall_ms(smtp->base.loop)};
-    struct mm_buf field;
-    enum mailmod_error error;
 
     received.is_smtputf8 = mm_incoming_is_smtputf8(smtp->incoming);
+    struct mm_buf field;
     mm_buf_init(&field, STAMP_MAX);
-    error = mm_received_write(&field, &received);
+    enum mailmod_error error = mm_received_write(&field, &received);
     if (error == MAILMOD_OK) {
         error = mm_incoming_stamp(smtp->incoming, mm_buf_span(&field));
     }
@@ -294,13 +290,12 @@ static void begin_body(struct mm_smtp_session *smtp)
 static void use_early_verdict(struct mm_smtp_session *smtp)
 {
     struct mm_request *request = smtp->base.request;
-    const struct mm_reply *reply;
 
     if (request == NULL) {
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
         return;
     }
-    reply = mm_request_reply(request);
+    const struct mm_reply *reply = mm_request_reply(request);
     if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
         mm_session_forget_request(&smtp->base);
         begin_body(smtp);
