@@ -14,10 +14,9 @@ static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
                                        .syncs = true,
                                        .log = &admin->instance->log};
     struct mm_buf reason;
-    enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_store_open(&admin->store, &options, &reason);
+    enum mailmod_error error = mm_store_open(&admin->store, &options, &reason);
     if (error == MAILMOD_ERROR_NOT_FOUND && creates) {
         mm_buf_clear(&reason);
         options.mode = MM_STORE_EXCLUSIVE;

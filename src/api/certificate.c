@@ -17,12 +17,12 @@ static const char key_name[] = "self-signed.key";
 static enum mailmod_error write_certificate(const struct mm_config *config)
 {
     struct mm_buf certificate;
-    struct mm_buf key;
-    enum mailmod_error error;
 
     mm_buf_init(&certificate, TEXT_MAX);
+    struct mm_buf key;
     mm_buf_init(&key, TEXT_MAX);
-    error = mm_tls_self_signed(config->host_name, &certificate, &key);
+    enum mailmod_error error =
+        mm_tls_self_signed(config->host_name, &certificate, &key);
     if (error == MAILMOD_OK) {
         error = mm_fs_replace(config->tls.key_file, mm_buf_span(&key), true);
     }
@@ -38,9 +38,9 @@ static enum mailmod_error write_certificate(const struct mm_config *config)
 
 static char *join_path(const char *folder, const char *name)
 {
-    struct mm_buf path;
     char *joined = NULL;
 
+    struct mm_buf path;
     mm_buf_init(&path, TEXT_MAX);
     if (mm_buf_appendf(&path, "%s/%s", folder, name) == MAILMOD_OK) {
         joined = mm_memdup0(mm_buf_span(&path).data, mm_buf_size(&path));

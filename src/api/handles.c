@@ -76,7 +76,6 @@ static void free_table_if_empty(void)
 static enum mailmod_error make_table(void)
 {
     uint64_t seed = 0;
-    enum mailmod_error error;
 
     if (table != NULL) {
         return MAILMOD_OK;
@@ -85,7 +84,7 @@ static enum mailmod_error make_table(void)
     if (table == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    error = mm_random(&seed, sizeof seed);
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
     mm_map_init(&table->entries, HANDLES_MAX, seed);
     return error == MAILMOD_OK ? mm_condition_new(&table->was_let) : error;
 }
@@ -93,14 +92,13 @@ static enum mailmod_error make_table(void)
 enum mailmod_error mm_handle_add(enum mm_handle_kind kind, const void *handle)
 {
     struct entry *entry = mm_alloc(sizeof *entry);
-    enum mailmod_error error;
 
     if (entry == NULL) {
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
     entry->kind = kind;
     lock();
-    error = make_table();
+    enum mailmod_error error = make_table();
     if (error == MAILMOD_OK) {
         error = mm_map_put(&table->entries, key_of(&handle), entry);
     }
@@ -123,10 +121,8 @@ static enum mailmod_error refuse(const void *handle)
 
 enum mailmod_error mm_handle_hold(enum mm_handle_kind kind, const void *handle)
 {
-    struct entry *entry;
-
     lock();
-    entry = find_here(kind, handle);
+    struct entry *entry = find_here(kind, handle);
     if (entry != NULL) {
         entry->holds++;
     }
@@ -136,10 +132,8 @@ enum mailmod_error mm_handle_hold(enum mm_handle_kind kind, const void *handle)
 
 void mm_handle_let(const void *handle)
 {
-    struct entry *entry;
-
     lock();
-    entry = find(handle);
+    struct entry *entry = find(handle);
     if (entry != NULL && entry->holds > 0) {
         entry->holds--;
         if (entry->is_leaving) {
@@ -152,10 +146,9 @@ void mm_handle_let(const void *handle)
 enum mm_handle_kind mm_handle_kind(const void *handle)
 {
     enum mm_handle_kind kind = MM_HANDLE_NONE;
-    struct entry *entry;
 
     lock();
-    entry = find(handle);
+    struct entry *entry = find(handle);
     if (entry != NULL && !entry->is_leaving) {
         kind = entry->kind;
     }
@@ -166,10 +159,8 @@ enum mm_handle_kind mm_handle_kind(const void *handle)
 enum mailmod_error mm_handle_remove(enum mm_handle_kind kind,
                                     const void *handle, unsigned own_holds)
 {
-    struct entry *entry;
-
     lock();
-    entry = find_here(kind, handle);
+    struct entry *entry = find_here(kind, handle);
     if (entry != NULL) {
         entry->is_leaving = true;
         while (entry->holds > own_holds) {

@@ -60,17 +60,16 @@ static void run_jobs(void *context)
 {
     struct host_thread *thread = context;
     struct mm_host_threads *pool = thread->pool;
-    struct mm_thread *before;
-    struct mm_host_job *job;
 
     mm_mutex_lock(pool->lock);
+    struct mm_host_job *job;
     while ((job = next_job(pool)) != NULL) {
         mm_mutex_unlock(pool->lock);
         mm_list_init(&job->node);
         job->run(job);
         mm_mutex_lock(pool->lock);
     }
-    before = pool->ended;
+    struct mm_thread *before = pool->ended;
     pool->ended = thread->thread;
     mm_list_remove(&thread->node);
     pool->thread_count--;
@@ -86,13 +85,13 @@ static void run_jobs(void *context)
 static enum mailmod_error add_thread(struct mm_host_threads *pool)
 {
     struct host_thread *thread = mm_alloc(sizeof *thread);
-    enum mailmod_error error;
 
     if (thread == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     thread->pool = pool;
-    error = mm_thread_start(&thread->thread, "mailmod-host", run_jobs, thread);
+    enum mailmod_error error =
+        mm_thread_start(&thread->thread, "mailmod-host", run_jobs, thread);
     if (error != MAILMOD_OK) {
         mm_free(thread);
         return error;
@@ -106,13 +105,11 @@ static enum mailmod_error add_thread(struct mm_host_threads *pool)
  * will come back from the host. Locked. */
 static enum mailmod_error provide_thread(struct mm_host_threads *pool)
 {
-    enum mailmod_error error;
-
     if (pool->idle_count > pool->queued) {
         return MAILMOD_OK;
     }
     if (pool->thread_count < pool->thread_max) {
-        error = add_thread(pool);
+        enum mailmod_error error = add_thread(pool);
         if (error == MAILMOD_OK || pool->thread_count == 0) {
             return error;
         }
@@ -157,7 +154,6 @@ enum mailmod_error mm_host_threads_new(struct mm_host_threads **out,
                                        unsigned thread_max)
 {
     struct mm_host_threads *pool = mm_alloc(sizeof *pool);
-    enum mailmod_error error;
 
     *out = NULL;
     if (pool == NULL) {
@@ -166,7 +162,7 @@ enum mailmod_error mm_host_threads_new(struct mm_host_threads **out,
     pool->thread_max = thread_max > 0 ? thread_max : 1;
     mm_list_init(&pool->threads);
     mm_list_init(&pool->queue);
-    error = mm_mutex_new(&pool->lock);
+    enum mailmod_error error = mm_mutex_new(&pool->lock);
     if (error == MAILMOD_OK) {
         error = mm_condition_new(&pool->has_work);
     }

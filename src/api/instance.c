@@ -24,11 +24,10 @@ static void write_log(void *context, enum mm_log_level level,
 {
     struct mailmod *instance = context;
     struct mm_buf line;
-    const char *rendered;
 
     mm_buf_init(&line, LOG_LINE_MAX);
     mm_log_render(&line, component, text, fields, count);
-    rendered = mm_buf_cstr(&line);
+    const char *rendered = mm_buf_cstr(&line);
     if (rendered != NULL) {
         instance->on_log(instance->log_context, (enum mailmod_log_level)level,
                          rendered);
@@ -106,18 +105,15 @@ static enum mailmod_error init_instance(struct mailmod *instance)
 
 enum mailmod_error mailmod_new(mailmod **instance_out)
 {
-    struct mailmod *instance;
-    enum mailmod_error error;
-
     if (instance_out == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "instance_out is NULL");
     }
     *instance_out = NULL;
-    instance = mm_alloc(sizeof *instance);
+    struct mailmod *instance = mm_alloc(sizeof *instance);
     if (instance == NULL) {
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
-    error = init_instance(instance);
+    enum mailmod_error error = init_instance(instance);
     if (error != MAILMOD_OK) {
         mm_instance_dispose(&instance);
         return mm_fail(error, "%s", mm_error_text(error));
@@ -128,16 +124,14 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
 
 enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
 {
-    struct mm_buf mistakes;
-    enum mailmod_error error;
-
     if (file == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
     }
-    error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf mistakes;
     mm_buf_init(&mistakes, MISTAKES_MAX);
     error = mm_config_load(instance->builder, file, &mistakes);
     mm_instance_unlock(instance);
@@ -151,16 +145,14 @@ enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
 enum mailmod_error mailmod_set(mailmod *instance, const char *name,
                                const char *value)
 {
-    struct mm_buf mistake;
-    enum mailmod_error error;
-
     if (name == NULL || value == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
-    error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf mistake;
     mm_buf_init(&mistake, MISTAKES_MAX);
     error = mm_config_set(instance->builder, name, value, &mistake);
     mm_instance_unlock(instance);
@@ -188,16 +180,14 @@ static enum mailmod_error copy_value(struct mm_buf *value, char *value_out,
 enum mailmod_error mailmod_get(mailmod *instance, const char *name,
                                char *value_out, size_t size)
 {
-    struct mm_buf value;
-    enum mailmod_error error;
-
     if (name == NULL || value_out == NULL || size == 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
     }
-    error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf value;
     mm_buf_init(&value, MISTAKES_MAX);
     error = mm_config_get(mm_config_peek(instance->builder), name, &value);
     mm_instance_unlock(instance);
@@ -213,16 +203,14 @@ enum mailmod_error mailmod_get(mailmod *instance, const char *name,
 /* Fills in the system's host name where the settings have none. */
 static enum mailmod_error fill_host_name(struct mm_config *config)
 {
-    char name[MM_LIMIT_DOMAIN + 1];
-    char *copy;
-
     if (config->host_name[0] != '\0') {
         return MAILMOD_OK;
     }
+    char name[MM_LIMIT_DOMAIN + 1];
     if (mm_net_host_name(name, sizeof name) != MAILMOD_OK || name[0] == '\0') {
         memcpy(name, "localhost", sizeof "localhost");
     }
-    copy = mm_strdup(name);
+    char *copy = mm_strdup(name);
     if (copy == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -235,10 +223,10 @@ enum mailmod_error mm_instance_config(struct mailmod *instance,
                                       struct mm_config **config_out)
 {
     struct mm_buf mistakes;
-    enum mailmod_error error;
 
     mm_buf_init(&mistakes, MISTAKES_MAX);
-    error = mm_config_build(instance->builder, config_out, &mistakes);
+    enum mailmod_error error =
+        mm_config_build(instance->builder, config_out, &mistakes);
     if (error == MAILMOD_OK) {
         error = fill_host_name(*config_out);
     }
@@ -254,12 +242,12 @@ enum mailmod_error mailmod_check(mailmod *instance)
 {
     struct mm_config *config = NULL;
     struct mm_settings *settings = NULL;
-    struct mm_buf reason;
     enum mailmod_error error = mm_instance_lock(instance);
 
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf reason;
     mm_buf_init(&reason, MISTAKES_MAX);
     error = mm_instance_config(instance, &config);
     mm_instance_unlock(instance);

@@ -73,10 +73,10 @@ static void wake_outbound(void *context)
 static enum mailmod_error make_server(struct mailmod *instance)
 {
     struct mm_buf reason;
-    enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_settings_new(&instance->settings, instance->config, &reason);
+    enum mailmod_error error =
+        mm_settings_new(&instance->settings, instance->config, &reason);
     if (error == MAILMOD_OK) {
         struct mm_server_options options = {
             .loops = instance->loops,
@@ -170,10 +170,10 @@ static enum mailmod_error open_store(struct mailmod *instance)
         .free_space_min = instance->config->free_space_min,
         .log = &instance->log};
     struct mm_buf reason;
-    enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_store_open(&instance->store, &options, &reason);
+    enum mailmod_error error =
+        mm_store_open(&instance->store, &options, &reason);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &reason);
     }
@@ -212,10 +212,9 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
                                                instance->host_threads,
                                            .log = &instance->log};
     struct mm_buf reason;
-    enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_messages_new(&instance->messages, &messages);
+    enum mailmod_error error = mm_messages_new(&instance->messages, &messages);
     if (error == MAILMOD_OK) {
         mm_messages_observer(instance->messages, &options.observer);
         error = mm_outbound_new(&instance->outbound, &options, &reason);
@@ -464,13 +463,11 @@ enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)
 /* Brings it down, unless another call is at it. The handle is held or gone. */
 static void end_parts(struct mailmod *instance)
 {
-    bool is_ours;
-
     mm_mutex_lock(instance->mutex);
     if (instance->state != MM_INSTANCE_NEW) {
         (void)stop_parts(instance);
     }
-    is_ours = instance->state == MM_INSTANCE_STOPPING;
+    bool is_ours = instance->state == MM_INSTANCE_STOPPING;
     if (is_ours) {
         instance->state = MM_INSTANCE_DRAINING;
     }
@@ -493,14 +490,11 @@ static enum mailmod_error check_free(mailmod *instance)
 
 enum mailmod_error mailmod_free(mailmod **instance_in)
 {
-    struct mailmod *instance;
-    enum mailmod_error error;
-
     if (instance_in == NULL || *instance_in == NULL) {
         return MAILMOD_OK;
     }
-    instance = *instance_in;
-    error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    struct mailmod *instance = *instance_in;
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
     if (error != MAILMOD_OK) {
         return error;
     }

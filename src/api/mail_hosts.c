@@ -41,7 +41,6 @@ static void wait_free(struct wait *wait)
 static enum mailmod_error wait_new(struct wait **wait_out, struct mm_span name)
 {
     struct wait *wait = mm_alloc(sizeof *wait);
-    enum mailmod_error error;
 
     if (wait == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -49,7 +48,7 @@ static enum mailmod_error wait_new(struct wait **wait_out, struct mm_span name)
     (void)mm_span_copy(name, wait->search.domain, sizeof wait->search.domain);
     mm_ascii_lower_cstr(wait->search.domain);
     wait->search.on_done = on_done;
-    error = mm_mutex_new(&wait->mutex);
+    enum mailmod_error error = mm_mutex_new(&wait->mutex);
     if (error == MAILMOD_OK) {
         error = mm_condition_new(&wait->has_ended);
     }
@@ -66,8 +65,6 @@ static enum mailmod_error check_domain(const char *domain,
                                        struct mm_span *name_out)
 {
     struct mm_span name = mm_span_cstr(domain);
-    struct mm_netaddr address;
-    char text[MM_LIMIT_DOMAIN + 1];
 
     if (name.size > 1 && domain[name.size - 1] == '.') {
         name.size--;
@@ -78,6 +75,8 @@ static enum mailmod_error check_domain(const char *domain,
                        "a domain beyond ASCII is asked for by its A-labels "
                        "(xn--...)");
     }
+    struct mm_netaddr address;
+    char text[MM_LIMIT_DOMAIN + 1];
     if (mm_netaddr_parse_ip(name, &address) ||
         !mm_domain_parse(name, false, text)) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "%.*s: not a domain name",
@@ -115,7 +114,6 @@ static void wait_end(struct wait *wait)
 static void tell_host(const struct mm_mail_host *found,
                       mailmod_on_mail_host on_host, void *context)
 {
-    char texts[MM_LIMIT_HOST_ADDRESSES][MM_NETADDR_TEXT_MAX];
     const char *addresses[MM_LIMIT_HOST_ADDRESSES];
     struct mailmod_mail_host host = {.size = sizeof host,
                                      .name = found->name,
@@ -123,6 +121,7 @@ static void tell_host(const struct mm_mail_host *found,
                                      .addresses = addresses,
                                      .address_count = found->addresses.count};
 
+    char texts[MM_LIMIT_HOST_ADDRESSES][MM_NETADDR_TEXT_MAX];
     for (size_t i = 0; i < found->addresses.count; i++) {
         mm_netaddr_format_ip(&found->addresses.items[i], texts[i]);
         addresses[i] = texts[i];
@@ -172,12 +171,10 @@ enum mailmod_error mailmod_find_mail_hosts(mailmod *instance,
                                            mailmod_on_mail_host on_host,
                                            void *context)
 {
-    struct mm_span name;
-    enum mailmod_error error;
-
     if (instance == NULL || domain == NULL || on_host == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
-    error = check_domain(domain, &name);
+    struct mm_span name;
+    enum mailmod_error error = check_domain(domain, &name);
     return error == MAILMOD_OK ? find(instance, name, on_host, context) : error;
 }

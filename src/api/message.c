@@ -30,10 +30,9 @@ static void free_message(mailmod_message *message)
 void mm_message_unref(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    bool is_last;
 
     mm_mutex_lock(messages->mutex);
-    is_last = --message->references == 0;
+    bool is_last = --message->references == 0;
     if (is_last) {
         mm_message_forget(message);
         mm_list_remove(&message->node);
@@ -85,14 +84,13 @@ static void begin_text(mailmod_message *message)
 static enum mailmod_error join(mailmod_message *message,
                                struct mailmod *instance)
 {
-    struct mm_messages *messages;
     enum mailmod_error error = mm_instance_lock(instance);
 
     if (error != MAILMOD_OK) {
         return error;
     }
     error = MAILMOD_ERROR_STATE;
-    messages = instance->messages;
+    struct mm_messages *messages = instance->messages;
     if (messages != NULL && instance->state == MM_INSTANCE_RUNNING) {
         mm_mutex_lock(messages->mutex);
         error = messages->is_open ? MAILMOD_OK : MAILMOD_ERROR_STATE;
@@ -115,7 +113,6 @@ static enum mailmod_error make(mailmod_message **message_out,
                                const struct mailmod_envelope *envelope)
 {
     mailmod_message *message = mm_alloc(sizeof *message);
-    enum mailmod_error error;
 
     if (message == NULL) {
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
@@ -123,7 +120,7 @@ static enum mailmod_error make(mailmod_message **message_out,
     message->references = 1;
     mm_list_init(&message->node);
     mm_list_init(&message->waiting_node);
-    error = join(message, instance);
+    enum mailmod_error error = join(message, instance);
     if (error != MAILMOD_OK) {
         mm_free(message);
         return error;
@@ -153,8 +150,6 @@ enum mailmod_error mailmod_message_new(mailmod *instance,
                                        const struct mailmod_envelope *envelope,
                                        mailmod_message **message_out)
 {
-    enum mailmod_error error;
-
     if (message_out == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "message_out is NULL");
     }
@@ -162,7 +157,7 @@ enum mailmod_error mailmod_message_new(mailmod *instance,
     if (envelope == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "envelope is NULL");
     }
-    error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -231,14 +226,11 @@ static void hush(mailmod_message *message)
 
 enum mailmod_error mailmod_message_free(mailmod_message **message_in)
 {
-    mailmod_message *message;
-    enum mailmod_error error;
-
     if (message_in == NULL || *message_in == NULL) {
         return MAILMOD_OK;
     }
-    message = *message_in;
-    error = mm_handle_hold(MM_HANDLE_MESSAGE, message);
+    mailmod_message *message = *message_in;
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_MESSAGE, message);
     if (error != MAILMOD_OK) {
         return error;
     }

@@ -48,7 +48,6 @@ static enum mailmod_error hold_chunk(mailmod_message *message,
                                      struct mm_span chunk)
 {
     size_t number = message->chunk_number;
-    char *copy;
 
     if (number == message->chunk_capacity) {
         size_t capacity = number > 0 ? 2 * number : 4;
@@ -61,7 +60,7 @@ static enum mailmod_error hold_chunk(mailmod_message *message,
         message->chunks = chunks;
         message->chunk_capacity = capacity;
     }
-    copy = mm_memdup0(chunk.data, chunk.size);
+    char *copy = mm_memdup0(chunk.data, chunk.size);
     if (copy == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -106,12 +105,11 @@ void mm_message_drop_stored(mailmod_message *message)
 void mm_message_drop(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    bool drops;
 
     mm_mutex_lock(messages->mutex);
-    drops = message->state == MM_MESSAGE_WRITING &&
-            message->mode == MAILMOD_SEND_QUEUE &&
-            mm_messages_enter(messages) == MAILMOD_OK;
+    bool drops = message->state == MM_MESSAGE_WRITING &&
+                 message->mode == MAILMOD_SEND_QUEUE &&
+                 mm_messages_enter(messages) == MAILMOD_OK;
     mm_mutex_unlock(messages->mutex);
     if (!drops) {
         return;

@@ -55,14 +55,13 @@ static enum mailmod_error fill_recipients(struct departure *departure)
             &message->recipients.items[i];
         struct mm_store_recipient *row =
             &direct->recipients[direct->recipient_count];
-        struct mm_address address;
-        enum mailmod_error error;
 
         if (recipient->place != MM_PLACE_REMOTE) {
             continue;
         }
-        error = mm_address_parse(mm_span_cstr(recipient->path), false, true,
-                                 &address);
+        struct mm_address address;
+        enum mailmod_error error = mm_address_parse(
+            mm_span_cstr(recipient->path), false, true, &address);
         if (error != MAILMOD_OK) {
             return error;
         }
@@ -94,14 +93,13 @@ static enum mailmod_error new_departure(struct departure **departure_out,
                                         mailmod_message *message)
 {
     size_t count = mm_message_count_at(message, MM_PLACE_REMOTE);
-    struct departure *departure;
     enum mailmod_error error = MAILMOD_ERROR_MEMORY;
 
     *departure_out = NULL;
     if (count == 0) {
         return MAILMOD_OK;
     }
-    departure = mm_alloc(sizeof *departure);
+    struct departure *departure = mm_alloc(sizeof *departure);
     if (departure == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }

@@ -30,14 +30,13 @@ static bool is_separator(char c)
 static struct mm_span next_address(const char **text)
 {
     const char *at = *text;
-    const char *begin;
     bool is_quoted = false;
     bool is_bracketed = false;
 
     while (is_separator(*at)) {
         at++;
     }
-    begin = at;
+    const char *begin = at;
     while (*at != '\0' && (is_quoted || is_bracketed || !is_separator(*at))) {
         if (*at == '"') {
             is_quoted = !is_quoted;
@@ -66,14 +65,12 @@ add_recipient(struct mm_message_recipients *recipients, struct mm_map *seen,
               const struct mm_address *address)
 {
     struct mm_span key = mm_span_cstr(address->text);
-    struct mm_message_recipient *recipient;
     size_t count = recipients->count;
-    enum mailmod_error error;
 
     if (mm_map_get(seen, key) != NULL) {
         return MAILMOD_OK;
     }
-    error = mm_map_put(seen, key, recipients);
+    enum mailmod_error error = mm_map_put(seen, key, recipients);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -86,7 +83,7 @@ add_recipient(struct mm_message_recipients *recipients, struct mm_map *seen,
         }
         recipients->items = items;
     }
-    recipient = &recipients->items[count];
+    struct mm_message_recipient *recipient = &recipients->items[count];
     *recipient = (struct mm_message_recipient){
         .path = mm_strdup(address->text),
         .words = mm_alloc(sizeof *recipient->words)};
@@ -103,18 +100,17 @@ static enum mailmod_error parse_all(struct mm_message_recipients *recipients,
 {
     for (;;) {
         struct mm_span word = next_address(&text);
-        struct mm_address address;
-        enum mailmod_error error;
 
         if (word.size == 0) {
             return recipients->count > 0 ? MAILMOD_OK
                                          : mm_fail(MAILMOD_ERROR_ARGUMENT,
                                                    "recipients: there is none");
         }
+        struct mm_address address;
         if (mm_address_parse(word, false, true, &address) != MAILMOD_OK) {
             return fail_address("recipients", word);
         }
-        error = add_recipient(recipients, seen, &address);
+        enum mailmod_error error = add_recipient(recipients, seen, &address);
         if (error == MAILMOD_ERROR_LIMIT) {
             return mm_fail(error,
                            "recipients: more than %zu "
@@ -131,7 +127,6 @@ enum mailmod_error
 mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
                             const char *text, size_t count_max)
 {
-    struct mm_map seen;
     uint64_t seed = 0;
     enum mailmod_error error = mm_random(&seed, sizeof seed);
 
@@ -139,6 +134,7 @@ mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
     if (error != MAILMOD_OK) {
         return mm_fail(error, "no random numbers: %s", mm_error_text(error));
     }
+    struct mm_map seen;
     mm_map_init(&seen, count_max, seed);
     error = parse_all(recipients_out, &seen, text);
     mm_map_fini(&seen);
@@ -212,7 +208,6 @@ static enum mailmod_error check_relay(const struct mailmod_envelope *envelope)
 static enum mailmod_error take_relay(struct mm_message_relay *relay,
                                      const struct mailmod_envelope *envelope)
 {
-    char host[MM_LIMIT_DOMAIN + 1];
     bool has_user =
         envelope->relay_user != NULL && envelope->relay_user[0] != '\0';
     enum mailmod_error error = check_relay(envelope);
@@ -220,6 +215,7 @@ static enum mailmod_error take_relay(struct mm_message_relay *relay,
     if (error != MAILMOD_OK) {
         return error;
     }
+    char host[MM_LIMIT_DOMAIN + 1];
     if (!parse_host(envelope->relay_host, host)) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
                        "relay_host: \"%.*s\" is neither a name nor an address",
@@ -315,8 +311,6 @@ enum mailmod_error
 mm_message_take_envelope(mailmod_message *message,
                          const struct mailmod_envelope *envelope)
 {
-    enum mailmod_error error;
-
     if (envelope->size < sizeof *envelope) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "size: %zu is too small",
                        envelope->size);
@@ -331,7 +325,8 @@ mm_message_take_envelope(mailmod_message *message,
     message->mode = envelope->mode;
     message->on_progress = envelope->on_progress;
     message->context = envelope->context;
-    error = take_reverse_path(message, envelope->reverse_path);
+    enum mailmod_error error =
+        take_reverse_path(message, envelope->reverse_path);
     if (error == MAILMOD_OK) {
         error = mm_message_recipients_parse(
             &message->recipients, envelope->recipients,

@@ -77,7 +77,6 @@ static void tell(mailmod_message *message, struct mm_message_event event)
 static void tell_all(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    bool frees;
 
     while (message->event_count > 0 && !message->is_freed) {
         struct mm_message_event event = message->events[0];
@@ -90,7 +89,8 @@ static void tell_all(mailmod_message *message)
     }
     message->has_job = false;
     messages->jobs--;
-    frees = message->frees_itself && message->is_told && !message->is_freed;
+    bool frees =
+        message->frees_itself && message->is_told && !message->is_freed;
     mm_mutex_unlock(messages->mutex);
     if (frees) {
         mailmod_message *handle = message;
@@ -170,7 +170,6 @@ void mm_message_advance(mailmod_message *message,
                         enum mailmod_progress progress, uint64_t octets)
 {
     uint64_t sent = octets < message->text.size ? octets : message->text.size;
-    bool is_news;
 
     if (message->state != MM_MESSAGE_SENT) {
         return;
@@ -178,7 +177,7 @@ void mm_message_advance(mailmod_message *message,
     if (message->untried_count == 0) {
         begin_round(message);
     }
-    is_news = progress > message->progress;
+    bool is_news = progress > message->progress;
     message->progress = is_news ? progress : message->progress;
     if (progress == MAILMOD_SENDING && sent > message->sent) {
         message->sent = sent;

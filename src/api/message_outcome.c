@@ -183,9 +183,9 @@ static void split_words(struct mm_message_words *words,
 void mm_message_note(mailmod_message *message, size_t index,
                      const struct mq_outcome *outcome, bool is_final)
 {
-    struct mm_message_words words;
     enum mailmod_outcome what = MAILMOD_DEFERRED;
 
+    struct mm_message_words words;
     split_words(&words, outcome);
     if (outcome->verdict == MQ_DELIVERED) {
         what = MAILMOD_DELIVERED;

@@ -49,10 +49,10 @@ static enum mailmod_error find_place(mailmod_message *message, size_t index,
 
 enum mailmod_error mm_message_find_places(mailmod_message *message)
 {
-    struct mm_map seen;
     uint64_t seed = 0;
     enum mailmod_error error = mm_random(&seed, sizeof seed);
 
+    struct mm_map seen;
     mm_map_init(&seen, message->recipients.count, seed);
     for (size_t i = 0; error == MAILMOD_OK && i < message->recipients.count;
          i++) {

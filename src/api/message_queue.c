@@ -82,15 +82,14 @@ static enum mailmod_error put_entry(mailmod_message *message, size_t index,
     struct mm_message_recipient *recipient = &message->recipients.items[index];
     uint64_t size =
         message->text.size + mm_mailbox_return_path_size(message->reverse_path);
-    enum mailmod_error error;
 
     if (recipient->first != index) { /* one copy a mailbox */
         recipient->place = message->recipients.items[recipient->first].place;
         return recipient->place == MM_PLACE_HERE ? MAILMOD_OK
                                                  : MAILMOD_ERROR_NOT_FOUND;
     }
-    error = mm_store_put_entry(transaction, recipient->mailbox_id, message->id,
-                               size);
+    enum mailmod_error error = mm_store_put_entry(
+        transaction, recipient->mailbox_id, message->id, size);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         recipient->place = MM_PLACE_NOBODY;
     }

@@ -47,12 +47,11 @@ static void end_one(void *context, struct mm_span key, void *value)
     static const struct mm_message_words words = {
         .enhanced = "5.0.0", .text = "taken out of the queue by an operator"};
     const struct mm_messages *messages = context;
-    mailmod_message *message;
-    struct missing missing;
 
     (void)value;
+    struct missing missing;
     memcpy(&missing, key.data, sizeof missing);
-    message =
+    mailmod_message *message =
         mm_map_get(&messages->map, mm_span((const char *)&missing.message_id,
                                            sizeof missing.message_id));
     if (message != NULL) {
@@ -161,13 +160,12 @@ static struct removal *begin(struct mm_messages *messages)
 void mm_messages_note_removal(struct mm_messages *messages, uint64_t message_id)
 {
     struct removal *removal = begin(messages);
-    enum mailmod_error error;
 
     if (removal == NULL) {
         return;
     }
     mm_mutex_lock(messages->mutex);
-    error = collect(removal, message_id);
+    enum mailmod_error error = collect(removal, message_id);
     mm_mutex_unlock(messages->mutex);
     if (error == MAILMOD_OK && removal->missing.count > 0) {
         error = look_up(removal, message_id);

@@ -111,10 +111,9 @@ enum mailmod_error mailmod_message_write(mailmod_message *message,
 enum mailmod_error mm_message_depart(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    enum mailmod_error error;
 
     mm_mutex_lock(messages->mutex);
-    error = mm_message_remember(message);
+    enum mailmod_error error = mm_message_remember(message);
     if (error == MAILMOD_OK) {
         message->state = MM_MESSAGE_SENT;
         message->open_count = message->recipients.count;
@@ -155,11 +154,10 @@ static enum mailmod_error await_outcome(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
     struct mm_buf words;
-    enum mailmod_error error;
 
     mm_buf_init(&words, WORDS_MAX);
     mm_mutex_lock(messages->mutex);
-    error = mm_message_await(message, UINT64_MAX);
+    enum mailmod_error error = mm_message_await(message, UINT64_MAX);
     if (error != MAILMOD_OK) {
         (void)fail_waiting(message, error);
     } else {
@@ -231,7 +229,6 @@ static enum mailmod_error wait_for(mailmod_message *message,
                                    uint64_t timeout_ms)
 {
     struct mm_messages *messages = message->messages;
-    enum mailmod_error error;
 
     /* Busy: it is not certain yet that it gets away. */
     if (message->state == MM_MESSAGE_WRITING || message->is_busy) {
@@ -243,7 +240,7 @@ static enum mailmod_error wait_for(mailmod_message *message,
                        "%s: in a callback no call waits for the outcome",
                        message->identifier);
     }
-    error = mm_message_await(message, timeout_ms);
+    enum mailmod_error error = mm_message_await(message, timeout_ms);
     return error == MAILMOD_OK ? MAILMOD_OK : fail_waiting(message, error);
 }
 

@@ -33,10 +33,9 @@ static enum mailmod_error give_up(mailmod_message *message,
 static void leave(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    bool is_over;
 
     mm_mutex_lock(messages->mutex);
-    is_over = message->on_progress == NULL || message->is_told;
+    bool is_over = message->on_progress == NULL || message->is_told;
     message->frees_itself = !is_over;
     mm_mutex_unlock(messages->mutex);
     if (is_over) {
@@ -50,12 +49,11 @@ static enum mailmod_error send_whole(mailmod_message *message,
                                      mailmod_message **message_out)
 {
     struct mm_messages *messages = message->messages;
-    enum mailmod_error error;
 
     mm_mutex_lock(messages->mutex);
     message->references++;
     mm_mutex_unlock(messages->mutex);
-    error = mailmod_message_send(message);
+    enum mailmod_error error = mailmod_message_send(message);
     if (error != MAILMOD_OK) {
         (void)give_up(message, error);
     } else if (message_out != NULL) {
@@ -72,16 +70,15 @@ enum mailmod_error mailmod_submit(mailmod *instance,
                                   const void *text, size_t size,
                                   mailmod_message **message_out)
 {
-    mailmod_message *message;
-    enum mailmod_error error;
-
     if (message_out != NULL) {
         *message_out = NULL;
     }
     if (text == NULL && size > 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "text is NULL");
     }
-    error = mailmod_message_new(instance, envelope, &message);
+    mailmod_message *message;
+    enum mailmod_error error =
+        mailmod_message_new(instance, envelope, &message);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -96,7 +93,6 @@ static enum mailmod_error copy_all(mailmod_message *message,
 {
     for (;;) {
         size_t size = reader(context, buffer, MM_LIMIT_CHUNK);
-        enum mailmod_error error;
 
         if (size == 0) {
             return MAILMOD_OK;
@@ -109,7 +105,7 @@ static enum mailmod_error copy_all(mailmod_message *message,
                            "the reader says that it filled %zu octets of %d",
                            size, MM_LIMIT_CHUNK);
         }
-        error = mailmod_message_write(message, buffer, size);
+        enum mailmod_error error = mailmod_message_write(message, buffer, size);
         if (error != MAILMOD_OK) {
             return error;
         }
@@ -120,21 +116,19 @@ enum mailmod_error mailmod_submit_reader(
     mailmod *instance, const struct mailmod_envelope *envelope,
     mailmod_reader reader, void *reader_context, mailmod_message **message_out)
 {
-    mailmod_message *message;
-    char *buffer;
-    enum mailmod_error error;
-
     if (message_out != NULL) {
         *message_out = NULL;
     }
     if (reader == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "reader is NULL");
     }
-    error = mailmod_message_new(instance, envelope, &message);
+    mailmod_message *message;
+    enum mailmod_error error =
+        mailmod_message_new(instance, envelope, &message);
     if (error != MAILMOD_OK) {
         return error;
     }
-    buffer = mm_alloc(MM_LIMIT_CHUNK);
+    char *buffer = mm_alloc(MM_LIMIT_CHUNK);
     error = buffer != NULL ? copy_all(message, reader, reader_context, buffer)
                            : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     mm_free(buffer);
@@ -144,11 +138,9 @@ enum mailmod_error mailmod_submit_reader(
 
 size_t mailmod_read_file(void *file, void *buffer, size_t size)
 {
-    size_t got;
-
     if (file == NULL || buffer == NULL) {
         return (size_t)-1;
     }
-    got = fread(buffer, 1, size, file);
+    size_t got = fread(buffer, 1, size, file);
     return got == 0 && ferror((FILE *)file) ? (size_t)-1 : got;
 }

@@ -104,16 +104,15 @@ static enum mailmod_error release_header(struct mm_message_text *text)
     struct mm_span header = mm_buf_span(&text->header);
     bool begins_empty = header.size > 0 && header.data[0] == '\r';
     bool is_all_body = !begins_empty && !begins_with_field(header);
-    struct mm_buf fields;
-    enum mailmod_error error;
 
     text->holds_header = false;
+    struct mm_buf fields;
     mm_buf_init(&fields, FIELDS_MAX);
     write_fields(&fields, text, is_all_body);
     if (is_all_body) {
         (void)mm_buf_append_cstr(&fields, "\r\n");
     }
-    error = mm_buf_error(&fields);
+    enum mailmod_error error = mm_buf_error(&fields);
     if (error == MAILMOD_OK) {
         error = put(text, mm_buf_span(&fields));
     }

@@ -31,7 +31,6 @@ enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
 {
     struct mm_messages *messages = mm_alloc(sizeof *messages);
     uint64_t seed = 0;
-    enum mailmod_error error;
 
     *messages_out = NULL;
     if (messages == NULL) {
@@ -44,7 +43,7 @@ enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
     messages->log = options->log;
     mm_list_init(&messages->waiting);
     mm_list_init(&messages->all);
-    error = mm_random(&seed, sizeof seed);
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
     mm_map_init(&messages->map, MM_MESSAGES_MAX, seed);
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&messages->mutex);
@@ -63,14 +62,13 @@ enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
 void mm_messages_unref(struct mm_messages **messages_in)
 {
     struct mm_messages *messages = *messages_in;
-    bool is_last;
 
     *messages_in = NULL;
     if (messages == NULL) {
         return;
     }
     mm_mutex_lock(messages->mutex);
-    is_last = --messages->references == 0;
+    bool is_last = --messages->references == 0;
     mm_mutex_unlock(messages->mutex);
     if (is_last) {
         free_messages(messages);
@@ -91,10 +89,9 @@ static void on_progress(void *context, uint64_t message_id,
         [MM_ATTEMPT_TALKING] = MAILMOD_IN_DIALOG,
         [MM_ATTEMPT_SENDING] = MAILMOD_SENDING};
     struct mm_messages *messages = context;
-    mailmod_message *message;
 
     mm_mutex_lock(messages->mutex);
-    message = find(messages, message_id);
+    mailmod_message *message = find(messages, message_id);
     if (message != NULL) {
         mm_message_advance(message, names[progress], octets);
     }
@@ -121,10 +118,9 @@ static void on_outcome(void *context, uint64_t message_id,
                        const struct mq_outcome *outcome, bool is_final)
 {
     struct mm_messages *messages = context;
-    mailmod_message *message;
 
     mm_mutex_lock(messages->mutex);
-    message = find(messages, message_id);
+    mailmod_message *message = find(messages, message_id);
     if (message != NULL) {
         size_t i = place_of(message, recipient->path, recipient->number);
 
@@ -158,10 +154,8 @@ void mm_messages_open(struct mm_messages *messages,
 void mm_messages_use_config(struct mm_messages *messages,
                             struct mm_config *config)
 {
-    struct mm_config *former;
-
     mm_mutex_lock(messages->mutex);
-    former = messages->config;
+    struct mm_config *former = messages->config;
     messages->config = mm_config_ref(config);
     mm_mutex_unlock(messages->mutex);
     mm_config_unref(&former);

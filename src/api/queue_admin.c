@@ -57,13 +57,13 @@ enum mailmod_error mailmod_queue_list(mailmod *instance, const char *message,
                                       void *context)
 {
     struct queue_visit visit = {on_entry, context, 0};
-    struct mm_admin admin;
     uint64_t id;
     enum mailmod_error error = parse_message(message, &id);
 
     if (error == MAILMOD_OK && on_entry == NULL) {
         error = mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
     }
+    struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, false);
     }
@@ -86,9 +86,9 @@ static enum mailmod_error read_chunks(struct mm_store *store, uint64_t id,
                                       void *context)
 {
     struct mm_store_message message;
-    struct mm_buf chunk;
     enum mailmod_error error = mm_store_find_message(store, id, &message);
 
+    struct mm_buf chunk;
     mm_buf_init(&chunk, MM_LIMIT_CHUNK);
     for (unsigned i = 0; error == MAILMOD_OK; i++) {
         error = mm_store_read_chunk(store, id, i, &chunk);
@@ -108,14 +108,13 @@ enum mailmod_error mailmod_queue_read(mailmod *instance, const char *message,
                                       mailmod_on_octets on_octets,
                                       void *context)
 {
-    struct mm_admin admin;
     uint64_t id = 0;
-    enum mailmod_error error;
 
     if (message == NULL || on_octets == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
-    error = parse_message(message, &id);
+    enum mailmod_error error = parse_message(message, &id);
+    struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, false);
     }
@@ -151,12 +150,12 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
                                      size_t *count_out)
 {
     struct act_job act = {.job.run = run_act, .now_ms = mm_clock_wall_ms()};
-    struct mm_admin admin;
     enum mailmod_error error = parse_message(message, &act.id);
 
     if (error == MAILMOD_OK && (unsigned)action > MAILMOD_QUEUE_DELETE) {
         error = mm_fail(MAILMOD_ERROR_ARGUMENT, "no such action");
     }
+    struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, false);
     }
@@ -190,12 +189,12 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
 enum mailmod_error mailmod_store_verify(mailmod *instance)
 {
     struct mm_admin admin;
-    struct mm_buf report;
     enum mailmod_error error = mm_admin_begin(&admin, instance, false);
 
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf report;
     mm_buf_init(&report, WORDS_MAX);
     error = mm_store_verify(admin.store, &report);
     if (error != MAILMOD_OK) {

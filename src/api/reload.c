@@ -29,11 +29,11 @@ static const struct {
 static enum mailmod_error check_fixed(const struct mm_config *former,
                                       const struct mm_config *next)
 {
-    struct mm_buf a;
-    struct mm_buf b;
     enum mailmod_error error = MAILMOD_OK;
 
+    struct mm_buf a;
     mm_buf_init(&a, WORDS_MAX);
+    struct mm_buf b;
     mm_buf_init(&b, WORDS_MAX);
     for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
         mm_buf_clear(&a);
@@ -57,9 +57,9 @@ static enum mailmod_error check_fixed(const struct mm_config *former,
 static enum mailmod_error copy_fixed(const struct mailmod *instance,
                                      struct mm_config_builder *builder)
 {
-    struct mm_buf text;
     enum mailmod_error error = MAILMOD_OK;
 
+    struct mm_buf text;
     mm_buf_init(&text, WORDS_MAX);
     for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
         int service = fixed_keys[i].service;
@@ -89,9 +89,9 @@ static enum mailmod_error keep_fixed(const struct mailmod *instance,
 {
     struct mm_config_builder *builder = NULL;
     struct mm_config *kept = NULL;
-    struct mm_buf mistakes;
     enum mailmod_error error = mm_config_builder_from(&builder, *config);
 
+    struct mm_buf mistakes;
     mm_buf_init(&mistakes, WORDS_MAX);
     if (error == MAILMOD_OK) {
         error = copy_fixed(instance, builder);
@@ -115,10 +115,9 @@ static enum mailmod_error use_config(struct mailmod *instance,
 {
     struct mm_settings *settings = NULL;
     struct mm_buf reason;
-    enum mailmod_error error;
 
     mm_buf_init(&reason, WORDS_MAX);
-    error = mm_settings_new(&settings, config, &reason);
+    enum mailmod_error error = mm_settings_new(&settings, config, &reason);
     if (error == MAILMOD_OK) {
         error = mm_outbound_reload(instance->outbound, config, &reason);
     }

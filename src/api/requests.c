@@ -95,14 +95,14 @@ static enum mailmod_error put(struct mm_host_threads *threads,
                               mailmod_request *request)
 {
     enum mailmod_error error = mm_handle_add(MM_HANDLE_REQUEST, request);
-    enum mailmod_error other;
 
     if (error != MAILMOD_OK) {
         return error;
     }
     error = mm_host_threads_run(threads, &request->job);
     if (error != MAILMOD_OK) {
-        other = mm_handle_remove(MM_HANDLE_REQUEST, request, 0);
+        enum mailmod_error other =
+            mm_handle_remove(MM_HANDLE_REQUEST, request, 0);
         assert(other == MAILMOD_OK); /* nobody knows it yet */
         (void)other;
     }
@@ -114,8 +114,6 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
     struct mailmod *instance = context;
     const struct mm_request_facts *facts = mm_request_facts(inner);
     mailmod_request *request = mm_alloc(sizeof *request);
-    bool asks;
-    enum mailmod_error error;
 
     if (request == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -125,13 +123,14 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
     atomic_init(&request->state, REQUEST_RUNNING);
     mm_netaddr_format_ip(&facts->peer, request->peer);
     mm_mutex_lock(instance->asked.mutex);
-    asks = (instance->asked.moments & (unsigned)facts->moment) != 0;
+    bool asks = (instance->asked.moments & (unsigned)facts->moment) != 0;
     request->on_request = instance->asked.on_request;
     request->context = instance->asked.context;
     mm_mutex_unlock(instance->asked.mutex);
     /* The host changed its mind between the session's look and this one. */
-    error = asks ? put(instance->host_threads, request)
-                 : mm_request_settle(inner, MM_VERDICT_ACCEPT);
+    enum mailmod_error error =
+        asks ? put(instance->host_threads, request)
+             : mm_request_settle(inner, MM_VERDICT_ACCEPT);
     if (!asks || error != MAILMOD_OK) {
         free_request(request);
     }
@@ -142,12 +141,10 @@ enum mailmod_error mailmod_set_on_request(mailmod *instance, unsigned moments,
                                           mailmod_on_request on_request,
                                           void *context)
 {
-    enum mailmod_error error;
-
     if ((moments & ~(unsigned)MAILMOD_ALL_MOMENTS) != 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "moments has unknown bits");
     }
-    error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
         return error;
     }

@@ -59,7 +59,6 @@ enum mailmod_error mailmod_service_start(mailmod *instance, const char *service,
                                          int port)
 {
     enum mm_service which = MM_SERVICE_COUNT;
-    struct mm_buf reason;
     enum mailmod_error error = find_service(service, &which);
 
     if (error == MAILMOD_OK && port > PORT_MAX) {
@@ -72,6 +71,7 @@ enum mailmod_error mailmod_service_start(mailmod *instance, const char *service,
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf reason;
     mm_buf_init(&reason, WORDS_MAX);
     error = mm_server_open_service(instance->server, which, port, &reason);
     if (error != MAILMOD_OK) {

@@ -12,11 +12,11 @@
 
 enum mailmod_error mailmod_reset_config(mailmod *instance)
 {
-    struct mm_config_builder *fresh;
     enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_config_builder *fresh;
     error = mm_config_builder_new(&fresh);
     if (error == MAILMOD_OK) {
         mm_config_builder_set_guard(fresh, mm_fs_is_exposed);

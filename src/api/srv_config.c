@@ -112,13 +112,13 @@ enum mailmod_error mm_srv_number(const struct mm_srv *srv, const char *param,
 int GetConfigParamInt(const char *param)
 {
     int64_t value = 0;
-    struct mm_srv *srv;
     enum mailmod_error error = MAILMOD_ERROR_ARGUMENT;
 
     if (param == NULL) {
         (void)mm_srv_note(mm_fail(error, "param is NULL"));
         return 0;
     }
+    struct mm_srv *srv;
     error = mm_srv_enter(false, &srv);
     if (error == MAILMOD_OK) {
         error = mm_srv_number(srv, param, &value);

@@ -59,13 +59,12 @@ static enum mailmod_error set_defaults(mailmod *instance)
 static enum mailmod_error make(void)
 {
     struct mm_srv *srv = mm_alloc(sizeof *srv);
-    uint64_t seed;
-    enum mailmod_error error;
 
     if (srv == NULL) {
         return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
-    error = mm_random(&seed, sizeof seed);
+    uint64_t seed;
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
     if (error == MAILMOD_OK) {
         error = mailmod_new(&srv->instance);
     }
@@ -86,8 +85,6 @@ static enum mailmod_error make(void)
 /* Locked. */
 static enum mailmod_error start(struct mm_srv *srv)
 {
-    enum mailmod_error error;
-
     if (srv->is_ending) {
         return mm_fail(MAILMOD_ERROR_STOPPED,
                        "the default instance is shutting down");
@@ -95,7 +92,7 @@ static enum mailmod_error start(struct mm_srv *srv)
     if (srv->is_running) {
         return MAILMOD_OK;
     }
-    error = mailmod_start(srv->instance);
+    enum mailmod_error error = mailmod_start(srv->instance);
     srv->is_running = error == MAILMOD_OK;
     return error;
 }
@@ -206,12 +203,10 @@ static uint64_t drain_ms(mailmod *instance)
 /* TIMEOUT: what was not over by then is cut. */
 static enum mailmod_error drain(const struct mm_srv *srv)
 {
-    enum mailmod_error error;
-
     if (!srv->is_running) {
         return MAILMOD_OK;
     }
-    error = mailmod_stop(srv->instance);
+    enum mailmod_error error = mailmod_stop(srv->instance);
     return error == MAILMOD_OK
                ? mailmod_drain(srv->instance, drain_ms(srv->instance))
                : error;

@@ -35,7 +35,6 @@ static bool fill_brief(const struct mailmod_mail_host *host,
                        struct MailHostInfo *info)
 {
     size_t count = 0;
-    struct mm_netaddr address;
 
     memset(info, 0, sizeof *info);
     if (!mm_span_copy(mm_span_cstr(host->name), info->name,
@@ -43,6 +42,7 @@ static bool fill_brief(const struct mailmod_mail_host *host,
         return false;
     }
     info->prior = preference_of(host);
+    struct mm_netaddr address;
     for (size_t i = 0; i < host->address_count && count < IPS_MAX; i++) {
         if (mm_netaddr_parse_ip(mm_span_cstr(host->addresses[i]), &address) &&
             address.family == MM_NETADDR_V4) {
@@ -86,9 +86,6 @@ static void on_host(void *context, const struct mailmod_mail_host *host)
 
 static int find(const char *domain, struct hosts *hosts)
 {
-    mailmod *instance;
-    enum mailmod_error error;
-
     if (domain == NULL || (hosts->brief == NULL && hosts->full == NULL) ||
         hosts->size < 1) {
         (void)mm_srv_note(
@@ -96,7 +93,8 @@ static int find(const char *domain, struct hosts *hosts)
                     domain == NULL ? "domain is NULL" : "there is no room"));
         return 0;
     }
-    error = mm_srv_instance(true, &instance);
+    mailmod *instance;
+    enum mailmod_error error = mm_srv_instance(true, &instance);
     if (error == MAILMOD_OK) {
         error = mailmod_find_mail_hosts(instance, domain, on_host, hosts);
     }

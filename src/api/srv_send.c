@@ -87,11 +87,9 @@ static void free_stream(struct mm_srv_stream *stream)
 
 static void let_go(struct mm_srv_stream *stream, enum owner owner)
 {
-    bool is_last;
-
     mm_srv_lock();
     stream->owners &= ~(unsigned)owner;
-    is_last = stream->owners == 0;
+    bool is_last = stream->owners == 0;
     if (is_last) {
         unmap(stream);
     }
@@ -106,10 +104,8 @@ static void let_go(struct mm_srv_stream *stream, enum owner owner)
 /* Whether the host is still to hear of it. */
 static bool is_told(struct mm_srv_stream *stream, bool is_done)
 {
-    bool is_late;
-
     mm_srv_lock();
-    is_late = stream->is_done_told;
+    bool is_late = stream->is_done_told;
     stream->is_done_told = is_late || is_done;
     mm_srv_unlock();
     return !is_late;
@@ -144,11 +140,10 @@ static void on_progress(void *context, mailmod_message *message,
 static enum mailmod_error enter_stream(struct mm_srv_stream *stream)
 {
     ServerStream handle = stream->message;
-    struct mm_srv *srv;
-    enum mailmod_error error;
 
     mm_srv_lock();
-    srv = mm_srv_peek();
+    struct mm_srv *srv = mm_srv_peek();
+    enum mailmod_error error;
     if (srv == NULL || srv->is_ending) {
         error = mm_fail(MAILMOD_ERROR_STOPPED,
                         "the default instance is shutting down");
@@ -185,7 +180,6 @@ static ServerStream begin(struct mailmod_envelope *envelope,
                           MsgCallback callback, void *callback_param)
 {
     struct mm_srv_stream *stream = mm_alloc(sizeof *stream);
-    enum mailmod_error error;
 
     if (stream == NULL) {
         (void)mm_srv_note(mm_fail(MAILMOD_ERROR_MEMORY, "out of memory"));
@@ -196,7 +190,7 @@ static ServerStream begin(struct mailmod_envelope *envelope,
     stream->callback_param = callback_param;
     stream->is_open = true;
     stream->owners = OWNER_HOST | (callback != NULL ? OWNER_DONE : 0);
-    error = new_message(stream, envelope);
+    enum mailmod_error error = new_message(stream, envelope);
     if (error != MAILMOD_OK) {
         free_stream(stream);
         stream = NULL;
@@ -247,12 +241,9 @@ MM_SRV_ALIAS(SRVInitSendMsgBackgaund, SRVInitSendMsgBackground);
 
 enum mailmod_error mm_srv_check_open(ServerStream handle)
 {
-    const struct mm_srv_stream *stream;
-    bool is_open;
-
     mm_srv_lock();
-    stream = find(handle);
-    is_open = stream != NULL && stream->is_open;
+    const struct mm_srv_stream *stream = find(handle);
+    bool is_open = stream != NULL && stream->is_open;
     mm_srv_unlock();
     return is_open ? MAILMOD_OK : no_stream(handle);
 }
@@ -260,10 +251,8 @@ enum mailmod_error mm_srv_check_open(ServerStream handle)
 /* The caller has the host's ownership from here on. */
 static struct mm_srv_stream *close_stream(ServerStream handle)
 {
-    struct mm_srv_stream *stream;
-
     mm_srv_lock();
-    stream = find(handle);
+    struct mm_srv_stream *stream = find(handle);
     if (stream != NULL && !stream->is_open) {
         stream = NULL;
     }
@@ -327,7 +316,6 @@ static void keep_results(struct mm_srv_stream *stream)
 void SRVEndOfMsg(ServerStream handle)
 {
     struct mm_srv_stream *stream = close_stream(handle);
-    enum mailmod_error error;
 
     if (stream == NULL) {
         (void)mm_srv_note(mm_handle_kind(handle) == MM_HANDLE_REQUEST
@@ -335,7 +323,7 @@ void SRVEndOfMsg(ServerStream handle)
                               : no_stream(handle));
         return;
     }
-    error = mailmod_message_send(stream->message);
+    enum mailmod_error error = mailmod_message_send(stream->message);
     /* A message that could not be begun has no other DONE. */
     if (error != MAILMOD_OK && stream->callback != NULL &&
         is_told(stream, true)) {
@@ -349,11 +337,10 @@ void SRVEndOfMsg(ServerStream handle)
 /* The handle whose results are asked for; NULL: there is none. */
 static ServerStream settle_handle(ServerStream handle)
 {
-    struct mm_srv *srv;
     ServerStream found = NULL;
 
     mm_srv_lock();
-    srv = mm_srv_peek();
+    struct mm_srv *srv = mm_srv_peek();
     if (handle != NULL) {
         found = find(handle) != NULL ? handle : NULL;
     } else if (srv != NULL) {
@@ -414,13 +401,13 @@ static void end_stream(void *context, struct mm_span key, void *value)
 void mm_srv_end_streams(struct mm_srv *srv)
 {
     struct mm_list orphans;
-    struct mm_list *node;
 
     mm_list_init(&orphans);
     mm_srv_lock();
     mm_map_each(&srv->streams, end_stream, &orphans);
     srv->kept_count = 0;
     mm_srv_unlock();
+    struct mm_list *node;
     while ((node = mm_list_take_first(&orphans)) != NULL) {
         free_stream(MM_LIST_OBJECT(node, struct mm_srv_stream, node));
     }

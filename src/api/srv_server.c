@@ -69,14 +69,13 @@ static enum mailmod_error list_recipients(mailmod_request *request,
 
 static int ask_about_message(SMTPReqCallback callback, mailmod_request *request)
 {
-    struct mm_buf recipients;
-    const char *text;
     char *from = text_of(mailmod_request_reverse_path(request));
     int answer = 451; /* out of memory: the peer comes again */
 
+    struct mm_buf recipients;
     mm_buf_init(&recipients, RECIPIENTS_TEXT_MAX);
     if (list_recipients(request, &recipients) == MAILMOD_OK) {
-        text = mm_buf_cstr(&recipients);
+        const char *text = mm_buf_cstr(&recipients);
         if (text != NULL) {
             answer = callback((ServerStream *)request, from,
                               ACTION_SMTP_SENDMSG, (const char *)from, text);
@@ -127,14 +126,13 @@ static enum mailmod_verdict on_request(void *context, mailmod_request *request)
 {
     int action = (int)mailmod_request_moment(request);
     SMTPReqCallback callback = callback_for((unsigned)action);
-    int answer;
 
     (void)context;
     if (callback == NULL) {
         return MAILMOD_ACCEPT;
     }
     mm_srv_callback_begins();
-    answer = ask(callback, request, action);
+    int answer = ask(callback, request, action);
     mm_srv_callback_ends();
     if (answer > 0) {
         return refuse(request, action, answer);
@@ -162,7 +160,6 @@ static bool is_another_port(const struct mm_srv *srv,
                             enum mm_srv_server_kind kind, int port, int bound)
 {
     int asked_port = srv->servers[kind].asked_port;
-    int64_t configured;
 
     if (port > 0) {
         return port != bound;
@@ -170,6 +167,7 @@ static bool is_another_port(const struct mm_srv *srv,
     if (port < 0) {
         return asked_port >= 0;
     }
+    int64_t configured;
     return mm_srv_number(srv, kinds[kind].port_key, &configured) !=
                        MAILMOD_OK ||
                    configured == 0
@@ -179,14 +177,14 @@ static bool is_another_port(const struct mm_srv *srv,
 
 static bool has_new_addresses(struct mailmod *instance, const char *key)
 {
-    struct mm_buf running;
-    struct mm_buf present;
     bool differ = true;
 
     if (mm_instance_lock(instance) != MAILMOD_OK) {
         return false; /* the host has freed it: the next call says so */
     }
+    struct mm_buf running;
     mm_buf_init(&running, WORDS_MAX);
+    struct mm_buf present;
     mm_buf_init(&present, WORDS_MAX);
     if (instance->config != NULL &&
         mm_config_get(instance->config, key, &running) == MAILMOD_OK &&
@@ -221,7 +219,6 @@ static enum mailmod_error reopen(const struct mm_srv *srv,
 {
     const char *service = kinds[kind].service;
     enum mailmod_error error = mailmod_service_stop(srv->instance, service);
-    struct mm_buf words;
 
     if (error == MAILMOD_OK) {
         error = open_service(srv, kind, port);
@@ -229,6 +226,7 @@ static enum mailmod_error reopen(const struct mm_srv *srv,
     if (error == MAILMOD_OK) {
         return MAILMOD_OK;
     }
+    struct mm_buf words;
     mm_buf_init(&words, WORDS_MAX);
     (void)mm_buf_append_cstr(&words, mailmod_last_error_text());
     if (mailmod_service_start(srv->instance, service, former_port) !=
@@ -245,13 +243,12 @@ static enum mailmod_error open_server(struct mm_srv *srv,
                                       enum mm_srv_server_kind kind, int port)
 {
     int bound = mailmod_port(srv->instance, kinds[kind].service);
-    enum mailmod_error error;
 
     if (bound != 0 && !is_another_port(srv, kind, port, bound)) {
         return MAILMOD_OK;
     }
-    error = bound == 0 ? open_service(srv, kind, port)
-                       : reopen(srv, kind, port, bound);
+    enum mailmod_error error = bound == 0 ? open_service(srv, kind, port)
+                                          : reopen(srv, kind, port, bound);
     if (error == MAILMOD_OK) {
         srv->servers[kind].asked_port = port;
     }
@@ -265,11 +262,10 @@ static enum mailmod_error set_locked(struct mm_srv *srv,
                                      int mask)
 {
     struct mm_srv_server former = srv->servers[kind];
-    enum mailmod_error error;
 
     srv->servers[kind].callback = callback;
     srv->servers[kind].mask = (unsigned)mask;
-    error = set_moments(srv);
+    enum mailmod_error error = set_moments(srv);
     if (error == MAILMOD_OK) {
         error = open_server(srv, kind, port);
     }
@@ -283,14 +279,12 @@ static enum mailmod_error set_locked(struct mm_srv *srv,
 static int set_server(enum mm_srv_server_kind kind, SMTPReqCallback callback,
                       int port, int mask)
 {
-    struct mm_srv *srv;
-    enum mailmod_error error;
-
     if (port > 65535) {
         return mm_srv_note(
             mm_fail(MAILMOD_ERROR_ARGUMENT, "port: %d is above 65535", port));
     }
-    error = mm_srv_enter(true, &srv);
+    struct mm_srv *srv;
+    enum mailmod_error error = mm_srv_enter(true, &srv);
     if (error == MAILMOD_OK) {
         error = set_locked(srv, kind, callback, port, mask);
         mm_srv_unlock();
@@ -312,15 +306,13 @@ int SetPOP3Server(SMTPReqCallback callback, int port, int mask)
  * guards them. */
 static int stop_server(enum mm_srv_server_kind kind)
 {
-    struct mm_srv *srv;
-    enum mailmod_error error;
-
     mm_srv_lock();
-    srv = mm_srv_peek();
-    error = srv != NULL && srv->is_running
-                ? mailmod_service_stop(srv->instance, kinds[kind].service)
-                : mm_fail(MAILMOD_ERROR_NOT_FOUND, "%s: the server is not open",
-                          kinds[kind].service);
+    struct mm_srv *srv = mm_srv_peek();
+    enum mailmod_error error =
+        srv != NULL && srv->is_running
+            ? mailmod_service_stop(srv->instance, kinds[kind].service)
+            : mm_fail(MAILMOD_ERROR_NOT_FOUND, "%s: the server is not open",
+                      kinds[kind].service);
     mm_srv_unlock();
     return mm_srv_note(error);
 }
@@ -337,7 +329,6 @@ int SRVStopPOP3Server(void)
 
 int SRVGetPort(const char *service)
 {
-    const struct mm_srv *srv;
     int port = 0;
 
     if (service == NULL) {
@@ -345,7 +336,7 @@ int SRVGetPort(const char *service)
         return 0;
     }
     mm_srv_lock();
-    srv = mm_srv_peek();
+    const struct mm_srv *srv = mm_srv_peek();
     if (srv != NULL) {
         port = mailmod_port(srv->instance, service);
     }

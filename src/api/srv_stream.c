@@ -19,12 +19,10 @@
 static enum mailmod_error write_all(ServerStream stream, const void *octets,
                                     size_t size)
 {
-    enum mailmod_error error;
-
     if (mm_handle_kind(stream) == MM_HANDLE_REQUEST) {
         return mailmod_request_write(stream, octets, size);
     }
-    error = mm_srv_check_open(stream);
+    enum mailmod_error error = mm_srv_check_open(stream);
     return error == MAILMOD_OK ? mailmod_message_write(stream, octets, size)
                                : error;
 }
@@ -48,9 +46,9 @@ static char *render(const char *format, va_list arguments, int *size_out)
 
 static char *render(const char *format, va_list arguments, int *size_out)
 {
-    va_list again;
     char *text = NULL;
 
+    va_list again;
     va_copy(again, arguments);
     *size_out = vsnprintf(NULL, 0, format, again);
     va_end(again);
@@ -68,16 +66,14 @@ int SRVprintf(ServerStream stream, const char *format, ...) MM_PRINTF(2, 3);
 
 int SRVprintf(ServerStream stream, const char *format, ...)
 {
-    va_list arguments;
-    char *text;
-    int size;
-
     if (format == NULL) {
         (void)mm_srv_note(mm_fail(MAILMOD_ERROR_ARGUMENT, "format is NULL"));
         return 0;
     }
+    va_list arguments;
     va_start(arguments, format);
-    text = render(format, arguments, &size);
+    int size;
+    char *text = render(format, arguments, &size);
     va_end(arguments);
     if (text == NULL) {
         (void)mm_srv_note(size < 0
@@ -94,12 +90,10 @@ int SRVprintf(ServerStream stream, const char *format, ...)
 /* The request that a callback was given; its other streams have no peer. */
 static enum mailmod_error check_request(ServerStream stream)
 {
-    enum mailmod_error error;
-
     if (mm_handle_kind(stream) == MM_HANDLE_REQUEST) {
         return MAILMOD_OK;
     }
-    error = mm_srv_check_open(stream);
+    enum mailmod_error error = mm_srv_check_open(stream);
     return error == MAILMOD_OK
                ? mm_fail(MAILMOD_ERROR_STATE,
                          "a message that is written has no peer")
@@ -148,12 +142,12 @@ unsigned long GetRemoteIP(ServerStream stream)
     const char *peer =
         error == MAILMOD_OK ? mailmod_request_peer(stream) : NULL;
     struct mm_netaddr address;
-    uint32_t ip;
 
     if (peer == NULL || !mm_netaddr_parse_ip(mm_span_cstr(peer), &address) ||
         address.family != MM_NETADDR_V4) {
         return 0;
     }
+    uint32_t ip;
     memcpy(&ip, address.bytes, sizeof ip); /* network order, as in_addr */
     return ip;
 }

@@ -53,10 +53,10 @@ static bool is_password(const char *password)
 static enum mailmod_error set_verifier(struct mm_store_user *user,
                                        struct mm_span password)
 {
-    struct mm_scram_verifier verifier;
     uint8_t salt[MM_SCRAM_SALT_SIZE];
     enum mailmod_error error = mm_random(salt, sizeof salt);
 
+    struct mm_scram_verifier verifier;
     if (error == MAILMOD_OK) {
         error = mm_scram_verifier_make(&verifier, password, salt,
                                        MM_SCRAM_ITERATIONS);
@@ -129,9 +129,9 @@ static enum mailmod_error put_user(mailmod *instance, const char *name,
                                    bool replaces)
 {
     struct mm_user_job job = {.replaces = replaces};
-    struct mm_admin admin;
     enum mailmod_error error = check_user(name, password, flags);
 
+    struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, !replaces);
     }
@@ -171,13 +171,12 @@ enum mailmod_error mailmod_user_set_password(mailmod *instance,
 enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
 {
     struct mm_user_job job = {.job.run = run_remove_job};
-    struct mm_admin admin;
-    enum mailmod_error error;
 
     if (name == NULL || !is_user_name(name)) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "that is no user name");
     }
-    error = mm_admin_begin(&admin, instance, false);
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -212,13 +211,12 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
                                      void *context)
 {
     struct user_visit visit = {on_user, context};
-    struct mm_admin admin;
-    enum mailmod_error error;
 
     if (on_user == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
     }
-    error = mm_admin_begin(&admin, instance, false);
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -232,14 +230,14 @@ enum mailmod_error mm_ensure_postmaster(struct mm_store *store,
                                         const struct mm_config *config)
 {
     const char *stand_in = config->local.postmaster;
-    struct mm_store_user user;
-    uint64_t mailbox_id;
     enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
 
+    struct mm_store_user user;
     if (stand_in[0] != '\0') {
         error = mm_store_find_user(store, stand_in, &user);
         mm_secret_clear(&user, sizeof user);
     }
+    uint64_t mailbox_id;
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         error = mm_directory_ensure(store, POSTMASTER, &mailbox_id);
     }
