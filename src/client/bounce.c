@@ -236,8 +236,8 @@ static enum mailmod_error find_target(const struct mm_bounce *bounce,
                                       const char *reverse_path,
                                       struct target *target_out)
 {
-    struct mm_address address;
     memset(target_out, 0, sizeof *target_out);
+    struct mm_address address;
     if (mm_address_parse(mm_span_cstr(reverse_path), true, true, &address) !=
             MAILMOD_OK ||
         address.is_null || address.domain_form == MM_DOMAIN_NONE) {
@@ -413,10 +413,10 @@ enum mailmod_error mm_bounce_write(const struct mm_bounce *bounce,
 {
     static const enum mq_report kinds[] = {MQ_REPORT_FAILED, MQ_REPORT_DELAYED,
                                            MQ_REPORT_DELIVERED};
-    struct target target;
     if (!is_still_there(bounce, settlement->batch->message.id)) {
         return MAILMOD_OK;
     }
+    struct target target;
     enum mailmod_error error =
         find_target(bounce, settlement->batch->message.reverse_path, &target);
     if (error == MAILMOD_ERROR_NOT_FOUND) {

@@ -276,7 +276,6 @@ static void on_tls(void *context, struct mm_conn *conn)
 static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
                       const char *words)
 {
-    char text[400];
     const char *detail = words[0] != '\0' ? words : mm_error_text(reason);
     const char *what = "";
     const char *status = "4.4.2";
@@ -287,6 +286,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
         what = "TLS handshake: ";
         status = "4.7.5";
     }
+    char text[400];
     if (snprintf(text, sizeof text, "%s%s", what, detail) < 0) {
         text[0] = '\0';
     }
@@ -420,13 +420,13 @@ static void draw(const struct mm_delivery *delivery,
 
 static void begin_route(struct mm_delivery *delivery)
 {
-    uint8_t random[MM_SHA256_SIZE];
     struct mm_route_options options = {.resolver = delivery->settings->resolver,
                                        .config = delivery->config,
                                        .relay = delivery->options.relay,
                                        .destination = delivery->destination,
                                        .on_hop = on_hop,
                                        .context = delivery};
+    uint8_t random[MM_SHA256_SIZE];
     draw(delivery, random);
     memcpy(&options.seed, random, sizeof options.seed);
     delivery->is_reused = false;

@@ -47,9 +47,9 @@ static void tell(struct mm_direct *direct, size_t i,
 {
     struct mm_outbound *outbound = direct->outbound;
     struct mm_store_recipient *recipient = &direct->recipients[i];
-    char message[MM_MESSAGE_ID_TEXT_MAX];
 
     recipient->attempts = TOLD;
+    char message[MM_MESSAGE_ID_TEXT_MAX];
     mm_message_id_format(direct->message.id, message);
     MM_LOG(outbound->options.log, MM_LOG_INFO, "delivery",
            outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",

@@ -54,12 +54,12 @@ static void take_host(struct mm_route *route);
 
 static void end_at(struct mm_route *route, const char *status, const char *text)
 {
-    char words[400];
-    struct mq_outcome outcome;
     route->state = DEAD_END;
+    char words[400];
     if (snprintf(words, sizeof words, "%s: %s", route->destination, text) < 0) {
         words[0] = '\0';
     }
+    struct mq_outcome outcome;
     mm_outcome_set(&outcome, status, "", words);
     outcome.is_destination_down = outcome.verdict == MQ_DEFERRED;
     route->options.on_hop(route->options.context, NULL, &outcome);
@@ -353,12 +353,12 @@ static void begin(struct mm_route *route)
     }
     struct mm_netaddr literal;
     if (route->destination[0] == '[') {
-        char text[MM_NETADDR_TEXT_MAX];
         route->kind = KIND_LITERAL;
         if (!read_literal(route->destination, &literal)) {
             end_at(route, "5.1.2", "not an address that mail can go to");
             return;
         }
+        char text[MM_NETADDR_TEXT_MAX];
         mm_netaddr_format_ip(&literal, text);
         insert_host(route, text, 0);
         take_host(route);

@@ -32,7 +32,6 @@ static void write_envelope(struct mm_delivery *delivery)
 static void refuse_message(struct mm_delivery *delivery,
                            enum mailmod_error error)
 {
-    struct mq_outcome outcome;
     const char *status = "4.3.0";
     const char *text = mm_error_text(error);
     if (error == MAILMOD_ERROR_TOO_LARGE) {
@@ -45,6 +44,7 @@ static void refuse_message(struct mm_delivery *delivery,
         status = "5.6.0";
         text = "the envelope cannot be written on the wire";
     }
+    struct mq_outcome outcome;
     mm_outcome_set(&outcome, status, delivery->hop.host, text);
     mm_delivery_conclude(delivery, &outcome);
 }
