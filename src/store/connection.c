@@ -214,14 +214,13 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
                                       bool is_writer)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
-    enum mailmod_error error;
 
     memset(connection, 0, sizeof *connection);
     mm_list_init(&connection->node);
     if (is_writer) {
         flags |= SQLITE_OPEN_CREATE;
     }
-    error = open_database(connection, store->path, flags);
+    enum mailmod_error error = open_database(connection, store->path, flags);
     if (error == MAILMOD_OK) {
         sqlite3_busy_timeout(connection->db, MM_STORE_BUSY_MS);
         error = set_pragmas(connection, store, is_writer);

@@ -40,14 +40,14 @@ enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
 {
     unsigned long long last = atomic_load(&store->last_id);
     unsigned long long reserved = is_closing ? last : last + RESERVE;
-    enum mailmod_error error;
-    sqlite3_stmt *statement;
 
     if (store->is_shared || last == store->reserved_id ||
         (!is_closing && last < store->reserved_id)) {
         return MAILMOD_OK;
     }
-    statement = mm_sql(&store->writer, MM_SQL_RESERVE_IDS, &error);
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(&store->writer, MM_SQL_RESERVE_IDS, &error);
     if (statement == NULL) {
         return error;
     }

@@ -21,10 +21,8 @@ static enum mailmod_error open_read(struct reading *reading,
                                     struct mm_store *store,
                                     enum mm_statement which)
 {
-    enum mailmod_error error;
-
     reading->store = store;
-    error = mm_reader_take(store, &reading->reader);
+    enum mailmod_error error = mm_reader_take(store, &reading->reader);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -92,12 +90,12 @@ enum mailmod_error mm_store_each_user(
     void *context)
 {
     struct reading reading;
-    struct mm_store_user user;
     enum mailmod_error error = open_read(&reading, store, MM_SQL_EACH_USER);
 
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_store_user user;
     while (mm_sql_step(reading.statement, &error)) {
         row_user(reading.statement, &user);
         if (!visit(context, &user)) {
@@ -215,10 +213,10 @@ enum mailmod_error mm_store_find_message(struct mm_store *store,
 static enum mailmod_error judge_missing(struct mm_store *store,
                                         uint64_t message_id, unsigned number)
 {
-    struct reading reading;
     uint64_t first = message_id << MM_STORE_CHUNK_BITS | number;
     uint64_t last =
         message_id << MM_STORE_CHUNK_BITS | ((1u << MM_STORE_CHUNK_BITS) - 1);
+    struct reading reading;
     enum mailmod_error error = open_read(&reading, store, MM_SQL_CHUNK_EXISTS);
 
     if (error != MAILMOD_OK) {
@@ -239,15 +237,14 @@ enum mailmod_error mm_store_read_chunk(struct mm_store *store,
                                        uint64_t message_id, unsigned number,
                                        struct mm_buf *out)
 {
-    struct reading reading;
     bool is_missing = false;
-    enum mailmod_error error;
 
     mm_buf_clear(out);
     if (number >= 1u << MM_STORE_CHUNK_BITS) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
-    error = open_read(&reading, store, MM_SQL_READ_CHUNK);
+    struct reading reading;
+    enum mailmod_error error = open_read(&reading, store, MM_SQL_READ_CHUNK);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -321,7 +318,6 @@ enum mailmod_error mm_store_list_due(
     void *context)
 {
     struct reading reading;
-    struct mm_store_recipient recipient;
     enum mailmod_error error = open_read(&reading, store, MM_SQL_LIST_DUE);
 
     if (error != MAILMOD_OK) {
@@ -330,6 +326,7 @@ enum mailmod_error mm_store_list_due(
     mm_sql_bind_text(reading.statement, 1, destination);
     (void)sqlite3_bind_int64(reading.statement, 2, now_ms);
     (void)sqlite3_bind_int64(reading.statement, 3, (sqlite3_int64)skip);
+    struct mm_store_recipient recipient;
     while (mm_sql_step(reading.statement, &error)) {
         mm_row_recipient(reading.statement, 0, &recipient);
         if (!visit(context, &recipient)) {
@@ -365,8 +362,6 @@ enum mailmod_error mm_store_each_recipient(
     void *context)
 {
     struct reading reading;
-    struct mm_store_message message;
-    struct mm_store_recipient recipient;
     enum mailmod_error error =
         open_read(&reading, store, MM_SQL_EACH_RECIPIENT);
 
@@ -377,6 +372,8 @@ enum mailmod_error mm_store_each_recipient(
     (void)sqlite3_bind_int64(reading.statement, 2,
                              message_id != 0 ? (sqlite3_int64)message_id
                                              : INT64_MAX);
+    struct mm_store_message message;
+    struct mm_store_recipient recipient;
     while (mm_sql_step(reading.statement, &error)) {
         mm_row_message(reading.statement, 0, &message);
         mm_row_recipient(reading.statement, 7, &recipient);

@@ -11,9 +11,8 @@
 /* A place in the pool, or NULL with `may_open`. Under the pool's lock. */
 static struct mm_connection *wait_idle(struct mm_store *store, bool *may_open)
 {
-    struct mm_list *node;
-
     *may_open = false;
+    struct mm_list *node;
     while ((node = mm_list_take_first(&store->idle_readers)) == NULL) {
         if (store->reader_count < MM_STORE_READERS_MAX) {
             store->reader_count++;
@@ -56,8 +55,6 @@ static bool is_writing(const struct mm_store *store)
 enum mailmod_error mm_reader_take(struct mm_store *store,
                                   struct mm_connection **reader_out)
 {
-    bool may_open;
-
     if (store->is_memory) {
         if (!is_writing(store)) {
             mm_mutex_lock(store->write_mutex);
@@ -66,6 +63,7 @@ enum mailmod_error mm_reader_take(struct mm_store *store,
         return MAILMOD_OK;
     }
     mm_mutex_lock(store->reader_mutex);
+    bool may_open;
     *reader_out = wait_idle(store, &may_open);
     mm_mutex_unlock(store->reader_mutex);
     return may_open ? open_reader(store, reader_out) : MAILMOD_OK;
@@ -87,11 +85,10 @@ void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
 
 void mm_readers_close(struct mm_store *store)
 {
-    struct mm_list *node;
-
     if (store->idle_readers.next == NULL) {
         return;
     }
+    struct mm_list *node;
     while ((node = mm_list_take_first(&store->idle_readers)) != NULL) {
         struct mm_connection *reader =
             MM_LIST_OBJECT(node, struct mm_connection, node);

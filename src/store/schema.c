@@ -79,12 +79,11 @@ static enum mailmod_error put_secret(sqlite3 *db)
     sqlite3_stmt *statement = NULL;
     uint8_t secret[32];
     enum mailmod_error error = mm_random(secret, sizeof secret);
-    int result;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    result =
+    int result =
         sqlite3_prepare_v2(db, "INSERT INTO meta(key,value) VALUES('secret',?)",
                            -1, &statement, NULL);
     if (result == SQLITE_OK) {
@@ -133,10 +132,9 @@ static enum mailmod_error create_file(struct mm_store *store)
 static enum mailmod_error check_length(const struct mm_store *store)
 {
     struct mm_buf header;
-    enum mailmod_error error;
 
     mm_buf_init(&header, HEADER_SIZE);
-    error = mm_fs_read(store->path, &header);
+    enum mailmod_error error = mm_fs_read(store->path, &header);
     mm_buf_fini(&header);
     if (error == MAILMOD_ERROR_TOO_LARGE || error == MAILMOD_ERROR_LIMIT) {
         return MAILMOD_OK;
@@ -147,19 +145,17 @@ static enum mailmod_error check_length(const struct mm_store *store)
 enum mailmod_error mm_schema_find_file(struct mm_store *store, bool creates,
                                        struct mm_buf *reason_out)
 {
-    char *log_path;
-    bool has_log;
     size_t size = strlen(store->path) + sizeof "-wal";
 
     if (mm_fs_exists(store->path)) {
         return check_length(store);
     }
-    log_path = mm_alloc(size);
+    char *log_path = mm_alloc(size);
     if (log_path == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     (void)snprintf(log_path, size, "%s-wal", store->path);
-    has_log = mm_fs_exists(log_path);
+    bool has_log = mm_fs_exists(log_path);
     mm_free(log_path);
     if (has_log) {
         /* The log of another file must not be played into a new one. */

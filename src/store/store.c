@@ -30,14 +30,12 @@ static char *join(const char *folder, const char *name)
 static enum mailmod_error init_store(struct mm_store *store,
                                      const struct mm_log *log)
 {
-    enum mailmod_error error;
-
     store->log = log;
     store->syncs = true;
     store->has_space = true;
     mm_list_init(&store->jobs);
     mm_list_init(&store->idle_readers);
-    error = mm_mutex_new(&store->mutex);
+    enum mailmod_error error = mm_mutex_new(&store->mutex);
     if (error == MAILMOD_OK) {
         error = mm_condition_new(&store->condition);
     }
@@ -79,9 +77,6 @@ void mm_store_close(struct mm_store **store_in)
 static enum mailmod_error prepare_folder(struct mm_store *store,
                                          const struct mm_store_options *options)
 {
-    char *lock_path;
-    enum mailmod_error error;
-
     store->folder = mm_strdup(options->data_folder);
     store->path = join(options->data_folder, DATABASE);
     if (store->folder == NULL || store->path == NULL) {
@@ -90,11 +85,11 @@ static enum mailmod_error prepare_folder(struct mm_store *store,
     if (options->mode == MM_STORE_SHARED) {
         return MAILMOD_OK;
     }
-    error = mm_fs_make_folder(options->data_folder);
+    enum mailmod_error error = mm_fs_make_folder(options->data_folder);
     if (error != MAILMOD_OK) {
         return error;
     }
-    lock_path = join(options->data_folder, LOCK);
+    char *lock_path = join(options->data_folder, LOCK);
     if (lock_path == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -167,13 +162,12 @@ enum mailmod_error mm_store_open(struct mm_store **store_out,
                                  struct mm_buf *reason_out)
 {
     struct mm_store *store = mm_alloc(sizeof *store);
-    enum mailmod_error error;
 
     *store_out = NULL;
     if (store == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    error = open_store(store, options, reason_out);
+    enum mailmod_error error = open_store(store, options, reason_out);
     if (error != MAILMOD_OK) {
         explain(store, options, error, reason_out);
         mm_store_close(&store);
@@ -187,13 +181,12 @@ enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
                                         const struct mm_log *log)
 {
     struct mm_store *store = mm_alloc(sizeof *store);
-    enum mailmod_error error;
 
     *store_out = NULL;
     if (store == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    error = init_store(store, log);
+    enum mailmod_error error = init_store(store, log);
     store->is_memory = true;
     store->path = mm_strdup(":memory:");
     if (error == MAILMOD_OK && store->path == NULL) {

@@ -121,9 +121,6 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
                                       uint64_t id, unsigned number,
                                       struct mm_span data)
 {
-    enum mailmod_error error;
-    sqlite3_stmt *statement;
-
     if (number >= 1u << MM_STORE_CHUNK_BITS || data.size > MM_LIMIT_CHUNK) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
@@ -131,13 +128,15 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
     if (!mm_store_has_space(transaction->store)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
+    enum mailmod_error error;
     if (number == 0) {
         error = note_unreferred(transaction, id, true);
         if (error != MAILMOD_OK) {
             return error;
         }
     }
-    statement = mm_sql(transaction->connection, MM_SQL_PUT_CHUNK, &error);
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_PUT_CHUNK, &error);
     if (statement == NULL) {
         return error;
     }
@@ -251,12 +250,12 @@ enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
     int64_t number = 0;
     enum mailmod_error error =
         next_number(transaction->connection, mailbox_id, &number);
-    sqlite3_stmt *statement;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    statement = mm_sql(transaction->connection, MM_SQL_PUT_ENTRY, &error);
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_PUT_ENTRY, &error);
     if (statement == NULL) {
         return error;
     }
@@ -298,12 +297,12 @@ static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
     uint64_t message_id;
     enum mailmod_error error = find_entry(transaction->connection, mailbox_id,
                                           unique_number, &message_id);
-    sqlite3_stmt *statement;
 
     if (error != MAILMOD_OK || message_id == 0) {
         return error;
     }
-    statement = mm_sql(transaction->connection, MM_SQL_DROP_ENTRY, &error);
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_DROP_ENTRY, &error);
     if (statement == NULL) {
         return error;
     }

@@ -135,10 +135,10 @@ static enum mailmod_error list_keys(struct mm_store_transaction *transaction,
 static enum mailmod_error delete_all(struct mm_store_transaction *transaction,
                                      uint64_t message_id, size_t *count_out)
 {
-    struct key keys[KEYS_MAX];
     size_t count = 0;
     enum mailmod_error error;
 
+    struct key keys[KEYS_MAX];
     do {
         error = list_keys(transaction, message_id, keys, &count);
         for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
@@ -232,15 +232,14 @@ static enum mailmod_error list_moves(struct mm_connection *connection,
     (void)sqlite3_bind_int64(statement, 2, last->number);
     while (*count_out < MOVES_MAX && mm_sql_step(statement, &error)) {
         struct move *move = &moves[*count_out];
-        char path[MM_STORE_REVERSE_PATH_MAX];
-        char now[MM_STORE_DESTINATION_MAX];
-        const char *at;
 
         last->message_id = (uint64_t)sqlite3_column_int64(statement, 0);
         last->number = (unsigned)sqlite3_column_int(statement, 1);
+        char path[MM_STORE_REVERSE_PATH_MAX];
         mm_sql_text(statement, 2, path, sizeof path);
+        char now[MM_STORE_DESTINATION_MAX];
         mm_sql_text(statement, 3, now, sizeof now);
-        at = strrchr(path, '@');
+        const char *at = strrchr(path, '@');
         if (at != NULL && strcmp(at + 1, now) != 0 &&
             mm_span_copy(mm_span_cstr(at + 1), move->domain,
                          sizeof move->domain)) {
@@ -257,10 +256,10 @@ static enum mailmod_error list_moves(struct mm_connection *connection,
 static enum mailmod_error own_domains(struct mm_store_transaction *transaction)
 {
     struct key last = {0, 0};
-    struct move moves[MOVES_MAX];
     size_t count = 0;
     enum mailmod_error error;
 
+    struct move moves[MOVES_MAX];
     do {
         error = list_moves(transaction->connection, &last, moves, &count);
         for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
@@ -274,13 +273,12 @@ static enum mailmod_error own_domains(struct mm_store_transaction *transaction)
 enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
                                     const char *destination)
 {
-    enum mailmod_error error;
-    sqlite3_stmt *statement;
-
     if (destination == NULL) {
         return own_domains(transaction);
     }
-    statement = mm_sql(transaction->connection, MM_SQL_REROUTE, &error);
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_REROUTE, &error);
     if (statement == NULL) {
         return error;
     }

@@ -47,12 +47,11 @@ static enum mailmod_error make_mailbox(struct mm_connection *connection,
 {
     uint32_t tag = 0;
     enum mailmod_error error = mm_random(&tag, sizeof tag);
-    sqlite3_stmt *statement;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    statement = mm_sql(connection, MM_SQL_PUT_MAILBOX, &error);
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_PUT_MAILBOX, &error);
     if (statement == NULL) {
         return error;
     }
@@ -67,7 +66,6 @@ enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
 {
     struct mm_connection *connection = transaction->connection;
     enum mailmod_error error = MAILMOD_OK;
-    sqlite3_stmt *statement;
 
     mm_ascii_lower_cstr(user->name);
     if (is_known(connection, user->name, &error)) {
@@ -79,7 +77,7 @@ enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
     if (error != MAILMOD_OK) {
         return error;
     }
-    statement = mm_sql(connection, MM_SQL_PUT_USER, &error);
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_PUT_USER, &error);
     if (statement == NULL) {
         return error;
     }

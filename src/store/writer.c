@@ -191,7 +191,6 @@ static int copy_log_back(struct mm_store *store)
 {
     bool restarts = store->log_pages_last >= 2 * MM_STORE_CHECKPOINT_PAGES;
     sqlite3 *db = store->writer.db;
-    int result;
 
     store->checkpoint_at = store->log_pages_last + MM_STORE_CHECKPOINT_PAGES;
     if (!restarts) {
@@ -199,8 +198,8 @@ static int copy_log_back(struct mm_store *store)
                                          NULL, NULL);
     }
     (void)sqlite3_busy_timeout(db, MM_STORE_RESTART_WAIT_MS);
-    result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART,
-                                       NULL, NULL);
+    int result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART,
+                                           NULL, NULL);
     (void)sqlite3_busy_timeout(db, MM_STORE_BUSY_MS);
     return result;
 }
@@ -211,7 +210,6 @@ static int copy_log_back(struct mm_store *store)
 static void checkpoint(struct mm_store *store)
 {
     bool is_short = store->was_full || !store->has_space;
-    int result;
 
     if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
         atomic_load(&store->is_broken)) {
@@ -219,7 +217,7 @@ static void checkpoint(struct mm_store *store)
     }
     store->log_pages = 0;
     store->was_full = false;
-    result = copy_log_back(store);
+    int result = copy_log_back(store);
     judge(store, mm_sql_error(result));
     if (result == SQLITE_OK) {
         (void)sqlite3_exec(store->writer.db,
@@ -306,11 +304,9 @@ void mm_writer_stop(struct mm_store *store)
 
 void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
 {
-    bool is_closing;
-
     atomic_fetch_add(&store->backlog, 1);
     mm_mutex_lock(store->mutex);
-    is_closing = store->is_closing;
+    bool is_closing = store->is_closing;
     if (!is_closing) {
         mm_list_append(&store->jobs, &job->node);
         mm_condition_signal(store->condition);
