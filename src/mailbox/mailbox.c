@@ -42,13 +42,12 @@ enum mailmod_error mm_mailbox_locks_new(struct mm_mailbox_locks **locks_out)
 {
     struct mm_mailbox_locks *locks = mm_alloc(sizeof *locks);
     uint64_t seed = 0;
-    enum mailmod_error error;
 
     *locks_out = NULL;
     if (locks == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    error = mm_random(&seed, sizeof seed);
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
     mm_map_init(&locks->open, OPEN_MAX, seed);
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&locks->mutex);
@@ -128,14 +127,13 @@ enum mailmod_error mm_mailbox_open(struct mm_mailbox **mailbox_out,
                                    struct mm_mailbox_locks *locks,
                                    uint64_t mailbox_id)
 {
-    struct mm_mailbox *mailbox;
     enum mailmod_error error = claim(locks, mailbox_id);
 
     *mailbox_out = NULL;
     if (error != MAILMOD_OK) {
         return error;
     }
-    mailbox = mm_alloc(sizeof *mailbox);
+    struct mm_mailbox *mailbox = mm_alloc(sizeof *mailbox);
     if (mailbox == NULL) {
         unclaim(locks, mailbox_id);
         return MAILMOD_ERROR_MEMORY;
@@ -226,13 +224,13 @@ static enum mailmod_error write_return_path(struct mm_mailbox *mailbox,
 static enum mailmod_error read_first(struct mm_mailbox *mailbox,
                                      uint64_t message_id, struct mm_buf *out)
 {
-    struct mm_buf chunk;
     enum mailmod_error error = write_return_path(mailbox, message_id, out);
 
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_ERROR_STORAGE_DAMAGED
                                                 : error;
     }
+    struct mm_buf chunk;
     mm_buf_init(&chunk, MM_LIMIT_CHUNK);
     error = mm_store_read_chunk(mailbox->store, message_id, 0, &chunk);
     if (error == MAILMOD_OK) {
@@ -271,16 +269,14 @@ static enum mailmod_error count_piece(struct mm_mailbox *mailbox, size_t index,
 enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
                                    unsigned number, struct mm_buf *out)
 {
-    uint64_t message_id;
-    enum mailmod_error error;
-
     if (index >= mailbox->count) {
         return MAILMOD_ERROR_ARGUMENT;
     }
-    message_id = mailbox->entries[index].message_id;
-    error = number == 0
-                ? read_first(mailbox, message_id, out)
-                : mm_store_read_chunk(mailbox->store, message_id, number, out);
+    uint64_t message_id = mailbox->entries[index].message_id;
+    enum mailmod_error error =
+        number == 0
+            ? read_first(mailbox, message_id, out)
+            : mm_store_read_chunk(mailbox->store, message_id, number, out);
     return count_piece(mailbox, index, number, mm_buf_size(out), error);
 }
 
