@@ -54,14 +54,13 @@ enum mailmod_error dnsbl_query_name(const struct mm_netaddr *address,
     char reversed[4 * OCTETS_V6 + 1];
     char *end = reversed;
     size_t zone_size = strlen(zone);
-    size_t size;
 
     if (address->family == MM_NETADDR_NONE || zone_size == 0) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     end = address->family == MM_NETADDR_V4 ? put_v4(end, address->bytes)
                                            : put_v6(end, address->bytes);
-    size = (size_t)(end - reversed);
+    size_t size = (size_t)(end - reversed);
     if (size + zone_size >= DNSBL_NAME_MAX - 1) {
         return MAILMOD_ERROR_LIMIT;
     }
