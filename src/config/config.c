@@ -38,8 +38,8 @@ static const struct mm_config_key *find_own(const char *name)
 
 const struct mm_config_key *mm_config_find_key(const char *name)
 {
-    struct mm_config_old old;
     const struct mm_config_key *key = find_own(name);
+    struct mm_config_old old;
     if (key == NULL && mm_config_find_old(name, &old) && old.row->key != NULL) {
         key = find_own(old.row->key);
     }
@@ -171,12 +171,12 @@ enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                  const char *name, const char *value,
                                  struct mm_buf *mistake_out)
 {
-    struct mm_config_old old;
     const struct mm_config_key *key = find_own(name);
     if (key != NULL) {
         return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
                                      mistake_out);
     }
+    struct mm_config_old old;
     if (mm_config_find_old(name, &old)) {
         return mm_config_old_set(&old, mm_span_cstr(value), &builder->config,
                                  mistake_out);
@@ -240,8 +240,8 @@ void mm_config_unref(struct mm_config **config)
 enum mailmod_error mm_config_get(const struct mm_config *config,
                                  const char *name, struct mm_buf *value_out)
 {
-    struct mm_config_old old;
     const struct mm_config_key *key = find_own(name);
+    struct mm_config_old old;
     if (key == NULL) {
         return mm_config_find_old(name, &old)
                    ? mm_config_old_get(&old, config, value_out)
@@ -258,12 +258,12 @@ enum mailmod_error mm_config_get(const struct mm_config *config,
 enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                         const char *name, int64_t *value_out)
 {
-    uint64_t value;
     struct mm_config_old old = {NULL, false};
     const struct mm_config_key *key = find_own(name);
     if (key == NULL && !mm_config_find_old(name, &old)) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
+    uint64_t value;
     enum mailmod_error error = key != NULL
                                    ? mm_config_value_number(key, config, &value)
                                    : mm_config_old_number(&old, config, &value);

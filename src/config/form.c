@@ -75,7 +75,6 @@ static bool is_name(struct mm_span text, bool allows_8bit)
 /* RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
 static bool is_literal(struct mm_span text)
 {
-    struct mm_netaddr address;
     if (text.size < 3 || text.data[0] != '[' ||
         text.data[text.size - 1] != ']') {
         return false;
@@ -84,6 +83,7 @@ static bool is_literal(struct mm_span text)
     if (mm_span_starts_nocase(inner, "IPv6:")) {
         inner = mm_span_from(inner, 5);
     }
+    struct mm_netaddr address;
     return mm_netaddr_parse_ip(inner, &address);
 }
 

@@ -132,10 +132,10 @@ static void visit_value(struct mm_config_load *load,
                         const config_setting_t *setting, const char *name)
 {
     unsigned line = config_setting_source_line(setting);
-    struct mm_config_old old;
     if (!mm_config_load_may_set(load, line, name)) {
         return;
     }
+    struct mm_config_old old;
     const struct mm_config_key *row = mm_config_find_old(name, &old)
                                           ? mm_config_old_type(&old)
                                           : mm_config_find_key(name);
@@ -207,12 +207,12 @@ static void visit_group(struct mm_config_load *load,
 
 void mm_config_load_libconfig(struct mm_config_load *load)
 {
-    config_t config;
     const char *text = mm_buf_cstr(&load->source.text);
     if (text == NULL) {
         load->error = MAILMOD_ERROR_MEMORY;
         return;
     }
+    config_t config;
     config_init(&config);
     if (config_read_string(&config, text) == CONFIG_TRUE) {
         visit_group(load, config_root_setting(&config), "");

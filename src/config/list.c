@@ -87,8 +87,8 @@ static bool has_address(const struct items *items,
 static enum mailmod_error add_address(const struct parse *p,
                                       struct mm_span item, struct items *items)
 {
-    struct mm_netaddr address;
     bool has_port = p->key->form != MM_CONFIG_FORM_NO_PORT;
+    struct mm_netaddr address;
     if (has_port ? !mm_netaddr_parse(item, &address)
                  : !mm_netaddr_parse_ip(item, &address)) {
         return mm_config_refuse(
@@ -164,8 +164,8 @@ static enum mailmod_error add_from_to(const struct parse *p,
     while (error == MAILMOD_OK && has_more &&
            memcmp(first.bytes, last->bytes, bits / 8) <= 0) {
         struct mm_netrange range = {first, bits};
-        uint8_t end[16];
         bool fits = true;
+        uint8_t end[16];
         while (fits && range.prefix > 0 &&
                !is_bit_set(first.bytes, range.prefix - 1)) {
             range.prefix--;
@@ -185,12 +185,12 @@ static enum mailmod_error add_range(const struct parse *p, struct mm_span item,
                                     struct items *items)
 {
     struct mm_netrange range;
-    struct mm_netaddr ends[2];
-    struct mm_span first;
-    struct mm_span last;
     if (mm_netrange_parse(item, &range)) {
         return add_network(p, &range, items);
     }
+    struct mm_netaddr ends[2];
+    struct mm_span first;
+    struct mm_span last;
     if (mm_span_cut(item, '-', &first, &last) &&
         mm_netaddr_parse_ip(first, &ends[0]) &&
         mm_netaddr_parse_ip(last, &ends[1]) &&
@@ -272,8 +272,8 @@ enum mailmod_error mm_config_list_parse(const struct mm_config_key *key,
     const struct parse *p = &list;
     struct items items = {NULL, 0, 0};
     struct mm_span rest = p->text;
-    struct mm_span item;
     enum mailmod_error error = MAILMOD_OK;
+    struct mm_span item;
     while (error == MAILMOD_OK && mm_config_next_item(&rest, &item)) {
         if (items.count >= p->key->maximum) {
             error = mm_config_refuse(p->mistake, "has more than %u items",
@@ -301,11 +301,11 @@ static enum mailmod_error format_item(const struct mm_config_key *key,
                                       const void *memory, size_t i,
                                       struct mm_buf *out)
 {
-    char text[MM_NETADDR_TEXT_MAX];
     const struct mm_netaddr *addresses = memory;
     const struct mm_netrange *ranges = memory;
     char *const *texts = memory;
     const unsigned *steps = memory;
+    char text[MM_NETADDR_TEXT_MAX];
     switch (key->type) {
     case MM_CONFIG_TEXT_LIST:
         return mm_buf_append_cstr(out, texts[i]);
@@ -327,10 +327,10 @@ static enum mailmod_error format_item(const struct mm_config_key *key,
 enum mailmod_error mm_config_list_format(const struct mm_config_key *key,
                                          const void *field, struct mm_buf *out)
 {
-    const void *memory;
-    size_t count;
     enum mailmod_error error = MAILMOD_OK;
+    const void *memory;
     memcpy(&memory, field, sizeof memory);
+    size_t count;
     memcpy(&count, (const char *)field + offsetof(struct mm_string_list, count),
            sizeof count);
     for (size_t i = 0; i < count && error == MAILMOD_OK; i++) {

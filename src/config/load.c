@@ -18,8 +18,6 @@
 void mm_config_load_note(struct mm_config_load *load, size_t line,
                          const char *name, const char *words)
 {
-    const char *file;
-    size_t file_line;
     load->mistake_count++;
     if (load->mistakes == NULL || load->mistake_count > MISTAKES_MAX) {
         return;
@@ -28,6 +26,8 @@ void mm_config_load_note(struct mm_config_load *load, size_t line,
         (void)mm_buf_append_cstr(load->mistakes, "there are more mistakes\n");
         return;
     }
+    const char *file;
+    size_t file_line;
     mm_config_source_locate(&load->source, line, &file, &file_line);
     (void)mm_buf_appendf(load->mistakes, "%s:%zu: %s%s%s\n", file, file_line,
                          name, name[0] == '\0' ? "" : ": ", words);
@@ -45,12 +45,12 @@ int mm_config_load_turn(const char *name)
 /* Several old names may each say a part of one key. */
 static bool is_first(struct mm_config_load *load, const char *name)
 {
-    size_t count;
-    struct mm_config_old old;
     const struct mm_config_key *key = mm_config_find_key(name);
+    struct mm_config_old old;
     bool is_old = mm_config_find_old(name, &old);
     bool is_part = is_old && old.row->kind != MM_CONFIG_OLD_SAME;
     bool is_first = true;
+    size_t count;
     if (is_old) {
         bool *is_set = &load->is_old_set[old.row - mm_config_old_names(&count)];
         is_first = !*is_set;

@@ -11,12 +11,12 @@
 enum mailmod_error mm_config_refuse(struct mm_buf *mistake_out,
                                     const char *format, ...)
 {
-    char words[256];
-    va_list arguments;
     if (mistake_out == NULL) {
         return MAILMOD_ERROR_ARGUMENT;
     }
+    va_list arguments;
     va_start(arguments, format);
+    char words[256];
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
     /* Without room for the words the error alone must do. */
@@ -26,8 +26,8 @@ enum mailmod_error mm_config_refuse(struct mm_buf *mistake_out,
 
 struct mm_config_echo mm_config_echo(struct mm_span text)
 {
-    struct mm_config_echo echo;
     size_t size = 0;
+    struct mm_config_echo echo;
     while (size < text.size && size + 4 < sizeof echo.text) {
         unsigned char c = (unsigned char)text.data[size];
         echo.text[size] = mm_ascii_is_printable(c) ? (char)c : '?';

@@ -53,12 +53,12 @@ static struct mm_span without_comment(struct mm_span text)
 static enum mm_config_old_form read_value(struct mm_span text,
                                           struct mm_span *value_out)
 {
-    struct mm_span after;
     text = trim(text);
     if (text.size == 0 || !is_quote(text.data[0])) {
         *value_out = without_comment(text);
         return MM_CONFIG_OLD_WORD;
     }
+    struct mm_span after;
     if (!mm_span_cut(mm_span_from(text, 1), text.data[0], value_out, &after)) {
         return MM_CONFIG_OLD_OPEN;
     }
@@ -177,8 +177,8 @@ static bool is_old_setting(struct mm_span line, struct mm_span after)
 bool mm_config_is_old(struct mm_span text)
 {
     struct mm_span rest = text;
-    struct mm_span line;
     bool has_more = true;
+    struct mm_span line;
     while (has_more) {
         has_more = mm_span_cut(rest, '\n', &line, &rest);
         line = trim(line);

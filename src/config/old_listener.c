@@ -80,10 +80,10 @@ static enum mailmod_error put_addresses(const struct mm_config_change *change,
     struct mm_buf text;
     mm_buf_init(&text, (LISTEN_MAX + 1) * (MM_NETADDR_TEXT_MAX + 2));
     for (size_t i = 0; i < addresses->count; i++) {
-        char item[MM_NETADDR_TEXT_MAX];
         if (is_there_before(addresses, i)) {
             continue;
         }
+        char item[MM_NETADDR_TEXT_MAX];
         mm_netaddr_format(&addresses->items[i], item);
         (void)mm_buf_append_cstr(&text, i == 0 ? "" : ", ");
         (void)mm_buf_append_cstr(&text, item);
@@ -99,12 +99,12 @@ static enum mailmod_error put_addresses(const struct mm_config_change *change,
 
 enum mailmod_error mm_config_set_port(const struct mm_config_change *change)
 {
-    struct addresses addresses;
     uint64_t port;
     if (!mm_span_to_u64(change->text, &port) || port > 65535) {
         return mm_config_refuse(change->mistake,
                                 "must be a port from 0 to 65535");
     }
+    struct addresses addresses;
     enum mailmod_error error = take_addresses(change, &addresses);
     for (size_t i = 0; i < addresses.count; i++) {
         addresses.items[i].port = (uint16_t)port;
@@ -117,9 +117,9 @@ static enum mailmod_error bind_to(const struct mm_config_change *change,
                                   struct mm_netaddr address)
 {
     struct addresses now;
-    struct addresses next;
     enum mailmod_error error = take_addresses(change, &now);
     address.port = now.items[0].port;
+    struct addresses next;
     next.items[0] = address;
     next.count = 1;
     for (size_t i = 0; i < now.count; i++) {
@@ -143,9 +143,9 @@ enum mailmod_error mm_config_set_bind(const struct mm_config_change *change)
 
 enum mailmod_error mm_config_set_ipv6(const struct mm_config_change *change)
 {
-    struct addresses now;
     struct addresses next = {.count = 0};
     bool has_v6 = false;
+    struct addresses now;
     enum mailmod_error error = take_addresses(change, &now);
     for (size_t i = 0; i < now.count; i++) {
         bool is_v6 = now.items[i].family == MM_NETADDR_V6;

@@ -352,11 +352,11 @@ static enum mailmod_error get_bind(const struct mm_config_key *key,
                                    const struct mm_config *config,
                                    struct mm_buf *out)
 {
-    char text[MM_NETADDR_TEXT_MAX];
     const struct mm_netaddr *address = mm_config_main_address(key, config);
     if (address == NULL || mm_netaddr_is_any(address)) {
         return MAILMOD_OK;
     }
+    char text[MM_NETADDR_TEXT_MAX];
     mm_netaddr_format_ip(address, text);
     return mm_buf_append_cstr(out, text);
 }

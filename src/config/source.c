@@ -217,8 +217,6 @@ static enum mailmod_error include(struct reader *reader, struct mm_span name)
 static enum mailmod_error read_include(struct reader *reader)
 {
     struct mm_span rest = rest_of(reader);
-    struct mm_span name;
-    struct mm_span after;
     if (!reader->is_line_start || !mm_span_starts_nocase(rest, "@include")) {
         return refuse(reader, "an @ must begin a line @include \"file\"");
     }
@@ -226,6 +224,8 @@ static enum mailmod_error read_include(struct reader *reader)
     while (at < rest.size && (rest.data[at] == ' ' || rest.data[at] == '\t')) {
         at++;
     }
+    struct mm_span name;
+    struct mm_span after;
     if (at >= rest.size || rest.data[at] != '"' ||
         !mm_span_cut(mm_span_from(rest, at + 1), '"', &name, &after) ||
         name.size == 0 || memchr(name.data, '\n', name.size) != NULL) {
@@ -320,11 +320,11 @@ static enum mailmod_error step_line(struct reader *reader)
     struct mm_span rest = rest_of(reader);
     struct mm_span line;
     struct mm_span after;
-    struct mm_span name;
     (void)mm_span_cut(rest, '\n', &line, &after);
     if (line.size == 0) {
         return pass(reader, 1);
     }
+    struct mm_span name;
     if (!mm_config_old_include(line, &name)) {
         return pass(reader, line.size);
     }
