@@ -112,9 +112,9 @@ static enum mailmod_error read_challenge(const struct mm_scram_client *client,
                                          struct mm_span message,
                                          struct challenge *challenge)
 {
+    size_t own = strlen(client->nonce);
     struct mm_span salt;
     struct mm_span iterations;
-    size_t own = strlen(client->nonce);
     if (!mm_scram_take(&message, 'r', &challenge->nonce) ||
         !mm_scram_is_nonce(challenge->nonce) ||
         !mm_scram_take(&message, 's', &salt) ||
@@ -161,8 +161,8 @@ static enum mailmod_error make_proof(struct mm_scram_client *client,
                                      struct mm_span password,
                                      uint8_t proof_out[MM_SHA256_SIZE])
 {
-    struct mm_scram_keys keys;
     struct mm_span messages = mm_buf_span(&client->messages);
+    struct mm_scram_keys keys;
     enum mailmod_error error = mm_scram_derive(
         &keys, password, mm_buf_span(&challenge->salt), challenge->iterations);
     if (error == MAILMOD_OK) {
@@ -182,12 +182,12 @@ static enum mailmod_error answer(struct mm_scram_client *client,
                                  struct mm_span password, struct mm_buf *final)
 {
     struct challenge challenge;
-    uint8_t proof[MM_SHA256_SIZE];
     mm_buf_init(&challenge.salt, SALT_MAX);
     enum mailmod_error error = read_challenge(client, server_first, &challenge);
     if (error == MAILMOD_OK) {
         error = complete_messages(client, server_first, challenge.nonce, final);
     }
+    uint8_t proof[MM_SHA256_SIZE];
     if (error == MAILMOD_OK) {
         error = make_proof(client, &challenge, password, proof);
     }
@@ -205,7 +205,6 @@ enum mailmod_error mm_scram_client_final(struct mm_scram_client *client,
                                          struct mm_span password,
                                          struct mm_buf *message_out)
 {
-    struct mm_buf final;
     if (client->step != MM_SCRAM_FIRST) {
         return MAILMOD_ERROR_STATE;
     }
@@ -216,6 +215,7 @@ enum mailmod_error mm_scram_client_final(struct mm_scram_client *client,
     if (challenge.size > MM_SCRAM_MESSAGE_MAX) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
+    struct mm_buf final;
     mm_buf_init(&final, 2 * MM_SCRAM_MESSAGE_MAX);
     enum mailmod_error error = answer(client, challenge, password, &final);
     if (error == MAILMOD_OK) {
@@ -231,12 +231,12 @@ enum mailmod_error mm_scram_client_final(struct mm_scram_client *client,
 enum mailmod_error mm_scram_client_check(struct mm_scram_client *client,
                                          struct mm_span message)
 {
-    uint8_t signature[MM_SHA256_SIZE];
-    struct mm_span value;
     if (client->step != MM_SCRAM_CHALLENGED) {
         return MAILMOD_ERROR_STATE;
     }
     client->step = MM_SCRAM_OVER;
+    uint8_t signature[MM_SHA256_SIZE];
+    struct mm_span value;
     /* "e=...", the server's error, is a refusal like any other here. */
     if (!mm_scram_take(&message, 'v', &value) ||
         !mm_scram_are_extensions(message) ||

@@ -57,11 +57,11 @@ enum mailmod_error mm_scram_verifier_make(
     struct mm_scram_verifier *verifier_out, struct mm_span password,
     const uint8_t salt[MM_SCRAM_SALT_SIZE], uint32_t iterations)
 {
-    struct mm_scram_keys keys;
     if (!mm_scram_is_credential(password) || iterations == 0 ||
         iterations > MM_SCRAM_ITERATIONS_MAX) {
         return MAILMOD_ERROR_ARGUMENT;
     }
+    struct mm_scram_keys keys;
     enum mailmod_error error = mm_scram_derive(
         &keys, password, mm_span((const char *)salt, MM_SCRAM_SALT_SIZE),
         iterations);
@@ -79,7 +79,6 @@ enum mailmod_error
 mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
                         struct mm_span password, bool *matches_out)
 {
-    struct mm_scram_keys keys;
     *matches_out = false;
     if (!mm_scram_is_credential(password)) {
         return MAILMOD_OK;
@@ -88,6 +87,7 @@ mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
         verifier->iterations > MM_SCRAM_ITERATIONS_MAX) {
         return MAILMOD_ERROR_LIMIT;
     }
+    struct mm_scram_keys keys;
     enum mailmod_error error = mm_scram_derive(
         &keys, password,
         mm_span((const char *)verifier->salt, MM_SCRAM_SALT_SIZE),
@@ -107,8 +107,8 @@ mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
                         const uint8_t secret[MM_SHA256_SIZE])
 {
     uint8_t seed[MM_SHA256_SIZE];
-    uint8_t salt[MM_SHA256_SIZE];
     enum mailmod_error error = mm_scram_hmac(secret, user_name, seed);
+    uint8_t salt[MM_SHA256_SIZE];
     if (error == MAILMOD_OK) {
         error = mm_scram_hmac(seed, mm_span_cstr("salt"), salt);
     }

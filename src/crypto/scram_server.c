@@ -53,10 +53,10 @@ static bool take_gs2_header(struct mm_span *text, struct mm_span *header_out,
 static enum mailmod_error check_authzid(struct mm_span authzid,
                                         const char *user_name)
 {
-    char name[256];
     if (authzid.size == 0) {
         return MAILMOD_OK;
     }
+    char name[256];
     enum mailmod_error error = mm_scram_decode_name(authzid, name, sizeof name);
     if (error != MAILMOD_OK) {
         return error;
@@ -70,13 +70,13 @@ static enum mailmod_error keep_nonce(struct mm_scram_server *server,
                                      struct mm_span client_nonce,
                                      const uint8_t random[18])
 {
-    struct mm_buf nonce;
     if (!mm_scram_is_nonce(client_nonce)) {
         return MAILMOD_ERROR_SYNTAX;
     }
     if (client_nonce.size > CLIENT_NONCE_MAX) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
+    struct mm_buf nonce;
     mm_buf_init(&nonce, sizeof server->nonce - 1);
     mm_buf_append_span(&nonce, client_nonce);
     (void)mm_scram_append_nonce(&nonce, random);
@@ -94,10 +94,8 @@ static enum mailmod_error read_first(struct mm_scram_server *server,
                                      const uint8_t random[18],
                                      char *user_name_out, size_t size)
 {
-    struct mm_span header;
     struct mm_span authzid = {NULL, 0};
-    struct mm_span user_name;
-    struct mm_span nonce;
+    struct mm_span header;
     if (!take_gs2_header(&message, &header, &authzid)) {
         return MAILMOD_ERROR_SYNTAX;
     }
@@ -105,6 +103,8 @@ static enum mailmod_error read_first(struct mm_scram_server *server,
         return MAILMOD_ERROR_TOO_LARGE;
     }
     struct mm_span bare = message;
+    struct mm_span user_name;
+    struct mm_span nonce;
     /* An "m=" in front would be an extension that we must know: RFC 5802
      * 5.1; the order alone refuses it. */
     if (!mm_scram_take(&message, 'n', &user_name) ||
@@ -152,11 +152,11 @@ mm_scram_server_challenge(struct mm_scram_server *server,
                           const struct mm_scram_verifier *verifier,
                           struct mm_buf *message_out)
 {
-    struct mm_buf message;
     if (server->step != MM_SCRAM_FIRST) {
         return MAILMOD_ERROR_STATE;
     }
     server->step = MM_SCRAM_OVER;
+    struct mm_buf message;
     mm_buf_init(&message, MM_SCRAM_MESSAGE_MAX);
     mm_buf_append_cstr(&message, "r=");
     mm_buf_append_cstr(&message, server->nonce);
@@ -187,10 +187,10 @@ static enum mailmod_error check_proof(const struct mm_scram_server *server,
                                       const uint8_t proof[MM_SHA256_SIZE])
 {
     uint8_t client_key[MM_SHA256_SIZE];
-    uint8_t stored_key[MM_SHA256_SIZE];
     enum mailmod_error error =
         mm_scram_hmac(server->verifier.stored_key,
                       mm_buf_span(&server->messages), client_key);
+    uint8_t stored_key[MM_SHA256_SIZE];
     if (error == MAILMOD_OK) {
         mm_scram_xor(client_key, proof);
         error = mm_sha256(mm_scram_key_span(client_key), stored_key);
@@ -210,12 +210,12 @@ static enum mailmod_error append_signature(struct mm_scram_server *server,
                                            struct mm_buf *message_out)
 {
     uint8_t signature[MM_SHA256_SIZE];
-    struct mm_buf message;
     enum mailmod_error error = mm_scram_hmac(
         server->verifier.server_key, mm_buf_span(&server->messages), signature);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_buf message;
     mm_buf_init(&message, MM_SCRAM_MESSAGE_MAX);
     mm_buf_append_cstr(&message, "v=");
     mm_base64_encode(&message, signature, sizeof signature);
@@ -233,10 +233,6 @@ static enum mailmod_error read_final(struct mm_scram_server *server,
                                      struct mm_span message,
                                      uint8_t proof_out[MM_SHA256_SIZE])
 {
-    struct mm_span binding;
-    struct mm_span nonce;
-    struct mm_span proof;
-    char header[sizeof server->gs2_header];
     size_t header_size = strlen(server->gs2_header);
     size_t cut = message.size;
     while (cut > 0 && message.data[cut - 1] != ',') {
@@ -248,12 +244,16 @@ static enum mailmod_error read_final(struct mm_scram_server *server,
     struct mm_span last = mm_span_from(message, cut);
     struct mm_span rest = mm_span(message.data, cut - 1);
     struct mm_span without_proof = rest;
+    struct mm_span binding;
+    struct mm_span nonce;
+    struct mm_span proof;
     if (!mm_scram_take(&last, 'p', &proof) ||
         !mm_scram_take(&rest, 'c', &binding) ||
         !mm_scram_take(&rest, 'r', &nonce) || !mm_scram_are_extensions(rest) ||
         !mm_scram_decode_exact(proof, proof_out, MM_SHA256_SIZE)) {
         return MAILMOD_ERROR_SYNTAX;
     }
+    char header[sizeof server->gs2_header];
     /* RFC 5802 6: the header must come back as it was sent, or someone has
      * changed it on the way. */
     if (!mm_scram_decode_exact(binding, (uint8_t *)header, header_size) ||
@@ -270,7 +270,6 @@ enum mailmod_error mm_scram_server_final(struct mm_scram_server *server,
                                          struct mm_span message,
                                          struct mm_buf *message_out)
 {
-    uint8_t proof[MM_SHA256_SIZE];
     if (server->step != MM_SCRAM_CHALLENGED) {
         return MAILMOD_ERROR_STATE;
     }
@@ -278,6 +277,7 @@ enum mailmod_error mm_scram_server_final(struct mm_scram_server *server,
     if (message.size > MM_SCRAM_MESSAGE_MAX) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
+    uint8_t proof[MM_SHA256_SIZE];
     enum mailmod_error error = read_final(server, message, proof);
     if (error == MAILMOD_OK) {
         error = check_proof(server, proof);
