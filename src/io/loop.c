@@ -42,8 +42,8 @@ static void run_all(struct mm_list *tasks)
 
 static void run_inbox(struct mm_loop *loop)
 {
-    struct mm_list tasks;
     mm_mutex_lock(loop->lock);
+    struct mm_list tasks;
     take_all(&loop->inbox, &tasks);
     mm_mutex_unlock(loop->lock);
     run_all(&tasks);

@@ -290,21 +290,21 @@ static void fill_server(struct ares_addr_port_node *node,
 
 static enum mailmod_error set_servers(ares_channel channel, const char *text)
 {
-    struct ares_addr_port_node nodes[SERVERS_MAX];
     struct mm_span rest = mm_span_trim(mm_span_cstr(text));
     size_t count = 0;
     if (rest.size == 0) {
         return MAILMOD_OK; /* the system's */
     }
+    struct ares_addr_port_node nodes[SERVERS_MAX];
     memset(nodes, 0, sizeof nodes);
     bool has_more = true;
     while (has_more) {
         struct mm_span item;
-        struct mm_netaddr server;
         has_more = mm_span_cut(rest, ',', &item, &rest);
         if (count == SERVERS_MAX) {
             return MAILMOD_ERROR_LIMIT;
         }
+        struct mm_netaddr server;
         if (!parse_server(mm_span_trim(item), &server)) {
             return MAILMOD_ERROR_SYNTAX;
         }
@@ -451,8 +451,8 @@ enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
                                  const char *domain, mm_on_mx on_mx,
                                  void *context, struct mm_query **query_out)
 {
-    char name[256];
     *query_out = NULL;
+    char name[256];
     if (!mm_dns_is_name(mm_span_cstr(domain), name)) {
         return MAILMOD_ERROR_SYNTAX;
     }
@@ -469,8 +469,8 @@ enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
                                    const char *name_in, mm_on_text on_text,
                                    void *context, struct mm_query **query_out)
 {
-    char name[256];
     *query_out = NULL;
+    char name[256];
     if (!mm_dns_is_name(mm_span_cstr(name_in), name)) {
         return MAILMOD_ERROR_SYNTAX;
     }
@@ -498,10 +498,10 @@ static bool is_known(const char *host, enum mm_netaddr_family family,
 {
     static const uint8_t local_v4[4] = {127, 0, 0, 1};
     static const uint8_t local_v6[16] = {[15] = 1};
-    char name[256];
     if (mm_netaddr_parse_ip(mm_span_cstr(host), address_out)) {
         return true;
     }
+    char name[256];
     if (!mm_dns_is_name(mm_span_cstr(host), name) || !is_localhost(name)) {
         return false;
     }
@@ -536,13 +536,13 @@ enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
                                         void *context,
                                         struct mm_query **query_out)
 {
-    char name[256];
-    struct mm_netaddr address;
     *query_out = NULL;
     if (family == MM_NETADDR_NONE) {
         return MAILMOD_ERROR_ARGUMENT;
     }
+    struct mm_netaddr address;
     bool has_answer = is_known(host, family, &address);
+    char name[256];
     if (!has_answer && !mm_dns_is_name(mm_span_cstr(host), name)) {
         return MAILMOD_ERROR_SYNTAX;
     }

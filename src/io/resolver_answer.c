@@ -205,9 +205,9 @@ static enum mailmod_error read_addresses(struct mm_dns_result *result,
                                          enum mm_dns_type type,
                                          const uint8_t *answer, int size)
 {
+    int count = MM_LIMIT_HOST_ADDRESSES;
     struct ares_addrttl v4[MM_LIMIT_HOST_ADDRESSES];
     struct ares_addr6ttl v6[MM_LIMIT_HOST_ADDRESSES];
-    int count = MM_LIMIT_HOST_ADDRESSES;
     int status = type == MM_DNS_A
                      ? ares_parse_a_reply(answer, size, NULL, v4, &count)
                      : ares_parse_aaaa_reply(answer, size, NULL, v6, &count);

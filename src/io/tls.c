@@ -30,8 +30,8 @@
 void mm_tls_take_reason(struct mm_buf *out)
 {
     unsigned long code = ERR_peek_error();
-    char text[256];
     const char *reason = ERR_reason_error_string(code);
+    char text[256];
     if (reason == NULL) {
         /* The system's errors have their words in the whole text alone, at
          * its end: "error:80000002:system library::No such file". */
@@ -121,10 +121,10 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 
 static bool set_service(struct mm_tls *tls, const char *service)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     bool is_pop3 = mm_span_starts_nocase(mm_span_cstr(service), "pop");
     SSL_CTX_set_alpn_select_cb(tls->context, on_alpn, is_pop3 ? tls : NULL);
+    unsigned char digest[EVP_MAX_MD_SIZE];
     return EVP_Digest(service, strlen(service), digest, &size, EVP_sha256(),
                       NULL) == 1 &&
            SSL_CTX_set_session_id_context(tls->context, digest, size) == 1;

@@ -144,9 +144,9 @@ static void list_names(X509 *certificate, struct mm_buf *out)
 /* Called for each fault of the chain; explains the first one. */
 static int on_verify(int is_good, X509_STORE_CTX *store)
 {
-    struct mm_conn *conn;
     SSL *ssl =
         X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct mm_conn *conn;
     if (is_good == 1 || ssl == NULL || !connection_index(ssl, &conn)) {
         return is_good;
     }
@@ -166,14 +166,14 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 
 static bool expect_peer(SSL *ssl, const char *name, bool verifies)
 {
-    char host[256];
-    struct mm_netaddr literal;
     struct mm_span span = mm_span_cstr(name);
+    struct mm_netaddr literal;
     bool is_literal = mm_netaddr_parse_ip(span, &literal);
     /* RFC 6066 3: without the final dot, and never a literal address. */
     if (span.size > 0 && span.data[span.size - 1] == '.') {
         span.size--;
     }
+    char host[256];
     if (!mm_span_copy(span, host, sizeof host)) {
         return false;
     }
