@@ -204,12 +204,12 @@ static int month_days(int year, int month)
  * 2000 on, 50-99 are 1900 on, three digits are counted from 1900. */
 static bool take_date(struct mm_span *text, struct civil *civil)
 {
-    size_t digits;
     if (!take_number(text, 1, 2, &civil->day, NULL)) {
         return false;
     }
     civil->month =
         index_of(take_while(text, mm_ascii_is_alpha), month_names, 12) + 1;
+    size_t digits;
     if (civil->month == 0 || !skip_cfws(text) ||
         !take_number(text, 2, 4, &civil->year, &digits)) {
         return false;
@@ -271,8 +271,8 @@ static bool take_zone(struct mm_span *text, int *minutes_out)
         *minutes_out = named_zone(name);
         return name.size > 0 && skip_cfws(text);
     }
-    int zone;
     *text = mm_span_from(*text, 1);
+    int zone;
     if (!take_number(text, 4, 4, &zone, NULL) || zone % 100 > 59) {
         return false;
     }

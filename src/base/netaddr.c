@@ -41,8 +41,8 @@ static bool parse_v4(struct mm_span text, uint8_t bytes_out[4])
 {
     for (int i = 0; i < 4; i++) {
         struct mm_span part;
-        uint64_t value;
         bool is_cut = mm_span_cut(text, '.', &part, &text);
+        uint64_t value;
         if (is_cut != (i < 3) || !parse_number(part, 255, &value)) {
             return false;
         }
@@ -98,18 +98,18 @@ static bool parse_groups(struct mm_span text, bool may_end_v4,
 /* RFC 4291 2.2: "::" stands for one or more groups of zeros, once. */
 static bool parse_v6(struct mm_span text, uint8_t bytes_out[16])
 {
-    uint8_t tail[16];
-    size_t head_size;
-    size_t tail_size;
     size_t gap = 0;
     while (gap + 1 < text.size &&
            (text.data[gap] != ':' || text.data[gap + 1] != ':')) {
         gap++;
     }
+    size_t head_size;
     if (gap + 1 >= text.size) {
         return parse_groups(text, true, bytes_out, &head_size) &&
                head_size == 16;
     }
+    uint8_t tail[16];
+    size_t tail_size;
     if (!parse_groups(mm_span(text.data, gap), false, bytes_out, &head_size) ||
         !parse_groups(mm_span_from(text, gap + 2), true, tail, &tail_size) ||
         head_size + tail_size > 14) {
@@ -122,14 +122,14 @@ static bool parse_v6(struct mm_span text, uint8_t bytes_out[16])
 
 bool mm_netaddr_parse_ip(struct mm_span text, struct mm_netaddr *address_out)
 {
-    uint8_t bytes[16];
-    struct mm_span ip;
-    struct mm_span zone;
     uint64_t scope = 0;
+    uint8_t bytes[16];
     if (parse_v4(text, bytes)) {
         *address_out = mm_netaddr_v4(bytes, 0);
         return true;
     }
+    struct mm_span ip;
+    struct mm_span zone;
     /* RFC 4007 11.2; a number only: names of interfaces are the system's. */
     if (mm_span_cut(text, '%', &ip, &zone) &&
         (!parse_number(zone, UINT32_MAX, &scope) || scope == 0)) {
@@ -151,11 +151,11 @@ bool mm_netaddr_parse_ip(struct mm_span text, struct mm_netaddr *address_out)
 static bool cut_port(struct mm_span text, struct mm_span *host_out,
                      uint16_t *port_out)
 {
-    uint64_t port;
     size_t at = text.size;
     while (at > 0 && text.data[at - 1] != ':') {
         at--;
     }
+    uint64_t port;
     if (at == 0 || !parse_number(mm_span_from(text, at), 65535, &port)) {
         return false;
     }
@@ -167,7 +167,6 @@ static bool cut_port(struct mm_span text, struct mm_span *host_out,
 bool mm_netaddr_parse(struct mm_span text, struct mm_netaddr *address_out)
 {
     struct mm_span host;
-    struct mm_netaddr address;
     uint16_t port;
     if (!cut_port(text, &host, &port)) {
         return false;
@@ -183,6 +182,7 @@ bool mm_netaddr_parse(struct mm_span text, struct mm_netaddr *address_out)
     /* Brackets say IPv6 (RFC 3986 3.2.2), and IPv6 needs them; a mapped
      * address is written as IPv6 and comes out as IPv4. */
     bool has_colon = host.size > 0 && memchr(host.data, ':', host.size) != NULL;
+    struct mm_netaddr address;
     if (has_colon != has_brackets || !mm_netaddr_parse_ip(host, &address)) {
         return false;
     }
@@ -211,9 +211,9 @@ static void find_zeros(const uint8_t bytes[16], int *start_out, int *count_out)
 static int format_v6(const struct mm_netaddr *address,
                      char text_out[MM_NETADDR_TEXT_MAX])
 {
+    int used = 0;
     int zeros;
     int zero_count;
-    int used = 0;
     find_zeros(address->bytes, &zeros, &zero_count);
     for (int i = 0; i < 8; i++) {
         size_t room = MM_NETADDR_TEXT_MAX - (size_t)used;
@@ -311,8 +311,8 @@ bool mm_netrange_parse(struct mm_span text, struct mm_netrange *range_out)
 {
     struct mm_span ip;
     struct mm_span bits;
-    struct mm_netrange range;
     bool has_prefix = mm_span_cut(text, '/', &ip, &bits);
+    struct mm_netrange range;
     if (!mm_netaddr_parse_ip(ip, &range.address)) {
         return false;
     }
