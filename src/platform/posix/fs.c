@@ -24,11 +24,11 @@ enum { READ_SIZE = 16384 };
 
 static enum mailmod_error make_one_folder(const char *path)
 {
-    struct stat status;
     if (mkdir(path, 0700) == 0) {
         return MAILMOD_OK;
     }
     int number = errno;
+    struct stat status;
     /* Asked only after the failure: another process may have been quicker,
      * and a folder above may be one that we may not write to. */
     if (stat(path, &status) == 0) {
@@ -75,9 +75,9 @@ bool mm_fs_is_writable_folder(const char *path)
 
 enum mailmod_error mm_fs_check_room(unsigned count)
 {
-    int opened[16];
     unsigned made = 0;
     enum mailmod_error error = MAILMOD_OK;
+    int opened[16];
     if (count > sizeof opened / sizeof opened[0]) {
         return MAILMOD_ERROR_ARGUMENT;
     }

@@ -80,8 +80,8 @@ enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
     snprintf(thread->name, sizeof thread->name, "%s", name);
 
     sigset_t blocked;
-    sigset_t before;
     fill_blocked(&blocked);
+    sigset_t before;
     int result = pthread_sigmask(SIG_BLOCK, &blocked, &before);
     if (result == 0) {
         result = pthread_create(&thread->handle, NULL, run_thread, thread);
@@ -213,10 +213,10 @@ bool mm_condition_wait_for(struct mm_condition *condition,
 {
     /* A year; more would only risk the range of time_t. */
     const uint64_t wait_max_ms = UINT64_C(31536000000);
-    struct timespec until;
     if (wait_ms > wait_max_ms) {
         wait_ms = wait_max_ms;
     }
+    struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(wait_ms / 1000);
     until.tv_nsec += (long)(wait_ms % 1000) * 1000000;

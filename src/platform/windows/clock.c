@@ -11,9 +11,9 @@
 uint64_t mm_clock_monotonic_ms(void)
 {
     LARGE_INTEGER frequency;
-    LARGE_INTEGER count;
     /* Neither can fail from Windows XP on. */
     QueryPerformanceFrequency(&frequency);
+    LARGE_INTEGER count;
     QueryPerformanceCounter(&count);
     uint64_t hertz = (uint64_t)frequency.QuadPart;
     uint64_t ticks = (uint64_t)count.QuadPart;

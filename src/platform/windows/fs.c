@@ -69,12 +69,12 @@ static WCHAR *skip_volume(WCHAR *path)
 
 enum mailmod_error mm_fs_make_folder(const char *path)
 {
-    struct mm_windows_private rights;
     WCHAR *wide;
     enum mailmod_error error = mm_windows_path(path, &wide);
     if (error != MAILMOD_OK) {
         return error;
     }
+    struct mm_windows_private rights;
     error = mm_windows_private_open(&rights);
     if (error != MAILMOD_OK) {
         mm_free(wide);
@@ -112,8 +112,8 @@ static enum mailmod_error name_temporary(const WCHAR *path, WCHAR separator,
                                          WCHAR **name_out)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[8];
     size_t size = wcslen(path);
+    unsigned char bytes[8];
     enum mailmod_error error = mm_random(bytes, sizeof bytes);
     if (error != MAILMOD_OK) {
         return error;
@@ -188,9 +188,9 @@ static enum mailmod_error read_some(HANDLE file, struct mm_buf *out,
 
 enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out)
 {
-    WCHAR *wide;
     bool is_end = false;
     size_t size_before = mm_buf_size(out);
+    WCHAR *wide;
     enum mailmod_error error = mm_windows_path(path, &wide);
     if (error != MAILMOD_OK) {
         return error;
@@ -270,11 +270,11 @@ static bool is_worth_another_try(DWORD number, unsigned tries)
 static enum mailmod_error rename_over(const WCHAR *from, const WCHAR *to)
 {
     unsigned tries = 0;
-    DWORD number;
     /* A refusal that lasts is not waited for. */
     if (is_folder(to)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
+    DWORD number;
     do {
         if (MoveFileExW(from, to,
                         MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
@@ -311,8 +311,8 @@ enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
 
 enum mailmod_error mm_fs_remove(const char *path)
 {
-    WCHAR *wide;
     unsigned tries = 0;
+    WCHAR *wide;
     enum mailmod_error error = mm_windows_path(path, &wide);
     if (error != MAILMOD_OK) {
         return error;
@@ -332,8 +332,8 @@ enum mailmod_error mm_fs_remove(const char *path)
 
 enum mailmod_error mm_fs_long_path(const char *path, char **path_out)
 {
-    WCHAR *wide;
     *path_out = NULL;
+    WCHAR *wide;
     enum mailmod_error error = mm_windows_path(path, &wide);
     if (error != MAILMOD_OK) {
         return error;
@@ -365,8 +365,8 @@ bool mm_fs_is_exposed(const char *path)
 
 uint64_t mm_fs_free_space(const char *path)
 {
-    WCHAR *wide;
     ULARGE_INTEGER available = {.QuadPart = 0};
+    WCHAR *wide;
     if (mm_windows_path(path, &wide) != MAILMOD_OK) {
         return UINT64_MAX;
     }

@@ -16,10 +16,10 @@
 static BOOL CALLBACK start_winsock(PINIT_ONCE once, PVOID parameter,
                                    PVOID *context)
 {
-    WSADATA data;
     (void)once;
     (void)parameter;
     (void)context;
+    WSADATA data;
     return WSAStartup(MAKEWORD(2, 2), &data) == 0;
 }
 

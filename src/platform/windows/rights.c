@@ -45,12 +45,12 @@ static enum mailmod_error describe(WCHAR text_out[RIGHTS_SIZE])
     static const char form[] = "D:P(A;OICI;FA;;;%ls)(A;OICI;FA;;;SY)"
                                "(A;OICI;FA;;;BA)";
     TOKEN_USER *user = NULL;
-    WCHAR *sid;
     char text[RIGHTS_SIZE];
     enum mailmod_error error = read_user(&user);
     if (error != MAILMOD_OK) {
         return error;
     }
+    WCHAR *sid;
     if (!ConvertSidToStringSidW(user->User.Sid, &sid)) {
         error = mm_windows_error(GetLastError());
         goto done;
@@ -68,8 +68,8 @@ done:
 
 enum mailmod_error mm_windows_private_open(struct mm_windows_private *rights)
 {
-    WCHAR text[RIGHTS_SIZE];
     memset(rights, 0, sizeof *rights);
+    WCHAR text[RIGHTS_SIZE];
     enum mailmod_error error = describe(text);
     if (error != MAILMOD_OK) {
         return error;
