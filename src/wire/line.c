@@ -55,8 +55,8 @@ static bool make_room(struct mm_line_reader *reader, size_t size)
     if (reader->buf.data == NULL || needed <= reader->buf.capacity) {
         return true; /* nothing to leave behind */
     }
-    struct mm_buf larger;
     size_t room = 2 * needed;
+    struct mm_buf larger;
     mm_buf_init(&larger, reader->buf.size_max);
     if (room > larger.size_max) {
         room = larger.size_max;

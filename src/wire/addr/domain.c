@@ -135,8 +135,8 @@ void mm_domain_literal(const struct mm_netaddr *address,
                        char text_out[MM_NETADDR_TEXT_MAX])
 {
     struct mm_netaddr plain = *address;
-    char ip[MM_NETADDR_TEXT_MAX];
     plain.scope = 0; /* RFC 5321 4.1.3 has no zone */
+    char ip[MM_NETADDR_TEXT_MAX];
     mm_netaddr_format_ip(&plain, ip);
     snprintf(text_out, MM_NETADDR_TEXT_MAX, "[%s%.60s]",
              plain.family == MM_NETADDR_V6 ? "IPv6:" : "", ip);

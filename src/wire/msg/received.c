@@ -44,7 +44,6 @@ static bool is_word(const char *text, size_t size_max)
 static void write_from(struct mm_buf *out, const struct mm_received *received)
 {
     char name[MM_LIMIT_DOMAIN + 1];
-    char literal[MM_NETADDR_TEXT_MAX];
     enum mm_domain_form form;
     struct mm_netaddr address;
     bool has_name =
@@ -54,6 +53,7 @@ static void write_from(struct mm_buf *out, const struct mm_received *received)
     if (!has_name && !has_peer) {
         return; /* handed in by the host itself */
     }
+    char literal[MM_NETADDR_TEXT_MAX];
     mm_domain_literal(&received->peer, literal);
     mm_buf_append_cstr(out, "from ");
     mm_buf_append_cstr(out, has_name ? name : literal);

@@ -247,8 +247,8 @@ static bool reads_lines(const struct mm_pop3d *pop3d)
 /* Takes one line to its end; false when there is none yet. */
 static bool take_line(struct mm_pop3d *pop3d)
 {
-    struct mm_line line;
     size_t used = 0;
+    struct mm_line line;
     enum mm_line_result result =
         mm_line_read(&pop3d->reader, mm_buf_span(&pop3d->input), &used, &line);
     mm_buf_consume(&pop3d->input, used);

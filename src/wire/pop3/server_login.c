@@ -117,7 +117,6 @@ enum mm_pop3d_text
 mm_pop3d_check_apop(const struct mm_pop3d *pop3d,
                     const struct mm_pop3d_arguments *arguments)
 {
-    uint8_t digest[MM_POP3D_DIGEST_SIZE];
     enum mm_pop3d_text verdict = check_may_login(pop3d, 0);
     if (verdict != MM_POP3D_OK_PLAIN) {
         return verdict;
@@ -125,6 +124,7 @@ mm_pop3d_check_apop(const struct mm_pop3d *pop3d,
     if (pop3d->stamp == NULL) {
         return MM_POP3D_ERR_NO_APOP;
     }
+    uint8_t digest[MM_POP3D_DIGEST_SIZE];
     return read_digest(arguments->second, digest) ? MM_POP3D_OK_PLAIN
                                                   : MM_POP3D_ERR_ARGUMENTS;
 }

@@ -196,7 +196,6 @@ check_arguments(const struct verb *verb, struct mm_span tail, bool has_tail,
 
 void mm_pop3d_take_command(struct mm_pop3d *pop3d, const struct mm_line *line)
 {
-    struct mm_pop3d_arguments arguments;
     struct mm_span name;
     struct mm_span tail;
     bool has_tail = mm_span_cut(line->text, ' ', &name, &tail);
@@ -205,6 +204,7 @@ void mm_pop3d_take_command(struct mm_pop3d *pop3d, const struct mm_line *line)
     if (verdict == MM_POP3D_OK_PLAIN) {
         verdict = check_state(pop3d, verb);
     }
+    struct mm_pop3d_arguments arguments;
     if (verdict == MM_POP3D_OK_PLAIN) {
         verdict = check_arguments(verb, tail, has_tail, &arguments);
     }

@@ -68,13 +68,13 @@ enum mailmod_error mm_sasl_plain_parse(struct mm_span message,
                                        struct mm_span *authcid_out,
                                        struct mm_span *password_out)
 {
+    *authzid_out = mm_span(NULL, 0);
+    *authcid_out = mm_span(NULL, 0);
+    *password_out = mm_span(NULL, 0);
     struct mm_span authzid;
     struct mm_span authcid;
     struct mm_span password;
     struct mm_span rest;
-    *authzid_out = mm_span(NULL, 0);
-    *authcid_out = mm_span(NULL, 0);
-    *password_out = mm_span(NULL, 0);
     if (!mm_span_cut(message, '\0', &authzid, &rest) ||
         !mm_span_cut(rest, '\0', &authcid, &password)) {
         return MAILMOD_ERROR_SYNTAX;

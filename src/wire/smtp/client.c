@@ -304,12 +304,12 @@ static enum mm_smtpc_event find_event(struct mm_smtpc *smtpc,
 enum mm_smtpc_event mm_smtpc_next(struct mm_smtpc *smtpc,
                                   struct mm_smtpc_info *info_out)
 {
-    enum mm_smtpc_event event;
-    enum mm_smtpc_state before;
     if (smtpc->is_reply_told && !is_over(smtpc)) {
         mm_reply_parser_reset(&smtpc->parser);
         smtpc->is_reply_told = false;
     }
+    enum mm_smtpc_event event;
+    enum mm_smtpc_state before;
     do {
         *info_out = (struct mm_smtpc_info){0};
         before = smtpc->state;

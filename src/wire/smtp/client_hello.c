@@ -27,8 +27,8 @@ static unsigned read_mechanisms(struct mm_span names)
 {
     unsigned mechanisms = 0;
     while (names.size > 0) {
-        struct mm_span name;
         struct mm_span rest = mm_span(NULL, 0);
+        struct mm_span name;
         if (!mm_span_cut(names, ' ', &name, &rest)) {
             rest = mm_span(NULL, 0);
         }
@@ -87,9 +87,9 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
 static void read_extensions(struct mm_smtpc *smtpc,
                             const struct mm_reply_in *reply)
 {
-    struct mm_span line;
     struct mm_span rest = mm_span(NULL, 0);
     smtpc->extensions = (struct mm_smtpc_extensions){.has_esmtp = true};
+    struct mm_span line;
     /* The first line names the server. */
     bool has_more = mm_span_cut(mm_buf_span(&reply->text), '\n', &line, &rest);
     while (has_more) {

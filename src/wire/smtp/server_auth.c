@@ -26,8 +26,6 @@ const struct mm_reply *mm_smtpd_check_auth(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    struct mm_span name;
-    struct mm_span initial;
     if (smtpd->is_authenticated) {
         return mm_reply_get(MM_REPLY_ALREADY_AUTHENTICATED);
     }
@@ -36,6 +34,8 @@ const struct mm_reply *mm_smtpd_check_auth(const struct mm_smtpd *smtpd,
     if (usable == 0 && later == 0) {
         return mm_reply_get(MM_REPLY_NOT_IMPLEMENTED);
     }
+    struct mm_span name;
+    struct mm_span initial;
     bool has_initial = mm_span_cut(argument, ' ', &name, &initial);
     if (name.size == 0) {
         return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);

@@ -42,12 +42,12 @@ void mm_smtpd_settle_data(struct mm_smtpd *smtpd, const struct mm_reply *reply)
 
 bool mm_smtpd_step_data(struct mm_smtpd *smtpd)
 {
-    size_t used;
-    struct mm_span run;
     struct mm_span input = mm_buf_span(&smtpd->input);
     if (input.size == 0) {
         return false;
     }
+    size_t used;
+    struct mm_span run;
     enum mm_dot_result result =
         mm_dot_read(&smtpd->body.dot, input, &used, &run);
     mm_buf_consume(&smtpd->input, used);

@@ -111,7 +111,6 @@ const struct mm_reply *mm_smtpd_check_mail(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    struct mm_span rest;
     if (smtpd->options.requires_auth && !smtpd->is_authenticated) {
         return mm_reply_get(MM_REPLY_AUTH_REQUIRED);
     }
@@ -119,6 +118,7 @@ const struct mm_reply *mm_smtpd_check_mail(const struct mm_smtpd *smtpd,
         return mm_reply_get(MM_REPLY_SYNTAX);
     }
     memset(&request->mail, 0, sizeof request->mail);
+    struct mm_span rest;
     if (mm_path_parse(argument, true, true, &request->path, &rest) !=
         MAILMOD_OK) {
         return mm_reply_get(MM_REPLY_BAD_SENDER);

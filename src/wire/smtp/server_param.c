@@ -53,13 +53,13 @@ const struct mm_reply *mm_smtpd_params(struct mm_span text,
         return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
     }
     for (text = mm_span_trim(text); text.size > 0; text = mm_span_trim(text)) {
-        struct mm_span param;
         struct mm_span rest = mm_span(NULL, 0);
-        struct mm_span keyword;
         struct mm_span value = mm_span(NULL, 0);
+        struct mm_span param;
         if (!mm_span_cut(text, ' ', &param, &rest)) {
             rest = mm_span(NULL, 0);
         }
+        struct mm_span keyword;
         bool has_value = mm_span_cut(param, '=', &keyword, &value);
         if (!is_keyword(keyword) || (has_value && !is_value(value))) {
             return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);

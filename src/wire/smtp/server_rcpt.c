@@ -33,8 +33,8 @@ static bool take_notify(struct mm_rcpt_parameters *rcpt, struct mm_span value)
 {
     bool has_more = true;
     while (has_more) {
-        struct mm_span word;
         struct mm_span rest = mm_span(NULL, 0);
+        struct mm_span word;
         has_more = mm_span_cut(value, ',', &word, &rest);
         unsigned bit = find_notify(word);
         if (bit == 0) {
@@ -52,9 +52,9 @@ static bool take_notify(struct mm_rcpt_parameters *rcpt, struct mm_span value)
 static bool take_orcpt(struct mm_smtpd_request *request, struct mm_span value)
 {
     struct mm_rcpt_parameters *rcpt = &request->rcpt;
+    char *text = rcpt->original_recipient;
     struct mm_span type;
     struct mm_span address;
-    char *text = rcpt->original_recipient;
     if (!mm_span_cut(value, ';', &type, &address) || type.size == 0 ||
         address.size == 0 || type.size > 40) {
         return false;
@@ -108,11 +108,11 @@ const struct mm_reply *mm_smtpd_check_rcpt(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    struct mm_span rest;
     if (!mm_smtpd_cut_prefix(&argument, "TO:")) {
         return mm_reply_get(MM_REPLY_SYNTAX);
     }
     memset(&request->rcpt, 0, sizeof request->rcpt);
+    struct mm_span rest;
     if (mm_path_parse(argument, false, true, &request->path, &rest) !=
         MAILMOD_OK) {
         return mm_reply_get(MM_REPLY_BAD_RECIPIENT);
