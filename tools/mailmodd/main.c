@@ -158,10 +158,9 @@ static uint64_t drain_ms(mailmod *instance)
 static enum mailmod_error become_user(mailmod *instance)
 {
     char user[VALUE_MAX];
-    char folder[VALUE_MAX];
-    char words[512];
     enum mailmod_error error =
         mailmod_get(instance, "general.run_as_user", user, sizeof user);
+    char folder[VALUE_MAX];
     if (error == MAILMOD_OK) {
         error =
             mailmod_get(instance, "general.data_folder", folder, sizeof folder);
@@ -170,6 +169,7 @@ static enum mailmod_error become_user(mailmod *instance)
         log_failure("start");
         return error;
     }
+    char words[512];
     if (system_become_user(user, folder, words, sizeof words) != 0) {
         log_words(MAILMOD_LOG_ERROR, "general.run_as_user", words);
         return MAILMOD_ERROR_ACCESS;
@@ -182,7 +182,6 @@ static void tell_started(mailmod *instance)
     static const char *const services[] = {"smtp", "submission", "submissions",
                                            "pop3", "pop3s"};
     char line[512];
-    char state[600];
     int size = snprintf(line, sizeof line, "mailmodd: started version=%s",
                         mailmod_version());
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
@@ -193,6 +192,7 @@ static void tell_started(mailmod *instance)
         }
     }
     system_log(NULL, MAILMOD_LOG_INFO, line);
+    char state[600];
     snprintf(state, sizeof state, "READY=1\nSTATUS=%s", line + 10);
     system_notify(state);
 }

@@ -46,12 +46,12 @@ static int read_quiet(int tty, char *text, size_t size)
 
 int terminal_read_password(const char *prompt, char *password_out, size_t size)
 {
-    struct termios former;
     int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     int result = -1;
     if (tty < 0) {
         return -1;
     }
+    struct termios former;
     if (tcgetattr(tty, &former) == 0) {
         struct termios quiet = former;
         quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);

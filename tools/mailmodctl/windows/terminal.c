@@ -42,9 +42,9 @@ static void write_text(HANDLE console, const char *text)
 /* Up to the line end; not 0 when there is none or it is too long. */
 static int read_quiet(HANDLE console, char *text, size_t size)
 {
-    WCHAR wide[PASSWORD_MAX_SIZE + 2];
     DWORD count = 0;
     int result = -1;
+    WCHAR wide[PASSWORD_MAX_SIZE + 2];
     if (ReadConsoleW(console, wide, sizeof wide / sizeof wide[0] - 1, &count,
                      NULL)) {
         wide[count] = L'\0';
@@ -63,10 +63,10 @@ static int read_quiet(HANDLE console, char *text, size_t size)
 
 int terminal_read_password(const char *prompt, char *password_out, size_t size)
 {
-    DWORD former;
     HANDLE input = open_console(L"CONIN$");
     HANDLE output = open_console(L"CONOUT$");
     int result = -1;
+    DWORD former;
     if (input != INVALID_HANDLE_VALUE && output != INVALID_HANDLE_VALUE &&
         GetConsoleMode(input, &former) &&
         SetConsoleMode(input, ENABLE_LINE_INPUT | ENABLE_PROCESSED_INPUT)) {

@@ -34,14 +34,14 @@ static int put_head(char *line, size_t size, enum mailmod_log_level level)
     static const char *const names[] = {"error", "warning", "info", "debug",
                                         "wire"};
     static const int priorities[] = {3, 4, 6, 7, 7}; /* syslog(3) */
-    struct timespec now;
-    struct tm parts;
-    char date[32];
     if (is_journal()) {
         return snprintf(line, size, "<%d>", priorities[level]);
     }
+    struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
+    struct tm parts;
     gmtime_r(&now.tv_sec, &parts);
+    char date[32];
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
     return snprintf(line, size, "%s.%03ldZ %s ", date, now.tv_nsec / 1000000,
                     names[level]);
@@ -49,8 +49,8 @@ static int put_head(char *line, size_t size, enum mailmod_log_level level)
 
 void system_log(void *context, enum mailmod_log_level level, const char *line)
 {
-    char text[LINE_MAX_SIZE];
     (void)context;
+    char text[LINE_MAX_SIZE];
     int head = put_head(text, sizeof text, level);
     int body =
         snprintf(text + head, sizeof text - (size_t)head - 1, "%s", line);

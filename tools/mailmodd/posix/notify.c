@@ -43,8 +43,8 @@ void system_notify(const char *state)
 void system_notify_reloading(void)
 {
     struct timespec now;
-    char state[96];
     clock_gettime(CLOCK_MONOTONIC, &now);
+    char state[96];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
              (unsigned long long)now.tv_sec * 1000000ULL +
                  (unsigned long long)now.tv_nsec / 1000ULL);

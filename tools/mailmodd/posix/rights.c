@@ -26,15 +26,15 @@ static int give_files(int folder, const struct passwd *user)
         }
         return -1;
     }
-    struct dirent *entry;
     int result = 0;
+    struct dirent *entry;
     while ((entry = readdir(entries)) != NULL) {
-        struct stat status;
         int file = openat(folder, entry->d_name,
                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (file < 0) {
             continue;
         }
+        struct stat status;
         /* On the descriptor: the name may be changed meanwhile. */
         if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
             status.st_uid == 0 && status.st_nlink == 1) {
@@ -48,12 +48,12 @@ static int give_files(int folder, const struct passwd *user)
 
 static int give_folder(const char *name, const struct passwd *user)
 {
-    struct stat status;
     int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = -1;
     if (folder < 0) {
         return -1;
     }
+    struct stat status;
     if (fstat(folder, &status) == 0) {
         result =
             status.st_uid == 0 ? fchown(folder, user->pw_uid, user->pw_gid) : 0;

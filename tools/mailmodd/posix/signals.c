@@ -35,11 +35,11 @@ static void fill(sigset_t *set)
 
 int system_init(void)
 {
-    sigset_t set;
     struct sigaction ignore;
     memset(&ignore, 0, sizeof ignore);
     ignore.sa_handler = SIG_IGN;
     sigemptyset(&ignore.sa_mask);
+    sigset_t set;
     fill(&set);
     /* What the daemon makes is for its user alone. */
     (void)umask(077);
@@ -51,8 +51,8 @@ int system_init(void)
 
 enum system_event system_wait(void)
 {
-    sigset_t set;
     int number = 0;
+    sigset_t set;
     fill(&set);
     while (sigwait(&set, &number) != 0) {
     }

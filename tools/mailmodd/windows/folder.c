@@ -24,8 +24,8 @@ int folder_name(WCHAR *folder, DWORD size)
 static int find_account(char text_out[SID_TEXT_MAX])
 {
     BYTE sid[SECURITY_MAX_SID_SIZE];
-    WCHAR domain[256];
     DWORD sid_size = sizeof sid;
+    WCHAR domain[256];
     DWORD domain_size = sizeof domain / sizeof domain[0];
     SID_NAME_USE use;
     char *text;
@@ -42,9 +42,9 @@ static int find_account(char text_out[SID_TEXT_MAX])
 /* P: inherits nothing; OI, CI: handed on to files and folders; FA: all. */
 static void describe_rights(char text_out[RIGHTS_MAX])
 {
-    char account[SID_TEXT_MAX];
     int size = snprintf(text_out, RIGHTS_MAX, "%s",
                         "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)");
+    char account[SID_TEXT_MAX];
     if (find_account(account) == 0) {
         snprintf(text_out + size, RIGHTS_MAX - (size_t)size, "(A;OICI;FA;;;%s)",
                  account);
@@ -59,16 +59,16 @@ static void describe_rights(char text_out[RIGHTS_MAX])
 static DWORD set_rights(WCHAR *folder)
 {
     char text[RIGHTS_MAX];
-    PSECURITY_DESCRIPTOR rights;
-    ACL *list;
-    BOOL is_there;
-    BOOL is_default;
     describe_rights(text);
+    PSECURITY_DESCRIPTOR rights;
     if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(
             text, SDDL_REVISION_1, &rights, NULL)) {
         return GetLastError();
     }
     DWORD number = ERROR_INVALID_SECURITY_DESCR;
+    ACL *list;
+    BOOL is_there;
+    BOOL is_default;
     if (GetSecurityDescriptorDacl(rights, &is_there, &list, &is_default) &&
         is_there) {
         /* Hands it on to what lies in the folder already. */

@@ -106,14 +106,14 @@ static void write_event(enum mailmod_log_level level, const char *line)
 
 void system_log(void *context, enum mailmod_log_level level, const char *line)
 {
-    char text[LINE_MAX_SIZE];
-    DWORD written;
     (void)context;
     if (sink == SINK_EVENT_LOG) {
         write_event(level, line);
         return;
     }
+    char text[LINE_MAX_SIZE];
     DWORD size = (DWORD)put_line(text, level, line);
+    DWORD written;
     if (sink == SINK_STDERR) {
         (void)WriteFile(GetStdHandle(STD_ERROR_HANDLE), text, size, &written,
                         NULL);

@@ -78,9 +78,9 @@ static int append_word(WCHAR *command, const WCHAR *word)
 /* A file's name is made absolute: the service has another current folder. */
 static int append_argument(WCHAR *command, const char *word, int is_file)
 {
-    WCHAR full[COMMAND_MAX / 2];
     WCHAR *wide = wide_of(word);
     int result = -1;
+    WCHAR full[COMMAND_MAX / 2];
     if (wide != NULL) {
         const WCHAR *name = wide;
         DWORD size = 1;
@@ -196,8 +196,8 @@ int service_install(int argc, char **argv)
 
 static void stop_and_wait(SC_HANDLE handle)
 {
-    SERVICE_STATUS status;
     int is_asked = 0;
+    SERVICE_STATUS status;
     for (int waited_ms = 0; waited_ms < STOP_WAIT_MS; waited_ms += 200) {
         /* While it starts it takes no stop: that is said again then. */
         if (!is_asked) {
@@ -318,7 +318,6 @@ void system_notify_reloading(void)
 
 static void WINAPI run_service(DWORD argc, WCHAR **argv)
 {
-    WCHAR folder[MAX_PATH];
     (void)argc;
     (void)argv;
     service.status.dwServiceType = SERVICE_WIN32_OWN_PROCESS;
@@ -329,6 +328,7 @@ static void WINAPI run_service(DWORD argc, WCHAR **argv)
         return;
     }
     tell_state(SERVICE_START_PENDING, STARTING_MS);
+    WCHAR folder[MAX_PATH];
     if (folder_name(folder, MAX_PATH) == 0) {
         (void)SetCurrentDirectoryW(folder);
     }
