@@ -11,6 +11,7 @@
 #include "platform/fs.h"
 #include "platform/module.h"
 #include "platform/net.h"
+#include "platform/standard.h"
 
 #include <string.h>
 
@@ -75,6 +76,9 @@ void mm_instance_dispose(struct mailmod **instance_in)
     mm_config_builder_free(&instance->builder);
     mm_mutex_free(&instance->asked.mutex);
     mm_mutex_free(&instance->mutex);
+    if (instance->holds_standard) {
+        mm_standard_let();
+    }
     mm_free(instance);
 }
 
@@ -84,6 +88,10 @@ static enum mailmod_error init_instance(struct mailmod *instance)
 
     atomic_init(&instance->log.level, MM_LOG_INFO);
     atomic_init(&instance->locker, 0);
+    if (error == MAILMOD_OK) {
+        error = mm_standard_hold();
+        instance->holds_standard = error == MAILMOD_OK;
+    }
     if (error == MAILMOD_OK) {
         error = mm_crypto_prepare();
     }

@@ -45,7 +45,8 @@ struct mailmod {
     struct mm_log log;
     mailmod_on_log on_log; /* fixed from start on */
     void *log_context;
-    bool services_wait; /* fixed from start on */
+    bool services_wait;  /* fixed from start on */
+    bool holds_standard; /* the places of the standard files */
     struct mm_asked asked;
 
     struct mm_loop *loops[MM_LOOPS_MAX];

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "platform/clock.h"
 #include "platform/fs.h"
+#include "platform/standard.h"
 #include "server/directory.h"
 
 #include <string.h>
@@ -129,6 +130,9 @@ static enum mailmod_error open_parts(struct mailmod *instance)
     if (error == MAILMOD_OK) {
         atomic_store(&instance->log.level, instance->config->log_level);
         error = make_folder(instance->config);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_standard_fill();
     }
     if (error == MAILMOD_OK) {
         error = mm_settle_certificate(instance->config);

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "platform/net.h"
+#include "platform/standard.h"
 
 #define WRITE_TIMEOUT_MS 300000
 #define FAILURE_MAX 512
@@ -151,11 +152,19 @@ void mm_conn_end(struct mm_conn *conn, enum mailmod_error reason,
         return;
     }
     mm_conn_explain(conn, what, detail);
+    bool was_open = conn->phase != MM_CONN_CONNECTING;
     conn->phase = MM_CONN_GONE;
     conn->reason = reason;
     mm_timer_cancel(&conn->setup_timer);
     mm_timer_cancel(&conn->write_timer);
+    intptr_t descriptor = mm_conn_socket(conn);
+    if (was_open && !conn->is_shut) {
+        mm_net_end(descriptor);
+    }
     uv_close((uv_handle_t *)&conn->tcp, on_handle_closed);
+    /* libuv leaves it open where a standard file has its place, which a host
+     * may have closed while we accepted. */
+    mm_standard_close(descriptor);
 }
 
 void mm_conn_end_uv(struct mm_conn *conn, int status, const char *what)

@@ -304,6 +304,7 @@ static void init_acceptor(struct mm_listener *listener, size_t index,
 static void free_listener(struct mm_listener *listener)
 {
     if (listener->socket != MM_SOCKET_NONE) {
+        mm_net_end(listener->socket);
         mm_net_close(listener->socket);
     }
     mm_condition_free(&listener->is_left);

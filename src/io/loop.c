@@ -106,6 +106,12 @@ static enum mailmod_error init_uv(struct mm_loop *loop)
     (void)uv_prepare_start(&loop->prepare, on_prepare);
     uv_unref((uv_handle_t *)&loop->prepare);
     mm_loop_timers_start(loop);
+    /* The loop's first stream opens a spare descriptor that the loop keeps.
+     * Here it cannot come to stand in the place of a standard file. */
+    status = uv_tcp_init(&loop->uv, &loop->first);
+    if (status == 0) {
+        uv_close((uv_handle_t *)&loop->first, NULL);
+    }
     return MAILMOD_OK;
 }
 

@@ -26,6 +26,7 @@ enum mm_loop_state { MM_LOOP_NEW, MM_LOOP_RUNNING, MM_LOOP_STOPPED };
 struct mm_loop {
     uv_loop_t uv;
     uv_async_t wake;
+    uv_tcp_t first; /* closed at once: see init_uv */
     uv_prepare_t prepare;
     uv_timer_t alarm;
     uint64_t alarm_at; /* UINT64_MAX: not set */

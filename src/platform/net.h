@@ -26,6 +26,10 @@ MM_CHECK enum mailmod_error mm_net_listen(const struct mm_netaddr *address,
 MM_CHECK enum mailmod_error mm_net_share(mm_socket socket,
                                          mm_socket *socket_out);
 void mm_net_close(mm_socket socket);
+/* Before the close: ends the connection, or the listening, whoever else has a
+ * descriptor of it. A worker that the host forks and does not execute has one
+ * of each, and would keep it open. */
+void mm_net_end(mm_socket socket);
 
 /* `storage` has room for a sockaddr_storage; returns the length used. */
 int mm_net_to_sockaddr(const struct mm_netaddr *address,

@@ -30,8 +30,9 @@ void mm_mutex_unlock(struct mm_mutex *mutex);
 /* The few mutexes of the whole process, for what no instance can own: they are
  * there from the beginning and are never freed. Which first: as listed. */
 enum mm_process_mutex {
-    MM_PROCESS_SRV,     /* the default instance of the SRV* calls */
-    MM_PROCESS_HANDLES, /* the table of live handles */
+    MM_PROCESS_SRV,      /* the default instance of the SRV* calls */
+    MM_PROCESS_HANDLES,  /* the table of live handles */
+    MM_PROCESS_STANDARD, /* the places of the standard files */
     MM_PROCESS_MUTEX_COUNT
 };
 struct mm_mutex *mm_process_mutex(enum mm_process_mutex which);

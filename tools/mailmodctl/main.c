@@ -181,6 +181,9 @@ int main(int argc, char **argv)
 {
     struct line line;
     memset(&line, 0, sizeof line);
+    if (arguments_open_standard_files() != 0) {
+        return EXIT_FAILURE;
+    }
     if (arguments_read(&argc, &argv) != 0) {
         return control_usage("the command line cannot be read");
     }

@@ -292,6 +292,9 @@ static int run_program(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (arguments_open_standard_files() != 0) {
+        return EXIT_FAILURE;
+    }
     if (arguments_read(&argc, &argv) != 0) {
         fprintf(stderr, "mailmodd: the command line cannot be read\n");
         return EXIT_USAGE;

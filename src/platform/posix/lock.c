@@ -4,10 +4,10 @@
  * locks, and flock(2) where the system has none: both belong to the open
  * file, so that a second instance in the same process is refused too (POSIX's
  * own record locks are the process's, and closing any descriptor of the file
- * drops them). The system drops the lock with the descriptor, whatever ends
- * the process. The file stays: removing it would let two holders lock two
- * files of one name.
- * Thread: any. */
+ * drops them). The system drops the lock with the last descriptor, whatever
+ * ends the process; a worker that the host forked has one too, so that the lock
+ * is given back in so many words. The file stays: removing it would let two
+ * holders lock two files of one name. Thread: any. */
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "base/mem.h"
 #include "platform/fs.h"
@@ -22,18 +22,19 @@ struct mm_file_lock {
     int descriptor;
 };
 
-static int lock_whole(int descriptor)
+static int set_lock(int descriptor, bool is_held)
 {
     int result;
 #ifdef F_OFD_SETLK
-    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock range = {.l_type = is_held ? F_WRLCK : F_UNLCK,
+                          .l_whence = SEEK_SET};
     result = fcntl(descriptor, F_OFD_SETLK, &range);
     if (result == 0 || errno != EINVAL) {
         return result;
     }
 #endif
     do {
-        result = flock(descriptor, LOCK_EX | LOCK_NB);
+        result = flock(descriptor, is_held ? LOCK_EX | LOCK_NB : LOCK_UN);
     } while (result < 0 && errno == EINTR);
     return result;
 }
@@ -51,7 +52,7 @@ enum mailmod_error mm_file_lock_open(struct mm_file_lock **lock_out,
         error = mm_posix_error(errno);
         goto done;
     }
-    if (lock_whole(lock->descriptor) != 0) {
+    if (set_lock(lock->descriptor, true) != 0) {
         /* fcntl may say EACCES or EAGAIN, flock says EWOULDBLOCK. */
         bool is_held =
             errno == EACCES || errno == EAGAIN || errno == EWOULDBLOCK;
@@ -59,9 +60,10 @@ enum mailmod_error mm_file_lock_open(struct mm_file_lock **lock_out,
         goto done;
     }
     *lock_out = lock;
-    lock = NULL;
+    return MAILMOD_OK;
 done:
-    mm_file_lock_close(&lock);
+    mm_posix_close(lock->descriptor);
+    mm_free(lock);
     return error;
 }
 
@@ -70,6 +72,7 @@ void mm_file_lock_close(struct mm_file_lock **lock)
     if (*lock == NULL) {
         return;
     }
+    (void)set_lock((*lock)->descriptor, false);
     mm_posix_close((*lock)->descriptor);
     mm_free(*lock);
     *lock = NULL;

@@ -60,6 +60,7 @@ enum mailmod_error mm_net_listen(const struct mm_netaddr *address, int backlog,
     }
     int family = address->family == MM_NETADDR_V4 ? AF_INET : AF_INET6;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = mm_posix_own(fd);
     if (fd < 0) {
         return mm_posix_error(errno);
     }
@@ -77,7 +78,7 @@ enum mailmod_error mm_net_listen(const struct mm_netaddr *address, int backlog,
 
 enum mailmod_error mm_net_share(mm_socket socket, mm_socket *socket_out)
 {
-    int fd = fcntl((int)socket, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl((int)socket, F_DUPFD_CLOEXEC, MM_POSIX_FIRST_OWN);
     if (fd < 0) {
         return mm_posix_error(errno);
     }
@@ -88,6 +89,11 @@ enum mailmod_error mm_net_share(mm_socket socket, mm_socket *socket_out)
 void mm_net_close(mm_socket socket)
 {
     mm_posix_close((int)socket);
+}
+
+void mm_net_end(mm_socket socket)
+{
+    (void)shutdown((int)socket, SHUT_RDWR);
 }
 
 int mm_net_to_sockaddr(const struct mm_netaddr *address,

@@ -2,7 +2,8 @@
  *
  * Owns nothing. Promises that every descriptor opened here has O_CLOEXEC from
  * its first moment: a host may fork and execute at any time on another
- * thread, and a flag set later would be too late.
+ * thread, and a flag set later would be too late. And that none stands in the
+ * place of a standard file, which the host may have closed.
  * Thread: any. */
 #include "platform/posix/system.h"
 
@@ -48,13 +49,23 @@ enum mailmod_error mm_posix_error(int number)
     return MAILMOD_ERROR_SYSTEM;
 }
 
+int mm_posix_own(int descriptor)
+{
+    if (descriptor < 0 || descriptor >= MM_POSIX_FIRST_OWN) {
+        return descriptor;
+    }
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, MM_POSIX_FIRST_OWN);
+    mm_posix_close(descriptor);
+    return moved;
+}
+
 int mm_posix_open(const char *path, int flags, unsigned mode)
 {
     int descriptor;
     do {
         descriptor = open(path, flags | O_CLOEXEC, (mode_t)mode);
     } while (descriptor < 0 && errno == EINTR);
-    return descriptor;
+    return mm_posix_own(descriptor);
 }
 
 void mm_posix_close(int descriptor)

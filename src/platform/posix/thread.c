@@ -158,6 +158,7 @@ struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
     static struct mm_mutex mutexes[MM_PROCESS_MUTEX_COUNT] = {
         [MM_PROCESS_SRV] = {PTHREAD_MUTEX_INITIALIZER},
         [MM_PROCESS_HANDLES] = {PTHREAD_MUTEX_INITIALIZER},
+        [MM_PROCESS_STANDARD] = {PTHREAD_MUTEX_INITIALIZER},
     };
 
     return &mutexes[which];

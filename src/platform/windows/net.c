@@ -120,6 +120,12 @@ void mm_net_close(mm_socket socket)
     }
 }
 
+/* There is no fork, and no child inherits a socket of ours. */
+void mm_net_end(mm_socket socket)
+{
+    (void)socket;
+}
+
 int mm_net_to_sockaddr(const struct mm_netaddr *address,
                        struct sockaddr_storage *storage)
 {

@@ -128,6 +128,7 @@ struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
     static struct mm_mutex mutexes[MM_PROCESS_MUTEX_COUNT] = {
         [MM_PROCESS_SRV] = {SRWLOCK_INIT},
         [MM_PROCESS_HANDLES] = {SRWLOCK_INIT},
+        [MM_PROCESS_STANDARD] = {SRWLOCK_INIT},
     };
 
     return &mutexes[which];

@@ -5,6 +5,20 @@
  * Thread: the main thread, once. */
 #include "../arguments.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+/* The system gives the lowest free number, and those below are in use. */
+int arguments_open_standard_files(void)
+{
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++) {
+        if (fcntl(file, F_GETFD) == -1 && open("/dev/null", O_RDWR) != file) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int arguments_read(int *argc, char ***argv)
 {
     (void)argc;
