@@ -12,10 +12,13 @@
 /* RFC 5321 4.5.3.1.6 counts 1000 with CRLF. Longer text lines exist in real
  * mail; they are taken, and carried as they are, up to this. */
 #define MM_LIMIT_TEXT_LINE 65536
-/* RFC 5321 4.5.3.1.1, .2 and .3. */
-#define MM_LIMIT_LOCAL_PART 64
-#define MM_LIMIT_DOMAIN 255
-#define MM_LIMIT_PATH 256
+/* RFC 5321 4.5.3.1.1 and .3 name 64 and 256 octets as the least that must be
+ * taken, and want no fixed limit where one can be avoided. Real local parts
+ * are longer: they carry another address (VERP, SRS, forwarding), or a token
+ * (confirmations). A path may be a whole local part and a whole domain. */
+#define MM_LIMIT_LOCAL_PART 256
+#define MM_LIMIT_DOMAIN 255 /* RFC 5321 4.5.3.1.2, RFC 1035 2.3.4 */
+#define MM_LIMIT_PATH (MM_LIMIT_LOCAL_PART + 1 + MM_LIMIT_DOMAIN + 2)
 /* NOOP, RSET, VRFY, HELP and hellos in a row: more is no mail. */
 #define MM_LIMIT_EMPTY_COMMANDS 200
 /* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */

@@ -25,6 +25,7 @@
 #define MM_STORE_STORE_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
 
@@ -85,7 +86,8 @@ bool mm_store_is_writable(const struct mm_store *store);
 /* Jobs waiting now: for back-pressure. */
 size_t mm_store_backlog(const struct mm_store *store);
 
-#define MM_STORE_REVERSE_PATH_MAX 400 /* canonical address text */
+/* Canonical address text and NUL: a path has angle brackets, this has none. */
+#define MM_STORE_REVERSE_PATH_MAX (MM_LIMIT_PATH - 1)
 #define MM_STORE_DESTINATION_MAX 260
 #define MM_STORE_USER_MAX 256
 

@@ -7,8 +7,7 @@
  * case (RFC 5321 2.4), but "postmaster" has none (4.5.1) and becomes lower.
  * The null reverse-path (text "") and the bare "Postmaster" (text
  * "postmaster") are values of their own. A parsed address holds no CR, LF or
- * NUL, ever. Its text is at most 254 octets: MM_LIMIT_PATH less the angle
- * brackets. */
+ * NUL, ever. Its text is at most MM_LIMIT_PATH less the angle brackets. */
 #ifndef MM_WIRE_ADDR_ADDRESS_H
 #define MM_WIRE_ADDR_ADDRESS_H
 

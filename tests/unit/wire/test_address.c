@@ -18,6 +18,9 @@
 #define X60 X10 X10 X10 X10 X10 X10
 #define X63 X60 "xxx"
 #define X64 X60 "xxxx"
+#define X252 X63 X63 X63 X63
+#define X256 X64 X64 X64 X64
+#define X255_DOMAIN X63 "." X63 "." X63 "." X63
 
 enum { FORWARD = 0, REVERSE = 1, UTF8 = 2 };
 
@@ -120,13 +123,16 @@ static const struct path_case path_cases[] = {
          MM_DOMAIN_NAME),
     GOOD("64 octets", "<" X64 "@x.org>", X64 "@x.org", X64, "x.org",
          MM_DOMAIN_NAME),
-    GOOD("254 octets", "<" X64 "@" X63 "." X63 "." X60 "x>",
-         X64 "@" X63 "." X63 "." X60 "x", X64, X63 "." X63 "." X60 "x",
+    GOOD("71 octets", "<bounce+" X64 "@x.org>", "bounce+" X64 "@x.org",
+         "bounce+" X64, "x.org", MM_DOMAIN_NAME),
+    GOOD("256 octets", "<" X256 "@x.org>", X256 "@x.org", X256, "x.org",
          MM_DOMAIN_NAME),
-    BIG("255 octets", "<" X64 "@" X63 "." X63 "." X60 "xx>"),
-    BIG("65 octets", "<" X64 "x@x.org>"),
-    BIG("65 octets quoted", "<\"" X64 "\\ \"@x.org>"),
-    BIG("65 with the dot between words", "<" X60 "xxx.\"x\"@x.org>"),
+    GOOD("longest path", "<" X256 "@" X255_DOMAIN ">", X256 "@" X255_DOMAIN,
+         X256, X255_DOMAIN, MM_DOMAIN_NAME),
+    BIG("longest path and quotes", "<\" " X252 "xx\"@" X255_DOMAIN ">"),
+    BIG("257 octets", "<" X256 "x@x.org>"),
+    BIG("257 octets quoted", "<\"" X256 "\\ \"@x.org>"),
+    BIG("257 with the dot between words", "<" X252 "xxx.\"x\"@x.org>"),
     BIG("256 octets of domain", "<u@" X63 "." X63 "." X63 "." X63 ".>"),
     BAD("label of 64", "<u@" X64 ".org>"),
     BAD("nothing", ""),
@@ -236,7 +242,7 @@ static void paths(void **state)
         const struct path_case *c = &path_cases[i];
         bool is_reverse = (c->flags & REVERSE) != 0;
         bool allow_utf8 = (c->flags & UTF8) != 0;
-        char input[1024];
+        char input[2048];
         struct mm_address address;
         struct mm_span rest;
         memcpy(input, c->input, c->size);
@@ -267,11 +273,11 @@ static void paths_cut_short(void **state)
             struct mm_buf exact;
             struct mm_address address;
             struct mm_span rest;
-            mm_buf_init(&exact, 1024);
-            char *copy = mm_buf_reserve(&exact, 1024);
-            memcpy(copy + 1024 - size, c->input, size);
+            mm_buf_init(&exact, 2048);
+            char *copy = mm_buf_reserve(&exact, 2048);
+            memcpy(copy + 2048 - size, c->input, size);
             assert_int_not_equal(
-                mm_path_parse(mm_span(copy + 1024 - size, size),
+                mm_path_parse(mm_span(copy + 2048 - size, size),
                               (c->flags & REVERSE) != 0, (c->flags & UTF8) != 0,
                               &address, &rest),
                 MAILMOD_OK);
