@@ -1,8 +1,9 @@
 /* line.c - collects CRLF lines under a cap.
  *
  * Owns the octets of one line, at most size_max and the CR that may end it.
- * Promises: linear time whatever the pieces; memory never past the cap; after
- * any line, good or flawed, the reader stands at the start of the next one.
+ * Promises: linear time whatever the pieces; memory never past the cap; what
+ * is given out as a line began at the start or behind a CRLF, so no octets
+ * behind a bare LF are ever taken for a command.
  *
  * Lives on its conversation's thread. RFC 5321 2.3.8: CR and LF occur only
  * together; RFC 1939 3 the same for POP3. */
@@ -32,7 +33,7 @@ void mm_line_set_max(struct mm_line_reader *reader, size_t size_max)
 
 bool mm_line_has_part(const struct mm_line_reader *reader)
 {
-    return reader->is_over ||
+    return reader->is_over || reader->is_refused ||
            (!reader->is_given && mm_buf_size(&reader->buf) > 0);
 }
 
@@ -44,7 +45,7 @@ void mm_line_wipe(struct mm_line_reader *reader)
     mm_buf_clear(&reader->buf);
     reader->is_given = false;
     reader->is_over = false;
-    reader->after_cr = false;
+    reader->after_cr = reader->after_cr && reader->is_refused;
 }
 
 /* Room for `size` more octets. A line may be a password: a block that is
@@ -108,32 +109,55 @@ static void give(struct mm_line_reader *reader, struct mm_line *line_out)
     *line_out = (struct mm_line){text, flaws};
     reader->is_given = true;
     reader->is_over = false;
+    reader->is_refused = (flaws & MM_LINE_BARE_LF) != 0;
     reader->after_cr = false;
+}
+
+/* Swallows the rest of a line that was given at a bare LF, its CRLF included;
+ * returns what is left of `input`. */
+static struct mm_span skip_rest(struct mm_line_reader *reader,
+                                struct mm_span input)
+{
+    while (reader->is_refused && input.size > 0) {
+        const char *lf = memchr(input.data, '\n', input.size);
+        size_t size = lf != NULL ? (size_t)(lf - input.data) : input.size;
+        if (size > 0) {
+            reader->after_cr = input.data[size - 1] == '\r';
+        }
+        if (lf != NULL) {
+            reader->is_refused = !reader->after_cr;
+            reader->after_cr = false;
+            size++;
+        }
+        input = mm_span_from(input, size);
+    }
+    return input;
 }
 
 enum mm_line_result mm_line_read(struct mm_line_reader *reader,
                                  struct mm_span input, size_t *used_out,
                                  struct mm_line *line_out)
 {
-    *used_out = 0;
     *line_out = (struct mm_line){mm_span(NULL, 0), 0};
     if (reader->is_given) {
         mm_buf_clear(&reader->buf);
         reader->is_given = false;
     }
-    if (input.size == 0) {
+    struct mm_span rest = skip_rest(reader, input);
+    *used_out = input.size - rest.size;
+    if (rest.size == 0) {
         return MM_LINE_MORE;
     }
-    const char *lf = memchr(input.data, '\n', input.size);
-    size_t size = lf != NULL ? (size_t)(lf - input.data) : input.size;
-    if (!keep(reader, mm_span(input.data, size))) {
+    const char *lf = memchr(rest.data, '\n', rest.size);
+    size_t size = lf != NULL ? (size_t)(lf - rest.data) : rest.size;
+    if (!keep(reader, mm_span(rest.data, size))) {
         return MM_LINE_NO_MEMORY;
     }
+    *used_out += size;
     if (lf == NULL) {
-        *used_out = size;
         return MM_LINE_MORE;
     }
-    *used_out = size + 1;
+    *used_out += 1;
     give(reader, line_out);
     return MM_LINE_WHOLE;
 }

@@ -1,10 +1,11 @@
 /* thread: any (the owner's)
  * line.h - collects CRLF lines under a cap: RFC 5321 2.3.8, RFC 1939 3.
  *
- * Only CRLF ends a good line. An LF alone also ends the line, so that a peer
- * that sends nothing else gets an answer a line and never hangs, but the line
- * is marked and must be refused. A line past the cap is swallowed to its end,
- * keeping its head only, and reported once.
+ * Only CRLF ends a line. A line with an LF alone in it is given out at that
+ * LF, marked, and must be refused: a peer that ends its lines so gets one
+ * answer and does not wait for it. What follows up to the CRLF is the rest of
+ * the same line; it is swallowed, so nothing of it can be run. A line past
+ * the cap is swallowed to its end, keeping its head only, and reported once.
  *
  *     result = mm_line_read(&reader, input, &used, &line)
  *
@@ -16,7 +17,7 @@
 #include "base/buf.h"
 
 enum mm_line_flaw {
-    MM_LINE_BARE_LF = 1 << 0,  /* ended by an LF without its CR */
+    MM_LINE_BARE_LF = 1 << 0,  /* has an LF without its CR; cut off there */
     MM_LINE_BARE_CR = 1 << 1,  /* has a CR that no LF follows */
     MM_LINE_NUL = 1 << 2,      /* has a NUL */
     MM_LINE_TOO_LONG = 1 << 3, /* `text` is its first octets */
@@ -32,14 +33,15 @@ struct mm_line_reader {
     struct mm_buf buf;
     size_t size_max; /* octets without CRLF */
     bool is_given;   /* `buf` holds the line that was given last */
-    bool is_over;    /* past the cap: swallowing to the next LF */
-    bool after_cr;   /* the last octet swallowed was a CR */
+    bool is_over;    /* past the cap: swallowing to the line's end */
+    bool is_refused; /* given at a bare LF: swallowing to the CRLF */
+    bool after_cr;   /* the last octet taken was a CR */
 };
 
 enum mm_line_result {
     MM_LINE_MORE,     /* the input is used up, no line yet */
     MM_LINE_WHOLE,    /* `line_out` is a line, good or flawed */
-    MM_LINE_NO_MEMORY /* nothing was used; the line cannot be kept */
+    MM_LINE_NO_MEMORY /* the line cannot be kept; nothing of it was used */
 };
 
 void mm_line_reader_init(struct mm_line_reader *reader, size_t size_max);
@@ -52,7 +54,8 @@ enum mm_line_result mm_line_read(struct mm_line_reader *reader,
                                  struct mm_line *line_out);
 /* The beginning of a line is waiting for its end. */
 bool mm_line_has_part(const struct mm_line_reader *reader);
-/* Overwrites what is held (a password line) and forgets it. */
+/* Overwrites what is held (a password line) and forgets it. The rest of a
+ * refused line is still to be swallowed. */
 void mm_line_wipe(struct mm_line_reader *reader);
 
 #endif

@@ -35,12 +35,16 @@ static const struct line_case cases[] = {
     {"far too many", BYTES("12345678901234567890\r\nQUIT\r\n"),
      "12345678/T;QUIT/;"},
     {"too long by its CR", BYTES("12345678\rx\r\nQ\r\n"), "12345678/T;Q/;"},
-    {"too long, LF only", BYTES("123456789\nQ\r\n"), "12345678/LT;Q/;"},
+    {"too long, LF only", BYTES("123456789\nQ\r\nX\r\n"), "12345678/LT;X/;"},
     {"longest, LF only", BYTES("12345678\n"), "12345678/L;"},
     {"nine, LF only", BYTES("123456789\n"), "12345678/LT;"},
-    {"LF only, resynchronised", BYTES("NOOP\nNOOP\nQUIT\r\n"),
-     "NOOP/L;NOOP/L;QUIT/;"},
-    {"LF alone", BYTES("\n\r\n"), "/L;/;"},
+    {"F13: one line up to its CRLF", BYTES("RSET\nMAIL\nX\r\nQUIT\r\n"),
+     "RSET/L;QUIT/;"},
+    {"F13: no CR before the LFs", BYTES("A\nB\nC\n\n\r\nQ\r\n"), "A/L;Q/;"},
+    {"F13: a CR in the rest", BYTES("A\n\rB\r\r\nQ\r\n"), "A/L;Q/;"},
+    {"F13: the rest is long", BYTES("A\nBBBBBBBBBBBBBB\r\nQ\r\n"), "A/L;Q/;"},
+    {"F13: no CRLF yet", BYTES("A\nB\r"), "A/L;"},
+    {"LF alone", BYTES("\n\r\nQ\r\n"), "/L;Q/;"},
     {"CR inside", BYTES("NO\rOP\r\n"), "NO\rOP/C;"},
     {"CR CR LF", BYTES("NOOP\r\r\n"), "NOOP\r/C;"},
     {"CR at the start", BYTES("\rNOOP\r\n"), "\rNOOP/C;"},
@@ -233,6 +237,27 @@ static void long_line_grows(void **state)
     }
 }
 
+/* F13: a wipe (after a refused AUTH line) does not end the swallowing. */
+static void refused_rest_outlives_a_wipe(void **state)
+{
+    (void)state;
+    struct mm_line_reader reader;
+    struct mm_line line;
+    size_t used = 0;
+    struct mm_span input = mm_span_cstr("NOOP\nMAIL\r\nQUIT\r\n");
+    mm_line_reader_init(&reader, 64);
+    assert_int_equal(mm_line_read(&reader, input, &used, &line), MM_LINE_WHOLE);
+    assert_int_equal(line.flaws, MM_LINE_BARE_LF);
+    assert_true(mm_line_has_part(&reader));
+    mm_line_wipe(&reader);
+    assert_true(mm_line_has_part(&reader));
+    input = mm_span_from(input, used);
+    assert_int_equal(mm_line_read(&reader, input, &used, &line), MM_LINE_WHOLE);
+    assert_true(mm_span_is(line.text, "QUIT"));
+    assert_false(mm_line_has_part(&reader));
+    mm_line_reader_fini(&reader);
+}
+
 static void no_memory_is_told(void **state)
 {
     (void)state;
@@ -262,6 +287,7 @@ int main(void)
         cmocka_unit_test(over_long_line_is_a_part),
         cmocka_unit_test(wipe_leaves_nothing),
         cmocka_unit_test(long_line_grows),
+        cmocka_unit_test(refused_rest_outlives_a_wipe),
         cmocka_unit_test(no_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,7 @@ static const struct command commands[] = {
     {"HELP\r\n", EVERYWHERE(214)},
     {"EXPN x\r\n", EVERYWHERE(502)},
     {"FROB\r\n", EVERYWHERE(500)},
-    {"NOOP\n", EVERYWHERE(500)},
+    {"NOOP\nQUIT\r\n", EVERYWHERE(500)},
     {"HELO\r\n", EVERYWHERE(501)},
     {"AUTH PLAIN AGEAYg==\r\n",
      {SAME(503, HELLO), SAME(504, READY), SAME(503, MAIL), SAME(503, RCPT),
