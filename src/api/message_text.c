@@ -1,11 +1,11 @@
 /* message_text.c - from the host's octets to the chunks of a message.
  *
  * Owns: the header until its end is seen, and the chunk that fills. Promises:
- * the same chunks however the text is cut; a bare CR, a bare LF and a CRLF each
- * become one CRLF, also when CR and LF come in two pieces; all else is carried
- * as it is, NUL and 8-bit too; a last line without an end gets one. What is
- * missing of Date, From and Message-ID goes in front of the header; a text
- * whose first line is no field is all body, and gets an empty line before it.
+ * the same chunks however the text is cut; line ends are mended as wire/dot.h
+ * says; all else is carried as it is, NUL and 8-bit too; a last line without
+ * an end gets one. What is missing of Date, From and Message-ID goes in front
+ * of the header; a text whose first line is no field is all body, and gets an
+ * empty line before it.
  *
  * Thread: the writer's. RFC 5321 2.3.8 (line ends), RFC 6409 8.2 and 8.3 (Date
  * and Message-ID), RFC 5322 2.2 and 3.6 (fields; From is a must). */
@@ -18,13 +18,13 @@
 
 /* Three fields with an address and a host name. */
 #define FIELDS_MAX 2048
-#define WINDOW 4096
 
 void mm_message_text_init(struct mm_message_text *text,
                           const struct mm_message_text_options *options)
 {
     *text = (struct mm_message_text){.options = *options};
     text->holds_header = options->adds_headers;
+    mm_dot_reader_init(&text->lines, false, true);
     mm_header_scan_init(&text->scan);
     mm_buf_init(&text->header, MM_LIMIT_HEADER);
     mm_buf_init(&text->chunk, MM_LIMIT_CHUNK);
@@ -149,43 +149,26 @@ static enum mailmod_error take(struct mm_message_text *text,
     return error == MAILMOD_OK ? put(text, data) : error;
 }
 
-/* Octets before the first CR or LF. */
-static size_t run_size(struct mm_span data)
+static enum mailmod_error take_run(struct mm_message_text *text,
+                                   struct mm_span run)
 {
-    const char *lf = memchr(data.data, '\n', data.size);
-    size_t size = lf != NULL ? (size_t)(lf - data.data) : data.size;
-    const char *cr = size > 0 ? memchr(data.data, '\r', size) : NULL;
-
-    return cr != NULL ? (size_t)(cr - data.data) : size;
+    if (run.size == 0) {
+        return MAILMOD_OK;
+    }
+    text->is_line_open = run.data[run.size - 1] != '\n';
+    return take(text, run);
 }
 
 enum mailmod_error mm_message_text_write(struct mm_message_text *text,
                                          struct mm_span octets)
 {
     enum mailmod_error error = MAILMOD_OK;
-
     while (error == MAILMOD_OK && octets.size > 0) {
-        /* A window, so that many CRs without an LF cost no more than others. */
-        size_t window = octets.size < WINDOW ? octets.size : WINDOW;
-        size_t size = run_size(mm_span(octets.data, window));
-
-        if (text->has_cr && octets.data[0] == '\n') {
-            text->has_cr = false;
-            octets = mm_span_from(octets, 1);
-            continue;
-        }
-        text->has_cr = false;
-        if (size > 0) {
-            text->is_line_open = true;
-            error = take(text, mm_span(octets.data, size));
-        }
-        if (error == MAILMOD_OK && size < window) {
-            text->has_cr = octets.data[size] == '\r';
-            text->is_line_open = false;
-            error = take(text, mm_span("\r\n", 2));
-            size++;
-        }
-        octets = mm_span_from(octets, size);
+        size_t used;
+        struct mm_span run;
+        (void)mm_dot_read(&text->lines, octets, &used, &run);
+        octets = mm_span_from(octets, used);
+        error = take_run(text, run);
     }
     return error;
 }
@@ -193,10 +176,13 @@ enum mailmod_error mm_message_text_write(struct mm_message_text *text,
 enum mailmod_error mm_message_text_finish(struct mm_message_text *text)
 {
     enum mailmod_error error = MAILMOD_OK;
-
-    if (text->is_line_open) {
-        text->is_line_open = false;
-        error = take(text, mm_span("\r\n", 2));
+    struct mm_span run;
+    while (error == MAILMOD_OK &&
+           mm_dot_read_end(&text->lines, &run) == MM_DOT_RUN) {
+        error = take_run(text, run);
+    }
+    if (error == MAILMOD_OK && text->is_line_open) {
+        error = take_run(text, mm_span("\r\n", 2));
     }
     if (error == MAILMOD_OK && text->holds_header) {
         error = release_header(text);

@@ -6,6 +6,7 @@
 #ifndef MM_API_MESSAGE_TEXT_H
 #define MM_API_MESSAGE_TEXT_H
 
+#include "wire/dot.h"
 #include "wire/msg/message.h"
 
 struct mm_message_text_options { /* texts outlive the header */
@@ -24,7 +25,7 @@ struct mm_message_text {
     struct mm_message_text_options options;
     uint64_t taken; /* of the host's, line ends as CRLF */
     uint64_t size;  /* as it goes out: with the fields that were added */
-    bool has_cr;    /* a CR came last: an LF belongs to it */
+    struct mm_dot_reader lines; /* mends the line ends */
     bool is_line_open;
     bool is_8bit;
     bool holds_header; /* until its end, or MM_LIMIT_HEADER */

@@ -141,9 +141,11 @@ enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
     return error;
 }
 
-void mm_dot_reader_init(struct mm_dot_reader *reader, bool normalizes)
+void mm_dot_reader_init(struct mm_dot_reader *reader, bool has_dots,
+                        bool normalizes)
 {
     *reader = (struct mm_dot_reader){.state = MM_DOT_LINE_START,
+                                     .has_dots = has_dots,
                                      .normalizes = normalizes};
 }
 
@@ -163,6 +165,29 @@ static void note_bare(struct mm_dot_reader *reader)
     reader->state = MM_DOT_IN_LINE;
 }
 
+/* A CR, and the LF behind it. */
+static void end_line(struct mm_dot_reader *reader)
+{
+    reader->has_bare_newline = reader->has_bare_newline || reader->cr_count > 0;
+    reader->cr_count = 0;
+    reader->line_size = 0;
+    reader->state = MM_DOT_LINE_START;
+}
+
+/* Where line ends are mended, CRs behind a CR wait for what comes: with an LF
+ * they are one line end, else each is its own. */
+static const char *hold_crs(struct mm_dot_reader *reader, const char *at,
+                            const char *end)
+{
+    if (reader->state == MM_DOT_AFTER_CR && reader->normalizes) {
+        while (at < end && *at == '\r') {
+            reader->cr_count++;
+            at++;
+        }
+    }
+    return at;
+}
+
 /* Walks on from `at` through octets that go out as they are; returns where
  * that ends: at a dot that begins a line, at a newline that needs another
  * form, or at `end`. */
@@ -171,7 +196,7 @@ static const char *walk_run(struct mm_dot_reader *reader, const char *at,
 {
     while (at < end) {
         if (reader->state == MM_DOT_LINE_START) {
-            if (*at == '.') {
+            if (*at == '.' && reader->has_dots) {
                 break;
             }
             reader->state = MM_DOT_IN_LINE;
@@ -192,8 +217,7 @@ static const char *walk_run(struct mm_dot_reader *reader, const char *at,
         }
         if (*at == '\n') { /* AFTER_CR */
             at++;
-            reader->line_size = 0;
-            reader->state = MM_DOT_LINE_START;
+            end_line(reader);
         } else if (reader->normalizes) {
             break;
         } else {
@@ -203,6 +227,23 @@ static const char *walk_run(struct mm_dot_reader *reader, const char *at,
     return at;
 }
 
+/* The next line end that is owed for CRs alone; NULL when there is none. */
+static const char *owe_newline(struct mm_dot_reader *reader)
+{
+    if (!reader->normalizes) {
+        return NULL;
+    }
+    if (reader->state == MM_DOT_AFTER_CR) {
+        note_bare(reader);
+        return "\n"; /* its CR went out before */
+    }
+    if (reader->cr_count > 0) {
+        reader->cr_count--;
+        return "\r\n";
+    }
+    return NULL;
+}
+
 /* A newline that goes out in another form than it came, at `at`: NULL when
  * there is none. */
 static const char *fix_newline(struct mm_dot_reader *reader, const char **at)
@@ -210,21 +251,21 @@ static const char *fix_newline(struct mm_dot_reader *reader, const char **at)
     char c = **at;
     switch (reader->state) {
     case MM_DOT_IN_LINE:
-        if (reader->normalizes && c == '\n') {
+        if (reader->normalizes && reader->cr_count == 0 && c == '\n') {
             (*at)++;
             note_bare(reader);
             return "\r\n";
         }
-        return NULL;
+        return owe_newline(reader);
     case MM_DOT_AFTER_CR:
-        if (reader->normalizes && c != '\n') {
-            note_bare(reader);
-            return "\n"; /* its CR went out before */
-        }
-        return NULL;
-    case MM_DOT_AFTER_DOT_CR:
+        return c != '\n' ? owe_newline(reader) : NULL;
+    case MM_DOT_AFTER_DOT_CR: /* the CR was held back */
         note_bare(reader);
-        return reader->normalizes ? "\r\n" : "\r"; /* the CR was held back */
+        if (reader->normalizes && c != '\r') {
+            return "\r\n";
+        }
+        reader->state = reader->normalizes ? MM_DOT_AFTER_CR : MM_DOT_IN_LINE;
+        return "\r";
     default:
         return NULL;
     }
@@ -235,7 +276,8 @@ static const char *fix_newline(struct mm_dot_reader *reader, const char **at)
 static bool read_dot(struct mm_dot_reader *reader, const char **at,
                      const char *end)
 {
-    if (reader->state == MM_DOT_LINE_START && *at < end && **at == '.') {
+    bool may_begin = reader->has_dots && reader->state == MM_DOT_LINE_START;
+    if (may_begin && *at < end && **at == '.') {
         (*at)++;
         reader->state = MM_DOT_AFTER_DOT;
     }
@@ -265,6 +307,7 @@ enum mm_dot_result mm_dot_read(struct mm_dot_reader *reader,
             result = MM_DOT_DONE;
             break;
         }
+        at = hold_crs(reader, at, end);
         if (at == end) {
             break;
         }
@@ -283,4 +326,14 @@ enum mm_dot_result mm_dot_read(struct mm_dot_reader *reader,
     }
     *used_out = input.size > 0 ? (size_t)(at - input.data) : 0;
     return result;
+}
+
+enum mm_dot_result mm_dot_read_end(struct mm_dot_reader *reader,
+                                   struct mm_span *run_out)
+{
+    if (reader->state == MM_DOT_AFTER_CR && !reader->normalizes) {
+        note_bare(reader);
+    }
+    *run_out = mm_span_cstr(owe_newline(reader));
+    return run_out->size > 0 ? MM_DOT_RUN : MM_DOT_DONE;
 }

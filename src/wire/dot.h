@@ -24,7 +24,11 @@ enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
  * END is final. A CR or LF alone leads to IN_LINE, never to LINE_START: so no
  * bare newline can be half of the end.
  *
- * Incoming: finds runs of body octets in the input without copying. */
+ * Where line ends are mended, each CR, each LF and each run of CRs with an LF
+ * behind it is one line end: some clients make CR CR LF of every CRLF.
+ *
+ * Incoming: finds runs of body octets in the input without copying. Octets
+ * that have no dots to be taken off (BDAT, the host's own) go the same way. */
 enum mm_dot_state {
     MM_DOT_LINE_START,
     MM_DOT_IN_LINE,
@@ -35,13 +39,16 @@ enum mm_dot_state {
 };
 struct mm_dot_reader {
     enum mm_dot_state state;
+    bool has_dots;         /* a dot at a line's start is stuffed, or the end */
     bool normalizes;       /* bare CR and LF become CRLF in what is given out */
     bool has_bare_newline; /* one was seen */
+    uint64_t cr_count;     /* CRs held back behind the one that went out */
     uint64_t line_size;    /* of the line now read */
     uint64_t line_size_max; /* longest line seen, without CRLF */
 };
 enum mm_dot_result { MM_DOT_MORE, MM_DOT_RUN, MM_DOT_DONE };
-void mm_dot_reader_init(struct mm_dot_reader *reader, bool normalizes);
+void mm_dot_reader_init(struct mm_dot_reader *reader, bool has_dots,
+                        bool normalizes);
 /* Takes octets from the front of `input`; `used_out` of them are done with.
  * RUN: `run_out` is the next piece of the unstuffed body (valid as long as the
  * input is), and `used_out` may be 0 or more than its size. MORE: input is
@@ -50,5 +57,9 @@ void mm_dot_reader_init(struct mm_dot_reader *reader, bool normalizes);
 enum mm_dot_result mm_dot_read(struct mm_dot_reader *reader,
                                struct mm_span input, size_t *used_out,
                                struct mm_span *run_out);
+/* There is no more input, and no dot tells so: gives out, RUN by RUN, what is
+ * owed behind a CR at the very end; then DONE. */
+enum mm_dot_result mm_dot_read_end(struct mm_dot_reader *reader,
+                                   struct mm_span *run_out);
 
 #endif

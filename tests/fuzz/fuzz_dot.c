@@ -76,7 +76,7 @@ static void check_round_trip(struct mm_span text, size_t room)
     struct mm_buf expected;
     struct mm_span rest = text;
     mm_dot_writer_init(&writer);
-    mm_dot_reader_init(&reader, false);
+    mm_dot_reader_init(&reader, true, false);
     mm_buf_init(&small, room + 5);
     mm_buf_init(&wire, SIZE_MAX_);
     mm_buf_init(&body, SIZE_MAX_);
@@ -108,8 +108,8 @@ static void check_received(struct mm_span input, size_t piece_size,
     struct mm_dot_reader cut;
     struct mm_buf whole_body;
     struct mm_buf cut_body;
-    mm_dot_reader_init(&whole, normalizes);
-    mm_dot_reader_init(&cut, normalizes);
+    mm_dot_reader_init(&whole, true, normalizes);
+    mm_dot_reader_init(&cut, true, normalizes);
     mm_buf_init(&whole_body, SIZE_MAX_);
     mm_buf_init(&cut_body, SIZE_MAX_);
     size_t used = receive(&whole, input, input.size, &whole_body);

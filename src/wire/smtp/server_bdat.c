@@ -68,7 +68,7 @@ void mm_smtpd_do_bdat(struct mm_smtpd *smtpd)
     bool is_first = smtpd->state == MM_SMTPD_AT_RCPT;
     const struct mm_smtpd_request *request = &smtpd->request;
     if (is_first) {
-        mm_smtpd_body_begin(smtpd);
+        mm_smtpd_body_begin(smtpd, false);
         smtpd->info = (struct mm_smtpd_info){0};
         mm_smtpd_raise(smtpd, MM_SMTPD_DATA);
     }
@@ -107,67 +107,6 @@ void mm_smtpd_refuse_bdat(struct mm_smtpd *smtpd, struct mm_span argument,
     begin_chunk(smtpd, size);
 }
 
-static const char *find_break(const char *at, const char *end)
-{
-    while (at < end && *at != '\r' && *at != '\n') {
-        at++;
-    }
-    return at;
-}
-
-static void end_line(struct mm_smtpd_body *body, bool is_bare)
-{
-    body->has_bare_newline = body->has_bare_newline || is_bare;
-    body->is_after_cr = false;
-    body->line_size = 0;
-}
-
-static void count_line(struct mm_smtpd_body *body, size_t size)
-{
-    body->line_size += size;
-    if (body->line_size > body->line_size_max) {
-        body->line_size_max = body->line_size;
-    }
-}
-
-/* Takes octets from the front of `input` that go out as they are; a bare CR
- * or LF goes out as CRLF when that is set. Returns how many were taken. */
-static size_t scan(struct mm_smtpd_body *body, struct mm_span input,
-                   struct mm_span *run_out)
-{
-    const char *at = input.data;
-    const char *end = at + input.size;
-    bool normalizes = body->dot.normalizes;
-    while (at < end) {
-        bool is_lf = *at == '\n';
-        bool is_odd = body->is_after_cr != is_lf;
-        if (is_odd && normalizes && at > input.data) {
-            break; /* the run before it goes first */
-        }
-        if (is_odd) {
-            bool is_lone_cr = body->is_after_cr;
-            end_line(body, true);
-            if (normalizes) {
-                *run_out = mm_span_cstr(is_lone_cr ? "\n" : "\r\n");
-                return is_lone_cr ? 0 : 1;
-            }
-            at += is_lf ? 1 : 0;
-            continue;
-        }
-        if (is_lf) {
-            end_line(body, false);
-            at++;
-            continue;
-        }
-        const char *stop = find_break(at, end);
-        count_line(body, (size_t)(stop - at));
-        body->is_after_cr = stop < end && *stop == '\r';
-        at = stop + (body->is_after_cr ? 1 : 0);
-    }
-    *run_out = mm_span(input.data, (size_t)(at - input.data));
-    return run_out->size;
-}
-
 static void end_refused_chunk(struct mm_smtpd *smtpd)
 {
     enum mm_smtpd_state before = smtpd->state_before_chunk;
@@ -183,14 +122,13 @@ static void end_refused_chunk(struct mm_smtpd *smtpd)
 static void end_chunk(struct mm_smtpd *smtpd)
 {
     struct mm_smtpd_body *body = &smtpd->body;
-    if (smtpd->is_chunk_last && body->is_after_cr) {
-        end_line(body, true);
-        mm_smtpd_body_check(smtpd);
-        if (body->dot.normalizes && !body->is_refused) {
-            mm_smtpd_body_octets(smtpd, mm_span_cstr("\n"));
-            return; /* again, when that is settled */
-        }
+    struct mm_span run;
+    if (smtpd->is_chunk_last &&
+        mm_dot_read_end(&body->dot, &run) == MM_DOT_RUN) {
+        mm_smtpd_body_octets(smtpd, run);
+        return; /* again, when that is settled */
     }
+    mm_smtpd_body_check(smtpd);
     if (smtpd->is_chunk_last && body->is_refused) {
         end_refused_chunk(smtpd);
     } else if (smtpd->is_chunk_last) {
@@ -217,12 +155,14 @@ bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd)
     struct mm_span run = input;
     size_t used = input.size;
     if (mm_buf_size(&smtpd->held) == 0) {
-        used = scan(&smtpd->body, input, &run);
+        (void)mm_dot_read(&smtpd->body.dot, input, &used, &run);
         mm_smtpd_body_check(smtpd);
     }
     smtpd->chunk_left -= used;
     mm_buf_consume(&smtpd->input, used);
     mm_smtpd_body_progress(smtpd, used);
-    mm_smtpd_body_octets(smtpd, run);
+    if (run.size > 0) {
+        mm_smtpd_body_octets(smtpd, run);
+    }
     return true;
 }

@@ -11,11 +11,12 @@
 
 #define PROGRESS_STEP 4096
 
-void mm_smtpd_body_begin(struct mm_smtpd *smtpd)
+void mm_smtpd_body_begin(struct mm_smtpd *smtpd, bool has_dots)
 {
     memset(&smtpd->body, 0, sizeof smtpd->body);
-    mm_dot_reader_init(&smtpd->body.dot, smtpd->options.bare_newline ==
-                                             MM_BARE_NEWLINE_NORMALIZE);
+    mm_dot_reader_init(&smtpd->body.dot, has_dots,
+                       smtpd->options.bare_newline ==
+                           MM_BARE_NEWLINE_NORMALIZE);
 }
 
 void mm_smtpd_body_progress(struct mm_smtpd *smtpd, size_t size)
@@ -93,12 +94,11 @@ void mm_smtpd_discard(struct mm_smtpd *smtpd, uint64_t size)
 void mm_smtpd_body_check(struct mm_smtpd *smtpd)
 {
     struct mm_smtpd_body *body = &smtpd->body;
-    bool has_bare = body->has_bare_newline || body->dot.has_bare_newline;
-    if (has_bare && smtpd->options.bare_newline == MM_BARE_NEWLINE_REJECT) {
+    if (body->dot.has_bare_newline &&
+        smtpd->options.bare_newline == MM_BARE_NEWLINE_REJECT) {
         mm_smtpd_body_refuse(smtpd, MM_REPLY_BARE_NEWLINE);
     }
-    if (body->line_size_max > MM_LIMIT_TEXT_LINE ||
-        body->dot.line_size_max > MM_LIMIT_TEXT_LINE) {
+    if (body->dot.line_size_max > MM_LIMIT_TEXT_LINE) {
         mm_smtpd_body_refuse(smtpd, MM_REPLY_LINE_TOO_LONG);
     }
 }

@@ -19,7 +19,7 @@ const struct mm_reply *mm_smtpd_check_data(const struct mm_smtpd *smtpd,
 
 void mm_smtpd_do_data(struct mm_smtpd *smtpd)
 {
-    mm_smtpd_body_begin(smtpd);
+    mm_smtpd_body_begin(smtpd, true);
     smtpd->info = (struct mm_smtpd_info){0};
     mm_smtpd_raise(smtpd, MM_SMTPD_DATA);
 }

@@ -57,10 +57,6 @@ struct mm_smtpd_request {
 /* The body of one message, in DATA or in chunks. */
 struct mm_smtpd_body {
     struct mm_dot_reader dot;
-    bool is_after_cr;        /* chunks: the last octet was a CR */
-    bool has_bare_newline;   /* chunks; DATA's stands in `dot` */
-    uint64_t line_size;      /* chunks: of the line now read */
-    uint64_t line_size_max;  /* likewise */
     uint64_t size;           /* octets given in BODY */
     uint64_t announced_size; /* chunks: sum of their sizes */
     bool has_8bit;
@@ -193,7 +189,7 @@ void mm_smtpd_settle_chunk(struct mm_smtpd *smtpd,
 bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd);
 
 /* server_body.c */
-void mm_smtpd_body_begin(struct mm_smtpd *smtpd);
+void mm_smtpd_body_begin(struct mm_smtpd *smtpd, bool has_dots);
 void mm_smtpd_body_octets(struct mm_smtpd *smtpd, struct mm_span run);
 void mm_smtpd_body_refuse(struct mm_smtpd *smtpd, enum mm_reply_id id);
 void mm_smtpd_body_check(struct mm_smtpd *smtpd);

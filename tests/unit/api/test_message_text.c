@@ -119,14 +119,15 @@ static void line_ends(void **state)
         {"whole", OCTETS("a\r\n"), OCTETS("a\r\n")},
         {"lf", OCTETS("a\nb\n"), OCTETS("a\r\nb\r\n")},
         {"cr", OCTETS("a\rb\r"), OCTETS("a\r\nb\r\n")},
-        {"crcrlf", OCTETS("a\r\r\nb"), OCTETS("a\r\n\r\nb\r\n")},
+        {"F08: crcrlf", OCTETS("a\r\r\nb"), OCTETS("a\r\nb\r\n")},
+        {"crs", OCTETS("a\r\rb\r\r"), OCTETS("a\r\n\r\nb\r\n\r\n")},
         {"lfcr", OCTETS("a\n\rb"), OCTETS("a\r\n\r\nb\r\n")},
         {"crlflf", OCTETS("a\r\n\nb"), OCTETS("a\r\n\r\nb\r\n")},
         {"no end", OCTETS("a\r\nb"), OCTETS("a\r\nb\r\n")},
         {"nul", OCTETS("a\0b\n\0"), OCTETS("a\0b\r\n\0\r\n")},
         {"8bit", OCTETS("\xff\xfe\n"), OCTETS("\xff\xfe\r\n")},
         {"dots", OCTETS(".\n..\n.\n"), OCTETS(".\r\n..\r\n.\r\n")},
-        {"only ends", OCTETS("\n\r\r\n"), OCTETS("\r\n\r\n\r\n")},
+        {"only ends", OCTETS("\n\r\r\n"), OCTETS("\r\n\r\n")},
     };
 
     (void)state;

@@ -160,8 +160,7 @@ static const struct read_case read_cases[] = {
     {"CRLF . CR", BYTES("a\r\n.\r" SECOND ".\r\n"), BYTES("a\r\n\r" SECOND),
      BYTES("a\r\n\r\n" SECOND), true, true, 15},
     {"CRLF . CR CRLF", BYTES("a\r\n.\r\r\n" SECOND ".\r\n"),
-     BYTES("a\r\n\r\r\n" SECOND), BYTES("a\r\n\r\n\r\n" SECOND), true, true,
-     15},
+     BYTES("a\r\n\r\r\n" SECOND), BYTES("a\r\n\r\n" SECOND), true, true, 15},
     {"CRLF NUL . CRLF", BYTES("a\r\n\0.\r\n" SECOND ".\r\n"),
      BYTES("a\r\n\0.\r\n" SECOND), BYTES("a\r\n\0.\r\n" SECOND), true, false,
      15},
@@ -171,7 +170,16 @@ static const struct read_case read_cases[] = {
      BYTES("a\n\r.\n\r" SECOND), BYTES("a\r\n\r\n.\r\n\r\n" SECOND), true, true,
      15},
     {"CR CRLF . CRLF", BYTES("a\r\r\n.\r\n" SECOND), BYTES("a\r\r\n"),
-     BYTES("a\r\n\r\n"), true, true, 1},
+     BYTES("a\r\n"), true, true, 1},
+    {"F08: every line ends CR CRLF", BYTES("a: b\r\r\n\r\r\nc\r\r\n.\r\n"),
+     BYTES("a: b\r\r\n\r\r\nc\r\r\n"), BYTES("a: b\r\n\r\nc\r\n"), true, true,
+     4},
+    {"F08: three CRs", BYTES("a\r\r\r\nb\r\n.\r\n"), BYTES("a\r\r\r\nb\r\n"),
+     BYTES("a\r\nb\r\n"), true, true, 1},
+    {"CRs alone are line ends each", BYTES("a\r\r\rb\r\n.\r\n"),
+     BYTES("a\r\r\rb\r\n"), BYTES("a\r\n\r\n\r\nb\r\n"), true, true, 1},
+    {"CRLF . CR CR x", BYTES("\r\n.\r\rx\r\n.\r\n"), BYTES("\r\n\r\rx\r\n"),
+     BYTES("\r\n\r\n\r\nx\r\n"), true, true, 1},
     {"LF CRLF . CRLF", BYTES("a\n\r\n.\r\n" SECOND), BYTES("a\n\r\n"),
      BYTES("a\r\n\r\n"), true, true, 1},
     {"LF at the start", BYTES("\n.\r\n.\r\n"), BYTES("\n.\r\n"),
@@ -215,7 +223,7 @@ static void check_read(const struct read_case *c, bool normalizes, size_t first,
     const size_t ends[] = {first, second, c->size};
     enum mm_dot_result result = MM_DOT_MORE;
     size_t at = 0;
-    mm_dot_reader_init(&reader, normalizes);
+    mm_dot_reader_init(&reader, true, normalizes);
     mm_buf_init(&body, 1024);
     for (size_t i = 0; i < 3 && result != MM_DOT_DONE; i++) {
         struct mm_span piece = mm_span(c->input + at, ends[i] - at);
@@ -261,7 +269,7 @@ static void reader_octet_by_octet(void **state)
         struct mm_dot_reader reader;
         struct mm_buf body;
         enum mm_dot_result result = MM_DOT_MORE;
-        mm_dot_reader_init(&reader, true);
+        mm_dot_reader_init(&reader, true, true);
         mm_buf_init(&body, 1024);
         for (size_t at = 0; at < c->size && result != MM_DOT_DONE; at++) {
             read_into(&reader, mm_span(c->input + at, 1), &body, &result);
@@ -286,7 +294,7 @@ static void many_lines_are_one_run(void **state)
     struct mm_dot_reader reader;
     struct mm_span run;
     size_t used = 0;
-    mm_dot_reader_init(&reader, true);
+    mm_dot_reader_init(&reader, true, true);
     assert_int_equal(
         mm_dot_read(&reader, mm_span(text, sizeof text), &used, &run),
         MM_DOT_RUN);
@@ -311,7 +319,7 @@ static void long_lines_are_measured(void **state)
         struct mm_dot_reader reader;
         struct mm_buf body;
         enum mm_dot_result result = MM_DOT_MORE;
-        mm_dot_reader_init(&reader, false);
+        mm_dot_reader_init(&reader, true, false);
         mm_buf_init(&body, sizeof text);
         size_t used =
             read_into(&reader, mm_span(text, sizes[i] + 5), &body, &result);
@@ -358,7 +366,7 @@ static void every_short_text_comes_back(void **state)
             struct mm_buf body;
             enum mm_dot_result result = MM_DOT_MORE;
             mm_dot_writer_init(&writer);
-            mm_dot_reader_init(&reader, false);
+            mm_dot_reader_init(&reader, true, false);
             mm_buf_init(&wire, 64);
             mm_buf_init(&body, 64);
             assert_int_equal(mm_dot_write(&writer, &wire, text, size), size);
