@@ -169,7 +169,7 @@ static void read_whole(struct mm_mailbox *mailbox, size_t index,
     struct mm_buf piece;
     unsigned number = 0;
     enum mailmod_error error;
-    mm_buf_init(&piece, MM_LIMIT_CHUNK + 512);
+    mm_buf_init(&piece, 2 * MM_LIMIT_CHUNK);
     do {
         error = mm_mailbox_read(mailbox, index, number++, &piece);
         if (error == MAILMOD_OK) {
