@@ -23,8 +23,10 @@
 #define MM_LIMIT_EMPTY_COMMANDS 200
 /* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */
 #define MM_LIMIT_REPLY_LINE 2048
-/* All lines of one reply together, EHLO's list included. */
+/* What is kept of all lines of one reply together, EHLO's list included, and
+ * what they may be as they come: more is no reply. */
 #define MM_LIMIT_REPLY 16384
+#define MM_LIMIT_REPLY_WHOLE 24576
 #define MM_LIMIT_REPLY_LINES 128
 /* What a session holds of its peer's bytes before it must consume them. */
 #define MM_LIMIT_INPUT 65536

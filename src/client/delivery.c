@@ -2,11 +2,13 @@
  *
  * Owns the route, the connection, the timer, the worker's job and, while it
  * lasts, the batch with its outcomes. Promises: each recipient gets exactly one
- * outcome; next addresses and hosts are tried for what has no final word, as
- * long as the message's end has not been sent; nothing blocks the loop; and a
- * delivery ends (on_gone) only when its connection and its job are gone.
+ * outcome; next addresses and hosts are tried for what has no final word, also
+ * for what a host put off (4xx), but never for what may have been taken;
+ * nothing blocks the loop; and a delivery ends (on_gone) only when its
+ * connection and its job are gone.
  * Thread: loop. RFC 5321 5.1 (all addresses are tried), RFC 3207, RFC 7435
- * (opportunistic TLS falls back to clear, on a new connection). */
+ * (opportunistic TLS falls back to unverified, then to clear, on a new
+ * connection). */
 #include "client/delivery_state.h"
 
 #include "base/limits.h"
@@ -45,16 +47,21 @@ static bool take_batch(struct mm_delivery *delivery, struct mq_batch *batch)
     delivery->envelope_index =
         mm_alloc_array(count, sizeof *delivery->envelope_index);
     delivery->has_answer = false;
+    delivery->is_session_over = false;
+    delivery->header = MM_HEADER_UNKNOWN;
+    delivery->refusing_hosts = 0;
     return delivery->outcomes != NULL && delivery->progress != NULL &&
            delivery->envelope != NULL && delivery->envelope_index != NULL;
 }
 
-size_t mm_delivery_open_count(const struct mm_delivery *delivery)
+size_t mm_delivery_count(const struct mm_delivery *delivery,
+                         enum mm_recipient_progress progress)
 {
     size_t count = 0;
-    for (size_t i = 0;
-         delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
-        count += delivery->progress[i] != MM_PROGRESS_FINAL;
+    for (size_t i = 0; delivery->batch != NULL && delivery->progress != NULL &&
+                       i < delivery->batch->recipient_count;
+         i++) {
+        count += delivery->progress[i] == progress;
     }
     return count;
 }
@@ -64,10 +71,10 @@ void mm_delivery_conclude(struct mm_delivery *delivery,
 {
     for (size_t i = 0;
          delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
-        if (delivery->progress[i] != MM_PROGRESS_FINAL) {
+        if (delivery->outcomes[i].status[0] == '\0') {
             delivery->outcomes[i] = *outcome;
-            delivery->progress[i] = MM_PROGRESS_FINAL;
         }
+        delivery->progress[i] = MM_PROGRESS_FINAL;
     }
 }
 
@@ -88,10 +95,15 @@ void mm_delivery_hand_back(struct mm_delivery *delivery)
                                            outcomes);
 }
 
+/* As if nothing had been said; but who is served must not be served again. */
 static void hand_back_untried(struct mm_delivery *delivery)
 {
     struct mq_batch *batch = delivery->batch;
     if (batch == NULL) {
+        return;
+    }
+    if (mm_delivery_count(delivery, MM_PROGRESS_FINAL) > 0) {
+        mm_delivery_hand_back(delivery);
         return;
     }
     drop_batch(delivery);
@@ -170,10 +182,42 @@ mm_delivery_tls_policy(const struct mm_delivery *delivery)
                : delivery->config->delivery.tls;
 }
 
-enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
+bool mm_delivery_wants_login(const struct mm_delivery *delivery)
 {
     const struct mm_relay *relay = &delivery->options.relay;
-    bool verifies = mm_relay_is_set(relay) && relay->verifies;
+    return mm_relay_is_set(relay) && relay->user != NULL &&
+           relay->user[0] != '\0';
+}
+
+static bool is_verified(const struct mm_delivery *delivery)
+{
+    const struct mm_relay *relay = &delivery->options.relay;
+    return mm_relay_is_set(relay) && relay->verifies &&
+           delivery->tls == MM_TLS_AS_SET;
+}
+
+/* TLS could not be had. RFC 7435 3: with "may" some is better than none; but a
+ * login goes over what was asked for, or not at all. */
+static enum mm_delivery_after weaken_tls(const struct mm_delivery *delivery,
+                                         enum mailmod_error reason)
+{
+    if (mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_MAY ||
+        mm_delivery_wants_login(delivery) || delivery->tls == MM_TLS_NONE) {
+        return MM_AFTER_NEXT_HOP;
+    }
+    return reason == MAILMOD_ERROR_TLS_CERTIFICATE && is_verified(delivery)
+               ? MM_AFTER_UNVERIFIED
+               : MM_AFTER_PLAIN;
+}
+
+enum mm_delivery_after mm_delivery_after_tls(const struct mm_delivery *delivery)
+{
+    return weaken_tls(delivery, MAILMOD_ERROR_TLS);
+}
+
+enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
+{
+    bool verifies = is_verified(delivery);
     delivery->in_handshake = true;
     return mm_conn_start_tls_client(
         delivery->conn,
@@ -257,6 +301,12 @@ static void on_tls(void *context, struct mm_conn *conn)
 {
     struct mm_delivery *delivery = context;
     delivery->in_handshake = false;
+    const char *text = mm_conn_tls_text(conn);
+    if (snprintf(delivery->tls_text, sizeof delivery->tls_text, "%.*s %s",
+                 (int)strcspn(text, " "), text,
+                 is_verified(delivery) ? "verified" : "unverified") < 0) {
+        delivery->tls_text[0] = '\0';
+    }
     MM_LOG(delivery->options.log, MM_LOG_DEBUG, "delivery", "TLS begun",
            MM_TEXT("destination", delivery->destination),
            MM_TEXT("host", delivery->hop.host),
@@ -266,39 +316,45 @@ static void on_tls(void *context, struct mm_conn *conn)
         mm_smtpc_tls_begun(delivery->engine) != MAILMOD_OK) {
         mm_delivery_fail_host(delivery, "4.7.5",
                               "the server talked before TLS began", true);
-        mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
+        mm_delivery_leave(delivery, mm_delivery_after_tls(delivery), false);
         return;
     }
     mm_dialogue_pump(delivery);
     resume_input(delivery);
 }
 
+/* What failed, said once: the connection's own words may begin with `own`. */
+static void note_setup_failure(struct mm_delivery *delivery, const char *status,
+                               const char *what, const char *own,
+                               const char *words)
+{
+    char text[400];
+    size_t size = strlen(own);
+    if (strncmp(words, own, size) == 0) {
+        words += size;
+    }
+    if (snprintf(text, sizeof text, "%s%s", what, words) < 0) {
+        text[0] = '\0';
+    }
+    mm_delivery_fail_host(delivery, status, text, true);
+}
+
 static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
                       const char *words)
 {
-    const char *detail = words[0] != '\0' ? words : mm_error_text(reason);
-    const char *what = "";
-    const char *status = "4.4.2";
+    if (words[0] == '\0') {
+        words = mm_error_text(reason);
+    }
     if (delivery->stage == MM_DELIVERY_DIALLING) {
-        what = "connecting: ";
-        status = "4.4.1";
-    } else if (delivery->in_handshake) {
-        what = "TLS handshake: ";
-        status = "4.7.5";
-    }
-    char text[400];
-    if (snprintf(text, sizeof text, "%s%s", what, detail) < 0) {
-        text[0] = '\0';
-    }
-    if (delivery->stage == MM_DELIVERY_DIALLING || delivery->in_handshake) {
-        mm_delivery_fail_host(delivery, status, text, true);
+        note_setup_failure(delivery, "4.4.1",
+                           "connecting: ", "connect: ", words);
         delivery->after = MM_AFTER_NEXT_HOP;
-        if (delivery->in_handshake && !delivery->is_plain &&
-            mm_delivery_tls_policy(delivery) == MM_CONFIG_TLS_MAY) {
-            delivery->after = MM_AFTER_PLAIN;
-        }
+    } else if (delivery->in_handshake) {
+        note_setup_failure(delivery, "4.7.5",
+                           "TLS handshake: ", "TLS handshake: ", words);
+        delivery->after = weaken_tls(delivery, reason);
     } else {
-        mm_dialogue_lost(delivery, status, text);
+        mm_dialogue_lost(delivery, "4.4.2", words);
     }
 }
 
@@ -318,12 +374,13 @@ static void go_on(struct mm_delivery *delivery)
         return;
     }
     log_failure(delivery);
-    if (delivery->after == MM_AFTER_PLAIN) {
-        delivery->is_plain = true;
-        dial(delivery);
-    } else {
+    if (delivery->after == MM_AFTER_NEXT_HOP) {
         next_hop(delivery);
+        return;
     }
+    delivery->tls = delivery->after == MM_AFTER_UNVERIFIED ? MM_TLS_UNVERIFIED
+                                                           : MM_TLS_NONE;
+    dial(delivery);
 }
 
 static void on_closed(void *context, struct mm_conn *conn,
@@ -393,7 +450,7 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
         return;
     }
     delivery->hop = *hop;
-    delivery->is_plain = false;
+    delivery->tls = MM_TLS_AS_SET;
     dial(delivery);
 }
 
@@ -430,6 +487,7 @@ static void begin_route(struct mm_delivery *delivery)
     draw(delivery, random);
     memcpy(&options.seed, random, sizeof options.seed);
     delivery->is_reused = false;
+    delivery->is_session_over = false;
     mm_route_free(&delivery->route);
     if (mm_route_new(&delivery->route, &options) != MAILMOD_OK) {
         hand_back_untried(delivery);
@@ -457,7 +515,7 @@ static void run_work(struct mm_job *job)
     if (delivery->work == MM_WORK_LOGIN) {
         mm_login_work(&delivery->login, delivery->options.relay.password);
     } else {
-        read_chunk(delivery);
+        read_chunk(delivery); /* the header stands in the first */
     }
 }
 

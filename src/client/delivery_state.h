@@ -26,17 +26,31 @@ enum mm_delivery_stage {
 enum mm_delivery_after {
     MM_AFTER_GONE,
     MM_AFTER_NEXT_HOP,
-    MM_AFTER_PLAIN,  /* the same hop without TLS */
-    MM_AFTER_RESTART /* the route anew: a kept connection was dead already */
+    MM_AFTER_UNVERIFIED, /* the same hop, the certificate not looked at */
+    MM_AFTER_PLAIN,      /* the same hop without TLS */
+    MM_AFTER_RESTART     /* the route anew: a kept connection was dead already,
+                            or has carried as much as its host allows */
 };
 
-enum mm_delivery_work { MM_WORK_NONE, MM_WORK_CHUNK, MM_WORK_LOGIN };
+/* What protects this hop, where TLS is only "may": it never falls below what
+ * could be had (RFC 7435 3). */
+enum mm_delivery_tls { MM_TLS_AS_SET, MM_TLS_UNVERIFIED, MM_TLS_NONE };
+
+enum mm_delivery_work {
+    MM_WORK_NONE,
+    MM_WORK_HEADER, /* reads the header block: does it need SMTPUTF8? */
+    MM_WORK_CHUNK,
+    MM_WORK_LOGIN
+};
+
+enum mm_header_form { MM_HEADER_UNKNOWN, MM_HEADER_ASCII, MM_HEADER_8BIT };
 
 /* Of one recipient. */
 enum mm_recipient_progress {
     MM_PROGRESS_OPEN,     /* no final word */
     MM_PROGRESS_ACCEPTED, /* RCPT 2xx, waits for the message's reply */
     MM_PROGRESS_FULL,     /* RCPT 452: for the next transaction */
+    MM_PROGRESS_PUT_OFF,  /* 4xx: for the next host */
     MM_PROGRESS_FINAL
 };
 
@@ -47,7 +61,8 @@ struct mm_delivery {
     char destination[MM_STORE_DESTINATION_MAX];
     enum mm_delivery_stage stage;
     enum mm_delivery_after after;
-    bool quits; /* no further message */
+    bool is_decided; /* `after` holds already, whatever ends the dialogue */
+    bool quits;      /* no further message */
     struct mm_task gone_task;
 
     /* the batch */
@@ -57,15 +72,18 @@ struct mm_delivery {
     struct mm_smtpc_recipient *envelope;
     size_t *envelope_index; /* place in the batch of each in the envelope */
     size_t envelope_count;
+    enum mm_header_form header;
+    unsigned refusing_hosts; /* that put some of it off, in this attempt */
 
     /* the way */
     struct mm_route *route;
     struct mm_route_hop hop;
     struct mq_outcome failure; /* of the last hop */
     bool has_failure;
-    bool is_plain;   /* this hop: TLS was tried and failed */
-    bool is_reused;  /* this message came over a kept connection */
-    bool has_answer; /* the peer answered something in this message */
+    enum mm_delivery_tls tls; /* of this hop */
+    bool is_reused;           /* this message came over a kept connection */
+    bool has_answer;          /* the peer answered something in this message */
+    bool is_session_over;     /* the host wants another connection */
 
     /* the connection */
     struct mm_conn *conn;
@@ -76,6 +94,8 @@ struct mm_delivery {
     bool in_handshake;
     bool is_pumping;
     struct mm_login login;
+    unsigned transactions; /* over this connection */
+    char tls_text[24];     /* as mq_outcome has it */
 
     /* the worker and the body */
     struct mm_job job;
@@ -101,8 +121,17 @@ void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
 void mm_dialogue_break_batch(struct mm_delivery *delivery, const char *status,
                              const char *text);
 
-/* transaction.c: the engine's events; true: go on with the next one. */
+/* transaction.c */
+/* A host's reply becomes the outcome of recipient `i`. */
+void mm_transaction_take_reply(struct mm_delivery *delivery, size_t i,
+                               const struct mm_reply_in *reply);
+/* Where what this host put off goes to. */
+enum mm_delivery_after mm_transaction_after(struct mm_delivery *delivery);
+void mm_transaction_judge_header(struct mm_delivery *delivery);
+/* The engine's events; true: go on with the next one. */
 bool mm_transaction_on_need_message(struct mm_delivery *delivery);
+bool mm_transaction_on_mail_reply(struct mm_delivery *delivery,
+                                  const struct mm_smtpc_info *info);
 bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info);
 bool mm_transaction_on_message_done(struct mm_delivery *delivery,
@@ -115,17 +144,24 @@ void mm_delivery_leave(struct mm_delivery *delivery,
                        enum mm_delivery_after after, bool is_polite);
 void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
                            const char *text, bool is_down);
-/* Gives all recipients without a final word this outcome. */
+/* Gives all recipients of whom no host spoke this outcome; all are final. */
 void mm_delivery_conclude(struct mm_delivery *delivery,
                           const struct mq_outcome *outcome);
 /* The batch goes back to the host with its outcomes. */
 void mm_delivery_hand_back(struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
                                           enum mm_delivery_work work);
-size_t mm_delivery_open_count(const struct mm_delivery *delivery);
+/* Recipients at this step. */
+size_t mm_delivery_count(const struct mm_delivery *delivery,
+                         enum mm_recipient_progress progress);
+/* A user and a password are to be sent. */
+bool mm_delivery_wants_login(const struct mm_delivery *delivery);
 enum mm_config_tls_policy
 mm_delivery_tls_policy(const struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery);
+/* Where to go when STARTTLS came to nothing. */
+enum mm_delivery_after
+mm_delivery_after_tls(const struct mm_delivery *delivery);
 /* Tells how far the attempt has come. */
 void mm_delivery_note(struct mm_delivery *delivery,
                       enum mm_attempt_progress progress);

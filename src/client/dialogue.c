@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "wire/addr/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,15 +71,40 @@ static bool is_before_mail(enum mm_smtpc_phase phase)
     return phase < MM_SMTPC_PHASE_IDLE;
 }
 
+/* STARTTLS was said, and TLS has not carried a reply yet: a server may break
+ * off after our end of the handshake as well. */
+static bool is_lost_in_tls(const struct mm_delivery *delivery,
+                           enum mm_smtpc_phase phase)
+{
+    return phase == MM_SMTPC_PHASE_TLS ||
+           (phase == MM_SMTPC_PHASE_HELLO && mm_conn_is_tls(delivery->conn) &&
+            mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_IMPLICIT);
+}
+
+/* What may have been taken is sent to no other host: it waits. */
+static void conclude_unsure(struct mm_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] == MM_PROGRESS_ACCEPTED) {
+            delivery->outcomes[i] = delivery->failure;
+        }
+    }
+    mm_delivery_conclude(delivery, &delivery->failure);
+}
+
 /* Where the delivery goes from a conversation that died in `phase`. */
 static void decide_after(struct mm_delivery *delivery,
                          enum mm_smtpc_phase phase)
 {
-    if (delivery->batch == NULL || phase == MM_SMTPC_PHASE_QUIT) {
+    if (delivery->is_decided) {
+        /* By what was said before the end. */
+    } else if (delivery->batch == NULL || phase == MM_SMTPC_PHASE_QUIT) {
         delivery->after = MM_AFTER_GONE;
     } else if (phase == MM_SMTPC_PHASE_END) {
-        mm_delivery_conclude(delivery, &delivery->failure);
+        conclude_unsure(delivery);
         delivery->after = MM_AFTER_GONE;
+    } else if (is_lost_in_tls(delivery, phase)) {
+        delivery->after = mm_delivery_after_tls(delivery);
     } else if (delivery->is_reused && !delivery->has_answer) {
         delivery->after = MM_AFTER_RESTART;
     } else {
@@ -170,34 +196,138 @@ static const char *error_status(enum mailmod_error error)
     }
 }
 
-static bool on_failed(struct mm_delivery *delivery,
-                      const struct mm_smtpc_info *info)
+/* S13: why no login was even begun. */
+static void fail_without_login(struct mm_delivery *delivery)
+{
+    const struct mm_smtpc_extensions *offered =
+        mm_smtpc_extensions(delivery->engine);
+    char words[300];
+    if (offered->auth[0] == '\0') {
+        mm_delivery_fail_host(delivery, "4.7.8", "the host offers no AUTH",
+                              true);
+        return;
+    }
+    const char *reason = offered->mechanisms == 0
+                             ? "no mechanism that is known here"
+                             : "a password goes under TLS alone";
+    if (snprintf(words, sizeof words, "no login: %s; the host offers AUTH %s",
+                 reason, offered->auth) < 0) {
+        words[0] = '\0';
+    }
+    mm_delivery_fail_host(delivery, "4.7.8", words, true);
+}
+
+static const char *command_name(enum mm_smtpc_phase phase)
+{
+    static const char *const names[MM_SMTPC_PHASE_COUNT] = {
+        [MM_SMTPC_PHASE_GREETING] = "the connection",
+        [MM_SMTPC_PHASE_HELLO] = "EHLO",
+        [MM_SMTPC_PHASE_TLS] = "STARTTLS",
+        [MM_SMTPC_PHASE_AUTH] = "AUTH",
+        [MM_SMTPC_PHASE_IDLE] = "nothing",
+        [MM_SMTPC_PHASE_MAIL] = "MAIL",
+        [MM_SMTPC_PHASE_RCPT] = "RCPT",
+        [MM_SMTPC_PHASE_DATA] = "DATA",
+        [MM_SMTPC_PHASE_BODY] = "half a body",
+        [MM_SMTPC_PHASE_END] = "the end of the message",
+        [MM_SMTPC_PHASE_QUIT] = "QUIT"};
+    return names[phase];
+}
+
+/* S26: a reply that fits nothing is quoted, for the sender's notice too. */
+static void fail_out_of_step(struct mm_delivery *delivery,
+                             const struct mm_smtpc_info *info)
+{
+    struct mq_outcome said;
+    char words[500];
+    mm_outcome_from_reply(&said, delivery->hop.host, info->reply);
+    if (snprintf(words, sizeof words, "the host answers %s with %.300s",
+                 command_name(info->phase), said.reply) < 0) {
+        words[0] = '\0';
+    }
+    mm_delivery_fail_host(delivery, "4.5.0", words,
+                          is_before_mail(info->phase));
+}
+
+static void fail_by_reply(struct mm_delivery *delivery,
+                          const struct mm_smtpc_info *info)
+{
+    if (info->reply->code < 400) {
+        fail_out_of_step(delivery, info);
+        return;
+    }
+    mm_outcome_from_refusal(&delivery->failure, delivery->hop.host, info->reply,
+                            refusal_status(info->phase));
+    delivery->failure.is_destination_down = is_before_mail(info->phase);
+    delivery->has_failure = true;
+}
+
+/* 421 in the transaction: nothing of it was taken, and that is sure. */
+static void put_off_all(struct mm_delivery *delivery,
+                        const struct mm_smtpc_info *info)
+{
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] == MM_PROGRESS_OPEN ||
+            delivery->progress[i] == MM_PROGRESS_ACCEPTED ||
+            delivery->progress[i] == MM_PROGRESS_FULL) {
+            mm_transaction_take_reply(delivery, i, info->reply);
+        }
+    }
+    delivery->after = mm_transaction_after(delivery);
+    delivery->is_decided = true;
+}
+
+static bool is_put_off(const struct mm_delivery *delivery,
+                       const struct mm_smtpc_info *info)
+{
+    return delivery->batch != NULL && info->reply != NULL &&
+           info->reply->code == 421 && info->phase >= MM_SMTPC_PHASE_IDLE &&
+           info->phase < MM_SMTPC_PHASE_QUIT && !delivery->is_decided;
+}
+
+static void note_failed(struct mm_delivery *delivery,
+                        const struct mm_smtpc_info *info)
 {
     if (info->phase == MM_SMTPC_PHASE_AUTH && delivery->has_failure) {
         /* The AUTH refusal that was told before says more than the 421, or
          * the end of the connection, that a host puts after some of them. */
     } else if (info->reply != NULL) {
-        mm_outcome_from_refusal(&delivery->failure, delivery->hop.host,
-                                info->reply, refusal_status(info->phase));
-        delivery->failure.is_destination_down = is_before_mail(info->phase);
-        delivery->has_failure = true;
+        fail_by_reply(delivery, info);
     } else if (info->phase == MM_SMTPC_PHASE_END) {
         lose(delivery, info->phase, error_status(info->error),
              mm_error_text(info->error));
+    } else if (info->error == MAILMOD_ERROR_AUTHENTICATION) {
+        fail_without_login(delivery);
     } else {
         mm_delivery_fail_host(delivery, error_status(info->error),
                               mm_error_text(info->error),
                               is_before_mail(info->phase));
     }
-    decide_after(delivery, info->phase);
+}
+
+static bool flush_output(struct mm_delivery *delivery);
+
+static bool on_failed(struct mm_delivery *delivery,
+                      const struct mm_smtpc_info *info)
+{
+    if (is_put_off(delivery, info)) {
+        put_off_all(delivery, info);
+    } else {
+        note_failed(delivery, info);
+        decide_after(delivery, info->phase);
+    }
     reopen_recipients(delivery);
-    mm_delivery_leave(delivery, delivery->after, true);
+    (void)flush_output(delivery); /* QUIT */
+    if (delivery->stage == MM_DELIVERY_TALKING ||
+        delivery->stage == MM_DELIVERY_IDLE) {
+        mm_delivery_leave(delivery, delivery->after, true);
+    }
     return false;
 }
 
 static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
 {
-    if (delivery->is_plain) {
+    if (delivery->tls == MM_TLS_NONE) {
         return MM_SMTPC_TLS_OFF;
     }
     switch (mm_delivery_tls_policy(delivery)) {
@@ -213,19 +343,34 @@ static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
     return MM_SMTPC_TLS_OFF;
 }
 
+/* RFC 5321 4.1.1.1: where the configured name is no domain name, as a bare name
+ * of the system is not, the address stands for it. */
+static void write_own_name(const struct mm_delivery *delivery,
+                           char name_out[MM_LIMIT_DOMAIN + 1])
+{
+    const char *name = delivery->config->host_name;
+    if (name != NULL && strchr(name, '.') != NULL &&
+        mm_domain_parse(mm_span_cstr(name), false, name_out)) {
+        return;
+    }
+    char literal[MM_NETADDR_TEXT_MAX];
+    mm_domain_literal(mm_conn_local(delivery->conn), literal);
+    (void)mm_span_copy(mm_span_cstr(literal), name_out, MM_LIMIT_DOMAIN + 1);
+}
+
 enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
 {
-    const struct mm_config *config = delivery->config;
-    const char *name = config->host_name;
-    const struct mm_relay *relay = &delivery->options.relay;
-    bool has_user =
-        mm_relay_is_set(relay) && relay->user != NULL && relay->user[0] != '\0';
+    char name[MM_LIMIT_DOMAIN + 1];
     struct mm_smtpc_options options = {
-        .host_name = name != NULL && name[0] != '\0' ? name : "localhost",
+        .host_name = name,
         .tls = engine_tls(delivery),
-        .wants_auth = has_user,
+        .wants_auth = mm_delivery_wants_login(delivery),
         /* In clear only where the operator switched TLS off. */
-        .allows_clear_auth = relay->tls == MM_CONFIG_TLS_OFF};
+        .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF};
+    write_own_name(delivery, name);
+    delivery->transactions = 0;
+    delivery->is_decided = false;
+    memcpy(delivery->tls_text, "none", sizeof "none");
     mm_smtpc_free(&delivery->engine);
     return mm_smtpc_new(&delivery->engine, &options);
 }
@@ -287,14 +432,39 @@ static bool on_challenge(struct mm_delivery *delivery,
     return true;
 }
 
+/* RFC 4954 4, 6: whether the same password may go by another mechanism. Only
+ * a mechanism was refused then; after any other answer accounts are locked by
+ * more tries, and who did not prove himself would be told the password. */
+static bool allows_another(const struct mm_reply_in *reply)
+{
+    return reply->code == 504 || reply->code == 534;
+}
+
+static bool on_auth_refused(struct mm_delivery *delivery,
+                            const struct mm_reply_in *reply)
+{
+    mm_outcome_from_refusal(&delivery->failure, delivery->hop.host, reply,
+                            "4.7.8");
+    delivery->has_failure = true;
+    if (allows_another(reply)) {
+        return true;
+    }
+    /* For good: the relay's other addresses know the account as well. */
+    delivery->after =
+        reply->code / 100 == 5 ? MM_AFTER_GONE : MM_AFTER_NEXT_HOP;
+    delivery->is_decided = true;
+    if (delivery->after == MM_AFTER_GONE) {
+        mm_delivery_conclude(delivery, &delivery->failure);
+    }
+    mm_smtpc_quit(delivery->engine);
+    return true;
+}
+
 static bool on_auth_done(struct mm_delivery *delivery,
                          const struct mm_smtpc_info *info)
 {
     if (info->reply->code / 100 != 2) {
-        mm_outcome_from_refusal(&delivery->failure, delivery->hop.host,
-                                info->reply, "4.7.8");
-        delivery->has_failure = true;
-        return true;
+        return on_auth_refused(delivery, info->reply);
     }
     delivery->has_failure = false;
     if (!mm_login_is_proven(&delivery->login)) {
@@ -305,6 +475,17 @@ static bool on_auth_done(struct mm_delivery *delivery,
     return true;
 }
 
+/* QUIT is answered, or the body was refused before its end. */
+static bool on_over(struct mm_delivery *delivery)
+{
+    if (!delivery->is_decided) {
+        delivery->after = mm_transaction_after(delivery);
+    }
+    reopen_recipients(delivery);
+    mm_delivery_leave(delivery, delivery->after, true);
+    return false;
+}
+
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
@@ -312,6 +493,8 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
         if (mm_login_finish(&delivery->login, delivery->engine) != MAILMOD_OK) {
             break_off(delivery, "4.7.0", "the login could not be made", false);
         }
+    } else if (work == MM_WORK_HEADER && delivery->chunk_error == MAILMOD_OK) {
+        mm_transaction_judge_header(delivery);
     } else if (delivery->chunk_error == MAILMOD_OK) {
         delivery->chunk_number++;
     } else if (delivery->chunk_error != MAILMOD_ERROR_NOT_FOUND) {
@@ -334,6 +517,9 @@ static bool flush_output(struct mm_delivery *delivery)
         }
         enum mailmod_error error =
             mm_conn_write(delivery->conn, owed.data, size);
+        if (error == MAILMOD_ERROR_STATE) {
+            return has_moved; /* it is ending, and on_closed says why */
+        }
         if (error != MAILMOD_OK) {
             mm_dialogue_lost(delivery, "4.4.2", mm_error_text(error));
             mm_delivery_leave(delivery, delivery->after, false);
@@ -361,8 +547,7 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
     case MM_SMTPC_NEED_MESSAGE:
         return mm_transaction_on_need_message(delivery);
     case MM_SMTPC_MAIL_REPLY:
-        delivery->has_answer = true;
-        return true; /* MESSAGE_DONE comes with the same reply */
+        return mm_transaction_on_mail_reply(delivery, info);
     case MM_SMTPC_RCPT_REPLY:
         return mm_transaction_on_rcpt_reply(delivery, info);
     case MM_SMTPC_NEED_BODY:
@@ -370,8 +555,7 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
     case MM_SMTPC_MESSAGE_DONE:
         return mm_transaction_on_message_done(delivery, info);
     case MM_SMTPC_CLOSED:
-        mm_delivery_leave(delivery, MM_AFTER_GONE, true);
-        return false;
+        return on_over(delivery);
     case MM_SMTPC_FAILED:
         return on_failed(delivery, info);
     }

@@ -56,7 +56,7 @@ static void tell(struct mm_direct *direct, size_t i,
            MM_TEXT("message", message), MM_TEXT("recipient", recipient->path),
            MM_TEXT("destination", recipient->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
-           MM_TEXT("reply", outcome->reply));
+           MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply));
     mm_outbound_note_outcome(outbound, direct->message.id, recipient, outcome,
                              true);
 }

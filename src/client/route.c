@@ -383,6 +383,20 @@ void mm_route_next(struct mm_route *route)
     }
 }
 
+bool mm_route_has_next(const struct mm_route *route)
+{
+    return route->state == HOSTS &&
+           (route->address_next < route->addresses.count ||
+            route->host_next < route->host_count);
+}
+
+void mm_route_leave_host(struct mm_route *route)
+{
+    if (route->host_next < route->host_count) {
+        route->address_next = route->addresses.count;
+    }
+}
+
 enum mailmod_error mm_route_new(struct mm_route **route_out,
                                 const struct mm_route_options *options)
 {

@@ -38,6 +38,11 @@ MM_CHECK enum mailmod_error
 mm_route_new(struct mm_route **route_out,
              const struct mm_route_options *options);
 void mm_route_next(struct mm_route *route);
+/* Something is left to try, as far as is known. */
+bool mm_route_has_next(const struct mm_route *route);
+/* The host of the last hop has spoken: its other addresses are the same host,
+ * and passed over while there is another one. */
+void mm_route_leave_host(struct mm_route *route);
 void mm_route_free(struct mm_route **route);
 
 #endif

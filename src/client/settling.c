@@ -99,7 +99,7 @@ static void log_one(const struct mm_settling *settling, const char *message,
         MM_TEXT("recipient", batch->recipients[i].path),
         MM_TEXT("destination", batch->destination),
         MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
-        MM_TEXT("reply", outcome->reply),
+        MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
         MM_NUMBER("delay_ms", settlement->now_ms - batch->message.arrival_ms),
         MM_NUMBER("attempts",
                   batch->recipients[i].attempts + !batch->is_overdue));

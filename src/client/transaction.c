@@ -2,12 +2,42 @@
  *
  * Owns nothing of its own; it works on a delivery's batch. Promises: a reply
  * settles just the recipients that it speaks of; those whom the host asks to
- * come in another transaction (452) come in one, on the same connection; the
- * body is read on a worker, one chunk at a time, and goes out as fast as the
- * peer takes it; a message that cannot be read whole is never ended.
- * Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10; RFC 1870 6.1;
- * RFC 3461 5.2; RFC 6531 3.2. */
+ * come in another transaction (452) come in one, on the same connection; those
+ * whom it puts off (4xx) go to the next host in the same attempt, as long as
+ * MM_LIMIT_REFUSING_HOSTS allows; SMTPUTF8 is said for what goes in this very
+ * transaction; the body is read on a worker, one chunk at a time, and goes out
+ * as fast as the peer takes it; a message that cannot be read whole is never
+ * ended. Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10, 5.1
+ * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 3461 5.2; RFC
+ * 6531 3.2. */
 #include "client/delivery_state.h"
+
+#include <string.h>
+
+static bool is_8bit(const char *path)
+{
+    return mm_span_has_8bit(mm_span_cstr(path));
+}
+
+static bool offers_utf8(const struct mm_delivery *delivery)
+{
+    return mm_smtpc_extensions(delivery->engine)->has_smtputf8;
+}
+
+/* RFC 6531 3.2: without the extension one such path fails, for itself. */
+static void refuse_path(struct mm_delivery *delivery, size_t i)
+{
+    mm_outcome_set(&delivery->outcomes[i], "5.6.7", delivery->hop.host,
+                   "the address needs SMTPUTF8, which the host does not "
+                   "offer");
+    delivery->progress[i] = MM_PROGRESS_FINAL;
+}
+
+static bool is_open(const struct mm_delivery *delivery, size_t i)
+{
+    return delivery->progress[i] == MM_PROGRESS_OPEN ||
+           delivery->progress[i] == MM_PROGRESS_FULL;
+}
 
 static void write_envelope(struct mm_delivery *delivery)
 {
@@ -15,7 +45,11 @@ static void write_envelope(struct mm_delivery *delivery)
     for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
         const struct mm_store_recipient *recipient =
             &delivery->batch->recipients[i];
-        if (delivery->progress[i] == MM_PROGRESS_FINAL) {
+        if (!is_open(delivery, i)) {
+            continue;
+        }
+        if (is_8bit(recipient->path) && !offers_utf8(delivery)) {
+            refuse_path(delivery, i);
             continue;
         }
         delivery->progress[i] = MM_PROGRESS_OPEN;
@@ -49,10 +83,40 @@ static void refuse_message(struct mm_delivery *delivery,
     mm_delivery_conclude(delivery, &outcome);
 }
 
+/* The header of a message that was said to need SMTPUTF8: the sender may have
+ * said so for another recipient's sake. */
+void mm_transaction_judge_header(struct mm_delivery *delivery)
+{
+    struct mm_span text = mm_buf_span(&delivery->chunk);
+    size_t size = 0;
+    while (size + 3 < text.size &&
+           memcmp(text.data + size, "\r\n\r\n", 4) != 0) {
+        size++;
+    }
+    bool has_end = size + 3 < text.size;
+    delivery->header =
+        mm_span_has_8bit(mm_span(text.data, has_end ? size : text.size))
+            ? MM_HEADER_8BIT
+            : MM_HEADER_ASCII;
+}
+
+static bool needs_utf8(const struct mm_delivery *delivery)
+{
+    bool needs = is_8bit(delivery->batch->message.reverse_path) ||
+                 delivery->header == MM_HEADER_8BIT;
+    for (size_t i = 0; i < delivery->envelope_count && !needs; i++) {
+        needs = is_8bit(delivery->envelope[i].path);
+    }
+    return needs;
+}
+
 static void send_message(struct mm_delivery *delivery)
 {
     const struct mm_store_message *stored = &delivery->batch->message;
     write_envelope(delivery);
+    if (delivery->envelope_count == 0) {
+        return;
+    }
     delivery->chunk_number = 0;
     delivery->octets_sent = 0;
     delivery->chunk_error = MAILMOD_OK;
@@ -61,7 +125,7 @@ static void send_message(struct mm_delivery *delivery)
         .reverse_path = stored->reverse_path,
         .size = stored->size,
         .is_8bit = stored->is_8bit,
-        .is_smtputf8 = stored->is_smtputf8,
+        .is_smtputf8 = needs_utf8(delivery),
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,
         .envelope_id = stored->envelope_id,
         .recipients = delivery->envelope,
@@ -72,13 +136,72 @@ static void send_message(struct mm_delivery *delivery)
     }
 }
 
+/* False: the header is being read first. */
+static bool begin_message(struct mm_delivery *delivery)
+{
+    if (!delivery->batch->message.is_smtputf8 ||
+        delivery->header != MM_HEADER_UNKNOWN) {
+        send_message(delivery);
+        return true;
+    }
+    delivery->chunk_number = 0;
+    mm_buf_clear(&delivery->chunk);
+    if (mm_delivery_start_work(delivery, MM_WORK_HEADER) != MAILMOD_OK) {
+        mm_dialogue_break_batch(delivery, "4.3.2",
+                                "too busy to read the message");
+    }
+    return false;
+}
+
+static size_t open_count(const struct mm_delivery *delivery)
+{
+    return mm_delivery_count(delivery, MM_PROGRESS_OPEN) +
+           mm_delivery_count(delivery, MM_PROGRESS_FULL);
+}
+
+/* The words of the first whom the host put off, for the log. */
+static void note_refusal(struct mm_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] == MM_PROGRESS_PUT_OFF) {
+            delivery->failure = delivery->outcomes[i];
+            delivery->has_failure = true;
+            return;
+        }
+    }
+}
+
+enum mm_delivery_after mm_transaction_after(struct mm_delivery *delivery)
+{
+    if (open_count(delivery) > 0 ||
+        (delivery->is_session_over &&
+         mm_delivery_count(delivery, MM_PROGRESS_PUT_OFF) > 0)) {
+        return MM_AFTER_RESTART;
+    }
+    if (mm_delivery_count(delivery, MM_PROGRESS_PUT_OFF) == 0 ||
+        ++delivery->refusing_hosts >= MM_LIMIT_REFUSING_HOSTS ||
+        !mm_route_has_next(delivery->route)) {
+        return MM_AFTER_GONE;
+    }
+    mm_route_leave_host(delivery->route);
+    note_refusal(delivery);
+    return MM_AFTER_NEXT_HOP;
+}
+
 bool mm_transaction_on_need_message(struct mm_delivery *delivery)
 {
     if (delivery->work != MM_WORK_NONE) {
         return false; /* a chunk of the message that was just refused */
     }
-    if (delivery->batch != NULL && mm_delivery_open_count(delivery) > 0) {
-        send_message(delivery);
+    if (delivery->batch != NULL && open_count(delivery) > 0) {
+        return begin_message(delivery);
+    }
+    if (delivery->batch != NULL && !delivery->is_decided) {
+        delivery->after = mm_transaction_after(delivery);
+        delivery->is_decided = delivery->after != MM_AFTER_GONE;
+    }
+    if (delivery->is_decided) {
+        mm_smtpc_quit(delivery->engine);
         return true;
     }
     mm_delivery_hand_back(delivery);
@@ -93,6 +216,53 @@ bool mm_transaction_on_need_message(struct mm_delivery *delivery)
     return false;
 }
 
+/* A limit of this session, not of the message: 4.4.5 says so, and so does any
+ * refusal for now of what a new connection begins with. */
+static void note_session_limit(struct mm_delivery *delivery,
+                               const struct mm_reply_in *reply, bool is_mail)
+{
+    if (delivery->transactions > 0 && reply->code / 100 == 4 &&
+        (is_mail || reply->code == 421 ||
+         strcmp(reply->enhanced, "4.4.5") == 0)) {
+        delivery->is_session_over = true;
+    }
+}
+
+void mm_transaction_take_reply(struct mm_delivery *delivery, size_t i,
+                               const struct mm_reply_in *reply)
+{
+    struct mq_outcome *outcome = &delivery->outcomes[i];
+    mm_outcome_from_reply(outcome, delivery->hop.host, reply);
+    memcpy(outcome->tls, delivery->tls_text, sizeof outcome->tls);
+    delivery->progress[i] = outcome->verdict == MQ_DEFERRED
+                                ? MM_PROGRESS_PUT_OFF
+                                : MM_PROGRESS_FINAL;
+    note_session_limit(delivery, reply, false);
+}
+
+/* RFC 5321 4.5.3.1.10: 452 asks for another transaction. 552 was once said for
+ * it, and means a full mailbox more often: unless the enhanced code says "too
+ * many recipients", or it says nothing and others were taken before. */
+static bool is_too_many(const struct mm_delivery *delivery,
+                        const struct mm_reply_in *reply)
+{
+    const char *enhanced = reply->enhanced;
+    if (reply->code == 452 ||
+        (enhanced[0] != '\0' && strcmp(enhanced + 1, ".5.3") == 0)) {
+        return true;
+    }
+    return reply->code == 552 && enhanced[0] == '\0' &&
+           mm_delivery_count(delivery, MM_PROGRESS_ACCEPTED) > 0;
+}
+
+bool mm_transaction_on_mail_reply(struct mm_delivery *delivery,
+                                  const struct mm_smtpc_info *info)
+{
+    delivery->has_answer = true;
+    note_session_limit(delivery, info->reply, true);
+    return true; /* MESSAGE_DONE comes with the same reply */
+}
+
 bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info)
 {
@@ -102,43 +272,33 @@ bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
         delivery->progress[i] = MM_PROGRESS_ACCEPTED;
         return true;
     }
-    mm_outcome_from_reply(&delivery->outcomes[i], delivery->hop.host,
-                          info->reply);
-    /* RFC 5321 4.5.3.1.10: 552 was once said for it, but means a full mailbox
-     * more often; 452 asks for another transaction. */
-    delivery->progress[i] =
-        info->reply->code == 452 ? MM_PROGRESS_FULL : MM_PROGRESS_FINAL;
+    bool is_full = is_too_many(delivery, info->reply);
+    mm_transaction_take_reply(delivery, i, info->reply);
+    if (is_full) {
+        delivery->progress[i] = MM_PROGRESS_FULL;
+        delivery->outcomes[i].verdict = MQ_DEFERRED;
+        delivery->outcomes[i].status[0] = '4';
+    }
     return true;
-}
-
-static void settle_one(struct mm_delivery *delivery,
-                       const struct mm_smtpc_info *info, size_t i)
-{
-    bool has_dsn = mm_smtpc_extensions(delivery->engine)->has_dsn;
-    mm_outcome_from_reply(&delivery->outcomes[i], delivery->hop.host,
-                          info->reply);
-    /* RFC 3461 5.2.2: who was given NOTIFY reports the success. */
-    delivery->outcomes[i].relayed_dsn = has_dsn;
-    delivery->progress[i] = MM_PROGRESS_FINAL;
 }
 
 bool mm_transaction_on_message_done(struct mm_delivery *delivery,
                                     const struct mm_smtpc_info *info)
 {
-    size_t accepted = 0;
+    size_t accepted = mm_delivery_count(delivery, MM_PROGRESS_ACCEPTED);
     delivery->has_answer = true;
-    for (size_t i = 0; i < delivery->envelope_count; i++) {
-        accepted += delivery->progress[delivery->envelope_index[i]] ==
-                    MM_PROGRESS_ACCEPTED;
-    }
+    delivery->transactions++;
     for (size_t i = 0; i < delivery->envelope_count; i++) {
         size_t at = delivery->envelope_index[i];
         if (delivery->progress[at] == MM_PROGRESS_ACCEPTED ||
             delivery->progress[at] == MM_PROGRESS_OPEN) {
-            settle_one(delivery, info, at);
+            mm_transaction_take_reply(delivery, at, info->reply);
+            /* RFC 3461 5.2.2: who was given NOTIFY reports the success. */
+            delivery->outcomes[at].relayed_dsn =
+                mm_smtpc_extensions(delivery->engine)->has_dsn;
         } else if (delivery->progress[at] == MM_PROGRESS_FULL &&
                    accepted == 0) {
-            delivery->progress[at] = MM_PROGRESS_FINAL; /* its own words */
+            delivery->progress[at] = MM_PROGRESS_PUT_OFF;
         }
     }
     return true;

@@ -43,7 +43,7 @@ static void on_setup_expired(struct mm_timer *timer)
 static void on_write_expired(struct mm_timer *timer)
 {
     struct mm_conn *conn = MM_LIST_OBJECT(timer, struct mm_conn, write_timer);
-    if (conn->is_lingering) {
+    if (conn->is_lingering || conn->is_deaf) {
         mm_conn_end(conn, conn->reason, NULL, NULL);
         return;
     }
@@ -247,6 +247,9 @@ size_t mm_conn_owed(const struct mm_conn *conn)
 
 size_t mm_conn_write_room(const struct mm_conn *conn)
 {
+    if (conn->is_deaf) {
+        return 0;
+    }
     size_t owed = mm_conn_owed(conn);
     return owed < MM_LIMIT_OUTPUT ? MM_LIMIT_OUTPUT - owed : 0;
 }

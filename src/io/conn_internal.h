@@ -66,6 +66,7 @@ struct mm_conn {
     bool is_talking;   /* the peer sent what nobody will take */
     bool is_shut;      /* FIN is asked for */
     bool is_lingering; /* FIN is out; waiting for the peer's */
+    bool is_deaf;      /* the peer takes no octets any more */
 };
 
 /* An empty connection whose handle is ready; the places of its timers are

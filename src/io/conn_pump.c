@@ -195,6 +195,23 @@ void mm_conn_watch(struct mm_conn *conn)
     }
 }
 
+/* The peer takes no more octets. What it said before that may be the reason:
+ * it is read to its end before the connection ends. */
+static void stop_writing(struct mm_conn *conn, int status)
+{
+    if (conn->phase != MM_CONN_OPEN || conn->has_raw_end || conn->is_paused) {
+        mm_conn_end_uv(conn, status, "write");
+        return;
+    }
+    char text[128];
+    (void)uv_strerror_r(status, text, sizeof text);
+    mm_conn_explain(conn, "write", text);
+    conn->is_deaf = true;
+    conn->reason = mm_error_from_uv(status);
+    mm_buf_release(&conn->output);
+    mm_timer_set(&conn->write_timer, LINGER_MS);
+}
+
 static void on_written(uv_write_t *request, int status)
 {
     struct mm_conn *conn = request->handle->data;
@@ -204,7 +221,8 @@ static void on_written(uv_write_t *request, int status)
         return;
     }
     if (status != 0) {
-        mm_conn_end_uv(conn, status, "write");
+        stop_writing(conn, status);
+        mm_conn_watch(conn);
         return;
     }
     mm_timer_cancel(&conn->write_timer);
@@ -234,6 +252,10 @@ static void flush(struct mm_conn *conn)
     if (conn->phase != MM_CONN_OPEN && conn->phase != MM_CONN_CLOSING) {
         return;
     }
+    if (conn->is_deaf) {
+        mm_buf_release(&conn->output);
+        return;
+    }
     if (conn->tls != NULL) {
         mm_tls_write_pending(conn);
     }
@@ -244,7 +266,7 @@ static void flush(struct mm_conn *conn)
     uv_buf_t buf = uv_buf_init((char *)span.data, (unsigned)span.size);
     int sent = uv_try_write(stream_of(conn), &buf, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
-        mm_conn_end_uv(conn, sent, "write");
+        stop_writing(conn, sent);
         return;
     }
     if (sent > 0) {
@@ -274,8 +296,7 @@ static void tell_drained(struct mm_conn *conn)
 }
 
 /* FIN without close_notify: whether the data was whole is for the protocol's
- * own terminators to say (RFC 8446 6.1), so a handler that wants to hear of the
- * end hears of this one, too, and may still answer what came before it. */
+ * own terminators to say (RFC 8446 6.1), but nothing can follow. */
 static void notice_cut(struct mm_conn *conn)
 {
     if (conn->tls == NULL || !conn->has_raw_end || conn->has_end ||
@@ -287,13 +308,8 @@ static void notice_cut(struct mm_conn *conn)
                     "the peer closed the connection");
         return;
     }
-    const char *how = "the peer closed the connection without notice";
-    if (conn->handler->on_end == NULL) {
-        mm_conn_end(conn, MAILMOD_ERROR_CLOSED, "TLS", how);
-        return;
-    }
-    mm_conn_explain(conn, "TLS", how);
-    conn->has_end = true;
+    mm_conn_end(conn, MAILMOD_ERROR_CLOSED, "TLS",
+                "the peer closed the connection without notice");
 }
 
 static void tell_end(struct mm_conn *conn)

@@ -48,6 +48,28 @@ void mm_smtpc_fail(struct mm_smtpc *smtpc, enum mailmod_error error,
     mm_smtpc_wipe(&smtpc->initial);
 }
 
+/* DATA is on its way behind the step that fails: commands may be body now. */
+static bool may_be_in_data(const struct mm_smtpc *smtpc)
+{
+    for (size_t i = smtpc->answered + 1; i < smtpc->sent; i++) {
+        if (smtpc->steps[i].kind == MM_SMTPC_STEP_DATA) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mm_smtpc_part(struct mm_smtpc *smtpc, enum mailmod_error error,
+                   bool has_reply)
+{
+    bool is_leaving = has_reply && smtpc->parser.reply.code == 421;
+    if (!is_over(smtpc) && !is_leaving && !may_be_in_data(smtpc)) {
+        smtpc->output.error = MAILMOD_OK;
+        (void)mm_buf_append_cstr(&smtpc->output, "QUIT\r\n");
+    }
+    mm_smtpc_fail(smtpc, error, has_reply);
+}
+
 void mm_smtpc_clear_steps(struct mm_smtpc *smtpc)
 {
     smtpc->list_number++;
@@ -203,12 +225,16 @@ static enum mm_smtpc_event wait_idle(struct mm_smtpc *smtpc)
     return is_over(smtpc) ? MM_SMTPC_NEED_INPUT : MM_SMTPC_NEED_MESSAGE;
 }
 
-/* A refusal may come before the body is out, and waits for its end then; an
- * acceptance may not. */
-static enum mm_smtpc_event wait_body(struct mm_smtpc *smtpc)
+/* A refusal may come before the body is out, and is the verdict: the server
+ * may close behind it. An acceptance may not. */
+static enum mm_smtpc_event wait_body(struct mm_smtpc *smtpc,
+                                     struct mm_smtpc_info *info)
 {
-    if (read_reply(smtpc) && smtpc->parser.reply.code < 400) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
+    if (read_reply(smtpc)) {
+        if (smtpc->parser.reply.code >= 400) {
+            return mm_smtpc_break_body(smtpc, info);
+        }
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     }
     bool has_room = mm_buf_room(&smtpc->output) > BODY_ROOM;
     return has_room && !is_over(smtpc) ? MM_SMTPC_NEED_BODY
@@ -293,7 +319,7 @@ static enum mm_smtpc_event find_event(struct mm_smtpc *smtpc,
     case MM_SMTPC_AT_IDLE:
         return wait_idle(smtpc);
     case MM_SMTPC_AT_BODY:
-        return wait_body(smtpc);
+        return wait_body(smtpc, info);
     case MM_SMTPC_AT_FAILED:
     case MM_SMTPC_AT_CLOSED:
         break;

@@ -48,11 +48,14 @@ enum mm_smtpc_event {
                            told while the output has room */
     MM_SMTPC_MESSAGE_DONE, /* info.reply: the reply that settles the message:
                             for DATA's end, or the refusal of MAIL, all RCPTs
-                            (then the last one's) or DATA. info.was_sent */
-    MM_SMTPC_CLOSED,       /* after QUIT's reply or its lack: close */
+                            (then the last one's) or DATA, or a refusal in
+                            the middle of the body. info.was_sent */
+    MM_SMTPC_CLOSED,       /* after QUIT's reply or its lack, or a body that was
+                              refused before its end: close */
     MM_SMTPC_FAILED        /* the conversation is dead: info.error, info.phase,
                               info.reply when a reply caused it (greeting 5xx,
-                              421 at any time, EHLO and HELO refused) */
+                              421 at any time, EHLO and HELO refused); QUIT is
+                              in the output where it can be said */
 };
 
 enum mm_smtpc_phase { /* each has its own time-out: RFC 5321 4.5.3.2 */
@@ -104,6 +107,7 @@ struct mm_smtpc_extensions {
     bool has_smtputf8, has_dsn, has_enhanced, has_chunking;
     uint64_t size_max; /* 0: none told */
     unsigned mechanisms;
+    char auth[128]; /* all mechanisms by name, cut; "": AUTH is not offered */
 };
 
 MM_CHECK enum mailmod_error

@@ -14,9 +14,9 @@ enum mm_smtpc_event mm_smtpc_take_greeting(struct mm_smtpc *smtpc,
 {
     (void)info;
     if (reply->code / 100 != 2) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_REFUSED, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_REFUSED, true);
     } else if (reply->code != 220) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     } else {
         mm_smtpc_do(smtpc, MM_SMTPC_STEP_EHLO);
     }
@@ -36,6 +36,15 @@ static unsigned read_mechanisms(struct mm_span names)
         names = rest;
     }
     return mechanisms;
+}
+
+static void read_auth(struct mm_smtpc_extensions *offered, struct mm_span names)
+{
+    offered->mechanisms |= read_mechanisms(names);
+    if (!mm_span_copy(names, offered->auth, sizeof offered->auth)) {
+        (void)mm_span_copy(mm_span(names.data, sizeof offered->auth - 1),
+                           offered->auth, sizeof offered->auth);
+    }
 }
 
 static void read_size(struct mm_smtpc_extensions *offered, struct mm_span value)
@@ -77,10 +86,10 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
     if (mm_span_is_nocase(keyword, "SIZE")) {
         read_size(offered, value);
     } else if (mm_span_is_nocase(keyword, "AUTH")) {
-        offered->mechanisms |= read_mechanisms(value);
+        read_auth(offered, value);
     } else if (mm_span_starts_nocase(line, "AUTH=")) {
         /* A spelling from before RFC 2554, which servers still add. */
-        offered->mechanisms |= read_mechanisms(mm_span_from(line, 5));
+        read_auth(offered, mm_span_from(line, 5));
     }
 }
 
@@ -115,13 +124,13 @@ enum mm_smtpc_event mm_smtpc_take_ehlo(struct mm_smtpc *smtpc,
     case 502:
     case 504: /* RFC 5321 3.2: a server that knows HELO alone */
         if (smtpc->tls == MM_SMTPC_TLS_MUST && !smtpc->is_tls) {
-            mm_smtpc_fail(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, true);
+            mm_smtpc_part(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, true);
         } else {
             mm_smtpc_do(smtpc, MM_SMTPC_STEP_HELO);
         }
         break;
     default:
-        mm_smtpc_fail(smtpc,
+        mm_smtpc_part(smtpc,
                       reply->code < 400 ? MAILMOD_ERROR_PROTOCOL
                                         : MAILMOD_ERROR_REFUSED,
                       true);
@@ -139,7 +148,7 @@ enum mm_smtpc_event mm_smtpc_take_helo(struct mm_smtpc *smtpc,
     if (reply->code == 250) {
         mm_smtpc_go_on(smtpc);
     } else {
-        mm_smtpc_fail(smtpc,
+        mm_smtpc_part(smtpc,
                       reply->code < 400 ? MAILMOD_ERROR_PROTOCOL
                                         : MAILMOD_ERROR_REFUSED,
                       true);
@@ -155,7 +164,7 @@ void mm_smtpc_go_on(struct mm_smtpc *smtpc)
         return;
     }
     if (smtpc->tls == MM_SMTPC_TLS_MUST && !smtpc->is_tls) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, false);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, false);
         return;
     }
     mm_smtpc_clear_steps(smtpc);
@@ -165,7 +174,7 @@ void mm_smtpc_go_on(struct mm_smtpc *smtpc)
     }
     smtpc->state = MM_SMTPC_AT_AUTH;
     if (mm_smtpc_mechanisms(smtpc) == 0) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_AUTHENTICATION, false);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_AUTHENTICATION, false);
     }
 }
 
@@ -178,9 +187,9 @@ enum mm_smtpc_event mm_smtpc_take_starttls(struct mm_smtpc *smtpc,
         mm_smtpc_clear_steps(smtpc);
         smtpc->state = MM_SMTPC_AT_TLS;
     } else if (reply->code < 400) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     } else if (smtpc->tls == MM_SMTPC_TLS_MUST) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_TLS_UNAVAILABLE, true);
     } else {
         smtpc->is_tls_refused = true;
         mm_smtpc_go_on(smtpc);

@@ -96,6 +96,9 @@ typedef enum mm_smtpc_event mm_smtpc_take(struct mm_smtpc *smtpc,
 /* client.c */
 void mm_smtpc_fail(struct mm_smtpc *smtpc, enum mailmod_error error,
                    bool has_reply);
+/* The same with QUIT, where the server reads commands: RFC 5321 4.1.1.10. */
+void mm_smtpc_part(struct mm_smtpc *smtpc, enum mailmod_error error,
+                   bool has_reply);
 void mm_smtpc_clear_steps(struct mm_smtpc *smtpc);
 bool mm_smtpc_push(struct mm_smtpc *smtpc, enum mm_smtpc_kind kind,
                    size_t recipient);
@@ -125,6 +128,9 @@ mm_smtpc_take mm_smtpc_take_mail;
 mm_smtpc_take mm_smtpc_take_rcpt;
 mm_smtpc_take mm_smtpc_take_data;
 mm_smtpc_take mm_smtpc_take_end;
+/* Refused in the middle of the body: MESSAGE_DONE, then CLOSED. */
+enum mm_smtpc_event mm_smtpc_break_body(struct mm_smtpc *smtpc,
+                                        struct mm_smtpc_info *info);
 /* All is answered: MESSAGE_DONE. */
 enum mm_smtpc_event mm_smtpc_finish(struct mm_smtpc *smtpc,
                                     struct mm_smtpc_info *info);

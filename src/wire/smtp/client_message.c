@@ -164,7 +164,7 @@ static bool is_out_of_step(struct mm_smtpc *smtpc,
     if (reply->code / 100 != 3) {
         return false;
     }
-    mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+    mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     return true;
 }
 
@@ -174,7 +174,7 @@ enum mm_smtpc_event mm_smtpc_take_rset(struct mm_smtpc *smtpc,
 {
     (void)info;
     if (reply->code / 100 != 2) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     }
     smtpc->needs_reset = false;
     return MM_SMTPC_NEED_INPUT;
@@ -255,7 +255,7 @@ enum mm_smtpc_event mm_smtpc_take_data(struct mm_smtpc *smtpc,
         return MM_SMTPC_NEED_INPUT;
     }
     if (reply->code < 400) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, true);
+        mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
         return MM_SMTPC_NEED_INPUT;
     }
     drop_unsent(smtpc);
@@ -278,6 +278,17 @@ enum mm_smtpc_event mm_smtpc_take_end(struct mm_smtpc *smtpc,
         keep(smtpc);
     }
     return MM_SMTPC_NEED_INPUT;
+}
+
+/* The server still reads a body that will not come, so QUIT cannot be said;
+ * and without its end nothing was taken. */
+enum mm_smtpc_event mm_smtpc_break_body(struct mm_smtpc *smtpc,
+                                        struct mm_smtpc_info *info)
+{
+    keep(smtpc);
+    enum mm_smtpc_event event = mm_smtpc_finish(smtpc, info);
+    smtpc->state = MM_SMTPC_AT_CLOSED;
+    return event;
 }
 
 enum mm_smtpc_event mm_smtpc_finish(struct mm_smtpc *smtpc,

@@ -255,6 +255,7 @@ void mm_reply_parser_reset(struct mm_reply_parser *parser)
     parser->reply.code = 0;
     parser->reply.enhanced[0] = '\0';
     parser->reply.line_count = 0;
+    parser->size = 0;
     parser->is_complete = false;
 }
 
@@ -263,7 +264,7 @@ void mm_reply_parser_reset(struct mm_reply_parser *parser)
 static enum mailmod_error append_shown(struct mm_buf *out, struct mm_span text)
 {
     bool keeps_8bit = mm_span_is_utf8(text);
-    for (size_t i = 0; i < text.size; i++) {
+    for (size_t i = 0; i < text.size && mm_buf_room(out) > 0; i++) {
         unsigned char c = (unsigned char)text.data[i];
         bool is_shown = c >= 0x80 ? keeps_8bit : mm_ascii_is_printable(c);
         if (keeps_8bit && c == 0xC2 && (unsigned char)text.data[i + 1] < 0xA0) {
@@ -320,7 +321,7 @@ static enum mailmod_error take_line(struct mm_reply_in *reply,
         mm_span_copy(mm_span(text.data, enhanced_size), reply->enhanced,
                      sizeof reply->enhanced);
     }
-    if (reply->line_count > 1) {
+    if (reply->line_count > 1 && mm_buf_room(&reply->text) > 0) {
         enum mailmod_error error = mm_buf_append_char(&reply->text, '\n');
         if (error != MAILMOD_OK) {
             return error;
@@ -339,11 +340,18 @@ enum mailmod_error mm_reply_parser_feed(struct mm_reply_parser *parser,
         size_t left = size - *used_out;
         const char *lf = memchr(at, '\n', left);
         size_t taken = lf != NULL ? (size_t)(lf - at) : left;
-        enum mailmod_error error = mm_buf_append(&parser->line, at, taken);
+        /* An over-long line is cut: its code counts, its text is for a log. */
+        size_t room = mm_buf_room(&parser->line);
+        enum mailmod_error error =
+            mm_buf_append(&parser->line, at, taken < room ? taken : room);
         if (error != MAILMOD_OK) {
             return error;
         }
         *used_out += taken;
+        parser->size += taken;
+        if (parser->size > MM_LIMIT_REPLY_WHOLE) {
+            return MAILMOD_ERROR_LIMIT;
+        }
         if (lf == NULL) {
             break;
         }

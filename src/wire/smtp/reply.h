@@ -93,10 +93,13 @@ struct mm_reply_in {
 };
 
 /* Incremental: RFC 5321 4.2.1. Accepts LF alone as a line end, a last line
- * without blank ("354"), not a changed code. Bounded in lines and octets. */
+ * without blank ("354"), not a changed code. Texts past MM_LIMIT_REPLY_LINE and
+ * MM_LIMIT_REPLY are cut; too many lines and MM_LIMIT_REPLY_WHOLE are errors.
+ */
 struct mm_reply_parser {
     struct mm_reply_in reply;
     struct mm_buf line;
+    size_t size; /* of the reply as it came */
     bool is_complete;
 };
 void mm_reply_parser_init(struct mm_reply_parser *parser);

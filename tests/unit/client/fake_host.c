@@ -131,7 +131,7 @@ enum mailmod_error mm_conn_start_tls_client(struct mm_conn *conn,
     (void)name;
     (void)timeout_ms;
     assert_non_null(tls);
-    if (conn->host->host.fails_tls || verifies) {
+    if (verifies || conn->host->host.fails_tls) {
         conn->failure = verifies ? "self-signed certificate" : "bad record";
         end_conn(conn,
                  verifies ? MAILMOD_ERROR_TLS_CERTIFICATE : MAILMOD_ERROR_TLS,
@@ -160,6 +160,14 @@ const char *mm_conn_failure(const struct mm_conn *conn)
 const struct mm_netaddr *mm_conn_peer(const struct mm_conn *conn)
 {
     return &conn->peer;
+}
+
+const struct mm_netaddr *mm_conn_local(const struct mm_conn *conn)
+{
+    static struct mm_netaddr local;
+    assert_true(conn->is_open);
+    assert_true(mm_netaddr_parse(mm_span_cstr("192.0.2.99:40000"), &local));
+    return &local;
 }
 
 static struct host *find_host(const struct mm_netaddr *address)
@@ -233,6 +241,18 @@ static struct fake_rule *find_rule(struct host *host, const char *command)
     return NULL;
 }
 
+/* The rule of a connection that has carried enough comes first. */
+static struct fake_rule *rule_for(struct mm_conn *conn, const char *command)
+{
+    struct host *host = conn->host;
+    const struct fake_rule *limit = host->session_rule;
+    if (limit != NULL && conn->taken >= host->session_max &&
+        strncmp(command, limit->command, strlen(limit->command)) == 0) {
+        return (struct fake_rule *)limit;
+    }
+    return find_rule(host, command);
+}
+
 static int act_by_rule(struct mm_conn *conn, const struct fake_rule *rule)
 {
     if (rule->deed == FAKE_SILENCE) {
@@ -281,12 +301,14 @@ static void note_said(struct mm_conn *conn, const char *line)
 
 static void answer_command(struct mm_conn *conn, const char *line)
 {
-    struct fake_rule *rule = find_rule(conn->host, line);
+    struct fake_rule *rule = rule_for(conn, line);
     int code = rule != NULL ? act_by_rule(conn, rule) : 250;
     if (strncmp(line, "MAIL", 4) == 0) {
         conn->accepted_rcpt = 0;
+        conn->is_mail_refused = code / 100 != 2;
     }
-    if (strncmp(line, "RCPT", 4) == 0 && code / 100 == 2) {
+    if (strncmp(line, "RCPT", 4) == 0 && code / 100 == 2 &&
+        !conn->is_mail_refused) {
         conn->accepted_rcpt++;
     }
     if (strncmp(line, "DATA", 4) == 0 && rule != NULL && code == 354) {
@@ -302,6 +324,8 @@ static void answer_command(struct mm_conn *conn, const char *line)
         peer_say(conn, may ? "354 go on\r\n" : "554 no recipients\r\n", 0);
         conn->state = may ? PEER_BODY : PEER_COMMAND;
         mm_buf_clear(&world.body);
+    } else if (strncmp(line, "RCPT", 4) == 0 && conn->is_mail_refused) {
+        peer_say(conn, "503 MAIL first\r\n", 0);
     } else if (strncmp(line, "STARTTLS", 8) == 0) {
         peer_say(conn, "220 go on\r\n", 0);
     } else if (strncmp(line, "QUIT", 4) == 0) {
@@ -324,12 +348,13 @@ static void answer_body(struct mm_conn *conn, const char *line)
         return;
     }
     conn->state = PEER_COMMAND;
-    struct fake_rule *rule = find_rule(conn->host, ".");
+    struct fake_rule *rule = rule_for(conn, ".");
     int code = rule != NULL ? act_by_rule(conn, rule) : 250;
     if (rule == NULL) {
         peer_say(conn, "250 taken\r\n", 0);
     }
     conn->host->taken += code / 100 == 2;
+    conn->taken += code / 100 == 2;
 }
 
 /* Takes what the client wrote, line by line. */
@@ -454,6 +479,14 @@ void fake_forget(void)
         world.hosts[i].connections = 0;
         world.hosts[i].taken = 0;
     }
+}
+
+void fake_limit_session(const char *address, unsigned count,
+                        const struct fake_rule *rule)
+{
+    struct host *host = host_at(address);
+    host->session_max = count;
+    host->session_rule = rule;
 }
 
 unsigned fake_connections(const char *address)

@@ -67,6 +67,9 @@ struct fake_host {
 /* The host is copied with its pointers. Unknown addresses refuse. */
 void fake_add_host(const struct fake_host *host);
 void fake_remove_hosts(void);
+/* From the message after `count` on, a connection to it gets `rule`. */
+void fake_limit_session(const char *address, unsigned count,
+                        const struct fake_rule *rule);
 
 /* What clients said to the host (or to all, NULL), a line each. */
 const char *fake_said(const char *address);

@@ -65,6 +65,8 @@ struct host {
     unsigned connections;
     unsigned taken;
     struct mm_buf said;
+    unsigned session_max; /* messages, then session_rule; 0: no limit */
+    const struct fake_rule *session_rule;
 };
 
 struct mm_conn {
@@ -82,6 +84,8 @@ struct mm_conn {
     enum peer_state state;
     uint64_t said_at_ms;
     unsigned accepted_rcpt;
+    unsigned taken;
+    bool is_mail_refused;
     const char *failure;
 };
 

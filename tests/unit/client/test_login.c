@@ -80,6 +80,54 @@ static const struct {
      1,
      "TLS handshake: bad record",
      NULL},
+    /* S05: RFC 7435, whatever goes wrong before TLS stands */
+    {"may, STARTTLS never answered",
+     "delivery.tls=may",
+     {.extensions = "STARTTLS",
+      .rules = {{"STARTTLS", "", FAKE_SILENCE, 0, 0}}},
+     1,
+     2,
+     "gone",
+     "STARTTLS\nEHLO here.example.org\nMAIL"},
+    {"may, hangs up at STARTTLS",
+     "delivery.tls=may",
+     {.extensions = "STARTTLS", .rules = {{"STARTTLS", "", FAKE_CLOSE, 0, 0}}},
+     1,
+     2,
+     "gone",
+     "STARTTLS\nEHLO here.example.org\nMAIL"},
+    {"may, 421 to STARTTLS",
+     "delivery.tls=may",
+     {.extensions = "STARTTLS",
+      .rules = {{"STARTTLS", "421 no\r\n", FAKE_REPLY_AND_CLOSE, 0, 0}}},
+     1,
+     2,
+     "gone",
+     "STARTTLS\nEHLO here.example.org\nMAIL"},
+    {"may, odd reply to STARTTLS",
+     "delivery.tls=may",
+     {.extensions = "STARTTLS",
+      .rules = {{"STARTTLS", "250 what\r\n", 0, 0, 0}}},
+     1,
+     2,
+     "gone",
+     "EHLO here.example.org\nMAIL"},
+    {"may, talks before TLS",
+     "delivery.tls=may",
+     {.extensions = "STARTTLS",
+      .rules = {{"STARTTLS", "220 go\r\n250 ok\r\n", 0, 0, 0}}},
+     1,
+     2,
+     "gone",
+     "STARTTLS\nEHLO here.example.org\nMAIL"},
+    {"must, STARTTLS never answered",
+     "delivery.tls=must",
+     {.extensions = "STARTTLS",
+      .rules = {{"STARTTLS", "", FAKE_SILENCE, 0, 0}}},
+     0,
+     1,
+     "mx.x.net: ",
+     NULL},
     {"must, talks before TLS",
      "delivery.tls=must",
      {.extensions = "STARTTLS",
@@ -104,7 +152,7 @@ static void test_tls(void **state)
         fake_add_host(&host);
         struct rig_message message = {.recipients = "a@x.net"};
         rig_send(&rig, &message);
-        fake_run(MINUTE_MS);
+        fake_run(4 * MINUTE_MS);
         if (strstr(rig_row(&rig, "a@x.net"), tls_rows[i].row) == NULL ||
             fake_taken(FIRST) != tls_rows[i].taken ||
             fake_connections(FIRST) != tls_rows[i].connections) {
@@ -162,14 +210,32 @@ static const struct {
      "gone",
      "AUTH LOGIN\ndXNlcg==\nc2VjcmV0\nMAIL",
      NULL},
+    /* S23: the password goes by no other mechanism, and to no other address */
     {"refused for good",
      "smarthost.tls=must",
-     {.extensions = "STARTTLS|AUTH PLAIN",
+     {.extensions = "STARTTLS|AUTH PLAIN LOGIN",
       .rules = {{"AUTH PLAIN", "535 5.7.8 wrong\r\n", 0, 0, 0}}},
      0,
      "535 5.7.8 wrong",
+     PLAIN_WORDS "\nQUIT",
+     "AUTH LOGIN"},
+    {"SCRAM refused, PLAIN is there",
+     "smarthost.tls=must",
+     {.extensions = "STARTTLS|AUTH SCRAM-SHA-256 PLAIN LOGIN",
+      .rules = {{"AUTH SCRAM-SHA-256", "535 5.7.8 wrong\r\n", 0, 0, 0}}},
+     0,
+     "535 5.7.8 wrong",
      NULL,
-     "MAIL"},
+     "AUTH PLAIN"},
+    {"SCRAM is not known there, PLAIN is",
+     "smarthost.tls=must",
+     {.extensions = "STARTTLS|AUTH SCRAM-SHA-256 PLAIN",
+      .rules = {{"AUTH SCRAM-SHA-256", "504 5.5.4 no\r\n", 0, 0, 0},
+                {"AUTH PLAIN", "235 2.7.0 ok\r\n", 0, 0, 0}}},
+     1,
+     "gone",
+     "AUTH PLAIN " PLAIN_WORDS,
+     NULL},
     {"refused for now",
      "smarthost.tls=must",
      {.extensions = "STARTTLS|AUTH PLAIN",
@@ -182,22 +248,22 @@ static const struct {
      "smarthost.tls=must",
      {.extensions = "STARTTLS"},
      0,
-     "relay.example.net: ",
-     NULL,
+     "relay.example.net: the host offers no AUTH", /* S13 */
+     "EHLO here.example.org\nQUIT",
      "MAIL"},
     {"only unknown mechanisms",
      "smarthost.tls=must",
-     {.extensions = "STARTTLS|AUTH GSSAPI NTLM"},
+     {.extensions = "STARTTLS|AUTH XOAUTH2 NTLM"},
      0,
-     "relay.example.net: ",
-     NULL,
+     "no mechanism that is known here; the host offers AUTH XOAUTH2 NTLM",
+     "EHLO here.example.org\nQUIT",
      "AUTH"},
     /* attack 64: never in clear, whatever is offered there */
     {"login offered before TLS only",
      "smarthost.tls=may",
      {.extensions = "AUTH PLAIN LOGIN"},
      0,
-     "relay.example.net: ",
+     "a password goes under TLS alone; the host offers AUTH PLAIN LOGIN",
      NULL,
      "AUTH"},
     {"in clear by the operator's word",
@@ -290,12 +356,91 @@ static void test_smarthost_certificate(void **state)
     rig_close(&rig);
 }
 
+/* S19: a certificate that fails costs the proof, not the protection; and a
+ * login goes over nothing less than what was asked for. */
+static void test_S19_unverified_before_clear(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *user;
+        const char *password;
+        bool fails_tls;
+        unsigned taken, connections;
+        const char *text;
+    } rows[] = {
+        {"smarthost.user=", "smarthost.password=", false, 1, 2,
+         "tls=\"TLSv1.3 unverified\""},
+        {"smarthost.user=", "smarthost.password=", true, 1, 3, "tls=none"},
+        {"smarthost.user=u", "smarthost.password=p", false, 0, 1,
+         "self-signed certificate"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {"smarthost.host=relay.example.net",
+                                  "smarthost.port=587",
+                                  "smarthost.tls=may",
+                                  "smarthost.verifies=true",
+                                  rows[i].user,
+                                  rows[i].password,
+                                  NULL};
+        struct rig rig;
+        struct fake_host host = {.address = "192.0.2.1:587",
+                                 .extensions = "STARTTLS|AUTH PLAIN",
+                                 .fails_tls = rows[i].fails_tls};
+        rig_open(&rig, settings);
+        fake_dns_addresses("relay.example.net", "192.0.2.1");
+        fake_add_host(&host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        if (fake_taken(host.address) != rows[i].taken ||
+            fake_connections(host.address) != rows[i].connections ||
+            strstr(fake_log_text(), rows[i].text) == NULL) {
+            fail_msg("%zu: %u taken, %u connections\n%s", i,
+                     fake_taken(host.address), fake_connections(host.address),
+                     fake_log_text());
+        }
+        if (rows[i].taken == 0) {
+            assert_null(strstr(fake_said(NULL), "AUTH"));
+        }
+        rig_close(&rig);
+    }
+}
+
+/* S23: a relay with two addresses hears a wrong password once an attempt. */
+static void test_S23_one_try_an_attempt(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"smarthost.host=relay.example.net",
+                                           "smarthost.port=587",
+                                           "smarthost.tls=must",
+                                           "smarthost.verifies=false",
+                                           "smarthost.user=user",
+                                           "smarthost.password=secret",
+                                           NULL};
+    struct rig rig;
+    rig_open(&rig, settings);
+    fake_dns_addresses("relay.example.net", "192.0.2.1, 192.0.2.2");
+    for (int i = 0; i < 2; i++) {
+        struct fake_host host = {
+            .address = i == 0 ? "192.0.2.1:587" : "192.0.2.2:587",
+            .extensions = "STARTTLS|AUTH PLAIN",
+            .rules = {{"AUTH", "535 5.7.8 wrong\r\n", 0, 0, 0}}};
+        fake_add_host(&host);
+    }
+    struct rig_message message = {.recipients = "a@x.net"};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_int_equal(rig_count_text(fake_said(NULL), "AUTH PLAIN"), 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_smarthost_login),
         cmocka_unit_test(test_smarthost_certificate),
+        cmocka_unit_test(test_S19_unverified_before_clear),
+        cmocka_unit_test(test_S23_one_try_an_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,14 +312,39 @@ static void endless_replies_end(void **state)
     assert_true(feed_forever(BYTES("250-\r\n"), &error) <=
                 (MM_LIMIT_REPLY_LINES + 1) * 6);
     assert_int_equal(error, MAILMOD_ERROR_LIMIT);
-    assert_true(feed_forever(BYTES("250 "), &error) <= MM_LIMIT_REPLY_LINE);
+    assert_true(feed_forever(BYTES("250 "), &error) <=
+                MM_LIMIT_REPLY_WHOLE + 4);
     assert_int_equal(error, MAILMOD_ERROR_LIMIT);
     memset(line, 'x', sizeof line);
     memcpy(line, "250-", 4);
     memcpy(line + sizeof line - 2, "\r\n", 2);
     assert_true(feed_forever(line, sizeof line, &error) <=
-                MM_LIMIT_REPLY + 2048);
+                MM_LIMIT_REPLY_WHOLE + 2048);
     assert_int_equal(error, MAILMOD_ERROR_LIMIT);
+}
+
+/* S25: the code of a line that is too long to keep still counts. */
+static void test_S25_long_lines_are_cut(void **state)
+{
+    (void)state;
+    static char text[20000];
+    struct mm_reply_parser parser;
+    size_t used = 0;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "550-5.7.1 ", 10);
+    memcpy(text + 9998, "\r\n550 5.7.1 ", 12);
+    memcpy(text + sizeof text - 2, "\r\n", 2);
+    mm_reply_parser_init(&parser);
+    assert_int_equal(mm_reply_parser_feed(&parser, text, sizeof text, &used),
+                     MAILMOD_OK);
+    assert_int_equal(used, sizeof text);
+    assert_true(parser.is_complete);
+    assert_int_equal(parser.reply.code, 550);
+    assert_string_equal(parser.reply.enhanced, "5.7.1");
+    assert_int_equal(parser.reply.line_count, 2);
+    assert_int_equal(mm_buf_size(&parser.reply.text),
+                     2 * (MM_LIMIT_REPLY_LINE - 4) + 1);
+    mm_reply_parser_fini(&parser);
 }
 
 static void written_replies_are_read(void **state)
@@ -370,6 +395,7 @@ int main(void)
         cmocka_unit_test(writes),
         cmocka_unit_test(writes_all_or_nothing),
         cmocka_unit_test(long_texts_are_folded),
+        cmocka_unit_test(test_S25_long_lines_are_cut),
         cmocka_unit_test(parses_cut_everywhere),
         cmocka_unit_test(complete_takes_nothing),
         cmocka_unit_test(endless_replies_end),

@@ -178,9 +178,9 @@ static void test_many_recipients(void **unused)
     mm_smtpc_free(&engine);
 }
 
-/* A reply in the midst of the body: a refusal waits for the body's end, 421
- * and an acceptance do not. */
-static void test_early_replies(void **unused)
+/* S04: a reply in the midst of the body is the verdict, and no end of the body
+ * follows it; an acceptance is an error. */
+static void test_S04_early_replies(void **unused)
 {
     (void)unused;
     static const struct {
@@ -188,7 +188,8 @@ static void test_early_replies(void **unused)
         enum mm_smtpc_event event;
         enum mailmod_error error;
     } rows[] = {
-        {"552 5.3.4 too large\r\n", MM_SMTPC_NEED_BODY, MAILMOD_OK},
+        {"552 5.3.4 too large\r\n", MM_SMTPC_MESSAGE_DONE, MAILMOD_OK},
+        {"451 4.3.0 later\r\n", MM_SMTPC_MESSAGE_DONE, MAILMOD_OK},
         {"421 4.3.2 going\r\n", MM_SMTPC_FAILED, MAILMOD_ERROR_CLOSED},
         {"250 taken\r\n", MM_SMTPC_FAILED, MAILMOD_ERROR_PROTOCOL},
         {"frob\r\n", MM_SMTPC_FAILED, MAILMOD_ERROR_PROTOCOL},
@@ -208,9 +209,10 @@ static void test_early_replies(void **unused)
             assert_int_equal(info.phase, MM_SMTPC_PHASE_BODY);
             assert_int_equal(mm_smtpc_body_end(engine), MAILMOD_ERROR_STATE);
         } else {
-            assert_int_equal(mm_smtpc_body_end(engine), MAILMOD_OK);
-            assert_int_equal(next(engine, &info), MM_SMTPC_MESSAGE_DONE);
-            assert_int_equal(info.reply->code, 552);
+            assert_int_equal(info.reply->code, atoi(rows[i].reply));
+            assert_false(info.was_sent);
+            assert_int_equal(mm_smtpc_body_end(engine), MAILMOD_ERROR_STATE);
+            assert_int_equal(next(engine, &info), MM_SMTPC_CLOSED);
         }
         mm_smtpc_free(&engine);
     }
@@ -363,7 +365,7 @@ int main(void)
         cmocka_unit_test(test_endless_replies),
         cmocka_unit_test(test_slow_server),
         cmocka_unit_test(test_many_recipients),
-        cmocka_unit_test(test_early_replies),
+        cmocka_unit_test(test_S04_early_replies),
         cmocka_unit_test(test_unasked_before_send),
         cmocka_unit_test(test_quit_anywhere),
         cmocka_unit_test(test_no_memory),

@@ -1,0 +1,35 @@
+/* thread: any (the builder's owner)
+ * old_change.h - one setting by an old name on its way into a configuration,
+ * for old_value.c and old_listener.c. */
+#ifndef MM_CONFIG_OLD_CHANGE_H
+#define MM_CONFIG_OLD_CHANGE_H
+
+#include "config/old_name.h"
+
+struct mm_config_change {
+    const struct mm_config_old_name *row;
+    const struct mm_config_key *key; /* the row's, or NULL */
+    struct mm_span text;
+    bool is_on; /* of a flag, or of a name with "no" in front */
+    struct mm_config *config;
+    struct mm_buf *mistake;
+};
+
+/* The key's field. */
+const void *mm_config_change_field(const struct mm_config_key *key,
+                                   const struct mm_config *config);
+
+/* old_listener.c: a port, an address ("": all of IPv4), all of IPv6 or not,
+ * closed or not. */
+enum mailmod_error mm_config_set_port(const struct mm_config_change *change);
+enum mailmod_error mm_config_set_bind(const struct mm_config_change *change);
+enum mailmod_error mm_config_set_ipv6(const struct mm_config_change *change);
+enum mailmod_error mm_config_set_closed(const struct mm_config_change *change);
+/* The item that stands for the listener: of IPv4 if there is one; NULL when it
+ * is closed. */
+const struct mm_netaddr *mm_config_main_address(const struct mm_config_key *key,
+                                                const struct mm_config *config);
+bool mm_config_has_ipv6(const struct mm_config_key *key,
+                        const struct mm_config *config);
+
+#endif
