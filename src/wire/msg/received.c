@@ -1,10 +1,10 @@
 /* received.c - builds the trace fields: Received and Return-Path.
  *
  * Pure: the caller supplies time and identities. Never trusts peer text: a
- * HELO name is written only when it is a domain or an address literal, else
- * the peer's address stands in its place; a recipient that the header's
- * character set cannot hold is left out. Every line is below 998 octets
- * whatever the caller gives, as each part has its limit.
+ * HELO name stands behind "from" only when it is a domain or an address
+ * literal, else the peer's address stands there and the name in a comment; a
+ * recipient that the header's character set cannot hold is left out. Every line
+ * is below 998 octets whatever the caller gives, as each part has its limit.
  *
  * Any thread. RFC 5321 4.4 (the order of clauses is its grammar's), RFC 3848
  * and RFC 6531 4.3 (the with-words), RFC 5322 3.6.7. */
@@ -20,13 +20,8 @@
 static bool is_clean(const char *text, bool allow_utf8)
 {
     struct mm_span span = mm_span_cstr(text);
-    for (size_t i = 0; i < span.size; i++) {
-        unsigned char c = (unsigned char)span.data[i];
-        if (c < 0x80 && !mm_ascii_is_printable(c)) {
-            return false;
-        }
-    }
-    return !mm_span_has_8bit(span) || (allow_utf8 && mm_span_is_utf8(span));
+    return mm_span_is_printable_utf8(span) &&
+           (allow_utf8 || !mm_span_has_8bit(span));
 }
 
 /* The name of our own side: one word, no blank, no bracket games. */
@@ -34,6 +29,19 @@ static bool is_word(const char *text, size_t size_max)
 {
     return text != NULL && text[0] != '\0' && strlen(text) <= size_max &&
            is_clean(text, false) && strpbrk(text, " ()<>;\"\\") == NULL;
+}
+
+/* The name as the grammar has it: a dot behind the last label says no more. */
+static bool parse_helo(const struct mm_received *received, char *name_out)
+{
+    struct mm_span name = received->helo_name;
+    enum mm_domain_form form;
+    struct mm_netaddr address;
+    if (name.size > 1 && name.data[name.size - 1] == '.') {
+        name.size--;
+    }
+    return mm_domain_parse(name, received->is_smtputf8, name_out) ||
+           mm_domain_literal_parse(name, &form, name_out, &address);
 }
 
 /* From-domain     = "FROM" FWS Extended-Domain
@@ -44,16 +52,12 @@ static bool is_word(const char *text, size_t size_max)
 static void write_from(struct mm_buf *out, const struct mm_received *received)
 {
     char name[MM_LIMIT_DOMAIN + 1];
-    enum mm_domain_form form;
-    struct mm_netaddr address;
-    bool has_name =
-        mm_domain_parse(received->helo_name, received->is_smtputf8, name) ||
-        mm_domain_literal_parse(received->helo_name, &form, name, &address);
+    char literal[MM_NETADDR_TEXT_MAX];
+    bool has_name = parse_helo(received, name);
     bool has_peer = received->peer.family != MM_NETADDR_NONE;
     if (!has_name && !has_peer) {
         return; /* handed in by the host itself */
     }
-    char literal[MM_NETADDR_TEXT_MAX];
     mm_domain_literal(&received->peer, literal);
     mm_buf_append_cstr(out, "from ");
     mm_buf_append_cstr(out, has_name ? name : literal);
@@ -63,6 +67,26 @@ static void write_from(struct mm_buf *out, const struct mm_received *received)
         mm_buf_append_cstr(out, ")");
     }
     mm_buf_append_cstr(out, "\r\n\t");
+}
+
+/* A name that is no domain, in the comment that may stand before the ";"; what
+ * could end the comment, or be misread as the clauses behind it, is "?". */
+static void write_odd_name(struct mm_buf *out,
+                           const struct mm_received *received)
+{
+    char name[MM_LIMIT_DOMAIN + 1];
+    struct mm_span odd = received->helo_name;
+    if (odd.size == 0 || parse_helo(received, name)) {
+        return;
+    }
+    mm_buf_append_cstr(out, "\r\n\t(helo ");
+    for (size_t i = 0; i < odd.size && i < MM_LIMIT_DOMAIN; i++) {
+        char c = odd.data[i];
+        bool is_kept = mm_ascii_is_alnum((unsigned char)c) ||
+                       (c != '\0' && strchr("!#$%&'*+-./:=[]^_~", c) != NULL);
+        mm_buf_append_char(out, is_kept ? c : '?');
+    }
+    mm_buf_append_char(out, ')');
 }
 
 /* RFC 3848 registers the S and A forms with ESMTP alone; TLS and AUTH are
@@ -103,6 +127,7 @@ enum mailmod_error mm_received_write(struct mm_buf *out,
         mm_buf_append_cstr(out, recipient);
         mm_buf_append_cstr(out, ">");
     }
+    write_odd_name(out, received);
     mm_buf_append_cstr(out, ";\r\n\t");
     mm_datetime_rfc5322(out, received->time_ms);
     mm_buf_append_cstr(out, "\r\n");

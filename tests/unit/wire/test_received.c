@@ -61,6 +61,36 @@ static void forms(void **state)
     check(&r, "Received: by mx.example with SMTP id A1B2;\r\n\t" DATE);
 }
 
+/* F17: no name is lost, and each stands where the grammar has room for it. */
+static void test_F17_odd_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *from;
+        const char *comment;
+    } rows[] = {
+        {"localhost.", "localhost", ""},
+        {"Host.Example.", "host.example", ""},
+        {"-bad-", "[192.0.2.1]", "\r\n\t(helo -bad-)"},
+        {"my_host", "[192.0.2.1]", "\r\n\t(helo my_host)"},
+        {"a..b", "[192.0.2.1]", "\r\n\t(helo a..b)"},
+        {".", "[192.0.2.1]", "\r\n\t(helo .)"},
+        {"192.0.2.7", "192.0.2.7", ""},
+        {"x)y(z\\;", "[192.0.2.1]", "\r\n\t(helo x?y?z?\?)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_received r = usual();
+        char expected[256];
+        r.helo_name = mm_span_cstr(rows[i].name);
+        snprintf(expected, sizeof expected,
+                 "Received: from %s ([192.0.2.1])\r\n"
+                 "\tby mx.example with ESMTP id A1B2%s;\r\n\t" DATE,
+                 rows[i].from, rows[i].comment);
+        check(&r, expected);
+    }
+}
+
 static void words(void **state)
 {
     (void)state;
@@ -96,30 +126,37 @@ static void words(void **state)
 static void peers_names_are_not_trusted(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "",
-        "a b",
-        "x.org) by evil (",
-        "x.org\r\nX-Evil: 1",
-        "x.org;",
-        "_x.org",
-        "[text]",
-        "\xc3\xa9.org",
-        "\xff.org",
-        "(comment)",
-        "a\\",
-        "x.org.",
+    static const struct {
+        const char *name;
+        const char *comment;
+    } rows[] = {
+        {"", ""},
+        {"a b", "\r\n\t(helo a?b)"},
+        {"x.org) by evil (", "\r\n\t(helo x.org??by?evil?\?)"},
+        {"x.org\r\nX-Evil: 1", "\r\n\t(helo x.org??X-Evil:?1)"},
+        {"x.org;", "\r\n\t(helo x.org?)"},
+        {"_x.org", "\r\n\t(helo _x.org)"},
+        {"[text]", "\r\n\t(helo [text])"},
+        {"\xc3\xa9.org", "\r\n\t(helo ?\?.org)"},
+        {"\xff.org", "\r\n\t(helo ?.org)"},
+        {"(comment)", "\r\n\t(helo ?comment?)"},
+        {"a\\", "\r\n\t(helo a?)"},
     };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct mm_received r = usual();
-        r.helo_name = mm_span_cstr(names[i]);
-        check(&r, "Received: from [192.0.2.1] ([192.0.2.1])\r\n"
-                  "\tby mx.example with ESMTP id A1B2;\r\n\t" DATE);
+        char expected[256];
+        r.helo_name = mm_span_cstr(rows[i].name);
+        snprintf(expected, sizeof expected,
+                 "Received: from [192.0.2.1] ([192.0.2.1])\r\n"
+                 "\tby mx.example with ESMTP id A1B2%s;\r\n\t" DATE,
+                 rows[i].comment);
+        check(&r, expected);
     }
     struct mm_received r = usual();
     r.helo_name = mm_span("x.org\0y", 7);
     check(&r, "Received: from [192.0.2.1] ([192.0.2.1])\r\n"
-              "\tby mx.example with ESMTP id A1B2;\r\n\t" DATE);
+              "\tby mx.example with ESMTP id A1B2\r\n"
+              "\t(helo x.org?y);\r\n\t" DATE);
 }
 
 static void utf8_only_where_it_may_be(void **state)
@@ -189,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms),
+        cmocka_unit_test(test_F17_odd_names),
         cmocka_unit_test(words),
         cmocka_unit_test(peers_names_are_not_trusted),
         cmocka_unit_test(utf8_only_where_it_may_be),
