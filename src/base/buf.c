@@ -57,7 +57,9 @@ struct mm_span mm_buf_span(const struct mm_buf *buf)
     if (buf->data == NULL) {
         return mm_span(NULL, 0);
     }
-    return mm_span(buf->data + buf->start, mm_buf_size(buf));
+    return buf->data == NULL
+               ? mm_span(NULL, 0)
+               : mm_span(buf->data + buf->start, mm_buf_size(buf));
 }
 
 enum mailmod_error mm_buf_error(const struct mm_buf *buf)

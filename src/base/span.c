@@ -1,17 +1,18 @@
 /* span.c - views of bytes, and ASCII without a locale.
  *
- * Owns nothing and allocates nothing. Promises that an empty span may have a
- * NULL pointer, that no byte outside the span is read, and that the answers
- * do not depend on the locale of the host: <ctype.h> is not used, because
- * "i" has two capitals in Turkish and mail has one.
- * Thread: any. UTF-8 is RFC 3629 section 4, strict. */
+ * Owns nothing and allocates nothing. Promises that no byte outside the span
+ * is read; that an empty span made here has a pointer, for memcpy and memcmp
+ * may not be given NULL even for no octets; and that the answers do not depend
+ * on the locale of the host: <ctype.h> is not used, because "i" has two
+ * capitals in Turkish and mail has one. Thread: any. UTF-8 is RFC 3629 section
+ * 4, strict. */
 #include "base/span.h"
 
 #include <string.h>
 
 struct mm_span mm_span(const char *data, size_t size)
 {
-    struct mm_span span = {data, size};
+    struct mm_span span = {data != NULL ? data : "", size};
     return span;
 }
 
@@ -22,14 +23,13 @@ struct mm_span mm_span_cstr(const char *text)
 
 struct mm_span mm_span_from(struct mm_span span, size_t offset)
 {
-    if (offset == 0) {
-        return span;
+    if (span.data == NULL) {
+        return mm_span(NULL, 0);
     }
     if (offset > span.size) {
         offset = span.size;
     }
-    return mm_span(span.data == NULL ? NULL : span.data + offset,
-                   span.size - offset);
+    return mm_span(span.data + offset, span.size - offset);
 }
 
 bool mm_span_equal(struct mm_span a, struct mm_span b)
@@ -121,6 +121,19 @@ bool mm_span_to_u64(struct mm_span span, uint64_t *value_out)
     return true;
 }
 
+bool mm_span_to_u64_capped(struct mm_span span, uint64_t *value_out)
+{
+    for (size_t i = 0; i < span.size; i++) {
+        if (!mm_ascii_is_digit((unsigned char)span.data[i])) {
+            return false;
+        }
+    }
+    if (!mm_span_to_u64(span, value_out)) {
+        *value_out = UINT64_MAX;
+    }
+    return span.size > 0;
+}
+
 bool mm_span_has_8bit(struct mm_span span)
 {
     for (size_t i = 0; i < span.size; i++) {
@@ -177,6 +190,52 @@ bool mm_span_is_utf8(struct mm_span span)
         }
         at += length;
         left -= length;
+    }
+    return true;
+}
+
+/* RFC 5198 2 has no C1 controls and no separators of lines and paragraphs in
+ * text; marks and overrides of direction and other format characters show an
+ * address as another one. The joiners U+200C and U+200D are letters' parts. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} unprintable[] = {
+    {0x0000, 0x001f}, {0x007f, 0x009f}, {0x061c, 0x061c}, {0x200e, 0x200f},
+    {0x2028, 0x202e}, {0x2066, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+};
+
+static bool is_printable(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof unprintable / sizeof unprintable[0]; i++) {
+        if (code >= unprintable[i].first && code <= unprintable[i].last) {
+            return false;
+        }
+    }
+    return (code & 0xfffe) != 0xfffe; /* no character at all */
+}
+
+uint32_t mm_span_take_code_point(struct mm_span *text)
+{
+    unsigned char lead = (unsigned char)text->data[0];
+    size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    uint32_t value = size == 1 ? lead : lead & (0xffU >> (size + 1));
+    for (size_t i = 1; i < size; i++) {
+        value = value << 6 | ((unsigned char)text->data[i] & 0x3fU);
+    }
+    *text = mm_span_from(*text, size);
+    return value;
+}
+
+bool mm_span_is_printable_utf8(struct mm_span span)
+{
+    if (!mm_span_is_utf8(span)) {
+        return false;
+    }
+    while (span.size > 0) {
+        if (!is_printable(mm_span_take_code_point(&span))) {
+            return false;
+        }
     }
     return true;
 }

@@ -1,6 +1,7 @@
 /* thread: any
  * span.h - a view of bytes that somebody else owns, and ASCII helpers that
- * know no locale. A span is never NUL-terminated by contract. */
+ * know no locale. A span is never NUL-terminated by contract. Make spans with
+ * mm_span: its `data` is never NULL. */
 #ifndef MM_BASE_SPAN_H
 #define MM_BASE_SPAN_H
 
@@ -27,8 +28,14 @@ bool mm_span_cut(struct mm_span span, char separator, struct mm_span *head_out,
                  struct mm_span *tail_out);
 /* All of the span is decimal digits and fits; no sign, no blanks. */
 bool mm_span_to_u64(struct mm_span span, uint64_t *value_out);
+/* The same, but what does not fit gives UINT64_MAX. */
+bool mm_span_to_u64_capped(struct mm_span span, uint64_t *value_out);
 bool mm_span_has_8bit(struct mm_span span);
 bool mm_span_is_utf8(struct mm_span span); /* strict: RFC 3629 */
+/* UTF-8 that neither ends a line nor hides or turns what stands around it. */
+bool mm_span_is_printable_utf8(struct mm_span span);
+/* The first code point of valid UTF-8 that is not empty. */
+uint32_t mm_span_take_code_point(struct mm_span *text);
 /* Copies into `text_out` with a NUL; false when it does not fit or has NUL. */
 bool mm_span_copy(struct mm_span span, char *text_out, size_t size);
 

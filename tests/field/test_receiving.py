@@ -43,5 +43,70 @@ def test_F02_long_local_parts_wait_in_the_queue(build):
         assert to in text.replace("\n", ""), text
 
 
+def test_F03_empty_password_line(build):
+    with Daemon(build) as daemon:
+        with Wire(daemon.port("submissions")) as wire:
+            wire.tls()
+            assert wire.reply().startswith("220 ")
+            assert wire.ask("EHLO client.test").startswith("250-")
+            expect(wire, "AUTH LOGIN", "334")
+            expect(wire, "ZGVtbw==", "334")
+            expect(wire, "", "535 5.7.8")
+            expect(wire, "AUTH LOGIN ZGVtbw==", "334")
+            expect(wire, "c2VjcmV0", "235 2.7.0")
+
+
+def test_F13_nothing_runs_behind_a_bare_lf(build):
+    with Daemon(build) as daemon:
+        with begin(daemon) as wire:
+            wire.send(b"RSET\nMAIL FROM:<a@b.c>\r\nRCPT TO:<demo@mail.test>\r\n")
+            assert wire.reply().startswith("500 5.5.2")
+            assert wire.reply().startswith("503 5.5.1")
+        with Wire(daemon.port("pop3")) as wire:
+            assert wire.line().startswith(b"+OK")
+            wire.send(b"NOOP\nUSER demo\r\nQUIT\r\n")
+            assert wire.line().startswith(b"-ERR")
+            assert wire.line().startswith(b"+OK")
+            assert wire.at_end()
+
+
+def test_F08_cr_cr_lf(build):
+    text = BODY.replace(b"\r\n", b"\r\r\n")
+    with Daemon(build, settings={"smtp.bare_newline": "normalize"}) as daemon:
+        for ask in ("DATA", f"BDAT {len(text)} LAST"):
+            with begin(daemon) as wire:
+                expect(wire, "MAIL FROM:<a@client.test>", "250 2.1.0")
+                expect(wire, "RCPT TO:<demo@mail.test>", "250 2.1.5")
+                if ask == "DATA":
+                    expect(wire, ask, "354")
+                    wire.send(text)
+                    expect(wire, ".", "250 2.6.0")
+                else:
+                    wire.send(ask.encode() + b"\r\n" + text)
+                    assert wire.reply().startswith("250 2.6.0")
+        messages = daemon.messages()
+        assert len(messages) == 2
+        for message in messages:
+            assert message.endswith(b"\r\n" + BODY), message
+
+
+def test_F17_names_of_clients(build):
+    with Daemon(build) as daemon:
+        for name in ("localhost.", "-bad-", "my_host"):
+            with begin(daemon, hello=name) as wire:
+                expect(wire, "MAIL FROM:<a@client.test>", "250 2.1.0")
+                expect(wire, "RCPT TO:<demo@mail.test>", "250 2.1.5")
+                expect(wire, "DATA", "354")
+                wire.send(BODY)
+                expect(wire, ".", "250 2.6.0")
+        first, second, third = daemon.messages()
+        assert b"Received: from localhost ([127.0.0.1])" in first, first
+        assert b"Received: from [127.0.0.1] ([127.0.0.1])" in second, second
+        assert b"\r\n\t(helo -bad-);" in second, second
+        assert b"\r\n\t(helo my_host);" in third, third
+
+
 main(__name__, test_F02_long_local_parts,
-     test_F02_long_local_parts_wait_in_the_queue)
+     test_F02_long_local_parts_wait_in_the_queue,
+     test_F03_empty_password_line, test_F08_cr_cr_lf,
+     test_F13_nothing_runs_behind_a_bare_lf, test_F17_names_of_clients)

@@ -261,12 +261,14 @@ static enum mailmod_error parse_path(struct cursor *cursor, bool is_reverse,
     return error;
 }
 
-/* 8-bit octets only with the flag, and then as UTF-8 (RFC 6531 3.3). */
+/* 8-bit octets only with the flag, and then as UTF-8 (RFC 6531 3.3) that can
+ * be shown and stand in a header. */
 static bool has_good_octets(const struct cursor *from, const char *end,
                             bool allow_utf8)
 {
     struct mm_span text = mm_span(from->at, (size_t)(end - from->at));
-    return !mm_span_has_8bit(text) || (allow_utf8 && mm_span_is_utf8(text));
+    return !mm_span_has_8bit(text) ||
+           (allow_utf8 && mm_span_is_printable_utf8(text));
 }
 
 enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,

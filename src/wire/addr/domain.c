@@ -39,7 +39,7 @@ bool mm_domain_parse(struct mm_span text, bool allow_utf8,
     struct mm_span rest = text;
     bool has_more = true;
     domain_out[0] = '\0';
-    if (text.size > MM_LIMIT_DOMAIN || !mm_span_is_utf8(text)) {
+    if (text.size > MM_LIMIT_DOMAIN || !mm_span_is_printable_utf8(text)) {
         return false;
     }
     while (has_more) {

@@ -24,7 +24,7 @@ static bool parse_chunk(struct mm_span argument, uint64_t *size_out,
     marker = mm_span_trim(marker);
     *is_last_out = mm_span_is_nocase(marker, "LAST");
     *is_good_out = marker.size == 0 || *is_last_out;
-    return mm_span_to_u64(digits, size_out);
+    return mm_span_to_u64_capped(digits, size_out);
 }
 
 const struct mm_reply *mm_smtpd_check_bdat(const struct mm_smtpd *smtpd,

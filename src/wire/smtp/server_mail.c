@@ -17,10 +17,12 @@ enum {
     SEEN_AUTH = 1 << 5
 };
 
-/* RFC 1870 4:  size-value ::= 1*20DIGIT */
+/* RFC 1870 4:  size-value ::= 1*20DIGIT. A number that is larger than any is
+ * no wrong number: it is too large. */
 static bool take_size(struct mm_smtpd_request *request, struct mm_span value)
 {
-    return value.size <= 20 && mm_span_to_u64(value, &request->mail.size);
+    return mm_span_to_u64_capped(value, &request->mail.size) &&
+           (value.size <= 20 || request->mail.size == UINT64_MAX);
 }
 
 /* BINARYMIME (RFC 3030 3) is not announced, so it is no value here. */
@@ -131,7 +133,7 @@ const struct mm_reply *mm_smtpd_check_mail(const struct mm_smtpd *smtpd,
         return mm_reply_get(MM_REPLY_NEEDS_SMTPUTF8);
     }
     uint64_t size_max = smtpd->options.message_size_max;
-    if (size_max > 0 && request->mail.size > size_max) {
+    if (request->mail.size > (size_max > 0 ? size_max : UINT64_MAX - 1)) {
         return mm_reply_get(MM_REPLY_TOO_LARGE);
     }
     return NULL;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 
 #include <string.h>
@@ -222,13 +223,103 @@ static void test_ascii(void **state)
     assert_string_equal(text, "example.\xc3\x84");
 }
 
+/* F03: memcpy and memcmp may not be given NULL, not even for no octets. */
+static void test_F03_empty_spans_have_a_pointer(void **state)
+{
+    (void)state;
+    struct mm_buf buf;
+    struct mm_span none = {NULL, 0};
+    struct mm_span head;
+    struct mm_span tail;
+    mm_buf_init(&buf, 10);
+    assert_non_null(mm_span(NULL, 0).data);
+    assert_non_null(mm_span_cstr(NULL).data);
+    assert_non_null(mm_buf_span(&buf).data);
+    assert_non_null(mm_span_from(none, 0).data);
+    assert_non_null(mm_span_from(none, 1).data);
+    (void)mm_span_cut(none, ' ', &head, &tail);
+    assert_non_null(tail.data);
+}
+
+static void test_F16_numbers_beyond_any(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_good;
+        uint64_t value;
+    } rows[] = {
+        {"0", true, 0},
+        {"18446744073709551614", true, UINT64_MAX - 1},
+        {"18446744073709551615", true, UINT64_MAX},
+        {"18446744073709551616", true, UINT64_MAX},
+        {"99999999999999999999999999", true, UINT64_MAX},
+        {"", false, 0},
+        {"9999999999999999999x", false, 0},
+        {"-1", false, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t value = 0;
+        assert_int_equal(
+            mm_span_to_u64_capped(mm_span_cstr(rows[i].text), &value),
+            rows[i].is_good);
+        if (rows[i].is_good) {
+            assert_true(value == rows[i].value);
+        }
+    }
+}
+
+static void test_F19_printable_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_printable;
+    } rows[] = {
+        {"", true},
+        {"az 09~", true},
+        {"\xc2\xa0", true},
+        {"\xc3\xa9\xe4\xb8\xad\xf0\x9f\x93\xa7", true},
+        {"\xe2\x80\x8d", true}, /* the joiner of letters */
+        {"\xc3", false},
+        {"\t", false},
+        {"\x7f", false},
+        {"\xc2\x80", false},
+        {"\xc2\x9f", false},
+        {"\xd8\x9c", false},         /* Arabic letter mark */
+        {"\xe2\x80\x8e", false},     /* U+200E */
+        {"\xe2\x80\xa8", false},     /* U+2028 */
+        {"\xe2\x80\xa9", false},     /* U+2029 */
+        {"\xe2\x80\xaa", false},     /* U+202A */
+        {"a\xe2\x80\xae", false},    /* U+202E */
+        {"\xe2\x81\xa6", false},     /* U+2066 */
+        {"\xe2\x81\xa9", false},     /* U+2069 */
+        {"\xef\xbb\xbf", false},     /* U+FEFF */
+        {"\xef\xbf\xbe", false},     /* U+FFFE */
+        {"\xf4\x8f\xbf\xbf", false}, /* U+10FFFF */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (mm_span_is_printable_utf8(mm_span_cstr(rows[i].text)) !=
+            rows[i].is_printable) {
+            fail_msg("row %zu", i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_make),   cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_trim),   cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_to_u64), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_copy),   cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_make),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_to_u64),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_F03_empty_spans_have_a_pointer),
+        cmocka_unit_test(test_F16_numbers_beyond_any),
+        cmocka_unit_test(test_F19_printable_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
