@@ -21,6 +21,9 @@
  * by a clock that has been set back since. */
 #define MQ_CLOCK_SLACK_MS 60000
 
+/* How soon to ask again whether a store that cannot be written can be. */
+#define MQ_STORE_AWAY_MS 1000
+
 struct mq_destination {
     char name[MM_STORE_DESTINATION_MAX];
     unsigned active;   /* attempts that hold a place */

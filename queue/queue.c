@@ -328,6 +328,9 @@ static enum mailmod_error sweep(struct mq_queue *queue, const char *name,
 enum mailmod_error mq_claim(struct mq_queue *queue, int64_t now_ms,
                             struct mm_list *batches_out)
 {
+    if (!mm_store_is_writable(queue->store)) {
+        return MAILMOD_OK; /* what was delivered now could not be settled */
+    }
     struct candidates candidates = {0};
     enum mailmod_error error = list_candidates(queue, now_ms, &candidates);
     if (error != MAILMOD_OK) {
@@ -353,6 +356,9 @@ enum mailmod_error mq_claim_next(struct mq_queue *queue,
                                  const char *destination, int64_t now_ms,
                                  struct mq_batch **batch_out)
 {
+    if (!mm_store_is_writable(queue->store)) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
     mm_mutex_lock(queue->lock);
     struct mq_destination *known = mq_destination_get(queue, destination);
     bool may =
@@ -397,6 +403,9 @@ static int64_t due_of(struct mq_queue *queue,
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms)
 {
     int64_t next_ms = INT64_MAX;
+    if (!mm_store_is_writable(queue->store)) {
+        return now_ms + MQ_STORE_AWAY_MS;
+    }
     for (size_t max = LIST_FIRST;; max *= 4) {
         struct mm_store_destination *list = NULL;
         size_t count = 0;

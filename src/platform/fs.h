@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Makes the folder and its parents, for the owner alone (0700). OK when it
- * is there already. */
+/* Makes the folder and its parents, for the owner alone (0700), and syncs the
+ * entry of each in the folder above. OK when it is there already. */
 MM_CHECK enum mailmod_error mm_fs_make_folder(const char *path);
 bool mm_fs_exists(const char *path);
 /* A folder in which this process may create files. */
@@ -26,16 +26,28 @@ bool mm_fs_is_exposed(const char *path);
  * on Windows absolute and in the form that may be longer than 260 characters,
  * elsewhere a copy. mm_free it. */
 MM_CHECK enum mailmod_error mm_fs_long_path(const char *path, char **path_out);
-/* Octets free for this process on the volume of `path`; UINT64_MAX unknown. */
+/* Octets free for this process on the volume of `path`: 0 when the system does
+ * not answer, UINT64_MAX for a volume that has no size of its own. */
 uint64_t mm_fs_free_space(const char *path);
+
+/* Which file a path names: equal for as long as it is the same file. */
+struct mm_fs_identity {
+    uint64_t volume;
+    uint64_t file;
+};
+/* NOT_FOUND when the path names nothing. Windows lets nobody remove or rename
+ * a file that is open: there all files are equal. */
+MM_CHECK enum mailmod_error mm_fs_identify(const char *path,
+                                           struct mm_fs_identity *identity_out);
 
 /* DESCRIPTORS when fewer than `count` (at most 16) files or sockets more can be
  * opened now: for what cannot say so itself, or falls over it. */
 MM_CHECK enum mailmod_error mm_fs_check_room(unsigned count);
 
-/* An exclusive lock on a file, held until closed or the process ends; a lock
- * left by a crash does not block. BUSY when another process, or another
- * instance in this one, holds it. */
+/* An exclusive lock on a file and on its folder, held until closed or the
+ * process ends; a lock left by a crash does not block. BUSY when another
+ * process, or another instance in this one, holds it, even when the file was
+ * removed and made anew meanwhile. */
 struct mm_file_lock;
 MM_CHECK enum mailmod_error mm_file_lock_open(struct mm_file_lock **lock_out,
                                               const char *path);

@@ -7,7 +7,10 @@
  * verbs below; when it returns an error its own effects are rolled back and
  * the others' are kept. `done` with OK means: on disk, whatever happens next.
  * A failed sync is never retried and believed: all jobs of that transaction
- * get STORAGE and the store refuses further writes until it is reopened.
+ * get STORAGE, and the store refuses further writes until it has been written
+ * anew (mm_store_is_writable). The same when a file of it was removed or
+ * renamed: that is seen after the commit and before anybody hears OK. A lock of
+ * another process is waited for, 5 s at most, then jobs get BUSY.
  *
  * Reading. Read verbs may be called from any thread; they use their own
  * connections, never wait for the writer, and see only what was committed.
@@ -76,6 +79,10 @@ void mm_store_submit(struct mm_store *store, struct mm_store_job *job);
 /* Submits and waits; not on a loop or the writer. For tools and start-up. */
 MM_CHECK enum mailmod_error mm_store_run(struct mm_store *store,
                                          struct mm_store_job *job);
+/* False from a commit that failed until one is good again: nothing can be
+ * settled meanwhile, so no delivery may begin. The store comes back by itself;
+ * it says so in the log, once each way. thread: any. */
+bool mm_store_is_writable(const struct mm_store *store);
 /* Jobs waiting now: for back-pressure. */
 size_t mm_store_backlog(const struct mm_store *store);
 

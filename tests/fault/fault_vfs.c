@@ -257,6 +257,12 @@ static int characteristics(sqlite3_file *file)
 static int map_shared(sqlite3_file *file, int region, int size, int extends,
                       void volatile **out)
 {
+    mm_mutex_lock(world.mutex);
+    bool fails = extends && strikes(FAULT_INDEX_FULL);
+    mm_mutex_unlock(world.mutex);
+    if (fails) {
+        return SQLITE_IOERR_SHMSIZE;
+    }
     return real_of(file)->pMethods->xShmMap(real_of(file), region, size,
                                             extends, out);
 }

@@ -18,7 +18,8 @@ enum fault_kind {
     FAULT_WRITE_SHORT, /* half of it is written, then EIO */
     FAULT_WRITE_FULL,  /* ENOSPC */
     FAULT_SYNC,        /* EIO: what was written is lost or not */
-    FAULT_TRUNCATE
+    FAULT_TRUNCATE,
+    FAULT_INDEX_FULL /* ENOSPC while the log's index (-shm) grows */
 };
 
 void fault_install(void);

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "fault_vfs.h"
+#include "platform/clock.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -129,7 +130,7 @@ static enum mailmod_error deliver(struct post *post)
         error = fixture_run(post->disk.store, put_whole, &half);
     }
     mail->is_put = error == MAILMOD_OK;
-    mail->put_step = fault_steps();
+    mail->put_step = mail->is_put ? fault_steps() : SIZE_MAX;
     post->count++;
     return error;
 }
@@ -395,13 +396,78 @@ static void test_full_disk(void **state)
     assert_true(try_faults(*state, FAULT_WRITE_FULL, 3) > 20);
 }
 
+static void await_writable(struct mm_store *store)
+{
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    while (!mm_store_is_writable(store)) {
+        assert_true(mm_clock_monotonic_ms() - begin_ms < 20000);
+        mm_clock_sleep_ms(20);
+    }
+}
+
+/* A sync fails, the store is mended, the power is cut at each later step: what
+ * was acknowledged before and after is there. */
+static void test_D03_mended_after_a_failed_sync(void **state)
+{
+    struct post *post = *state;
+    fault_record(true);
+    open_synced(&post->disk);
+    post->mailbox_id = fixture_add_user(post->disk.store, "alice");
+    post->user_step = fault_steps();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(deliver(post), MAILMOD_OK);
+        fault_set(FAULT_SYNC, 1, false);
+        assert_int_not_equal(deliver(post), MAILMOD_OK);
+        assert_false(mm_store_is_writable(post->disk.store));
+        assert_int_not_equal(deliver(post), MAILMOD_OK);
+        await_writable(post->disk.store);
+        assert_int_equal(deliver(post), MAILMOD_OK);
+    }
+    size_t steps = fault_steps();
+    for (size_t step = 0; step <= steps; step++) {
+        check_cut(post, step, FAULT_SOME);
+        check_cut(post, step, FAULT_NOTHING);
+    }
+}
+
+/* The index of the log cannot grow for want of room: that passes. */
+static void test_D04_no_room_for_the_index(void **state)
+{
+    struct post *post = *state;
+    open_synced(&post->disk);
+    post->mailbox_id = fixture_add_user(post->disk.store, "alice");
+    fault_set(FAULT_INDEX_FULL, 1, true);
+    uint64_t count = 0;
+    while (!fault_happened()) { /* an index of 32 KiB holds 4062 pages */
+        enum mailmod_error error = MAILMOD_OK;
+        if (fixture_try_deliver(post->disk.store, 4000000, &post->mailbox_id,
+                                1) == 0) {
+            error = MAILMOD_ERROR_STORAGE_FULL;
+        }
+        assert_true(error == MAILMOD_OK || fault_happened());
+        assert_true(++count < 30);
+    }
+    /* The log is begun anew by then, and what fits the index is written. */
+    await_writable(post->disk.store);
+    assert_int_equal(deliver(post), MAILMOD_OK);
+    fault_set(FAULT_NONE, 0, false);
+    await_writable(post->disk.store);
+    assert_int_equal(deliver(post), MAILMOD_OK);
+    fixture_verify(post->disk.store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(test_power_cut),     TEST(test_a_lying_disk_is_seen),
-        TEST(test_failing_syncs), TEST(test_failing_writes),
-        TEST(test_short_writes),  TEST(test_full_disk),
+        TEST(test_power_cut),
+        TEST(test_a_lying_disk_is_seen),
+        TEST(test_failing_syncs),
+        TEST(test_failing_writes),
+        TEST(test_short_writes),
+        TEST(test_full_disk),
+        TEST(test_D03_mended_after_a_failed_sync),
+        TEST(test_D04_no_room_for_the_index),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,45 @@
 
 enum { READ_SIZE = 16384 };
 
+/* Makes the entry of `path` in the folder above durable. */
+static enum mailmod_error sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    char *folder;
+    if (slash == NULL) {
+        folder = mm_strdup(".");
+    } else {
+        folder = mm_memdup0(path, size == 0 ? 1 : size);
+    }
+    if (folder == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    int descriptor = mm_posix_open(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (descriptor < 0) {
+        error = mm_posix_error(errno);
+    } else if (fsync(descriptor) != 0 && errno != EINVAL) {
+        /* EINVAL: a file system whose folders cannot be synced. */
+        error = mm_posix_error(errno);
+    }
+    mm_posix_close(descriptor);
+    mm_free(folder);
+    return error;
+}
+
+/* The same where the folder above need not be ours: one that cannot be opened
+ * for reading is left to the system. */
+static enum mailmod_error sync_entry(const char *path)
+{
+    enum mailmod_error error = sync_parent(path);
+    return error == MAILMOD_ERROR_ACCESS ? MAILMOD_OK : error;
+}
+
 static enum mailmod_error make_one_folder(const char *path)
 {
     if (mkdir(path, 0700) == 0) {
-        return MAILMOD_OK;
+        return sync_entry(path);
     }
     int number = errno;
     struct stat status;
@@ -56,6 +91,10 @@ enum mailmod_error mm_fs_make_folder(const char *path)
     }
     if (error == MAILMOD_OK) {
         error = make_one_folder(copy);
+    }
+    if (error == MAILMOD_OK) {
+        /* Whoever made it may have ended before the sync. */
+        error = sync_entry(copy);
     }
     mm_free(copy);
     return error;
@@ -164,33 +203,6 @@ static enum mailmod_error sync_file(int file)
     return result == 0 ? MAILMOD_OK : mm_posix_error(errno);
 }
 
-/* Makes the rename itself durable. */
-static enum mailmod_error sync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
-    char *folder;
-    if (slash == NULL) {
-        folder = mm_strdup(".");
-    } else {
-        folder = mm_memdup0(path, size == 0 ? 1 : size);
-    }
-    if (folder == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    enum mailmod_error error = MAILMOD_OK;
-    int descriptor = mm_posix_open(folder, O_RDONLY | O_DIRECTORY, 0);
-    if (descriptor < 0) {
-        error = mm_posix_error(errno);
-    } else if (fsync(descriptor) != 0 && errno != EINVAL) {
-        /* EINVAL: a file system whose folders cannot be synced. */
-        error = mm_posix_error(errno);
-    }
-    mm_posix_close(descriptor);
-    mm_free(folder);
-    return error;
-}
-
 static enum mailmod_error write_temporary(char *path, struct mm_span data,
                                           bool is_private)
 {
@@ -259,6 +271,18 @@ bool mm_fs_is_exposed(const char *path)
            (status.st_mode & (S_IRGRP | S_IROTH)) != 0;
 }
 
+enum mailmod_error mm_fs_identify(const char *path,
+                                  struct mm_fs_identity *identity_out)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return mm_posix_error(errno);
+    }
+    identity_out->volume = (uint64_t)status.st_dev;
+    identity_out->file = (uint64_t)status.st_ino;
+    return MAILMOD_OK;
+}
+
 uint64_t mm_fs_free_space(const char *path)
 {
     struct statvfs status;
@@ -266,7 +290,10 @@ uint64_t mm_fs_free_space(const char *path)
     do {
         result = statvfs(path, &status);
     } while (result < 0 && errno == EINTR);
-    uint64_t block = result == 0 ? (uint64_t)status.f_frsize : 0;
+    if (result < 0) {
+        return 0;
+    }
+    uint64_t block = (uint64_t)status.f_frsize;
     /* Zero sized volumes (proc and the like) say nothing of their room. */
     if (block == 0 || status.f_blocks == 0 ||
         (uint64_t)status.f_bavail > UINT64_MAX / block) {

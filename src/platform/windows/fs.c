@@ -363,12 +363,19 @@ bool mm_fs_is_exposed(const char *path)
     return false;
 }
 
+enum mailmod_error mm_fs_identify(const char *path,
+                                  struct mm_fs_identity *identity_out)
+{
+    *identity_out = (struct mm_fs_identity){0};
+    return mm_fs_exists(path) ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+}
+
 uint64_t mm_fs_free_space(const char *path)
 {
     ULARGE_INTEGER available = {.QuadPart = 0};
     WCHAR *wide;
     if (mm_windows_path(path, &wide) != MAILMOD_OK) {
-        return UINT64_MAX;
+        return 0;
     }
     /* The system answers for folders alone. */
     WCHAR *name = wcsrchr(wide, L'\\');
@@ -377,5 +384,5 @@ uint64_t mm_fs_free_space(const char *path)
     }
     bool is_known = GetDiskFreeSpaceExW(wide, &available, NULL, NULL);
     mm_free(wide);
-    return is_known ? (uint64_t)available.QuadPart : UINT64_MAX;
+    return is_known ? (uint64_t)available.QuadPart : 0;
 }

@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "platform/clock.h"
 #include "queue/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct fixture_message plain = {.reverse_path =
@@ -525,6 +527,39 @@ static void test_options_are_checked(void **state)
     assert_null(queue);
 }
 
+static enum mailmod_error nothing(struct mm_store_job *job,
+                                  struct mm_store_transaction *t)
+{
+    (void)job;
+    (void)t;
+    return MAILMOD_OK;
+}
+
+/* A store whose file is gone: what was sent now could not be settled. */
+static void test_D03_no_claim_without_a_store(void **state)
+{
+    struct fixture *f = *state;
+    fixture_add_many(f, "a.example", 2);
+    char path[128];
+    char away[128];
+    snprintf(path, sizeof path, "%s/mailmod.db", f->folder);
+    snprintf(away, sizeof away, "%s/good.db", f->folder);
+    assert_int_equal(rename(path, away), 0);
+    struct mm_store_job job = {.run = nothing};
+    assert_int_equal(mm_store_run(f->store, &job), MAILMOD_ERROR_STORAGE);
+    assert_null(fixture_claim_one(f));
+    assert_int_equal(mq_next_due(f->queue, f->now_ms), f->now_ms + 1000);
+    assert_int_equal(rename(away, path), 0);
+    while (!mm_store_is_writable(f->store)) {
+        mm_clock_sleep_ms(20);
+    }
+    struct mm_list batches;
+    fixture_claim(f, &batches);
+    fixture_settle(f, fixture_take(&batches), MQ_DELIVERED, false);
+    fixture_settle(f, fixture_take(&batches), MQ_DELIVERED, false);
+    assert_int_equal(fixture_count(f, 0), 0);
+}
+
 #define BOTH(test)                                                             \
     cmocka_unit_test_setup_teardown(test, open_memory, close_fixture),         \
         cmocka_unit_test_setup_teardown(test, open_sqlite, close_fixture)
@@ -552,6 +587,8 @@ int main(void)
         BOTH(test_reports),
         BOTH(test_refused_settlement),
         BOTH(test_options_are_checked),
+        cmocka_unit_test_setup_teardown(test_D03_no_claim_without_a_store,
+                                        open_sqlite, close_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

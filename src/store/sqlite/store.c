@@ -5,7 +5,7 @@
  * be opened names the file and what to do. The store in memory is the same
  * code on SQLite's ":memory:", where one connection, under a lock, does all.
  * Thread: any. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
 
@@ -35,6 +35,7 @@ static enum mailmod_error init_store(struct mm_store *store,
     store->has_space = true;
     mm_list_init(&store->jobs);
     mm_list_init(&store->idle_readers);
+    mm_list_init(&store->lent_readers);
     enum mailmod_error error = mm_mutex_new(&store->mutex);
     if (error == MAILMOD_OK) {
         error = mm_condition_new(&store->condition);
@@ -62,6 +63,7 @@ void mm_store_close(struct mm_store **store_in)
     mm_writer_stop(store);
     mm_readers_close(store);
     mm_connection_close(&store->writer);
+    mm_health_end(store);
     mm_file_lock_close(&store->lock);
     mm_condition_free(&store->reader_condition);
     mm_mutex_free(&store->reader_mutex);
@@ -147,6 +149,9 @@ static enum mailmod_error open_store(struct mm_store *store,
         error = mm_schema_settle(store, is_owner, reason_out);
     }
     if (error == MAILMOD_OK) {
+        error = mm_health_begin(store);
+    }
+    if (error == MAILMOD_OK) {
         error = mm_writer_start(store);
         if (error != MAILMOD_OK && reason_out != NULL) {
             (void)mm_buf_appendf(reason_out,
@@ -197,6 +202,9 @@ enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
     }
     if (error == MAILMOD_OK) {
         error = mm_schema_settle(store, true, NULL);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_health_begin(store);
     }
     if (error == MAILMOD_OK) {
         error = mm_writer_start(store);

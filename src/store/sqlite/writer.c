@@ -8,10 +8,11 @@
  * database between two batches, after everybody has been answered.
  *
  * A commit that failed is never retried and believed: all of its jobs fail, and
- * unless the disk was merely full or busy the store takes no more writes. When
+ * unless the disk was merely full or busy the store takes no more writes until
+ * it is mended (health.c). When
  * it cannot be told what a job left behind, the whole batch is rolled back.
  * Thread: its own; mm_store_submit is for any. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
 
@@ -42,21 +43,6 @@ static void fail_all(struct batch *batch, enum mailmod_error error)
     for (size_t i = 0; i < batch->count; i++) {
         batch->outcomes[i].error = error;
     }
-}
-
-/* A disk that is full and a lock that is held pass; anything else means that
- * what we know of the file may be wrong. */
-static void judge(struct mm_store *store, enum mailmod_error error)
-{
-    if (error == MAILMOD_OK || error == MAILMOD_ERROR_STORAGE_FULL ||
-        error == MAILMOD_ERROR_BUSY || error == MAILMOD_ERROR_MEMORY) {
-        return;
-    }
-    atomic_store(&store->is_broken, true);
-    MM_LOG(store->log, MM_LOG_ERROR, "store",
-           "a write failed; nothing more is written until a restart",
-           MM_TEXT("error", mm_error_name(error)),
-           MM_TEXT("path", store->path));
 }
 
 static enum mailmod_error begin_job(struct mm_store_transaction *transaction,
@@ -121,6 +107,9 @@ static enum mailmod_error commit(struct mm_store *store, size_t job_count)
     if (error == MAILMOD_OK) {
         error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
     }
+    if (error == MAILMOD_OK && !mm_health_has_files(store)) {
+        error = MAILMOD_ERROR_STORAGE; /* committed to what nobody will open */
+    }
     if (error == MAILMOD_OK) {
         atomic_fetch_add(&store->commit_count, 1);
         atomic_fetch_add(&store->job_count, job_count);
@@ -131,12 +120,15 @@ static enum mailmod_error commit(struct mm_store *store, size_t job_count)
 static void run_batch(struct mm_store *store, struct batch *batch)
 {
     enum mailmod_error error =
-        atomic_load(&store->is_broken) ? MAILMOD_ERROR_STORAGE : MAILMOD_OK;
+        mm_health_refuses(store) ? MAILMOD_ERROR_STORAGE : MAILMOD_OK;
     bool is_own_failure = false; /* of a job that was alone */
 
-    if (error == MAILMOD_OK) {
-        error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
+    if (error != MAILMOD_OK) {
+        fail_all(batch, error);
+        return;
     }
+    (void)sqlite3_busy_timeout(store->writer.db, mm_health_busy_ms(store));
+    error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
     if (error == MAILMOD_OK) {
         error = run_jobs(store, batch);
         is_own_failure = error != MAILMOD_OK && batch->count == 1 &&
@@ -146,13 +138,14 @@ static void run_batch(struct mm_store *store, struct batch *batch)
         error = commit(store, batch->count);
     }
     if (error == MAILMOD_OK) {
+        mm_health_judge(store, MAILMOD_OK);
         return;
     }
     if (!sqlite3_get_autocommit(store->writer.db) &&
         mm_sql_do(&store->writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
-        judge(store, MAILMOD_ERROR_STORAGE);
+        mm_health_judge(store, MAILMOD_ERROR_STORAGE);
     } else if (!is_own_failure) {
-        judge(store, error);
+        mm_health_judge(store, error);
     }
     store->was_full = error == MAILMOD_ERROR_STORAGE_FULL;
     fail_all(batch, error);
@@ -187,12 +180,9 @@ static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
  * never used anew: it would grow for as long as there is load. So a long one is
  * restarted. Readers do not wait for that; those who come now read the database
  * itself, and the writer waits, within bounds, for those who were there. */
-static int copy_log_back(struct mm_store *store)
+int mm_log_copy_back(struct mm_store *store, bool restarts)
 {
-    bool restarts = store->log_pages_last >= 2 * MM_STORE_CHECKPOINT_PAGES;
     sqlite3 *db = store->writer.db;
-
-    store->checkpoint_at = store->log_pages_last + MM_STORE_CHECKPOINT_PAGES;
     if (!restarts) {
         return sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE,
                                          NULL, NULL);
@@ -200,7 +190,7 @@ static int copy_log_back(struct mm_store *store)
     (void)sqlite3_busy_timeout(db, MM_STORE_RESTART_WAIT_MS);
     int result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART,
                                            NULL, NULL);
-    (void)sqlite3_busy_timeout(db, MM_STORE_BUSY_MS);
+    (void)sqlite3_busy_timeout(db, mm_health_busy_ms(store));
     return result;
 }
 
@@ -210,16 +200,24 @@ static int copy_log_back(struct mm_store *store)
 static void checkpoint(struct mm_store *store)
 {
     bool is_short = store->was_full || !store->has_space;
-
     if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
-        atomic_load(&store->is_broken)) {
+        mm_health_refuses(store)) {
         return;
     }
     store->log_pages = 0;
     store->was_full = false;
-    int result = copy_log_back(store);
-    judge(store, mm_sql_error(result));
-    if (result == SQLITE_OK) {
+    store->checkpoint_at = store->log_pages_last + MM_STORE_CHECKPOINT_PAGES;
+    int result = mm_log_copy_back(store, store->log_pages_last >=
+                                             2 * MM_STORE_CHECKPOINT_PAGES);
+    enum mailmod_error error = mm_sql_error(result);
+    if (error == MAILMOD_ERROR_BUSY) {
+        /* Somebody reads, which is no trouble: but not for ever. */
+        if (store->log_pages_last >= MM_STORE_LOG_LONG_PAGES) {
+            mm_readers_end_old(store);
+        }
+    } else if (error != MAILMOD_OK) {
+        mm_health_judge(store, error);
+    } else {
         (void)sqlite3_exec(store->writer.db,
                            is_short ? "PRAGMA incremental_vacuum(1024)"
                                     : "PRAGMA incremental_vacuum(64)",
@@ -230,9 +228,16 @@ static void checkpoint(struct mm_store *store)
 /* False when there is nothing and the store closes. */
 static bool collect(struct mm_store *store, struct batch *batch)
 {
+    bool has_waited = false;
     mm_mutex_lock(store->mutex);
-    while (mm_list_is_empty(&store->jobs) && !store->is_closing) {
-        mm_condition_wait(store->condition, store->mutex);
+    while (mm_list_is_empty(&store->jobs) && !store->is_closing &&
+           !has_waited) {
+        if (mm_store_is_writable(store)) {
+            mm_condition_wait(store->condition, store->mutex);
+        } else {
+            has_waited = !mm_condition_wait_for(store->condition, store->mutex,
+                                                MM_STORE_MEND_MS);
+        }
     }
     while (batch->count < MM_STORE_BATCH_MAX) {
         struct mm_list *node = mm_list_take_first(&store->jobs);
@@ -243,8 +248,9 @@ static bool collect(struct mm_store *store, struct batch *batch)
         batch->outcomes[batch->count++] = (struct outcome){
             MM_LIST_OBJECT(node, struct mm_store_job, node), MAILMOD_OK};
     }
+    bool goes_on = batch->count > 0 || !store->is_closing;
     mm_mutex_unlock(store->mutex);
-    return batch->count > 0;
+    return goes_on;
 }
 
 static void run_writer(void *context)
@@ -253,9 +259,12 @@ static void run_writer(void *context)
     struct batch batch = {.count = 0};
 
     while (collect(store, &batch)) {
-        run_batch_locked(store, &batch);
-        answer_all(store, &batch);
-        checkpoint(store);
+        mm_health_mend(store);
+        if (batch.count > 0) {
+            run_batch_locked(store, &batch);
+            answer_all(store, &batch);
+            checkpoint(store);
+        }
     }
 }
 
@@ -294,7 +303,7 @@ void mm_writer_stop(struct mm_store *store)
     mm_condition_broadcast(store->condition);
     mm_mutex_unlock(store->mutex);
     mm_thread_join(&store->thread);
-    if (!atomic_load(&store->is_broken) &&
+    if (!mm_health_refuses(store) &&
         mm_store_reserve_ids(store, true) != MAILMOD_OK) {
         MM_LOG(store->log, MM_LOG_WARNING, "store",
                "the last identifier was not noted; the next ones begin ahead",

@@ -1,8 +1,8 @@
 /* thread: any (see each part)
- * store_internal.h - the SQLite store from inside: connections with their
+ * internal.h - the SQLite store from inside: connections with their
  * cached statements, the writer, the pool of readers. */
-#ifndef MM_STORE_STORE_INTERNAL_H
-#define MM_STORE_STORE_INTERNAL_H
+#ifndef MM_STORE_SQLITE_INTERNAL_H
+#define MM_STORE_SQLITE_INTERNAL_H
 
 #include "base/limits.h"
 #include "platform/fs.h"
@@ -17,8 +17,20 @@
 #define MM_STORE_BATCH_MAX 512
 /* Read connections at once; a further reader waits for one. */
 #define MM_STORE_READERS_MAX 16
-/* How long a transaction waits for a tool's beside it. */
-#define MM_STORE_BUSY_MS 30000
+/* How long a transaction waits for another process's: the daemon, whose senders
+ * wait with it, and a tool. After one wait that was in vain the daemon asks
+ * again for no longer than MM_STORE_BUSY_AGAIN_MS until it got the lock. */
+#define MM_STORE_BUSY_MS 5000
+#define MM_STORE_BUSY_TOOL_MS 30000
+#define MM_STORE_BUSY_AGAIN_MS 250
+/* How often a store that could not be written is tried again. */
+#define MM_STORE_MEND_MS 1000
+/* A reader that keeps the log from being used anew is ended when it is older
+ * than this and the log longer than that. */
+#define MM_STORE_READER_OLD_MS 10000
+#define MM_STORE_LOG_LONG_PAGES 65536
+/* The files that must stay what they were: database, log, index, lock. */
+#define MM_STORE_FILES 4
 /* Pages in the log before the writer, having answered, copies them back. From
  * twice as many on, it also waits for those who read the log, that the log can
  * be used anew from its beginning; for no longer than this. */
@@ -88,6 +100,14 @@ struct mm_connection {
     struct mm_list node;
     sqlite3 *db;
     sqlite3_stmt *statements[MM_SQL_COUNT];
+    uint64_t taken_ms; /* a reader's, under reader_mutex */
+};
+
+/* A file of the store as it was at the opening. */
+struct mm_held_file {
+    char *path;
+    struct mm_fs_identity identity;
+    bool is_known;
 };
 
 struct mm_store {
@@ -111,7 +131,8 @@ struct mm_store {
     struct mm_condition *condition;
     struct mm_list jobs;
     bool is_closing;
-    atomic_bool is_broken;
+    /* Why the last commit failed; OK: the store can be written. */
+    atomic_int trouble;
     atomic_size_t backlog;
     atomic_ullong job_count;
     atomic_ullong commit_count;
@@ -121,7 +142,9 @@ struct mm_store {
     uint64_t space_checked_ms;      /* the writer's */
     uint64_t space_written;         /* octets since then, the writer's */
     bool has_space;
-    bool was_full; /* the last batch met a full disk */
+    bool was_full;      /* the last batch met a full disk */
+    uint64_t mended_ms; /* the writer's: the last trial */
+    struct mm_held_file files[MM_STORE_FILES];
     /* The writer's: pages in the write-ahead log, zero once they were looked
      * at, and from how many on it is copied back. */
     int log_pages;
@@ -131,6 +154,7 @@ struct mm_store {
     struct mm_mutex *reader_mutex; /* guards the readers */
     struct mm_condition *reader_condition;
     struct mm_list idle_readers;
+    struct mm_list lent_readers;
     unsigned reader_count;
 };
 
@@ -181,6 +205,25 @@ MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
                                            struct mm_connection **reader_out);
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
 void mm_readers_close(struct mm_store *store);
+/* Ends the reads that have gone on for too long. */
+void mm_readers_end_old(struct mm_store *store);
+
+/* Notes which files the store has open; before the writer starts. */
+MM_CHECK enum mailmod_error mm_health_begin(struct mm_store *store);
+void mm_health_end(struct mm_store *store);
+/* All files are where they were. thread: writer. */
+bool mm_health_has_files(const struct mm_store *store);
+/* What a transaction came to. thread: writer. */
+void mm_health_judge(struct mm_store *store, enum mailmod_error error);
+/* Writes nothing more until it is mended. */
+bool mm_health_refuses(const struct mm_store *store);
+/* When it is time: tries to write, and takes the trouble back when it works.
+ * thread: writer. */
+void mm_health_mend(struct mm_store *store);
+/* Copies the log back; `restarts` as copy_log_back tells. thread: writer. */
+int mm_log_copy_back(struct mm_store *store, bool restarts);
+/* How long the writer waits for another process now. */
+int mm_health_busy_ms(const struct mm_store *store);
 
 /* One more or one fewer who refers to the message; `mm_store_settle_job` ends a
  * job: what it wrote and nobody refers to is noted for the sweep. */
@@ -191,6 +234,8 @@ mm_store_settle_job(struct mm_store_transaction *transaction);
 /* Notes on disk that identifiers up to now and some more are used up. */
 MM_CHECK enum mailmod_error mm_store_reserve_ids(struct mm_store *store,
                                                  bool is_closing);
+MM_CHECK enum mailmod_error mm_store_note_ids(struct mm_store *store,
+                                              unsigned long long reserved);
 /* Is the volume above its reserve? Asked of the system now and then. */
 bool mm_store_has_space(struct mm_store *store);
 MM_CHECK enum mailmod_error

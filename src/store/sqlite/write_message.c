@@ -7,7 +7,7 @@
  * the next opening sweeps it; what is referred to within the job that wrote it
  * never touches that table. Thread: writer. */
 #include "platform/clock.h"
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #define FLAG_8BIT 1
 #define FLAG_SMTPUTF8 2

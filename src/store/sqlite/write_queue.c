@@ -4,7 +4,7 @@
  * nothing comes back to life; a hold outlives the attempt that ran meanwhile;
  * the last recipient takes its message along unless a mailbox has it too.
  * Thread: writer. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * read connection is held, so it must not call into the store again for long.
  * Thread: any; look-ups by key touch a few pages, the rest belongs on workers.
  */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
 

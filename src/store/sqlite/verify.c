@@ -6,7 +6,7 @@
  * complaint is one line that names the file; nothing is repaired. One read
  * transaction sees one committed state, beside a running daemon too.
  * Thread: worker; minutes on a large store. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * and its mailbox come and go in one transaction; a mailbox made anew draws a
  * new tag, so that its unique-ids repeat none of an older one's (RFC 1939 7).
  * Thread: writer. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "platform/random.h"
 

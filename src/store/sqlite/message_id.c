@@ -8,7 +8,7 @@
  * gone. 49 bits last until 2089; with the chunk's number beside them they fit
  * SQLite's 63. Thread: any; the notes are the writer's. */
 #include "platform/clock.h"
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include <string.h>
 
@@ -36,15 +36,9 @@ uint64_t mm_store_new_message_id(struct mm_store *store)
     return next;
 }
 
-enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
+enum mailmod_error mm_store_note_ids(struct mm_store *store,
+                                     unsigned long long reserved)
 {
-    unsigned long long last = atomic_load(&store->last_id);
-    unsigned long long reserved = is_closing ? last : last + RESERVE;
-
-    if (store->is_shared || last == store->reserved_id ||
-        (!is_closing && last < store->reserved_id)) {
-        return MAILMOD_OK;
-    }
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(&store->writer, MM_SQL_RESERVE_IDS, &error);
@@ -57,6 +51,17 @@ enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
         store->reserved_id = reserved;
     }
     return error;
+}
+
+enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
+{
+    unsigned long long last = atomic_load(&store->last_id);
+    unsigned long long reserved = is_closing ? last : last + RESERVE;
+    if (store->is_shared || last == store->reserved_id ||
+        (!is_closing && last < store->reserved_id)) {
+        return MAILMOD_OK;
+    }
+    return mm_store_note_ids(store, reserved);
 }
 
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX])

@@ -12,7 +12,7 @@
  * by the owner of the folder; reads meet later damage as errors, never as
  * silence, and `mailmodctl store verify` checks the whole.
  * Thread: the opener's, before the writer runs. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
 #include "platform/random.h"

@@ -4,9 +4,10 @@
  * kept. Promises: readers never wait for the writer (write-ahead log); past the
  * maximum a reader waits for another reader. In memory mode there is one
  * connection, lent under the writer's lock. Thread: any. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
+#include "platform/clock.h"
 
 /* A place in the pool, or NULL with `may_open`. Under the pool's lock. */
 static struct mm_connection *wait_idle(struct mm_store *store, bool *may_open)
@@ -64,9 +65,20 @@ enum mailmod_error mm_reader_take(struct mm_store *store,
     }
     mm_mutex_lock(store->reader_mutex);
     bool may_open;
-    *reader_out = wait_idle(store, &may_open);
+    struct mm_connection *reader = wait_idle(store, &may_open);
+    if (may_open) {
+        mm_mutex_unlock(store->reader_mutex);
+        enum mailmod_error error = open_reader(store, &reader);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+        mm_mutex_lock(store->reader_mutex);
+    }
+    reader->taken_ms = mm_clock_monotonic_ms();
+    mm_list_append(&store->lent_readers, &reader->node);
     mm_mutex_unlock(store->reader_mutex);
-    return may_open ? open_reader(store, reader_out) : MAILMOD_OK;
+    *reader_out = reader;
+    return MAILMOD_OK;
 }
 
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
@@ -78,9 +90,32 @@ void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
         return;
     }
     mm_mutex_lock(store->reader_mutex);
+    mm_list_remove(&reader->node);
     mm_list_prepend(&store->idle_readers, &reader->node);
     mm_condition_signal(store->reader_condition);
     mm_mutex_unlock(store->reader_mutex);
+}
+
+void mm_readers_end_old(struct mm_store *store)
+{
+    uint64_t now_ms = mm_clock_monotonic_ms();
+    size_t count = 0;
+    mm_mutex_lock(store->reader_mutex);
+    for (struct mm_list *node = store->lent_readers.next;
+         node != &store->lent_readers; node = node->next) {
+        struct mm_connection *reader =
+            MM_LIST_OBJECT(node, struct mm_connection, node);
+        if (now_ms - reader->taken_ms >= MM_STORE_READER_OLD_MS) {
+            sqlite3_interrupt(reader->db);
+            count++;
+        }
+    }
+    mm_mutex_unlock(store->reader_mutex);
+    if (count > 0) {
+        MM_LOG(store->log, MM_LOG_WARNING, "store",
+               "the log grew while somebody read for long; the read was ended",
+               MM_NUMBER("readers", count), MM_TEXT("path", store->path));
+    }
 }
 
 void mm_readers_close(struct mm_store *store)

@@ -4,7 +4,7 @@
  * connection the prepared forms, made at first use. Promises: a statement is
  * always handed out reset and unbound; SQLite's results become our errors in
  * one function. Thread: a connection belongs to one thread at a time. */
-#include "store/store_internal.h"
+#include "store/sqlite/internal.h"
 
 #include "base/mem.h"
 
@@ -126,6 +126,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
 
 enum mailmod_error mm_sql_error(int result)
 {
+    if (result == SQLITE_IOERR_SHMSIZE) {
+        /* The log's index could not grow: for want of room, as its octets are
+         * never synced. */
+        return MAILMOD_ERROR_STORAGE_FULL;
+    }
     switch (result & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -140,6 +145,7 @@ enum mailmod_error mm_sql_error(int result)
         return MAILMOD_ERROR_STORAGE_DAMAGED;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_INTERRUPT: /* a reader that was ended */
         return MAILMOD_ERROR_BUSY;
     case SQLITE_PERM:
     case SQLITE_READONLY:
@@ -222,7 +228,8 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
     }
     enum mailmod_error error = open_database(connection, store->path, flags);
     if (error == MAILMOD_OK) {
-        sqlite3_busy_timeout(connection->db, MM_STORE_BUSY_MS);
+        sqlite3_busy_timeout(connection->db, mm_health_busy_ms(store));
+        (void)sqlite3_extended_result_codes(connection->db, 1);
         error = set_pragmas(connection, store, is_writer);
     }
     if (error != MAILMOD_OK) {
