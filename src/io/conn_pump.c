@@ -296,7 +296,8 @@ static void tell_drained(struct mm_conn *conn)
 }
 
 /* FIN without close_notify: whether the data was whole is for the protocol's
- * own terminators to say (RFC 8446 6.1), but nothing can follow. */
+ * own terminators to say (RFC 8446 6.1), so a handler that wants to hear of the
+ * end hears of this one, too, and may still answer what came before it. */
 static void notice_cut(struct mm_conn *conn)
 {
     if (conn->tls == NULL || !conn->has_raw_end || conn->has_end ||
@@ -308,8 +309,13 @@ static void notice_cut(struct mm_conn *conn)
                     "the peer closed the connection");
         return;
     }
-    mm_conn_end(conn, MAILMOD_ERROR_CLOSED, "TLS",
-                "the peer closed the connection without notice");
+    const char *how = "the peer closed the connection without notice";
+    if (conn->handler->on_end == NULL) {
+        mm_conn_end(conn, MAILMOD_ERROR_CLOSED, "TLS", how);
+        return;
+    }
+    mm_conn_explain(conn, "TLS", how);
+    conn->has_end = true;
 }
 
 static void tell_end(struct mm_conn *conn)

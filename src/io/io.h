@@ -103,8 +103,9 @@ struct mm_conn_handler {
     void (*on_drained)(void *context, struct mm_conn *conn);
     /* A handshake begun by mm_conn_start_tls is done. */
     void (*on_tls)(void *context, struct mm_conn *conn);
-    /* The peer sent FIN (after all input was taken); may be NULL: then the
-     * connection closes with CLOSED. Output can still be written. */
+    /* The peer sent FIN, or close_notify, or FIN without one under TLS (after
+     * all input was taken); may be NULL: then the connection closes with
+     * CLOSED. Output can still be written. */
     void (*on_end)(void *context, struct mm_conn *conn);
     /* Exactly once and last, in any way that the connection ended: OK after
      * our own close, else the reason. `conn` is gone when it returns. Never

@@ -334,6 +334,15 @@ static void close_pop3(struct mm_session *session, bool is_timeout)
     }
 }
 
+static bool wants_input_pop3(struct mm_session *session)
+{
+    struct mm_pop3_session *pop3 = mm_pop3_session(session);
+    struct mm_pop3d_info info;
+
+    return session->in_work == 0 && output_pop3(session).size == 0 &&
+           mm_pop3d_next(pop3->engine, &info) == MM_POP3D_NEED_INPUT;
+}
+
 static bool is_idle_pop3(struct mm_session *session)
 {
     return session->in_work == 0 && !session->is_in_tls &&
@@ -379,6 +388,7 @@ const struct mm_session_protocol mm_pop3_session_protocol = {
     .progress = progress_pop3,
     .wait_ms = wait_ms_pop3,
     .close = close_pop3,
+    .wants_input = wants_input_pop3,
     .is_idle = is_idle_pop3,
     .detach = detach_pop3,
     .free = free_pop3,

@@ -4,8 +4,9 @@
  * Owns: the pairing, the deadline of the present wait, the session's place in
  * the counts and in its loop's list. Promises: an engine is pumped until it
  * needs the peer, the store or a worker; octets that trickle extend no
- * deadline, for only the engine's progress sets it anew; a session that has
- * work elsewhere outlives its connection until the work came back.
+ * deadline, for only the engine's progress sets it anew; a peer that shut its
+ * writing side gets all its answers; a session that has work elsewhere outlives
+ * its connection until the work came back.
  *
  * Law of the object: connected -> (connection gone) -> detached -> freed, and
  * freed only with in_work at 0.
@@ -117,6 +118,10 @@ static void pump_once(struct mm_session *session)
         session->protocol->close(session, false);
         mm_session_end(session);
         flush_output(session);
+    }
+    /* RFC 9293 3.6: a peer that has sent all may still read. */
+    if (session->has_peer_end && session->protocol->wants_input(session)) {
+        mm_session_end(session);
     }
     if (session->conn != NULL && !session->is_closing) {
         set_deadline(session);
@@ -290,6 +295,15 @@ static void on_tls(void *context, struct mm_conn *conn)
     mm_session_pump(session);
 }
 
+static void on_end(void *context, struct mm_conn *conn)
+{
+    struct mm_session *session = context;
+
+    (void)conn;
+    session->has_peer_end = true;
+    mm_session_pump(session);
+}
+
 static void on_closed(void *context, struct mm_conn *conn,
                       enum mailmod_error reason)
 {
@@ -314,6 +328,7 @@ static const struct mm_conn_handler conn_handler = {
     .on_input = on_input,
     .on_drained = on_drained,
     .on_tls = on_tls,
+    .on_end = on_end,
     .on_closed = on_closed,
 };
 

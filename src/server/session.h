@@ -28,6 +28,8 @@ struct mm_session_protocol {
     uint64_t (*wait_ms)(struct mm_session *session);
     /* Ends the conversation with the right words. */
     void (*close)(struct mm_session *session, bool is_timeout);
+    /* All that came is answered: nothing goes on without the peer's octets. */
+    bool (*wants_input)(struct mm_session *session);
     /* Between two commands with nothing open. */
     bool (*is_idle)(struct mm_session *session);
     /* The host begins to read the body (SMTP); NULL: it cannot. */
@@ -61,11 +63,12 @@ struct mm_session {
     bool is_asked;              /* the host has it */
     bool is_stalled;            /* input was left with the connection */
     bool is_pumping;
-    bool wants_pump;  /* something came while pumping */
-    bool is_in_tls;   /* a handshake runs */
-    bool is_ending;   /* close once the output is flushed */
-    bool is_closing;  /* mm_conn_close was called */
-    bool is_stopping; /* its service stops: end at the next idle moment */
+    bool wants_pump;   /* something came while pumping */
+    bool is_in_tls;    /* a handshake runs */
+    bool is_ending;    /* close once the output is flushed */
+    bool is_closing;   /* mm_conn_close was called */
+    bool is_stopping;  /* its service stops: end at the next idle moment */
+    bool has_peer_end; /* the peer will send no more */
 };
 
 /* thread: loop. A new connection of a service: counts it, makes its session,

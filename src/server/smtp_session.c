@@ -365,6 +365,15 @@ static void close_smtp(struct mm_session *session, bool is_timeout)
     mm_smtp_drop_message(smtp);
 }
 
+static bool wants_input_smtp(struct mm_session *session)
+{
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
+    struct mm_smtpd_info info;
+
+    return !smtp->is_waiting && mm_smtpd_output(smtp->engine).size == 0 &&
+           mm_smtpd_next(smtp->engine, &info) == MM_SMTPD_NEED_INPUT;
+}
+
 static bool is_idle_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
@@ -403,6 +412,7 @@ const struct mm_session_protocol mm_smtp_session_protocol = {
     .progress = progress_smtp,
     .wait_ms = wait_ms_smtp,
     .close = close_smtp,
+    .wants_input = wants_input_smtp,
     .is_idle = is_idle_smtp,
     .wants_body = mm_smtp_wants_body,
     .detach = detach_smtp,
