@@ -73,7 +73,7 @@ MAILMOD_API enum mailmod_error mailmod_new(mailmod **instance_out);
  * HANDLE for a pointer to none; STATE in a callback of the instance. */
 MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
 
-/* Reads a configuration file (libconfig's syntax or the original engine's, see
+/* Reads a configuration file (mailmod's syntax or the original engine's, see
  * docs/config.md) over the present settings. CONFIG: the mistakes, one a line
  * with file, line and key, are the last error's text, and nothing was changed.
  * A running instance goes on with what it has until mailmod_reload. */

@@ -130,6 +130,21 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
     return MAILMOD_OK;
 }
 
+/* One log line for each: what the file sets and there is not. */
+static void log_warnings(struct mailmod *instance, struct mm_span warnings)
+{
+    bool has_more = warnings.size > 0;
+    while (has_more) {
+        struct mm_span line;
+        has_more = mm_span_cut(warnings, '\n', &line, &warnings);
+        char text[LOG_LINE_MAX];
+        if (line.size > 0 && mm_span_copy(line, text, sizeof text)) {
+            MM_LOG(&instance->log, MM_LOG_WARNING, "config", "left out",
+                   MM_TEXT("setting", text));
+        }
+    }
+}
+
 enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
 {
     if (file == NULL) {
@@ -141,12 +156,17 @@ enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
     }
     struct mm_buf mistakes;
     mm_buf_init(&mistakes, MISTAKES_MAX);
-    error = mm_config_load(instance->builder, file, &mistakes);
+    struct mm_buf warnings;
+    mm_buf_init(&warnings, MISTAKES_MAX);
+    error = mm_config_load(instance->builder, file, &mistakes, &warnings);
     mm_instance_unlock(instance);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistakes);
+    } else {
+        log_warnings(instance, mm_buf_span(&warnings));
     }
     mm_buf_fini(&mistakes);
+    mm_buf_fini(&warnings);
     return error;
 }
 

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "config/builder.h"
 #include "config/check.h"
-#include "config/old_name.h"
+#include "config/smallsrv/smallsrv.h"
 #include "config/value.h"
 
 #include <stdatomic.h>
@@ -39,9 +39,9 @@ static const struct mm_config_key *find_own(const char *name)
 const struct mm_config_key *mm_config_find_key(const char *name)
 {
     const struct mm_config_key *key = find_own(name);
-    struct mm_config_old old;
-    if (key == NULL && mm_config_find_old(name, &old) && old.row->key != NULL) {
-        key = find_own(old.row->key);
+    struct mm_config_alias alias;
+    if (key == NULL && mm_smallsrv()->find(name, &alias) && alias.key != NULL) {
+        key = find_own(alias.key);
     }
     return key;
 }
@@ -176,10 +176,10 @@ enum mailmod_error mm_config_set(struct mm_config_builder *builder,
         return mm_config_value_parse(key, mm_span_cstr(value), &builder->config,
                                      mistake_out);
     }
-    struct mm_config_old old;
-    if (mm_config_find_old(name, &old)) {
-        return mm_config_old_set(&old, mm_span_cstr(value), &builder->config,
-                                 mistake_out);
+    struct mm_config_alias alias;
+    if (mm_smallsrv()->find(name, &alias)) {
+        return mm_smallsrv()->set(&alias, mm_span_cstr(value), &builder->config,
+                                  mistake_out);
     }
     if (mistake_out != NULL) {
         (void)mm_buf_append_cstr(mistake_out, "there is no such key");
@@ -241,16 +241,16 @@ enum mailmod_error mm_config_get(const struct mm_config *config,
                                  const char *name, struct mm_buf *value_out)
 {
     const struct mm_config_key *key = find_own(name);
-    struct mm_config_old old;
+    struct mm_config_alias alias;
     if (key == NULL) {
-        return mm_config_find_old(name, &old)
-                   ? mm_config_old_get(&old, config, value_out)
+        return mm_smallsrv()->find(name, &alias)
+                   ? mm_smallsrv()->get(&alias, config, value_out)
                    : MAILMOD_ERROR_UNKNOWN_NAME;
     }
     if (key->type == MM_CONFIG_SECRET) {
         /* Nothing about it, not even its length; but whether there is one. */
-        return mm_buf_append_cstr(
-            value_out, mm_config_has_secret(config) ? "********" : "");
+        bool is_set = mm_config_value_text(key, config)[0] != '\0';
+        return mm_buf_append_cstr(value_out, is_set ? "********" : "");
     }
     return mm_config_value_format(key, config, value_out);
 }
@@ -258,20 +258,20 @@ enum mailmod_error mm_config_get(const struct mm_config *config,
 enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                         const char *name, int64_t *value_out)
 {
-    struct mm_config_old old = {NULL, false};
     const struct mm_config_key *key = find_own(name);
-    if (key == NULL && !mm_config_find_old(name, &old)) {
+    struct mm_config_alias alias = {.row = 0};
+    if (key == NULL && !mm_smallsrv()->find(name, &alias)) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
     uint64_t value;
-    enum mailmod_error error = key != NULL
-                                   ? mm_config_value_number(key, config, &value)
-                                   : mm_config_old_number(&old, config, &value);
+    enum mailmod_error error =
+        key != NULL ? mm_config_value_number(key, config, &value)
+                    : mm_smallsrv()->number(&alias, config, &value);
     if (error != MAILMOD_OK) {
         return error;
     }
     const struct mm_config_key *type =
-        key != NULL ? key : mm_config_old_type(&old);
+        key != NULL ? key : mm_smallsrv()->type_of(&alias);
     if (type->type == MM_CONFIG_DURATION) {
         /* Upwards: half a second must not read as "no time". */
         value = value / 1000 + (value % 1000 != 0);
@@ -305,9 +305,4 @@ bool mm_config_is_local_domain(const struct mm_config *config,
         }
     }
     return false;
-}
-
-bool mm_config_has_secret(const struct mm_config *config)
-{
-    return config->smarthost.password[0] != '\0';
 }

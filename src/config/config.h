@@ -2,7 +2,7 @@
  * config.h - the configuration as one immutable, reference-counted snapshot.
  *
  * schema.c holds the one table: dotted key, type, range, default, unit, what it
- * means; old_name.c the names that the original engine had for them. From that
+ * means; smallsrv/ the names that the original engine had for them. From that
  * table come parsing, checking, get and set by name, and docs/config.md. A
  * builder is filled from a file and by single settings; mm_config_build checks
  * it as a whole and freezes it. */
@@ -204,10 +204,12 @@ void mm_config_builder_set_guard(struct mm_config_builder *builder,
 void mm_config_builder_free(struct mm_config_builder **builder);
 /* Reads a whole file (either syntax); every mistake is one line
  * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any. The
- * builder keeps its former values then. */
+ * builder keeps its former values then. What a file of the original engine sets
+ * that is not supported is a line in `warnings_out`. Both may be NULL. */
 MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,
                                            const char *file,
-                                           struct mm_buf *mistakes_out);
+                                           struct mm_buf *mistakes_out,
+                                           struct mm_buf *warnings_out);
 /* UNKNOWN_NAME, or ARGUMENT with words in `mistake_out` (may be NULL). */
 MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                           const char *name, const char *value,
@@ -236,7 +238,5 @@ bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);
 bool mm_range_list_has(const struct mm_range_list *ranges,
                        const struct mm_netaddr *address);
-/* A password is among the values: the file should be its owner's alone. */
-bool mm_config_has_secret(const struct mm_config *config);
 
 #endif

@@ -1,63 +1,170 @@
-/* load.c - a file onto a builder, in libconfig's syntax or the original
- * engine's.
+/* load.c - a file onto a builder, in our own syntax or the original engine's.
  *
+ * A reader of the syntax hands over every setting, then they are judged here.
  * Every mistake is found in one pass and told with file, line and key; an
  * unknown key and a value of the wrong type are mistakes, and so is a key that
- * is set twice, under two names too. A value is never repeated when its key is
- * a secret, and a file that sets one must be its owner's alone where the
- * builder has a guard. The builder changes only when all is well: the file is
- * read onto a copy.
+ * is set twice, under two names too. What the original engine had and there is
+ * not here is a warning, so that its files load. A value is never repeated when
+ * its key is a secret, and a file that sets one must be its owner's alone where
+ * the builder has a guard. The builder changes only when all is well: the file
+ * is read onto a copy.
  * Thread: the builder's owner. */
 #include "config/load.h"
 
 #include "base/mem.h"
-#include "config/old_name.h"
+#include "config/smallsrv/smallsrv.h"
 
-#define MISTAKES_MAX 50
+#include <string.h>
+
+/* Values are set in turns, so that a file means the same in any order: other
+ * names for our keys, those of them that close a listener, our own keys. */
+enum turn { ALIASES, LATE_ALIASES, KEYS, TURN_COUNT };
+
+/* A setting and what its name means. */
+struct named {
+    const struct mm_config_setting *setting;
+    const struct mm_config_key *key; /* NULL: it changes none */
+    struct mm_config_alias alias;
+    bool is_alias;
+};
 
 void mm_config_load_note(struct mm_config_load *load, size_t line,
                          const char *name, const char *words)
 {
-    load->mistake_count++;
-    if (load->mistakes == NULL || load->mistake_count > MISTAKES_MAX) {
-        return;
-    }
-    if (load->mistake_count == MISTAKES_MAX) {
-        (void)mm_buf_append_cstr(load->mistakes, "there are more mistakes\n");
-        return;
-    }
-    const char *file;
-    size_t file_line;
-    mm_config_source_locate(&load->source, line, &file, &file_line);
-    (void)mm_buf_appendf(load->mistakes, "%s:%zu: %s%s%s\n", file, file_line,
-                         name, name[0] == '\0' ? "" : ": ", words);
+    mm_config_notes_add(&load->notes, MM_CONFIG_MISTAKE, line, name, words);
 }
 
-int mm_config_load_turn(const char *name)
+/* ---- the settings as they were read ---- */
+
+static void free_setting(struct mm_config_setting *setting)
 {
-    struct mm_config_old old;
-    if (!mm_config_find_old(name, &old)) {
-        return 2;
+    if (setting->value != NULL) {
+        mm_secret_clear(setting->value, strlen(setting->value));
     }
-    return old.row->kind == MM_CONFIG_OLD_CLOSED ? 1 : 0;
+    mm_free(setting->value);
+    mm_free(setting->name);
 }
 
-/* Several old names may each say a part of one key. */
-static bool is_first(struct mm_config_load *load, const char *name)
+void mm_config_load_add(struct mm_config_load *load, size_t line,
+                        struct mm_span name, unsigned form,
+                        struct mm_span value)
 {
-    const struct mm_config_key *key = mm_config_find_key(name);
-    struct mm_config_old old;
-    bool is_old = mm_config_find_old(name, &old);
-    bool is_part = is_old && old.row->kind != MM_CONFIG_OLD_SAME;
+    if (load->setting_count == load->setting_capacity) {
+        size_t capacity =
+            load->setting_capacity == 0 ? 64 : 2 * load->setting_capacity;
+        struct mm_config_setting *settings =
+            mm_realloc(load->settings, capacity * sizeof *settings);
+        if (settings == NULL) {
+            load->error = MAILMOD_ERROR_MEMORY;
+            return;
+        }
+        load->settings = settings;
+        load->setting_capacity = capacity;
+    }
+    struct mm_config_setting setting = {
+        .line = line,
+        .form = form,
+        .name = mm_memdup0(name.data, name.size),
+        .value = mm_memdup0(value.data, value.size)};
+    if (setting.name == NULL || setting.value == NULL) {
+        load->error = MAILMOD_ERROR_MEMORY;
+        free_setting(&setting);
+        return;
+    }
+    load->settings[load->setting_count++] = setting;
+}
+
+/* ---- how a value must be written ---- */
+
+static bool is_list(const struct mm_config_key *key)
+{
+    switch (key->type) {
+    case MM_CONFIG_TEXT_LIST:
+    case MM_CONFIG_ADDRESS_LIST:
+    case MM_CONFIG_RANGE_LIST:
+    case MM_CONFIG_STEP_LIST:
+        return true;
+    default:
+        return key->form == MM_CONFIG_FORM_SERVERS;
+    }
+}
+
+static unsigned forms_of(const struct mm_config_key *key)
+{
+    switch (key->type) {
+    case MM_CONFIG_BOOL:
+        return MM_CONFIG_AS_FLAG;
+    case MM_CONFIG_INT:
+        return MM_CONFIG_AS_NUMBER;
+    case MM_CONFIG_SIZE:
+    case MM_CONFIG_DURATION:
+    case MM_CONFIG_STEP_LIST:
+        return MM_CONFIG_AS_NUMBER | MM_CONFIG_AS_TEXT;
+    default:
+        return MM_CONFIG_AS_TEXT;
+    }
+}
+
+static const char *wanted(const struct mm_config_key *key)
+{
+    if (is_list(key)) {
+        return "must be a text or a list of texts";
+    }
+    switch (key->type) {
+    case MM_CONFIG_BOOL:
+        return "must be true or false, without quotes";
+    case MM_CONFIG_INT:
+        return "must be a number, without quotes";
+    case MM_CONFIG_SIZE:
+        return "must be a number of octets or a text such as \"50M\"";
+    case MM_CONFIG_DURATION:
+        return "must be a number of seconds or a text such as \"5m\"";
+    default:
+        return "must be a text in quotes";
+    }
+}
+
+static bool has_form(const struct named *named)
+{
+    const struct mm_config_key *type =
+        named->is_alias ? mm_smallsrv()->type_of(&named->alias) : named->key;
+    unsigned form = named->setting->form;
+    unsigned allowed =
+        forms_of(type) | (is_list(type) ? (unsigned)MM_CONFIG_AS_LIST : 0);
+    return (form & ~allowed) == 0;
+}
+
+/* ---- judged, and set ---- */
+
+static struct named name_of(const struct mm_config_setting *setting)
+{
+    struct named named = {.setting = setting,
+                          .key = mm_config_find_key(setting->name)};
+    named.is_alias = mm_smallsrv()->find(setting->name, &named.alias);
+    return named;
+}
+
+static enum turn turn_of(const struct named *named)
+{
+    if (!named->is_alias) {
+        return KEYS;
+    }
+    return named->alias.is_late ? LATE_ALIASES : ALIASES;
+}
+
+/* Several other names may each say a part of one key. */
+static bool is_first(struct mm_config_load *load, const struct named *named)
+{
+    bool is_part = named->is_alias && named->alias.is_part;
     bool is_first = true;
-    size_t count;
-    if (is_old) {
-        bool *is_set = &load->is_old_set[old.row - mm_config_old_names(&count)];
-        is_first = !*is_set;
+    if (named->is_alias) {
+        bool *is_set = &load->is_old_set[named->alias.row];
+        is_first = !*is_set || named->alias.is_repeated;
         *is_set = true;
     }
-    if (key != NULL) {
-        size_t row = (size_t)(key - mm_config_keys(&count));
+    if (named->key != NULL) {
+        size_t count;
+        size_t row = (size_t)(named->key - mm_config_keys(&count));
         is_first = is_first && !load->is_set[row] &&
                    (is_part || !load->is_partly[row]);
         load->is_set[row] = load->is_set[row] || !is_part;
@@ -66,108 +173,149 @@ static bool is_first(struct mm_config_load *load, const char *name)
     return is_first;
 }
 
-bool mm_config_load_may_set(struct mm_config_load *load, size_t line,
-                            const char *name)
-{
-    struct mm_config_old old;
-    if (mm_config_find_old(name, &old) && !old.is_off &&
-        old.row->kind == MM_CONFIG_OLD_GONE) {
-        /* Whatever its value is, and whatever its type. */
-        mm_config_load_set(load, line, name, "");
-        return false;
-    }
-    if (mm_config_find_key(name) == NULL && !mm_config_find_old(name, &old)) {
-        mm_config_load_note(load, line, name, "there is no such key");
-        return false;
-    }
-    if (!is_first(load, name)) {
-        mm_config_load_note(load, line, name, "is set for a second time");
-        return false;
-    }
-    return true;
-}
-
 /* Who may read the file that the secret stands in? */
-static void check_exposure(struct mm_config_load *load, size_t line,
-                           const char *name)
+static void check_exposure(struct mm_config_load *load,
+                           const struct named *named)
 {
+    const struct mm_config_setting *setting = named->setting;
     const char *file;
     size_t file_line;
-    mm_config_source_locate(&load->source, line, &file, &file_line);
-    if (load->is_exposed != NULL && load->is_exposed(file)) {
+    mm_config_source_locate(&load->source, setting->line, &file, &file_line);
+    if (named->key->type == MM_CONFIG_SECRET && setting->value[0] != '\0' &&
+        load->is_exposed != NULL && load->is_exposed(file)) {
         mm_config_load_note(
-            load, line, name,
+            load, setting->line, setting->name,
             "others than the owner can read this file (chmod 600)");
     }
 }
 
-void mm_config_load_set(struct mm_config_load *load, size_t line,
-                        const char *name, const char *value)
+static void set(struct mm_config_load *load, const struct named *named)
 {
-    const struct mm_config_key *key = mm_config_find_key(name);
+    const struct mm_config_setting *setting = named->setting;
     struct mm_buf words;
     mm_buf_init(&words, 1024);
     enum mailmod_error error =
-        mm_config_set(load->builder, name, value, &words);
+        mm_config_set(load->builder, setting->name, setting->value, &words);
     const char *told = mm_buf_cstr(&words);
     if (error == MAILMOD_ERROR_MEMORY || told == NULL) {
         load->error = MAILMOD_ERROR_MEMORY;
     } else if (error != MAILMOD_OK) {
-        mm_config_load_note(load, line, name, told);
-    } else if (key != NULL && key->type == MM_CONFIG_SECRET &&
-               value[0] != '\0') {
-        check_exposure(load, line, name);
+        bool is_gone = named->is_alias && named->alias.unsupported != NULL;
+        mm_config_notes_add(&load->notes,
+                            is_gone ? MM_CONFIG_WARNING : MM_CONFIG_MISTAKE,
+                            setting->line, setting->name, told);
+    } else if (named->key != NULL) {
+        check_exposure(load, named);
     }
     mm_buf_fini(&words);
 }
 
-static void read_source(struct mm_config_load *load, const char *file)
+static void judge(struct mm_config_load *load, const struct named *named)
 {
-    struct mm_buf mistake;
-    mm_buf_init(&mistake, 16384);
-    enum mailmod_error error =
-        mm_config_source_read(&load->source, file, &mistake);
-    if (error == MAILMOD_OK) {
-        if (load->source.is_old) {
-            mm_config_load_old(load);
-        } else {
-            mm_config_load_libconfig(load);
-        }
-    } else if (error == MAILMOD_ERROR_CONFIG) {
-        load->mistake_count++;
-        if (load->mistakes != NULL) {
-            (void)mm_buf_append_span(load->mistakes, mm_buf_span(&mistake));
-            (void)mm_buf_append_char(load->mistakes, '\n');
-        }
+    const struct mm_config_setting *setting = named->setting;
+    if (named->key == NULL && !named->is_alias) {
+        /* That engine is a web server, too, and more. */
+        bool is_foreign = load->source.dialect != NULL;
+        mm_config_notes_add(&load->notes,
+                            is_foreign ? MM_CONFIG_WARNING : MM_CONFIG_MISTAKE,
+                            setting->line, setting->name,
+                            is_foreign ? "not supported by mailmod; there is "
+                                         "no such setting of mail"
+                                       : "there is no such key");
+    } else if (named->is_alias && named->alias.unsupported != NULL) {
+        /* Whatever its value is, how it is written, and how often. */
+        set(load, named);
+    } else if (!is_first(load, named)) {
+        mm_config_load_note(load, setting->line, setting->name,
+                            "is set for a second time");
+    } else if (!has_form(named)) {
+        mm_config_load_note(load, setting->line, setting->name,
+                            wanted(named->is_alias
+                                       ? mm_smallsrv()->type_of(&named->alias)
+                                       : named->key));
     } else {
-        load->error = error;
+        set(load, named);
     }
-    mm_buf_fini(&mistake);
+}
+
+static void judge_all(struct mm_config_load *load)
+{
+    for (int turn = 0; turn < TURN_COUNT; turn++) {
+        for (size_t i = 0; i < load->setting_count && load->error == MAILMOD_OK;
+             i++) {
+            struct named named = name_of(&load->settings[i]);
+            if (turn_of(&named) == (enum turn)turn) {
+                judge(load, &named);
+            }
+        }
+    }
+}
+
+static enum mailmod_error read_file(struct mm_config_load *load,
+                                    const char *file)
+{
+    load->error = mm_config_source_read(&load->source, file, &load->notes);
+    if (load->error == MAILMOD_OK && !load->source.is_full) {
+        if (load->source.dialect != NULL) {
+            load->source.dialect->read(load);
+        } else {
+            mm_config_load_text(load);
+        }
+    }
+    if (load->error == MAILMOD_OK) {
+        judge_all(load);
+    }
+    return load->error;
+}
+
+static enum mailmod_error finish(struct mm_config_load *load,
+                                 struct mm_buf *mistakes_out,
+                                 struct mm_buf *warnings_out)
+{
+    enum mailmod_error error = mm_config_notes_write(
+        &load->notes, MM_CONFIG_MISTAKE, &load->source, mistakes_out);
+    if (error == MAILMOD_OK) {
+        error = mm_config_notes_write(&load->notes, MM_CONFIG_WARNING,
+                                      &load->source, warnings_out);
+    }
+    return error == MAILMOD_OK && load->notes.counts[MM_CONFIG_MISTAKE] > 0
+               ? MAILMOD_ERROR_CONFIG
+               : error;
+}
+
+static void free_load(struct mm_config_load *load)
+{
+    for (size_t i = 0; i < load->setting_count; i++) {
+        free_setting(&load->settings[i]);
+    }
+    mm_free(load->settings);
+    mm_config_notes_fini(&load->notes);
+    mm_config_source_fini(&load->source);
+    mm_config_builder_free(&load->builder);
+    mm_free(load);
 }
 
 enum mailmod_error mm_config_load(struct mm_config_builder *builder,
-                                  const char *file, struct mm_buf *mistakes_out)
+                                  const char *file, struct mm_buf *mistakes_out,
+                                  struct mm_buf *warnings_out)
 {
     struct mm_config_load *load = mm_alloc(sizeof *load);
     if (load == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    load->mistakes = mistakes_out;
     load->is_exposed = builder->is_exposed;
     mm_config_source_init(&load->source);
-    load->error = mm_config_builder_from(&load->builder, &builder->config);
-    if (load->error == MAILMOD_OK) {
-        read_source(load, file);
+    enum mailmod_error error =
+        mm_config_builder_from(&load->builder, &builder->config);
+    if (error == MAILMOD_OK) {
+        error = read_file(load, file);
     }
-    enum mailmod_error error = load->error;
-    if (error == MAILMOD_OK && load->mistake_count > 0) {
-        error = MAILMOD_ERROR_CONFIG;
+    if (error == MAILMOD_OK) {
+        error = finish(load, mistakes_out, warnings_out);
     }
     if (error == MAILMOD_OK) {
         mm_config_builder_swap(builder, load->builder);
     }
-    mm_config_source_fini(&load->source);
-    mm_config_builder_free(&load->builder);
-    mm_free(load);
+    free_load(load);
     return error;
 }

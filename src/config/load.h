@@ -1,46 +1,54 @@
 /* thread: any (the builder's owner)
- * load.h - a file on its way onto a builder, for the two syntaxes. */
+ * load.h - a file on its way onto a builder, for the syntaxes. */
 #ifndef MM_CONFIG_LOAD_H
 #define MM_CONFIG_LOAD_H
 
 #include "config/builder.h"
+#include "config/note.h"
 #include "config/source.h"
 
+enum { MM_CONFIG_LOAD_ROWS_MAX = 512 };
+
+/* How a value is written; of a list, how its items are. 0: the syntax has one
+ * way for all. */
 enum {
-    MM_CONFIG_LOAD_KEYS_MAX = 256,
-    MM_CONFIG_LOAD_OLD_MAX = 128,
-    /* Values are set in this many turns, see mm_config_load_turn. */
-    MM_CONFIG_LOAD_TURNS = 3
+    MM_CONFIG_AS_TEXT = 1,   /* "text" */
+    MM_CONFIG_AS_NUMBER = 2, /* 10 */
+    MM_CONFIG_AS_FLAG = 4,   /* true */
+    MM_CONFIG_AS_OTHER = 8,  /* 1.5, a list in a list */
+    MM_CONFIG_AS_LIST = 16   /* [ ], ( ) */
+};
+
+struct mm_config_setting {
+    size_t line; /* of the whole text */
+    unsigned form;
+    char *name;  /* dotted */
+    char *value; /* as mm_config_set takes it; may be a secret */
 };
 
 struct mm_config_load {
     struct mm_config_builder *builder; /* the copy */
     struct mm_config_source source;
+    struct mm_config_notes notes;
+    struct mm_config_setting *settings;
+    size_t setting_count;
+    size_t setting_capacity;
     bool (*is_exposed)(const char *file);
-    struct mm_buf *mistakes;
-    unsigned mistake_count;
-    bool is_set[MM_CONFIG_LOAD_KEYS_MAX];    /* whole, by row of the schema */
-    bool is_partly[MM_CONFIG_LOAD_KEYS_MAX]; /* by an old name */
-    bool is_old_set[MM_CONFIG_LOAD_OLD_MAX]; /* by row of the old names */
-    enum mailmod_error error;                /* MEMORY: go no further */
+    bool is_set[MM_CONFIG_LOAD_ROWS_MAX];     /* by row of the schema: whole */
+    bool is_partly[MM_CONFIG_LOAD_ROWS_MAX];  /* by another name */
+    bool is_old_set[MM_CONFIG_LOAD_ROWS_MAX]; /* by row of those names */
+    enum mailmod_error error;                 /* MEMORY: go no further */
 };
 
-/* "file:line: name: words" */
+/* A mistake. */
 void mm_config_load_note(struct mm_config_load *load, size_t line,
                          const char *name, const char *words);
-/* In which turn a name is set, so that a file means the same in any order: old
- * names (0), those that close a listener (1), our own keys (2). */
-int mm_config_load_turn(const char *name);
-/* Is there such a name, and is it set for the first time? Notes it if not. */
-bool mm_config_load_may_set(struct mm_config_load *load, size_t line,
-                            const char *name);
-/* After mm_config_load_may_set; notes what is wrong with the value. */
-void mm_config_load_set(struct mm_config_load *load, size_t line,
-                        const char *name, const char *value);
+/* One setting that was read; it is judged when all are. */
+void mm_config_load_add(struct mm_config_load *load, size_t line,
+                        struct mm_span name, unsigned form,
+                        struct mm_span value);
 
-/* libconfig.c: what source.text holds. */
-void mm_config_load_libconfig(struct mm_config_load *load);
-/* old_file.c: the same in the original engine's syntax. */
-void mm_config_load_old(struct mm_config_load *load);
+/* syntax.c: what load->source.text holds in our own syntax. */
+void mm_config_load_text(struct mm_config_load *load);
 
 #endif

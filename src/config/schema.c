@@ -4,7 +4,7 @@
  * all made from it; a default or a range is stated nowhere else. The defaults
  * are what a daemon without any file runs with: loopback alone, ports that
  * need no privilege, TLS with a certificate of its own making. The names of the
- * original engine are in old_name.c.
+ * original engine are in name.c.
  *
  * The table is longer than a file should be because it is one table; each row
  * stands alone.

@@ -1,16 +1,16 @@
 /* source.c - reads a configuration file and puts its includes in.
  *
- * Follows libconfig's lexical rules as far as needed to know what is a string
- * and what a comment: # and // to the end of the line, slash-star, strings in
- * double quotes with backslash escapes. An include is a line of its own,
- * @include "name", relative to the folder of the file that it stands in; any
- * other at-sign outside strings and comments is refused, so libconfig never
- * sees one. Integers of 10 to 18 digits get the L that libconfig wants, longer
- * ones are refused. Promises an end: the octets, files and depth are bounded.
+ * Of our own syntax it knows what is a text and what a comment: # and // to the
+ * end of the line, slash-star, texts in double quotes with backslash escapes,
+ * which end with their line. An include is a line of its own, @include "name",
+ * relative to the folder of the file that it stands in; other dialects have
+ * theirs. What is wrong is noted and left out, and the rest is read all the
+ * same. Promises an end: the octets, files and depth are bounded.
  * Thread: the caller's. */
 #include "config/source.h"
 #include "base/mem.h"
-#include "config/old_file.h"
+#include "config/note.h"
+#include "config/smallsrv/smallsrv.h"
 #include "platform/fs.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@ enum lexical { IN_PLAIN, IN_STRING, IN_LINE_COMMENT, IN_BLOCK_COMMENT };
 /* One open file; the chain of `outer` is what includes it. */
 struct reader {
     struct mm_config_source *source;
-    struct mm_buf *mistake;
+    struct mm_config_notes *notes;
     const struct reader *outer;
     unsigned depth;
     size_t file;
@@ -34,7 +34,7 @@ struct reader {
 static enum mailmod_error read_file(struct mm_config_source *source,
                                     const char *name,
                                     const struct reader *outer,
-                                    struct mm_buf *mistake);
+                                    struct mm_config_notes *notes);
 
 void mm_config_source_init(struct mm_config_source *source)
 {
@@ -65,7 +65,9 @@ void mm_config_source_fini(struct mm_config_source *source)
 void mm_config_source_locate(const struct mm_config_source *source, size_t line,
                              const char **file_out, size_t *file_line_out)
 {
-    const struct mm_config_source_piece *piece = &source->pieces[0];
+    static const struct mm_config_source_piece none = {.line = 0};
+    const struct mm_config_source_piece *piece =
+        source->piece_count > 0 ? &source->pieces[0] : &none;
     for (size_t i = 1; i < source->piece_count; i++) {
         if (source->pieces[i].line <= line) {
             piece = &source->pieces[i];
@@ -73,21 +75,17 @@ void mm_config_source_locate(const struct mm_config_source *source, size_t line,
     }
     *file_out = source->files[piece->file];
     *file_line_out =
-        piece->file_line + (line > piece->line ? line - piece->line : 0);
+        line == 0
+            ? 0
+            : piece->file_line + (line > piece->line ? line - piece->line : 0);
 }
 
-static enum mailmod_error refuse_file(struct mm_buf *mistake, const char *file,
-                                      size_t line, const char *words)
+/* Where the reader stands. */
+static void note(const struct reader *reader, const char *name,
+                 const char *words)
 {
-    /* Without room for the words the error alone must do. */
-    (void)mm_buf_appendf(mistake, "%s:%zu: %s", file, line, words);
-    return MAILMOD_ERROR_CONFIG;
-}
-
-static enum mailmod_error refuse(const struct reader *reader, const char *words)
-{
-    return refuse_file(reader->mistake, reader->source->files[reader->file],
-                       reader->line, words);
+    mm_config_notes_add(reader->notes, MM_CONFIG_MISTAKE, reader->source->lines,
+                        name, words);
 }
 
 static enum mailmod_error add_piece(struct reader *reader)
@@ -111,8 +109,9 @@ static enum mailmod_error put(struct reader *reader, const char *octets,
 {
     enum mailmod_error error =
         mm_buf_append(&reader->source->text, octets, size);
-    if (error == MAILMOD_ERROR_LIMIT) {
-        return refuse(reader, "the configuration is larger than 1 MiB");
+    if (error == MAILMOD_ERROR_LIMIT && !reader->source->is_full) {
+        reader->source->is_full = true;
+        note(reader, "", "the configuration is larger than 1 MiB");
     }
     return error;
 }
@@ -139,38 +138,6 @@ static enum mailmod_error pass(struct reader *reader, size_t size)
         reader->is_line_start = false;
     }
     return MAILMOD_OK;
-}
-
-static bool is_digits(const struct mm_span text, size_t at, bool is_hex)
-{
-    if (at >= text.size) {
-        return false;
-    }
-    int c = mm_ascii_lower((unsigned char)text.data[at]);
-    return mm_ascii_is_digit(c) || (is_hex && c >= 'a' && c <= 'f');
-}
-
-/* An integer; see the opening. */
-static enum mailmod_error pass_number(struct reader *reader)
-{
-    struct mm_span rest = rest_of(reader);
-    bool is_hex = rest.size > 1 && rest.data[0] == '0' &&
-                  mm_ascii_lower((unsigned char)rest.data[1]) == 'x';
-    size_t start = is_hex ? 2 : 0;
-    size_t size = start;
-    while (is_digits(rest, size, is_hex)) {
-        size++;
-    }
-    char next = size < rest.size ? rest.data[size] : '\n';
-    if (size - start > (is_hex ? 7U : 18U)) {
-        return refuse(reader, "the number is too large");
-    }
-    enum mailmod_error error = pass(reader, size);
-    bool is_whole = next != 'L' && next != '.' && next != 'e' && next != 'E';
-    if (error == MAILMOD_OK && !is_hex && size > 9 && is_whole) {
-        error = put(reader, "L", 1);
-    }
-    return error;
 }
 
 static bool is_absolute(struct mm_span name)
@@ -201,7 +168,7 @@ static enum mailmod_error include(struct reader *reader, struct mm_span name)
     const char *text = mm_buf_cstr(&path);
     enum mailmod_error error = mm_buf_error(&path);
     if (error == MAILMOD_OK) {
-        error = read_file(reader->source, text, reader, reader->mistake);
+        error = read_file(reader->source, text, reader, reader->notes);
     }
     mm_buf_fini(&path);
     if (error != MAILMOD_OK) {
@@ -213,12 +180,23 @@ static enum mailmod_error include(struct reader *reader, struct mm_span name)
     return error == MAILMOD_OK ? add_piece(reader) : error;
 }
 
+/* Leaves out what is left of the line. */
+static enum mailmod_error skip_line(struct reader *reader)
+{
+    struct mm_span line;
+    struct mm_span after;
+    (void)mm_span_cut(rest_of(reader), '\n', &line, &after);
+    reader->at += line.size;
+    return MAILMOD_OK;
+}
+
 /* @include 1*WSP DQUOTE name DQUOTE */
 static enum mailmod_error read_include(struct reader *reader)
 {
     struct mm_span rest = rest_of(reader);
     if (!reader->is_line_start || !mm_span_starts_nocase(rest, "@include")) {
-        return refuse(reader, "an @ must begin a line @include \"file\"");
+        note(reader, "", "an @ must begin a line @include \"file\"");
+        return skip_line(reader);
     }
     size_t at = strlen("@include");
     while (at < rest.size && (rest.data[at] == ' ' || rest.data[at] == '\t')) {
@@ -229,28 +207,20 @@ static enum mailmod_error read_include(struct reader *reader)
     if (at >= rest.size || rest.data[at] != '"' ||
         !mm_span_cut(mm_span_from(rest, at + 1), '"', &name, &after) ||
         name.size == 0 || memchr(name.data, '\n', name.size) != NULL) {
-        return refuse(reader, "an include is written @include \"file\"");
+        note(reader, "", "an include is written @include \"file\"");
+        return skip_line(reader);
     }
     reader->at = (size_t)(after.data - reader->text.data);
     reader->is_line_start = false;
     return include(reader, name);
 }
 
-static bool is_name_octet(unsigned char c)
-{
-    return mm_ascii_is_alnum(c) || c == '_' || c == '-' || c == '*';
-}
-
 static enum mailmod_error step_plain(struct reader *reader)
 {
     struct mm_span rest = rest_of(reader);
-    unsigned char c = (unsigned char)rest.data[0];
-    size_t size = 1;
+    char c = rest.data[0];
     if (c == '@') {
         return read_include(reader);
-    }
-    if (mm_ascii_is_digit(c)) {
-        return pass_number(reader);
     }
     if (c == '"') {
         reader->lexical = IN_STRING;
@@ -258,15 +228,9 @@ static enum mailmod_error step_plain(struct reader *reader)
         reader->lexical = IN_LINE_COMMENT;
     } else if (mm_span_starts_nocase(rest, "/*")) {
         reader->lexical = IN_BLOCK_COMMENT;
-        size = 2;
-    } else if (mm_ascii_is_alpha(c) || c == '*') {
-        /* A name whole: the digits in it are no number. */
-        while (size < rest.size &&
-               is_name_octet((unsigned char)rest.data[size])) {
-            size++;
-        }
+        return pass(reader, 2);
     }
-    return pass(reader, size);
+    return pass(reader, 1);
 }
 
 static enum mailmod_error step(struct reader *reader)
@@ -278,7 +242,7 @@ static enum mailmod_error step(struct reader *reader)
     if (reader->lexical == IN_STRING) {
         bool is_escape = rest.size > 1 && rest.data[0] == '\\' &&
                          (rest.data[1] == '"' || rest.data[1] == '\\');
-        if (rest.data[0] == '"') {
+        if (rest.data[0] == '"' || rest.data[0] == '\n') {
             reader->lexical = IN_PLAIN;
         }
         return pass(reader, is_escape ? 2 : 1);
@@ -296,25 +260,7 @@ static enum mailmod_error step(struct reader *reader)
     return pass(reader, is_end ? 2 : 1);
 }
 
-static enum mailmod_error read_text(struct reader *reader)
-{
-    enum mailmod_error error = MAILMOD_OK;
-    while (error == MAILMOD_OK && reader->at < reader->text.size) {
-        error = step(reader);
-    }
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (reader->lexical == IN_STRING) {
-        return refuse(reader, "a text is not closed");
-    }
-    if (reader->lexical == IN_BLOCK_COMMENT) {
-        return refuse(reader, "a comment is not closed");
-    }
-    return MAILMOD_OK;
-}
-
-/* In the original engine's syntax: whole lines, @file is an include. */
+/* In another dialect: whole lines. */
 static enum mailmod_error step_line(struct reader *reader)
 {
     struct mm_span rest = rest_of(reader);
@@ -325,21 +271,23 @@ static enum mailmod_error step_line(struct reader *reader)
         return pass(reader, 1);
     }
     struct mm_span name;
-    if (!mm_config_old_include(line, &name)) {
+    if (!reader->source->dialect->find_include(line, &name)) {
         return pass(reader, line.size);
     }
     if (name.size == 0) {
-        return refuse(reader, "an include is written @file");
+        note(reader, "", "an include is written @file");
+        return skip_line(reader);
     }
     reader->at += line.size;
     return include(reader, name);
 }
 
-static enum mailmod_error read_lines(struct reader *reader)
+static enum mailmod_error read_all(struct reader *reader)
 {
     enum mailmod_error error = MAILMOD_OK;
     while (error == MAILMOD_OK && reader->at < reader->text.size) {
-        error = step_line(reader);
+        error =
+            reader->source->dialect != NULL ? step_line(reader) : step(reader);
     }
     return error;
 }
@@ -360,28 +308,36 @@ static const char *trouble(enum mailmod_error error)
     }
 }
 
+/* Of a file that is included it is said where that stands. */
+static void note_file(struct mm_config_notes *notes, const char *name,
+                      const struct reader *outer, const char *words)
+{
+    if (outer != NULL) {
+        note(outer, name, words);
+    } else {
+        mm_config_notes_add(notes, MM_CONFIG_MISTAKE, 0, "", words);
+    }
+}
+
+/* CONFIG when the file is left out. */
 static enum mailmod_error load_bytes(const char *name, struct mm_buf *bytes,
                                      const struct reader *outer,
-                                     struct mm_buf *mistake)
+                                     struct mm_config_notes *notes)
 {
     enum mailmod_error error = mm_fs_read(name, bytes);
     if (error == MAILMOD_ERROR_MEMORY) {
         return error;
     }
-    if (outer != NULL &&
-        (error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS)) {
-        /* The line of the include says more than the name alone. */
-        return refuse(outer, trouble(error));
-    }
     if (error != MAILMOD_OK) {
-        return refuse_file(mistake, name, 0, trouble(error));
+        note_file(notes, name, outer, trouble(error));
+        return MAILMOD_ERROR_CONFIG;
     }
     struct mm_span text = mm_buf_span(bytes);
-    if (error == MAILMOD_OK && text.size > 0 &&
-        memchr(text.data, '\0', text.size) != NULL) {
-        error = refuse_file(mistake, name, 0, "this is not a text file");
+    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
+        note_file(notes, name, outer, "this is not a text file");
+        return MAILMOD_ERROR_CONFIG;
     }
-    return error;
+    return MAILMOD_OK;
 }
 
 static bool is_open(const struct reader *reader, const char *name)
@@ -395,17 +351,21 @@ static bool is_open(const struct reader *reader, const char *name)
     return false;
 }
 
+/* CONFIG when the file is left out. */
 static enum mailmod_error add_file(struct mm_config_source *source,
                                    const char *name, const struct reader *outer)
 {
+    const char *words = NULL;
     if (outer != NULL && is_open(outer, name)) {
-        return refuse(outer, "the include goes round in a circle");
+        words = "the include goes round in a circle";
+    } else if (outer != NULL && outer->depth >= MM_CONFIG_SOURCE_DEPTH_MAX) {
+        words = "includes are nested too deep";
+    } else if (source->file_count == MM_CONFIG_SOURCE_FILES_MAX) {
+        words = "there are too many includes";
     }
-    if (outer != NULL && outer->depth >= MM_CONFIG_SOURCE_DEPTH_MAX) {
-        return refuse(outer, "includes are nested too deep");
-    }
-    if (outer != NULL && source->file_count == MM_CONFIG_SOURCE_FILES_MAX) {
-        return refuse(outer, "there are too many includes");
+    if (words != NULL) {
+        note(outer, name, words);
+        return MAILMOD_ERROR_CONFIG;
     }
     char *copy = mm_strdup(name);
     if (copy == NULL) {
@@ -416,43 +376,50 @@ static enum mailmod_error add_file(struct mm_config_source *source,
     return MAILMOD_OK;
 }
 
+static enum mailmod_error read_bytes(struct mm_config_source *source,
+                                     struct mm_span text,
+                                     const struct reader *outer,
+                                     struct mm_config_notes *notes)
+{
+    struct reader reader = {.source = source,
+                            .notes = notes,
+                            .outer = outer,
+                            .depth = outer == NULL ? 0 : outer->depth + 1,
+                            .file = source->file_count - 1,
+                            .line = 1,
+                            .text = text,
+                            .lexical = IN_PLAIN,
+                            .is_line_start = true};
+    if (outer == NULL && mm_smallsrv()->is_written_in(text)) {
+        source->dialect = mm_smallsrv();
+    }
+    enum mailmod_error error = add_piece(&reader);
+    return error == MAILMOD_OK ? read_all(&reader) : error;
+}
+
 static enum mailmod_error read_file(struct mm_config_source *source,
                                     const char *name,
                                     const struct reader *outer,
-                                    struct mm_buf *mistake)
+                                    struct mm_config_notes *notes)
 {
-    enum mailmod_error error = add_file(source, name, outer);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct mm_buf bytes;
     mm_buf_init(&bytes, MM_CONFIG_SOURCE_MAX);
-    error = load_bytes(name, &bytes, outer, mistake);
+    enum mailmod_error error = add_file(source, name, outer);
     if (error == MAILMOD_OK) {
-        struct reader reader = {.source = source,
-                                .mistake = mistake,
-                                .outer = outer,
-                                .depth = outer == NULL ? 0 : outer->depth + 1,
-                                .file = source->file_count - 1,
-                                .line = 1,
-                                .text = mm_buf_span(&bytes),
-                                .lexical = IN_PLAIN,
-                                .is_line_start = true};
-        if (outer == NULL) {
-            source->is_old = mm_config_is_old(reader.text);
-        }
-        error = add_piece(&reader);
-        if (error == MAILMOD_OK) {
-            error = source->is_old ? read_lines(&reader) : read_text(&reader);
-        }
+        error = load_bytes(name, &bytes, outer, notes);
+    }
+    if (error == MAILMOD_OK) {
+        error = read_bytes(source, mm_buf_span(&bytes), outer, notes);
     }
     wipe(&bytes);
-    return error;
+    return error == MAILMOD_ERROR_CONFIG ? MAILMOD_OK : error;
 }
 
 enum mailmod_error mm_config_source_read(struct mm_config_source *source,
                                          const char *file,
-                                         struct mm_buf *mistake_out)
+                                         struct mm_config_notes *notes)
 {
-    return read_file(source, file, NULL, mistake_out);
+    enum mailmod_error error = read_file(source, file, NULL, notes);
+    /* It was noted. */
+    return error == MAILMOD_ERROR_LIMIT ? MAILMOD_OK : error;
 }

@@ -265,6 +265,12 @@ enum mailmod_error mm_config_value_number(const struct mm_config_key *key,
     }
 }
 
+const char *mm_config_value_text(const struct mm_config_key *key,
+                                 const struct mm_config *config)
+{
+    return *(char *const *)field_in(key, config);
+}
+
 void mm_config_value_fini(const struct mm_config_key *key,
                           struct mm_config *config)
 {

@@ -20,6 +20,9 @@ mm_config_value_format(const struct mm_config_key *key,
 MM_CHECK enum mailmod_error
 mm_config_value_number(const struct mm_config_key *key,
                        const struct mm_config *config, uint64_t *value_out);
+/* The text of a key of type TEXT or SECRET. */
+const char *mm_config_value_text(const struct mm_config_key *key,
+                                 const struct mm_config *config);
 void mm_config_value_fini(const struct mm_config_key *key,
                           struct mm_config *config);
 

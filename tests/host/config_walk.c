@@ -134,7 +134,7 @@ static void walk(mailmod *mail, struct key *key)
     }
 }
 
-/* Numbers and flags stand without quotes in libconfig's syntax. */
+/* Numbers and flags stand without quotes in the file's syntax. */
 static int is_bare(const struct key *key)
 {
     const char *text = key->default_value;

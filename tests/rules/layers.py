@@ -32,6 +32,8 @@ TABLE = {
 # Of these folders others see the contract alone; api, which puts them
 # together, sees all.
 CONTRACTS = {"io": ["io/io.h"], "store": ["store/store.h"]}
+# Folders in a folder, and the one header that all others may include of each.
+WALLS = {"config/smallsrv/": "config/smallsrv/smallsrv.h"}
 # Libraries from outside: pattern of the header, folders that may have it.
 OUTSIDE = [
     (r"uv\.h|uv/", ["io"]),
@@ -39,7 +41,6 @@ OUTSIDE = [
     (r"ares(_\w+)?\.h", ["io"]),
     (r"sqlite3\w*\.h", ["store"]),
     (r"libpq.*|pg_\w+\.h", ["store"]),
-    (r"libconfig\.h", ["config"]),
 ]
 STANDARD = ["assert.h", "errno.h", "float.h", "inttypes.h", "limits.h",
             "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h",
@@ -59,7 +60,7 @@ def folder_of(path):
     return parts[1] if parts[0] == "src" else parts[0]
 
 
-def check_ours(root, folder, name):
+def check_ours(root, path, folder, name):
     if name.startswith("mailmod/") or name == "mailmod.h":
         if name == "mailmod/error.h" or folder == "api":
             return None
@@ -68,6 +69,10 @@ def check_ours(root, folder, name):
                for place in ("src", ".")):
         return "not written from the source root, or no such file"
     other = name.split("/")[0]
+    for wall, contract in WALLS.items():
+        if name.startswith(wall) and name != contract and (
+                not path.startswith("src/" + wall)):
+            return "of %s only %s may be included" % (wall, contract)
     if other == folder:
         return None
     if other not in TABLE[folder]:
@@ -123,7 +128,7 @@ def main(root):
                 reason = None if is_own or name in ("stddef.h", "stdint.h") \
                     else "a public header includes stddef.h and stdint.h only"
             elif kind == "quote":
-                reason = check_ours(root, folder, name)
+                reason = check_ours(root, file.path, folder, name)
             else:
                 reason = check_outside(folder, name)
             if reason:

@@ -2,7 +2,6 @@
 # the same interface targets as for Linux. Each port brings its CMake package.
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(c-ares CONFIG REQUIRED)
-find_package(libconfig CONFIG REQUIRED)
 find_package(libuv CONFIG REQUIRED)
 find_package(unofficial-sqlite3 CONFIG REQUIRED)
 
@@ -14,7 +13,6 @@ endfunction()
 mm_vcpkg_library(mailmod_crypto OpenSSL::Crypto)
 mm_vcpkg_library(mailmod_ssl OpenSSL::SSL)
 mm_vcpkg_library(mailmod_cares c-ares::cares)
-mm_vcpkg_library(mailmod_libconfig libconfig::libconfig)
 mm_vcpkg_library(mailmod_sqlite unofficial::sqlite3::sqlite3)
 if(TARGET libuv::uv_a)
     mm_vcpkg_library(mailmod_uv libuv::uv_a)

@@ -26,8 +26,6 @@ mm_windows_library(mailmod_uv ${libraries}/libuv.a ws2_32 mswsock iphlpapi
     userenv psapi user32 advapi32)
 mm_windows_library(mailmod_cares ${libraries}/libcares.a ws2_32 iphlpapi
     advapi32 DEFINE CARES_STATICLIB)
-mm_windows_library(mailmod_libconfig ${libraries}/libconfig.a
-    DEFINE LIBCONFIG_STATIC)
 mm_windows_library(mailmod_sqlite ${libraries}/libsqlite3.a)
 if(MAILMOD_TESTS)
     mm_windows_library(mailmod_cmocka ${libraries}/libcmocka.a)

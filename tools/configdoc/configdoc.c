@@ -7,7 +7,7 @@
  * a range or a default is changed in src/config/schema.c and nowhere else.
  * A build tool: it links the config module, not the library. */
 #include "config/config.h"
-#include "config/old_name.h"
+#include "config/smallsrv/name.h"
 #include "config/value.h"
 
 #include <stdio.h>
@@ -118,7 +118,8 @@ static void print_page_head(void)
          "[`mailmod.cfg`](../mailmod.cfg) sets every key to\n"
          "its default; copy it and keep the lines that you change.\n"
          "\n"
-         "The syntax is libconfig's. A group holds the keys of one service:\n"
+         "The syntax is that of libconfig. A group holds the keys of one "
+         "service:\n"
          "\n"
          "```\n"
          "smtp: {\n"
@@ -132,11 +133,12 @@ static void print_page_head(void)
          "this file\n"
          "```\n"
          "\n"
-         "An unknown key, a wrong type or a value out of its range is a "
-         "mistake that is told with file,\n"
-         "line and key; then nothing of the file counts. `mailmodd --check` "
-         "and `mailmodctl config check`\n"
-         "tell all mistakes at once. A configuration with its includes may "
+         "An unknown key, a key or a group that is there twice, a wrong type "
+         "or a value out of its range is a\n"
+         "mistake that is told with file, line and key; then nothing of the "
+         "file counts. All mistakes are told at\n"
+         "once, those of the syntax too. `mailmodd --check` and `mailmodctl "
+         "config check` tell them. A configuration with its includes may "
          "have 1 MiB. Texts are UTF-8\n"
          "without control characters. A file that sets a password must be "
          "readable by its owner alone, or it\n"
@@ -155,9 +157,9 @@ static void print_page_head(void)
 static const char *old_name_of(const struct mm_config_key *key)
 {
     size_t count;
-    const struct mm_config_old_name *names = mm_config_old_names(&count);
+    const struct mm_smallsrv_name *names = mm_smallsrv_names(&count);
     for (size_t i = 0; i < count; i++) {
-        if (names[i].kind == MM_CONFIG_OLD_SAME &&
+        if (names[i].kind == MM_SMALLSRV_SAME &&
             strcmp(names[i].key, key->name) == 0) {
             return names[i].name;
         }
@@ -165,10 +167,10 @@ static const char *old_name_of(const struct mm_config_key *key)
     return NULL;
 }
 
-static bool is_gone(const struct mm_config_old_name *name)
+static bool is_gone(const struct mm_smallsrv_name *name)
 {
-    return name->kind == MM_CONFIG_OLD_GONE ||
-           name->kind == MM_CONFIG_OLD_GONE_FLAG;
+    return name->kind == MM_SMALLSRV_GONE ||
+           name->kind == MM_SMALLSRV_GONE_FLAG;
 }
 
 static void print_old_head(void)
@@ -199,17 +201,18 @@ static void print_old_head(void)
          "file: it is a name alone, `name=value`\n"
          "without a semicolon (outside of double quotes) and without a "
          "bracket at the value's start, a line\n"
-         "`user=...`, or `@file`; anything else is libconfig's syntax. Values "
+         "`user=...`, or `@file`; anything else is the syntax above. Values "
          "may be quoted with `\"`, `'` or a\n"
          "backquote; nothing is escaped. Mistakes are told as in any other "
-         "file.\n"
+         "file, but a name that is not known,\n"
+         "as those of that engine's web server, is a warning and no mistake.\n"
          "\n"
          "| name | what became of it |\n"
          "|---|---|");
 }
 
 /* All names with the reason of this one, at the first of them. */
-static void print_gone(const struct mm_config_old_name *names, size_t count,
+static void print_gone(const struct mm_smallsrv_name *names, size_t count,
                        size_t at)
 {
     bool is_first = true;
@@ -232,7 +235,7 @@ static void print_gone(const struct mm_config_old_name *names, size_t count,
 static void print_old_names(void)
 {
     size_t count;
-    const struct mm_config_old_name *names = mm_config_old_names(&count);
+    const struct mm_smallsrv_name *names = mm_smallsrv_names(&count);
     print_old_head();
     for (size_t i = 0; i < count; i++) {
         const char *words = names[i].words != NULL ? names[i].words : "";
@@ -240,15 +243,16 @@ static void print_old_names(void)
         if (names[i].key != NULL) {
             printf("| `%s` | `%s`%s%s |\n", names[i].name, names[i].key, colon,
                    words);
-        } else if (names[i].kind == MM_CONFIG_OLD_ALWAYS) {
+        } else if (names[i].kind == MM_SMALLSRV_ALWAYS) {
             printf("| `%s` | always so: %s |\n", names[i].name, words);
-        } else if (names[i].kind == MM_CONFIG_OLD_NEVER) {
+        } else if (names[i].kind == MM_SMALLSRV_NEVER) {
             printf("| `%s` | never so: %s |\n", names[i].name, words);
         }
     }
     puts("\n"
-         "Setting one of these is an error that says why; switching it off is "
-         "none:\n"
+         "One of these that is set in a file is left out, with a warning that "
+         "says why; a function that sets it\n"
+         "gets an error. Switching it off is all right:\n"
          "\n"
          "| names | why not supported |\n"
          "|---|---|");

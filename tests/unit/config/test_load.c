@@ -61,7 +61,7 @@ static void load(struct mm_config_builder *builder, const char *name,
     struct mm_buf words;
     path_of(name, path, sizeof path);
     mm_buf_init(&words, sizeof outcome->words - 1);
-    outcome->error = mm_config_load(builder, path, &words);
+    outcome->error = mm_config_load(builder, path, &words, NULL);
     assert_true(mm_span_copy(mm_buf_span(&words), outcome->words,
                              sizeof outcome->words));
     mm_buf_fini(&words);
@@ -114,9 +114,9 @@ static void the_sample_holds_every_default(void **state)
                              MAILMOD_OK);
         }
     }
-    assert_int_equal(
-        mm_config_load(builder, MAILMOD_SOURCE_DIR "/mailmod.cfg", &words),
-        MAILMOD_OK);
+    assert_int_equal(mm_config_load(builder, MAILMOD_SOURCE_DIR "/mailmod.cfg",
+                                    &words, &words),
+                     MAILMOD_OK);
     assert_int_equal(mm_buf_size(&words), 0);
     for (size_t i = 0; i < count; i++) {
         assert_value(builder, keys[i].name, keys[i].default_text);
@@ -152,10 +152,15 @@ static void the_forms_of_values(void **state)
     assert_value(builder, "dns.servers", "127.0.0.1, 127.0.0.2:54");
     assert_value(builder, "general.host_name", "a.example");
     assert_value(builder, "pop3.listen", "0.0.0.0:1110");
-    /* libconfig 1.5 alone would read this as 0. */
-    load_text(builder, "smtp: { message_size_max = 4294967296; };", &outcome);
+    load_text(builder,
+              "dns: { }\nsmtp.message_size_max = 4294967296L\n"
+              "smtp.recipients_max = 0x40,\n"
+              "general: { data_folder : \"a\\x2fb\\\\\\\"\" }",
+              &outcome);
     assert_string_equal(outcome.words, "");
     assert_value(builder, "smtp.message_size_max", "4G");
+    assert_value(builder, "smtp.recipients_max", "64");
+    assert_value(builder, "general.data_folder", "a/b\\\"");
     mm_config_builder_free(&builder);
 }
 
@@ -188,24 +193,43 @@ static const struct {
     {"smtp_name = \"a\";\ngeneral: {\n host_name = \"b\";\n};",
      "3: general.host_name: is set for a second time"},
     {"smtp: { recipients_max = 1;\n recipients_max = 2; };",
-     "2: duplicate setting name"},
-    {"smtp: {\n", "2: syntax error"},
-    {"smtp: { recipients_max = 100 200; };", "1: syntax error"},
+     "2: smtp.recipients_max: is set for a second time"},
+    {"smtp: {\n", "1: smtp: the group is not closed"},
+    {"smtp: { recipients_max = 100 200; };",
+     "1: smtp.recipients_max: a semicolon is missing behind the value"},
+    {"smtp: { errors_max = 1 };\nsmtp: { no_such = 1 };",
+     "2: smtp: the group is there for a second time"},
+    {"};", "1: this } closes no group"},
+    {"smtp: { recipients_max 100; };",
+     "1: smtp.recipients_max: must have a = and a value behind it"},
+    {"smtp: { recipients_max = ; };",
+     "1: smtp.recipients_max: the value is missing"},
+    {"smtp: { bare_newline = reject; };",
+     "1: smtp.bare_newline: a text stands in quotes"},
+    {"smtp: { listen = [\"127.0.0.1:25\" \"127.0.0.1:26\"", "1: smtp.listen: "},
+    {"queue: { steps = [\"1m\", 2m]; };",
+     "1: queue.steps: must be a text or a list"},
+    {"queue: { steps = [\"1m\"; };",
+     "1: queue.steps: a comma is missing in the list"},
+    {"smtp: { 1 = 2; };", "1: a setting must begin with its name"},
+    {"general: { data_folder = \"a\\x00b\nc\"; };",
+     "1: general.data_folder: a text is not closed"},
     {"general: { host_name = \"\xff\"; };", "1: general.host_name: must be a"},
     {"general: { data_folder = \"\xe4\"; };", "1: general.data_folder: must"},
     {"general: { data_folder = \"a\\nb\"; };", "1: general.data_folder: must"},
     {"smarthost: { password = \"se\\ncret\"; };", "1: smarthost.password: mu"},
     {"smtp: { message_size_max = 9223372036854775808; };",
-     "1: the number is too large"},
-    {"smtp: { message_size_max = 0x100000000; };",
-     "1: the number is too large"},
+     "1: smtp.message_size_max: the number is too large"},
+    {"smtp: { message_size_max = 0x10000000000000000; };",
+     "1: smtp.message_size_max: the number is too large"},
     {"smtp: { message_size_max = 999999999999999999; };",
      "1: smtp.message_size_max: must be from 4K to 1T"},
-    {"general: { host_name = \"x\n", "2: a text is not closed"},
-    {"\n/* x\n", "3: a comment is not closed"},
-    {"@include \"none.cfg\"\n", "1: there is no such file"},
-    {"\n@include \".\"\n", "0: this is a folder"},
-    {"@include \"a.cfg\"\n", "1: the include goes round in a circle"},
+    {"general: { host_name = \"x\n",
+     "1: general.host_name: a text is not closed"},
+    {"\n/* x\n", "2: a comment is not closed"},
+    {"@include \"none.cfg\"\n", "1: ?: there is no such file"},
+    {"\n@include \".\"\n", "2: ?: this is a folder"},
+    {"@include \"a.cfg\"\n", "1: ?: the include goes round in a circle"},
     {"@include none\n", "1: an include is written"},
     {"@include \"none\n\"", "1: an include is written"},
     {"@include \"\"", "1: an include is written"},
@@ -213,12 +237,19 @@ static const struct {
     {"@", "1: an @ must begin a line"},
 };
 
-/* The words name our file, or for a folder that is included that folder. */
+/* A "?" is the path of what the text includes. */
 static void assert_words(const char *text, const char *words, const char *want)
 {
-    char prefix[256];
-    snprintf(prefix, sizeof prefix, "%s/%s:%s", folder,
-             want[0] == '0' ? "." : "a.cfg", want);
+    const char *mark = strchr(want, '?');
+    int size = (int)(mark != NULL ? (size_t)(mark - want) : strlen(want));
+    char prefix[512];
+    snprintf(prefix, sizeof prefix, "%s/a.cfg:%.*s", folder, size, want);
+    if (mark != NULL) {
+        const char *name = strchr(text, '"') + 1;
+        size_t used = strlen(prefix);
+        snprintf(prefix + used, sizeof prefix - used, "%s/%.*s%s", folder,
+                 (int)strcspn(name, "\""), name, mark + 1);
+    }
     if (strncmp(words, prefix, strlen(prefix)) != 0) {
         fail_msg("%s\nsays %s\nnot  %s", text, words, prefix);
     }
@@ -245,6 +276,15 @@ static void mistakes_are_told_and_change_nothing(void **state)
     }
 }
 
+static void without_folder(char *words)
+{
+    size_t size = strlen(folder) + 1;
+    for (char *at = strstr(words, folder); at != NULL;
+         at = strstr(at, folder)) {
+        memmove(at, at + size, strlen(at + size) + 1);
+    }
+}
+
 static void all_mistakes_are_told_at_once(void **state)
 {
     (void)state;
@@ -258,6 +298,36 @@ static void all_mistakes_are_told_at_once(void **state)
         lines += *at == '\n';
     }
     assert_int_equal(lines, 3);
+    /* Those of the syntax hide none of the others. */
+    load_text(builder,
+              "smtp: {\n  errors_max = 0;\n  recipients_max 5;\n"
+              "  bare_newline = \"reject;\n  no_such = 1;\n};\n"
+              "@include \"none.cfg\"\n"
+              "smtp: { errors_max = 6; };\n"
+              "pop3: {\n  errors_max = [1, 2;\n  apop = maybe;\n}\n"
+              "@nothing\n"
+              "dns: { tries = 0; timeout = 1.5; };\n"
+              "queue: {\n",
+              &outcome);
+    without_folder(outcome.words);
+    assert_string_equal(
+        outcome.words,
+        "a.cfg:2: smtp.errors_max: must be from 1 to 10000, not "
+        "\"0\"\n"
+        "a.cfg:3: smtp.recipients_max: must have a = and a value "
+        "behind it\n"
+        "a.cfg:4: smtp.bare_newline: a text is not closed\n"
+        "a.cfg:5: smtp.no_such: there is no such key\n"
+        "a.cfg:7: none.cfg: there is no such file\n"
+        "a.cfg:8: smtp: the group is there for a second time\n"
+        "a.cfg:8: smtp.errors_max: is set for a second time\n"
+        "a.cfg:10: pop3.errors_max: a comma is missing in the list\n"
+        "a.cfg:11: pop3.apop: a text stands in quotes\n"
+        "a.cfg:13: an @ must begin a line @include \"file\"\n"
+        "a.cfg:14: dns.tries: must be from 1 to 10, not \"0\"\n"
+        "a.cfg:14: dns.timeout: must be a number of seconds or a "
+        "text such as \"5m\"\n"
+        "a.cfg:15: queue: the group is not closed\n");
     /* And an end to it. */
     char text[2000] = "";
     for (int i = 0; i < 100; i++) {
@@ -298,7 +368,8 @@ static void includes_keep_their_lines(void **state)
     write_file("b.cfg", back, strlen(back));
     load_text(builder, "@include \"b.cfg\"\n", &outcome);
     snprintf(wanted, sizeof wanted,
-             "%s/b.cfg:1: the include goes round in a circle\n", folder);
+             "%s/b.cfg:1: %s/a.cfg: the include goes round in a circle\n",
+             folder, folder);
     assert_string_equal(outcome.words, wanted);
     /* A circle that writes its names anew each time ends by depth. */
     load_text(builder, "@include \"./a.cfg\"\n", &outcome);
@@ -314,7 +385,7 @@ static void hostile_files(void **state)
     assert_int_equal(mm_config_builder_new(&builder), MAILMOD_OK);
     load(builder, "none.cfg", &outcome);
     assert_int_equal(outcome.error, MAILMOD_ERROR_CONFIG);
-    assert_non_null(strstr(outcome.words, "none.cfg:0: there is no such file"));
+    assert_non_null(strstr(outcome.words, "none.cfg: there is no such file"));
     load(builder, ".", &outcome);
     assert_non_null(strstr(outcome.words, "this is a folder"));
     write_file("a.cfg", "a = 1;\0b", 8);
@@ -327,7 +398,7 @@ static void hostile_files(void **state)
     assert_int_equal(truncate(path, 100L * 1024 * 1024), 0);
     load(builder, "c.cfg", &outcome);
     assert_int_equal(outcome.error, MAILMOD_ERROR_CONFIG);
-    assert_non_null(strstr(outcome.words, "c.cfg:0: the file is larger than"));
+    assert_non_null(strstr(outcome.words, "c.cfg: the file is larger than"));
     /* Includes that together are too much. */
     size_t size = 700 * 1024;
     char *text = calloc(1, size + 1);

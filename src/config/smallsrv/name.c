@@ -1,17 +1,17 @@
-/* old_name.c - every name of the original engine's settings, in one table.
+/* name.c - every name of the original engine's settings, in one table.
  *
  * docs/config.md lists them from here, a setting by an old name is made or
- * refused from here; old_value.c has the conversions. The order is that of a
+ * refused from here; value.c has the conversions. The order is that of a
  * reader: what is ours under another name, what is a part of ours, what is
  * fixed, what there is not.
  * Thread: any. */
-#include "config/old_name.h"
+#include "config/smallsrv/name.h"
 
 #include <string.h>
 
-#define SAME MM_CONFIG_OLD_SAME
-#define GONE MM_CONFIG_OLD_GONE
-#define GONE_FLAG MM_CONFIG_OLD_GONE_FLAG
+#define SAME MM_SMALLSRV_SAME
+#define GONE MM_SMALLSRV_GONE
+#define GONE_FLAG MM_SMALLSRV_GONE_FLAG
 
 #define LISTS "there are no lists of addresses that may connect"
 #define LIMITS                                                                 \
@@ -29,7 +29,7 @@
     "the log goes to standard error or to the host program, whose "            \
     "affair the files are"
 
-static const struct mm_config_old_name names[] = {
+static const struct mm_smallsrv_name names[] = {
     {"smtp_name", SAME, "general.host_name", NULL},
     {"smtp_out", SAME, "general.data_folder",
      "the queue lies in the data folder"},
@@ -46,51 +46,51 @@ static const struct mm_config_old_name names[] = {
     {"pop_timeout", SAME, "pop3.idle_timeout",
      "SMTP has a time of its own, `smtp.command_timeout`"},
 
-    {"smtp_port", MM_CONFIG_OLD_PORT, "smtp.listen",
+    {"smtp_port", MM_SMALLSRV_PORT, "smtp.listen",
      "the port, on the addresses that are set; on all of IPv4 while the "
      "listener has its default"},
-    {"smtp_bind", MM_CONFIG_OLD_BIND, "smtp.listen",
+    {"smtp_bind", MM_SMALLSRV_BIND, "smtp.listen",
      "the address, with the port that is set, else 25; `nosmtp_bind`: all of "
      "IPv4"},
-    {"smtpipv6", MM_CONFIG_OLD_IPV6, "smtp.listen",
+    {"smtpipv6", MM_SMALLSRV_IPV6, "smtp.listen",
      "all of IPv6 too, at the port that is set, else 25"},
-    {"nosmtp_max", MM_CONFIG_OLD_CLOSED, "smtp.listen", "the service is off"},
-    {"pop_port", MM_CONFIG_OLD_PORT, "pop3.listen", "as `smtp_port`"},
-    {"pop_bind", MM_CONFIG_OLD_BIND, "pop3.listen",
+    {"nosmtp_max", MM_SMALLSRV_CLOSED, "smtp.listen", "the service is off"},
+    {"pop_port", MM_SMALLSRV_PORT, "pop3.listen", "as `smtp_port`"},
+    {"pop_bind", MM_SMALLSRV_BIND, "pop3.listen",
      "as `smtp_bind`, with 110; `nopop_bind`: all of IPv4"},
-    {"popipv6", MM_CONFIG_OLD_IPV6, "pop3.listen", "as `smtpipv6`, with 110"},
-    {"nopop3_max", MM_CONFIG_OLD_CLOSED, "pop3.listen", "the service is off"},
-    {"smtp_range", MM_CONFIG_OLD_V4, "smtp.relay_from",
+    {"popipv6", MM_SMALLSRV_IPV6, "pop3.listen", "as `smtpipv6`, with 110"},
+    {"nopop3_max", MM_SMALLSRV_CLOSED, "pop3.listen", "the service is off"},
+    {"smtp_range", MM_SMALLSRV_V4, "smtp.relay_from",
      "the IPv4 networks of it; `192.0.2.1-192.0.2.9` is a range too"},
-    {"smtp6_range", MM_CONFIG_OLD_V6, "smtp.relay_from",
+    {"smtp6_range", MM_SMALLSRV_V6, "smtp.relay_from",
      "the IPv6 networks of it"},
-    {"smtptls", MM_CONFIG_OLD_TLS_MAY, "delivery.tls",
+    {"smtptls", MM_SMALLSRV_TLS_MAY, "delivery.tls",
      "set: `may`, where it was `off`; unset: `off`"},
-    {"smtponlytls", MM_CONFIG_OLD_TLS_MUST, "delivery.tls",
+    {"smtponlytls", MM_SMALLSRV_TLS_MUST, "delivery.tls",
      "set: `must`, and `smarthost.tls` where it was `off` or `may`; unset: "
      "`may`, where it was `must`"},
-    {"smtpproxy", MM_CONFIG_OLD_SMARTHOST, "smarthost.host",
+    {"smtpproxy", MM_SMALLSRV_SMARTHOST, "smarthost.host",
      "with port 25 and TLS where it is offered, as long as `smarthost.port`, "
      "`.tls` and `.user` have their defaults and `smtponlytls` is not set; "
      "`nosmtpproxy`: none"},
-    {"detail", MM_CONFIG_OLD_DETAIL, "general.log_level",
+    {"detail", MM_SMALLSRV_DETAIL, "general.log_level",
      "set: `debug`; unset: `info`, where it was more"},
-    {"nolog", MM_CONFIG_OLD_SILENT, "general.log_level",
+    {"nolog", MM_SMALLSRV_SILENT, "general.log_level",
      "set: `error`; unset: `info`, where it was `error`"},
 
-    {"delpwd", MM_CONFIG_OLD_ALWAYS, NULL, "no password is ever logged"},
-    {"smtp_any", MM_CONFIG_OLD_ALWAYS, NULL,
+    {"delpwd", MM_SMALLSRV_ALWAYS, NULL, "no password is ever logged"},
+    {"smtp_any", MM_SMALLSRV_ALWAYS, NULL,
      "whoever relays without a login may use any sender"},
-    {"smtp_nobreak", MM_CONFIG_OLD_ALWAYS, NULL,
+    {"smtp_nobreak", MM_SMALLSRV_ALWAYS, NULL,
      "what is too large is read to its end, within bounds"},
-    {"smtp_nomx", MM_CONFIG_OLD_ALWAYS, NULL,
+    {"smtp_nomx", MM_SMALLSRV_ALWAYS, NULL,
      "a domain without MX records is its own mail host (RFC 5321 5.1)"},
-    {"smtp_tls", MM_CONFIG_OLD_ALWAYS, NULL,
+    {"smtp_tls", MM_SMALLSRV_ALWAYS, NULL,
      "STARTTLS and STLS are offered wherever there is a certificate "
      "(tls.certificate_file, tls.self_signed)"},
-    {"uncheckip", MM_CONFIG_OLD_ALWAYS, NULL,
+    {"uncheckip", MM_SMALLSRV_ALWAYS, NULL,
      "senders of local domains are taken from any address"},
-    {"nocheckback", MM_CONFIG_OLD_NEVER, NULL,
+    {"nocheckback", MM_SMALLSRV_NEVER, NULL,
      "a sender always has a domain (RFC 5321 4.1.2)"},
 
     {"user", GONE, NULL, ACCOUNTS},
@@ -172,47 +172,69 @@ static const struct mm_config_old_name names[] = {
     {"tls_wmail", GONE_FLAG, NULL, WEB},
 };
 
-const struct mm_config_old_name *mm_config_old_names(size_t *count_out)
+const struct mm_smallsrv_name *mm_smallsrv_names(size_t *count_out)
 {
     *count_out = sizeof names / sizeof names[0];
     return names;
 }
 
-static const struct mm_config_old_name *find(const char *name)
+const struct mm_smallsrv_name *
+mm_smallsrv_row(const struct mm_config_alias *alias)
+{
+    return &names[alias->row];
+}
+
+static bool find(const char *name, size_t *row_out)
 {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(names[i].name, name) == 0) {
-            return &names[i];
+            *row_out = i;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-static bool can_be_off(const struct mm_config_old_name *row)
+static bool can_be_off(const struct mm_smallsrv_name *row)
 {
     switch (row->kind) {
-    case MM_CONFIG_OLD_SAME:
+    case MM_SMALLSRV_SAME:
         return mm_config_find_key(row->key)->type == MM_CONFIG_BOOL;
-    case MM_CONFIG_OLD_PORT:
-    case MM_CONFIG_OLD_V4:
-    case MM_CONFIG_OLD_V6:
-    case MM_CONFIG_OLD_CLOSED:
-    case MM_CONFIG_OLD_SILENT:
-    case MM_CONFIG_OLD_NEVER:
+    case MM_SMALLSRV_PORT:
+    case MM_SMALLSRV_V4:
+    case MM_SMALLSRV_V6:
+    case MM_SMALLSRV_CLOSED:
+    case MM_SMALLSRV_SILENT:
+    case MM_SMALLSRV_NEVER:
         return false;
     default:
         return true;
     }
 }
 
-bool mm_config_find_old(const char *name, struct mm_config_old *old_out)
+static void describe(const struct mm_smallsrv_name *row,
+                     struct mm_config_alias *alias)
 {
-    old_out->is_off = false;
-    old_out->row = find(name);
-    if (old_out->row == NULL && strncmp(name, "no", 2) == 0) {
-        old_out->is_off = true;
-        old_out->row = find(name + 2);
+    bool is_gone =
+        row->kind == MM_SMALLSRV_GONE || row->kind == MM_SMALLSRV_GONE_FLAG;
+    alias->key = row->key;
+    alias->is_part = row->kind != MM_SMALLSRV_SAME;
+    alias->is_late = row->kind == MM_SMALLSRV_CLOSED;
+    alias->is_repeated = false;
+    alias->unsupported = is_gone ? row->words : NULL;
+}
+
+bool mm_smallsrv_find(const char *name, struct mm_config_alias *alias_out)
+{
+    alias_out->is_off = false;
+    bool is_found = find(name, &alias_out->row);
+    if (!is_found && strncmp(name, "no", 2) == 0) {
+        alias_out->is_off = true;
+        is_found = find(name + 2, &alias_out->row) &&
+                   can_be_off(&names[alias_out->row]);
     }
-    return old_out->row != NULL &&
-           (!old_out->is_off || can_be_off(old_out->row));
+    if (is_found) {
+        describe(&names[alias_out->row], alias_out);
+    }
+    return is_found;
 }

@@ -1,4 +1,4 @@
-/* old_file.c - files in the syntax of the original engine.
+/* file.c - files in the syntax of the original engine.
  *
  *   line    = *WSP [ setting / "@" value ] *WSP [ comment ]
  *   setting = name *WSP [ "=" *WSP value ]
@@ -9,14 +9,23 @@
  * quote of its kind. Owns nothing; promises that no octet outside of the text
  * is looked at.
  * Thread: any. */
-#include "config/old_file.h"
-
-#include "base/mem.h"
-#include "config/load.h"
+#include "config/smallsrv/file.h"
 
 #include <string.h>
 
-#define NAME_SIZE 64
+enum { NAME_MAX_SIZE = 63 };
+
+enum form {
+    EMPTY, /* or a comment */
+    WORD,  /* a name alone, or "name=value" */
+    OPEN,  /* a quote is not closed */
+    WRONG  /* none of these */
+};
+struct line {
+    struct mm_span name;
+    struct mm_span value; /* without quotes; "true" for a name alone */
+    bool has_value;       /* not a name alone */
+};
 
 static bool is_blank(char c)
 {
@@ -50,20 +59,18 @@ static struct mm_span without_comment(struct mm_span text)
     return trim(text);
 }
 
-static enum mm_config_old_form read_value(struct mm_span text,
-                                          struct mm_span *value_out)
+static enum form read_value(struct mm_span text, struct mm_span *value_out)
 {
     text = trim(text);
     if (text.size == 0 || !is_quote(text.data[0])) {
         *value_out = without_comment(text);
-        return MM_CONFIG_OLD_WORD;
+        return WORD;
     }
     struct mm_span after;
     if (!mm_span_cut(mm_span_from(text, 1), text.data[0], value_out, &after)) {
-        return MM_CONFIG_OLD_OPEN;
+        return OPEN;
     }
-    return without_comment(after).size == 0 ? MM_CONFIG_OLD_WORD
-                                            : MM_CONFIG_OLD_WRONG;
+    return without_comment(after).size == 0 ? WORD : WRONG;
 }
 
 /* Takes a name off the front. */
@@ -82,12 +89,11 @@ static struct mm_span take_name(struct mm_span *rest)
     return name;
 }
 
-enum mm_config_old_form mm_config_old_read(struct mm_span line,
-                                           struct mm_config_old_line *line_out)
+static enum form read_line(struct mm_span line, struct line *line_out)
 {
     struct mm_span rest = trim(line);
     if (rest.size == 0 || rest.data[0] == '#') {
-        return MM_CONFIG_OLD_EMPTY;
+        return EMPTY;
     }
     line_out->name = take_name(&rest);
     line_out->value = mm_span_cstr("true");
@@ -95,25 +101,25 @@ enum mm_config_old_form mm_config_old_read(struct mm_span line,
     bool has_blank = rest.size > 0 && is_blank(rest.data[0]);
     rest = trim(rest);
     if (line_out->name.size == 0) {
-        return MM_CONFIG_OLD_WRONG;
+        return WRONG;
     }
     if (rest.size == 0 || (has_blank && rest.data[0] == '#')) {
-        return MM_CONFIG_OLD_WORD;
+        return WORD;
     }
     if (rest.data[0] != '=') {
-        return MM_CONFIG_OLD_WRONG;
+        return WRONG;
     }
     line_out->has_value = true;
     return read_value(mm_span_from(rest, 1), &line_out->value);
 }
 
-bool mm_config_old_include(struct mm_span line, struct mm_span *name_out)
+bool mm_smallsrv_find_include(struct mm_span line, struct mm_span *name_out)
 {
     line = trim(line);
     if (line.size == 0 || line.data[0] != '@') {
         return false;
     }
-    if (read_value(mm_span_from(line, 1), name_out) != MM_CONFIG_OLD_WORD) {
+    if (read_value(mm_span_from(line, 1), name_out) != WORD) {
         *name_out = mm_span(NULL, 0);
     }
     return true;
@@ -137,8 +143,8 @@ static bool has_semicolon(struct mm_span text)
     return false;
 }
 
-/* "@include" is libconfig's own; so is an "@" with nothing behind it. */
-static bool is_old_include(struct mm_span line)
+/* "@include" is our own; so is an "@" with nothing behind it. */
+static bool is_include(struct mm_span line)
 {
     if (!mm_span_starts_nocase(line, "@include")) {
         return line.size > 1;
@@ -156,12 +162,12 @@ static bool begins_with(struct mm_span text, const char *octets)
     return text.size > 0 && strchr(octets, text.data[0]) != NULL;
 }
 
-/* In libconfig's syntax what follows a name may be on the next line. */
-static bool is_old_setting(struct mm_span line, struct mm_span after)
+/* In our own syntax what follows a name may be on the next line. */
+static bool is_setting(struct mm_span line, struct mm_span after)
 {
-    struct mm_config_old_line setting;
-    enum mm_config_old_form form = mm_config_old_read(line, &setting);
-    if (form == MM_CONFIG_OLD_WRONG) {
+    struct line setting;
+    enum form form = read_line(line, &setting);
+    if (form == WRONG) {
         return false;
     }
     if (mm_span_is(setting.name, "user")) {
@@ -174,7 +180,7 @@ static bool is_old_setting(struct mm_span line, struct mm_span after)
            !has_semicolon(line);
 }
 
-bool mm_config_is_old(struct mm_span text)
+bool mm_smallsrv_is_written_in(struct mm_span text)
 {
     struct mm_span rest = text;
     bool has_more = true;
@@ -184,76 +190,82 @@ bool mm_config_is_old(struct mm_span text)
         line = trim(line);
         if (line.size > 0 && line.data[0] != '#') {
             return line.data[0] == '@'
-                       ? is_old_include(line)
-                       : is_old_setting(line,
-                                        has_more ? rest : mm_span(NULL, 0));
+                       ? is_include(line)
+                       : is_setting(line, has_more ? rest : mm_span(NULL, 0));
         }
     }
     return false;
 }
 
-/* ---- onto a builder ---- */
+/* ---- all of it ---- */
 
-static void load_setting(struct mm_config_load *load, size_t line,
-                         const struct mm_config_old_line *setting, int turn)
+/* A quoted value goes on in the lines below when one of them ends it: the
+ * header fields of that engine's web server are written so. */
+static bool read_lines(struct mm_span text, struct mm_span first,
+                       struct line *line_out, struct mm_span *rest_out)
 {
-    char name[NAME_SIZE];
-    if (!mm_span_copy(setting->name, name, sizeof name)) {
-        if (turn == 0) {
-            mm_config_load_note(load, line, "", "the name is too long");
+    struct mm_span rest = text;
+    bool has_more = true;
+    while (has_more) {
+        struct mm_span next;
+        has_more = mm_span_cut(rest, '\n', &next, &rest);
+        struct mm_span whole =
+            mm_span(first.data, (size_t)(next.data - first.data) + next.size);
+        if (read_line(whole, line_out) == WORD) {
+            *rest_out = has_more ? rest : mm_span(NULL, 0);
+            return true;
         }
-        return;
     }
-    if (mm_config_load_turn(name) != turn ||
-        !mm_config_load_may_set(load, line, name)) {
-        return;
-    }
-    char *value = mm_memdup0(setting->value.data, setting->value.size);
-    if (value == NULL) {
-        load->error = MAILMOD_ERROR_MEMORY;
-        return;
-    }
-    mm_config_load_set(load, line, name, value);
-    mm_secret_clear(value, setting->value.size);
-    mm_free(value);
+    return false;
 }
 
-static void load_line(struct mm_config_load *load, size_t number,
-                      struct mm_span line, int turn)
+static size_t count_lines(const char *from, const char *to)
 {
-    struct mm_config_old_line setting;
-    switch (mm_config_old_read(line, &setting)) {
-    case MM_CONFIG_OLD_WORD:
-        load_setting(load, number, &setting, turn);
-        break;
-    case MM_CONFIG_OLD_OPEN:
-        if (turn == 0) {
-            mm_config_load_note(load, number, "", "a text is not closed");
+    size_t count = 0;
+    for (; from < to; from++) {
+        count += *from == '\n';
+    }
+    return count;
+}
+
+static void add(struct mm_config_load *load, size_t number,
+                const struct line *line)
+{
+    if (line->name.size > NAME_MAX_SIZE) {
+        mm_config_load_note(load, number, "", "the name is too long");
+        return;
+    }
+    mm_config_load_add(load, number, line->name, 0, line->value);
+}
+
+void mm_smallsrv_read(struct mm_config_load *load)
+{
+    struct mm_span rest = mm_buf_span(&load->source.text);
+    bool has_more = true;
+    size_t number = 1;
+    while (has_more && load->error == MAILMOD_OK) {
+        struct mm_span text;
+        has_more = mm_span_cut(rest, '\n', &text, &rest);
+        struct line line;
+        enum form form = read_line(text, &line);
+        size_t used = 1;
+        struct mm_span after;
+        if (form == OPEN && has_more && read_lines(rest, text, &line, &after)) {
+            has_more = after.data != NULL;
+            used = has_more ? count_lines(text.data, after.data) : 1;
+            rest = after;
+            form = WORD;
         }
-        break;
-    case MM_CONFIG_OLD_WRONG:
-        if (turn == 0) {
+        if (form == WORD) {
+            add(load, number, &line);
+        } else if (form == OPEN) {
+            mm_config_load_note(load, number, "", "a text is not closed");
+        } else if (form == WRONG) {
             mm_config_load_note(
                 load, number, "",
                 "must be name=value: the file's first line is, so all are (a "
-                "semicolon there makes it libconfig's syntax)");
+                "semicolon there makes it our own syntax)");
         }
-        break;
-    case MM_CONFIG_OLD_EMPTY:
-        break;
-    }
-}
-
-void mm_config_load_old(struct mm_config_load *load)
-{
-    for (int turn = 0; turn < MM_CONFIG_LOAD_TURNS; turn++) {
-        struct mm_span rest = mm_buf_span(&load->source.text);
-        bool has_more = true;
-        for (size_t number = 1; has_more && load->error == MAILMOD_OK;
-             number++) {
-            struct mm_span line;
-            has_more = mm_span_cut(rest, '\n', &line, &rest);
-            load_line(load, number, line, turn);
-        }
+        number += used;
     }
 }

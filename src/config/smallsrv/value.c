@@ -1,11 +1,11 @@
-/* old_value.c - settings by the names of the original engine: set and get.
+/* value.c - settings by the names of the original engine: set and get.
  *
  * What a name says is a part of one of our keys, so each conversion reads the
  * key's present value, changes its part and hands the whole to the key's own
  * parser: no rule of a key is stated here. Promises that a value that is
  * refused changes nothing.
  * Thread: any (the builder's owner). */
-#include "config/old_change.h"
+#include "config/smallsrv/change.h"
 
 #include "base/log.h"
 #include "config/list.h"
@@ -16,13 +16,13 @@
 
 enum { NETWORKS_TEXT_MAX = 1024 * 1024 };
 
-const void *mm_config_change_field(const struct mm_config_key *key,
-                                   const struct mm_config *config)
+const void *mm_smallsrv_field(const struct mm_config_key *key,
+                              const struct mm_config *config)
 {
     return (const char *)config + key->offset;
 }
 
-static enum mailmod_error put(const struct mm_config_change *change,
+static enum mailmod_error put(const struct mm_smallsrv_change *change,
                               const char *name, const char *text)
 {
     return mm_config_value_parse(mm_config_find_key(name), mm_span_cstr(text),
@@ -32,16 +32,16 @@ static enum mailmod_error put(const struct mm_config_change *change,
 /* ---- networks: one list for both families ---- */
 
 static bool is_family(const struct mm_netrange *range,
-                      enum mm_config_old_kind kind)
+                      enum mm_smallsrv_kind kind)
 {
     return range->address.family ==
-           (kind == MM_CONFIG_OLD_V4 ? MM_NETADDR_V4 : MM_NETADDR_V6);
+           (kind == MM_SMALLSRV_V4 ? MM_NETADDR_V4 : MM_NETADDR_V6);
 }
 
 /* Those of the list that are, or are not, of the row's family. */
 static enum mailmod_error append_networks(struct mm_buf *text,
                                           const struct mm_range_list *list,
-                                          enum mm_config_old_kind kind,
+                                          enum mm_smallsrv_kind kind,
                                           bool is_wanted)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -56,23 +56,23 @@ static enum mailmod_error append_networks(struct mm_buf *text,
     return mm_buf_error(text);
 }
 
-static enum mailmod_error check_family(const struct mm_config_change *change,
+static enum mailmod_error check_family(const struct mm_smallsrv_change *change,
                                        const struct mm_range_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (!is_family(&list->items[i], change->row->kind)) {
             return mm_config_refuse(
                 change->mistake, "must have networks of %s alone",
-                change->row->kind == MM_CONFIG_OLD_V4 ? "IPv4" : "IPv6");
+                change->row->kind == MM_SMALLSRV_V4 ? "IPv4" : "IPv6");
         }
     }
     return MAILMOD_OK;
 }
 
-static enum mailmod_error set_networks(const struct mm_config_change *change)
+static enum mailmod_error set_networks(const struct mm_smallsrv_change *change)
 {
     const struct mm_range_list *now =
-        mm_config_change_field(change->key, change->config);
+        mm_smallsrv_field(change->key, change->config);
     struct mm_range_list part = {NULL, 0};
     struct mm_buf text;
     mm_buf_init(&text, NETWORKS_TEXT_MAX);
@@ -98,7 +98,7 @@ static enum mailmod_error set_networks(const struct mm_config_change *change)
 
 /* ---- flags that are a part of something ---- */
 
-static enum mailmod_error set_tls_may(const struct mm_config_change *change)
+static enum mailmod_error set_tls_may(const struct mm_smallsrv_change *change)
 {
     if (!change->is_on) {
         return put(change, "delivery.tls", "off");
@@ -108,7 +108,7 @@ static enum mailmod_error set_tls_may(const struct mm_config_change *change)
                : MAILMOD_OK;
 }
 
-static enum mailmod_error set_tls_must(const struct mm_config_change *change)
+static enum mailmod_error set_tls_must(const struct mm_smallsrv_change *change)
 {
     enum mm_config_tls_policy relay = change->config->smarthost.tls;
     if (!change->is_on) {
@@ -126,7 +126,7 @@ static enum mailmod_error set_tls_must(const struct mm_config_change *change)
 
 /* There a relay is talked to at port 25 without AUTH. What was set to be
  * stricter stays so. */
-static enum mailmod_error set_smarthost(const struct mm_config_change *change)
+static enum mailmod_error set_smarthost(const struct mm_smallsrv_change *change)
 {
     const struct mm_config *config = change->config;
     bool is_plain = config->smarthost.port == 587 &&
@@ -144,10 +144,10 @@ static enum mailmod_error set_smarthost(const struct mm_config_change *change)
     return error;
 }
 
-static enum mailmod_error set_level(const struct mm_config_change *change)
+static enum mailmod_error set_level(const struct mm_smallsrv_change *change)
 {
     int level = change->config->log_level;
-    bool is_detail = change->row->kind == MM_CONFIG_OLD_DETAIL;
+    bool is_detail = change->row->kind == MM_SMALLSRV_DETAIL;
     bool is_set = is_detail ? level >= MM_LOG_DEBUG : level == MM_LOG_ERROR;
     if (is_set == change->is_on) {
         return MAILMOD_OK;
@@ -158,41 +158,43 @@ static enum mailmod_error set_level(const struct mm_config_change *change)
 
 /* ---- all of them ---- */
 
-static bool is_text(enum mm_config_old_kind kind)
+static bool is_text(enum mm_smallsrv_kind kind)
 {
-    return kind == MM_CONFIG_OLD_SAME || kind == MM_CONFIG_OLD_PORT ||
-           kind == MM_CONFIG_OLD_BIND || kind == MM_CONFIG_OLD_V4 ||
-           kind == MM_CONFIG_OLD_V6 || kind == MM_CONFIG_OLD_SMARTHOST ||
-           kind == MM_CONFIG_OLD_GONE;
+    return kind == MM_SMALLSRV_SAME || kind == MM_SMALLSRV_PORT ||
+           kind == MM_SMALLSRV_BIND || kind == MM_SMALLSRV_V4 ||
+           kind == MM_SMALLSRV_V6 || kind == MM_SMALLSRV_SMARTHOST ||
+           kind == MM_SMALLSRV_GONE;
 }
 
-const struct mm_config_key *mm_config_old_type(const struct mm_config_old *old)
+const struct mm_config_key *
+mm_smallsrv_type_of(const struct mm_config_alias *alias)
 {
+    const struct mm_smallsrv_name *row = mm_smallsrv_row(alias);
     static const struct mm_config_key flag = {.type = MM_CONFIG_BOOL};
     static const struct mm_config_key number = {.type = MM_CONFIG_INT};
     static const struct mm_config_key text = {.type = MM_CONFIG_TEXT};
-    if (old->is_off || !is_text(old->row->kind)) {
+    if (alias->is_off || !is_text(row->kind)) {
         return &flag;
     }
-    switch (old->row->kind) {
-    case MM_CONFIG_OLD_PORT:
+    switch (row->kind) {
+    case MM_SMALLSRV_PORT:
         return &number;
-    case MM_CONFIG_OLD_SAME:
-    case MM_CONFIG_OLD_V4:
-    case MM_CONFIG_OLD_V6:
-        return mm_config_find_key(old->row->key);
+    case MM_SMALLSRV_SAME:
+    case MM_SMALLSRV_V4:
+    case MM_SMALLSRV_V6:
+        return mm_config_find_key(row->key);
     default:
         return &text;
     }
 }
 
-static enum mailmod_error refuse_gone(const struct mm_config_change *change)
+static enum mailmod_error refuse_gone(const struct mm_smallsrv_change *change)
 {
     return mm_config_refuse(change->mistake, "not supported by mailmod; %s",
                             change->row->words);
 }
 
-static enum mailmod_error set_fixed(const struct mm_config_change *change,
+static enum mailmod_error set_fixed(const struct mm_smallsrv_change *change,
                                     bool is_on)
 {
     return change->is_on == is_on
@@ -201,25 +203,25 @@ static enum mailmod_error set_fixed(const struct mm_config_change *change,
                                   is_on ? "off" : "on", change->row->words);
 }
 
-static enum mailmod_error set_flag(const struct mm_config_change *change)
+static enum mailmod_error set_flag(const struct mm_smallsrv_change *change)
 {
     switch (change->row->kind) {
-    case MM_CONFIG_OLD_SAME:
+    case MM_SMALLSRV_SAME:
         return put(change, change->key->name, change->is_on ? "true" : "false");
-    case MM_CONFIG_OLD_IPV6:
-        return mm_config_set_ipv6(change);
-    case MM_CONFIG_OLD_CLOSED:
-        return mm_config_set_closed(change);
-    case MM_CONFIG_OLD_TLS_MAY:
+    case MM_SMALLSRV_IPV6:
+        return mm_smallsrv_set_ipv6(change);
+    case MM_SMALLSRV_CLOSED:
+        return mm_smallsrv_set_closed(change);
+    case MM_SMALLSRV_TLS_MAY:
         return set_tls_may(change);
-    case MM_CONFIG_OLD_TLS_MUST:
+    case MM_SMALLSRV_TLS_MUST:
         return set_tls_must(change);
-    case MM_CONFIG_OLD_DETAIL:
-    case MM_CONFIG_OLD_SILENT:
+    case MM_SMALLSRV_DETAIL:
+    case MM_SMALLSRV_SILENT:
         return set_level(change);
-    case MM_CONFIG_OLD_ALWAYS:
+    case MM_SMALLSRV_ALWAYS:
         return set_fixed(change, true);
-    case MM_CONFIG_OLD_NEVER:
+    case MM_SMALLSRV_NEVER:
         return set_fixed(change, false);
     default:
         return change->is_on ? refuse_gone(change) : MAILMOD_OK;
@@ -227,121 +229,121 @@ static enum mailmod_error set_flag(const struct mm_config_change *change)
 }
 
 /* "nosmtp_bind", "nosmtpproxy", "noantivirus": a text that is none. */
-static enum mailmod_error set_none(const struct mm_config_change *change)
+static enum mailmod_error set_none(const struct mm_smallsrv_change *change)
 {
     if (change->is_on) {
-        return change->row->kind == MM_CONFIG_OLD_GONE
+        return change->row->kind == MM_SMALLSRV_GONE
                    ? refuse_gone(change)
                    : mm_config_refuse(change->mistake, "set %s instead",
                                       change->row->name);
     }
     switch (change->row->kind) {
-    case MM_CONFIG_OLD_BIND:
-        return mm_config_set_bind(change); /* its text is empty */
-    case MM_CONFIG_OLD_SMARTHOST:
+    case MM_SMALLSRV_BIND:
+        return mm_smallsrv_set_bind(change); /* its text is empty */
+    case MM_SMALLSRV_SMARTHOST:
         return put(change, change->key->name, "");
     default:
         return MAILMOD_OK;
     }
 }
 
-static enum mailmod_error set_text(const struct mm_config_change *change)
+static enum mailmod_error set_text(const struct mm_smallsrv_change *change)
 {
     switch (change->row->kind) {
-    case MM_CONFIG_OLD_SAME:
+    case MM_SMALLSRV_SAME:
         return mm_config_value_parse(change->key, change->text, change->config,
                                      change->mistake);
-    case MM_CONFIG_OLD_PORT:
-        return mm_config_set_port(change);
-    case MM_CONFIG_OLD_BIND:
-        return mm_config_set_bind(change);
-    case MM_CONFIG_OLD_V4:
-    case MM_CONFIG_OLD_V6:
+    case MM_SMALLSRV_PORT:
+        return mm_smallsrv_set_port(change);
+    case MM_SMALLSRV_BIND:
+        return mm_smallsrv_set_bind(change);
+    case MM_SMALLSRV_V4:
+    case MM_SMALLSRV_V6:
         return set_networks(change);
-    case MM_CONFIG_OLD_SMARTHOST:
+    case MM_SMALLSRV_SMARTHOST:
         return set_smarthost(change);
     default:
         return refuse_gone(change);
     }
 }
 
-enum mailmod_error mm_config_old_set(const struct mm_config_old *old,
-                                     struct mm_span text,
-                                     struct mm_config *config,
-                                     struct mm_buf *mistake_out)
+enum mailmod_error mm_smallsrv_set(const struct mm_config_alias *alias,
+                                   struct mm_span text,
+                                   struct mm_config *config,
+                                   struct mm_buf *mistake_out)
 {
-    struct mm_config_change change = {
-        .row = old->row,
-        .key = old->row->key != NULL ? mm_config_find_key(old->row->key) : NULL,
+    const struct mm_smallsrv_name *row = mm_smallsrv_row(alias);
+    struct mm_smallsrv_change change = {
+        .row = row,
+        .key = row->key != NULL ? mm_config_find_key(row->key) : NULL,
         .text = text,
         .config = config,
         .mistake = mistake_out};
-    bool is_flag = old->is_off || !is_text(old->row->kind);
+    bool is_flag = alias->is_off || !is_text(row->kind);
     if (!is_flag) {
-        change.text =
-            old->row->kind == MM_CONFIG_OLD_SAME ? text : mm_span_trim(text);
+        change.text = row->kind == MM_SMALLSRV_SAME ? text : mm_span_trim(text);
         return set_text(&change);
     }
     change.text = mm_span(NULL, 0);
     if (!mm_config_parse_flag(mm_span_trim(text), &change.is_on)) {
-        return old->row->kind == MM_CONFIG_OLD_GONE_FLAG
+        return row->kind == MM_SMALLSRV_GONE_FLAG
                    ? refuse_gone(&change)
                    : mm_config_refuse(mistake_out, "must be true or false");
     }
-    change.is_on = change.is_on != old->is_off;
-    return is_text(old->row->kind) && old->row->kind != MM_CONFIG_OLD_SAME
+    change.is_on = change.is_on != alias->is_off;
+    return is_text(row->kind) && row->kind != MM_SMALLSRV_SAME
                ? set_none(&change)
                : set_flag(&change);
 }
 
 /* A flag's value; of a text's name, whether it is there. */
-static bool is_set(const struct mm_config_old_name *row,
+static bool is_set(const struct mm_smallsrv_name *row,
                    const struct mm_config *config)
 {
     const struct mm_config_key *key =
         row->key != NULL ? mm_config_find_key(row->key) : NULL;
     const struct mm_netaddr *address;
     switch (row->kind) {
-    case MM_CONFIG_OLD_SAME:
-        return *(const bool *)mm_config_change_field(key, config);
-    case MM_CONFIG_OLD_BIND:
-        address = mm_config_main_address(key, config);
+    case MM_SMALLSRV_SAME:
+        return *(const bool *)mm_smallsrv_field(key, config);
+    case MM_SMALLSRV_BIND:
+        address = mm_smallsrv_main_address(key, config);
         return address != NULL && !mm_netaddr_is_any(address);
-    case MM_CONFIG_OLD_IPV6:
-        return mm_config_has_ipv6(key, config);
-    case MM_CONFIG_OLD_CLOSED:
-        return mm_config_main_address(key, config) == NULL;
-    case MM_CONFIG_OLD_TLS_MAY:
+    case MM_SMALLSRV_IPV6:
+        return mm_smallsrv_has_ipv6(key, config);
+    case MM_SMALLSRV_CLOSED:
+        return mm_smallsrv_main_address(key, config) == NULL;
+    case MM_SMALLSRV_TLS_MAY:
         return config->delivery.tls != MM_CONFIG_TLS_OFF;
-    case MM_CONFIG_OLD_TLS_MUST:
+    case MM_SMALLSRV_TLS_MUST:
         return config->delivery.tls == MM_CONFIG_TLS_MUST;
-    case MM_CONFIG_OLD_SMARTHOST:
+    case MM_SMALLSRV_SMARTHOST:
         return config->smarthost.host[0] != '\0';
-    case MM_CONFIG_OLD_DETAIL:
+    case MM_SMALLSRV_DETAIL:
         return config->log_level >= MM_LOG_DEBUG;
-    case MM_CONFIG_OLD_SILENT:
+    case MM_SMALLSRV_SILENT:
         return config->log_level == MM_LOG_ERROR;
     default:
-        return row->kind == MM_CONFIG_OLD_ALWAYS;
+        return row->kind == MM_SMALLSRV_ALWAYS;
     }
 }
 
-enum mailmod_error mm_config_old_number(const struct mm_config_old *old,
-                                        const struct mm_config *config,
-                                        uint64_t *value_out)
+enum mailmod_error mm_smallsrv_number(const struct mm_config_alias *alias,
+                                      const struct mm_config *config,
+                                      uint64_t *value_out)
 {
-    const struct mm_config_old_name *row = old->row;
-    if (old->is_off || !is_text(row->kind)) {
-        *value_out = is_set(row, config) != old->is_off;
+    const struct mm_smallsrv_name *row = mm_smallsrv_row(alias);
+    if (alias->is_off || !is_text(row->kind)) {
+        *value_out = is_set(row, config) != alias->is_off;
         return MAILMOD_OK;
     }
-    if (row->kind == MM_CONFIG_OLD_PORT) {
+    if (row->kind == MM_SMALLSRV_PORT) {
         const struct mm_netaddr *address =
-            mm_config_main_address(mm_config_find_key(row->key), config);
+            mm_smallsrv_main_address(mm_config_find_key(row->key), config);
         *value_out = address == NULL ? 0 : address->port;
         return MAILMOD_OK;
     }
-    if (row->kind == MM_CONFIG_OLD_GONE) {
+    if (row->kind == MM_SMALLSRV_GONE) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
     return mm_config_value_number(mm_config_find_key(row->key), config,
@@ -352,7 +354,7 @@ static enum mailmod_error get_bind(const struct mm_config_key *key,
                                    const struct mm_config *config,
                                    struct mm_buf *out)
 {
-    const struct mm_netaddr *address = mm_config_main_address(key, config);
+    const struct mm_netaddr *address = mm_smallsrv_main_address(key, config);
     if (address == NULL || mm_netaddr_is_any(address)) {
         return MAILMOD_OK;
     }
@@ -361,25 +363,25 @@ static enum mailmod_error get_bind(const struct mm_config_key *key,
     return mm_buf_append_cstr(out, text);
 }
 
-enum mailmod_error mm_config_old_get(const struct mm_config_old *old,
-                                     const struct mm_config *config,
-                                     struct mm_buf *out)
+enum mailmod_error mm_smallsrv_get(const struct mm_config_alias *alias,
+                                   const struct mm_config *config,
+                                   struct mm_buf *out)
 {
-    const struct mm_config_old_name *row = old->row;
+    const struct mm_smallsrv_name *row = mm_smallsrv_row(alias);
     const struct mm_config_key *key =
         row->key != NULL ? mm_config_find_key(row->key) : NULL;
     uint64_t number = 0;
-    if (!old->is_off && row->kind == MM_CONFIG_OLD_BIND) {
+    if (!alias->is_off && row->kind == MM_SMALLSRV_BIND) {
         return get_bind(key, config, out);
     }
-    if (row->kind == MM_CONFIG_OLD_V4 || row->kind == MM_CONFIG_OLD_V6) {
-        return append_networks(out, mm_config_change_field(key, config),
-                               row->kind, true);
+    if (row->kind == MM_SMALLSRV_V4 || row->kind == MM_SMALLSRV_V6) {
+        return append_networks(out, mm_smallsrv_field(key, config), row->kind,
+                               true);
     }
-    if (!old->is_off && (row->kind == MM_CONFIG_OLD_SAME ||
-                         row->kind == MM_CONFIG_OLD_SMARTHOST)) {
+    if (!alias->is_off &&
+        (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_SMARTHOST)) {
         return mm_config_value_format(key, config, out);
     }
-    enum mailmod_error error = mm_config_old_number(old, config, &number);
+    enum mailmod_error error = mm_smallsrv_number(alias, config, &number);
     return error == MAILMOD_OK ? mm_buf_append_u64(out, number) : error;
 }

@@ -1,4 +1,4 @@
-/* old_listener.c - a listener by the names of the original engine.
+/* listener.c - a listener by the names of the original engine.
  *
  * There a service had one address, one port and a flag for IPv6; here it has a
  * list of addresses with ports. Each name changes its part of the list.
@@ -6,7 +6,7 @@
  * would, on all of IPv4 at port 25 or 110, and that a port alone never widens
  * the addresses that somebody chose.
  * Thread: any (the builder's owner). */
-#include "config/old_change.h"
+#include "config/smallsrv/change.h"
 
 #include "config/mistake.h"
 #include "config/value.h"
@@ -33,7 +33,7 @@ static uint16_t usual_port(const struct mm_config_key *key)
 
 /* Is it what it is without any configuration? */
 static enum mailmod_error
-look_for_default(const struct mm_config_change *change, bool *is_default_out)
+look_for_default(const struct mm_smallsrv_change *change, bool *is_default_out)
 {
     struct mm_buf text;
     mm_buf_init(&text, LISTEN_MAX * (MM_NETADDR_TEXT_MAX + 2));
@@ -45,11 +45,11 @@ look_for_default(const struct mm_config_change *change, bool *is_default_out)
 }
 
 /* One at least. */
-static enum mailmod_error take_addresses(const struct mm_config_change *change,
-                                         struct addresses *out)
+static enum mailmod_error
+take_addresses(const struct mm_smallsrv_change *change, struct addresses *out)
 {
     const struct mm_address_list *list =
-        mm_config_change_field(change->key, change->config);
+        mm_smallsrv_field(change->key, change->config);
     bool is_default;
     enum mailmod_error error = look_for_default(change, &is_default);
     out->count = 0;
@@ -74,7 +74,7 @@ static bool is_there_before(const struct addresses *addresses, size_t at)
     return false;
 }
 
-static enum mailmod_error put_addresses(const struct mm_config_change *change,
+static enum mailmod_error put_addresses(const struct mm_smallsrv_change *change,
                                         const struct addresses *addresses)
 {
     struct mm_buf text;
@@ -97,7 +97,7 @@ static enum mailmod_error put_addresses(const struct mm_config_change *change,
     return error;
 }
 
-enum mailmod_error mm_config_set_port(const struct mm_config_change *change)
+enum mailmod_error mm_smallsrv_set_port(const struct mm_smallsrv_change *change)
 {
     uint64_t port;
     if (!mm_span_to_u64(change->text, &port) || port > 65535) {
@@ -113,7 +113,7 @@ enum mailmod_error mm_config_set_port(const struct mm_config_change *change)
 }
 
 /* An IPv4 address takes the place of those, an IPv6 one that of all. */
-static enum mailmod_error bind_to(const struct mm_config_change *change,
+static enum mailmod_error bind_to(const struct mm_smallsrv_change *change,
                                   struct mm_netaddr address)
 {
     struct addresses now;
@@ -131,7 +131,7 @@ static enum mailmod_error bind_to(const struct mm_config_change *change,
     return error == MAILMOD_OK ? put_addresses(change, &next) : error;
 }
 
-enum mailmod_error mm_config_set_bind(const struct mm_config_change *change)
+enum mailmod_error mm_smallsrv_set_bind(const struct mm_smallsrv_change *change)
 {
     struct mm_netaddr address = any_address(false, 0);
     if (change->text.size > 0 && !mm_netaddr_parse_ip(change->text, &address)) {
@@ -141,7 +141,7 @@ enum mailmod_error mm_config_set_bind(const struct mm_config_change *change)
     return bind_to(change, address);
 }
 
-enum mailmod_error mm_config_set_ipv6(const struct mm_config_change *change)
+enum mailmod_error mm_smallsrv_set_ipv6(const struct mm_smallsrv_change *change)
 {
     struct addresses next = {.count = 0};
     bool has_v6 = false;
@@ -163,10 +163,11 @@ enum mailmod_error mm_config_set_ipv6(const struct mm_config_change *change)
     return error == MAILMOD_OK ? put_addresses(change, &next) : error;
 }
 
-enum mailmod_error mm_config_set_closed(const struct mm_config_change *change)
+enum mailmod_error
+mm_smallsrv_set_closed(const struct mm_smallsrv_change *change)
 {
     const struct mm_address_list *list =
-        mm_config_change_field(change->key, change->config);
+        mm_smallsrv_field(change->key, change->config);
     if (change->is_on) {
         return mm_config_value_parse(change->key, mm_span(NULL, 0),
                                      change->config, change->mistake);
@@ -178,10 +179,11 @@ enum mailmod_error mm_config_set_closed(const struct mm_config_change *change)
                                   change->key->name);
 }
 
-const struct mm_netaddr *mm_config_main_address(const struct mm_config_key *key,
-                                                const struct mm_config *config)
+const struct mm_netaddr *
+mm_smallsrv_main_address(const struct mm_config_key *key,
+                         const struct mm_config *config)
 {
-    const struct mm_address_list *list = mm_config_change_field(key, config);
+    const struct mm_address_list *list = mm_smallsrv_field(key, config);
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].family == MM_NETADDR_V4) {
             return &list->items[i];
@@ -190,10 +192,10 @@ const struct mm_netaddr *mm_config_main_address(const struct mm_config_key *key,
     return list->count > 0 ? &list->items[0] : NULL;
 }
 
-bool mm_config_has_ipv6(const struct mm_config_key *key,
-                        const struct mm_config *config)
+bool mm_smallsrv_has_ipv6(const struct mm_config_key *key,
+                          const struct mm_config *config)
 {
-    const struct mm_address_list *list = mm_config_change_field(key, config);
+    const struct mm_address_list *list = mm_smallsrv_field(key, config);
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].family == MM_NETADDR_V6) {
             return true;

@@ -1,8 +1,8 @@
-/* test_old_file.c - files in the syntax of the original engine: what tells
+/* test_file.c - files in the syntax of the original engine: what tells
  * them, what they say, and each mistake with file and line. */
 #include "base/mem.h"
 #include "config/config.h"
-#include "config/old_file.h"
+#include "config/smallsrv/smallsrv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,19 +47,12 @@ static void write_file(const char *name, const char *text)
 struct outcome {
     enum mailmod_error error;
     char words[16384]; /* without the folder's name */
+    char warnings[16384];
 };
 
-static void load(struct mm_config_builder *builder, const char *text,
-                 struct outcome *outcome)
+static void take_words(struct mm_buf *words, char *to)
 {
-    char path[256];
-    struct mm_buf words;
-    write_file("a.cfg", text);
-    snprintf(path, sizeof path, "%s/a.cfg", folder);
-    mm_buf_init(&words, sizeof outcome->words - 1);
-    outcome->error = mm_config_load(builder, path, &words);
-    const char *from = mm_buf_cstr(&words);
-    char *to = outcome->words;
+    const char *from = mm_buf_cstr(words);
     assert_non_null(from);
     while (*from != '\0') {
         size_t size = strlen(folder) + 1;
@@ -70,7 +63,22 @@ static void load(struct mm_config_builder *builder, const char *text,
         }
     }
     *to = '\0';
-    mm_buf_fini(&words);
+    mm_buf_fini(words);
+}
+
+static void load(struct mm_config_builder *builder, const char *text,
+                 struct outcome *outcome)
+{
+    char path[256];
+    struct mm_buf words;
+    write_file("a.cfg", text);
+    snprintf(path, sizeof path, "%s/a.cfg", folder);
+    mm_buf_init(&words, sizeof outcome->words - 1);
+    struct mm_buf warnings;
+    mm_buf_init(&warnings, sizeof outcome->warnings - 1);
+    outcome->error = mm_config_load(builder, path, &words, &warnings);
+    take_words(&words, outcome->words);
+    take_words(&warnings, outcome->warnings);
 }
 
 static struct mm_config_builder *builder_new(void)
@@ -137,12 +145,12 @@ static void the_first_line_decides(void **state)
         "smtp_port 25",
     };
     for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
-        if (!mm_config_is_old(mm_span_cstr(old[i]))) {
+        if (!mm_smallsrv()->is_written_in(mm_span_cstr(old[i]))) {
             fail_msg("not old: %s", old[i]);
         }
     }
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
-        if (mm_config_is_old(mm_span_cstr(ours[i]))) {
+        if (mm_smallsrv()->is_written_in(mm_span_cstr(ours[i]))) {
             fail_msg("old: %s", ours[i]);
         }
     }
@@ -201,7 +209,6 @@ static const struct {
     const char *text;
     const char *words;
 } mistakes[] = {
-    {"no_such=1", "a.cfg:1: no_such: there is no such key\n"},
     {"\nsmtp_port=0x19\n", "a.cfg:2: smtp_port: must be a port"},
     {"smtp_port", "a.cfg:1: smtp_port: must be a port"},
     {"smtptls=maybe", "a.cfg:1: smtptls: must be true or false"},
@@ -218,17 +225,14 @@ static const struct {
      "a.cfg:2: smtp.listen: is set for a second time\n"},
     {"smtp.listen=127.0.0.1:25\nsmtp_bind=127.0.0.1\n",
      "a.cfg:1: smtp.listen: is set for a second time\n"},
-    {"user=joe;cret;home;PS\nuser=\"ann;cret;home;PS\"\n",
-     "a.cfg:1: user: not supported by mailmod; users are in the store "
-     "(mailmodctl user add, mailmod_user_add)\n"
-     "a.cfg:2: user: not supported by mailmod; users are in"},
-    {"checkmx\n", "a.cfg:1: checkmx: not supported by mailmod; senders'"},
     {"smtp_port=1\n@\n", "a.cfg:2: an include is written @file"},
     {"smtp_port=1\n@'x\n", "a.cfg:2: an include is written @file"},
-    {"@none.cfg", "a.cfg:1: there is no such file"},
-    {"@a.cfg", "a.cfg:1: the include goes round in a circle"},
-    {"smtp_port=1\n@d.cfg\nb=2\n",
-     "d.cfg:2: c: there is no such key\na.cfg:3: b: there is no such key\n"},
+    {"@none.cfg", "a.cfg:1: none.cfg: there is no such file"},
+    {"@a.cfg", "a.cfg:1: a.cfg: the include goes round in a circle"},
+    {"smtp_port=x\n@d.cfg\npop_port=y\n",
+     "a.cfg:1: smtp_port: must be a port from 0 to 65535\n"
+     "d.cfg:2: smtpipv6: must be true or false\n"
+     "a.cfg:3: pop_port: must be a port from 0 to 65535\n"},
     {"smtp_name=\xff\n", "a.cfg:1: smtp_name: must be a host name"},
     {"a23456789012345678901234567890123456789012345678901234567890123456789",
      "a.cfg:1: the name is too long\n"},
@@ -237,7 +241,7 @@ static const struct {
 static void mistakes_are_told_and_change_nothing(void **state)
 {
     (void)state;
-    write_file("d.cfg", "\nc=1");
+    write_file("d.cfg", "\nsmtpipv6=c");
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
         struct mm_config_builder *builder = builder_new();
         struct outcome outcome;
@@ -254,7 +258,60 @@ static void mistakes_are_told_and_change_nothing(void **state)
     }
 }
 
-/* In libconfig's syntax old names count before the keys, in any order. */
+/* A file as that engine's people have it: most of it is not about mail. */
+static void what_there_is_not_is_left_out(void **state)
+{
+    (void)state;
+    struct mm_config_builder *builder = builder_new();
+    struct outcome outcome;
+    load(builder,
+         "\n# General setting:\n"
+         "log=/var/log/httpd.log\n"
+         "detail\n"
+         "adm_range=\"127.0.0.1,192.168.0.0-192.168.255.254\"\n"
+         "port=80\n"
+         "header=`X-One: 1\n"
+         "X-Two: 2`\n"
+         "hostpath=a.example;\"/var/a\";\"\"\n"
+         "hostpath=b.example;\"/var/b\";\"\"\n"
+         "noantivirus\n"
+         "forward\n"
+         "smtp_name=mail.example\n"
+         "badlist=bad.lst\n"
+         "badlist=worse.lst\n"
+         "upproxy=proxy.example # not yet\n",
+         &outcome);
+    assert_int_equal(outcome.error, MAILMOD_OK);
+    assert_string_equal(outcome.words, "");
+    static const char *const lines[] = {
+        "a.cfg:3: log: not supported by mailmod; the log goes",
+        "a.cfg:5: adm_range: not supported by mailmod; there is no such",
+        "a.cfg:6: port: not supported",
+        "a.cfg:7: header: not supported",
+        "a.cfg:9: hostpath: not supported",
+        "a.cfg:10: hostpath: not supported",
+        "a.cfg:12: forward: not supported",
+        "a.cfg:14: badlist: not supported",
+        "a.cfg:15: badlist: not supported",
+        "a.cfg:16: upproxy: not supported"};
+    const char *at = outcome.warnings;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        if (strncmp(at, lines[i], strlen(lines[i])) != 0) {
+            fail_msg("not \"%s\" but %s", lines[i], at);
+        }
+        at += strcspn(at, "\n") + 1;
+    }
+    assert_string_equal(at, "");
+    assert_value(builder, "general.host_name", "mail.example");
+    assert_value(builder, "general.log_level", "debug");
+    /* Of what there is, a wrong value is a mistake all the same. */
+    load(builder, "port=80\nsmtp_range=nobody\n", &outcome);
+    assert_int_equal(outcome.error, MAILMOD_ERROR_CONFIG);
+    assert_non_null(strstr(outcome.words, "a.cfg:2: smtp_range: \"nobody\""));
+    mm_config_builder_free(&builder);
+}
+
+/* In our own syntax their names count before the keys, in any order. */
 static void the_order_does_not_matter(void **state)
 {
     (void)state;
@@ -275,16 +332,16 @@ static void the_order_does_not_matter(void **state)
                  "10.0.0.0/8, 192.0.2.1/32, 192.0.2.2/32");
     load(builder,
          "smtp_port = 25; smtp: { listen = \"127.0.0.1:25\"; };\n"
-         "user = [1, 2]; checkmx = true; smtpipv6 = 1;\n",
+         "checkmx = true; smtpipv6 = 1;\n",
          &outcome);
     assert_string_equal(
-        outcome.words,
-        "a.cfg:2: user: not supported by mailmod; users are in the store "
-        "(mailmodctl user add, mailmod_user_add)\n"
+        outcome.warnings,
         "a.cfg:2: checkmx: not supported by mailmod; senders' domains are not "
-        "looked up\n"
-        "a.cfg:2: smtpipv6: must be true or false, without quotes\n"
-        "a.cfg:1: smtp.listen: is set for a second time\n");
+        "looked up\n");
+    assert_string_equal(
+        outcome.words,
+        "a.cfg:1: smtp.listen: is set for a second time\n"
+        "a.cfg:2: smtpipv6: must be true or false, without quotes\n");
     mm_config_builder_free(&builder);
 }
 
@@ -319,11 +376,11 @@ static void no_memory_is_an_error(void **state)
     assert_string_equal(outcome.words, "");
     snprintf(path, sizeof path, "%s/a.cfg", folder);
     (void)mm_mem_set_fault(0, 0);
-    assert_int_equal(mm_config_load(builder, path, NULL), MAILMOD_OK);
+    assert_int_equal(mm_config_load(builder, path, NULL, NULL), MAILMOD_OK);
     unsigned long count = mm_mem_set_fault(0, 0);
     for (unsigned long i = 1; i <= count; i++) {
         (void)mm_mem_set_fault(i, 0);
-        enum mailmod_error error = mm_config_load(builder, path, NULL);
+        enum mailmod_error error = mm_config_load(builder, path, NULL, NULL);
         (void)mm_mem_set_fault(0, 0);
         assert_int_equal(error, MAILMOD_ERROR_MEMORY);
     }
@@ -336,6 +393,7 @@ int main(void)
         cmocka_unit_test(the_first_line_decides),
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(mistakes_are_told_and_change_nothing),
+        cmocka_unit_test(what_there_is_not_is_left_out),
         cmocka_unit_test(the_order_does_not_matter),
         cmocka_unit_test(a_secret_needs_a_file_of_its_own),
         cmocka_unit_test(no_memory_is_an_error),

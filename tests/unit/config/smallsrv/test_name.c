@@ -1,7 +1,7 @@
-/* test_old_name.c - every name of the original engine: set, get, or the reason
+/* test_name.c - every name of the original engine: set, get, or the reason
  * why not. */
 #include "base/mem.h"
-#include "config/old_name.h"
+#include "config/smallsrv/name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,29 +164,29 @@ static void every_documented_name_has_its_row(void **state)
 {
     (void)state;
     size_t count;
-    const struct mm_config_old_name *names = mm_config_old_names(&count);
-    struct mm_config_old old;
+    const struct mm_smallsrv_name *names = mm_smallsrv_names(&count);
+    struct mm_config_alias old;
     for (size_t i = 0; i < sizeof documented / sizeof documented[0]; i++) {
-        if (!mm_config_find_old(documented[i], &old)) {
+        if (!mm_smallsrv_find(documented[i], &old)) {
             fail_msg("%s is not known", documented[i]);
         }
     }
     for (size_t i = 0; i < count; i++) {
         assert_true(names[i].words != NULL ||
-                    names[i].kind == MM_CONFIG_OLD_SAME);
+                    names[i].kind == MM_SMALLSRV_SAME);
         assert_true(names[i].key == NULL ||
                     mm_config_find_key(names[i].key) != NULL);
-        assert_true(mm_config_find_old(names[i].name, &old));
-        assert_ptr_equal(old.row, &names[i]);
+        assert_true(mm_smallsrv_find(names[i].name, &old));
+        assert_int_equal(old.row, i);
         assert_false(old.is_off);
     }
-    assert_false(mm_config_find_old("no", &old));
-    assert_false(mm_config_find_old("nosuch", &old));
-    assert_false(mm_config_find_old("nosmtp_port", &old));
-    assert_false(mm_config_find_old("nosmtp_name", &old));
-    assert_false(mm_config_find_old("nonosmtptls", &old));
-    assert_false(mm_config_find_old("smtp.listen", &old));
-    assert_true(mm_config_find_old("nosmtptls", &old));
+    assert_false(mm_smallsrv_find("no", &old));
+    assert_false(mm_smallsrv_find("nosuch", &old));
+    assert_false(mm_smallsrv_find("nosmtp_port", &old));
+    assert_false(mm_smallsrv_find("nosmtp_name", &old));
+    assert_false(mm_smallsrv_find("nonosmtptls", &old));
+    assert_false(mm_smallsrv_find("smtp.listen", &old));
+    assert_true(mm_smallsrv_find("nosmtptls", &old));
     assert_true(old.is_off);
 }
 
@@ -341,7 +341,7 @@ static void each_takes_back_what_it_gave(void **state)
 {
     (void)state;
     size_t count;
-    const struct mm_config_old_name *names = mm_config_old_names(&count);
+    const struct mm_smallsrv_name *names = mm_smallsrv_names(&count);
     struct mm_config_builder *builder = builder_new();
     char words[512];
     set(builder, "smtp_port", "2600", words, sizeof words);
@@ -349,7 +349,7 @@ static void each_takes_back_what_it_gave(void **state)
     for (size_t i = 0; i < count; i++) {
         char value[512];
         int64_t number;
-        if (names[i].kind == MM_CONFIG_OLD_GONE) {
+        if (names[i].kind == MM_SMALLSRV_GONE) {
             assert_int_equal(mm_config_get_number(mm_config_peek(builder),
                                                   names[i].name, &number),
                              MAILMOD_ERROR_UNKNOWN_NAME);
