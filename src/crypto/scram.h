@@ -57,14 +57,16 @@ struct mm_scram_server {
     struct mm_buf messages; /* client-first-bare, server-first: AuthMessage */
     char nonce[160];        /* the client's, at most 128, and our 24 */
     char gs2_header[512];
+    char authzid[256]; /* "": none was given */
     struct mm_scram_verifier verifier;
 };
 void mm_scram_server_init(struct mm_scram_server *server);
 void mm_scram_server_fini(struct mm_scram_server *server);
 /* client-first-message; gives the user name (NUL-terminated, saslname decoded)
  * and keeps the rest. `random` are 18 fresh octets for the nonce. SYNTAX for
- * what is no such message or asks for channel binding; AUTHENTICATION for an
- * authorization identity other than the user name; TOO_LARGE. */
+ * what is no such message or asks for channel binding; TOO_LARGE. Whether the
+ * authorization identity (server->authzid, "" for none) may be had is the
+ * caller's to say: it knows what names mean the same user. */
 MM_CHECK enum mailmod_error
 mm_scram_server_first(struct mm_scram_server *server, struct mm_span message,
                       const uint8_t random[18], char *user_name_out,

@@ -50,22 +50,6 @@ static bool take_gs2_header(struct mm_span *text, struct mm_span *header_out,
     return true;
 }
 
-static enum mailmod_error check_authzid(struct mm_span authzid,
-                                        const char *user_name)
-{
-    if (authzid.size == 0) {
-        return MAILMOD_OK;
-    }
-    char name[256];
-    enum mailmod_error error = mm_scram_decode_name(authzid, name, sizeof name);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    /* Nobody acts for another here. */
-    return strcmp(name, user_name) == 0 ? MAILMOD_OK
-                                        : MAILMOD_ERROR_AUTHENTICATION;
-}
-
 static enum mailmod_error keep_nonce(struct mm_scram_server *server,
                                      struct mm_span client_nonce,
                                      const uint8_t random[18])
@@ -114,8 +98,10 @@ static enum mailmod_error read_first(struct mm_scram_server *server,
     }
     enum mailmod_error error =
         mm_scram_decode_name(user_name, user_name_out, size);
-    if (error == MAILMOD_OK) {
-        error = check_authzid(authzid, user_name_out);
+    server->authzid[0] = '\0';
+    if (error == MAILMOD_OK && authzid.size > 0) {
+        error = mm_scram_decode_name(authzid, server->authzid,
+                                     sizeof server->authzid);
     }
     if (error == MAILMOD_OK) {
         error = keep_nonce(server, nonce, random);

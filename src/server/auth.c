@@ -47,52 +47,73 @@ void mm_auth_fini(struct mm_auth *auth)
     mm_buf_fini(&auth->challenge);
 }
 
-/* The user's record, or a decoy under which no password fits. OK either way
- * unless the store itself failed. `is_known_out` decides at the very end. */
+/* The verifier that the user has, or a decoy under which no password fits. The
+ * decoy is made for a known user, too, so that both cost the same. OK either
+ * way unless the store itself failed. `is_known_out` decides at the very end.
+ */
 static enum mailmod_error find_user(struct mm_auth *auth,
                                     struct mm_store_user *user_out,
                                     struct mm_scram_verifier *verifier_out,
                                     bool *is_known_out)
 {
+    uint8_t secret[MM_SHA256_SIZE];
+
     memset(user_out, 0, sizeof *user_out);
-    enum mailmod_error error =
+    enum mailmod_error found =
         mm_store_find_user(auth->store, auth->user_name, user_out);
-    *is_known_out = error == MAILMOD_OK;
-    if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
-        return error;
+    *is_known_out = found == MAILMOD_OK;
+    if (found != MAILMOD_OK && found != MAILMOD_ERROR_NOT_FOUND) {
+        return found;
     }
-    if (*is_known_out) {
+    enum mailmod_error error = mm_store_secret(auth->store, secret);
+    if (error == MAILMOD_OK) {
+        error = mm_scram_verifier_decoy(verifier_out,
+                                        mm_span_cstr(auth->user_name), secret);
+    }
+    mm_secret_clear(secret, sizeof secret);
+    if (error == MAILMOD_OK && *is_known_out) {
         memcpy(verifier_out->salt, user_out->salt, sizeof verifier_out->salt);
         verifier_out->iterations = user_out->iterations;
         memcpy(verifier_out->stored_key, user_out->stored_key,
                sizeof verifier_out->stored_key);
         memcpy(verifier_out->server_key, user_out->server_key,
                sizeof verifier_out->server_key);
-        return MAILMOD_OK;
     }
-    uint8_t secret[MM_SHA256_SIZE];
-    error = mm_store_secret(auth->store, secret);
-    if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_decoy(verifier_out,
-                                        mm_span_cstr(auth->user_name), secret);
-    }
-    mm_secret_clear(secret, sizeof secret);
     return error;
 }
 
-/* "alice@local.domain" logs in as "alice" when no user has the long name: a
- * mail client sends the address more often than not. */
-static void settle_user_name(struct mm_auth *auth)
+/* The form of a name by which users are known: lower case, and
+ * "alice@local.domain" is "alice" when no user has the long name, for a mail
+ * client sends the address more often than not. False: longer than any user's.
+ */
+static bool canonical_name(const struct mm_auth *auth, struct mm_span name,
+                           char name_out[MM_STORE_USER_MAX])
 {
-    mm_ascii_lower_cstr(auth->user_name);
-    char *at = strrchr(auth->user_name, '@');
+    if (!mm_span_copy(name, name_out, MM_STORE_USER_MAX)) {
+        return false;
+    }
+    mm_ascii_lower_cstr(name_out);
+    char *at = strrchr(name_out, '@');
     struct mm_store_user user;
     if (at != NULL && mm_config_is_local_domain(auth->config, at + 1) &&
-        mm_store_find_user(auth->store, auth->user_name, &user) ==
+        mm_store_find_user(auth->store, name_out, &user) ==
             MAILMOD_ERROR_NOT_FOUND) {
         *at = '\0';
     }
     mm_secret_clear(&user, sizeof user);
+    return true;
+}
+
+/* Takes the name that the client gave; false when no user can have it. */
+static bool take_name(struct mm_auth *auth, struct mm_span name)
+{
+    size_t size = name.size < sizeof auth->given_name
+                      ? name.size
+                      : sizeof auth->given_name - 1;
+
+    (void)mm_span_copy(mm_span(name.data, size), auth->given_name,
+                       sizeof auth->given_name);
+    return canonical_name(auth, name, auth->user_name);
 }
 
 static bool check_apop(const struct mm_auth *auth,
@@ -188,7 +209,6 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
     auth->is_scram = false;
     auth->is_vouched = false;
-    settle_user_name(auth);
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
@@ -218,12 +238,10 @@ const char *mm_auth_password_text(const struct mm_auth *auth)
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
                                       struct mm_span password)
 {
-    if (!mm_span_copy(user, auth->user_name, sizeof auth->user_name) ||
-        password.size > MM_LIMIT_PASSWORD) {
+    if (!take_name(auth, user) ||
+        !mm_span_copy(password, auth->password, sizeof auth->password)) {
         return MM_AUTH_REFUSED;
     }
-    memcpy(auth->password, password.data, password.size);
-    auth->password[password.size] = '\0';
     auth->password_size = password.size;
     auth->is_apop = false;
     return start_check(auth);
@@ -232,7 +250,7 @@ enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
                                   struct mm_span stamp, struct mm_span digest)
 {
-    if (!mm_span_copy(user, auth->user_name, sizeof auth->user_name) ||
+    if (!take_name(auth, user) ||
         !mm_span_copy(stamp, auth->stamp, sizeof auth->stamp) ||
         digest.size != sizeof auth->digest) {
         return MM_AUTH_REFUSED;
@@ -251,7 +269,16 @@ static enum mm_auth_verdict challenge_with(struct mm_auth *auth,
                : MM_AUTH_TEMPORARY;
 }
 
-/* RFC 4616. An authorization identity may only repeat the user. */
+/* RFC 4616, RFC 5802 5.1: an authorization identity may only repeat the user,
+ * in whatever form: nobody acts for another here. */
+static bool acts_for_itself(const struct mm_auth *auth, struct mm_span authzid)
+{
+    char name[MM_STORE_USER_MAX];
+
+    return authzid.size == 0 || (canonical_name(auth, authzid, name) &&
+                                 strcmp(name, auth->user_name) == 0);
+}
+
 static enum mm_auth_verdict step_plain(struct mm_auth *auth,
                                        struct mm_span data)
 {
@@ -263,7 +290,7 @@ static enum mm_auth_verdict step_plain(struct mm_auth *auth,
         MAILMOD_OK) {
         return MM_AUTH_SYNTAX;
     }
-    if (authzid.size != 0 && !mm_span_equal(authzid, authcid)) {
+    if (!take_name(auth, authcid) || !acts_for_itself(auth, authzid)) {
         return MM_AUTH_REFUSED;
     }
     return mm_auth_password(auth, authcid, password);
@@ -275,13 +302,13 @@ static enum mm_auth_verdict step_login(struct mm_auth *auth,
     if (auth->step == 1) {
         auth->step = 2;
         if (data.size == 0 ||
-            !mm_span_copy(data, auth->user_name, sizeof auth->user_name)) {
+            !mm_span_copy(data, auth->given_name, sizeof auth->given_name)) {
             return MM_AUTH_SYNTAX;
         }
         return challenge_with(auth, LOGIN_PASSWORD_PROMPT);
     }
     char name[MM_STORE_USER_MAX];
-    memcpy(name, auth->user_name, sizeof name);
+    memcpy(name, auth->given_name, sizeof name);
     return mm_auth_password(auth, mm_span_cstr(name), data);
 }
 
@@ -294,14 +321,18 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
     if (error != MAILMOD_OK) {
         return MM_AUTH_TEMPORARY;
     }
-    error = mm_scram_server_first(&auth->scram, data, random, auth->user_name,
-                                  sizeof auth->user_name);
+    char name[MM_STORE_USER_MAX];
+    error =
+        mm_scram_server_first(&auth->scram, data, random, name, sizeof name);
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
                                              : MM_AUTH_SYNTAX;
     }
+    if (!take_name(auth, mm_span_cstr(name)) ||
+        !acts_for_itself(auth, mm_span_cstr(auth->scram.authzid))) {
+        return MM_AUTH_REFUSED;
+    }
     auth->is_scram = true;
-    settle_user_name(auth);
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }

@@ -38,6 +38,7 @@ struct mm_auth {
     struct mm_buf challenge;
     struct mm_scram_server scram;
     bool is_proven; /* SCRAM: the client's proof was right */
+    char given_name[MM_STORE_USER_MAX]; /* as the client gave it, for logs */
     char user_name[MM_STORE_USER_MAX];
     uint64_t mailbox_id;
 

@@ -278,7 +278,7 @@ static const struct {
     {"n,a=a=2Cb,n=a=2Cb,r=abc", MAILMOD_OK, "a,b"},
     {"n,,n=user,r=abc,x=extension", MAILMOD_OK, "user"},
     {"n,,n=user,r=a=b", MAILMOD_OK, "user"},
-    {"n,a=other,n=user,r=abc", MAILMOD_ERROR_AUTHENTICATION, NULL},
+    {"n,a=other,n=user,r=abc", MAILMOD_OK, "user"},
     {"p=tls-unique,,n=user,r=abc", MAILMOD_ERROR_SYNTAX, NULL},
     {"n,,m=must,n=user,r=abc", MAILMOD_ERROR_SYNTAX, NULL},
     {"x,,n=user,r=abc", MAILMOD_ERROR_SYNTAX, NULL},

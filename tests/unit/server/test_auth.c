@@ -177,6 +177,13 @@ static void test_plain(void **state)
         ROW("\0alice\0secret-alice", MM_AUTH_OK),
         ROW("alice\0alice\0secret-alice", MM_AUTH_OK),
         ROW("bob\0alice\0secret-alice", MM_AUTH_REFUSED),
+        /* F10: another form of the same name. */
+        ROW("ALICE\0alice\0secret-alice", MM_AUTH_OK),
+        ROW("alice\0Alice@example.org\0secret-alice", MM_AUTH_OK),
+        ROW("alice@EXAMPLE.org\0alice\0secret-alice", MM_AUTH_OK),
+        ROW("alice@example.net\0alice\0secret-alice", MM_AUTH_REFUSED),
+        ROW("carol\0carol@example.org\0secret-carol@example.org",
+            MM_AUTH_REFUSED),
         ROW("\0alice\0secret-bob", MM_AUTH_REFUSED),
         ROW("\0nobody\0secret-alice", MM_AUTH_REFUSED),
         ROW("", MM_AUTH_SYNTAX),
@@ -285,6 +292,40 @@ static void scram_end(struct scram *s)
 {
     mm_scram_client_fini(&s->client);
     mm_buf_fini(&s->message);
+}
+
+static void test_F10_scram_acts_for_itself(void **state)
+{
+    struct attempt *a = *state;
+    static const struct {
+        const char *message;
+        enum mm_auth_verdict verdict;
+    } rows[] = {
+        {"n,a=alice,n=alice,r=abcdef", MM_AUTH_CHALLENGE},
+        {"n,a=alice,n=ALICE@example.org,r=abcdef", MM_AUTH_CHALLENGE},
+        {"n,a=Alice@example.org,n=alice,r=abcdef", MM_AUTH_CHALLENGE},
+        {"n,a=bob,n=alice,r=abcdef", MM_AUTH_REFUSED},
+        {"n,a=alice@example.net,n=alice,r=abcdef", MM_AUTH_REFUSED},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(mm_auth_begin(&a->auth, MM_SASL_SCRAM_SHA_256, true,
+                                       mm_span_cstr(rows[i].message)),
+                         rows[i].verdict);
+    }
+}
+
+/* For the log: another name than the one that is looked for may be anybody's.
+ */
+static void test_O15_name_as_given(void **state)
+{
+    struct attempt *a = *state;
+
+    (void)settle(a,
+                 mm_auth_password(&a->auth, mm_span_cstr("NoSuch@example.org"),
+                                  mm_span_cstr("x")));
+    assert_string_equal(a->auth.user_name, "nosuch");
+    assert_string_equal(a->auth.given_name, "NoSuch@example.org");
 }
 
 static void test_scram(void **state)
@@ -525,6 +566,8 @@ int main(void)
         TEST(test_plain),
         TEST(test_login),
         TEST(test_broken_off),
+        TEST(test_F10_scram_acts_for_itself),
+        TEST(test_O15_name_as_given),
         TEST(test_scram),
         TEST(test_scram_refused),
         TEST(test_scram_forged),
