@@ -1,10 +1,9 @@
 /* pop3_login.c - the AUTHORIZATION state of a POP3 session.
  *
- * Promises: whatever the verb (PASS, APOP, AUTH), one path leads to the
- * mailbox: the host's word if it is asked, the check, then the exclusive lock
- * (RFC 1939 4); a refusal says the same for an unknown user and a wrong
- * password. Thread: the session's loop. RFC 1939 4 and 7, RFC 3206, RFC 5034.
- */
+ * Promises: whatever the verb (PASS, APOP, AUTH), a login that logins.c found
+ * good gets the exclusive lock of its mailbox (RFC 1939 4), or [IN-USE]; a
+ * refusal says the same for an unknown user and a wrong password.
+ * Thread: the session's loop. RFC 1939 4 and 7, RFC 3206, RFC 5034. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
@@ -25,7 +24,7 @@ void mm_pop3_lock_expired(struct mm_timer *timer)
     struct mm_pop3_session *pop3 =
         MM_LIST_OBJECT(timer, struct mm_pop3_session, lock_timer);
 
-    if (mm_session_job_done(&pop3->base)) {
+    if (mm_wait_end(&pop3->base.wait, MM_WAIT_LOCK)) {
         open_mailbox(pop3);
         mm_session_pump(&pop3->base);
     }
@@ -39,14 +38,14 @@ static bool waits_for_lock(struct mm_pop3_session *pop3)
         return false;
     }
     pop3->lock_tries++;
-    pop3->base.in_work++;
+    mm_wait_begin(&pop3->base.wait, MM_WAIT_LOCK);
     mm_timer_set(&pop3->lock_timer, LOCK_STEP_MS);
     return true;
 }
 
-void mm_pop3_login_done(struct mm_pop3_session *pop3)
+void mm_pop3_open_done(struct mm_pop3_session *pop3)
 {
-    const struct mm_pop3_reply reply = {true, NULL, pop3->login_text};
+    const struct mm_pop3_reply reply = {true, NULL, pop3->logins.text};
     size_t count =
         pop3->work_error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
 
@@ -68,7 +67,7 @@ void mm_pop3_login_done(struct mm_pop3_session *pop3)
     if (pop3->work_error != MAILMOD_OK) {
         MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "mailbox not opened",
                MM_TEXT("session", pop3->base.identifier),
-               MM_TEXT("user", pop3->auth.user_name),
+               MM_TEXT("user", pop3->logins.auth.user_name),
                MM_TEXT("error", mm_error_name(pop3->work_error)));
         mm_pop3_answer_error(pop3, "SYS/TEMP",
                              "the mailbox cannot be opened now");
@@ -77,151 +76,71 @@ void mm_pop3_login_done(struct mm_pop3_session *pop3)
     for (size_t i = 0; i < count; i++) {
         pop3->octets += mm_mailbox_entry(pop3->mailbox, i)->size;
     }
-    MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "login",
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "mailbox opened",
            MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("user", pop3->auth.user_name),
-           MM_TEXT("peer", pop3->base.peer_text),
+           MM_TEXT("user", pop3->logins.auth.user_name),
            MM_NUMBER("messages", (int64_t)count));
-    mm_pop3_answer(pop3, pop3->login_text[0] != '\0' ? &reply : NULL);
+    mm_pop3_answer(pop3, pop3->logins.text[0] != '\0' ? &reply : NULL);
 }
 
-static void log_refused(const struct mm_pop3_session *pop3)
+static void challenge(struct mm_session *session, struct mm_span data)
 {
-    MM_LOG(mm_pop3_log(pop3), MM_LOG_WARNING, "pop3", "login refused",
-           MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("user", pop3->auth.user_name),
-           MM_TEXT("peer", pop3->base.peer_text));
-}
-
-static void login_refused(struct mm_pop3_session *pop3)
-{
-    const struct mm_config *config = mm_session_config(&pop3->base);
-
-    log_refused(pop3);
-    mm_pop3_answer_error(pop3, "AUTH", "user name or password is wrong");
-    if (++pop3->base.login_failures >= config->pop3.login_failures_max) {
-        mm_session_end(&pop3->base);
+    if (mm_pop3d_challenge(mm_pop3_session(session)->engine, data) !=
+        MAILMOD_OK) {
+        mm_session_abort(session);
     }
 }
 
-static void use_verdict(struct mm_pop3_session *pop3,
-                        enum mm_auth_verdict verdict)
+static void answer_login(struct mm_session *session,
+                         enum mm_login_outcome outcome, const char *text)
 {
-    switch (verdict) {
-    case MM_AUTH_WAIT:
-        pop3->base.in_work++;
-        break;
-    case MM_AUTH_CHALLENGE:
-        if (mm_pop3d_challenge(pop3->engine,
-                               mm_buf_span(&pop3->auth.challenge)) !=
-            MAILMOD_OK) {
-            mm_session_abort(&pop3->base);
-        }
-        break;
-    case MM_AUTH_OK:
-        pop3->mailbox_id = pop3->auth.mailbox_id;
+    static const struct mm_pop3_reply replies[] = {
+        [MM_LOGIN_REFUSED] = {false, "AUTH", "user name or password is wrong"},
+        [MM_LOGIN_REFUSED_LAST] = {false, "AUTH",
+                                   "user name or password is wrong"},
+        [MM_LOGIN_REFUSED_FOR_NOW] = {false, "SYS/TEMP", "try again later"},
+        [MM_LOGIN_SYNTAX] = {false, NULL,
+                             "not the form that the mechanism has"},
+        [MM_LOGIN_TEMPORARY] = {false, "SYS/TEMP", "try again later"},
+    };
+    struct mm_pop3_session *pop3 = mm_pop3_session(session);
+
+    if (outcome == MM_LOGIN_OK) {
         open_mailbox(pop3);
-        break;
-    case MM_AUTH_REFUSED:
-        login_refused(pop3);
-        break;
-    case MM_AUTH_SYNTAX:
-        mm_pop3_answer_error(pop3, NULL, "not the form that the mechanism has");
-        break;
-    case MM_AUTH_TEMPORARY:
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "try again later");
-        break;
-    }
-}
-
-/* The login's name is known: true when the host is asked first. A question
- * that cannot be put refuses, for the host may be all that guards. */
-bool mm_pop3_auth_ask(struct mm_auth *auth)
-{
-    struct mm_pop3_session *pop3 =
-        MM_LIST_OBJECT(auth, struct mm_pop3_session, auth);
-    struct mm_request_facts facts = {.user = auth->user_name,
-                                     .password = mm_auth_password_text(auth)};
-
-    if (mm_session_ask(&pop3->base, MM_MOMENT_POP3_LOGIN, &facts) ==
-        MM_ASK_NOBODY) {
-        return false;
-    }
-    pop3->is_asking_login = true;
-    return true;
-}
-
-/* What the host that vouches has to say; words that do not fit are left out. */
-static void keep_login_text(struct mm_pop3_session *pop3,
-                            const struct mm_request *request)
-{
-    const struct mm_reply *reply =
-        request != NULL ? mm_request_reply(request) : NULL;
-
-    if (reply == NULL ||
-        !mm_span_copy(mm_span_cstr(reply->text), pop3->login_text,
-                      sizeof pop3->login_text)) {
-        pop3->login_text[0] = '\0';
-    }
-}
-
-/* The host's verdict about a login is there. */
-void mm_pop3_settle_login(struct mm_pop3_session *pop3)
-{
-    struct mm_request *request = pop3->base.request;
-    enum mm_verdict verdict = request != NULL ? mm_request_verdict(request)
-                                              : MM_VERDICT_REJECT_FOR_NOW;
-
-    pop3->is_asking_login = false;
-    pop3->base.in_work--;
-    if (verdict == MM_VERDICT_REJECT || verdict == MM_VERDICT_REJECT_FOR_NOW) {
-        (void)mm_auth_decide(&pop3->auth, MM_AUTH_REFUSE);
-        log_refused(pop3);
-        mm_pop3_answer_error(
-            pop3, verdict == MM_VERDICT_REJECT ? "AUTH" : "SYS/TEMP",
-            request != NULL && mm_request_reply(request) != NULL
-                ? mm_request_reply(request)->text
-                : "try again later");
-        mm_session_forget_request(&pop3->base);
         return;
     }
-    keep_login_text(pop3, request);
-    mm_session_forget_request(&pop3->base);
-    use_verdict(pop3, mm_auth_decide(&pop3->auth, verdict == MM_VERDICT_TAKEN
-                                                      ? MM_AUTH_VOUCH
-                                                      : MM_AUTH_CHECK));
-}
-
-void mm_pop3_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
-{
-    struct mm_pop3_session *pop3 =
-        MM_LIST_OBJECT(auth, struct mm_pop3_session, auth);
-
-    if (mm_session_job_done(&pop3->base)) {
-        use_verdict(pop3, verdict);
-        mm_session_pump(&pop3->base);
+    struct mm_pop3_reply reply = replies[outcome];
+    reply.text = text != NULL ? text : reply.text;
+    mm_pop3_answer(pop3, &reply);
+    if (outcome == MM_LOGIN_REFUSED_LAST) {
+        mm_session_end(session);
     }
 }
+
+const struct mm_login_words mm_pop3_login_words = {
+    .moment = MM_MOMENT_POP3_LOGIN,
+    .challenge = challenge,
+    .answer = answer_login,
+};
 
 bool mm_pop3_login_event(struct mm_pop3_session *pop3,
                          enum mm_pop3d_event event,
                          const struct mm_pop3d_info *info)
 {
+    struct mm_logins *login = &pop3->logins;
+
     switch (event) {
     case MM_POP3D_LOGIN:
-        use_verdict(pop3,
-                    mm_auth_password(&pop3->auth, info->user, info->password));
+        mm_logins_password(login, info->user, info->password);
         return true;
     case MM_POP3D_APOP:
-        use_verdict(pop3, mm_auth_apop(&pop3->auth, info->user, info->stamp,
-                                       info->digest));
+        mm_logins_apop(login, info->user, info->stamp, info->digest);
         return true;
     case MM_POP3D_AUTH:
-        use_verdict(pop3, mm_auth_begin(&pop3->auth, info->mechanism,
-                                        info->has_data, info->data));
+        mm_logins_begin(login, info->mechanism, info->has_data, info->data);
         return true;
     case MM_POP3D_AUTH_DATA:
-        use_verdict(pop3, mm_auth_continue(&pop3->auth, info->data));
+        mm_logins_continue(login, info->data);
         return true;
     default:
         return false;

@@ -67,7 +67,7 @@ void mm_pop3_update_done(struct mm_pop3_session *pop3)
     }
     MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "messages deleted",
            MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("user", pop3->auth.user_name),
+           MM_TEXT("user", pop3->logins.auth.user_name),
            MM_NUMBER("messages", (int64_t)pop3->deleted_count));
     mm_pop3_answer(pop3, NULL);
 }
@@ -184,7 +184,7 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
                       size_t index)
 {
     char unique_id[MM_UNIQUE_ID_MAX];
-    struct mm_request_facts facts = {.user = pop3->auth.user_name,
+    struct mm_request_facts facts = {.user = pop3->logins.auth.user_name,
                                      .message = unique_id,
                                      .number = index + 1};
 
@@ -193,6 +193,7 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
     case MM_ASK_NOBODY:
         return true;
     case MM_ASK_WAIT:
+        mm_wait_begin(&pop3->base.wait, MM_WAIT_HOST);
         return false;
     case MM_ASK_SETTLED:
         break;
@@ -207,11 +208,6 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
         mm_session_forget_request(&pop3->base);
     }
     return false;
-}
-
-bool mm_pop3_is_asking(const struct mm_pop3_session *pop3)
-{
-    return pop3->base.request != NULL && !pop3->is_served_by_host;
 }
 
 /* The first piece is read before +OK is said, so that a message that cannot

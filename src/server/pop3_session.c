@@ -45,7 +45,7 @@ void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
 void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
     pop3->work = work;
-    pop3->base.in_work++;
+    mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
 }
 
 static void run_job(struct mm_job *job)
@@ -55,9 +55,9 @@ static void run_job(struct mm_job *job)
     struct mm_server *server = pop3->base.server;
 
     if (pop3->work == MM_POP3_WORK_OPEN) {
-        pop3->work_error =
-            mm_mailbox_open(&pop3->mailbox, server->store,
-                            server->mailbox_locks, pop3->mailbox_id);
+        pop3->work_error = mm_mailbox_open(&pop3->mailbox, server->store,
+                                           server->mailbox_locks,
+                                           pop3->logins.auth.mailbox_id);
     } else {
         pop3->work_error = mm_mailbox_read(pop3->mailbox, pop3->reading,
                                            pop3->piece_number, &pop3->piece);
@@ -72,7 +72,7 @@ bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
         return true;
     }
     pop3->work = MM_POP3_WORK_NONE;
-    pop3->base.in_work--;
+    (void)mm_wait_end(&pop3->base.wait, MM_WAIT_JOB);
     return false;
 }
 
@@ -85,7 +85,7 @@ static void work_done(struct mm_pop3_session *pop3)
         return;
     }
     if (work == MM_POP3_WORK_OPEN) {
-        mm_pop3_login_done(pop3);
+        mm_pop3_open_done(pop3);
     } else if (work == MM_POP3_WORK_READ) {
         mm_pop3_read_done(pop3);
     } else {
@@ -117,23 +117,12 @@ void mm_pop3_removed(struct mm_mailbox_removal *removal,
 
 static void handle_stls(struct mm_pop3_session *pop3)
 {
-    if (pop3->base.settings->tls[pop3->base.service] == NULL) {
+    if (!mm_session_has_tls(&pop3->base)) {
         mm_pop3_answer_error(pop3, "SYS/TEMP", "TLS is not available");
         return;
     }
     mm_pop3_answer(pop3, NULL);
-    struct mm_pop3d_info info;
-    if (mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT) {
-        return; /* octets came behind STLS: it is broken off */
-    }
-    struct mm_span output = mm_pop3d_output(pop3->engine);
-    if (pop3->base.is_closing || mm_conn_write(pop3->base.conn, output.data,
-                                               output.size) != MAILMOD_OK) {
-        mm_session_abort(&pop3->base);
-        return;
-    }
-    mm_pop3d_sent(pop3->engine, output.size);
-    mm_session_start_tls(&pop3->base);
+    mm_session_begin_tls(&pop3->base);
 }
 
 static void handle_last(struct mm_pop3_session *pop3,
@@ -199,13 +188,6 @@ static bool handle_event(struct mm_pop3_session *pop3,
     return true;
 }
 
-static struct mm_session *open_pop3(void)
-{
-    struct mm_pop3_session *pop3 = mm_alloc(sizeof *pop3);
-
-    return pop3 != NULL ? &pop3->base : NULL;
-}
-
 /* "<random.time@host>" of letters, digits, dots and hyphens alone, never the
  * same twice (RFC 1939 7); other octets of the host's name become hyphens. */
 static enum mailmod_error make_stamp(const struct mm_pop3_session *pop3,
@@ -237,10 +219,9 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     struct mm_pop3d_options options = {0};
     enum mailmod_error error = MAILMOD_OK;
 
-    mm_auth_init(&pop3->auth, session->loop, session->server->workers,
-                 session->server->store, config, mm_pop3_auth_done);
+    mm_logins_init(&pop3->logins, session, &mm_pop3_login_words,
+                   config->pop3.login_failures_max);
     mm_buf_init(&pop3->piece, 2 * MM_LIMIT_CHUNK);
-    pop3->auth.on_ask = mm_pop3_auth_ask;
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
@@ -264,59 +245,36 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     }
     if (error == MAILMOD_OK) {
         error = mm_pop3d_new(&pop3->engine, &options);
+        session->engine = pop3->engine;
     }
     mm_buf_fini(&stamp);
     return error;
 }
 
-static size_t feed_pop3(struct mm_session *session, const char *bytes,
-                        size_t size)
-{
-    return mm_pop3d_feed(mm_pop3_session(session)->engine, bytes, size);
-}
-
 static bool step_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
-
-    if (pop3->is_asking_login &&
-        (session->request == NULL || mm_request_is_settled(session->request))) {
-        mm_pop3_settle_login(pop3);
-        return true;
-    }
-    if (session->in_work > 0) {
-        return false;
-    }
     struct mm_pop3d_info info;
-    return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info) &&
-           !mm_pop3_is_asking(pop3);
+
+    return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info);
 }
 
-static struct mm_span output_pop3(struct mm_session *session)
+static enum mm_standing standing_pop3(struct mm_session *session)
 {
-    return mm_pop3d_output(mm_pop3_session(session)->engine);
-}
+    struct mm_pop3_session *pop3 = mm_pop3_session(session);
+    struct mm_pop3d_info info;
 
-static void sent_pop3(struct mm_session *session, size_t size)
-{
-    mm_pop3d_sent(mm_pop3_session(session)->engine, size);
-}
-
-static void tls_begun_pop3(struct mm_session *session)
-{
-    mm_pop3d_tls_begun(mm_pop3_session(session)->engine);
-}
-
-static uint64_t progress_pop3(struct mm_session *session)
-{
-    return mm_pop3d_progress(mm_pop3_session(session)->engine);
+    return mm_pop3d_output(pop3->engine).size > 0 ||
+                   mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT
+               ? MM_STANDING_BUSY
+               : MM_STANDING_IDLE;
 }
 
 static uint64_t wait_ms_pop3(struct mm_session *session)
 {
     /* A client that is slow to read is the connection's write time-out. */
-    if (session->in_work > 0 || session->request != NULL ||
-        output_pop3(session).size > 0) {
+    if (session->request != NULL ||
+        mm_pop3d_output(mm_pop3_session(session)->engine).size > 0) {
         return 0;
     }
     return mm_session_config(session)->pop3.idle_ms;
@@ -334,29 +292,12 @@ static void close_pop3(struct mm_session *session, bool is_timeout)
     }
 }
 
-static bool wants_input_pop3(struct mm_session *session)
-{
-    struct mm_pop3_session *pop3 = mm_pop3_session(session);
-    struct mm_pop3d_info info;
-
-    return session->in_work == 0 && output_pop3(session).size == 0 &&
-           mm_pop3d_next(pop3->engine, &info) == MM_POP3D_NEED_INPUT;
-}
-
-static bool is_idle_pop3(struct mm_session *session)
-{
-    return session->in_work == 0 && !session->is_in_tls &&
-           !mm_pop3d_is_authenticated(mm_pop3_session(session)->engine);
-}
-
 static void detach_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
 
-    if (pop3->is_asking_login) {
-        pop3->is_asking_login = false;
-        session->in_work--;
-    }
+    mm_logins_forget(&pop3->logins);
+    mm_timer_cancel(&pop3->lock_timer);
     /* The lock goes at once; a job that still reads the mailbox keeps it. */
     if (pop3->work == MM_POP3_WORK_NONE) {
         mm_mailbox_close(&pop3->mailbox);
@@ -373,23 +314,51 @@ static void free_pop3(struct mm_session *session)
     mm_free(pop3->deleted);
     mm_buf_fini(&pop3->piece);
     mm_pop3d_free(&pop3->engine);
-    mm_auth_fini(&pop3->auth);
+    mm_logins_fini(&pop3->logins);
 }
+
+static size_t feed(void *engine, const char *bytes, size_t size)
+{
+    return mm_pop3d_feed(engine, bytes, size);
+}
+
+static struct mm_span output(const void *engine)
+{
+    return mm_pop3d_output(engine);
+}
+
+static void sent(void *engine, size_t size)
+{
+    mm_pop3d_sent(engine, size);
+}
+
+static void tls_begun(void *engine)
+{
+    mm_pop3d_tls_begun(engine);
+}
+
+static uint64_t progress(const void *engine)
+{
+    return mm_pop3d_progress(engine);
+}
+
+static const struct mm_session_engine engine_verbs = {
+    .feed = feed,
+    .output = output,
+    .sent = sent,
+    .tls_begun = tls_begun,
+    .progress = progress,
+};
 
 const struct mm_session_protocol mm_pop3_session_protocol = {
     .component = "pop3",
-    .open = open_pop3,
+    .size = sizeof(struct mm_pop3_session),
+    .engine = &engine_verbs,
     .begin = begin_pop3,
-    .feed = feed_pop3,
     .step = step_pop3,
-    .output = output_pop3,
-    .sent = sent_pop3,
-    .tls_begun = tls_begun_pop3,
-    .progress = progress_pop3,
+    .standing = standing_pop3,
     .wait_ms = wait_ms_pop3,
     .close = close_pop3,
-    .wants_input = wants_input_pop3,
-    .is_idle = is_idle_pop3,
     .detach = detach_pop3,
     .free = free_pop3,
 };

@@ -6,6 +6,7 @@
 #define MM_SERVER_POP3_SESSION_H
 
 #include "mailbox/mailbox.h"
+#include "server/logins.h"
 #include "server/session.h"
 #include "wire/pop3/server.h"
 
@@ -19,8 +20,7 @@ enum mm_pop3_work {
 struct mm_pop3_session {
     struct mm_session base;
     struct mm_pop3d *engine;
-    struct mm_auth auth;
-    uint64_t mailbox_id;
+    struct mm_logins logins;
     struct mm_mailbox *mailbox;
     uint8_t *deleted; /* one bit an entry */
     size_t deleted_count;
@@ -38,10 +38,8 @@ struct mm_pop3_session {
 
     struct mm_timer lock_timer; /* the mailbox is another session's */
     unsigned lock_tries;        /* that were made for it */
-    bool is_asking_login;       /* the host decides about a login */
-    char login_text[128];   /* the host's words to one; "": the standard ones */
-    bool is_served_by_host; /* the message going out is the host's */
-    enum mm_pop3_work work; /* a job is out */
+    bool is_served_by_host;     /* the message going out is the host's */
+    enum mm_pop3_work work;     /* a job is out */
     struct mm_job job;
     struct mm_task removal_task;
     struct mm_mailbox_removal removal;
@@ -56,6 +54,7 @@ void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
                           const char *text);
 /* One job is out: the pending event waits for it. */
 void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work);
+/* False: the workers have no room. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work);
 /* thread: writer */
 void mm_pop3_removed(struct mm_mailbox_removal *removal,
@@ -65,12 +64,10 @@ void mm_pop3_removed(struct mm_mailbox_removal *removal,
 bool mm_pop3_login_event(struct mm_pop3_session *pop3,
                          enum mm_pop3d_event event,
                          const struct mm_pop3d_info *info);
-void mm_pop3_login_done(struct mm_pop3_session *pop3);
+/* A mailbox was opened, or not. */
+void mm_pop3_open_done(struct mm_pop3_session *pop3);
 void mm_pop3_lock_expired(struct mm_timer *timer);
-/* The host's verdict about a login is there. */
-void mm_pop3_settle_login(struct mm_pop3_session *pop3);
-bool mm_pop3_auth_ask(struct mm_auth *auth);
-void mm_pop3_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict);
+extern const struct mm_login_words mm_pop3_login_words;
 
 /* pop3_messages.c: those that give octets return false when the output is full
  * or a job is out. */
@@ -87,7 +84,5 @@ void mm_pop3_rset(struct mm_pop3_session *pop3);
 void mm_pop3_update(struct mm_pop3_session *pop3);
 void mm_pop3_read_done(struct mm_pop3_session *pop3);
 void mm_pop3_update_done(struct mm_pop3_session *pop3);
-/* A question about a message is with the host. */
-bool mm_pop3_is_asking(const struct mm_pop3_session *pop3);
 
 #endif

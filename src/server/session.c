@@ -43,10 +43,15 @@ bool mm_session_is_tls(const struct mm_session *session)
     return session->conn != NULL && mm_conn_is_tls(session->conn);
 }
 
+static struct mm_span output_of(const struct mm_session *session)
+{
+    return session->protocol->engine->output(session->engine);
+}
+
 static void flush_output(struct mm_session *session)
 {
     while (session->conn != NULL) {
-        struct mm_span output = session->protocol->output(session);
+        struct mm_span output = output_of(session);
         size_t room = mm_conn_write_room(session->conn);
         size_t size = output.size < room ? output.size : room;
 
@@ -57,15 +62,16 @@ static void flush_output(struct mm_session *session)
             mm_session_abort(session);
             return;
         }
-        session->protocol->sent(session, size);
+        session->protocol->engine->sent(session->engine, size);
     }
 }
 
 /* Only progress, or another kind of wait, sets the timer anew. */
 static void set_deadline(struct mm_session *session)
 {
-    uint64_t wait_ms = session->protocol->wait_ms(session);
-    uint64_t progress = session->protocol->progress(session);
+    bool is_peers_turn = session->wait.what == MM_WAIT_NOTHING;
+    uint64_t wait_ms = is_peers_turn ? session->protocol->wait_ms(session) : 0;
+    uint64_t progress = session->protocol->engine->progress(session->engine);
 
     if (wait_ms == 0 || session->is_in_tls) {
         mm_timer_cancel(&session->timer);
@@ -84,7 +90,8 @@ static void run_steps(struct mm_session *session)
         session->wants_pump = false;
         flush_output(session);
         while (session->conn != NULL && !session->is_in_tls &&
-               !session->is_ending && session->protocol->step(session)) {
+               !session->is_ending && session->wait.what == MM_WAIT_NOTHING &&
+               session->protocol->step(session)) {
             flush_output(session);
         }
         flush_output(session);
@@ -94,10 +101,37 @@ static void run_steps(struct mm_session *session)
 static void close_when_flushed(struct mm_session *session)
 {
     if (session->is_ending && !session->is_closing &&
-        session->protocol->output(session).size == 0) {
+        output_of(session).size == 0) {
         session->is_closing = true;
         mm_timer_cancel(&session->timer);
         mm_conn_close(session->conn);
+    }
+}
+
+/* Nothing of the peer's is lost when the session stops now: what it waits for
+ * is no work, and no message is on its way in or out. */
+static bool may_stop(struct mm_session *session)
+{
+    return session->wait.what != MM_WAIT_NOTHING
+               ? !mm_wait_is_work(session->wait.what)
+               : session->protocol->standing(session) == MM_STANDING_IDLE;
+}
+
+static void end_if_due(struct mm_session *session)
+{
+    if (session->is_ending) {
+        return;
+    }
+    if (session->is_stopping && session->is_in_tls) {
+        mm_session_abort(session); /* nothing can be said in a handshake */
+    } else if (session->is_stopping && may_stop(session)) {
+        session->protocol->close(session, false);
+        mm_session_end(session);
+        flush_output(session);
+    } else if (session->has_peer_end && session->wait.what == MM_WAIT_NOTHING &&
+               session->protocol->standing(session) != MM_STANDING_BUSY) {
+        /* RFC 9293 3.6: a peer that has sent all may still read. */
+        mm_session_end(session);
     }
 }
 
@@ -113,16 +147,7 @@ static void pump_once(struct mm_session *session)
     if (session->conn == NULL) {
         return;
     }
-    if (session->is_stopping && !session->is_ending &&
-        session->protocol->is_idle(session)) {
-        session->protocol->close(session, false);
-        mm_session_end(session);
-        flush_output(session);
-    }
-    /* RFC 9293 3.6: a peer that has sent all may still read. */
-    if (session->has_peer_end && session->protocol->wants_input(session)) {
-        mm_session_end(session);
-    }
+    end_if_due(session);
     if (session->conn != NULL && !session->is_closing) {
         set_deadline(session);
         close_when_flushed(session);
@@ -162,10 +187,17 @@ void mm_session_stop(struct mm_session *session)
     }
 }
 
+void mm_session_wait_over(struct mm_session *session, enum mm_wait_for what)
+{
+    if (mm_wait_end(&session->wait, what)) {
+        mm_session_pump(session);
+    }
+}
+
 bool mm_session_job_done(struct mm_session *session)
 {
-    session->in_work--;
-    if (session->conn == NULL && session->in_work == 0) {
+    (void)mm_wait_end(&session->wait, MM_WAIT_JOB);
+    if (session->conn == NULL && session->wait.jobs == 0) {
         free_session(session);
         return false;
     }
@@ -175,7 +207,7 @@ bool mm_session_job_done(struct mm_session *session)
 
 static void on_settled(void *context)
 {
-    mm_session_pump(context);
+    mm_session_wait_over(context, MM_WAIT_HOST);
 }
 
 static void on_wants_body(void *context)
@@ -184,7 +216,7 @@ static void on_wants_body(void *context)
 
     if (session->protocol->wants_body != NULL) {
         session->protocol->wants_body(session);
-        mm_session_pump(session);
+        mm_session_wait_over(session, MM_WAIT_HOST);
     }
 }
 
@@ -258,8 +290,8 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
     (void)conn;
     while (total < size && session->conn != NULL && !session->is_ending &&
            !session->is_in_tls) {
-        size_t used =
-            session->protocol->feed(session, bytes + total, size - total);
+        size_t used = session->protocol->engine->feed(
+            session->engine, bytes + total, size - total);
 
         total += used;
         pump_once(session);
@@ -290,7 +322,7 @@ static void on_tls(void *context, struct mm_conn *conn)
            MM_TEXT("session", session->identifier),
            MM_TEXT("tls", mm_conn_tls_text(conn)));
     if (!mm_service_has_implicit_tls(session->service)) {
-        session->protocol->tls_begun(session);
+        session->protocol->engine->tls_begun(session->engine);
     }
     mm_session_pump(session);
 }
@@ -318,8 +350,9 @@ static void on_closed(void *context, struct mm_conn *conn,
     mm_timer_cancel(&session->timer);
     mm_timer_cancel(&session->life_timer);
     mm_session_forget_request(session);
+    mm_wait_forget(&session->wait);
     session->protocol->detach(session);
-    if (session->in_work == 0) {
+    if (session->wait.jobs == 0) {
         free_session(session);
     }
 }
@@ -356,7 +389,12 @@ static void on_life_timer(struct mm_timer *timer)
     time_out(MM_LIST_OBJECT(timer, struct mm_session, life_timer));
 }
 
-void mm_session_start_tls(struct mm_session *session)
+bool mm_session_has_tls(const struct mm_session *session)
+{
+    return session->settings->tls[session->service] != NULL;
+}
+
+static void start_tls(struct mm_session *session)
 {
     const struct mm_config *config = session->settings->config;
     uint64_t timeout_ms = mm_service_is_pop3(session->service)
@@ -369,6 +407,20 @@ void mm_session_start_tls(struct mm_session *session)
                                  session->settings->tls[session->service],
                                  timeout_ms) != MAILMOD_OK) {
         mm_session_abort(session);
+    }
+}
+
+void mm_session_begin_tls(struct mm_session *session)
+{
+    flush_output(session);
+    if (session->conn == NULL || session->is_closing) {
+        return;
+    }
+    /* The answer must be in the connection's hands before the handshake. */
+    if (output_of(session).size > 0) {
+        mm_session_abort(session);
+    } else if (session->protocol->standing(session) != MM_STANDING_BUSY) {
+        start_tls(session);
     }
 }
 
@@ -452,7 +504,7 @@ static struct mm_session *new_session(struct mm_server *server,
     const struct mm_session_protocol *protocol =
         mm_service_is_pop3(service) ? &mm_pop3_session_protocol
                                     : &mm_smtp_session_protocol;
-    struct mm_session *session = protocol->open();
+    struct mm_session *session = mm_alloc(protocol->size);
 
     if (session == NULL) {
         return NULL;
@@ -505,7 +557,7 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
            MM_TEXT("service", mm_service_name(service)),
            MM_TEXT("peer", session->peer_text));
     if (mm_service_has_implicit_tls(service)) {
-        mm_session_start_tls(session);
+        start_tls(session);
         return;
     }
     mm_session_pump(session);

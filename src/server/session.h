@@ -6,37 +6,46 @@
 
 #include "server/auth.h"
 #include "server/server.h"
+#include "server/wait.h"
 
 struct mm_server_loop;
 struct mm_session;
 
+/* What the common part asks of every engine: one line each onto wire/. */
+struct mm_session_engine {
+    size_t (*feed)(void *engine, const char *bytes, size_t size);
+    struct mm_span (*output)(const void *engine);
+    void (*sent)(void *engine, size_t size);
+    void (*tls_begun)(void *engine);
+    /* Counts what may extend a deadline. */
+    uint64_t (*progress)(const void *engine);
+};
+
+enum mm_standing {
+    MM_STANDING_BUSY, /* something is pending or owed */
+    MM_STANDING_OPEN, /* the peer's turn, inside a message */
+    MM_STANDING_IDLE  /* the peer's turn, between two commands */
+};
+
 /* What a protocol does for the common part. */
 struct mm_session_protocol {
-    const char *component;            /* of its log lines */
-    struct mm_session *(*open)(void); /* memory of the right size; NULL */
-    /* Builds the engine; the connection is there. */
+    const char *component; /* of its log lines */
+    size_t size;           /* of its session, which begins with the common */
+    const struct mm_session_engine *engine;
+    /* Builds session->engine; the connection is there. */
     enum mailmod_error (*begin)(struct mm_session *session);
-    size_t (*feed)(struct mm_session *session, const char *bytes, size_t size);
     /* Handles one pending event: true when there may be more to do. */
     bool (*step)(struct mm_session *session);
-    struct mm_span (*output)(struct mm_session *session);
-    void (*sent)(struct mm_session *session, size_t size);
-    void (*tls_begun)(struct mm_session *session);
-    /* The engine's count of what may extend the deadline, and the time that
-     * its present wait has; 0: none, it waits for us. */
-    uint64_t (*progress)(struct mm_session *session);
+    enum mm_standing (*standing)(struct mm_session *session);
+    /* The time that the peer has now; 0: no end. */
     uint64_t (*wait_ms)(struct mm_session *session);
     /* Ends the conversation with the right words. */
     void (*close)(struct mm_session *session, bool is_timeout);
-    /* All that came is answered: nothing goes on without the peer's octets. */
-    bool (*wants_input)(struct mm_session *session);
-    /* Between two commands with nothing open. */
-    bool (*is_idle)(struct mm_session *session);
-    /* The host begins to read the body (SMTP); NULL: it cannot. */
+    /* The host begins to read the body; NULL: it cannot. */
     void (*wants_body)(struct mm_session *session);
     /* The connection is gone: gives back what needs no waiting. */
     void (*detach)(struct mm_session *session);
-    /* Frees the rest; nothing is in work any more. */
+    /* Frees the rest; no job is out any more. */
     void (*free)(struct mm_session *session);
 };
 
@@ -48,6 +57,7 @@ struct mm_session {
     struct mm_loop *loop;
     struct mm_conn *conn; /* NULL once it is closed */
     struct mm_settings *settings;
+    void *engine; /* the protocol's; NULL until it began */
     enum mm_service service;
     unsigned round; /* of its service: see struct mm_server */
     struct mm_netaddr peer;
@@ -57,8 +67,7 @@ struct mm_session {
     struct mm_timer life_timer; /* the whole session; SMTP */
     uint64_t progress;          /* at the last setting of the timer */
     uint64_t timer_wait_ms;
-    unsigned in_work; /* jobs that will come back */
-    unsigned login_failures;
+    struct mm_wait wait;
     struct mm_request *request; /* a question to the host; NULL: none */
     bool is_asked;              /* the host has it */
     bool is_stalled;            /* input was left with the connection */
@@ -67,7 +76,7 @@ struct mm_session {
     bool is_in_tls;    /* a handshake runs */
     bool is_ending;    /* close once the output is flushed */
     bool is_closing;   /* mm_conn_close was called */
-    bool is_stopping;  /* its service stops: end at the next idle moment */
+    bool is_stopping;  /* its service stops: end when no work is open */
     bool has_peer_end; /* the peer will send no more */
 };
 
@@ -77,8 +86,10 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn);
 /* Moves on: events, output, deadlines. Call when a job came back. */
 void mm_session_pump(struct mm_session *session);
-/* A job that was counted in `in_work` came back; false when the session ends or
- * is gone meanwhile (and perhaps freed now): the caller must not touch it. */
+/* The session goes on if it waits for this. */
+void mm_session_wait_over(struct mm_session *session, enum mm_wait_for what);
+/* A job came back (MM_WAIT_JOB); false when the session ends or is gone
+ * meanwhile (and perhaps freed now): the caller must not touch it. */
 bool mm_session_job_done(struct mm_session *session);
 enum mm_ask {
     MM_ASK_NOBODY, /* the host is not asked at this moment: go on */
@@ -99,8 +110,11 @@ enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
                            struct mm_request_facts *facts);
 /* The verdict has been used. */
 void mm_session_forget_request(struct mm_session *session);
-/* Flush, then the handshake with the service's context. */
-void mm_session_start_tls(struct mm_session *session);
+/* Whether STARTTLS can be answered with a handshake. */
+bool mm_session_has_tls(const struct mm_session *session);
+/* STARTTLS was answered: the answer goes out, then the handshake begins. Not
+ * when octets came behind the command: then the engine breaks off. */
+void mm_session_begin_tls(struct mm_session *session);
 /* Close when the output is out. */
 void mm_session_end(struct mm_session *session);
 /* Cut now, no flush. */

@@ -46,71 +46,37 @@ void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id)
     mm_smtp_answer(smtp, mm_reply_get(id));
 }
 
-static void log_login(const struct mm_smtp_session *smtp, const char *text,
-                      enum mm_log_level level)
+static void challenge(struct mm_session *session, struct mm_span data)
 {
-    MM_LOG(mm_smtp_log(smtp), level, "smtp", text,
-           MM_TEXT("session", smtp->base.identifier),
-           MM_TEXT("user", smtp->auth.user_name),
-           MM_TEXT("peer", smtp->base.peer_text));
-}
-
-static void login_failed(struct mm_smtp_session *smtp)
-{
-    const struct mm_config *config = mm_session_config(&smtp->base);
-
-    log_login(smtp, "login refused", MM_LOG_WARNING);
-    if (++smtp->base.login_failures >= config->smtp.login_failures_max) {
-        mm_smtp_answer_id(smtp, MM_REPLY_TOO_MANY_ERRORS);
-        return;
+    if (mm_smtpd_challenge(mm_smtp_session(session)->engine, data) !=
+        MAILMOD_OK) {
+        mm_session_abort(session);
     }
-    mm_smtp_answer_id(smtp, MM_REPLY_AUTH_FAILED);
 }
 
-static void use_verdict(struct mm_smtp_session *smtp,
-                        enum mm_auth_verdict verdict)
+static void answer_login(struct mm_session *session,
+                         enum mm_login_outcome outcome, const char *text)
 {
-    switch (verdict) {
-    case MM_AUTH_WAIT:
-        smtp->is_waiting = true;
-        smtp->base.in_work++;
-        break;
-    case MM_AUTH_CHALLENGE:
-        if (mm_smtpd_challenge(smtp->engine,
-                               mm_buf_span(&smtp->auth.challenge)) !=
-            MAILMOD_OK) {
-            mm_session_abort(&smtp->base);
-        }
-        break;
-    case MM_AUTH_OK:
+    static const enum mm_reply_id replies[] = {
+        [MM_LOGIN_OK] = MM_REPLY_AUTH_OK,
+        [MM_LOGIN_REFUSED] = MM_REPLY_AUTH_FAILED,
+        [MM_LOGIN_REFUSED_LAST] = MM_REPLY_TOO_MANY_ERRORS,
+        [MM_LOGIN_REFUSED_FOR_NOW] = MM_REPLY_AUTH_TEMPORARY,
+        [MM_LOGIN_SYNTAX] = MM_REPLY_BAD_ARGUMENTS,
+        [MM_LOGIN_TEMPORARY] = MM_REPLY_AUTH_TEMPORARY,
+    };
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
+
+    (void)text; /* the host is not asked about logins here */
+    if (outcome == MM_LOGIN_OK) {
         smtp->is_logged_in = true;
-        memcpy(smtp->user, smtp->auth.user_name, sizeof smtp->user);
-        log_login(smtp, "login", MM_LOG_INFO);
-        mm_smtp_answer_id(smtp, MM_REPLY_AUTH_OK);
-        break;
-    case MM_AUTH_REFUSED:
-        login_failed(smtp);
-        break;
-    case MM_AUTH_SYNTAX:
-        mm_smtp_answer_id(smtp, MM_REPLY_BAD_ARGUMENTS);
-        break;
-    case MM_AUTH_TEMPORARY:
-        mm_smtp_answer_id(smtp, MM_REPLY_AUTH_TEMPORARY);
-        break;
+        memcpy(smtp->user, smtp->logins.auth.user_name, sizeof smtp->user);
     }
+    mm_smtp_answer_id(smtp, replies[outcome]);
 }
 
-static void on_auth_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
-{
-    struct mm_smtp_session *smtp =
-        MM_LIST_OBJECT(auth, struct mm_smtp_session, auth);
-
-    smtp->is_waiting = false;
-    if (mm_session_job_done(&smtp->base)) {
-        use_verdict(smtp, verdict);
-        mm_session_pump(&smtp->base);
-    }
-}
+static const struct mm_login_words login_words = {.challenge = challenge,
+                                                  .answer = answer_login};
 
 static void handle_helo(struct mm_smtp_session *smtp,
                         const struct mm_smtpd_info *info)
@@ -122,29 +88,17 @@ static void handle_helo(struct mm_smtp_session *smtp,
     mm_smtp_answer(smtp, NULL);
 }
 
-/* The 220 must be in the connection's hands before the handshake begins. */
 static void handle_starttls(struct mm_smtp_session *smtp)
 {
-    if (smtp->base.settings->tls[smtp->base.service] == NULL) {
+    if (!mm_session_has_tls(&smtp->base)) {
         mm_smtp_answer_id(smtp, MM_REPLY_TLS_UNAVAILABLE);
         return;
     }
     mm_smtp_answer_id(smtp, MM_REPLY_START_TLS);
-    struct mm_smtpd_info info;
-    if (mm_smtpd_next(smtp->engine, &info) != MM_SMTPD_NEED_INPUT) {
-        return; /* octets came behind STARTTLS: it is broken off */
-    }
-    struct mm_span output = mm_smtpd_output(smtp->engine);
-    if (smtp->base.is_closing || mm_conn_write(smtp->base.conn, output.data,
-                                               output.size) != MAILMOD_OK) {
-        mm_session_abort(&smtp->base);
-        return;
-    }
-    mm_smtpd_sent(smtp->engine, output.size);
     mm_smtp_drop_message(smtp);
     smtp->is_logged_in = false;
     smtp->helo_name[0] = '\0';
-    mm_session_start_tls(&smtp->base);
+    mm_session_begin_tls(&smtp->base);
 }
 
 static void handle_last(struct mm_smtp_session *smtp,
@@ -167,9 +121,7 @@ static void on_blocklist_done(void *context)
 {
     struct mm_smtp_session *smtp = context;
 
-    if (smtp->is_blocked) {
-        mm_session_pump(&smtp->base);
-    }
+    mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
 /* Who submits here is known otherwise. */
@@ -183,7 +135,7 @@ static void ask_blocklists(struct mm_smtp_session *smtp)
 }
 
 /* A host may turn a peer away before the greeting. */
-static bool handle_connect(struct mm_smtp_session *smtp)
+static void handle_connect(struct mm_smtp_session *smtp)
 {
     struct mm_request_facts facts = {0};
     const struct mm_reply *reply = NULL;
@@ -192,7 +144,8 @@ static bool handle_connect(struct mm_smtp_session *smtp)
     case MM_ASK_NOBODY:
         break;
     case MM_ASK_WAIT:
-        return false;
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
+        return;
     case MM_ASK_SETTLED:
         reply = smtp->base.request != NULL
                     ? mm_request_reply(smtp->base.request)
@@ -201,40 +154,44 @@ static bool handle_connect(struct mm_smtp_session *smtp)
     }
     mm_smtp_answer(smtp, reply);
     mm_session_forget_request(&smtp->base);
-    return true;
 }
 
-/* False: the event stays pending, somebody else goes on. */
-static bool handle_event(struct mm_smtp_session *smtp,
+/* Answers the event, or leaves it pending with a wait. */
+static void handle_event(struct mm_smtp_session *smtp,
                          enum mm_smtpd_event event,
                          const struct mm_smtpd_info *info)
 {
     switch (event) {
     case MM_SMTPD_NEED_INPUT:
-        return false;
+        break;
     case MM_SMTPD_CONNECT:
-        return handle_connect(smtp);
+        handle_connect(smtp);
+        break;
     case MM_SMTPD_HELO:
         handle_helo(smtp, info);
         break;
     case MM_SMTPD_AUTH:
-        use_verdict(smtp, mm_auth_begin(&smtp->auth, info->mechanism,
-                                        info->has_data, info->data));
+        mm_logins_begin(&smtp->logins, info->mechanism, info->has_data,
+                        info->data);
         break;
     case MM_SMTPD_AUTH_DATA:
-        use_verdict(smtp, mm_auth_continue(&smtp->auth, info->data));
+        mm_logins_continue(&smtp->logins, info->data);
         break;
     case MM_SMTPD_MAIL:
         mm_smtp_mail(smtp, info);
         break;
     case MM_SMTPD_RCPT:
-        return mm_smtp_rcpt(smtp, info);
+        mm_smtp_rcpt(smtp, info);
+        break;
     case MM_SMTPD_DATA:
-        return mm_smtp_data(smtp);
+        mm_smtp_data(smtp);
+        break;
     case MM_SMTPD_BODY:
-        return mm_smtp_body(smtp, info);
+        mm_smtp_body(smtp, info);
+        break;
     case MM_SMTPD_END:
-        return mm_smtp_end(smtp, info);
+        mm_smtp_end(smtp, info);
+        break;
     case MM_SMTPD_STARTTLS:
         handle_starttls(smtp);
         break;
@@ -247,14 +204,6 @@ static bool handle_event(struct mm_smtp_session *smtp,
         handle_last(smtp, info, event);
         break;
     }
-    return true;
-}
-
-static struct mm_session *open_smtp(void)
-{
-    struct mm_smtp_session *smtp = mm_alloc(sizeof *smtp);
-
-    return smtp != NULL ? &smtp->base : NULL;
 }
 
 static void fill_options(const struct mm_smtp_session *smtp,
@@ -287,54 +236,37 @@ static void fill_options(const struct mm_smtp_session *smtp,
 static enum mailmod_error begin_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
-    struct mm_server *server = session->server;
     struct mm_smtpd_options options = {0};
 
-    mm_auth_init(&smtp->auth, session->loop, server->workers, server->store,
-                 mm_session_config(session), on_auth_done);
+    mm_logins_init(&smtp->logins, session, &login_words,
+                   mm_session_config(session)->smtp.login_failures_max);
     fill_options(smtp, &options);
     ask_blocklists(smtp);
-    return mm_smtpd_new(&smtp->engine, &options);
-}
-
-static size_t feed_smtp(struct mm_session *session, const char *bytes,
-                        size_t size)
-{
-    return mm_smtpd_feed(mm_smtp_session(session)->engine, bytes, size);
+    enum mailmod_error error = mm_smtpd_new(&smtp->engine, &options);
+    session->engine = smtp->engine;
+    return error;
 }
 
 static bool step_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
-
-    if (smtp->is_waiting) {
-        return false;
-    }
     struct mm_smtpd_info info;
     enum mm_smtpd_event event = mm_smtpd_next(smtp->engine, &info);
-    bool goes_on = handle_event(smtp, event, &info);
-    smtp->is_blocked = !goes_on && event != MM_SMTPD_NEED_INPUT;
-    return goes_on;
+
+    handle_event(smtp, event, &info);
+    return event != MM_SMTPD_NEED_INPUT;
 }
 
-static struct mm_span output_smtp(struct mm_session *session)
+static enum mm_standing standing_smtp(struct mm_session *session)
 {
-    return mm_smtpd_output(mm_smtp_session(session)->engine);
-}
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
+    struct mm_smtpd_info info;
 
-static void sent_smtp(struct mm_session *session, size_t size)
-{
-    mm_smtpd_sent(mm_smtp_session(session)->engine, size);
-}
-
-static void tls_begun_smtp(struct mm_session *session)
-{
-    mm_smtpd_tls_begun(mm_smtp_session(session)->engine);
-}
-
-static uint64_t progress_smtp(struct mm_session *session)
-{
-    return mm_smtpd_progress(mm_smtp_session(session)->engine);
+    if (mm_smtpd_output(smtp->engine).size > 0 ||
+        mm_smtpd_next(smtp->engine, &info) != MM_SMTPD_NEED_INPUT) {
+        return MM_STANDING_BUSY;
+    }
+    return smtp->is_receiving ? MM_STANDING_OPEN : MM_STANDING_IDLE;
 }
 
 static uint64_t wait_ms_smtp(struct mm_session *session)
@@ -342,9 +274,6 @@ static uint64_t wait_ms_smtp(struct mm_session *session)
     const struct mm_config *config = mm_session_config(session);
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    if (smtp->is_waiting || smtp->is_blocked) {
-        return 0;
-    }
     if (mm_smtpd_wait(smtp->engine) == MM_SMTPD_WAIT_DATA) {
         return config->smtp.data_ms;
     }
@@ -365,27 +294,11 @@ static void close_smtp(struct mm_session *session, bool is_timeout)
     mm_smtp_drop_message(smtp);
 }
 
-static bool wants_input_smtp(struct mm_session *session)
-{
-    struct mm_smtp_session *smtp = mm_smtp_session(session);
-    struct mm_smtpd_info info;
-
-    return !smtp->is_waiting && mm_smtpd_output(smtp->engine).size == 0 &&
-           mm_smtpd_next(smtp->engine, &info) == MM_SMTPD_NEED_INPUT;
-}
-
-static bool is_idle_smtp(struct mm_session *session)
-{
-    struct mm_smtp_session *smtp = mm_smtp_session(session);
-
-    return !smtp->is_waiting && !smtp->is_blocked && smtp->incoming == NULL &&
-           !session->is_in_tls;
-}
-
 static void detach_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
+    mm_logins_forget(&smtp->logins);
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_drop_message(smtp);
 }
@@ -397,23 +310,51 @@ static void free_smtp(struct mm_session *session)
     mm_blocklist_free(&smtp->blocklist);
     mm_incoming_abandon(&smtp->incoming);
     mm_smtpd_free(&smtp->engine);
-    mm_auth_fini(&smtp->auth);
+    mm_logins_fini(&smtp->logins);
 }
+
+static size_t feed(void *engine, const char *bytes, size_t size)
+{
+    return mm_smtpd_feed(engine, bytes, size);
+}
+
+static struct mm_span output(const void *engine)
+{
+    return mm_smtpd_output(engine);
+}
+
+static void sent(void *engine, size_t size)
+{
+    mm_smtpd_sent(engine, size);
+}
+
+static void tls_begun(void *engine)
+{
+    mm_smtpd_tls_begun(engine);
+}
+
+static uint64_t progress(const void *engine)
+{
+    return mm_smtpd_progress(engine);
+}
+
+static const struct mm_session_engine engine_verbs = {
+    .feed = feed,
+    .output = output,
+    .sent = sent,
+    .tls_begun = tls_begun,
+    .progress = progress,
+};
 
 const struct mm_session_protocol mm_smtp_session_protocol = {
     .component = "smtp",
-    .open = open_smtp,
+    .size = sizeof(struct mm_smtp_session),
+    .engine = &engine_verbs,
     .begin = begin_smtp,
-    .feed = feed_smtp,
     .step = step_smtp,
-    .output = output_smtp,
-    .sent = sent_smtp,
-    .tls_begun = tls_begun_smtp,
-    .progress = progress_smtp,
+    .standing = standing_smtp,
     .wait_ms = wait_ms_smtp,
     .close = close_smtp,
-    .wants_input = wants_input_smtp,
-    .is_idle = is_idle_smtp,
     .wants_body = mm_smtp_wants_body,
     .detach = detach_smtp,
     .free = free_smtp,

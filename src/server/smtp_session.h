@@ -7,6 +7,7 @@
 
 #include "server/blocklist.h"
 #include "server/incoming.h"
+#include "server/logins.h"
 #include "server/policy.h"
 #include "server/session.h"
 
@@ -16,7 +17,7 @@
 struct mm_smtp_session {
     struct mm_session base;
     struct mm_smtpd *engine;
-    struct mm_auth auth;
+    struct mm_logins logins;
     bool is_logged_in;
     char user[MM_STORE_USER_MAX];
     char helo_name[MM_LIMIT_DOMAIN + 1];
@@ -31,8 +32,7 @@ struct mm_smtp_session {
     struct mm_blocklist *blocklist; /* NULL: nobody is asked */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
-    bool is_waiting; /* the pending event waits for a job */
-    bool is_blocked; /* ... or for the host */
+    bool is_receiving; /* a body was let in and is not done with */
 };
 
 struct mm_smtp_session *mm_smtp_session(struct mm_session *session);
@@ -44,14 +44,13 @@ void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id);
 void mm_smtp_drop_message(struct mm_smtp_session *smtp);
 void mm_smtp_mail(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
-/* False: nothing more to do until the block lists, the host, its room or the
- * store answers. */
-bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
+/* Each answers the event, or leaves it pending with a wait. */
+void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
-bool mm_smtp_data(struct mm_smtp_session *smtp);
-bool mm_smtp_body(struct mm_smtp_session *smtp,
+void mm_smtp_data(struct mm_smtp_session *smtp);
+void mm_smtp_body(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
-bool mm_smtp_end(struct mm_smtp_session *smtp,
+void mm_smtp_end(struct mm_smtp_session *smtp,
                  const struct mm_smtpd_info *info);
 /* The host began to read before it gave its verdict. */
 void mm_smtp_wants_body(struct mm_session *session);

@@ -32,14 +32,14 @@ void mm_smtp_drop_message(struct mm_smtp_session *smtp)
     smtp->body_used = 0;
     smtp->body_offered = 0;
     smtp->host_reads = false;
+    smtp->is_receiving = false;
 }
 
 static void on_room(void *context)
 {
     struct mm_smtp_session *smtp = context;
 
-    smtp->is_waiting = false;
-    mm_session_pump(&smtp->base);
+    mm_session_wait_over(&smtp->base, MM_WAIT_ROOM);
 }
 
 static void log_accepted(const struct mm_smtp_session *smtp)
@@ -74,7 +74,6 @@ static void on_finished(void *context, enum mailmod_error error)
 {
     struct mm_smtp_session *smtp = context;
 
-    smtp->is_waiting = false;
     if (error == MAILMOD_OK) {
         log_accepted(smtp);
         answer_accepted(smtp);
@@ -87,7 +86,7 @@ static void on_finished(void *context, enum mailmod_error error)
         mm_smtp_answer_id(smtp, reply_for(error));
     }
     mm_smtp_drop_message(smtp);
-    mm_session_pump(&smtp->base);
+    mm_session_wait_over(&smtp->base, MM_WAIT_STORE);
 }
 
 /* The question before 354 collects its recipients from here on. */
@@ -214,7 +213,7 @@ static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
     return &smtp->blocked_reply;
 }
 
-bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
+void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
     bool is_local =
@@ -222,7 +221,8 @@ bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
                               mm_conn_local(smtp->base.conn));
 
     if (!mm_blocklist_is_done(smtp->blocklist)) {
-        return false;
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_NAMES);
+        return;
     }
     const struct mm_reply *reply = check_blocklist(smtp, info->path);
     if (reply == NULL) {
@@ -232,7 +232,7 @@ bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
         mm_request_add_recipient(smtp->base.request, info->path->text) !=
             MAILMOD_OK) {
         mm_session_abort(&smtp->base);
-        return true;
+        return;
     }
     if (reply->code >= 400) {
         log_refusal(smtp, info->path, reply);
@@ -241,7 +241,6 @@ bool mm_smtp_rcpt(struct mm_smtp_session *smtp,
                sizeof smtp->first_recipient);
     }
     mm_smtp_answer(smtp, reply);
-    return true;
 }
 
 static enum mailmod_error stamp(struct mm_smtp_session *smtp)
@@ -281,6 +280,7 @@ static void begin_body(struct mm_smtp_session *smtp)
         mm_smtp_answer_id(smtp, reply_for(error));
         return;
     }
+    smtp->is_receiving = true;
     mm_smtp_answer(smtp, NULL);
 }
 
@@ -308,19 +308,19 @@ static void use_early_verdict(struct mm_smtp_session *smtp)
     }
 }
 
-bool mm_smtp_data(struct mm_smtp_session *smtp)
+void mm_smtp_data(struct mm_smtp_session *smtp)
 {
     switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_MESSAGE, NULL)) {
     case MM_ASK_NOBODY:
         begin_body(smtp);
         break;
     case MM_ASK_WAIT:
-        return false;
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
+        break;
     case MM_ASK_SETTLED:
         use_early_verdict(smtp);
         break;
     }
-    return true;
 }
 
 void mm_smtp_wants_body(struct mm_session *session)
@@ -364,21 +364,21 @@ static bool store(struct mm_smtp_session *smtp, struct mm_span data)
     return smtp->body_used == data.size;
 }
 
-bool mm_smtp_body(struct mm_smtp_session *smtp,
+void mm_smtp_body(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
     offer(smtp, info->data);
     if (!store(smtp, info->data)) {
-        smtp->is_waiting = true; /* on_room comes */
-        return false;
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_ROOM);
+        return;
     }
     if (smtp->body_offered < info->data.size) {
-        return false; /* the host's room comes, or its verdict */
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
+        return;
     }
     smtp->body_used = 0;
     smtp->body_offered = 0;
     mm_smtp_answer(smtp, NULL);
-    return true;
 }
 
 /* The refusal that the message has earned by itself. */
@@ -421,7 +421,7 @@ static void give_away(struct mm_smtp_session *smtp)
     mm_smtp_drop_message(smtp);
 }
 
-bool mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
+void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
 {
     struct mm_request *request = smtp->base.request;
     const struct mm_reply *refusal = judge(smtp);
@@ -429,11 +429,12 @@ bool mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
     if (request != NULL) {
         mm_request_offer_end(request);
         if (!mm_request_is_settled(request)) {
-            return false;
+            mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
+            return;
         }
         if (mm_request_verdict(request) == MM_VERDICT_TAKEN) {
             give_away(smtp);
-            return true;
+            return;
         }
         if (mm_request_verdict(request) != MM_VERDICT_ACCEPT) {
             refusal = mm_request_reply(request);
@@ -441,10 +442,9 @@ bool mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
     }
     if (refusal != NULL) {
         refuse_message(smtp, refusal);
-        return true;
+        return;
     }
     mm_session_forget_request(&smtp->base);
-    smtp->is_waiting = true;
+    mm_wait_begin(&smtp->base.wait, MM_WAIT_STORE);
     mm_incoming_finish(smtp->incoming, info->has_8bit);
-    return false;
 }

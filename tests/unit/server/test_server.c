@@ -147,21 +147,55 @@ static void test_stop_while_busy(void **state)
     assert_int_equal(rig_entries(&w->rig, w->rig.alice), 1);
 }
 
-/* An open mailbox may end its session by itself. */
-static void test_stop_with_an_open_mailbox(void **state)
+/* Sessions between two commands are told at once, wherever they stand; marks do
+ * nothing without QUIT (RFC 1939 6). */
+static void test_F28_stop_tells_who_waits(void **state)
 {
     struct world_of_hosts *w = *state;
+    static const char *const dialogues[] = {
+        "", "EHLO c\r\n", "EHLO c\r\nMAIL FROM:<>\r\n",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n"};
 
     rig_deliver(&w->rig, w->rig.alice, "x\r\n");
     fake_connect(&w->peer, PORT_POP3, PEER);
     rig_expect(&w->peer, "USER alice\r\n", "+OK");
     rig_expect(&w->peer, "PASS secret-alice\r\n", "+OK");
-    mm_server_stop(w->rig.server);
-    fake_run(100);
     rig_expect(&w->peer, "DELE 1\r\n", "+OK");
-    rig_expect(&w->peer, "QUIT\r\n", "+OK");
+    struct fake_peer peers[4] = {0};
+    for (size_t i = 0; i < 4; i++) {
+        fake_connect(&peers[i], PORT_SMTP, PEER);
+        (void)fake_talk(&peers[i], dialogues[i]);
+        (void)fake_heard(&peers[i]);
+    }
+    mm_server_stop(w->rig.server);
+    fake_run(5);
+    assert_non_null(strstr(fake_heard(&w->peer), "-ERR [SYS/TEMP]"));
     assert_true(w->peer.is_closed);
-    assert_int_equal(rig_entries(&w->rig, w->rig.alice), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_non_null(strstr(fake_heard(&peers[i]), "421 4.3.2"));
+        assert_true(peers[i].is_closed);
+        fake_forget_peer(&peers[i]);
+    }
+    assert_int_equal(rig_entries(&w->rig, w->rig.alice), 1);
+    assert_int_equal(mm_server_busy(w->rig.server), 0);
+}
+
+/* A session that waits for a mailbox that another one has, likewise. */
+static void test_F28_stop_ends_a_wait(void **state)
+{
+    struct world_of_hosts *w = *state;
+
+    fake_connect(&w->peer, PORT_POP3, PEER);
+    rig_expect(&w->peer, "USER alice\r\n", "+OK");
+    rig_expect(&w->peer, "PASS secret-alice\r\n", "+OK");
+    fake_connect(&w->other, PORT_POP3, PEER);
+    rig_expect(&w->other, "USER alice\r\n", "+OK");
+    fake_say(&w->other, "PASS secret-alice\r\n");
+    fake_run(50);
+    mm_server_stop(w->rig.server);
+    fake_run(5);
+    assert_true(w->peer.is_closed && w->other.is_closed);
+    assert_non_null(strstr(fake_heard(&w->other), "-ERR [SYS/TEMP]"));
 }
 
 /* Cut: whatever they do, they are gone; work that is out comes back. */
@@ -479,7 +513,8 @@ int main(void)
         TEST(test_listen_is_all_or_nothing),
         TEST(test_stop_while_idle),
         TEST(test_stop_while_busy),
-        TEST(test_stop_with_an_open_mailbox),
+        TEST(test_F28_stop_tells_who_waits),
+        TEST(test_F28_stop_ends_a_wait),
         TEST(test_cut),
         TEST(test_loop_stops),
         TEST(test_reload),

@@ -1,0 +1,199 @@
+/* logins.c - a session's logins: from the first octet to the answer.
+ *
+ * Owns: one login attempt, the count of failed ones. Promises: whatever the
+ * verb (AUTH, PASS, APOP), one path leads to the answer: the host's word if it
+ * is asked, the check, the count; one log line a login that was taken or
+ * refused, with the name as it was given, for the name that it was reduced to
+ * may be somebody else's. A question that cannot be put refuses for now, for
+ * the host may be all that guards.
+ * Thread: the session's loop. RFC 4954 4 and 6, RFC 1939 7, RFC 5034. */
+#include "server/logins.h"
+
+#include "server/server_internal.h"
+
+static void use(struct mm_logins *login, enum mm_auth_verdict verdict);
+
+static bool on_ask(struct mm_auth *auth)
+{
+    struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
+    struct mm_request_facts facts = {.user = auth->user_name,
+                                     .password = mm_auth_password_text(auth)};
+
+    login->is_asking = mm_session_ask(login->session, login->words->moment,
+                                      &facts) != MM_ASK_NOBODY;
+    return login->is_asking;
+}
+
+static void on_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
+{
+    struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
+
+    if (mm_session_job_done(login->session)) {
+        use(login, verdict);
+        mm_session_pump(login->session);
+    }
+}
+
+void mm_logins_init(struct mm_logins *login, struct mm_session *session,
+                    const struct mm_login_words *words, unsigned failures_max)
+{
+    login->session = session;
+    login->words = words;
+    login->failures_max = failures_max;
+    mm_auth_init(&login->auth, session->loop, session->server->workers,
+                 session->server->store, mm_session_config(session), on_done);
+    login->auth.on_ask = words->moment != 0 ? on_ask : NULL;
+}
+
+void mm_logins_fini(struct mm_logins *login)
+{
+    mm_auth_fini(&login->auth);
+}
+
+void mm_logins_forget(struct mm_logins *login)
+{
+    login->is_asking = false;
+}
+
+static void log_login(const struct mm_logins *login, enum mm_log_level level,
+                      const char *text, const char *name)
+{
+    const struct mm_session *session = login->session;
+
+    MM_LOG(session->server->options.log, level, session->protocol->component,
+           text, MM_TEXT("session", session->identifier), MM_TEXT("user", name),
+           MM_TEXT("peer", session->peer_text));
+}
+
+static void refuse(struct mm_logins *login, const char *text)
+{
+    bool is_last = ++login->failures >= login->failures_max;
+
+    log_login(login, MM_LOG_WARNING, "login refused", login->auth.given_name);
+    login->words->answer(login->session,
+                         is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED,
+                         text);
+}
+
+/* What the host that vouches has to say; words that do not fit are left out. */
+static void keep_text(struct mm_logins *login, const struct mm_reply *reply)
+{
+    if (reply == NULL || !mm_span_copy(mm_span_cstr(reply->text), login->text,
+                                       sizeof login->text)) {
+        login->text[0] = '\0';
+    }
+}
+
+/* The host's verdict is there, or it could not be asked. */
+static void settle(struct mm_logins *login)
+{
+    struct mm_request *request = login->session->request;
+    enum mm_verdict verdict = request != NULL ? mm_request_verdict(request)
+                                              : MM_VERDICT_REJECT_FOR_NOW;
+
+    login->is_asking = false;
+    keep_text(login, request != NULL ? mm_request_reply(request) : NULL);
+    mm_session_forget_request(login->session);
+    const char *text = login->text[0] != '\0' ? login->text : NULL;
+    switch (verdict) {
+    case MM_VERDICT_ACCEPT:
+        use(login, mm_auth_decide(&login->auth, MM_AUTH_CHECK));
+        return;
+    case MM_VERDICT_TAKEN:
+        use(login, mm_auth_decide(&login->auth, MM_AUTH_VOUCH));
+        return;
+    case MM_VERDICT_REJECT:
+        (void)mm_auth_decide(&login->auth, MM_AUTH_REFUSE);
+        refuse(login, text);
+        return;
+    case MM_VERDICT_REJECT_FOR_NOW:
+        (void)mm_auth_decide(&login->auth, MM_AUTH_REFUSE);
+        log_login(login, MM_LOG_WARNING, "login refused for now",
+                  login->auth.given_name);
+        login->words->answer(login->session, MM_LOGIN_REFUSED_FOR_NOW, text);
+        return;
+    }
+}
+
+static void wait(struct mm_logins *login)
+{
+    const struct mm_request *request = login->session->request;
+
+    if (!login->is_asking) {
+        mm_wait_begin(&login->session->wait, MM_WAIT_JOB);
+    } else if (request != NULL && !mm_request_is_settled(request)) {
+        mm_wait_begin(&login->session->wait, MM_WAIT_HOST);
+    } else {
+        settle(login);
+    }
+}
+
+static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
+{
+    const struct mm_login_words *words = login->words;
+
+    switch (verdict) {
+    case MM_AUTH_WAIT:
+        wait(login);
+        break;
+    case MM_AUTH_CHALLENGE:
+        words->challenge(login->session, mm_buf_span(&login->auth.challenge));
+        break;
+    case MM_AUTH_OK:
+        log_login(login, MM_LOG_INFO, "login", login->auth.user_name);
+        words->answer(login->session, MM_LOGIN_OK,
+                      login->text[0] != '\0' ? login->text : NULL);
+        break;
+    case MM_AUTH_REFUSED:
+        refuse(login, NULL);
+        break;
+    case MM_AUTH_SYNTAX:
+        words->answer(login->session, MM_LOGIN_SYNTAX, NULL);
+        break;
+    case MM_AUTH_TEMPORARY:
+        words->answer(login->session, MM_LOGIN_TEMPORARY, NULL);
+        break;
+    }
+}
+
+/* True when the pending event was asked about and the verdict is used now. */
+static bool was_asked(struct mm_logins *login)
+{
+    if (login->is_asking) {
+        settle(login);
+        return true;
+    }
+    login->text[0] = '\0';
+    return false;
+}
+
+void mm_logins_begin(struct mm_logins *login, enum mm_sasl_mechanism mechanism,
+                     bool has_data, struct mm_span data)
+{
+    if (!was_asked(login)) {
+        use(login, mm_auth_begin(&login->auth, mechanism, has_data, data));
+    }
+}
+
+void mm_logins_continue(struct mm_logins *login, struct mm_span data)
+{
+    if (!was_asked(login)) {
+        use(login, mm_auth_continue(&login->auth, data));
+    }
+}
+
+void mm_logins_password(struct mm_logins *login, struct mm_span user,
+                        struct mm_span password)
+{
+    if (!was_asked(login)) {
+        use(login, mm_auth_password(&login->auth, user, password));
+    }
+}
+
+void mm_logins_apop(struct mm_logins *login, struct mm_span user,
+                    struct mm_span stamp, struct mm_span digest)
+{
+    if (!was_asked(login)) {
+        use(login, mm_auth_apop(&login->auth, user, stamp, digest));
+    }
+}

@@ -1,0 +1,60 @@
+/* thread: loop (the session's)
+ * logins.h - the logins of one session, the same for SMTP and POP3: begun,
+ * continued, asked about, counted, logged.
+ *
+ * A protocol gives the words. Each function below handles the engine's pending
+ * event and is called again for it when the host's verdict is there. */
+#ifndef MM_SERVER_LOGINS_H
+#define MM_SERVER_LOGINS_H
+
+#include "server/auth.h"
+#include "server/request.h"
+
+struct mm_session;
+
+/* A host's words about a login. */
+#define MM_LOGIN_TEXT_MAX 128
+
+enum mm_login_outcome {
+    MM_LOGIN_OK,              /* login->auth has the name and the mailbox */
+    MM_LOGIN_REFUSED,         /* wrong name or password, or the host's no */
+    MM_LOGIN_REFUSED_LAST,    /* the same, and it was one too many */
+    MM_LOGIN_REFUSED_FOR_NOW, /* the host's word */
+    MM_LOGIN_SYNTAX,
+    MM_LOGIN_TEMPORARY
+};
+
+struct mm_login_words {
+    enum mm_moment moment; /* at which the host is asked first; 0: never */
+    void (*challenge)(struct mm_session *session, struct mm_span data);
+    /* Answers the pending event. `text` is the host's; NULL: none. */
+    void (*answer)(struct mm_session *session, enum mm_login_outcome outcome,
+                   const char *text);
+};
+
+struct mm_logins {
+    struct mm_session *session;
+    const struct mm_login_words *words;
+    struct mm_auth auth;
+    unsigned failures;
+    unsigned failures_max;
+    bool is_asking; /* the host decides */
+    char text[MM_LOGIN_TEXT_MAX];
+};
+
+/* The session has its loop, server and settings. */
+void mm_logins_init(struct mm_logins *login, struct mm_session *session,
+                    const struct mm_login_words *words, unsigned failures_max);
+void mm_logins_fini(struct mm_logins *login); /* when no job is out */
+/* The connection is gone. */
+void mm_logins_forget(struct mm_logins *login);
+
+void mm_logins_begin(struct mm_logins *login, enum mm_sasl_mechanism mechanism,
+                     bool has_data, struct mm_span data);
+void mm_logins_continue(struct mm_logins *login, struct mm_span data);
+void mm_logins_password(struct mm_logins *login, struct mm_span user,
+                        struct mm_span password);
+void mm_logins_apop(struct mm_logins *login, struct mm_span user,
+                    struct mm_span stamp, struct mm_span digest);
+
+#endif
