@@ -41,6 +41,7 @@ OUTSIDE = [
     (r"ares(_\w+)?\.h", ["io"]),
     (r"sqlite3\w*\.h", ["store"]),
     (r"libpq.*|pg_\w+\.h", ["store"]),
+    (r"idn2\.h", ["platform"]),
 ]
 STANDARD = ["assert.h", "errno.h", "float.h", "inttypes.h", "limits.h",
             "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h",

@@ -24,4 +24,5 @@ if(MAILMOD_TESTS)
     mm_vcpkg_library(mailmod_cmocka cmocka::cmocka)
 endif()
 # What src/platform/windows itself takes of the system.
+mm_vcpkg_library(mailmod_idn normaliz)
 mm_vcpkg_library(mailmod_threads ws2_32 bcrypt advapi32 crypt32)

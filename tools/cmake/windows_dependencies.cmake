@@ -31,5 +31,7 @@ if(MAILMOD_TESTS)
     mm_windows_library(mailmod_cmocka ${libraries}/libcmocka.a)
 endif()
 # What src/platform/windows itself takes of the system.
+add_library(mailmod_idn INTERFACE)
+target_link_libraries(mailmod_idn INTERFACE normaliz)
 add_library(mailmod_threads INTERFACE)
 target_link_libraries(mailmod_threads INTERFACE ws2_32 bcrypt advapi32 crypt32)
