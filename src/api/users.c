@@ -7,6 +7,7 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "base/unicode.h"
 #include "crypto/scram.h"
 #include "platform/random.h"
 #include "server/directory.h"
@@ -15,39 +16,31 @@
 
 #define POSTMASTER "postmaster"
 
-/* A name that can stand in front of an "@", or a whole address; in lower
- * case. Printable ASCII without blanks and what addresses quote. */
-static bool is_user_name(const char *name)
+/* NULL, or why no door would take the password. */
+static const char *refuse_password(const char *password)
 {
-    const char *at = strchr(name, '@');
-
-    if (name[0] == '\0' || name[0] == '@' ||
-        strlen(name) >= MM_STORE_USER_MAX ||
-        (at != NULL && (at[1] == '\0' || strchr(at + 1, '@') != NULL))) {
-        return false;
+    _Static_assert(MM_LIMIT_PASSWORD == 512, "the text below tells it");
+    struct mm_span text = mm_span_cstr(password);
+    if (text.size == 0 || text.size > MM_LIMIT_PASSWORD ||
+        !mm_span_is_utf8(text)) {
+        return "a password has 1 to 512 octets of UTF-8";
     }
-    for (; *name != '\0'; name++) {
-        if (!mm_ascii_is_printable(*name) || strchr(" \"<>(),:;\\[]", *name)) {
-            return false;
-        }
+    struct mm_buf prepared;
+    mm_buf_init(&prepared, MM_UNICODE_RESULT_MAX);
+    enum mailmod_error error = mm_saslprep(&prepared, text);
+    if (prepared.data != NULL) {
+        mm_secret_clear(prepared.data, prepared.capacity);
     }
-    return true;
-}
-
-static bool is_password(const char *password)
-{
-    size_t size = strlen(password);
-
-    if (size == 0 || size > MM_LIMIT_PASSWORD ||
-        !mm_span_is_utf8(mm_span(password, size))) {
-        return false;
+    mm_buf_fini(&prepared);
+    switch (error) {
+    case MAILMOD_OK:
+        return NULL;
+    case MAILMOD_ERROR_MEMORY:
+        return "no memory for the password";
+    default:
+        return "a password has no control characters, no private ones and not "
+               "letters of both directions (RFC 4013)";
     }
-    for (; *password != '\0'; password++) {
-        if ((unsigned char)*password < ' ' || *password == 127) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static enum mailmod_error set_verifier(struct mm_store_user *user,
@@ -107,16 +100,15 @@ static enum mailmod_error store_user(struct mm_store *store,
 static enum mailmod_error check_user(const char *name, const char *password,
                                      unsigned flags)
 {
-    if (name == NULL || !is_user_name(name)) {
+    if (name == NULL || !mm_user_name_is_good(mm_span_cstr(name))) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "a user name is letters, digits and what a local part "
-                       "has without quotes, with a domain after @ or none");
+                       "a user name is letters (none that look like others), "
+                       "digits and what a local part has without quotes, with "
+                       "a domain after @ or none");
     }
-    if (password == NULL || !is_password(password)) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "a password has 1 to %d octets of UTF-8 and no control "
-                       "characters",
-                       MM_LIMIT_PASSWORD);
+    const char *refusal = refuse_password(password);
+    if (refusal != NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "%s", refusal);
     }
     if ((flags & ~MAILMOD_USER_KEEP_PASSWORD) != 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "unknown flags");
@@ -131,6 +123,9 @@ static enum mailmod_error put_user(mailmod *instance, const char *name,
     struct mm_user_job job = {.replaces = replaces};
     enum mailmod_error error = check_user(name, password, flags);
 
+    if (error == MAILMOD_OK) {
+        error = mm_user_name_canonical(mm_span_cstr(name), job.user.name);
+    }
     struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, !replaces);
@@ -138,8 +133,6 @@ static enum mailmod_error put_user(mailmod *instance, const char *name,
     if (error != MAILMOD_OK) {
         return error;
     }
-    memcpy(job.user.name, name, strlen(name));
-    mm_ascii_lower_cstr(job.user.name);
     if (replaces) {
         error = mm_store_find_user(admin.store, job.user.name, &job.user);
     }
@@ -172,16 +165,18 @@ enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
 {
     struct mm_user_job job = {.job.run = run_remove_job};
 
-    if (name == NULL || !is_user_name(name)) {
+    enum mailmod_error error =
+        name == NULL || name[0] == '\0'
+            ? MAILMOD_ERROR_ARGUMENT
+            : mm_user_name_canonical(mm_span_cstr(name), job.user.name);
+    if (error != MAILMOD_OK) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "that is no user name");
     }
     struct mm_admin admin;
-    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+    error = mm_admin_begin(&admin, instance, false);
     if (error != MAILMOD_OK) {
         return error;
     }
-    memcpy(job.user.name, name, strlen(name));
-    mm_ascii_lower_cstr(job.user.name);
     error = mm_store_run(admin.store, &job.job);
     mm_admin_end(&admin);
     if (error != MAILMOD_OK) {

@@ -51,8 +51,21 @@ static bool is_one_direction(const struct mm_points *points)
                            points->at[points->count - 1]));
 }
 
+static bool is_plain_ascii(struct mm_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (!mm_ascii_is_printable((unsigned char)text.data[i])) {
+            return false;
+        }
+    }
+    return text.size > 0 && text.size <= MM_UNICODE_TEXT_MAX;
+}
+
 enum mailmod_error mm_saslprep(struct mm_buf *out, struct mm_span text)
 {
+    if (is_plain_ascii(text)) {
+        return mm_buf_append_span(out, text);
+    }
     struct mm_points points;
     enum mailmod_error error = mm_points_read(&points, text);
     if (error == MAILMOD_OK) {

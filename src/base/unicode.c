@@ -142,13 +142,15 @@ static uint32_t take_point(struct mm_span *text)
     return point;
 }
 
+static size_t octets_of(uint32_t point)
+{
+    return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+}
+
 static enum mailmod_error append_point(struct mm_buf *out, uint32_t point)
 {
     unsigned char bytes[4];
-    size_t size = point < 0x80      ? 1
-                  : point < 0x800   ? 2
-                  : point < 0x10000 ? 3
-                                    : 4;
+    size_t size = octets_of(point);
     static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
     for (size_t i = size - 1; i > 0; i--) {
         bytes[i] = (unsigned char)(0x80 | (point & 0x3f));
@@ -180,6 +182,14 @@ enum mailmod_error mm_points_read(struct mm_points *points_out,
 enum mailmod_error mm_points_write(const struct mm_points *points,
                                    struct mm_buf *out)
 {
+    size_t size = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        size += octets_of(points->at[i]);
+    }
+    /* At once: a block that grows leaves a copy of a secret behind. */
+    if (mm_buf_reserve(out, size) == NULL) {
+        return mm_buf_error(out);
+    }
     enum mailmod_error error = MAILMOD_OK;
     for (size_t i = 0; i < points->count && error == MAILMOD_OK; i++) {
         error = append_point(out, points->at[i]);

@@ -13,8 +13,9 @@
 
 #include "base/buf.h"
 
-/* Names and passwords have some 500; a code point becomes 18 at worst. */
+/* Names and passwords have some 500; three octets become 33 at worst. */
 #define MM_UNICODE_TEXT_MAX 1024
+#define MM_UNICODE_RESULT_MAX (11 * MM_UNICODE_TEXT_MAX)
 
 enum mm_unicode_form {
     MM_UNICODE_NFC,

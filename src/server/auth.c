@@ -82,17 +82,18 @@ static enum mailmod_error find_user(struct mm_auth *auth,
     return error;
 }
 
-/* The form of a name by which users are known: lower case, and
+/* The form of a name by which users are known: the store's, and
  * "alice@local.domain" is "alice" when no user has the long name, for a mail
  * client sends the address more often than not. False: longer than any user's.
  */
 static bool canonical_name(const struct mm_auth *auth, struct mm_span name,
                            char name_out[MM_STORE_USER_MAX])
 {
-    if (!mm_span_copy(name, name_out, MM_STORE_USER_MAX)) {
+    /* What can be no name stays as it is, and is nobody's. */
+    if (mm_user_name_canonical(name, name_out) != MAILMOD_OK &&
+        !mm_span_copy(name, name_out, MM_STORE_USER_MAX)) {
         return false;
     }
-    mm_ascii_lower_cstr(name_out);
     char *at = strrchr(name_out, '@');
     struct mm_store_user user;
     if (at != NULL && mm_config_is_local_domain(auth->config, at + 1) &&

@@ -182,10 +182,20 @@ MM_CHECK enum mailmod_error
 mm_store_reroute(struct mm_store_transaction *transaction,
                  const char *destination);
 
+/* The form in which names are kept and compared: case folded, NFC, the domain
+ * in A-labels. To add, find and remove a user takes any form and does this
+ * itself; what can be no name is NOT_FOUND there. SYNTAX, TOO_LARGE, MEMORY. */
+MM_CHECK enum mailmod_error
+mm_user_name_canonical(struct mm_span name, char name_out[MM_STORE_USER_MAX]);
+/* Whether a new user may have it: a local part that needs no quotes, with a
+ * domain after "@" or none; letters that can be seen, and none that NFKC would
+ * take for others. */
+bool mm_user_name_is_good(struct mm_span name);
+
 struct mm_store_user {
     char name[MM_STORE_USER_MAX]; /* "alice", or "alice@example.org" when the
-                                     user exists in that domain alone; lower
-                                     case */
+                                     user exists in that domain alone; in the
+                                     form of mm_user_name_canonical */
     uint64_t mailbox_id;
     uint8_t salt[16];
     uint32_t iterations;

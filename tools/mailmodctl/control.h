@@ -8,7 +8,7 @@
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
-#define PASSWORD_MAX_SIZE 513 /* 512 octets and the NUL */
+#define PASSWORD_MAX_SIZE 515 /* 512 octets, a line end and the NUL */
 
 struct control {
     mailmod *instance;

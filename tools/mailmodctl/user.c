@@ -28,7 +28,7 @@ static int read_line(char *password, size_t size)
     }
     size_t length = strcspn(password, "\r\n");
     if (password[length] == '\0' && length + 1 == size) {
-        fprintf(stderr, "mailmodctl: the password is too long\n");
+        fprintf(stderr, "mailmodctl: a password has 512 octets at most\n");
         return -1;
     }
     password[length] = '\0';

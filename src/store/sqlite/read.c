@@ -69,12 +69,18 @@ enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {
     struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_FIND_USER);
+    char canonical[MM_STORE_USER_MAX];
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(name), canonical);
 
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_MEMORY ? error : MAILMOD_ERROR_NOT_FOUND;
+    }
+    error = open_read(&reading, store, MM_SQL_FIND_USER);
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_sql_bind_text(reading.statement, 1, name);
+    mm_sql_bind_text(reading.statement, 1, canonical);
     if (mm_sql_step(reading.statement, &error)) {
         row_user(reading.statement, user_out);
     } else if (error == MAILMOD_OK) {

@@ -1,9 +1,9 @@
 /* write_user.c - users and their mailboxes, written.
  *
- * Promises: a name is kept in lower case (ASCII) however it is given; a user
- * and its mailbox come and go in one transaction; a mailbox made anew draws a
- * new tag, so that its unique-ids repeat none of an older one's (RFC 1939 7).
- * Thread: writer. */
+ * Promises: a name is kept in its one form (user_name.c) however it is given; a
+ * user and its mailbox come and go in one transaction; a mailbox made anew
+ * draws a new tag, so that its unique-ids repeat none of an older one's (RFC
+ * 1939 7). Thread: writer. */
 #include "store/sqlite/internal.h"
 
 #include "platform/random.h"
@@ -65,11 +65,15 @@ enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
                                      struct mm_store_user *user)
 {
     struct mm_connection *connection = transaction->connection;
-    enum mailmod_error error = MAILMOD_OK;
+    char name[MM_STORE_USER_MAX];
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(user->name), name);
 
-    mm_ascii_lower_cstr(user->name);
-    if (is_known(connection, user->name, &error)) {
-        return MAILMOD_ERROR_EXISTS;
+    if (error == MAILMOD_OK) {
+        memcpy(user->name, name, sizeof user->name);
+        if (is_known(connection, name, &error)) {
+            return MAILMOD_ERROR_EXISTS;
+        }
     }
     if (error == MAILMOD_OK) {
         error = make_mailbox(connection, &user->mailbox_id);
@@ -147,14 +151,19 @@ enum mailmod_error
 mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
 {
     struct mm_connection *connection = transaction->connection;
-    enum mailmod_error error;
-    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_DROP_USER, &error);
+    char canonical[MM_STORE_USER_MAX];
     uint64_t mailbox_id = 0;
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(name), canonical);
 
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_MEMORY ? error : MAILMOD_ERROR_NOT_FOUND;
+    }
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_DROP_USER, &error);
     if (statement == NULL) {
         return error;
     }
-    mm_sql_bind_text(statement, 1, name);
+    mm_sql_bind_text(statement, 1, canonical);
     if (mm_sql_step(statement, &error)) {
         mailbox_id = (uint64_t)sqlite3_column_int64(statement, 0);
     } else if (error == MAILMOD_OK) {

@@ -162,10 +162,59 @@ static void test_each(void **state)
     assert_int_equal(names.count, 1);
 }
 
+/* Every spelling of a name is one user (F04, F15). */
+static void test_F15_spellings(void **state)
+{
+    static const char *const spellings[] = {
+        "\u00c9lan@B\u00dcCHER.example", "\u00e9lan@xn--bcher-kva.example",
+        "e\u0301lan@b\u00fccher.Example", "E\u0301LAN@XN--BCHER-KVA.EXAMPLE"};
+    struct fixture *fixture = *state;
+    struct mm_store_user user = make(spellings[0], false);
+    struct mm_store_user found;
+    assert_int_equal(fixture_run(fixture->store, add, &user), MAILMOD_OK);
+    assert_string_equal(user.name, "\u00e9lan@xn--bcher-kva.example");
+    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
+        struct mm_store_user again = make(spellings[i], false);
+        assert_int_equal(
+            mm_store_find_user(fixture->store, spellings[i], &found),
+            MAILMOD_OK);
+        assert_int_equal(found.mailbox_id, user.mailbox_id);
+        assert_int_equal(fixture_run(fixture->store, add, &again),
+                         MAILMOD_ERROR_EXISTS);
+    }
+    assert_int_equal(mm_store_find_user(fixture->store, "\xff", &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(mm_store_find_user(fixture->store, "a@\xff", &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(
+        fixture_run(fixture->store, remove_user, (void *)spellings[2]),
+        MAILMOD_OK);
+    assert_int_equal(mm_store_find_user(fixture->store, spellings[0], &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+}
+
+static void test_F15_good_names(void **state)
+{
+    static const char *const good[] = {"alice", "\u00e9lan", "a.b+c@d.example",
+                                       "\u674e@b\u00fccher.example"};
+    static const char *const bad[] = {
+        "",         "@",        "a@",         "@b",     "a@b@c",
+        "a b",      "a,b",      "\ufb01n",    "\uff41", "x\u00b2",
+        "a\u200db", "a\u202eb", "a\xc2\x85-", "\xff",   "a@b\uff20c"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(mm_user_name_is_good(mm_span_cstr(good[i])));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(mm_user_name_is_good(mm_span_cstr(bad[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_add_find_change), ON_BOTH(test_longest_names),
-        ON_BOTH(test_remove), ON_BOTH(test_each)};
+        ON_BOTH(test_remove),          ON_BOTH(test_each),
+        ON_BOTH(test_F15_spellings),   cmocka_unit_test(test_F15_good_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
