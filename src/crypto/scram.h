@@ -5,10 +5,11 @@
  * ("n" and "y" are accepted, "p" refused). The verifier is what the store
  * keeps of a password: salt, iteration count, StoredKey, ServerKey.
  *
- * Names and passwords are taken as they are: no SASLprep (RFC 4013) mapping
- * or normalization is applied. They must be UTF-8, not empty and without
- * control characters; so ASCII credentials, and others that both sides type
- * in the same form, work with every peer. */
+ * Passwords go through SASLprep (RFC 4013) on both sides; one that the profile
+ * prohibits is used as it is, and a verifier made of the unprepared password
+ * (by 0.1) still answers PLAIN and LOGIN. Names are taken as they are: the
+ * server's side compares them by the store's canonical form. Both must be
+ * UTF-8, not empty and without control characters. */
 #ifndef MM_CRYPTO_SCRAM_H
 #define MM_CRYPTO_SCRAM_H
 

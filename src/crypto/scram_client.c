@@ -163,8 +163,10 @@ static enum mailmod_error make_proof(struct mm_scram_client *client,
 {
     struct mm_span messages = mm_buf_span(&client->messages);
     struct mm_scram_keys keys;
-    enum mailmod_error error = mm_scram_derive(
-        &keys, password, mm_buf_span(&challenge->salt), challenge->iterations);
+    bool differs;
+    enum mailmod_error error =
+        mm_scram_derive_prepared(&keys, password, mm_buf_span(&challenge->salt),
+                                 challenge->iterations, &differs);
     if (error == MAILMOD_OK) {
         error = mm_scram_hmac(keys.stored_key, messages, proof_out);
     }

@@ -7,6 +7,7 @@
  * RFC 5802 section 3 and 9; RFC 7677. */
 #include "crypto/scram_keys.h"
 #include "base/mem.h"
+#include "base/unicode.h"
 #include "crypto/scram_form.h"
 
 #include <string.h>
@@ -53,6 +54,29 @@ enum mailmod_error mm_scram_derive(struct mm_scram_keys *keys_out,
     return error;
 }
 
+enum mailmod_error mm_scram_derive_prepared(struct mm_scram_keys *keys_out,
+                                            struct mm_span password,
+                                            struct mm_span salt,
+                                            uint32_t iterations,
+                                            bool *differs_out)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, MM_UNICODE_RESULT_MAX);
+    enum mailmod_error error = mm_saslprep(&text, password);
+    if (error == MAILMOD_OK) {
+        *differs_out = !mm_span_equal(mm_buf_span(&text), password);
+        error = mm_scram_derive(keys_out, mm_buf_span(&text), salt, iterations);
+    } else if (error != MAILMOD_ERROR_MEMORY) {
+        *differs_out = false;
+        error = mm_scram_derive(keys_out, password, salt, iterations);
+    }
+    if (text.data != NULL) {
+        mm_secret_clear(text.data, text.capacity);
+    }
+    mm_buf_fini(&text);
+    return error;
+}
+
 enum mailmod_error mm_scram_verifier_make(
     struct mm_scram_verifier *verifier_out, struct mm_span password,
     const uint8_t salt[MM_SCRAM_SALT_SIZE], uint32_t iterations)
@@ -62,9 +86,10 @@ enum mailmod_error mm_scram_verifier_make(
         return MAILMOD_ERROR_ARGUMENT;
     }
     struct mm_scram_keys keys;
-    enum mailmod_error error = mm_scram_derive(
+    bool differs;
+    enum mailmod_error error = mm_scram_derive_prepared(
         &keys, password, mm_span((const char *)salt, MM_SCRAM_SALT_SIZE),
-        iterations);
+        iterations, &differs);
     if (error == MAILMOD_OK) {
         memcpy(verifier_out->salt, salt, MM_SCRAM_SALT_SIZE);
         verifier_out->iterations = iterations;
@@ -73,6 +98,13 @@ enum mailmod_error mm_scram_verifier_make(
     }
     mm_secret_clear(&keys, sizeof keys);
     return error;
+}
+
+static bool has_key(const struct mm_scram_verifier *verifier,
+                    const struct mm_scram_keys *keys)
+{
+    return mm_constant_time_equal(mm_scram_key_span(keys->stored_key),
+                                  mm_scram_key_span(verifier->stored_key));
 }
 
 enum mailmod_error
@@ -87,15 +119,19 @@ mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
         verifier->iterations > MM_SCRAM_ITERATIONS_MAX) {
         return MAILMOD_ERROR_LIMIT;
     }
+    struct mm_span salt =
+        mm_span((const char *)verifier->salt, MM_SCRAM_SALT_SIZE);
     struct mm_scram_keys keys;
-    enum mailmod_error error = mm_scram_derive(
-        &keys, password,
-        mm_span((const char *)verifier->salt, MM_SCRAM_SALT_SIZE),
-        verifier->iterations);
-    if (error == MAILMOD_OK) {
+    bool differs = false;
+    enum mailmod_error error = mm_scram_derive_prepared(
+        &keys, password, salt, verifier->iterations, &differs);
+    *matches_out = error == MAILMOD_OK && has_key(verifier, &keys);
+    /* Verifiers of 0.1 are of the password as it was typed. The work depends
+     * on the password that was offered and on nothing of the user's. */
+    if (error == MAILMOD_OK && differs) {
+        error = mm_scram_derive(&keys, password, salt, verifier->iterations);
         *matches_out =
-            mm_constant_time_equal(mm_scram_key_span(keys.stored_key),
-                                   mm_scram_key_span(verifier->stored_key));
+            *matches_out || (error == MAILMOD_OK && has_key(verifier, &keys));
     }
     mm_secret_clear(&keys, sizeof keys);
     return error;

@@ -16,6 +16,13 @@ MM_CHECK enum mailmod_error mm_scram_derive(struct mm_scram_keys *keys_out,
                                             struct mm_span password,
                                             struct mm_span salt,
                                             uint32_t iterations);
+/* The same of the password as SASLprep makes it (RFC 5802 2.2, Normalize).
+ * `differs_out`: that was another text. What the profile prohibits is taken as
+ * it is: the other side has set the password, or 0.1 has. */
+MM_CHECK enum mailmod_error
+mm_scram_derive_prepared(struct mm_scram_keys *keys_out,
+                         struct mm_span password, struct mm_span salt,
+                         uint32_t iterations, bool *differs_out);
 /* HMAC with one of the 32-octet keys. */
 MM_CHECK enum mailmod_error mm_scram_hmac(const uint8_t key[MM_SHA256_SIZE],
                                           struct mm_span data,

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/mem.h"
 #include "crypto/scram.h"
+#include "crypto/scram_keys.h"
 
 #include <string.h>
 
@@ -173,6 +174,9 @@ static const struct {
     {"a,b=c", "p,w=d", "p,w=d", MAILMOD_OK},
     {"=2C", "x", "x", MAILMOD_OK},
     {"j\xc3\xb6rg@example.org", "gr\xc3\xbcn", "gr\xc3\xbcn", MAILMOD_OK},
+    /* prepared on both sides (RFC 4013): composed and not, full width */
+    {"user", "gr\xc3\xbcn", "gru\xcc\x88n", MAILMOD_OK},
+    {"user", "\xef\xbc\xa1\xc2\xa0x", "A x", MAILMOD_OK},
     {"user", "pencil", "Pencil", MAILMOD_ERROR_AUTHENTICATION},
     {"user", "pencil", "penci", MAILMOD_ERROR_AUTHENTICATION},
     {"user", "pencil", "pencil ", MAILMOD_ERROR_AUTHENTICATION},
@@ -231,6 +235,30 @@ static void test_decoy(void **state)
     assert_int_equal(run(&x, &a, "nobody", "pencil"),
                      MAILMOD_ERROR_AUTHENTICATION);
     close_exchange(&x);
+}
+
+/* What 0.1 kept is of the password as it was typed. */
+static void test_unprepared_verifier(void **state)
+{
+    static const char typed[] = "gru\xcc\x88n";
+    struct mm_scram_verifier verifier = verifier_of("x");
+    struct mm_scram_keys keys;
+    bool matches = false;
+    (void)state;
+    assert_int_equal(mm_scram_derive(&keys, mm_span_cstr(typed),
+                                     mm_span((const char *)verifier.salt,
+                                             sizeof verifier.salt),
+                                     verifier.iterations),
+                     MAILMOD_OK);
+    memcpy(verifier.stored_key, keys.stored_key, sizeof keys.stored_key);
+    assert_int_equal(
+        mm_scram_verifier_check(&verifier, mm_span_cstr(typed), &matches),
+        MAILMOD_OK);
+    assert_true(matches);
+    assert_int_equal(mm_scram_verifier_check(
+                         &verifier, mm_span_cstr("gru\xcc\x88m"), &matches),
+                     MAILMOD_OK);
+    assert_false(matches);
 }
 
 static void test_verifier(void **state)
@@ -704,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_rfc7677_server),
         cmocka_unit_test(test_exchanges),
         cmocka_unit_test(test_decoy),
+        cmocka_unit_test(test_unprepared_verifier),
         cmocka_unit_test(test_verifier),
         cmocka_unit_test(test_client_firsts),
         cmocka_unit_test(test_too_large),
