@@ -44,6 +44,8 @@
 /* RFC 1939 2 gives 40 for an argument, RFC 2449 4 gives 255 for a line; AUTH
  * (RFC 5034) needs more for its initial response. */
 #define MM_LIMIT_POP3_COMMAND 255
+/* USER, PASS, APOP: "PASS " and a password as long as AUTH takes, and CRLF. */
+#define MM_LIMIT_POP3_LOGIN_LINE (5 + MM_LIMIT_PASSWORD + 2)
 #define MM_LIMIT_POP3_AUTH_LINE 12290
 /* User names and passwords; SCRAM and PLAIN alike. */
 #define MM_LIMIT_USER_NAME 255

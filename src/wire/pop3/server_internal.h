@@ -93,6 +93,9 @@ enum mm_pop3d_text {
     MM_POP3D_OK_CAPA,
     MM_POP3D_OK_MECHANISMS,
     MM_POP3D_OK_STLS,
+    MM_POP3D_OK_UTF8,
+    MM_POP3D_OK_LANGUAGE,
+    MM_POP3D_OK_LANGUAGES,
     MM_POP3D_OK_LIST,
     MM_POP3D_OK_UIDL,
     MM_POP3D_OK_MESSAGE,
@@ -114,6 +117,7 @@ enum mm_pop3d_text {
     MM_POP3D_ERR_MECHANISM,
     MM_POP3D_ERR_CANCELLED,
     MM_POP3D_ERR_BASE64,
+    MM_POP3D_ERR_LANGUAGE,
     MM_POP3D_ERR_NO_STLS,
     MM_POP3D_ERR_IS_TLS,
     MM_POP3D_ERR_STLS_FAILED,
@@ -171,6 +175,9 @@ mm_pop3d_check mm_pop3d_check_auth;
 mm_pop3d_do mm_pop3d_do_auth;
 mm_pop3d_check mm_pop3d_check_stls;
 mm_pop3d_do mm_pop3d_do_stls;
+mm_pop3d_do mm_pop3d_do_utf8;
+mm_pop3d_check mm_pop3d_check_lang;
+mm_pop3d_do mm_pop3d_do_lang;
 mm_pop3d_do mm_pop3d_do_capa;
 mm_pop3d_do mm_pop3d_do_stat;
 mm_pop3d_do mm_pop3d_do_list;

@@ -7,7 +7,7 @@
  * fails, or TLS begins. Lives on its conversation's thread.
  *
  * RFC 1939 4 and 7 (USER, PASS, APOP), RFC 2449 5 and 6 (CAPA), RFC 2595 4
- * (STLS), RFC 3206 6 (AUTH-RESP-CODE), RFC 5034 (AUTH). */
+ * (STLS), RFC 3206 6 (AUTH-RESP-CODE), RFC 5034 (AUTH), RFC 6856 2 and 3. */
 #include "wire/pop3/server_internal.h"
 
 #include "base/base64.h"
@@ -253,6 +253,46 @@ void mm_pop3d_do_stls(struct mm_pop3d *pop3d,
     mm_pop3d_raise(pop3d, MM_POP3D_STLS);
 }
 
+/* RFC 6856 2: names and passwords may be in UTF-8, and so may what is served.
+ * Both are so without it too: the mode has nothing to change. */
+void mm_pop3d_do_utf8(struct mm_pop3d *pop3d,
+                      const struct mm_pop3d_arguments *arguments)
+{
+    (void)arguments;
+    mm_pop3d_say(pop3d, MM_POP3D_OK_UTF8);
+}
+
+/* RFC 6856 3: the languages of our texts, which are one. "*" is our choice,
+ * "en-GB" and its like come down to it (RFC 4647 3.4). */
+static bool is_english(struct mm_span tag)
+{
+    return mm_span_is(tag, "*") || mm_span_is_nocase(tag, "i-default") ||
+           mm_span_is_nocase(tag, "en") || mm_span_starts_nocase(tag, "en-");
+}
+
+enum mm_pop3d_text
+mm_pop3d_check_lang(const struct mm_pop3d *pop3d,
+                    const struct mm_pop3d_arguments *arguments)
+{
+    (void)pop3d;
+    return !arguments->has_first || is_english(arguments->first)
+               ? MM_POP3D_OK_PLAIN
+               : MM_POP3D_ERR_LANGUAGE;
+}
+
+void mm_pop3d_do_lang(struct mm_pop3d *pop3d,
+                      const struct mm_pop3d_arguments *arguments)
+{
+    if (arguments->has_first) {
+        mm_pop3d_say(pop3d, MM_POP3D_OK_LANGUAGE);
+        return;
+    }
+    mm_pop3d_say(pop3d, MM_POP3D_OK_LANGUAGES);
+    mm_pop3d_write_line(pop3d, "en", "English");
+    mm_pop3d_write_line(pop3d, "i-default", "English");
+    mm_pop3d_write_line(pop3d, ".", NULL);
+}
+
 static void write_sasl(struct mm_pop3d *pop3d, unsigned mechanisms)
 {
     struct mm_buf *out = &pop3d->output;
@@ -269,8 +309,9 @@ static void write_sasl(struct mm_pop3d *pop3d, unsigned mechanisms)
 void mm_pop3d_do_capa(struct mm_pop3d *pop3d,
                       const struct mm_pop3d_arguments *arguments)
 {
-    static const char *const always[] = {"TOP", "UIDL", "RESP-CODES",
-                                         "AUTH-RESP-CODE", "PIPELINING"};
+    static const char *const always[] = {
+        "TOP",        "UIDL",      "RESP-CODES", "AUTH-RESP-CODE",
+        "PIPELINING", "UTF8 USER", "LANG"};
     (void)arguments;
     mm_pop3d_say(pop3d, MM_POP3D_OK_CAPA);
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {

@@ -8,7 +8,7 @@
  *
  * RFC 1939 3 (keywords of three or four letters in any case, arguments parted
  * by one blank, printable ASCII) and 5 to 7, RFC 2449 4 (255 octets a line)
- * and 5, RFC 2595 4, RFC 5034 4. */
+ * and 5, RFC 2595 4, RFC 5034 4, RFC 6856 2 and 3. */
 #include "wire/pop3/server_internal.h"
 
 #define IN_AUTHORIZATION (1U << MM_POP3D_IN_AUTHORIZATION)
@@ -22,6 +22,7 @@ enum argument_kind {
     TAKES_NUMBER_OR_NOTHING,
     TAKES_NUMBER_AND_LINES,
     TAKES_WORD,
+    TAKES_WORD_OR_NOTHING,
     TAKES_TWO_WORDS,
     TAKES_UP_TO_TWO_WORDS,
     TAKES_REST /* of the line, blanks and all */
@@ -38,6 +39,7 @@ static const struct {
     [TAKES_NUMBER_OR_NOTHING] = {0, 1, true, false},
     [TAKES_NUMBER_AND_LINES] = {2, 2, true, true},
     [TAKES_WORD] = {1, 1, false, false},
+    [TAKES_WORD_OR_NOTHING] = {0, 1, false, false},
     [TAKES_TWO_WORDS] = {2, 2, false, false},
     [TAKES_UP_TO_TWO_WORDS] = {0, 2, false, false},
     [TAKES_REST] = {1, 1, false, false},
@@ -45,7 +47,8 @@ static const struct {
 
 enum verb_flag {
     IS_SECRET = 1 << 0, /* the line is overwritten when it was refused */
-    IS_LONG = 1 << 1    /* up to MM_LIMIT_POP3_AUTH_LINE */
+    IS_LONG = 1 << 1,   /* up to MM_LIMIT_POP3_AUTH_LINE */
+    IS_LOGIN = 1 << 2   /* up to MM_LIMIT_POP3_LOGIN_LINE, in UTF-8 */
 };
 
 struct verb {
@@ -58,12 +61,15 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"USER", IN_AUTHORIZATION, TAKES_WORD, 0, mm_pop3d_check_user,
+    {"USER", IN_AUTHORIZATION, TAKES_WORD, IS_LOGIN, mm_pop3d_check_user,
      mm_pop3d_do_user},
-    {"PASS", IN_AUTHORIZATION, TAKES_REST, IS_SECRET, mm_pop3d_check_pass,
-     mm_pop3d_do_pass},
-    {"APOP", IN_AUTHORIZATION, TAKES_TWO_WORDS, IS_SECRET, mm_pop3d_check_apop,
-     mm_pop3d_do_apop},
+    {"PASS", IN_AUTHORIZATION, TAKES_REST, IS_SECRET | IS_LOGIN,
+     mm_pop3d_check_pass, mm_pop3d_do_pass},
+    {"APOP", IN_AUTHORIZATION, TAKES_TWO_WORDS, IS_SECRET | IS_LOGIN,
+     mm_pop3d_check_apop, mm_pop3d_do_apop},
+    {"UTF8", IN_AUTHORIZATION, TAKES_NOTHING, 0, NULL, mm_pop3d_do_utf8},
+    {"LANG", IN_BOTH, TAKES_WORD_OR_NOTHING, 0, mm_pop3d_check_lang,
+     mm_pop3d_do_lang},
     {"AUTH", IN_AUTHORIZATION, TAKES_UP_TO_TWO_WORDS, IS_SECRET | IS_LONG,
      mm_pop3d_check_auth, mm_pop3d_do_auth},
     {"STLS", IN_AUTHORIZATION, TAKES_NOTHING, 0, mm_pop3d_check_stls,
@@ -92,30 +98,41 @@ static const struct verb *find_verb(struct mm_span name)
     return NULL;
 }
 
-static bool is_printable(struct mm_span text)
+/* `allows_utf8`: RFC 6856 2.2, names and passwords. What its client has not
+ * said before (UTF8) is taken all the same: AUTH PLAIN takes it too. */
+static bool is_clean(struct mm_span text, bool allows_utf8)
 {
     for (size_t i = 0; i < text.size; i++) {
-        if (!mm_ascii_is_printable((unsigned char)text.data[i])) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (!mm_ascii_is_printable(c) && (c < 0x80 || !allows_utf8)) {
             return false;
         }
     }
-    return true;
+    return mm_span_is_utf8(text);
+}
+
+static size_t size_max_of(const struct verb *verb)
+{
+    unsigned flags = verb != NULL ? verb->flags : 0;
+    return (flags & IS_LONG) != 0    ? MM_LIMIT_POP3_AUTH_LINE - 2
+           : (flags & IS_LOGIN) != 0 ? MM_LIMIT_POP3_LOGIN_LINE - 2
+                                     : MM_LIMIT_POP3_COMMAND - 2;
 }
 
 /* What is wrong with the line before its meaning is asked for. */
 static enum mm_pop3d_text check_line(const struct mm_line *line,
                                      const struct verb *verb)
 {
-    bool is_long = verb != NULL && (verb->flags & IS_LONG) != 0;
-    size_t size_max =
-        (is_long ? MM_LIMIT_POP3_AUTH_LINE : MM_LIMIT_POP3_COMMAND) - 2;
-    if ((line->flaws & MM_LINE_TOO_LONG) != 0 || line->text.size > size_max) {
+    bool is_login = verb != NULL && (verb->flags & IS_LOGIN) != 0;
+    if ((line->flaws & MM_LINE_TOO_LONG) != 0 ||
+        line->text.size > size_max_of(verb)) {
         return MM_POP3D_ERR_TOO_LONG;
     }
     if ((line->flaws & MM_LINE_BARE) != 0) {
         return MM_POP3D_ERR_LINE_END;
     }
-    return is_printable(line->text) ? MM_POP3D_OK_PLAIN : MM_POP3D_ERR_OCTETS;
+    return is_clean(line->text, is_login) ? MM_POP3D_OK_PLAIN
+                                          : MM_POP3D_ERR_OCTETS;
 }
 
 static enum mm_pop3d_text check_state(const struct mm_pop3d *pop3d,
