@@ -365,8 +365,12 @@ static void begin(struct mm_route *route)
         return;
     }
     route->state = FINDING;
-    if (mm_resolve_mx(route->options.resolver, route->destination, on_mx, route,
-                      &route->mx_query) != MAILMOD_OK) {
+    enum mailmod_error error =
+        mm_resolve_mx(route->options.resolver, route->destination, on_mx, route,
+                      &route->mx_query);
+    if (error == MAILMOD_ERROR_SYNTAX) {
+        end_at(route, "5.1.2", "the domain is no name that the DNS can have");
+    } else if (error != MAILMOD_OK) {
         end_at(route, "4.4.3", "its mail hosts cannot be asked for now");
     }
 }

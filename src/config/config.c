@@ -12,6 +12,7 @@
 #include "config/check.h"
 #include "config/smallsrv/smallsrv.h"
 #include "config/value.h"
+#include "platform/idn.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -296,11 +297,11 @@ bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain)
 {
     if (config->host_name[0] != '\0' &&
-        mm_cstr_equal_nocase(config->host_name, domain)) {
+        mm_idn_is_same(config->host_name, domain)) {
         return true;
     }
     for (size_t i = 0; i < config->local.domains.count; i++) {
-        if (mm_cstr_equal_nocase(config->local.domains.items[i], domain)) {
+        if (mm_idn_is_same(config->local.domains.items[i], domain)) {
             return true;
         }
     }

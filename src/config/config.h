@@ -234,6 +234,7 @@ MM_CHECK enum mailmod_error mm_config_get(const struct mm_config *config,
 MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                                  const char *name,
                                                  int64_t *value_out);
+/* In either form, U-labels or A-labels, on either side. */
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);
 bool mm_range_list_has(const struct mm_range_list *ranges,

@@ -7,6 +7,7 @@
  * Thread: any. */
 #include "base/limits.h"
 #include "config/value.h"
+#include "platform/idn.h"
 
 bool mm_config_next_item(struct mm_span *rest, struct mm_span *item_out)
 {
@@ -42,10 +43,18 @@ static bool is_plain(struct mm_span text)
 }
 
 /* Labels of 1 to 63, letters, digits, hyphens inside. Underscores exist in
- * names of real hosts and harm nobody. `allows_8bit`: U-labels (RFC 6531). */
+ * names of real hosts and harm nobody. `allows_8bit`: U-labels (RFC 6531),
+ * looked at as the A-labels that they stand for. */
 static bool is_name(struct mm_span text, bool allows_8bit)
 {
     size_t label = 0;
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    if (allows_8bit && mm_span_has_8bit(text)) {
+        if (mm_idn_to_ascii(text, ascii) != MAILMOD_OK) {
+            return false;
+        }
+        text = mm_span_cstr(ascii);
+    }
     if (text.size == 0 || text.size > MM_LIMIT_DOMAIN) {
         return false;
     }
@@ -60,8 +69,7 @@ static bool is_name(struct mm_span text, bool allows_8bit)
             label = 0;
             continue;
         }
-        if (!(mm_ascii_is_alnum(c) || c == '_' || (c == '-' && !is_edge) ||
-              (c >= 128 && allows_8bit))) {
+        if (!(mm_ascii_is_alnum(c) || c == '_' || (c == '-' && !is_edge))) {
             return false;
         }
         label++;

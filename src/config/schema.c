@@ -120,8 +120,8 @@ static const struct mm_config_key keys[] = {
      .minimum = 0,
      .maximum = 1000,
      .form = MM_CONFIG_FORM_DOMAIN,
-     .help = "The domains whose mail is kept here. The host name is always "
-             "one of them.",
+     .help = "The domains whose mail is kept here, in their own letters or as "
+             "A-labels (xn--...). The host name is always one of them.",
      .offset = AT(local.domains)},
     {.name = "local.catch_all",
      .type = MM_CONFIG_TEXT,

@@ -15,6 +15,7 @@
 #include "io/resolver_internal.h"
 
 #include "base/mem.h"
+#include "platform/idn.h"
 
 #include <ares.h>
 
@@ -447,13 +448,21 @@ static void ask(struct mm_query *query, const char *name)
     rearm(resolver);
 }
 
+/* The name as the DNS has it: in A-labels, and one that can be asked for. */
+static bool read_name(const char *text, char name_out[256])
+{
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    return mm_idn_to_ascii(mm_span_cstr(text), ascii) == MAILMOD_OK &&
+           mm_dns_is_name(mm_span_cstr(ascii), name_out);
+}
+
 enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
                                  const char *domain, mm_on_mx on_mx,
                                  void *context, struct mm_query **query_out)
 {
     *query_out = NULL;
     char name[256];
-    if (!mm_dns_is_name(mm_span_cstr(domain), name)) {
+    if (!read_name(domain, name)) {
         return MAILMOD_ERROR_SYNTAX;
     }
     enum mailmod_error error =
@@ -471,7 +480,7 @@ enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
 {
     *query_out = NULL;
     char name[256];
-    if (!mm_dns_is_name(mm_span_cstr(name_in), name)) {
+    if (!read_name(name_in, name)) {
         return MAILMOD_ERROR_SYNTAX;
     }
     enum mailmod_error error =
@@ -502,7 +511,7 @@ static bool is_known(const char *host, enum mm_netaddr_family family,
         return true;
     }
     char name[256];
-    if (!mm_dns_is_name(mm_span_cstr(host), name) || !is_localhost(name)) {
+    if (!read_name(host, name) || !is_localhost(name)) {
         return false;
     }
     *address_out = family == MM_NETADDR_V4 ? mm_netaddr_v4(local_v4, 0)
@@ -543,7 +552,7 @@ enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
     struct mm_netaddr address;
     bool has_answer = is_known(host, family, &address);
     char name[256];
-    if (!has_answer && !mm_dns_is_name(mm_span_cstr(host), name)) {
+    if (!has_answer && !read_name(host, name)) {
         return MAILMOD_ERROR_SYNTAX;
     }
     enum mm_dns_type type = family == MM_NETADDR_V4 ? MM_DNS_A : MM_DNS_AAAA;

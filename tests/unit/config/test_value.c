@@ -490,6 +490,20 @@ static void a_snapshot_stays_as_it_is(void **state)
     assert_true(mm_config_is_local_domain(first, "LOCALHOST"));
     assert_false(mm_config_is_local_domain(first, "other"));
     assert_false(mm_config_is_local_domain(first, ""));
+    assert_int_equal(set(builder, "local.domains",
+                         "b\xc3\xbc"
+                         "cher.test xn--e1afmkfd.test"),
+                     MAILMOD_OK);
+    struct mm_config *umlaut = build(builder);
+    assert_true(mm_config_is_local_domain(umlaut, "xn--bcher-kva.test"));
+    assert_true(mm_config_is_local_domain(umlaut, "B\xc3\x9c"
+                                                  "CHER.test"));
+    assert_true(mm_config_is_local_domain(
+        umlaut, "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xbc\xd0\xb5\xd1\x80.test"));
+    assert_false(mm_config_is_local_domain(umlaut, "bucher.test"));
+    mm_config_unref(&umlaut);
+    assert_int_equal(set(builder, "local.domains", "b\xc3\xbc..test"),
+                     MAILMOD_ERROR_ARGUMENT);
     mm_config_unref(&first);
     assert_null(first);
     struct mm_config_builder *copy;
