@@ -9,9 +9,6 @@
  * AUTH responses (RFC 4954 4.) want 12288. Anything longer is no command. */
 #define MM_LIMIT_SMTP_COMMAND 2048
 #define MM_LIMIT_SMTP_AUTH_LINE 12290
-/* RFC 5321 4.5.3.1.6 counts 1000 with CRLF. Longer text lines exist in real
- * mail; they are taken, and carried as they are, up to this. */
-#define MM_LIMIT_TEXT_LINE 65536
 /* RFC 5321 4.5.3.1.1 and .3 name 64 and 256 octets as the least that must be
  * taken, and want no fixed limit where one can be avoided. Real local parts
  * are longer: they carry another address (VERP, SRS, forwarding), or a token

@@ -73,6 +73,7 @@ struct mm_config {
         struct mm_address_list smtp_listen, submission_listen,
             submissions_listen;
         uint64_t message_size_max;
+        uint64_t line_size_max;
         unsigned recipients_max;
         unsigned connections_max;
         unsigned connections_per_address_max;

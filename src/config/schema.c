@@ -188,6 +188,15 @@ static const struct mm_config_key keys[] = {
      .help = "The largest message; announced with SIZE (RFC 1870), refused "
              "with 552 5.3.4.",
      .offset = AT(smtp.message_size_max)},
+    {.name = "smtp.line_size_max",
+     .type = MM_CONFIG_SIZE,
+     .default_text = "1G",
+     .minimum = 998,
+     .maximum = (UINT64_C(1) << 40),
+     .help = "The longest line of a message, without its CRLF; a longer one "
+             "is refused with 500 5.5.6. RFC 5321 4.5.3.1.6 wants 998 at "
+             "least; programs send more, and lines are kept as they are.",
+     .offset = AT(smtp.line_size_max)},
     {.name = "smtp.recipients_max",
      .type = MM_CONFIG_INT,
      .default_text = "100",

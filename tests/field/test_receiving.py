@@ -1,4 +1,6 @@
 """What real clients send over SMTP and POP3, row by row of docs/field.md."""
+import poplib
+
 from harness import Daemon, Wire, main
 
 BODY = b"From: a@client.test\r\nTo: demo@mail.test\r\nSubject: x\r\n\r\ntext\r\n"
@@ -106,7 +108,25 @@ def test_F17_names_of_clients(build):
         assert b"\r\n\t(helo my_host);" in third, third
 
 
+def test_F26_long_lines(build):
+    text = BODY + b"y" * 3000000 + b"\r\n"
+    poplib._MAXLINE = 1 << 23  # its own limit
+    with Daemon(build) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("a@client.test", ["demo@mail.test"], text)
+        assert daemon.messages()[0].endswith(text)
+    settings = {"smtp.line_size_max": "2000"}
+    with Daemon(build, settings=settings) as daemon, begin(daemon) as wire:
+        for size, code in ((2000, "250 2.6.0"), (2001, "500 5.5.6")):
+            expect(wire, "MAIL FROM:<a@client.test>", "250 2.1.0")
+            expect(wire, "RCPT TO:<demo@mail.test>", "250 2.1.5")
+            expect(wire, "DATA", "354")
+            wire.send(BODY + b"y" * size + b"\r\n")
+            expect(wire, ".", code)
+
+
 main(__name__, test_F02_long_local_parts,
      test_F02_long_local_parts_wait_in_the_queue,
      test_F03_empty_password_line, test_F08_cr_cr_lf,
-     test_F13_nothing_runs_behind_a_bare_lf, test_F17_names_of_clients)
+     test_F13_nothing_runs_behind_a_bare_lf, test_F17_names_of_clients,
+     test_F26_long_lines)

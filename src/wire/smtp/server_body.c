@@ -98,7 +98,8 @@ void mm_smtpd_body_check(struct mm_smtpd *smtpd)
         smtpd->options.bare_newline == MM_BARE_NEWLINE_REJECT) {
         mm_smtpd_body_refuse(smtpd, MM_REPLY_BARE_NEWLINE);
     }
-    if (body->dot.line_size_max > MM_LIMIT_TEXT_LINE) {
+    uint64_t line_size_max = smtpd->options.line_size_max;
+    if (line_size_max > 0 && body->dot.line_size_max > line_size_max) {
         mm_smtpd_body_refuse(smtpd, MM_REPLY_LINE_TOO_LONG);
     }
 }

@@ -121,15 +121,12 @@ static void test_text_line_cap(void **unused)
         size_t size;
         const char *reply;
     } rows[] = {
-        {998, "250"},
-        {999, "250"},
-        {1000, "250"},
-        {1001, "250"},
-        {MM_LIMIT_TEXT_LINE, "250"},
-        {MM_LIMIT_TEXT_LINE + 1, "500 5.5.6"},
+        {998, "250"},  {999, "250"},   {1000, "250"},
+        {1001, "250"}, {70000, "250"}, {70001, "500 5.5.6"},
     };
     for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
-        struct mm_smtpd *engine = new_engine(&(struct mm_smtpd_options){0});
+        struct mm_smtpd *engine =
+            new_engine(&(struct mm_smtpd_options){.line_size_max = 70000});
         size_t size = rows[i / 2].size;
         bool is_chunk = i % 2 == 1;
         char *text = malloc(size + 64);
@@ -152,6 +149,26 @@ static void test_text_line_cap(void **unused)
         free(text);
         mm_smtpd_free(&engine);
     }
+}
+
+/* F26: a line may be as long as the message; it is never held. */
+static void test_F26_any_line(void **unused)
+{
+    (void)unused;
+    static char block[65536];
+    memset(block, 'x', sizeof block);
+    struct mm_smtpd *engine = new_engine(&(struct mm_smtpd_options){0});
+    uint64_t body = 0;
+    say(engine, envelope);
+    say(engine, "DATA\r\n");
+    mm_smtpd_sent(engine, mm_smtpd_output(engine).size);
+    for (int i = 0; i < 64; i++) {
+        feed_all(engine, block, sizeof block, &body);
+    }
+    feed_all(engine, "\r\n.\r\n", 5, &body);
+    expect_last_reply(engine, "250");
+    assert_int_equal(body, 64 * sizeof block + 2);
+    mm_smtpd_free(&engine);
 }
 
 /* One million chunks of an octet end by a limit (attack 28). */
@@ -370,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_back_pressure),
         cmocka_unit_test(test_text_line_cap),
+        cmocka_unit_test(test_F26_any_line),
         cmocka_unit_test(test_small_chunks),
         cmocka_unit_test(test_discard_ends),
         cmocka_unit_test(test_long_command),
