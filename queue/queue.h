@@ -27,14 +27,6 @@ struct mq_options {
     uint64_t seed;            /* of the jitter */
 };
 
-/* RFC 3461 4.1, as mm_store_recipient.notify holds them; 0: not given. */
-enum mq_notify {
-    MQ_NOTIFY_NEVER = 1 << 0,
-    MQ_NOTIFY_SUCCESS = 1 << 1,
-    MQ_NOTIFY_FAILURE = 1 << 2,
-    MQ_NOTIFY_DELAY = 1 << 3
-};
-
 /* One message to some recipients of one destination: claimed until settled. */
 struct mq_batch {
     struct mm_list node;

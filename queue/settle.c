@@ -26,15 +26,15 @@ message_of(const struct mq_settlement *settlement)
  * told. RFC 5321 4.5.5 and 6.1: never a report about a report. */
 static bool wants_report(const struct mm_store_message *message,
                          const struct mm_store_recipient *recipient,
-                         enum mq_notify what)
+                         enum mm_dsn_notify what)
 {
     if (message->is_report || message->reverse_path[0] == '\0') {
         return false;
     }
     if (recipient->notify == 0) {
-        return what != MQ_NOTIFY_SUCCESS;
+        return what != MM_DSN_NOTIFY_SUCCESS;
     }
-    return (recipient->notify & MQ_NOTIFY_NEVER) == 0 &&
+    return (recipient->notify & MM_DSN_NOTIFY_NEVER) == 0 &&
            (recipient->notify & what) != 0;
 }
 
@@ -64,17 +64,17 @@ static enum mq_report report_of(const struct mq_settlement *settlement,
     const struct mq_outcome *outcome = &settlement->outcomes[i];
     if (outcome->verdict == MQ_DELIVERED) {
         return !outcome->relayed_dsn &&
-                       wants_report(message, recipient, MQ_NOTIFY_SUCCESS)
+                       wants_report(message, recipient, MM_DSN_NOTIFY_SUCCESS)
                    ? MQ_REPORT_DELIVERED
                    : MQ_REPORT_NONE;
     }
     if (outcome->verdict == MQ_FAILED || is_expired(settlement, i)) {
-        return wants_report(message, recipient, MQ_NOTIFY_FAILURE)
+        return wants_report(message, recipient, MM_DSN_NOTIFY_FAILURE)
                    ? MQ_REPORT_FAILED
                    : MQ_REPORT_NONE;
     }
     return is_warning_due(settlement, options, i) &&
-                   wants_report(message, recipient, MQ_NOTIFY_DELAY)
+                   wants_report(message, recipient, MM_DSN_NOTIFY_DELAY)
                ? MQ_REPORT_DELAYED
                : MQ_REPORT_NONE;
 }

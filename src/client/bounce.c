@@ -19,7 +19,6 @@
 #include "base/mem.h"
 #include "wire/msg/message.h"
 #include "wire/msg/report.h"
-#include "wire/smtp/server.h"
 
 #include <string.h>
 
@@ -27,12 +26,6 @@
 enum { ORIGINAL_MAX = 1024 * 1024, HEADER_MAX = 64 * 1024 };
 /* The text before and after the original: a few lines a recipient. */
 enum { FRAME_MAX = 4 * 1024 * 1024 };
-
-_Static_assert((int)MQ_NOTIFY_NEVER == (int)MM_DSN_NOTIFY_NEVER &&
-                   (int)MQ_NOTIFY_SUCCESS == (int)MM_DSN_NOTIFY_SUCCESS &&
-                   (int)MQ_NOTIFY_FAILURE == (int)MM_DSN_NOTIFY_FAILURE &&
-                   (int)MQ_NOTIFY_DELAY == (int)MM_DSN_NOTIFY_DELAY,
-               "the queue and the wire name NOTIFY's bits alike");
 
 /* Cuts a stream into chunks of the store. */
 struct writer {
@@ -271,7 +264,7 @@ static enum mailmod_error put_recipient(const struct mm_bounce *bounce,
     row.next_attempt_ms = settlement->now_ms;
     row.expires_ms =
         settlement->now_ms + (int64_t)bounce->config->queue.lifetime_ms;
-    row.notify = MQ_NOTIFY_NEVER; /* RFC 3461 6.1: a DSN asks for none */
+    row.notify = MM_DSN_NOTIFY_NEVER; /* RFC 3461 6.1: a DSN asks for none */
     memcpy(row.path, settlement->batch->message.reverse_path, sizeof row.path);
     memcpy(row.destination, target->destination, sizeof row.destination);
     return mm_store_put_recipient(t, &row);

@@ -11,7 +11,7 @@
 #include "crypto/scram.h"
 #include "io/io.h"
 #include "store/store.h"
-#include "wire/smtp/server.h"
+#include "wire/sasl/sasl.h"
 
 enum mm_auth_verdict {
     MM_AUTH_WAIT,      /* on_done comes */

@@ -87,7 +87,7 @@ enum mailmod_error mm_incoming_new(struct mm_incoming **incoming_out,
                        sizeof incoming->message.reverse_path);
     incoming->message.arrival_ms = mm_loop_wall_ms(options->loop);
     incoming->message.is_smtputf8 = parameters->is_smtputf8;
-    incoming->message.dsn_return = (int)parameters->dsn_return;
+    incoming->message.dsn_return = parameters->dsn_return;
     (void)mm_span_copy(mm_span_cstr(parameters->envelope_id),
                        incoming->message.envelope_id,
                        sizeof incoming->message.envelope_id);

@@ -25,6 +25,7 @@
 #define MM_STORE_STORE_H
 
 #include "base/buf.h"
+#include "base/dsn.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -99,8 +100,8 @@ struct mm_store_message {
     bool is_8bit;
     bool is_smtputf8;
     bool is_report; /* a bounce or notice of ours: never bounced itself */
-    int dsn_return; /* enum mm_dsn_return */
-    char envelope_id[104];
+    enum mm_dsn_return dsn_return;
+    char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1]; /* "" none */
 };
 
 enum mm_recipient_state {
@@ -118,8 +119,8 @@ struct mm_store_recipient { /* one row of the queue */
     int64_t expires_ms;
     unsigned attempts;
     bool was_warned; /* the delay notice went out */
-    unsigned notify; /* enum mm_dsn_notify bits */
-    char original_recipient[504];
+    unsigned notify; /* mm_dsn_notify bits */
+    char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1]; /* "" none */
     char last_reply[512]; /* "host: 450 4.2.1 text": for reports and tools */
 };
 

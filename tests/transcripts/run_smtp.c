@@ -131,9 +131,11 @@ static void describe_rcpt(const struct mm_smtpd_info *info, char *text,
                  rcpt->notify & MM_DSN_NOTIFY_FAILURE ? "f" : "",
                  rcpt->notify & MM_DSN_NOTIFY_DELAY ? "d" : "");
     }
+    char original[1024];
+    dialogue_escape(rcpt->original_recipient, strlen(rcpt->original_recipient),
+                    original, sizeof original);
     snprintf(text, size, " <%s>%s%s%s", path, notify,
-             rcpt->original_recipient[0] != '\0' ? " orcpt=" : "",
-             rcpt->original_recipient);
+             original[0] != '\0' ? " orcpt=" : "", original);
 }
 
 static void describe_auth(const struct mm_smtpd_info *info, char *text,

@@ -202,7 +202,8 @@ void mm_row_message(sqlite3_stmt *statement, int first,
     message_out->is_8bit = (flags & FLAG_8BIT) != 0;
     message_out->is_smtputf8 = (flags & FLAG_SMTPUTF8) != 0;
     message_out->is_report = (flags & FLAG_REPORT) != 0;
-    message_out->dsn_return = sqlite3_column_int(statement, first + 5);
+    message_out->dsn_return =
+        (enum mm_dsn_return)sqlite3_column_int(statement, first + 5);
     mm_sql_text(statement, first + 6, message_out->envelope_id,
                 sizeof message_out->envelope_id);
 }

@@ -42,5 +42,13 @@ void mm_header_scan_feed(struct mm_header_scan *scan, struct mm_span data);
 enum mailmod_error mm_xtext_encode(struct mm_buf *out, struct mm_span text);
 MM_CHECK enum mailmod_error mm_xtext_decode(struct mm_buf *out,
                                             struct mm_span text);
+/* RFC 6533 3, for addresses of the type "utf-8". Encoding takes UTF-8 and gives
+ * ASCII that may stand in a parameter and in a report; decoding also takes
+ * UTF-8 as it is, and gives printable UTF-8. What was appended before SYNTAX
+ * stays. */
+enum mailmod_error mm_utf8_xtext_encode(struct mm_buf *out,
+                                        struct mm_span text);
+MM_CHECK enum mailmod_error mm_utf8_xtext_decode(struct mm_buf *out,
+                                                 struct mm_span text);
 
 #endif

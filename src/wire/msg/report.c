@@ -14,6 +14,7 @@
 #include "wire/msg/report.h"
 
 #include "base/datetime.h"
+#include "wire/msg/message.h"
 
 #include <string.h>
 
@@ -109,36 +110,6 @@ static void write_time(struct mm_buf *out, const char *name, int64_t time_ms)
     mm_buf_append_cstr(out, "\r\n");
 }
 
-/* The first code point of valid UTF-8. */
-static unsigned long take_code_point(struct mm_span *text)
-{
-    unsigned char lead = (unsigned char)text->data[0];
-    size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    unsigned long value = size == 1 ? lead : lead & (0xFFu >> (size + 1));
-    for (size_t i = 1; i < size; i++) {
-        value = value << 6 | ((unsigned char)text->data[i] & 0x3Fu);
-    }
-    *text = mm_span_from(*text, size);
-    return value;
-}
-
-/* RFC 6533 3:  utf-8-addr-xtext = 1*( QCHAR / EmbeddedUnicodeChar )
- *   EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"
- *   QCHAR               = %x21-2A / %x2C-3C / %x3E-5B / %x5D-7E
- * so "+", "=", the backslash and the blank are embedded too. */
-static void append_embedded(struct mm_buf *out, struct mm_span text)
-{
-    while (text.size > 0) {
-        unsigned long value = take_code_point(&text);
-        if (value > 32 && value < 127 && value != '+' && value != '=' &&
-            value != '\\') {
-            mm_buf_append_char(out, (char)value);
-        } else {
-            mm_buf_appendf(out, "\\x{%lX}", value);
-        }
-    }
-}
-
 static bool is_utf8(const char *text)
 {
     struct mm_span span = mm_span_cstr(text);
@@ -182,7 +153,7 @@ static void write_address(struct mm_buf *out, const char *name,
     if (is_utf8(address)) {
         mm_buf_append_cstr(out, name);
         mm_buf_append_cstr(out, " utf-8; ");
-        append_embedded(out, text);
+        (void)mm_utf8_xtext_encode(out, text);
         mm_buf_append_cstr(out, "\r\n");
         return;
     }
@@ -196,7 +167,12 @@ static void write_address(struct mm_buf *out, const char *name,
 static void write_original(struct mm_buf *out, const char *original)
 {
     const char *address = original != NULL ? strchr(original, ';') : NULL;
-    if (address != NULL && is_utf8(address + 1)) {
+    if (address != NULL &&
+        mm_span_starts_nocase(mm_span_cstr(original), "utf-8;")) {
+        mm_buf_append_cstr(out, "Original-Recipient: utf-8; ");
+        (void)mm_utf8_xtext_encode(out, mm_span_cstr(address + 1));
+        mm_buf_append_cstr(out, "\r\n");
+    } else if (address != NULL && is_utf8(address + 1)) {
         write_address(out, "Original-Recipient:", address + 1);
     } else {
         write_field(out, "Original-Recipient:", original);

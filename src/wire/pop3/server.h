@@ -8,7 +8,7 @@
 #define MM_WIRE_POP3_SERVER_H
 
 #include "base/buf.h"
-#include "wire/smtp/server.h" /* enum mm_sasl_mechanism */
+#include "wire/sasl/sasl.h"
 
 struct mm_pop3d;
 

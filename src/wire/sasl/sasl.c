@@ -7,6 +7,8 @@
  * Any thread. RFC 4422 3.1 (names), RFC 4616 2 (PLAIN). */
 #include "wire/sasl/sasl.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 struct mechanism {

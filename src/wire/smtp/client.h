@@ -14,8 +14,10 @@
 #ifndef MM_WIRE_SMTP_CLIENT_H
 #define MM_WIRE_SMTP_CLIENT_H
 
+#include "wire/addr/address.h"
+#include "wire/sasl/sasl.h"
+#include "wire/smtp/parameters.h"
 #include "wire/smtp/reply.h"
-#include "wire/smtp/server.h"
 
 struct mm_smtpc;
 

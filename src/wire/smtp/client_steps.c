@@ -5,10 +5,7 @@
  * has room. The body is never sent before 354.
  * Thread: the caller's. RFC 5321 4.1.1; RFC 2920 3.1; RFC 1870 4; RFC 6152 2;
  * RFC 6531 3.4; RFC 3461 4. */
-#include "wire/msg/message.h"
 #include "wire/smtp/client_internal.h"
-
-#include <string.h>
 
 const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_GREETING] = MM_SMTPC_PHASE_GREETING,
@@ -24,58 +21,25 @@ const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
 };
 
-static void write_xtext(struct mm_buf *out, const char *text)
-{
-    (void)mm_xtext_encode(out, mm_span_cstr(text));
-}
-
+/* A parameter is sent when its extension was announced. */
 static void write_mail(const struct mm_smtpc *smtpc, struct mm_buf *out)
 {
     const struct mm_smtpc_message *message = &smtpc->message;
     const struct mm_smtpc_extensions *offered = &smtpc->extensions;
+    struct mm_mail_parameters mail = {
+        .size = offered->has_size ? message->size : 0,
+        .is_8bit = offered->has_8bitmime && message->is_8bit,
+        .is_smtputf8 = message->is_smtputf8,
+    };
+    if (offered->has_dsn) {
+        mail.dsn_return = message->dsn_return;
+        (void)mm_span_copy(mm_span_cstr(message->envelope_id), mail.envelope_id,
+                           sizeof mail.envelope_id);
+    }
     mm_buf_append_cstr(out, "MAIL FROM:<");
     mm_buf_append_cstr(out, message->reverse_path);
     mm_buf_append_char(out, '>');
-    if (offered->has_size && message->size > 0) {
-        mm_buf_append_cstr(out, " SIZE=");
-        mm_buf_append_u64(out, message->size);
-    }
-    if (offered->has_8bitmime && message->is_8bit) {
-        mm_buf_append_cstr(out, " BODY=8BITMIME");
-    }
-    if (message->is_smtputf8) {
-        mm_buf_append_cstr(out, " SMTPUTF8");
-    }
-    if (offered->has_dsn && message->dsn_return != MM_DSN_RETURN_UNSET) {
-        mm_buf_append_cstr(out, message->dsn_return == MM_DSN_RETURN_FULL
-                                    ? " RET=FULL"
-                                    : " RET=HDRS");
-    }
-    if (offered->has_dsn && message->envelope_id[0] != '\0') {
-        mm_buf_append_cstr(out, " ENVID=");
-        write_xtext(out, message->envelope_id);
-    }
-}
-
-static void write_notify(struct mm_buf *out, unsigned notify)
-{
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } words[] = {
-        {MM_DSN_NOTIFY_NEVER, "NEVER"},
-        {MM_DSN_NOTIFY_SUCCESS, "SUCCESS"},
-        {MM_DSN_NOTIFY_FAILURE, "FAILURE"},
-        {MM_DSN_NOTIFY_DELAY, "DELAY"},
-    };
-    const char *before = " NOTIFY=";
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if ((notify & words[i].bit) != 0) {
-            mm_buf_append_cstr(out, before);
-            mm_buf_append_cstr(out, words[i].word);
-            before = ",";
-        }
-    }
+    mm_mail_parameters_write(out, &mail);
 }
 
 static void write_rcpt(const struct mm_smtpc *smtpc, struct mm_buf *out,
@@ -83,21 +47,17 @@ static void write_rcpt(const struct mm_smtpc *smtpc, struct mm_buf *out,
 {
     const struct mm_smtpc_recipient *recipient =
         &smtpc->message.recipients[index];
+    struct mm_rcpt_parameters rcpt = {.notify = 0};
+    if (smtpc->extensions.has_dsn) {
+        rcpt.notify = recipient->notify;
+        (void)mm_span_copy(mm_span_cstr(recipient->original_recipient),
+                           rcpt.original_recipient,
+                           sizeof rcpt.original_recipient);
+    }
     mm_buf_append_cstr(out, "RCPT TO:<");
     mm_buf_append_cstr(out, recipient->path);
     mm_buf_append_char(out, '>');
-    if (!smtpc->extensions.has_dsn) {
-        return;
-    }
-    write_notify(out, recipient->notify);
-    /* RFC 3461 4.2: the address is xtext, its type before ";" is not. */
-    const char *original = recipient->original_recipient;
-    const char *address = strchr(original, ';');
-    if (address != NULL) {
-        mm_buf_append_cstr(out, " ORCPT=");
-        mm_buf_append(out, original, (size_t)(address + 1 - original));
-        write_xtext(out, address + 1);
-    }
+    mm_rcpt_parameters_write(out, &rcpt);
 }
 
 static void write_step(struct mm_smtpc *smtpc, struct mm_smtpc_step step)

@@ -20,6 +20,8 @@
 
 #include "base/buf.h"
 #include "wire/addr/address.h"
+#include "wire/sasl/sasl.h"
+#include "wire/smtp/parameters.h"
 #include "wire/smtp/reply.h"
 
 struct mm_smtpd;
@@ -27,13 +29,6 @@ struct mm_smtpd;
 enum mm_bare_newline {
     MM_BARE_NEWLINE_REJECT,   /* 550 at the end of the message */
     MM_BARE_NEWLINE_NORMALIZE /* bare CR or LF becomes CRLF; never ends DATA */
-};
-
-enum mm_sasl_mechanism {
-    MM_SASL_PLAIN = 1 << 0, /* RFC 4616 */
-    MM_SASL_LOGIN = 1 << 1,
-    MM_SASL_SCRAM_SHA_256 = 1 << 2, /* RFC 7677 */
-    MM_SASL_CRAM_MD5 = 1 << 3       /* RFC 2195: client side only for now */
 };
 
 struct mm_smtpd_options {
@@ -70,36 +65,6 @@ enum mm_smtpd_event {
     MM_SMTPD_QUIT,       /* 221 is in the output: flush and close; NULL */
     MM_SMTPD_BROKEN      /* 421 is in the output, or the peer talked before TLS
                             began: flush and close; info.text says why; NULL */
-};
-
-/* RFC 3461 4: 0 means not given. */
-enum mm_dsn_notify {
-    MM_DSN_NOTIFY_NEVER = 1 << 0,
-    MM_DSN_NOTIFY_SUCCESS = 1 << 1,
-    MM_DSN_NOTIFY_FAILURE = 1 << 2,
-    MM_DSN_NOTIFY_DELAY = 1 << 3
-};
-enum mm_dsn_return {
-    MM_DSN_RETURN_UNSET,
-    MM_DSN_RETURN_FULL,
-    MM_DSN_RETURN_HEADERS
-};
-
-#define MM_DSN_ENVELOPE_ID_MAX 100        /* RFC 3461 4.4 */
-#define MM_DSN_ORIGINAL_RECIPIENT_MAX 500 /* RFC 3461 4.2 */
-
-struct mm_mail_parameters {
-    uint64_t size; /* SIZE=, 0 when not given */
-    bool is_8bit;  /* BODY=8BITMIME */
-    bool is_smtputf8;
-    enum mm_dsn_return dsn_return;
-    char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1]; /* xtext decoded; "" none */
-};
-
-struct mm_rcpt_parameters {
-    unsigned notify; /* mm_dsn_notify bits */
-    /* "rfc822;user@example.com", xtext decoded; "" none */
-    char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1];
 };
 
 struct mm_smtpd_info {

@@ -46,8 +46,7 @@ struct mm_smtpd_request {
     struct mm_address path; /* MAIL, RCPT */
     struct mm_mail_parameters mail;
     struct mm_rcpt_parameters rcpt;
-    enum mailmod_error error; /* MEMORY while a parameter was read */
-    uint64_t chunk_size;      /* BDAT */
+    uint64_t chunk_size; /* BDAT */
     bool is_last;
     enum mm_sasl_mechanism mechanism; /* AUTH */
     bool has_initial;
@@ -127,17 +126,7 @@ void mm_smtpd_abandon(struct mm_smtpd *smtpd);
 /* server_command.c */
 bool mm_smtpd_step_line(struct mm_smtpd *smtpd);
 
-/* server_param.c: *( SP esmtp-param ), each told once to `take`. */
-typedef const struct mm_reply *
-mm_smtpd_take_param(struct mm_smtpd_request *request, unsigned *seen,
-                    struct mm_span keyword, bool has_value,
-                    struct mm_span value);
-const struct mm_reply *mm_smtpd_params(struct mm_span text,
-                                       struct mm_smtpd_request *request,
-                                       mm_smtpd_take_param *take);
-/* xtext into a NUL-terminated text; false when it is none or too long. */
-bool mm_smtpd_param_xtext(struct mm_smtpd_request *request,
-                          struct mm_span value, char *text_out, size_t size);
+/* server_mail.c */
 /* Cuts "FROM:" or "TO:" and blanks off the front; false when not there. */
 bool mm_smtpd_cut_prefix(struct mm_span *argument, const char *prefix);
 

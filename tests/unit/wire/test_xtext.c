@@ -94,12 +94,65 @@ static void limits_are_told(void **state)
     mm_buf_fini(&out);
 }
 
+/* F14: RFC 6533 3. */
+static void test_F14_utf8_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *encoded;
+        const char *text; /* NULL: refused */
+        const char *again;
+    } rows[] = {
+        {"a@b.test", "a@b.test", "a@b.test"},
+        {"\xc3\xa9@b.test", "\xc3\xa9@b.test", "\\x{E9}@b.test"},
+        {"\\x{E9}@b.test", "\xc3\xa9@b.test", "\\x{E9}@b.test"},
+        {"\\x{2b}\\x{3D}\\x{5C}\\x{20}", "+=\\ ",
+         "\\x{2B}\\x{3D}\\x{5C}\\x{20}"},
+        {"a+b", "a+b", "a\\x{2B}b"},
+        {"\\x{1F4E7}\\x{4E2D}", "\xf0\x9f\x93\xa7\xe4\xb8\xad",
+         "\\x{1F4E7}\\x{4E2D}"},
+        {"\\x{10FFFD}", "\xf4\x8f\xbf\xbd", "\\x{10FFFD}"},
+        {"\\x{110000}", NULL, NULL},
+        {"\\x{D800}", NULL, NULL},
+        {"\\x{FFFFFF}", NULL, NULL},
+        {"\\x{1234567}", NULL, NULL},
+        {"\\x{0}", NULL, NULL},
+        {"\\x{85}", NULL, NULL},
+        {"\\x{}", NULL, NULL},
+        {"\\x{G}", NULL, NULL},
+        {"\\x{E9", NULL, NULL},
+        {"\\E9", NULL, NULL},
+        {"\xc3", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_buf out;
+        struct mm_buf again;
+        mm_buf_init(&out, 100);
+        mm_buf_init(&again, 100);
+        enum mailmod_error error =
+            mm_utf8_xtext_decode(&out, mm_span_cstr(rows[i].encoded));
+        if (error !=
+            (rows[i].text != NULL ? MAILMOD_OK : MAILMOD_ERROR_SYNTAX)) {
+            fail_msg("%s: %d", rows[i].encoded, (int)error);
+        }
+        if (error == MAILMOD_OK) {
+            assert_string_equal(mm_buf_cstr(&out), rows[i].text);
+            assert_int_equal(mm_utf8_xtext_encode(&again, mm_buf_span(&out)),
+                             MAILMOD_OK);
+            assert_string_equal(mm_buf_cstr(&again), rows[i].again);
+        }
+        mm_buf_fini(&out);
+        mm_buf_fini(&again);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes),
         cmocka_unit_test(encodes_any_octet),
         cmocka_unit_test(limits_are_told),
+        cmocka_unit_test(test_F14_utf8_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
