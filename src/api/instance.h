@@ -50,6 +50,7 @@ struct mailmod {
     struct mm_asked asked;
 
     struct mm_loop *loops[MM_LOOPS_MAX];
+    struct mm_resolver *resolvers[MM_LOOPS_MAX]; /* one a loop, for all on it */
     size_t loop_count;
     struct mm_workers *workers;
     struct mm_host_threads *host_threads; /* NULL unless it runs */
@@ -60,6 +61,9 @@ struct mailmod {
     struct mm_outbound *outbound;
 };
 
+/* How names are looked up by this configuration; its texts are lent. */
+void mm_resolver_options_of(const struct mm_config *config,
+                            struct mm_resolver_options *options_out);
 /* Keeps the words for mailmod_last_error_text() and returns the error. */
 enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
     MM_PRINTF(2, 3);

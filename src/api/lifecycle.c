@@ -64,6 +64,34 @@ static enum mailmod_error make_loops(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
+void mm_resolver_options_of(const struct mm_config *config,
+                            struct mm_resolver_options *options_out)
+{
+    *options_out =
+        (struct mm_resolver_options){.servers = config->dns.servers,
+                                     .timeout_ms = config->dns.timeout_ms,
+                                     .tries = config->dns.tries,
+                                     .validates = config->dns.validates};
+}
+
+/* Before the loops run. */
+static enum mailmod_error make_resolvers(struct mailmod *instance)
+{
+    struct mm_resolver_options options;
+
+    mm_resolver_options_of(instance->config, &options);
+    for (size_t i = 0; i < instance->loop_count; i++) {
+        enum mailmod_error error = mm_resolver_new(
+            &instance->resolvers[i], instance->loops[i], &options);
+
+        if (error != MAILMOD_OK) {
+            return mm_fail(error, "name servers cannot be asked: %s",
+                           mm_error_text(error));
+        }
+    }
+    return MAILMOD_OK;
+}
+
 static void wake_outbound(void *context)
 {
     struct mailmod *instance = context;
@@ -81,6 +109,7 @@ static enum mailmod_error make_server(struct mailmod *instance)
     if (error == MAILMOD_OK) {
         struct mm_server_options options = {
             .loops = instance->loops,
+            .resolvers = instance->resolvers,
             .loop_count = instance->loop_count,
             .log = &instance->log,
             .settings = instance->settings,
@@ -115,6 +144,7 @@ static void take_down(struct mailmod *instance)
     mm_server_free(&instance->server);
     mm_settings_unref(&instance->settings);
     for (size_t i = 0; i < instance->loop_count; i++) {
+        mm_resolver_free(&instance->resolvers[i]);
         mm_loop_free(&instance->loops[i]);
     }
     instance->loop_count = 0;
@@ -139,6 +169,9 @@ static enum mailmod_error open_parts(struct mailmod *instance)
     }
     if (error == MAILMOD_OK) {
         error = make_loops(instance);
+    }
+    if (error == MAILMOD_OK) {
+        error = make_resolvers(instance);
     }
     if (error == MAILMOD_OK) {
         error = make_server(instance);
@@ -204,6 +237,7 @@ static enum mailmod_error find_mailbox(void *context,
 static enum mailmod_error open_outbound(struct mailmod *instance)
 {
     struct mm_outbound_options options = {.loop = instance->loops[0],
+                                          .resolver = instance->resolvers[0],
                                           .workers = instance->workers,
                                           .store = instance->store,
                                           .log = &instance->log,

@@ -110,6 +110,19 @@ static enum mailmod_error keep_fixed(const struct mailmod *instance,
     return error;
 }
 
+static enum mailmod_error give_servers(struct mailmod *instance,
+                                       const struct mm_config *config)
+{
+    struct mm_resolver_options options;
+    enum mailmod_error error = MAILMOD_OK;
+
+    mm_resolver_options_of(config, &options);
+    for (size_t i = 0; error == MAILMOD_OK && i < instance->loop_count; i++) {
+        error = mm_resolver_set_options(instance->resolvers[i], &options);
+    }
+    return error;
+}
+
 static enum mailmod_error use_config(struct mailmod *instance,
                                      struct mm_config *config)
 {
@@ -119,9 +132,13 @@ static enum mailmod_error use_config(struct mailmod *instance,
     mm_buf_init(&reason, WORDS_MAX);
     enum mailmod_error error = mm_settings_new(&settings, config, &reason);
     if (error == MAILMOD_OK) {
+        error = give_servers(instance, config);
+    }
+    if (error == MAILMOD_OK) {
         error = mm_outbound_reload(instance->outbound, config, &reason);
     }
     if (error != MAILMOD_OK) {
+        (void)give_servers(instance, instance->config);
         (void)mm_fail_buf(error, &reason);
         mm_settings_unref(&settings);
     } else {

@@ -45,10 +45,14 @@ static void ask_family(struct mm_host_addresses *addresses, int index,
                        const struct mm_host_question *question)
 {
     struct mm_host_family *family = &addresses->families[index];
-    family->error = mm_resolve_addresses(question->resolver, question->host,
-                                         index == MM_HOST_V6 ? MM_NETADDR_V6
-                                                             : MM_NETADDR_V4,
-                                         on_family, family, &family->query);
+    enum mm_netaddr_family kind =
+        index == MM_HOST_V6 ? MM_NETADDR_V6 : MM_NETADDR_V4;
+    family->error =
+        question->is_chosen
+            ? mm_resolve_host(question->resolver, question->host, kind,
+                              on_family, family, &family->query)
+            : mm_resolve_addresses(question->resolver, question->host, kind,
+                                   on_family, family, &family->query);
     if (family->error == MAILMOD_OK) {
         addresses->pending++;
     }

@@ -35,6 +35,7 @@ struct mm_host_question {
     struct mm_resolver *resolver;
     const char *host;
     bool wants_v6, wants_v4;
+    bool is_chosen; /* the operator named it: the hosts file knows it too */
 };
 /* True: on_answer follows, never from inside this call. False: what there is
  * to know is there already. */

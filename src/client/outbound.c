@@ -341,11 +341,7 @@ enum mailmod_error mm_outbound_new(struct mm_outbound **outbound_out,
     outbound->options = *options;
     init_tasks(outbound);
     enum mailmod_error error = mm_outbound_settings_new(
-        &outbound->settings, options->config, reason_out);
-    if (error == MAILMOD_OK) {
-        error = mm_outbound_settings_open_resolver(outbound->settings,
-                                                   options->loop);
-    }
+        &outbound->settings, options->config, options->resolver, reason_out);
     if (error == MAILMOD_OK) {
         error = open_queue(outbound);
     }
@@ -439,13 +435,8 @@ static bool is_way_changed(const struct mm_config *a, const struct mm_config *b)
 static enum mailmod_error take_settings(struct mm_outbound *outbound,
                                         struct reload *reload)
 {
-    enum mailmod_error error = mm_outbound_settings_open_resolver(
-        reload->settings, outbound->options.loop);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct mq_options options = queue_options(reload->settings->config, 0);
-    error = mq_set_options(outbound->queue, &options);
+    enum mailmod_error error = mq_set_options(outbound->queue, &options);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -484,8 +475,8 @@ enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
     if (reload == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    enum mailmod_error error =
-        mm_outbound_settings_new(&reload->settings, config, reason_out);
+    enum mailmod_error error = mm_outbound_settings_new(
+        &reload->settings, config, outbound->options.resolver, reason_out);
     if (error != MAILMOD_OK) {
         mm_free(reload);
         return error;

@@ -60,6 +60,7 @@ struct mm_outbound_observer {
 
 struct mm_outbound_options {
     struct mm_loop *loop;
+    struct mm_resolver *resolver; /* the loop's */
     struct mm_workers *workers;
     struct mm_store *store;
     const struct mm_log *log;

@@ -320,7 +320,8 @@ static void take_host(struct mm_route *route)
         .resolver = route->options.resolver,
         .host = name,
         .wants_v6 = config->delivery.uses_ipv6,
-        .wants_v4 = config->delivery.uses_ipv4};
+        .wants_v4 = config->delivery.uses_ipv4,
+        .is_chosen = route->kind == KIND_RELAY};
     if (!mm_host_addresses_ask(&route->addresses, &question)) {
         use_addresses(route);
     }

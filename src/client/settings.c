@@ -1,6 +1,6 @@
 /* settings.c - the snapshot that deliveries work by.
  *
- * Owns one reference on the configuration, the TLS contexts and the resolver.
+ * Owns one reference on the configuration, and the TLS contexts.
  * Towards MX hosts TLS is opportunistic (RFC 7435); towards a relay it is as
  * strict as the operator, or the host program, says.
  * Thread: see the header. */
@@ -50,7 +50,8 @@ static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
 
 enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
-                         struct mm_config *config, struct mm_buf *reason_out)
+                         struct mm_config *config, struct mm_resolver *resolver,
+                         struct mm_buf *reason_out)
 {
     struct mm_outbound_settings *settings = mm_alloc(sizeof *settings);
     if (settings == NULL) {
@@ -58,6 +59,7 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
     }
     atomic_init(&settings->references, 1);
     settings->config = mm_config_ref(config);
+    settings->resolver = resolver;
     enum mailmod_error error = open_tls(settings, reason_out);
     if (error != MAILMOD_OK) {
         mm_outbound_settings_unref(&settings);
@@ -65,18 +67,6 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
     }
     *settings_out = settings;
     return MAILMOD_OK;
-}
-
-enum mailmod_error
-mm_outbound_settings_open_resolver(struct mm_outbound_settings *settings,
-                                   struct mm_loop *loop)
-{
-    const struct mm_config *config = settings->config;
-    struct mm_resolver_options options = {
-        .servers = config->dns.servers != NULL ? config->dns.servers : "",
-        .timeout_ms = config->dns.timeout_ms,
-        .tries = config->dns.tries};
-    return mm_resolver_new(&settings->resolver, loop, &options);
 }
 
 struct mm_outbound_settings *
@@ -92,9 +82,6 @@ void mm_outbound_settings_unref(struct mm_outbound_settings **settings)
     *settings = NULL;
     if (released == NULL || atomic_fetch_sub(&released->references, 1) != 1) {
         return;
-    }
-    if (released->resolver != NULL) {
-        mm_resolver_free(&released->resolver);
     }
     if (released->opportunistic_tls != NULL) {
         mm_tls_unref(&released->opportunistic_tls);

@@ -1,6 +1,6 @@
 /* thread: loop (references: any)
- * settings.h - what attempts of one moment work by: a configuration, the TLS
- * context made from it and the resolver that it names. Swapped whole at a
+ * settings.h - what attempts of one moment work by: a configuration and the TLS
+ * contexts made from it. Swapped whole at a
  * reload; an attempt keeps the snapshot that it began with. */
 #ifndef MM_CLIENT_SETTINGS_H
 #define MM_CLIENT_SETTINGS_H
@@ -17,21 +17,17 @@ struct mm_outbound_settings {
      * strip STARTTLS as well), and with one. */
     struct mm_tls *opportunistic_tls;
     struct mm_tls *verifying_tls;
-    struct mm_resolver *resolver; /* the loop's: see _open_resolver */
+    struct mm_resolver *resolver; /* the loop's, lent */
 };
 
 /* thread: any. Takes a reference on the configuration; the words of a failure
  * (which file) go to `reason_out`, which may be NULL. */
 MM_CHECK enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
-                         struct mm_config *config, struct mm_buf *reason_out);
-/* Before the loop runs, or on it. */
-MM_CHECK enum mailmod_error
-mm_outbound_settings_open_resolver(struct mm_outbound_settings *settings,
-                                   struct mm_loop *loop);
+                         struct mm_config *config, struct mm_resolver *resolver,
+                         struct mm_buf *reason_out);
 struct mm_outbound_settings *
 mm_outbound_settings_ref(struct mm_outbound_settings *settings);
-/* The last one frees the resolver: on the loop, or after it stopped. */
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);
 
 bool mm_outbound_has_smarthost(const struct mm_config *config);

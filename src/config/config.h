@@ -148,6 +148,7 @@ struct mm_config {
         char *servers; /* "": the system's */
         uint64_t timeout_ms;
         unsigned tries;
+        bool validates;
     } dns;
 };
 

@@ -663,7 +663,8 @@ static const struct mm_config_key keys[] = {
      .maximum = 1024,
      .form = MM_CONFIG_FORM_SERVERS,
      .help = "The name servers to ask, such as 192.0.2.53, 192.0.2.54:5353, "
-             "[2001:db8::53]:53. Empty: the system's.",
+             "[2001:db8::53]:53. Empty: the system's, whose changes are "
+             "followed.",
      .offset = AT(dns.servers)},
     {.name = "dns.timeout",
      .type = MM_CONFIG_DURATION,
@@ -677,8 +678,15 @@ static const struct mm_config_key keys[] = {
      .default_text = "3",
      .minimum = 1,
      .maximum = 10,
-     .help = "How often a question is put.",
+     .help = "How often a question is put to each server.",
      .offset = AT(dns.tries)},
+    {.name = "dns.validates",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "The servers validate by DNSSEC and the way to them is safe (this "
+             "machine, or a network that is trusted): what they call "
+             "authenticated is believed.",
+     .offset = AT(dns.validates)},
 };
 
 const struct mm_config_key *mm_config_keys(size_t *count_out)

@@ -184,10 +184,15 @@ MM_CHECK enum mailmod_error mm_dial(struct mm_loop *loop,
 struct mm_resolver;
 struct mm_query;
 
+/* Copied. The system's servers are followed: a change of its list is seen
+ * within seconds, at the next question. */
 struct mm_resolver_options {
     const char *servers; /* "192.0.2.1:53, [2001:db8::1]"; "": the system's */
-    uint64_t timeout_ms; /* of one try */
-    unsigned tries;
+    uint64_t timeout_ms; /* of one try at one server */
+    unsigned tries;      /* with each server; no longer waits than the first */
+    bool validates;      /* the servers do, and nobody is between (RFC 4035) */
+    const char *servers_file; /* NULL: the system's resolv.conf */
+    const char *hosts_file;   /* NULL: the system's */
 };
 struct mm_mx {
     unsigned preference;
@@ -202,6 +207,11 @@ typedef void (*mm_on_addresses)(void *context, enum mailmod_error error,
                                 size_t count);
 typedef void (*mm_on_text)(void *context, enum mailmod_error error,
                            struct mm_span text);
+/* The answer's octets, its header first; empty but with OK and DNS_NO_DATA.
+ * `is_authenticated`: it, or that there is none, was validated by servers that
+ * are named as doing so. */
+typedef void (*mm_on_records)(void *context, enum mailmod_error error,
+                              struct mm_span answer, bool is_authenticated);
 
 /* Belongs to one loop. Callbacks come from the loop, never from inside a call
  * here, not even from cancel or free. SYNTAX for a bad list of servers, and
@@ -209,6 +219,11 @@ typedef void (*mm_on_text)(void *context, enum mailmod_error error,
 MM_CHECK enum mailmod_error
 mm_resolver_new(struct mm_resolver **resolver_out, struct mm_loop *loop,
                 const struct mm_resolver_options *options);
+/* thread: any. For the next questions; those that are open finish as they
+ * began. */
+MM_CHECK enum mailmod_error
+mm_resolver_set_options(struct mm_resolver *resolver,
+                        const struct mm_resolver_options *options);
 /* Open queries are dropped without a callback; their pointers are dead. */
 void mm_resolver_free(struct mm_resolver **resolver);
 MM_CHECK enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
@@ -222,6 +237,18 @@ MM_CHECK enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
                                                  mm_on_addresses on_addresses,
                                                  void *context,
                                                  struct mm_query **query_out);
+/* The same of a host that the operator named (a smarthost, a relay): the hosts
+ * file knows it before the DNS does. It is read at once. */
+MM_CHECK enum mailmod_error
+mm_resolve_host(struct mm_resolver *resolver, const char *host,
+                enum mm_netaddr_family family, mm_on_addresses on_addresses,
+                void *context, struct mm_query **query_out);
+/* The records of any type, for who reads them himself. */
+MM_CHECK enum mailmod_error mm_resolve_records(struct mm_resolver *resolver,
+                                               const char *name, unsigned type,
+                                               mm_on_records on_records,
+                                               void *context,
+                                               struct mm_query **query_out);
 MM_CHECK enum mailmod_error mm_resolve_text(struct mm_resolver *resolver,
                                             const char *name,
                                             mm_on_text on_text, void *context,

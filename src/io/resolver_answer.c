@@ -5,7 +5,8 @@
  * records are walked here, because one exchanger with an impossible name must
  * not take the good ones with it. Answers are hostile: counts are capped,
  * names are checked against the letters of host names, all is copied.
- * RFC 1035 4.1, RFC 7505 (null MX), RFC 5321 5.1. Thread: any. */
+ * RFC 1035 4.1, RFC 7505 (null MX), RFC 5321 5.1, RFC 4035 3.2.3. Thread: any.
+ */
 #define CARES_NO_DEPRECATED
 #include "io/resolver_internal.h"
 
@@ -275,5 +276,32 @@ void mm_dns_read_answer(struct mm_dns_result *result, enum mm_dns_type type,
     }
     if (result->error != MAILMOD_OK) {
         result->count = 0;
+    }
+}
+
+/* RFC 1035 4.1.1: the code is the low half of the fourth octet, the count of
+ * answers stands in the seventh and eighth; RFC 4035 3.2.3: AD. */
+void mm_dns_keep_answer(struct mm_dns_result *result, const uint8_t *answer,
+                        size_t size)
+{
+    if (size < HEADER_SIZE) {
+        result->error = MAILMOD_ERROR_DNS;
+        return;
+    }
+    result->is_authenticated = (answer[3] & 0x20) != 0;
+    switch (answer[3] & 0x0f) {
+    case 0:
+        result->error = mm_buf_append(&result->text, answer, size);
+        if (result->error == MAILMOD_OK && answer[6] == 0 && answer[7] == 0) {
+            result->error = MAILMOD_ERROR_DNS_NO_DATA;
+        }
+        break;
+    case 3:
+        result->error = MAILMOD_ERROR_DNS_NO_NAME;
+        break;
+    default:
+        result->error = MAILMOD_ERROR_DNS;
+        result->is_authenticated = false;
+        break;
     }
 }

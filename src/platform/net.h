@@ -38,6 +38,14 @@ int mm_net_to_sockaddr(const struct mm_netaddr *address,
  * small and nothing was written. */
 int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size);
 struct mm_netaddr mm_net_from_sockaddr(const struct sockaddr_storage *storage);
+/* Room for a path of the system's own, with NUL. */
+#define MM_NET_PATH_MAX 512
+/* Another number when the system's choice of name servers may be another one:
+ * from the entry of `file`, or of the system's resolv.conf (NULL). Where there
+ * is no such file it changes once a minute. */
+uint64_t mm_net_servers_stamp(const char *file);
+/* The system's hosts file; false when its path does not fit. */
+bool mm_net_hosts_file(char path_out[MM_NET_PATH_MAX]);
 /* The host's own name as the system knows it, NUL-terminated. */
 MM_CHECK enum mailmod_error mm_net_host_name(char *name_out, size_t size);
 

@@ -1,27 +1,17 @@
 /* blocklist.c - the look-ups about one peer in the lists of dnsbl.zones.
  *
- * Owns: a query for each zone, one time for all of them, a share of its loop's
- * resolver. Promises: the first zone that lists the address is asked for its
- * reason, the others no more; silence, failures and answers that no list gives
- * let the peer in; nothing waits for longer than dnsbl.timeout; the reason is
- * printable ASCII of a bounded size, whatever the zone says.
- *
- * The resolver is made by the first question under a configuration and lives as
- * long as that is the present one or a question uses it.
- * Thread: the session's loop. RFC 5782. */
+ * Owns: a query for each zone, one time for all of them. Promises: the first
+ * zone that lists the address is asked for its reason, the others no more;
+ * silence, failures and answers that no list gives let the peer in; nothing
+ * waits for longer than dnsbl.timeout; the reason is printable ASCII of a
+ * bounded size, whatever the zone says. Thread: the session's loop. RFC 5782.
+ */
 #include "server/blocklist.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "dnsbl/dnsbl.h"
 #include "server/server_internal.h"
-
-struct mm_blocklist_names {
-    struct mm_resolver *resolver;
-    struct mm_config *config; /* a reference: what it was made from */
-    unsigned users;
-    bool is_left; /* the loop has another one */
-};
 
 struct zone_query {
     struct mm_blocklist *blocklist;
@@ -30,7 +20,7 @@ struct zone_query {
 };
 
 struct mm_blocklist {
-    struct mm_blocklist_names *names;
+    struct mm_resolver *resolver;
     struct mm_netaddr peer;
     struct zone_query queries[MM_LIMIT_DNSBL_ZONES];
     size_t count;
@@ -43,64 +33,6 @@ struct mm_blocklist {
     void (*on_done)(void *context);
     void *context;
 };
-
-void mm_blocklist_names_free(struct mm_blocklist_names **names)
-{
-    if (*names == NULL) {
-        return;
-    }
-    mm_resolver_free(&(*names)->resolver);
-    mm_config_unref(&(*names)->config);
-    mm_free(*names);
-    *names = NULL;
-}
-
-static struct mm_blocklist_names *new_names(struct mm_loop *loop,
-                                            struct mm_config *config)
-{
-    struct mm_blocklist_names *names = mm_alloc(sizeof *names);
-    struct mm_resolver_options options = {.servers = config->dns.servers,
-                                          .timeout_ms = config->dns.timeout_ms,
-                                          .tries = config->dns.tries};
-
-    if (names == NULL) {
-        return NULL;
-    }
-    if (mm_resolver_new(&names->resolver, loop, &options) != MAILMOD_OK) {
-        mm_free(names);
-        return NULL;
-    }
-    names->config = mm_config_ref(config);
-    return names;
-}
-
-static struct mm_blocklist_names *use_names(struct mm_server_loop *loop,
-                                            struct mm_config *config)
-{
-    struct mm_blocklist_names *names = loop->names;
-
-    if (names == NULL || names->config != config) {
-        names = new_names(loop->loop, config);
-        if (names == NULL) {
-            return NULL;
-        }
-        if (loop->names != NULL && loop->names->users == 0) {
-            mm_blocklist_names_free(&loop->names);
-        } else if (loop->names != NULL) {
-            loop->names->is_left = true;
-        }
-        loop->names = names;
-    }
-    names->users++;
-    return names;
-}
-
-static void let_names(struct mm_blocklist_names *names)
-{
-    if (--names->users == 0 && names->is_left) {
-        mm_blocklist_names_free(&names);
-    }
-}
 
 static void stop(struct mm_blocklist *blocklist)
 {
@@ -147,7 +79,7 @@ static void ask_reason(struct mm_blocklist *blocklist)
     char name[DNSBL_NAME_MAX];
     if (dnsbl_query_name(&blocklist->peer, blocklist->listed_by, name) !=
             MAILMOD_OK ||
-        mm_resolve_text(blocklist->names->resolver, name, on_text, blocklist,
+        mm_resolve_text(blocklist->resolver, name, on_text, blocklist,
                         &blocklist->text_query) != MAILMOD_OK) {
         finish(blocklist);
     }
@@ -182,7 +114,7 @@ static void ask(struct mm_blocklist *blocklist, const char *zone)
     query->zone = zone;
     char name[DNSBL_NAME_MAX];
     if (dnsbl_query_name(&blocklist->peer, zone, name) == MAILMOD_OK &&
-        mm_resolve_addresses(blocklist->names->resolver, name, MM_NETADDR_V4,
+        mm_resolve_addresses(blocklist->resolver, name, MM_NETADDR_V4,
                              on_answer, query, &query->query) == MAILMOD_OK) {
         blocklist->count++;
         blocklist->pending++;
@@ -207,9 +139,8 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
     blocklist->peer = *peer;
     blocklist->on_done = on_done;
     blocklist->context = context;
-    blocklist->names = use_names(loop, config);
-    if (blocklist->names != NULL &&
-        mm_timer_open(&blocklist->timer, loop->loop, on_late) == MAILMOD_OK) {
+    blocklist->resolver = loop->resolver;
+    if (mm_timer_open(&blocklist->timer, loop->loop, on_late) == MAILMOD_OK) {
         for (size_t i = 0; i < zones->count && i < MM_LIMIT_DNSBL_ZONES; i++) {
             ask(blocklist, zones->items[i]);
         }
@@ -232,9 +163,6 @@ void mm_blocklist_free(struct mm_blocklist **blocklist_in)
     }
     stop(blocklist);
     mm_timer_close(&blocklist->timer);
-    if (blocklist->names != NULL) {
-        let_names(blocklist->names);
-    }
     mm_free(blocklist);
 }
 

@@ -10,8 +10,7 @@
 #include "io/io.h"
 
 struct mm_server_loop;
-struct mm_blocklist;       /* the question about one peer */
-struct mm_blocklist_names; /* a loop's resolver, for all of them */
+struct mm_blocklist; /* the question about one peer */
 
 /* What is kept of a list's own words, with NUL. */
 #define MM_BLOCKLIST_REASON_MAX 200
@@ -31,7 +30,5 @@ bool mm_blocklist_is_done(const struct mm_blocklist *blocklist);
 const char *mm_blocklist_zone(const struct mm_blocklist *blocklist);
 /* What the zone says of it; "" without words. */
 const char *mm_blocklist_reason(const struct mm_blocklist *blocklist);
-/* Of a loop without sessions. */
-void mm_blocklist_names_free(struct mm_blocklist_names **names);
 
 #endif

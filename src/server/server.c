@@ -84,6 +84,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     for (size_t i = 0; i < options->loop_count; i++) {
         server->loops[i].server = server;
         server->loops[i].loop = options->loops[i];
+        server->loops[i].resolver = options->resolvers[i];
         mm_list_init(&server->loops[i].sessions);
         server->loops[i].stop_task.run = stop_loop;
         server->loops[i].cut_task.run = cut_loop;
@@ -134,10 +135,6 @@ void mm_server_free(struct mm_server **server_in)
     mm_mutex_free(&server->listening);
     mm_limits_fini(&server->smtp_limits);
     mm_limits_fini(&server->pop3_limits);
-    for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
-         i++) {
-        mm_blocklist_names_free(&server->loops[i].names);
-    }
     mm_free(server->loops);
     mm_free(server);
 }

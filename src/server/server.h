@@ -14,6 +14,7 @@ struct mm_server;
 
 struct mm_server_options {
     struct mm_loop *const *loops;
+    struct mm_resolver *const *resolvers; /* one for each of the loops */
     size_t loop_count;
     const struct mm_log *log;
     struct mm_settings *settings; /* a reference is taken */

@@ -15,8 +15,8 @@ struct mm_server_loop {
     struct mm_list sessions;
     struct mm_task stop_task;
     struct mm_task cut_task;
-    struct mm_blocklist_names *names; /* NULL before the first use */
-    bool has_stop_task;               /* it is posted; the server's mutex */
+    struct mm_resolver *resolver;
+    bool has_stop_task; /* it is posted; the server's mutex */
 };
 
 struct mm_server_listener {

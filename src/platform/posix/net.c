@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum mailmod_error set_options(int fd, enum mm_netaddr_family family)
@@ -170,4 +171,28 @@ int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size)
     }
     memcpy(out, &storage, (size_t)length);
     return length;
+}
+
+/* One number of what an entry has that changes with its file. */
+static uint64_t mix(uint64_t stamp, uint64_t value)
+{
+    return (stamp ^ value) * UINT64_C(0x9e3779b97f4a7c15) + (stamp >> 29);
+}
+
+uint64_t mm_net_servers_stamp(const char *file)
+{
+    struct stat status;
+    if (stat(file != NULL ? file : "/etc/resolv.conf", &status) != 0) {
+        return 0;
+    }
+    uint64_t stamp = mix(1, (uint64_t)status.st_dev);
+    stamp = mix(stamp, (uint64_t)status.st_ino);
+    stamp = mix(stamp, (uint64_t)status.st_size);
+    stamp = mix(stamp, (uint64_t)status.st_mtim.tv_sec);
+    return mix(stamp, (uint64_t)status.st_mtim.tv_nsec);
+}
+
+bool mm_net_hosts_file(char path_out[MM_NET_PATH_MAX])
+{
+    return mm_span_copy(mm_span_cstr("/etc/hosts"), path_out, MM_NET_PATH_MAX);
 }

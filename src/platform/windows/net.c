@@ -191,3 +191,22 @@ int mm_net_copy_sockaddr(const struct mm_netaddr *address, void *out, int size)
     memcpy(out, &storage, (size_t)length);
     return length;
 }
+
+/* The adapters' settings, which no file shows. */
+uint64_t mm_net_servers_stamp(const char *file)
+{
+    (void)file;
+    return GetTickCount64() / 60000;
+}
+
+bool mm_net_hosts_file(char path_out[MM_NET_PATH_MAX])
+{
+    static const WCHAR tail[] = L"\\drivers\\etc\\hosts";
+    WCHAR wide[MAX_PATH + sizeof tail / sizeof tail[0]];
+    UINT size = GetSystemDirectoryW(wide, MAX_PATH);
+    if (size == 0 || size >= MAX_PATH) {
+        return false;
+    }
+    memcpy(wide + size, tail, sizeof tail);
+    return mm_windows_utf8(wide, path_out, MM_NET_PATH_MAX) == MAILMOD_OK;
+}

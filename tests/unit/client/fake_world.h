@@ -100,6 +100,7 @@ struct name {
 
 struct mm_query {
     bool is_cancelled;
+    bool has_hosts; /* the hosts file is asked too */
     char type;
     char name[256];
     mm_on_mx on_mx;

@@ -108,6 +108,7 @@ static void make_zone(void)
     fake_dns_addresses("v6-fails-host.net", "192.0.2.4");
     fake_dns_error("v6-fails-host.net", '6', MAILMOD_ERROR_DNS);
     fake_dns_addresses("relay.example.net", "192.0.2.50");
+    fake_dns_addresses("hosts-relay", "192.0.2.51");
     fake_dns_error("relay-fails.example.net", 0, MAILMOD_ERROR_DNS);
 }
 
@@ -214,6 +215,8 @@ static void test_smarthost(void **state)
         const char *hops;
     } rows[] = {
         {"smarthost.host=relay.example.net", "relay.example.net/192.0.2.50"},
+        /* S10: in the hosts file alone */
+        {"smarthost.host=hosts-relay", "hosts-relay/192.0.2.51"},
         {"smarthost.host=here.example.org", "here.example.org/192.0.2.77"},
         {"smarthost.host=unknown.example.net", ""},
         {"smarthost.host=relay-fails.example.net", ""},

@@ -1,274 +1,8 @@
-/* test_resolver.c - look-ups against a name server in this process.
- *
- * The server is a thread with one UDP and one TCP socket on 127.0.0.1; the
- * first label of the asked name says how it misbehaves. */
-#include "helpers.h"
+/* test_resolver.c - look-ups against a name server in this process. */
+#include "nameserver.h"
 
 #include "base/limits.h"
-
-#include <poll.h>
-
-enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_MX = 15, TYPE_TXT = 16 };
-enum { TYPE_AAAA = 28 };
-
-struct nameserver {
-    pthread_t thread;
-    int udp;
-    int tcp;
-    int stop[2];
-    uint16_t port;
-};
-
-struct packet {
-    uint8_t bytes[8192];
-    size_t size;
-};
-
-static void put16(struct packet *packet, unsigned value)
-{
-    packet->bytes[packet->size++] = (uint8_t)(value >> 8);
-    packet->bytes[packet->size++] = (uint8_t)value;
-}
-
-static void put_bytes(struct packet *packet, const void *bytes, size_t size)
-{
-    memcpy(packet->bytes + packet->size, bytes, size);
-    packet->size += size;
-}
-
-/* Record with the question's name as its owner. */
-static void put_record(struct packet *packet, unsigned type, const void *data,
-                       size_t size)
-{
-    put16(packet, 0xc00c);
-    put16(packet, type);
-    put16(packet, 1);
-    put16(packet, 0);
-    put16(packet, 60);
-    put16(packet, (unsigned)size);
-    put_bytes(packet, data, size);
-    packet->bytes[7]++;
-}
-
-/* `host` as wire labels with their final NUL. */
-static void put_mx(struct packet *packet, unsigned preference, const char *host,
-                   size_t size)
-{
-    uint8_t data[300];
-    data[0] = (uint8_t)(preference >> 8);
-    data[1] = (uint8_t)preference;
-    memcpy(data + 2, host, size);
-    put_record(packet, TYPE_MX, data, size + 2);
-}
-
-static void answer_mx(struct packet *packet, const char *label, bool is_tcp)
-{
-    static const char good[] = "\x02mX\x07"
-                               "EXAMPLE";
-    static const char second[] = "\x03two\x07"
-                                 "example";
-    static const char space[] = "\x04"
-                                "a b\x01\x07"
-                                "example";
-    if (strcmp(label, "nullmx") == 0) {
-        put_mx(packet, 0, "", 1);
-    } else if (strcmp(label, "badmx") == 0) {
-        put_mx(packet, 5, space, sizeof space);
-        put_mx(packet, 20, second, sizeof second);
-        put_mx(packet, 10, good, sizeof good);
-    } else if (strcmp(label, "allbad") == 0) {
-        put_mx(packet, 5, space, sizeof space);
-    } else if (strcmp(label, "loop") == 0) {
-        uint8_t self[2] = {(uint8_t)(0xc0 | ((packet->size + 14) >> 8)),
-                           (uint8_t)(packet->size + 14)};
-        put_mx(packet, 5, (const char *)self, 2);
-    } else if (strcmp(label, "short") == 0) {
-        put_mx(packet, 5, good, sizeof good);
-        packet->size -= 4;
-    } else if (strcmp(label, "many") == 0) {
-        if (!is_tcp) {
-            packet->bytes[2] |= 2; /* TC */
-            return;
-        }
-        for (unsigned i = 100; i > 0; i--) {
-            put_mx(packet, i, good, sizeof good);
-        }
-    } else if (strcmp(label, "nodata") != 0) {
-        put_mx(packet, 20, second, sizeof second);
-        put_mx(packet, 10, good, sizeof good);
-    }
-}
-
-static void answer_address(struct packet *packet, const char *label,
-                           unsigned type)
-{
-    static const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7};
-    static const char real[] = "\x04real\x07"
-                               "example";
-    if (strcmp(label, "cname") == 0) {
-        put_record(packet, TYPE_CNAME, real, sizeof real);
-        size_t at = packet->size;
-        put_bytes(packet, real, sizeof real);
-        uint8_t rest[] = {0, TYPE_A, 0, 1, 0, 0, 0, 9, 0, 4, 192, 0, 2, 77};
-        put_bytes(packet, rest, sizeof rest);
-        packet->bytes[7]++;
-        (void)at;
-        return;
-    }
-    unsigned count = strcmp(label, "crowd") == 0 ? 28 : 2;
-    for (unsigned i = 0; i < count; i++) {
-        uint8_t v4[4] = {192, 0, 2, (uint8_t)(i + 1)};
-        if (type == TYPE_A) {
-            put_record(packet, TYPE_A, v4, 4);
-        } else if (i == 0) {
-            put_record(packet, TYPE_AAAA, v6, 16);
-        }
-    }
-}
-
-/* Builds the answer; false for silence. */
-static bool answer(const uint8_t *query, size_t size, bool is_tcp,
-                   struct packet *packet, char label[64])
-{
-    size_t length = size > 12 ? query[12] : 0;
-    if (size < 18 || length > 63 || 13 + length > size) {
-        return false;
-    }
-    memcpy(label, query + 13, length);
-    label[length] = '\0';
-    memset(packet->bytes, 0, 12);
-    memcpy(packet->bytes, query, 2);
-    packet->bytes[2] = 0x81;
-    packet->bytes[3] = 0x80;
-    packet->bytes[5] = 1;
-    packet->size = 12;
-    size_t end = 12;
-    while (end < size && query[end] != 0) {
-        end += query[end] + 1u;
-    }
-    put_bytes(packet, query + 12, end + 5 - 12);
-    unsigned type = (unsigned)(query[end + 1] << 8 | query[end + 2]);
-    if (strcmp(label, "silent") == 0) {
-        return false;
-    }
-    if (strcmp(label, "nx") == 0) {
-        packet->bytes[3] |= 3;
-    } else if (strcmp(label, "servfail") == 0) {
-        packet->bytes[3] |= 2;
-    } else if (strcmp(label, "refused") == 0) {
-        packet->bytes[3] |= 5;
-    } else if (strcmp(label, "formerr") == 0) {
-        packet->bytes[3] |= 1;
-    } else if (strcmp(label, "garbage") == 0) {
-        packet->bytes[7] = 200;
-        memset(packet->bytes + packet->size, 0xff, 100);
-        packet->size += 100;
-    } else if (type == TYPE_MX) {
-        answer_mx(packet, label, is_tcp);
-    } else if (type == TYPE_TXT) {
-        put_record(packet, TYPE_TXT, "\x05hello\x07 world\n", 14);
-        put_record(packet, TYPE_TXT, "\x05other", 6);
-    } else if (strcmp(label, "nodata") != 0) {
-        answer_address(packet, label, type);
-    }
-    return true;
-}
-
-static void serve_udp(int fd)
-{
-    uint8_t query[1024];
-    struct sockaddr_in from;
-    socklen_t length = sizeof from;
-    struct packet packet;
-    char label[64];
-    ssize_t size =
-        recvfrom(fd, query, sizeof query, 0, (struct sockaddr *)&from, &length);
-    if (size <= 0 || !answer(query, (size_t)size, false, &packet, label)) {
-        return;
-    }
-    if (strcmp(label, "wrongid") == 0) {
-        packet.bytes[0] ^= 0x55;
-        packet.bytes[packet.size - 1] = 66;
-        sendto(fd, packet.bytes, packet.size, 0, (struct sockaddr *)&from,
-               length);
-        packet.bytes[0] ^= 0x55;
-        packet.bytes[packet.size - 1] = 2;
-    }
-    if (strcmp(label, "question") == 0) {
-        packet.bytes[13] ^= 1; /* an answer to another question */
-    }
-    sendto(fd, packet.bytes, packet.size, 0, (struct sockaddr *)&from, length);
-}
-
-static void serve_tcp(int listener)
-{
-    uint8_t query[1024];
-    struct packet packet;
-    char label[64];
-    int fd = accept(listener, NULL, NULL);
-    ssize_t size = recv(fd, query, sizeof query, 0);
-    if (size > 2 && answer(query + 2, (size_t)size - 2, true, &packet, label)) {
-        uint8_t head[2] = {(uint8_t)(packet.size >> 8), (uint8_t)packet.size};
-        (void)!send(fd, head, 2, MSG_NOSIGNAL);
-        (void)!send(fd, packet.bytes, packet.size, MSG_NOSIGNAL);
-    }
-    close(fd);
-}
-
-static void *serve(void *context)
-{
-    struct nameserver *server = context;
-    for (;;) {
-        struct pollfd fds[3] = {{server->udp, POLLIN, 0},
-                                {server->tcp, POLLIN, 0},
-                                {server->stop[0], POLLIN, 0}};
-        poll(fds, 3, -1);
-        if (fds[2].revents != 0) {
-            return NULL;
-        }
-        if (fds[0].revents != 0) {
-            serve_udp(server->udp);
-        }
-        if (fds[1].revents != 0) {
-            serve_tcp(server->tcp);
-        }
-    }
-}
-
-static void nameserver_begin(struct nameserver *server)
-{
-    struct sockaddr_in in4 = {.sin_family = AF_INET};
-    socklen_t length = sizeof in4;
-    in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int status = -1;
-    while (status != 0) { /* until one port is free for both */
-        server->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        in4.sin_port = 0;
-        status = bind(server->udp, (struct sockaddr *)&in4, sizeof in4);
-        assert_int_equal(status, 0);
-        getsockname(server->udp, (struct sockaddr *)&in4, &length);
-        status = bind(server->tcp, (struct sockaddr *)&in4, sizeof in4);
-        if (status != 0) {
-            close(server->udp);
-            close(server->tcp);
-        }
-    }
-    assert_int_equal(listen(server->tcp, 16), 0);
-    assert_int_equal(pipe(server->stop), 0);
-    server->port = ntohs(in4.sin_port);
-    pthread_create(&server->thread, NULL, serve, server);
-}
-
-static void nameserver_end(struct nameserver *server)
-{
-    assert_int_equal(write(server->stop[1], "x", 1), 1);
-    pthread_join(server->thread, NULL);
-    close(server->stop[0]);
-    close(server->stop[1]);
-    close(server->udp);
-    close(server->tcp);
-}
+#include "platform/net.h"
 
 /* ---- asking
  * ------------------------------------------------------------------ */
@@ -287,6 +21,7 @@ struct lookup {
     bool is_inside;
     bool is_done;
     bool frees_resolver;
+    bool is_authenticated;
 };
 
 static struct nameserver nameserver;
@@ -356,6 +91,32 @@ static void run_addresses(void *context)
     lookup->is_inside = false;
 }
 
+static void on_records(void *context, enum mailmod_error error,
+                       struct mm_span answer, bool is_authenticated)
+{
+    struct lookup *lookup = context;
+    lookup->is_authenticated = is_authenticated;
+    finish(lookup, error, answer.size);
+}
+
+static void run_records(void *context)
+{
+    struct lookup *lookup = context;
+    lookup->is_inside = true;
+    lookup->begun = mm_resolve_records(resolver, lookup->name, TYPE_TXT,
+                                       on_records, lookup, &lookup->query);
+    lookup->is_inside = false;
+}
+
+static void run_host(void *context)
+{
+    struct lookup *lookup = context;
+    lookup->is_inside = true;
+    lookup->begun = mm_resolve_host(resolver, lookup->name, lookup->family,
+                                    on_addresses, lookup, &lookup->query);
+    lookup->is_inside = false;
+}
+
 static void run_text(void *context)
 {
     struct lookup *lookup = context;
@@ -380,7 +141,8 @@ static void run_new(void *context)
 {
     char servers[64];
     snprintf(servers, sizeof servers, " 127.0.0.1:%u ", nameserver.port);
-    struct mm_resolver_options options = {servers, 150, 2};
+    struct mm_resolver_options options = {
+        .servers = servers, .timeout_ms = 150, .tries = 2};
     *(enum mailmod_error *)context = mm_resolver_new(&resolver, loop, &options);
 }
 
@@ -663,7 +425,8 @@ static void run_bad_servers(void *context)
     (void)context;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct mm_resolver *other;
-        struct mm_resolver_options options = {texts[i], 100, 1};
+        struct mm_resolver_options options = {
+            .servers = texts[i], .timeout_ms = 100, .tries = 1};
         assert_int_equal(mm_resolver_new(&other, loop, &options),
                          MAILMOD_ERROR_SYNTAX);
         assert_null(other);
@@ -672,10 +435,161 @@ static void run_bad_servers(void *context)
                                        "[2001:db8::1], [::1]:5353"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct mm_resolver *other;
-        struct mm_resolver_options options = {good[i], 100, 1};
+        struct mm_resolver_options options = {
+            .servers = good[i], .timeout_ms = 100, .tries = 1};
         assert_int_equal(mm_resolver_new(&other, loop, &options), MAILMOD_OK);
         mm_resolver_free(&other);
     }
+}
+
+static void set_options(const char *servers, bool validates,
+                        const char *servers_file, const char *hosts_file)
+{
+    struct mm_resolver_options options = {.servers = servers,
+                                          .timeout_ms = 150,
+                                          .tries = 2,
+                                          .validates = validates,
+                                          .servers_file = servers_file,
+                                          .hosts_file = hosts_file};
+    assert_int_equal(mm_resolver_set_options(resolver, &options), MAILMOD_OK);
+}
+
+static const char *own_servers(void)
+{
+    static char servers[64];
+    snprintf(servers, sizeof servers, "127.0.0.1:%u", nameserver.port);
+    return servers;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* R21: AD is asked for, and believed of servers that are named alone. */
+static void test_records(void **state)
+{
+    struct lookup lookup;
+    (void)state;
+    set_options(own_servers(), false, NULL, NULL);
+    ask(&lookup, run_records, "signed.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    assert_true(lookup.count > 12);
+    assert_false(lookup.is_authenticated);
+    set_options(own_servers(), true, NULL, NULL);
+    ask(&lookup, run_mx, "ok.example"); /* the options come with a question */
+    ask(&lookup, run_records, "signed.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    assert_true(lookup.is_authenticated);
+    ask(&lookup, run_records, "ok.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    assert_false(lookup.is_authenticated);
+    ask(&lookup, run_records, "nx.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_NO_NAME);
+    ask(&lookup, run_records, "servfail.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS);
+    ask(&lookup, run_records, "silent.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_TIMEOUT);
+    set_options(own_servers(), false, NULL, NULL);
+}
+
+/* S07: a name of other letters goes out by its A-label. */
+static void test_S07_a_labels(void **state)
+{
+    struct lookup lookup;
+    (void)state;
+    ask(&lookup, run_mx,
+        "b\xc3\xbc"
+        "cher.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    assert_int_equal(lookup.count, 2);
+}
+
+/* S28: as many questions as the options say, and no wait grows. */
+static void test_S28_dead_server(void **state)
+{
+    struct lookup lookup;
+    (void)state;
+    set_options(own_servers(), false, NULL, NULL);
+    unsigned before = atomic_load(&silences);
+    ask(&lookup, run_mx, "silent.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_TIMEOUT);
+    assert_int_equal(atomic_load(&silences) - before, 2);
+}
+
+/* S10: the hosts file, for hosts that the operator named. */
+static void test_S10_hosts_file(void **state)
+{
+    static const char path[] = "test_resolver_hosts";
+    struct lookup lookup;
+    (void)state;
+    write_file(path, "# 192.0.2.9 relay.example\n"
+                     "nonsense relay.example\r\n"
+                     "192.0.2.33\tother Relay.example. # 1\r\n"
+                     "2001:db8::33 relay.example\n"
+                     "192.0.2.34 relay.example\n"
+                     "192.0.2.35 only4.example");
+    set_options(own_servers(), false, NULL, path);
+    ask(&lookup, run_mx, "ok.example"); /* the options come with a question */
+    ask(&lookup, run_host, "relay.EXAMPLE");
+    expect_address(&lookup, 2, "192.0.2.33");
+    memset(&lookup, 0, sizeof lookup);
+    ask(&lookup, run_host, "only4.example");
+    expect_address(&lookup, 1, "192.0.2.35");
+    /* not half here and half in the DNS */
+    lookup = (struct lookup){.name = "only4.example", .family = MM_NETADDR_V6};
+    on_loop(loop, run_host, &lookup);
+    wait_flag(&lookup.is_done);
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_NO_DATA);
+    /* the DNS for what the file does not know, and for all others */
+    ask(&lookup, run_host, "ok.example");
+    expect_address(&lookup, 2, "192.0.2.1");
+    ask(&lookup, run_addresses, "relay.example");
+    expect_address(&lookup, 2, "192.0.2.1");
+    assert_int_equal(remove(path), 0);
+    ask(&lookup, run_host, "relay.example");
+    expect_address(&lookup, 2, "192.0.2.1");
+    set_options(own_servers(), false, NULL, NULL);
+}
+
+/* S09: the list of servers changes under a running program. A line of it has
+ * no port, so a server must stand on 53: who may not open that skips. */
+static void test_S09_servers_followed(void **state)
+{
+    static const char path[] = "test_resolver_servers";
+    static struct nameserver other;
+    struct lookup lookup;
+    struct lookup open;
+    (void)state;
+    if (mm_net_servers_stamp("no such file") != 0) {
+        skip(); /* the system has no such file, and c-ares reads none */
+    }
+    if (!nameserver_try(&other, "127.0.0.83", 53)) {
+        skip();
+    }
+    write_file(path, "nameserver 127.0.0.84\n");
+    set_options("", false, path, NULL);
+    ask(&lookup, run_mx, "ok.example");
+    assert_int_not_equal(lookup.error, MAILMOD_OK);
+    write_file(path, "nameserver 127.0.0.83\n");
+    for (int i = 0; i < 200 && lookup.error != MAILMOD_OK; i++) {
+        sleep_ms(50);
+        ask(&lookup, run_mx, "ok.example");
+    }
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    /* What is open finishes where it began. */
+    open = (struct lookup){.name = "silent.example"};
+    on_loop(loop, run_mx, &open);
+    set_options(own_servers(), false, NULL, NULL);
+    ask(&lookup, run_mx, "ok.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    wait_flag(&open.is_done);
+    assert_int_equal(open.error, MAILMOD_ERROR_TIMEOUT);
+    assert_int_equal(remove(path), 0);
+    nameserver_end(&other);
 }
 
 static void test_servers(void **state)
@@ -716,6 +630,11 @@ int main(void)
         cmocka_unit_test(test_free_with_open_queries),
         cmocka_unit_test(test_free_in_callback),
         cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_S07_a_labels),
+        cmocka_unit_test(test_S28_dead_server),
+        cmocka_unit_test(test_S10_hosts_file),
+        cmocka_unit_test(test_S09_servers_followed),
         cmocka_unit_test(test_stop_with_open_queries),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -126,7 +126,11 @@ void rig_open(struct rig *rig, const char *const *settings,
     assert_int_equal(mm_settings_new(&rig->settings, rig->config, NULL),
                      MAILMOD_OK);
     rig->loop = fake_loop();
+    struct mm_resolver_options resolver = {.servers = ""};
+    assert_int_equal(mm_resolver_new(&rig->resolver, rig->loop, &resolver),
+                     MAILMOD_OK);
     options.loops = &rig->loop;
+    options.resolvers = &rig->resolver;
     options.log = fake_log();
     options.settings = rig->settings;
     options.wake_context = rig;
@@ -143,6 +147,7 @@ void rig_close(struct rig *rig)
     fake_run(1000);
     assert_int_equal(mm_server_busy(rig->server), 0);
     mm_server_free(&rig->server);
+    mm_resolver_free(&rig->resolver);
     mm_settings_unref(&rig->settings);
     mm_config_unref(&rig->config);
     mm_store_close(&rig->store);

@@ -30,6 +30,7 @@ struct rig {
     struct mm_settings *settings;
     struct mm_server *server;
     struct mm_loop *loop;
+    struct mm_resolver *resolver;
     unsigned wakes;
     uint64_t alice, bob; /* mailboxes */
 };
