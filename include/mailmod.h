@@ -127,8 +127,11 @@ MAILMOD_API enum mailmod_error mailmod_stop(mailmod *instance);
 MAILMOD_API enum mailmod_error mailmod_drain(mailmod *instance,
                                              uint64_t deadline_ms);
 
-/* The port that a service is bound to ("smtp", "submission", "submissions",
- * "pop3", "pop3s"), its first listener; 0 when it is not open. */
+/* The names of the services, by index from 0; NULL after the last: "smtp",
+ * "submission", "submissions", "pop3", "pop3s". */
+MAILMOD_API const char *mailmod_service_name(size_t index);
+/* The port that a service is bound to, its first listener; 0 when it is not
+ * open. */
 MAILMOD_API int mailmod_port(mailmod *instance, const char *service);
 
 /* ---- log --------------------------------------------------------------- */

@@ -9,21 +9,27 @@
 
 #define WORDS_MAX 4096
 
-/* Keys that need a restart: of an open service its addresses. */
-static const struct {
-    const char *name;
-    int service; /* enum mm_service; -1: none */
-} fixed_keys[] = {
-    {"general.data_folder", -1},
-    {"general.loops", -1},
-    {"general.workers", -1},
-    {"smtp.listen", MM_SERVICE_SMTP},
-    {"submission.listen", MM_SERVICE_SUBMISSION},
-    {"submissions.listen", MM_SERVICE_SUBMISSIONS},
-    {"pop3.listen", MM_SERVICE_POP3},
-    {"pop3s.listen", MM_SERVICE_POP3S},
+/* Keys that need a restart; behind them the addresses of each service. */
+static const char *const fixed_keys[] = {
+    "general.data_folder",
+    "general.loops",
+    "general.workers",
 };
-#define FIXED_KEY_COUNT (sizeof fixed_keys / sizeof fixed_keys[0])
+#define OTHER_KEY_COUNT (sizeof fixed_keys / sizeof fixed_keys[0])
+#define FIXED_KEY_COUNT (OTHER_KEY_COUNT + MM_SERVICE_COUNT)
+
+/* COUNT: the key is no service's. */
+static enum mm_service fixed_service(size_t i)
+{
+    return i < OTHER_KEY_COUNT ? MM_SERVICE_COUNT
+                               : (enum mm_service)(i - OTHER_KEY_COUNT);
+}
+
+static const char *fixed_key(size_t i)
+{
+    return i < OTHER_KEY_COUNT ? fixed_keys[i]
+                               : mm_service_row(fixed_service(i))->listen_key;
+}
 
 /* Their values as text must be the same. */
 static enum mailmod_error check_fixed(const struct mm_config *former,
@@ -38,15 +44,15 @@ static enum mailmod_error check_fixed(const struct mm_config *former,
     for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
         mm_buf_clear(&a);
         mm_buf_clear(&b);
-        error = mm_config_get(former, fixed_keys[i].name, &a);
+        error = mm_config_get(former, fixed_key(i), &a);
         if (error == MAILMOD_OK) {
-            error = mm_config_get(next, fixed_keys[i].name, &b);
+            error = mm_config_get(next, fixed_key(i), &b);
         }
         if (error == MAILMOD_OK &&
             !mm_span_equal(mm_buf_span(&a), mm_buf_span(&b))) {
             error = mm_fail(MAILMOD_ERROR_CONFIG,
                             "%s: a change of this key needs a restart",
-                            fixed_keys[i].name);
+                            fixed_key(i));
         }
     }
     mm_buf_fini(&a);
@@ -62,20 +68,19 @@ static enum mailmod_error copy_fixed(const struct mailmod *instance,
     struct mm_buf text;
     mm_buf_init(&text, WORDS_MAX);
     for (size_t i = 0; error == MAILMOD_OK && i < FIXED_KEY_COUNT; i++) {
-        int service = fixed_keys[i].service;
-
-        if (service >= 0 &&
-            mm_server_port(instance->server, (enum mm_service)service) == 0) {
+        enum mm_service service = fixed_service(i);
+        if (service != MM_SERVICE_COUNT &&
+            mm_server_port(instance->server, service) == 0) {
             continue; /* closed: its addresses are free to change */
         }
         mm_buf_clear(&text);
-        error = mm_config_get(instance->config, fixed_keys[i].name, &text);
+        error = mm_config_get(instance->config, fixed_key(i), &text);
         if (error == MAILMOD_OK) {
             const char *value = mm_buf_cstr(&text);
 
-            error = value != NULL ? mm_config_set(builder, fixed_keys[i].name,
-                                                  value, NULL)
-                                  : MAILMOD_ERROR_MEMORY;
+            error = value != NULL
+                        ? mm_config_set(builder, fixed_key(i), value, NULL)
+                        : MAILMOD_ERROR_MEMORY;
         }
     }
     mm_buf_fini(&text);

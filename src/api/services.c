@@ -6,8 +6,6 @@
  * Thread: any but the instance's own; the instance's mutex is held. */
 #include "api/instance.h"
 
-#include <string.h>
-
 #define WORDS_MAX 4096
 #define PORT_MAX 65535
 
@@ -17,13 +15,18 @@ static enum mailmod_error find_service(const char *name,
     if (name == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the service is NULL");
     }
-    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
-        if (strcmp(mm_service_name((enum mm_service)i), name) == 0) {
-            *service_out = (enum mm_service)i;
-            return MAILMOD_OK;
-        }
+    *service_out = mm_service_find(name);
+    if (*service_out == MM_SERVICE_COUNT) {
+        return mm_fail(MAILMOD_ERROR_UNKNOWN_NAME, "%.80s: no such service",
+                       name);
     }
-    return mm_fail(MAILMOD_ERROR_UNKNOWN_NAME, "%.80s: no such service", name);
+    return MAILMOD_OK;
+}
+
+const char *mailmod_service_name(size_t index)
+{
+    return index < MM_SERVICE_COUNT ? mm_service_name((enum mm_service)index)
+                                    : NULL;
 }
 
 /* OK: the instance runs and is locked. */

@@ -19,14 +19,18 @@
 #define RECIPIENTS_TEXT_MAX (4 * 1024 * 1024)
 
 static const struct {
-    const char *service;
-    const char *listen_key;
+    enum mm_service service;
     const char *port_key; /* the port of its first listener */
     unsigned actions;
 } kinds[MM_SRV_SERVER_COUNT] = {
-    [MM_SRV_SMTP] = {"smtp", "smtp.listen", "smtp_port", SMTP_ACTIONS},
-    [MM_SRV_POP3] = {"pop3", "pop3.listen", "pop_port", POP_ACTIONS},
+    [MM_SRV_SMTP] = {MM_SERVICE_SMTP, "smtp_port", SMTP_ACTIONS},
+    [MM_SRV_POP3] = {MM_SERVICE_POP3, "pop_port", POP_ACTIONS},
 };
+
+static const char *name_of(enum mm_srv_server_kind kind)
+{
+    return mm_service_name(kinds[kind].service);
+}
 
 /* ---- questions -------------------------------------------------------- */
 
@@ -205,11 +209,12 @@ static enum mailmod_error open_service(const struct mm_srv *srv,
 {
     enum mailmod_error error = MAILMOD_OK;
 
-    if (has_new_addresses(srv->instance, kinds[kind].listen_key)) {
+    if (has_new_addresses(srv->instance,
+                          mm_service_row(kinds[kind].service)->listen_key)) {
         error = mm_instance_reload(srv->instance, true);
     }
     return error == MAILMOD_OK
-               ? mailmod_service_start(srv->instance, kinds[kind].service, port)
+               ? mailmod_service_start(srv->instance, name_of(kind), port)
                : error;
 }
 
@@ -217,7 +222,7 @@ static enum mailmod_error reopen(const struct mm_srv *srv,
                                  enum mm_srv_server_kind kind, int port,
                                  int former_port)
 {
-    const char *service = kinds[kind].service;
+    const char *service = name_of(kind);
     enum mailmod_error error = mailmod_service_stop(srv->instance, service);
 
     if (error == MAILMOD_OK) {
@@ -242,7 +247,7 @@ static enum mailmod_error reopen(const struct mm_srv *srv,
 static enum mailmod_error open_server(struct mm_srv *srv,
                                       enum mm_srv_server_kind kind, int port)
 {
-    int bound = mailmod_port(srv->instance, kinds[kind].service);
+    int bound = mailmod_port(srv->instance, name_of(kind));
 
     if (bound != 0 && !is_another_port(srv, kind, port, bound)) {
         return MAILMOD_OK;
@@ -310,9 +315,9 @@ static int stop_server(enum mm_srv_server_kind kind)
     struct mm_srv *srv = mm_srv_peek();
     enum mailmod_error error =
         srv != NULL && srv->is_running
-            ? mailmod_service_stop(srv->instance, kinds[kind].service)
+            ? mailmod_service_stop(srv->instance, name_of(kind))
             : mm_fail(MAILMOD_ERROR_NOT_FOUND, "%s: the server is not open",
-                      kinds[kind].service);
+                      name_of(kind));
     mm_srv_unlock();
     return mm_srv_note(error);
 }

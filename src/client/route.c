@@ -131,7 +131,7 @@ static bool is_own_address(const struct mm_route *route,
                            const struct mm_netaddr *address)
 {
     const struct mm_address_list *own =
-        &route->options.config->smtp.smtp_listen;
+        &route->options.config->listen[MM_SERVICE_SMTP];
     for (size_t i = 0; i < own->count; i++) {
         if (own->items[i].port == address->port &&
             mm_netaddr_equal_ip(&own->items[i], address)) {

@@ -11,16 +11,24 @@ struct check {
     bool is_bad;
 };
 
-static void demand(struct check *check, bool is_good, const char *words)
+/* `key` is the key to change, or NULL where the words begin with it. */
+static void demand_of(struct check *check, bool is_good, const char *key,
+                      const char *words)
 {
     if (is_good) {
         return;
     }
     check->is_bad = true;
     if (check->mistakes != NULL) {
-        (void)mm_buf_append_cstr(check->mistakes, words);
-        (void)mm_buf_append_char(check->mistakes, '\n');
+        (void)mm_buf_appendf(check->mistakes, "%s%s%s\n",
+                             key != NULL ? key : "", key != NULL ? ": " : "",
+                             words);
     }
+}
+
+static void demand(struct check *check, bool is_good, const char *words)
+{
+    demand_of(check, is_good, NULL, words);
 }
 
 static void check_tls(struct check *check)
@@ -33,12 +41,14 @@ static void check_tls(struct check *check)
     demand(check, !has_key || has_certificate,
            "tls.certificate_file: is missing, tls.key_file is set");
     bool has_tls = has_certificate || c->tls.self_signed;
-    demand(check, has_tls || c->smtp.submissions_listen.count == 0,
-           "submissions.listen: needs a certificate (tls.certificate_file or "
-           "tls.self_signed)");
-    demand(check, has_tls || c->pop3.pop3s_listen.count == 0,
-           "pop3s.listen: needs a certificate (tls.certificate_file or "
-           "tls.self_signed)");
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        const struct mm_service_row *service =
+            mm_service_row((enum mm_service)i);
+        bool needs_tls = service->has_implicit_tls && c->listen[i].count > 0;
+        demand_of(check, has_tls || !needs_tls, service->listen_key,
+                  "needs a certificate (tls.certificate_file or "
+                  "tls.self_signed)");
+    }
 }
 
 static void check_counts(struct check *check)
@@ -94,22 +104,14 @@ static bool is_shared(const struct mm_address_list *a,
 static void check_listeners(struct check *check)
 {
     const struct mm_config *c = check->config;
-    const struct mm_address_list *lists[] = {
-        &c->smtp.smtp_listen, &c->smtp.submission_listen,
-        &c->smtp.submissions_listen, &c->pop3.pop3_listen,
-        &c->pop3.pop3s_listen};
-    static const char *const words[] = {
-        "smtp.listen: has an address of another service",
-        "submission.listen: has an address of another service",
-        "submissions.listen: has an address of another service",
-        "pop3.listen: has an address of another service",
-        "pop3s.listen: has an address of another service"};
-    for (size_t i = 1; i < sizeof lists / sizeof lists[0]; i++) {
+    for (int i = 1; i < MM_SERVICE_COUNT; i++) {
         bool has_clash = false;
-        for (size_t j = 0; j < i; j++) {
-            has_clash = has_clash || is_shared(lists[i], lists[j]);
+        for (int j = 0; j < i; j++) {
+            has_clash = has_clash || is_shared(&c->listen[i], &c->listen[j]);
         }
-        demand(check, !has_clash, words[i]);
+        demand_of(check, !has_clash,
+                  mm_service_row((enum mm_service)i)->listen_key,
+                  "has an address of another service");
     }
 }
 

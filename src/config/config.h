@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/netaddr.h"
+#include "config/services.h"
 
 struct mm_string_list {
     char **items;
@@ -69,9 +70,9 @@ struct mm_config {
         bool keeps_apop_passwords;     /* default of mailmodctl user add */
     } local;
 
+    struct mm_address_list listen[MM_SERVICE_COUNT];
+
     struct { /* all SMTP services */
-        struct mm_address_list smtp_listen, submission_listen,
-            submissions_listen;
         uint64_t message_size_max;
         uint64_t line_size_max;
         unsigned recipients_max;
@@ -91,7 +92,6 @@ struct mm_config {
     } smtp;
 
     struct {
-        struct mm_address_list pop3_listen, pop3s_listen;
         unsigned connections_max;
         unsigned connections_per_address_max;
         unsigned errors_max;

@@ -18,6 +18,17 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
+/* NAME.listen of a service; they stand before the other keys of its group. */
+#define LISTEN_KEY(id, service, protocol, submission, tls, standard, words,    \
+                   title)                                                      \
+    {.name = service ".listen",                                                \
+     .type = MM_CONFIG_ADDRESS_LIST,                                           \
+     .default_text = (standard),                                               \
+     .minimum = 0,                                                             \
+     .maximum = 64,                                                            \
+     .help = (words),                                                          \
+     .offset = AT(listen[MM_SERVICE_##id])},
+
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .type = MM_CONFIG_TEXT,
@@ -155,39 +166,15 @@ static const struct mm_config_key keys[] = {
      .help = "Keep the passwords of new users recoverable, which APOP needs "
              "(RFC 1939 7), instead of SCRAM verifiers alone.",
      .offset = AT(local.keeps_apop_passwords)},
-    {.name = "smtp.listen",
-     .type = MM_CONFIG_ADDRESS_LIST,
-     .default_text = "127.0.0.1:2525",
-     .minimum = 0,
-     .maximum = 64,
-     .help = "Where mail from other systems comes in: for local domains "
-             "only, no relay. The port of the world is 25. Empty: the "
-             "service is off.",
-     .offset = AT(smtp.smtp_listen)},
-    {.name = "submission.listen",
-     .type = MM_CONFIG_ADDRESS_LIST,
-     .default_text = "127.0.0.1:2587",
-     .minimum = 0,
-     .maximum = 64,
-     .help = "Where users hand in mail after STARTTLS and AUTH (RFC 6409). "
-             "The usual port is 587. Empty: off.",
-     .offset = AT(smtp.submission_listen)},
-    {.name = "submissions.listen",
-     .type = MM_CONFIG_ADDRESS_LIST,
-     .default_text = "127.0.0.1:2465",
-     .minimum = 0,
-     .maximum = 64,
-     .help = "The same with TLS from the first octet (RFC 8314). The usual "
-             "port is 465. Empty: off.",
-     .offset = AT(smtp.submissions_listen)},
-    {.name = "smtp.message_size_max",
-     .type = MM_CONFIG_SIZE,
-     .default_text = "50M",
-     .minimum = 4096,
-     .maximum = (UINT64_C(1) << 40),
-     .help = "The largest message; announced with SIZE (RFC 1870), refused "
-             "with 552 5.3.4.",
-     .offset = AT(smtp.message_size_max)},
+    MM_SERVICES(LISTEN_KEY){
+        .name = "smtp.message_size_max",
+        .type = MM_CONFIG_SIZE,
+        .default_text = "50M",
+        .minimum = 4096,
+        .maximum = (UINT64_C(1) << 40),
+        .help = "The largest message; announced with SIZE (RFC 1870), refused "
+                "with 552 5.3.4.",
+        .offset = AT(smtp.message_size_max)},
     {.name = "smtp.line_size_max",
      .type = MM_CONFIG_SIZE,
      .default_text = "1G",
@@ -324,22 +311,6 @@ static const struct mm_config_key keys[] = {
      .help = "A submitted message's sender must be an address of the user "
              "who logged in, or 550 5.7.1.",
      .offset = AT(smtp.sender_must_match)},
-    {.name = "pop3.listen",
-     .type = MM_CONFIG_ADDRESS_LIST,
-     .default_text = "127.0.0.1:2110",
-     .minimum = 0,
-     .maximum = 64,
-     .help = "Where POP3 is served, with STLS. The usual port is 110. Empty: "
-             "off.",
-     .offset = AT(pop3.pop3_listen)},
-    {.name = "pop3s.listen",
-     .type = MM_CONFIG_ADDRESS_LIST,
-     .default_text = "127.0.0.1:2995",
-     .minimum = 0,
-     .maximum = 64,
-     .help = "POP3 with TLS from the first octet (RFC 8314). The usual port "
-             "is 995. Empty: off.",
-     .offset = AT(pop3.pop3s_listen)},
     {.name = "pop3.connections_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",

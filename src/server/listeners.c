@@ -220,8 +220,7 @@ enum mailmod_error mm_server_open_service(struct mm_server *server,
 
     mm_mutex_lock(server->listening);
     enum mailmod_error error = open_if_closed(
-        server, service, mm_service_listen(settings->config, service), port,
-        reason_out);
+        server, service, &settings->config->listen[service], port, reason_out);
     mm_mutex_unlock(server->listening);
     mm_settings_unref(&settings);
     return error;
@@ -248,8 +247,7 @@ enum mailmod_error mm_server_listen(struct mm_server *server,
 
     mm_mutex_lock(server->listening);
     for (int i = 0; error == MAILMOD_OK && i < MM_SERVICE_COUNT; i++) {
-        const struct mm_address_list *list =
-            mm_service_listen(settings->config, (enum mm_service)i);
+        const struct mm_address_list *list = &settings->config->listen[i];
 
         if (list->count > 0) {
             error =

@@ -16,8 +16,7 @@ static const struct mm_reply no_such_form = {
 
 bool mm_policy_may_relay(const struct mm_policy_facts *facts)
 {
-    if (facts->service != MM_SERVICE_SUBMISSION &&
-        facts->service != MM_SERVICE_SUBMISSIONS) {
+    if (!mm_service_row(facts->service)->is_submission) {
         return false;
     }
     return facts->user != NULL ||

@@ -9,46 +9,6 @@
 
 #include "base/mem.h"
 
-struct service_row {
-    const char *name;
-    bool is_pop3;
-    bool has_implicit_tls;
-};
-
-static const struct service_row service_table[MM_SERVICE_COUNT] = {
-    [MM_SERVICE_SMTP] = {"smtp", false, false},
-    [MM_SERVICE_SUBMISSION] = {"submission", false, false},  /* RFC 6409 */
-    [MM_SERVICE_SUBMISSIONS] = {"submissions", false, true}, /* RFC 8314 */
-    [MM_SERVICE_POP3] = {"pop3", true, false},
-    [MM_SERVICE_POP3S] = {"pop3s", true, true}, /* RFC 8314 */
-};
-
-const char *mm_service_name(enum mm_service service)
-{
-    return service_table[service].name;
-}
-
-bool mm_service_is_pop3(enum mm_service service)
-{
-    return service_table[service].is_pop3;
-}
-
-bool mm_service_has_implicit_tls(enum mm_service service)
-{
-    return service_table[service].has_implicit_tls;
-}
-
-const struct mm_address_list *mm_service_listen(const struct mm_config *config,
-                                                enum mm_service service)
-{
-    const struct mm_address_list *lists[MM_SERVICE_COUNT] = {
-        &config->smtp.smtp_listen, &config->smtp.submission_listen,
-        &config->smtp.submissions_listen, &config->pop3.pop3_listen,
-        &config->pop3.pop3s_listen};
-
-    return lists[service];
-}
-
 static enum mailmod_error open_tls(struct mm_settings *settings,
                                    struct mm_buf *reason_out)
 {
@@ -62,7 +22,7 @@ static enum mailmod_error open_tls(struct mm_settings *settings,
             .certificate_file = config->tls.certificate_file,
             .key_file =
                 config->tls.key_file[0] != '\0' ? config->tls.key_file : NULL,
-            .service = service_table[i].name,
+            .service = mm_service_name((enum mm_service)i),
             .allows_tls_1_2 = config->tls.allows_tls_1_2};
         enum mailmod_error error =
             mm_tls_server_new(&settings->tls[i], &options, reason_out);

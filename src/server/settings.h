@@ -10,23 +10,6 @@
 
 #include <stdatomic.h>
 
-enum mm_service {
-    MM_SERVICE_SMTP,
-    MM_SERVICE_SUBMISSION,
-    MM_SERVICE_SUBMISSIONS,
-    MM_SERVICE_POP3,
-    MM_SERVICE_POP3S,
-    MM_SERVICE_COUNT
-};
-
-const char *mm_service_name(enum mm_service service);
-bool mm_service_is_pop3(enum mm_service service);
-/* TLS from the first octet. */
-bool mm_service_has_implicit_tls(enum mm_service service);
-/* The addresses that the configuration gives the service. */
-const struct mm_address_list *mm_service_listen(const struct mm_config *config,
-                                                enum mm_service service);
-
 struct mm_settings {
     atomic_uint references;
     struct mm_config *config;

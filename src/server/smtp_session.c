@@ -212,7 +212,7 @@ static void fill_options(const struct mm_smtp_session *smtp,
     const struct mm_config *config = mm_session_config(&smtp->base);
     const struct mm_policy_facts facts = mm_smtp_facts(smtp);
     enum mm_service service = smtp->base.service;
-    bool is_submission = service != MM_SERVICE_SMTP;
+    bool is_submission = mm_service_row(service)->is_submission;
 
     options->host_name = config->host_name;
     options->message_size_max = config->smtp.message_size_max;

@@ -9,6 +9,7 @@
  * start after halt), drain. A host program: it may print. */
 #include "mailmod.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,12 +90,26 @@ static void serve(mailmod *mail)
     }
 }
 
+static int check_names(void)
+{
+    const char *name;
+    size_t count = 0;
+
+    while ((name = mailmod_service_name(count)) != NULL) {
+        count++;
+    }
+    return count != 5 || strcmp(mailmod_service_name(0), "smtp") != 0 ||
+           strcmp(mailmod_service_name(4), "pop3s") != 0 ||
+           mailmod_service_name(SIZE_MAX) != NULL;
+}
+
 static int start(mailmod *mail, const char *folder, const char *port)
 {
     char listen[64];
 
     snprintf(listen, sizeof listen, "127.0.0.1:%s", port);
-    return mailmod_service_start(mail, "smtp", 0) != MAILMOD_ERROR_STATE ||
+    return check_names() ||
+           mailmod_service_start(mail, "smtp", 0) != MAILMOD_ERROR_STATE ||
            mailmod_service_stop(mail, "smtp") != MAILMOD_ERROR_STATE ||
            mailmod_set(mail, "general.data_folder", folder) ||
            mailmod_set(mail, "general.host_name", "mail.test") ||

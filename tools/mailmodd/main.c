@@ -179,16 +179,15 @@ static enum mailmod_error become_user(mailmod *instance)
 
 static void tell_started(mailmod *instance)
 {
-    static const char *const services[] = {"smtp", "submission", "submissions",
-                                           "pop3", "pop3s"};
     char line[512];
     int size = snprintf(line, sizeof line, "mailmodd: started version=%s",
                         mailmod_version());
-    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
-        int port = mailmod_port(instance, services[i]);
+    const char *service;
+    for (size_t i = 0; (service = mailmod_service_name(i)) != NULL; i++) {
+        int port = mailmod_port(instance, service);
         if (port != 0 && size > 0 && (size_t)size < sizeof line) {
             size += snprintf(line + size, sizeof line - (size_t)size, " %s=%d",
-                             services[i], port);
+                             service, port);
         }
     }
     system_log(NULL, MAILMOD_LOG_INFO, line);

@@ -376,8 +376,10 @@ static void defaults_are_what_get_says(void **state)
         assert_string_equal(out, keys[i].default_text);
     }
     /* Loopback alone, as the page says. */
-    assert_true(mm_netaddr_is_loopback(&config->smtp.smtp_listen.items[0]));
-    assert_true(mm_netaddr_is_loopback(&config->pop3.pop3_listen.items[0]));
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        assert_int_equal(config->listen[i].count, 1);
+        assert_true(mm_netaddr_is_loopback(&config->listen[i].items[0]));
+    }
     assert_int_equal(config->queue.lifetime_ms, 86400000);
     mm_config_unref(&config);
     mm_config_builder_free(&builder);

@@ -104,16 +104,18 @@ static void test_services(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const struct mm_address_list *list =
-            mm_service_listen(config, rows[i].service);
+        const struct mm_address_list *list = &config->listen[rows[i].service];
 
         assert_string_equal(mm_service_name(rows[i].service), rows[i].name);
+        assert_int_equal(mm_service_find(rows[i].name), rows[i].service);
         assert_int_equal(mm_service_is_pop3(rows[i].service), rows[i].is_pop3);
         assert_int_equal(mm_service_has_implicit_tls(rows[i].service),
                          rows[i].is_implicit);
         assert_int_equal(list->count, 1);
         assert_int_equal(list->items[0].port, rows[i].port);
     }
+    assert_int_equal(mm_service_find("SMTP"), MM_SERVICE_COUNT);
+    assert_int_equal(mm_service_find(""), MM_SERVICE_COUNT);
     mm_config_unref(&config);
 }
 
