@@ -76,7 +76,8 @@ MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
 /* Reads a configuration file (mailmod's syntax or the original engine's, see
  * docs/config.md) over the present settings. CONFIG: the mistakes, one a line
  * with file, line and key, are the last error's text, and nothing was changed.
- * A running instance goes on with what it has until mailmod_reload. */
+ * A running instance goes on with what it has until mailmod_reload. What a file
+ * of the original engine sets and mailmod has not is a warning in the log. */
 MAILMOD_API enum mailmod_error mailmod_load_config(mailmod *instance,
                                                    const char *file);
 /* Sets one key, by its dotted name or an old name of the original engine, from

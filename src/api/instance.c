@@ -130,7 +130,7 @@ enum mailmod_error mailmod_new(mailmod **instance_out)
     return MAILMOD_OK;
 }
 
-/* One log line for each: what the file sets and there is not. */
+/* One log line for each. */
 static void log_warnings(struct mailmod *instance, struct mm_span warnings)
 {
     bool has_more = warnings.size > 0;
@@ -139,8 +139,8 @@ static void log_warnings(struct mailmod *instance, struct mm_span warnings)
         has_more = mm_span_cut(warnings, '\n', &line, &warnings);
         char text[LOG_LINE_MAX];
         if (line.size > 0 && mm_span_copy(line, text, sizeof text)) {
-            MM_LOG(&instance->log, MM_LOG_WARNING, "config", "left out",
-                   MM_TEXT("setting", text));
+            MM_LOG(&instance->log, MM_LOG_WARNING, "config", "warning",
+                   MM_TEXT("what", text));
         }
     }
 }

@@ -96,6 +96,16 @@ void mm_admin_end(struct mm_admin *admin);
  * a user without a usable password when there is none. thread: not a loop */
 MM_CHECK enum mailmod_error
 mm_ensure_postmaster(struct mm_store *store, const struct mm_config *config);
+/* The users that the configuration names. thread: not a loop */
+MM_CHECK enum mailmod_error mm_put_config_users(struct mm_store *store,
+                                                const struct mm_config *config);
+/* ARGUMENT with words as the last error's text. */
+MM_CHECK enum mailmod_error mm_user_check(const char *name,
+                                          const char *password, unsigned flags);
+/* After mm_user_check; `replaces` changes the password of one that is there. */
+MM_CHECK enum mailmod_error mm_user_put(struct mm_store *store,
+                                        const char *name, const char *password,
+                                        unsigned flags, bool replaces);
 /* Checks and stores; `replaces` changes a password. */
 struct mm_user_job {
     struct mm_store_job job;

@@ -216,6 +216,9 @@ static enum mailmod_error open_store(struct mailmod *instance)
     }
     mm_buf_fini(&reason);
     if (error == MAILMOD_OK) {
+        error = mm_put_config_users(instance->store, instance->config);
+    }
+    if (error == MAILMOD_OK) {
         error = mm_ensure_postmaster(instance->store, instance->config);
     }
     return error;

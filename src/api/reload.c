@@ -182,6 +182,9 @@ enum mailmod_error mm_instance_reload(struct mailmod *instance,
             mm_settle_certificate(config); /* in the folder that is in use */
     }
     if (error == MAILMOD_OK) {
+        error = mm_put_config_users(instance->store, config);
+    }
+    if (error == MAILMOD_OK) {
         error = use_config(instance, config);
     }
     if (error == MAILMOD_OK) {

@@ -97,8 +97,8 @@ static enum mailmod_error store_user(struct mm_store *store,
     return error == MAILMOD_OK ? mm_store_run(store, &job->job) : error;
 }
 
-static enum mailmod_error check_user(const char *name, const char *password,
-                                     unsigned flags)
+enum mailmod_error mm_user_check(const char *name, const char *password,
+                                 unsigned flags)
 {
     if (name == NULL || !mm_user_name_is_good(mm_span_cstr(name))) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
@@ -116,16 +116,29 @@ static enum mailmod_error check_user(const char *name, const char *password,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_user_put(struct mm_store *store, const char *name,
+                               const char *password, unsigned flags,
+                               bool replaces)
+{
+    struct mm_user_job job = {.replaces = replaces};
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(name), job.user.name);
+    if (error == MAILMOD_OK && replaces) {
+        error = mm_store_find_user(store, job.user.name, &job.user);
+    }
+    if (error == MAILMOD_OK) {
+        error = store_user(store, &job, password, flags);
+    }
+    mm_secret_clear(&job, sizeof job);
+    return error;
+}
+
 static enum mailmod_error put_user(mailmod *instance, const char *name,
                                    const char *password, unsigned flags,
                                    bool replaces)
 {
-    struct mm_user_job job = {.replaces = replaces};
-    enum mailmod_error error = check_user(name, password, flags);
+    enum mailmod_error error = mm_user_check(name, password, flags);
 
-    if (error == MAILMOD_OK) {
-        error = mm_user_name_canonical(mm_span_cstr(name), job.user.name);
-    }
     struct mm_admin admin;
     if (error == MAILMOD_OK) {
         error = mm_admin_begin(&admin, instance, !replaces);
@@ -133,17 +146,11 @@ static enum mailmod_error put_user(mailmod *instance, const char *name,
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (replaces) {
-        error = mm_store_find_user(admin.store, job.user.name, &job.user);
-    }
-    if (error == MAILMOD_OK) {
-        error = store_user(admin.store, &job, password, flags);
-    }
+    error = mm_user_put(admin.store, name, password, flags, replaces);
     mm_admin_end(&admin);
     if (error != MAILMOD_OK) {
         (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));
     }
-    mm_secret_clear(&job, sizeof job);
     return error;
 }
 

@@ -71,7 +71,8 @@ static enum mailmod_error copy_value(const struct mm_config_key *key,
     struct mm_buf text;
     mm_buf_init(&text, VALUE_TEXT_MAX);
     if (key->type == MM_CONFIG_SECRET &&
-        mm_buf_reserve(&text, MM_LIMIT_PASSWORD + 1) == NULL) {
+        mm_buf_reserve(&text, strlen(mm_config_value_text(key, from)) + 1) ==
+            NULL) {
         /* One block from the start: growing would leave a copy behind. */
         return MAILMOD_ERROR_MEMORY;
     }

@@ -64,6 +64,7 @@ struct mm_config {
     struct {                           /* domains and users here */
         struct mm_string_list domains; /* lower case; the host's name too */
         char *catch_all;               /* user; "" none */
+        char *users;                   /* lines "name:password"; secret */
         char *postmaster;              /* user who gets its mail; "": a
                                           mailbox of that name */
         char plus_separator[2];        /* "+"; "" off */
@@ -174,6 +175,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
     MM_CONFIG_FORM_USER,    /* no blanks, no at-sign */
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
+    MM_CONFIG_FORM_USERS,   /* lines "name:password" */
     MM_CONFIG_FORM_NO_PORT  /* address list: without ports */
 };
 
@@ -212,7 +214,8 @@ MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,
                                            const char *file,
                                            struct mm_buf *mistakes_out,
                                            struct mm_buf *warnings_out);
-/* UNKNOWN_NAME, or ARGUMENT with words in `mistake_out` (may be NULL). */
+/* UNKNOWN_NAME, or ARGUMENT with words in `mistake_out` (may be NULL). Words
+ * with an OK are a warning. */
 MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                           const char *name, const char *value,
                                           struct mm_buf *mistake_out);
@@ -236,6 +239,9 @@ MM_CHECK enum mailmod_error mm_config_get(const struct mm_config *config,
 MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
                                                  const char *name,
                                                  int64_t *value_out);
+/* The next of local.users; `rest` begins as its text. */
+bool mm_config_next_user(struct mm_span *rest, struct mm_span *name_out,
+                         struct mm_span *password_out);
 /* In either form, U-labels or A-labels, on either side. */
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);

@@ -34,7 +34,7 @@ struct mm_config_dialect {
      * a key; its `type` and `form` alone count. */
     const struct mm_config_key *(*type_of)(const struct mm_config_alias *alias);
     /* Settings change as a whole or not at all. ARGUMENT with words (may be
-     * NULL), MEMORY. */
+     * NULL), MEMORY. Words with an OK are a warning. */
     enum mailmod_error (*set)(const struct mm_config_alias *alias,
                               struct mm_span text, struct mm_config *config,
                               struct mm_buf *mistake_out);

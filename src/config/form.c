@@ -118,8 +118,41 @@ static bool is_servers(struct mm_span text)
     return true;
 }
 
+bool mm_config_next_user(struct mm_span *rest, struct mm_span *name_out,
+                         struct mm_span *password_out)
+{
+    struct mm_span line;
+    if (rest->size == 0) {
+        return false;
+    }
+    (void)mm_span_cut(*rest, '\n', &line, rest);
+    (void)mm_span_cut(line, ':', name_out, password_out);
+    return true;
+}
+
+/* A name, with a domain or without, and a password or none. */
+static bool is_users(struct mm_span text)
+{
+    struct mm_span name;
+    struct mm_span password;
+    while (mm_config_next_user(&text, &name, &password)) {
+        struct mm_span domain;
+        bool has_domain = mm_span_cut(name, '@', &name, &domain);
+        if (name.size == 0 || !is_user(name) || !is_plain(name) ||
+            (has_domain &&
+             !mm_config_form_has(MM_CONFIG_FORM_DOMAIN, domain)) ||
+            password.size > MM_LIMIT_PASSWORD || !is_plain(password)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
 {
+    if (form == MM_CONFIG_FORM_USERS) {
+        return is_users(text);
+    }
     if (!is_plain(text)) {
         return false;
     }
@@ -132,6 +165,7 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_user(text);
     case MM_CONFIG_FORM_SERVERS:
         return is_servers(text);
+    case MM_CONFIG_FORM_USERS:
     case MM_CONFIG_FORM_ANY:
     case MM_CONFIG_FORM_NO_PORT:
         break;
@@ -150,6 +184,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a user's name";
     case MM_CONFIG_FORM_SERVERS:
         return "addresses with or without ports";
+    case MM_CONFIG_FORM_USERS:
+        return "name:password, one a line, without blanks in the name";
     case MM_CONFIG_FORM_NO_PORT:
         return "addresses without ports";
     case MM_CONFIG_FORM_ANY:

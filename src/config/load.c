@@ -85,7 +85,8 @@ static bool is_list(const struct mm_config_key *key)
     case MM_CONFIG_STEP_LIST:
         return true;
     default:
-        return key->form == MM_CONFIG_FORM_SERVERS;
+        return key->form == MM_CONFIG_FORM_SERVERS ||
+               key->form == MM_CONFIG_FORM_USERS;
     }
 }
 
@@ -183,8 +184,11 @@ static void check_exposure(struct mm_config_load *load,
     mm_config_source_locate(&load->source, setting->line, &file, &file_line);
     if (named->key->type == MM_CONFIG_SECRET && setting->value[0] != '\0' &&
         load->is_exposed != NULL && load->is_exposed(file)) {
-        mm_config_load_note(
-            load, setting->line, setting->name,
+        /* Files of the original engine are open more often than not. */
+        mm_config_notes_add(
+            &load->notes,
+            named->is_alias ? MM_CONFIG_WARNING : MM_CONFIG_MISTAKE,
+            setting->line, setting->name,
             "others than the owner can read this file (chmod 600)");
     }
 }
@@ -204,8 +208,14 @@ static void set(struct mm_config_load *load, const struct named *named)
         mm_config_notes_add(&load->notes,
                             is_gone ? MM_CONFIG_WARNING : MM_CONFIG_MISTAKE,
                             setting->line, setting->name, told);
-    } else if (named->key != NULL) {
-        check_exposure(load, named);
+    } else {
+        if (told[0] != '\0') {
+            mm_config_notes_add(&load->notes, MM_CONFIG_WARNING, setting->line,
+                                setting->name, told);
+        }
+        if (named->key != NULL) {
+            check_exposure(load, named);
+        }
     }
     mm_buf_fini(&words);
 }

@@ -143,6 +143,18 @@ static const struct mm_config_key keys[] = {
      .help = "The user who gets the mail for unknown users. Empty: it is "
              "refused with 550 5.1.1.",
      .offset = AT(local.catch_all)},
+    {.name = "local.users",
+     .type = MM_CONFIG_SECRET,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 256 * 1024,
+     .form = MM_CONFIG_FORM_USERS,
+     .help =
+         "Users of this file: a list of texts \"name:password\". At a start "
+         "and a reload those that are missing are added to the store, and "
+         "a password that is another one there is set; a user that is no "
+         "longer listed stays. Without a password nobody can log in.",
+     .offset = AT(local.users)},
     {.name = "local.postmaster",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

@@ -299,6 +299,9 @@ static unsigned take_list(struct syntax *s, const char *name)
     size_t line = s->line;
     int end = peek(s) == '[' ? ']' : ')';
     unsigned forms = MM_CONFIG_AS_LIST;
+    const struct mm_config_key *key = mm_config_find_key(name);
+    const char *between =
+        key != NULL && key->form == MM_CONFIG_FORM_USERS ? "\n" : ", ";
     skip(s, 1);
     skip_space(s);
     while (peek(s) != end) {
@@ -307,7 +310,7 @@ static unsigned take_list(struct syntax *s, const char *name)
             return 0;
         }
         if ((forms & ~(unsigned)MM_CONFIG_AS_LIST) != 0) {
-            (void)mm_buf_append_cstr(&s->value, ", ");
+            (void)mm_buf_append_cstr(&s->value, between);
         }
         unsigned form;
         if (strchr("{[(", peek(s)) != NULL) {

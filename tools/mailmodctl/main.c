@@ -140,6 +140,17 @@ static int parse(struct line *line, int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
+/* What a file sets and has no effect; the other commands leave it to the
+ * daemon's log. */
+static void tell_warning(void *context, enum mailmod_log_level level,
+                         const char *line)
+{
+    (void)context;
+    if (level == MAILMOD_LOG_WARNING) {
+        fprintf(stderr, "mailmodctl: %s\n", line);
+    }
+}
+
 static enum mailmod_error load(struct control *control, const struct line *line)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -166,7 +177,12 @@ static int run(const struct line *line, const struct command *command)
     control.word_count = line->word_count - 1;
     control.keeps_password = line->keeps_password;
     control.reads_password = line->reads_password;
-    error = load(&control, line);
+    if (command->run == control_config) {
+        error = mailmod_set_log(control.instance, tell_warning, NULL);
+    }
+    if (error == MAILMOD_OK) {
+        error = load(&control, line);
+    }
     int code = EXIT_CONFIG;
     if (error != MAILMOD_OK) {
         (void)control_failure("configuration", error);

@@ -76,6 +76,16 @@ static enum mailmod_error apply(mailmod *instance,
     return error;
 }
 
+/* To a person who checks the settings: warnings alone. */
+static void tell_warning(void *context, enum mailmod_log_level level,
+                         const char *line)
+{
+    (void)context;
+    if (level == MAILMOD_LOG_WARNING) {
+        fprintf(stderr, "%s\n", line);
+    }
+}
+
 /* Is all of it good? Tells every mistake. */
 static enum mailmod_error prove(const struct options *options)
 {
@@ -85,7 +95,12 @@ static enum mailmod_error prove(const struct options *options)
         tell_mistake(options, "configuration");
         return error;
     }
-    error = apply(probe, options);
+    if (options->task == OPTIONS_CHECK) {
+        error = mailmod_set_log(probe, tell_warning, NULL);
+    }
+    if (error == MAILMOD_OK) {
+        error = apply(probe, options);
+    }
     if (error == MAILMOD_OK) {
         error = mailmod_check(probe);
         if (error != MAILMOD_OK) {

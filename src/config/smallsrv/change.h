@@ -29,6 +29,9 @@ enum mailmod_error
 mm_smallsrv_set_ipv6(const struct mm_smallsrv_change *change);
 enum mailmod_error
 mm_smallsrv_set_closed(const struct mm_smallsrv_change *change);
+/* user.c: one more user; OK with words is a warning. */
+enum mailmod_error
+mm_smallsrv_add_user(const struct mm_smallsrv_change *change);
 /* The item that stands for the listener: of IPv4 if there is one; NULL when it
  * is closed. */
 const struct mm_netaddr *

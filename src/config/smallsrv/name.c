@@ -21,8 +21,7 @@
 #define WEB "there is no web mail"
 #define SPEED "connections are not throttled"
 #define ACCOUNTS                                                               \
-    "users are in the store (mailmodctl user add, "                            \
-    "mailmod_user_add)"
+    "users are in the store (mailmodctl user add) or in local.users"
 #define ARCHIVE "no copies of sent mail are kept"
 #define PROXY "outgoing connections go through no proxy"
 #define LOG                                                                    \
@@ -73,6 +72,10 @@ static const struct mm_smallsrv_name names[] = {
      "with port 25 and TLS where it is offered, as long as `smarthost.port`, "
      "`.tls` and `.user` have their defaults and `smtponlytls` is not set; "
      "`nosmtpproxy`: none"},
+    {"user", MM_SMALLSRV_USER, "local.users",
+     "`name;password;home;flags`, one more each time; a user without the "
+     "flags P and S is left out, a password that is a hash must be set anew, "
+     "the home is not looked at"},
     {"detail", MM_SMALLSRV_DETAIL, "general.log_level",
      "set: `debug`; unset: `info`, where it was more"},
     {"nolog", MM_SMALLSRV_SILENT, "general.log_level",
@@ -93,7 +96,6 @@ static const struct mm_smallsrv_name names[] = {
     {"nocheckback", MM_SMALLSRV_NEVER, NULL,
      "a sender always has a domain (RFC 5321 4.1.2)"},
 
-    {"user", GONE, NULL, ACCOUNTS},
     {"sysuser", GONE_FLAG, NULL, ACCOUNTS},
     {"grp_pop", GONE, NULL, ACCOUNTS},
     {"grp_smtp", GONE, NULL, ACCOUNTS},
@@ -200,6 +202,7 @@ static bool can_be_off(const struct mm_smallsrv_name *row)
     switch (row->kind) {
     case MM_SMALLSRV_SAME:
         return mm_config_find_key(row->key)->type == MM_CONFIG_BOOL;
+    case MM_SMALLSRV_USER:
     case MM_SMALLSRV_PORT:
     case MM_SMALLSRV_V4:
     case MM_SMALLSRV_V6:
@@ -220,7 +223,7 @@ static void describe(const struct mm_smallsrv_name *row,
     alias->key = row->key;
     alias->is_part = row->kind != MM_SMALLSRV_SAME;
     alias->is_late = row->kind == MM_SMALLSRV_CLOSED;
-    alias->is_repeated = false;
+    alias->is_repeated = row->kind == MM_SMALLSRV_USER;
     alias->unsupported = is_gone ? row->words : NULL;
 }
 

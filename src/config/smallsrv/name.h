@@ -18,6 +18,7 @@ enum mm_smallsrv_kind {
     MM_SMALLSRV_TLS_MAY,   /* a flag of a choice of TLS */
     MM_SMALLSRV_TLS_MUST,  /* another one */
     MM_SMALLSRV_SMARTHOST, /* its host, by that engine's manners */
+    MM_SMALLSRV_USER,      /* one more user */
     MM_SMALLSRV_DETAIL,    /* a flag: the log level debug */
     MM_SMALLSRV_SILENT,    /* a flag: the log level error */
     MM_SMALLSRV_ALWAYS,    /* a flag that is always set */

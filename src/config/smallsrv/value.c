@@ -163,7 +163,7 @@ static bool is_text(enum mm_smallsrv_kind kind)
     return kind == MM_SMALLSRV_SAME || kind == MM_SMALLSRV_PORT ||
            kind == MM_SMALLSRV_BIND || kind == MM_SMALLSRV_V4 ||
            kind == MM_SMALLSRV_V6 || kind == MM_SMALLSRV_SMARTHOST ||
-           kind == MM_SMALLSRV_GONE;
+           kind == MM_SMALLSRV_USER || kind == MM_SMALLSRV_GONE;
 }
 
 const struct mm_config_key *
@@ -262,6 +262,8 @@ static enum mailmod_error set_text(const struct mm_smallsrv_change *change)
         return set_networks(change);
     case MM_SMALLSRV_SMARTHOST:
         return set_smarthost(change);
+    case MM_SMALLSRV_USER:
+        return mm_smallsrv_add_user(change);
     default:
         return refuse_gone(change);
     }
@@ -377,6 +379,9 @@ enum mailmod_error mm_smallsrv_get(const struct mm_config_alias *alias,
     if (row->kind == MM_SMALLSRV_V4 || row->kind == MM_SMALLSRV_V6) {
         return append_networks(out, mm_smallsrv_field(key, config), row->kind,
                                true);
+    }
+    if (row->kind == MM_SMALLSRV_USER) {
+        return mm_config_get(config, row->key, out);
     }
     if (!alias->is_off &&
         (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_SMARTHOST)) {

@@ -143,7 +143,8 @@ static void texts_keep_their_lengths(void **state)
     struct mm_config_builder *builder = builder_new();
     for (size_t i = 0; i < count; i++) {
         const struct mm_config_key *key = &keys[i];
-        if (key->type != MM_CONFIG_TEXT && key->type != MM_CONFIG_SECRET) {
+        if ((key->type != MM_CONFIG_TEXT && key->type != MM_CONFIG_SECRET) ||
+            key->form == MM_CONFIG_FORM_USERS) {
             continue;
         }
         /* "1.1.1.1 1.1.1.1 ..." and "aa.aa.aa.aa" have every form. */
@@ -173,6 +174,35 @@ static void texts_keep_their_lengths(void **state)
         assert_int_equal(
             mm_config_get_number(mm_config_peek(builder), key->name, &number),
             MAILMOD_ERROR_ARGUMENT);
+    }
+    mm_config_builder_free(&builder);
+}
+
+static void users_are_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum mailmod_error error;
+    } rows[] = {
+        {"", MAILMOD_OK},
+        {"joe:secret", MAILMOD_OK},
+        {"joe:se,c re:t;\nann@a.example:x\nbob:", MAILMOD_OK},
+        {"joe", MAILMOD_OK}, /* without a password */
+        {":secret", MAILMOD_ERROR_ARGUMENT},
+        {"joe:secret\n:x", MAILMOD_ERROR_ARGUMENT},
+        {"joe doe:secret", MAILMOD_ERROR_ARGUMENT},
+        {"joe@:secret", MAILMOD_ERROR_ARGUMENT},
+        {"joe@a@b:secret", MAILMOD_ERROR_ARGUMENT},
+        {"joe:se\tcret", MAILMOD_ERROR_ARGUMENT},
+        {"joe:se\xffret", MAILMOD_ERROR_ARGUMENT},
+        {"joe:secret\r\nann:x", MAILMOD_ERROR_ARGUMENT},
+    };
+    struct mm_config_builder *builder = builder_new();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (set(builder, "local.users", rows[i].text) != rows[i].error) {
+            fail_msg("%s", rows[i].text);
+        }
     }
     mm_config_builder_free(&builder);
 }
@@ -393,6 +423,12 @@ static void secrets_are_not_shown(void **state)
     char out[64];
     get(mm_config_peek(builder), "smarthost.password", out, sizeof out);
     assert_string_equal(out, "");
+    /* Each of its own: another secret shows nothing of this one. */
+    assert_int_equal(set(builder, "local.users", "joe:cret"), MAILMOD_OK);
+    get(mm_config_peek(builder), "smarthost.password", out, sizeof out);
+    assert_string_equal(out, "");
+    get(mm_config_peek(builder), "local.users", out, sizeof out);
+    assert_string_equal(out, "********");
     assert_int_equal(set(builder, "smarthost.password", " pass word "),
                      MAILMOD_OK);
     get(mm_config_peek(builder), "smarthost.password", out, sizeof out);
@@ -563,6 +599,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_keep_their_ranges),
         cmocka_unit_test(texts_keep_their_lengths),
+        cmocka_unit_test(users_are_lines),
         cmocka_unit_test(choices_and_flags),
         cmocka_unit_test(single_values),
         cmocka_unit_test(names_are_unique_and_found),

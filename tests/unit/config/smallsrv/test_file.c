@@ -279,7 +279,10 @@ static void what_there_is_not_is_left_out(void **state)
          "smtp_name=mail.example\n"
          "badlist=bad.lst\n"
          "badlist=worse.lst\n"
-         "upproxy=proxy.example # not yet\n",
+         "upproxy=proxy.example # not yet\n"
+         "user=admin;cret;/var;A\n"
+         "user=joe;cret;\"C:\\mail box\";PS\n"
+         "user=ann;+0123ABCDZ89ABCDEF;home;PSH\n",
          &outcome);
     assert_int_equal(outcome.error, MAILMOD_OK);
     assert_string_equal(outcome.words, "");
@@ -293,7 +296,9 @@ static void what_there_is_not_is_left_out(void **state)
         "a.cfg:12: forward: not supported",
         "a.cfg:14: badlist: not supported",
         "a.cfg:15: badlist: not supported",
-        "a.cfg:16: upproxy: not supported"};
+        "a.cfg:16: upproxy: not supported",
+        "a.cfg:17: user: admin is left out",
+        "a.cfg:19: user: ann cannot log in"};
     const char *at = outcome.warnings;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (strncmp(at, lines[i], strlen(lines[i])) != 0) {
@@ -302,6 +307,7 @@ static void what_there_is_not_is_left_out(void **state)
         at += strcspn(at, "\n") + 1;
     }
     assert_string_equal(at, "");
+    assert_string_equal(mm_config_peek(builder)->local.users, "joe:cret\nann:");
     assert_value(builder, "general.host_name", "mail.example");
     assert_value(builder, "general.log_level", "debug");
     /* Of what there is, a wrong value is a mistake all the same. */

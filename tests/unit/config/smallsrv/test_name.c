@@ -155,7 +155,8 @@ static void set(struct mm_config_builder *builder, const char *name,
     mm_buf_init(&mistake, 4096);
     enum mailmod_error error = mm_config_set(builder, name, value, &mistake);
     assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_ARGUMENT);
-    assert_int_equal(error == MAILMOD_OK, mm_buf_size(&mistake) == 0);
+    /* Words with an OK are a warning. */
+    assert_true(error == MAILMOD_OK || mm_buf_size(&mistake) > 0);
     assert_true(mm_span_copy(mm_buf_span(&mistake), words, size));
     mm_buf_fini(&mistake);
 }
@@ -302,8 +303,17 @@ static const struct step steps[] = {
     {"noantivirus", "0", "not supported", NULL, NULL},
     {"antivirus", "", "not supported", NULL, NULL},
     {"chklists", "text", "not supported", NULL, NULL},
-    {"user", "joe;pass;home;PS", "not supported by mailmod; users are", NULL,
+    {"sysuser", "1", "not supported by mailmod; users are", NULL, NULL},
+    {"user", "joe;pass;", "must be name;password;home;flags", "local.users",
+     ""},
+    {"user", "joe;pass;home;AHFW", "joe is left out: the flags", "user", ""},
+    {"user", "joe doe;pass;home;PS", "must be name:password", "user", ""},
+    {"user", "joe;pass;home;PS", NULL, "local.users", "********"},
+    {"user", "ann;+0123ABCDZ89ABCDEF;;P", "ann cannot log in: the password",
+     NULL, NULL},
+    {"user", "bob;~0123abcd.89abcdef.0123abcd.89abcdef;;S", "bob cannot", NULL,
      NULL},
+    {"user", "eve;pass;;S", "eve has a mailbox too", "user", "********"},
 };
 
 static void each_says_its_part(void **state)
@@ -333,6 +343,8 @@ static void each_says_its_part(void **state)
             }
         }
     }
+    assert_string_equal(mm_config_peek(builder)->local.users,
+                        "joe:pass\nann:\nbob:\neve:pass");
     mm_config_builder_free(&builder);
 }
 
