@@ -6,7 +6,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
-from harness import Daemon, free_port, main  # noqa: E402
+from harness import (Daemon, Skip, free_port, main, need,  # noqa: E402
+                     need_posix)
 
 # As that engine's people have it: a web server's settings before the mail's.
 OLD = """
@@ -154,5 +155,41 @@ def test_O12_all_mistakes_at_once(build):
             f"{path}:7: pop3: the group is not closed"], run.stderr
 
 
+def check(daemon, path):
+    return subprocess.run([*daemon.daemon, "-c", path, "--check"],
+                          capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+def test_O12_as_the_daemons_user(build):
+    """Root reads every key; what counts is who will have to."""
+    need_posix(build, "another user")
+    if os.geteuid() != 0:
+        raise Skip("only root can look with another user's eyes")
+    with Daemon(build, start=False, users=()) as daemon:
+        folder = daemon.folder
+        os.chmod(folder, 0o755)
+        cert, key = os.path.join(folder, "c.pem"), os.path.join(folder, "k.pem")
+        subprocess.run([need("openssl"), "req", "-x509", "-newkey", "rsa:2048",
+                        "-nodes", "-subj", "/CN=mail.test", "-keyout", key,
+                        "-out", cert], check=True, capture_output=True)
+        os.chmod(key, 0o600)
+        path = os.path.join(folder, "user.cfg")
+        text = (f'tls: {{ certificate_file = "{cert}";\nkey_file = "{key}"; }};'
+                '\ngeneral: { run_as_user = "%s"; };\n')
+        for user, words in (("", None), ("root", None),
+                            ("nobody", f"key file {key}: "),
+                            ("no-such-user", "general.run_as_user: there is "
+                             "no user no-such-user")):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text % user)
+            for run in (check(daemon, path), subprocess.run(
+                    [*daemon.control, "-c", path, "config", "check"],
+                    capture_output=True, text=True, timeout=60, check=False)):
+                assert run.returncode == (78 if words else 0), (user, run)
+                assert words is None or words in run.stderr, (user, run)
+
+
 main(__name__, test_E09_old_file_is_checked, test_E09_old_file_serves,
-     test_E09_users_of_the_file, test_O12_all_mistakes_at_once)
+     test_E09_users_of_the_file, test_O12_all_mistakes_at_once,
+     test_O12_as_the_daemons_user)

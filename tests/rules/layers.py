@@ -53,7 +53,7 @@ SYSTEM_NAMES = re.compile(
 # A build tool that prints the tables of the config module.
 BUILD_TOOLS = ("tools/configdoc/",)
 # What the programs share.
-TOOLS_SHARED = "arguments.h"
+TOOLS_SHARED = ("arguments.h", "identity.h")
 
 
 def folder_of(path):
@@ -97,7 +97,7 @@ def check_outside(folder, name):
 
 def check_tool(root, path, name):
     if path.startswith(BUILD_TOOLS) or name.startswith("mailmod/") or (
-            name in ("mailmod.h", TOOLS_SHARED)):
+            name == "mailmod.h" or name in TOOLS_SHARED):
         return None
     here = os.path.dirname(path)
     program = "/".join(path.split("/")[:2])

@@ -3,6 +3,7 @@
  *
  * Secrets are asterisks already when they come here. */
 #include "control.h"
+#include "identity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,28 @@
 
 #define VALUE_MAX 65536
 
+/* What the daemon's user cannot read is a mistake, though root could. */
+static enum mailmod_error become_user(struct control *control)
+{
+    static char user[VALUE_MAX];
+    enum mailmod_error error = mailmod_get(
+        control->instance, "general.run_as_user", user, sizeof user);
+    char words[512];
+    if (error == MAILMOD_OK && user[0] != '\0' && identity_can_change() &&
+        identity_become(user, words, sizeof words) != 0) {
+        fprintf(stderr, "mailmodctl: general.run_as_user: %s\n", words);
+        return MAILMOD_ERROR_CONFIG;
+    }
+    return error;
+}
+
 static int check(struct control *control)
 {
-    enum mailmod_error error = mailmod_check(control->instance);
+    enum mailmod_error error = become_user(control);
+    if (error != MAILMOD_OK) {
+        return EXIT_CONFIG;
+    }
+    error = mailmod_check(control->instance);
     if (error != MAILMOD_OK) {
         (void)control_failure("configuration", error);
         return EXIT_CONFIG;

@@ -6,6 +6,7 @@
  * that a mistake leaves the running one untouched. Thread: the main thread
  * alone; log lines come from all of the library's threads. */
 #include "arguments.h"
+#include "identity.h"
 #include "options.h"
 #include "system.h"
 
@@ -86,6 +87,21 @@ static void tell_warning(void *context, enum mailmod_log_level level,
     }
 }
 
+/* What the daemon's user cannot read is a mistake, though root could. */
+static enum mailmod_error check_as_user(mailmod *probe)
+{
+    char user[VALUE_MAX];
+    enum mailmod_error error =
+        mailmod_get(probe, "general.run_as_user", user, sizeof user);
+    char words[512];
+    if (error == MAILMOD_OK && user[0] != '\0' && identity_can_change() &&
+        identity_become(user, words, sizeof words) != 0) {
+        fprintf(stderr, "general.run_as_user: %s\n", words);
+        return MAILMOD_ERROR_CONFIG;
+    }
+    return error;
+}
+
 /* Is all of it good? Tells every mistake. */
 static enum mailmod_error prove(const struct options *options)
 {
@@ -100,6 +116,9 @@ static enum mailmod_error prove(const struct options *options)
     }
     if (error == MAILMOD_OK) {
         error = apply(probe, options);
+    }
+    if (error == MAILMOD_OK && options->task == OPTIONS_CHECK) {
+        error = check_as_user(probe);
     }
     if (error == MAILMOD_OK) {
         error = mailmod_check(probe);

@@ -5,11 +5,11 @@
  * start the folder is the user's, who could put a link to somebody else's file
  * there and have it given to him by the next start. */
 #include "../system.h"
+#include "identity.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,17 +65,6 @@ static int give_folder(const char *name, const struct passwd *user)
     return result;
 }
 
-static int become(const struct passwd *user)
-{
-    /* Groups first: after setuid there is no right to change them. */
-    if (initgroups(user->pw_name, user->pw_gid) != 0 ||
-        setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0) {
-        return -1;
-    }
-    /* A way back would make all of this worthless. */
-    return user->pw_uid != 0 && setuid(0) == 0 ? -1 : 0;
-}
-
 int system_become_user(const char *user, const char *data_folder,
                        char *words_out, size_t size)
 {
@@ -104,9 +93,5 @@ int system_become_user(const char *user, const char *data_folder,
                  user, strerror(errno));
         return -1;
     }
-    if (become(entry) != 0) {
-        snprintf(words_out, size, "the system refused to become %s", user);
-        return -1;
-    }
-    return 0;
+    return identity_become(user, words_out, size);
 }

@@ -1,0 +1,21 @@
+/* identity.c - a process keeps its user on Windows.
+ *
+ * Owns nothing. Promises words that say what to do instead.
+ * Thread: the main thread. */
+#include "../identity.h"
+
+#include <stdio.h>
+
+int identity_can_change(void)
+{
+    return 0;
+}
+
+int identity_become(const char *user, char *words_out, size_t size)
+{
+    snprintf(words_out, size,
+             "a process cannot become %s on Windows; the service's account is "
+             "set with sc config mailmodd obj= NAME",
+             user);
+    return -1;
+}
