@@ -225,8 +225,8 @@ void mm_outbound_destination(const struct mm_config *config, const char *domain,
 static struct mq_options queue_options(const struct mm_config *config,
                                        uint64_t seed)
 {
-    return (struct mq_options){.steps_s = config->queue.steps_s,
-                               .step_count = config->queue.step_count,
+    return (struct mq_options){.steps_s = config->queue.steps.items,
+                               .step_count = config->queue.steps.count,
                                .jitter_percent = config->queue.jitter_percent,
                                .lifetime_ms = config->queue.lifetime_ms,
                                .warn_after_ms = config->queue.warn_after_ms,

@@ -21,6 +21,10 @@ struct mm_address_list { /* "127.0.0.1:2525, [::1]:2525" */
     struct mm_netaddr *items;
     size_t count;
 };
+struct mm_step_list { /* seconds: "5m, 10m" */
+    unsigned *items;
+    size_t count;
+};
 struct mm_range_list { /* "127.0.0.0/8, ::1" */
     struct mm_netrange *items;
     size_t count;
@@ -117,8 +121,7 @@ struct mm_config {
     struct {
         uint64_t lifetime_ms;
         uint64_t warn_after_ms;
-        unsigned *steps_s;
-        size_t step_count;
+        struct mm_step_list steps;
         unsigned jitter_percent;
         unsigned attempts_max;
         unsigned destination_max;

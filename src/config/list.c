@@ -1,8 +1,9 @@
 /* list.c - the values that are lists: of texts, addresses, networks, times.
  *
- * Every list is a pointer with a count behind it. Owns the items while it
- * reads them; a failed parse gives them back and leaves the former list.
- * Thread: any (the builder's owner). */
+ * Each type of list has its own structure in the configuration, which two
+ * functions here read and write. Owns the items while it reads them; a failed
+ * parse gives them back and leaves the former list. Thread: any (the builder's
+ * owner). */
 #include "config/list.h"
 #include "base/mem.h"
 #include "config/mistake.h"
@@ -25,12 +26,6 @@ struct parse {
     void *field;
     struct mm_buf *mistake;
 };
-
-/* queue.steps is a pointer and the count behind it, as every list is. */
-_Static_assert(offsetof(struct mm_config, queue.step_count) -
-                       offsetof(struct mm_config, queue.steps_s) ==
-                   offsetof(struct mm_string_list, count),
-               "the steps lie like a list");
 
 /* A zeroed place for one more item; NULL when out of memory. */
 static void *items_add(struct items *items, size_t size)
@@ -248,20 +243,47 @@ static void items_free(enum mm_config_type type, void *memory, size_t count)
     mm_free(memory);
 }
 
-/* Every list is a pointer with a count behind it, whatever it points to; the
- * pointer is copied as bytes because its type differs from list to list. */
-static void list_take(void *field, void **memory_out, size_t *count_out)
+/* The list of the field, by its type. */
+static struct items list_of(const struct mm_config_key *key, const void *field)
 {
-    memcpy(memory_out, field, sizeof *memory_out);
-    memcpy(count_out, (char *)field + offsetof(struct mm_string_list, count),
-           sizeof *count_out);
+    const struct mm_string_list *texts = field;
+    const struct mm_address_list *addresses = field;
+    const struct mm_range_list *ranges = field;
+    const struct mm_step_list *steps = field;
+    switch (key->type) {
+    case MM_CONFIG_TEXT_LIST:
+        return (struct items){texts->items, texts->count, texts->count};
+    case MM_CONFIG_ADDRESS_LIST:
+        return (struct items){addresses->items, addresses->count,
+                              addresses->count};
+    case MM_CONFIG_RANGE_LIST:
+        return (struct items){ranges->items, ranges->count, ranges->count};
+    default:
+        return (struct items){steps->items, steps->count, steps->count};
+    }
 }
 
-static void list_put(void *field, void *memory, size_t count)
+static void put_list(const struct mm_config_key *key, void *field,
+                     const struct items *items)
 {
-    memcpy(field, &memory, sizeof memory);
-    memcpy((char *)field + offsetof(struct mm_string_list, count), &count,
-           sizeof count);
+    switch (key->type) {
+    case MM_CONFIG_TEXT_LIST:
+        *(struct mm_string_list *)field =
+            (struct mm_string_list){items->memory, items->count};
+        break;
+    case MM_CONFIG_ADDRESS_LIST:
+        *(struct mm_address_list *)field =
+            (struct mm_address_list){items->memory, items->count};
+        break;
+    case MM_CONFIG_RANGE_LIST:
+        *(struct mm_range_list *)field =
+            (struct mm_range_list){items->memory, items->count};
+        break;
+    default:
+        *(struct mm_step_list *)field =
+            (struct mm_step_list){items->memory, items->count};
+        break;
+    }
 }
 
 enum mailmod_error mm_config_list_parse(const struct mm_config_key *key,
@@ -289,11 +311,9 @@ enum mailmod_error mm_config_list_parse(const struct mm_config_key *key,
         items_free(p->key->type, items.memory, items.count);
         return error;
     }
-    void *old;
-    size_t old_count;
-    list_take(p->field, &old, &old_count);
-    items_free(p->key->type, old, old_count);
-    list_put(p->field, items.memory, items.count);
+    struct items former = list_of(key, field);
+    items_free(key->type, former.memory, former.count);
+    put_list(key, field, &items);
     return MAILMOD_OK;
 }
 
@@ -328,17 +348,13 @@ enum mailmod_error mm_config_list_format(const struct mm_config_key *key,
                                          const void *field, struct mm_buf *out)
 {
     enum mailmod_error error = MAILMOD_OK;
-    const void *memory;
-    memcpy(&memory, field, sizeof memory);
-    size_t count;
-    memcpy(&count, (const char *)field + offsetof(struct mm_string_list, count),
-           sizeof count);
-    for (size_t i = 0; i < count && error == MAILMOD_OK; i++) {
+    const struct items items = list_of(key, field);
+    for (size_t i = 0; i < items.count && error == MAILMOD_OK; i++) {
         if (i > 0) {
             error = mm_buf_append_cstr(out, ", ");
         }
         if (error == MAILMOD_OK) {
-            error = format_item(key, memory, i, out);
+            error = format_item(key, items.memory, i, out);
         }
     }
     return error;
@@ -346,9 +362,8 @@ enum mailmod_error mm_config_list_format(const struct mm_config_key *key,
 
 void mm_config_list_fini(const struct mm_config_key *key, void *field)
 {
-    void *memory;
-    size_t count;
-    list_take(field, &memory, &count);
-    items_free(key->type, memory, count);
-    list_put(field, NULL, 0);
+    static const struct items none = {NULL, 0, 0};
+    struct items items = list_of(key, field);
+    items_free(key->type, items.memory, items.count);
+    put_list(key, field, &none);
 }

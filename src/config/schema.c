@@ -448,7 +448,7 @@ static const struct mm_config_key keys[] = {
      .maximum = 64,
      .help = "The waits after the first, second, ... failed attempt; the "
              "last one repeats. Each from 1s to 24h, in whole seconds.",
-     .offset = AT(queue.steps_s)},
+     .offset = AT(queue.steps)},
     {.name = "queue.jitter",
      .type = MM_CONFIG_INT,
      .default_text = "10",
