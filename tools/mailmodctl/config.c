@@ -1,4 +1,4 @@
-/* settings.c - mailmodctl config and store: settings proved and shown, the
+/* config.c - mailmodctl config and store: settings proved and shown, the
  * store verified.
  *
  * Secrets are asterisks already when they come here. */

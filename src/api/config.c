@@ -1,4 +1,4 @@
-/* settings.c - the settings of an instance as a set: to defaults, and listed.
+/* config.c - the settings of an instance as a set: to defaults, and listed.
  *
  * Owns nothing: the builder is the instance's, under its mutex. Promises that
  * a failed reset changes nothing and that a listing shows one state of the
