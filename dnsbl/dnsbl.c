@@ -79,9 +79,27 @@ static bool is_listing(const struct mm_netaddr *address)
            !is_resolver && !is_list_error;
 }
 
-enum dnsbl_verdict dnsbl_judge(enum mailmod_error error,
+uint32_t dnsbl_code(const struct mm_netaddr *address)
+{
+    return (uint32_t)address->bytes[0] << 24 |
+           (uint32_t)address->bytes[1] << 16 |
+           (uint32_t)address->bytes[2] << 8 | address->bytes[3];
+}
+
+static bool is_chosen(const struct dnsbl_zone *zone, uint32_t code)
+{
+    bool is_in = zone == NULL || zone->code_count == 0;
+    for (size_t i = 0; !is_in && i < zone->code_count; i++) {
+        is_in = code >= zone->codes[i].first && code <= zone->codes[i].last;
+    }
+    return is_in;
+}
+
+enum dnsbl_verdict dnsbl_judge(const struct dnsbl_zone *zone,
+                               enum mailmod_error error,
                                const struct mm_netaddr *addresses, size_t count)
 {
+    bool has_code = false;
     if (error == MAILMOD_ERROR_DNS_NO_NAME ||
         error == MAILMOD_ERROR_DNS_NO_DATA) {
         return DNSBL_NOT_LISTED;
@@ -91,8 +109,12 @@ enum dnsbl_verdict dnsbl_judge(enum mailmod_error error,
     }
     for (size_t i = 0; i < count; i++) {
         if (is_listing(&addresses[i])) {
-            return DNSBL_LISTED;
+            has_code = true;
+            if (is_chosen(zone, dnsbl_code(&addresses[i]))) {
+                return DNSBL_LISTED;
+            }
         }
     }
-    return DNSBL_UNKNOWN;
+    /* Listed for what the operator does not mind. */
+    return has_code ? DNSBL_NOT_LISTED : DNSBL_UNKNOWN;
 }

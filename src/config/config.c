@@ -249,12 +249,7 @@ enum mailmod_error mm_config_get(const struct mm_config *config,
                    ? mm_smallsrv()->get(&alias, config, value_out)
                    : MAILMOD_ERROR_UNKNOWN_NAME;
     }
-    if (key->type == MM_CONFIG_SECRET) {
-        /* Nothing about it, not even its length; but whether there is one. */
-        bool is_set = mm_config_value_text(key, config)[0] != '\0';
-        return mm_buf_append_cstr(value_out, is_set ? "********" : "");
-    }
-    return mm_config_value_format(key, config, value_out);
+    return mm_config_value_show(key, config, value_out);
 }
 
 enum mailmod_error mm_config_get_number(const struct mm_config *config,

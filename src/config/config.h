@@ -110,7 +110,9 @@ struct mm_config {
     struct { /* DNS block lists */
         struct mm_string_list zones;
         struct mm_range_list exempt;
-        uint64_t timeout_ms;
+        unsigned threshold;
+        uint64_t timeout_ms, cache_ms;
+        bool self_test;
     } dnsbl;
 
     struct {               /* messages of the host program */
@@ -176,6 +178,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_ANY,     /* printable, UTF-8 */
     MM_CONFIG_FORM_HOST,    /* a host name, "" none */
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
+    MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
     MM_CONFIG_FORM_USER,    /* no blanks, no at-sign */
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
     MM_CONFIG_FORM_USERS,   /* lines "name:password" */

@@ -6,7 +6,9 @@
  * line. What is not ASCII must be UTF-8 (RFC 3629).
  * Thread: any. */
 #include "base/limits.h"
+#include "base/mem.h"
 #include "config/value.h"
+#include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
 
 bool mm_config_next_item(struct mm_span *rest, struct mm_span *item_out)
@@ -105,6 +107,14 @@ static bool is_user(struct mm_span text)
     return text.size <= MM_LIMIT_USER_NAME;
 }
 
+static bool is_block_list(struct mm_span text)
+{
+    struct dnsbl_zone zone;
+    bool is_good = dnsbl_zone_parse(text, &zone) == MAILMOD_OK;
+    mm_secret_clear(&zone, sizeof zone);
+    return is_good;
+}
+
 static bool is_servers(struct mm_span text)
 {
     struct mm_span item;
@@ -161,6 +171,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_name(text, false);
     case MM_CONFIG_FORM_DOMAIN:
         return is_name(text, true) || is_literal(text);
+    case MM_CONFIG_FORM_ZONE:
+        return is_block_list(text);
     case MM_CONFIG_FORM_USER:
         return is_user(text);
     case MM_CONFIG_FORM_SERVERS:
@@ -180,6 +192,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a host name";
     case MM_CONFIG_FORM_DOMAIN:
         return "a domain or an address in brackets";
+    case MM_CONFIG_FORM_ZONE:
+        return "a block list, [label:]zone[=codes][*weight]";
     case MM_CONFIG_FORM_USER:
         return "a user's name";
     case MM_CONFIG_FORM_SERVERS:

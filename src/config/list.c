@@ -49,6 +49,10 @@ static enum mailmod_error add_text(const struct parse *p, struct mm_span item,
                                    struct items *items)
 {
     if (!mm_config_form_has(p->key->form, item)) {
+        if (p->key->form == MM_CONFIG_FORM_ZONE) { /* it may hold a key */
+            return mm_config_refuse(p->mistake, "has an item that is not %s",
+                                    mm_config_form_text(p->key->form));
+        }
         return mm_config_refuse(p->mistake, "\"%s\" is not %s",
                                 mm_config_echo(item).text,
                                 mm_config_form_text(p->key->form));

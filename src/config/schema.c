@@ -391,11 +391,41 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = MM_LIMIT_DNSBL_ZONES,
-     .form = MM_CONFIG_FORM_DOMAIN,
+     .form = MM_CONFIG_FORM_ZONE,
      .help = "Block lists that the smtp service asks about each peer (RFC "
-             "5782). One that is listed gets 550 5.7.1 at RCPT, and reaches "
-             "postmaster alone. The submission services ask nobody.",
+             "5782): zen.spamhaus.org, or whole [label:]zone[=codes][*weight] "
+             "such as paid:KEY.zen.example=127.0.0.2-11;127.0.0.20*2. The "
+             "label stands for the zone in replies, in the log and in what is "
+             "shown of this setting (without one: the zone less its first "
+             "label, where it has three), the codes are those that count, and "
+             "a weight below 0 speaks for the peer. One that is listed gets "
+             "550 5.7.1 at RCPT, and reaches postmaster alone. The submission "
+             "services ask nobody.",
      .offset = AT(dnsbl.zones)},
+    {.name = "dnsbl.threshold",
+     .type = MM_CONFIG_INT,
+     .default_text = "1",
+     .minimum = 1,
+     .maximum = 1000,
+     .help = "The sum of the weights of the lists that have a peer from which "
+             "on it is refused. A list without a weight weighs 1.",
+     .offset = AT(dnsbl.threshold)},
+    {.name = "dnsbl.self_test",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "Each list is asked about itself (RFC 5782 5), first and every "
+             "hour: one that has not 127.0.0.2, or has 127.0.0.1, or does not "
+             "answer, is off until it passes. False for lists of your own "
+             "without such entries.",
+     .offset = AT(dnsbl.self_test)},
+    {.name = "dnsbl.cache",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "5m",
+     .minimum = 0,
+     .maximum = HOUR,
+     .help = "How long a list's answer is known without asking again. 0: not "
+             "at all.",
+     .offset = AT(dnsbl.cache_ms)},
     {.name = "dnsbl.exempt",
      .type = MM_CONFIG_RANGE_LIST,
      .default_text = "",

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "config/list.h"
 #include "config/mistake.h"
+#include "dnsbl/dnsbl.h"
 
 #include <string.h>
 
@@ -242,6 +243,36 @@ enum mailmod_error mm_config_value_format(const struct mm_config_key *key,
         break;
     }
     return mm_config_list_format(key, field, out);
+}
+
+static enum mailmod_error show_zones(const struct mm_string_list *zones,
+                                     struct mm_buf *out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    for (size_t i = 0; i < zones->count && error == MAILMOD_OK; i++) {
+        if (i > 0) {
+            error = mm_buf_append_cstr(out, ", ");
+        }
+        if (error == MAILMOD_OK) {
+            error = dnsbl_zone_mask(mm_span_cstr(zones->items[i]), out);
+        }
+    }
+    return error;
+}
+
+enum mailmod_error mm_config_value_show(const struct mm_config_key *key,
+                                        const struct mm_config *config,
+                                        struct mm_buf *out)
+{
+    if (key->type == MM_CONFIG_SECRET) {
+        /* Nothing about it, not even its length; but whether there is one. */
+        bool is_set = mm_config_value_text(key, config)[0] != '\0';
+        return mm_buf_append_cstr(out, is_set ? "********" : "");
+    }
+    if (key->form == MM_CONFIG_FORM_ZONE) {
+        return show_zones(field_in(key, config), out);
+    }
+    return mm_config_value_format(key, config, out);
 }
 
 enum mailmod_error mm_config_value_number(const struct mm_config_key *key,

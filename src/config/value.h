@@ -20,6 +20,10 @@ mm_config_value_format(const struct mm_config_key *key,
 MM_CHECK enum mailmod_error
 mm_config_value_number(const struct mm_config_key *key,
                        const struct mm_config *config, uint64_t *value_out);
+/* For people: less what a key hides. */
+enum mailmod_error mm_config_value_show(const struct mm_config_key *key,
+                                        const struct mm_config *config,
+                                        struct mm_buf *out);
 /* The text of a key of type TEXT or SECRET. */
 const char *mm_config_value_text(const struct mm_config_key *key,
                                  const struct mm_config *config);

@@ -1,124 +1,203 @@
-/* blocklist.c - the look-ups about one peer in the lists of dnsbl.zones.
+/* blocklist.c - the lists of dnsbl.zones and one peer.
  *
- * Owns: a query for each zone, one time for all of them. Promises: the first
- * zone that lists the address is asked for its reason, the others no more;
- * silence, failures and answers that no list gives let the peer in; nothing
- * waits for longer than dnsbl.timeout; the reason is printable ASCII of a
- * bounded size, whatever the zone says. Thread: the session's loop. RFC 5782.
- */
+ * Owns a loop's lists (dnsbl/), made by the first question under a
+ * configuration and kept as long as that is the present one or a question uses
+ * them; and for each question its time. Promises: nothing waits for longer than
+ * dnsbl.timeout; a list that was switched off, or on again, is told in the log
+ * by its label.
+ * Thread: the session's loop. RFC 5782. */
 #include "server/blocklist.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "dnsbl/dnsbl.h"
+#include "platform/random.h"
 #include "server/server_internal.h"
 
-struct zone_query {
-    struct mm_blocklist *blocklist;
-    const char *zone; /* the configuration's */
-    struct mm_query *query;
+struct mm_blocklists {
+    struct dnsbl *lists;
+    struct mm_server_loop *loop;
+    struct mm_config *config; /* a reference: what they were made from */
+    unsigned users;
+    bool is_left; /* the loop has others */
 };
 
 struct mm_blocklist {
-    struct mm_resolver *resolver;
-    struct mm_netaddr peer;
-    struct zone_query queries[MM_LIMIT_DNSBL_ZONES];
-    size_t count;
-    size_t pending;
+    struct mm_blocklists *lists;
+    struct dnsbl_check *check;
     struct mm_timer timer;
-    bool is_done;
-    const char *listed_by;
-    struct mm_query *text_query;
-    char reason[MM_BLOCKLIST_REASON_MAX];
     void (*on_done)(void *context);
     void *context;
 };
 
-static void stop(struct mm_blocklist *blocklist)
+static enum mailmod_error ask_addresses(void *names_context, const char *name,
+                                        dnsbl_on_addresses *on_addresses,
+                                        void *context, void **query_out)
 {
-    for (size_t i = 0; i < blocklist->count; i++) {
-        if (blocklist->queries[i].query != NULL) {
-            mm_query_cancel(&blocklist->queries[i].query);
-        }
-    }
-    if (blocklist->text_query != NULL) {
-        mm_query_cancel(&blocklist->text_query);
-    }
+    const struct mm_blocklists *lists = names_context;
+    struct mm_query *query;
+    enum mailmod_error error =
+        mm_resolve_addresses(lists->loop->resolver, name, MM_NETADDR_V4,
+                             on_addresses, context, &query);
+    *query_out = error == MAILMOD_OK ? query : NULL;
+    return error;
 }
 
-/* Tells; the owner may free it from there. */
-static void finish(struct mm_blocklist *blocklist)
+static enum mailmod_error ask_text(void *names_context, const char *name,
+                                   dnsbl_on_text *on_text, void *context,
+                                   void **query_out)
 {
-    stop(blocklist);
-    mm_timer_cancel(&blocklist->timer);
-    blocklist->is_done = true;
-    blocklist->on_done(blocklist->context);
+    const struct mm_blocklists *lists = names_context;
+    struct mm_query *query;
+    enum mailmod_error error =
+        mm_resolve_text(lists->loop->resolver, name, on_text, context, &query);
+    *query_out = error == MAILMOD_OK ? query : NULL;
+    return error;
 }
 
-static void on_text(void *context, enum mailmod_error error,
-                    struct mm_span text)
+static void cancel(void *names_context, void *query)
 {
-    struct mm_blocklist *blocklist = context;
-    size_t size = 0;
+    struct mm_query *cancelled = query;
+    (void)names_context;
+    mm_query_cancel(&cancelled);
+}
 
-    blocklist->text_query = NULL;
-    for (size_t i = 0; error == MAILMOD_OK && i < text.size &&
-                       size + 1 < sizeof blocklist->reason;
+static uint64_t now_ms(void *names_context)
+{
+    const struct mm_blocklists *lists = names_context;
+    return mm_loop_now_ms(lists->loop->loop);
+}
+
+static const char *words_of(enum dnsbl_health health)
+{
+    switch (health) {
+    case DNSBL_SILENT:
+        return "does not answer its test";
+    case DNSBL_EMPTY:
+        return "has no entry for its test: closed, or no block list";
+    case DNSBL_LYING:
+        return "lists everybody";
+    case DNSBL_UNTESTED:
+    case DNSBL_GOOD:
+        break;
+    }
+    return "passes its test";
+}
+
+static void tell(void *names_context, const char *label, bool is_v6,
+                 enum dnsbl_health health)
+{
+    const struct mm_blocklists *lists = names_context;
+    bool is_good = health == DNSBL_GOOD;
+    MM_LOG(lists->loop->server->options.log,
+           is_good ? MM_LOG_INFO : MM_LOG_WARNING, "dnsbl",
+           is_good ? "list is on again" : "list is off", MM_TEXT("list", label),
+           MM_TEXT("family", is_v6 ? "IPv6" : "IPv4"),
+           MM_TEXT("reason", words_of(health)));
+}
+
+void mm_blocklists_free(struct mm_blocklists **lists_in)
+{
+    struct mm_blocklists *lists = *lists_in;
+    *lists_in = NULL;
+    if (lists == NULL) {
+        return;
+    }
+    dnsbl_free(&lists->lists);
+    mm_config_unref(&lists->config);
+    mm_free(lists);
+}
+
+static enum mailmod_error fill(struct mm_blocklists *lists)
+{
+    const struct mm_config *config = lists->config;
+    const struct dnsbl_names names = {.context = lists,
+                                      .ask_addresses = ask_addresses,
+                                      .ask_text = ask_text,
+                                      .cancel = cancel,
+                                      .now_ms = now_ms,
+                                      .tell = tell};
+    struct dnsbl_options options = {.threshold = (int)config->dnsbl.threshold,
+                                    .tests = config->dnsbl.self_test,
+                                    .cache_ms = config->dnsbl.cache_ms};
+    enum mailmod_error error = mm_random(options.seed, sizeof options.seed);
+    if (error == MAILMOD_OK) {
+        error = dnsbl_new(&lists->lists, &names, &options);
+    }
+    for (size_t i = 0; error == MAILMOD_OK && i < config->dnsbl.zones.count;
          i++) {
-        char octet = text.data[i];
-
-        blocklist->reason[size++] = octet >= ' ' && octet <= '~' ? octet : '?';
+        error =
+            dnsbl_add(lists->lists, mm_span_cstr(config->dnsbl.zones.items[i]));
     }
-    finish(blocklist);
+    return error;
 }
 
-/* RFC 5782 2.1: a TXT record beside the address may say why. */
-static void ask_reason(struct mm_blocklist *blocklist)
+static struct mm_blocklists *new_lists(struct mm_server_loop *loop,
+                                       struct mm_config *config)
 {
-    stop(blocklist);
-    char name[DNSBL_NAME_MAX];
-    if (dnsbl_query_name(&blocklist->peer, blocklist->listed_by, name) !=
-            MAILMOD_OK ||
-        mm_resolve_text(blocklist->resolver, name, on_text, blocklist,
-                        &blocklist->text_query) != MAILMOD_OK) {
-        finish(blocklist);
+    struct mm_blocklists *lists = mm_alloc(sizeof *lists);
+    if (lists == NULL) {
+        return NULL;
     }
+    lists->loop = loop;
+    lists->config = mm_config_ref(config);
+    if (fill(lists) != MAILMOD_OK) {
+        mm_blocklists_free(&lists);
+    }
+    return lists;
 }
 
-static void on_answer(void *context, enum mailmod_error error,
-                      const struct mm_netaddr *addresses, size_t count)
+static struct mm_blocklists *use_lists(struct mm_server_loop *loop,
+                                       struct mm_config *config)
 {
-    struct zone_query *query = context;
-    struct mm_blocklist *blocklist = query->blocklist;
+    struct mm_blocklists *lists = loop->blocklists;
+    if (lists == NULL || lists->config != config) {
+        lists = new_lists(loop, config);
+        if (lists == NULL) {
+            return NULL;
+        }
+        if (loop->blocklists != NULL && loop->blocklists->users == 0) {
+            mm_blocklists_free(&loop->blocklists);
+        } else if (loop->blocklists != NULL) {
+            loop->blocklists->is_left = true;
+        }
+        loop->blocklists = lists;
+    }
+    lists->users++;
+    return lists;
+}
 
-    query->query = NULL;
-    blocklist->pending--;
-    if (dnsbl_judge(error, addresses, count) == DNSBL_LISTED) {
-        blocklist->listed_by = query->zone;
-        ask_reason(blocklist);
-    } else if (blocklist->pending == 0) {
-        finish(blocklist);
+static void let_lists(struct mm_blocklists *lists)
+{
+    if (--lists->users == 0 && lists->is_left) {
+        mm_blocklists_free(&lists);
     }
 }
 
 static void on_late(struct mm_timer *timer)
 {
-    finish(MM_LIST_OBJECT(timer, struct mm_blocklist, timer));
+    dnsbl_check_end(MM_LIST_OBJECT(timer, struct mm_blocklist, timer)->check);
 }
 
-static void ask(struct mm_blocklist *blocklist, const char *zone)
+static void on_check(void *context)
 {
-    struct zone_query *query = &blocklist->queries[blocklist->count];
+    struct mm_blocklist *blocklist = context;
+    mm_timer_cancel(&blocklist->timer);
+    blocklist->on_done(blocklist->context);
+}
 
-    query->blocklist = blocklist;
-    query->zone = zone;
-    char name[DNSBL_NAME_MAX];
-    if (dnsbl_query_name(&blocklist->peer, zone, name) == MAILMOD_OK &&
-        mm_resolve_addresses(blocklist->resolver, name, MM_NETADDR_V4,
-                             on_answer, query, &query->query) == MAILMOD_OK) {
-        blocklist->count++;
-        blocklist->pending++;
+static bool begin(struct mm_blocklist *blocklist, const struct mm_netaddr *peer)
+{
+    const struct mm_config *config = blocklist->lists->config;
+    if (mm_timer_open(&blocklist->timer, blocklist->lists->loop->loop,
+                      on_late) != MAILMOD_OK ||
+        dnsbl_check_begin(&blocklist->check, blocklist->lists->lists, peer,
+                          on_check, blocklist) != MAILMOD_OK) {
+        return false;
     }
+    if (!dnsbl_check_is_done(blocklist->check)) {
+        mm_timer_set(&blocklist->timer, config->dnsbl.timeout_ms);
+    }
+    return true;
 }
 
 struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
@@ -127,56 +206,49 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       void (*on_done)(void *context),
                                       void *context)
 {
-    const struct mm_string_list *zones = &config->dnsbl.zones;
-
-    if (zones->count == 0 || mm_range_list_has(&config->dnsbl.exempt, peer)) {
+    if (config->dnsbl.zones.count == 0 ||
+        mm_range_list_has(&config->dnsbl.exempt, peer)) {
         return NULL;
     }
     struct mm_blocklist *blocklist = mm_alloc(sizeof *blocklist);
     if (blocklist == NULL) {
         return NULL;
     }
-    blocklist->peer = *peer;
     blocklist->on_done = on_done;
     blocklist->context = context;
-    blocklist->resolver = loop->resolver;
-    if (mm_timer_open(&blocklist->timer, loop->loop, on_late) == MAILMOD_OK) {
-        for (size_t i = 0; i < zones->count && i < MM_LIMIT_DNSBL_ZONES; i++) {
-            ask(blocklist, zones->items[i]);
-        }
-    }
-    if (blocklist->pending == 0) {
+    blocklist->lists = use_lists(loop, config);
+    if (blocklist->lists == NULL || !begin(blocklist, peer)) {
         mm_blocklist_free(&blocklist);
-        return NULL;
     }
-    mm_timer_set(&blocklist->timer, config->dnsbl.timeout_ms);
     return blocklist;
 }
 
 void mm_blocklist_free(struct mm_blocklist **blocklist_in)
 {
     struct mm_blocklist *blocklist = *blocklist_in;
-
     *blocklist_in = NULL;
     if (blocklist == NULL) {
         return;
     }
-    stop(blocklist);
+    dnsbl_check_free(&blocklist->check);
     mm_timer_close(&blocklist->timer);
+    if (blocklist->lists != NULL) {
+        let_lists(blocklist->lists);
+    }
     mm_free(blocklist);
 }
 
 bool mm_blocklist_is_done(const struct mm_blocklist *blocklist)
 {
-    return blocklist == NULL || blocklist->is_done;
+    return blocklist == NULL || dnsbl_check_is_done(blocklist->check);
 }
 
 const char *mm_blocklist_zone(const struct mm_blocklist *blocklist)
 {
-    return blocklist != NULL ? blocklist->listed_by : NULL;
+    return blocklist != NULL ? dnsbl_check_label(blocklist->check) : NULL;
 }
 
 const char *mm_blocklist_reason(const struct mm_blocklist *blocklist)
 {
-    return blocklist->reason;
+    return dnsbl_check_reason(blocklist->check);
 }

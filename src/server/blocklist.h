@@ -1,5 +1,5 @@
 /* thread: loop (the session's)
- * blocklist.h - whether DNS block lists (dnsbl.zones) have a peer's address.
+ * blocklist.h - whether the DNS block lists of dnsbl.zones refuse a peer.
  *
  * The look-ups run beside the session's first commands. A list that gives no
  * usable answer in time lists nobody: RFC 5782 5. */
@@ -10,14 +10,12 @@
 #include "io/io.h"
 
 struct mm_server_loop;
-struct mm_blocklist; /* the question about one peer */
-
-/* What is kept of a list's own words, with NUL. */
-#define MM_BLOCKLIST_REASON_MAX 200
+struct mm_blocklist;  /* the question about one peer */
+struct mm_blocklists; /* a loop's lists, with what they know */
 
 /* NULL when nobody is to be asked, or when that is not possible now. `config`
- * outlives it. `on_done` comes once, never from inside this call,
- * and not after mm_blocklist_free. */
+ * outlives it. `on_done` comes once, never from inside this call, not after
+ * mm_blocklist_free, and not when all was known at once. */
 struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       struct mm_config *config,
                                       const struct mm_netaddr *peer,
@@ -26,9 +24,12 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
 void mm_blocklist_free(struct mm_blocklist **blocklist);
 /* NULL is done. */
 bool mm_blocklist_is_done(const struct mm_blocklist *blocklist);
-/* The zone that has the address; NULL: none has. */
+/* The label of the list that weighs most against the peer; NULL: it is let
+ * in. A zone is never told itself, it may hold a key. */
 const char *mm_blocklist_zone(const struct mm_blocklist *blocklist);
-/* What the zone says of it; "" without words. */
+/* What that list says of it; "" without words. */
 const char *mm_blocklist_reason(const struct mm_blocklist *blocklist);
+/* Of a loop without sessions. */
+void mm_blocklists_free(struct mm_blocklists **lists);
 
 #endif

@@ -135,6 +135,10 @@ void mm_server_free(struct mm_server **server_in)
     mm_mutex_free(&server->listening);
     mm_limits_fini(&server->smtp_limits);
     mm_limits_fini(&server->pop3_limits);
+    for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
+         i++) {
+        mm_blocklists_free(&server->loops[i].blocklists);
+    }
     mm_free(server->loops);
     mm_free(server);
 }

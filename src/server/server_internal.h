@@ -16,7 +16,8 @@ struct mm_server_loop {
     struct mm_task stop_task;
     struct mm_task cut_task;
     struct mm_resolver *resolver;
-    bool has_stop_task; /* it is posted; the server's mutex */
+    struct mm_blocklists *blocklists; /* NULL before the first use */
+    bool has_stop_task;               /* it is posted; the server's mutex */
 };
 
 struct mm_server_listener {

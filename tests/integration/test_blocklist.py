@@ -13,7 +13,9 @@ class World:
     """A daemon that asks two zones of our own name server."""
 
     def __init__(self, build, records, **settings):
-        self.dns = NameServer(records)
+        tests = {(f"2.0.0.127.{zone}", "A"): ["127.0.0.2"]
+                 for zone in ("a.test", "b.test", "key123abc.paid.test")}
+        self.dns = NameServer({**tests, **records})
         self.daemon = Daemon(build, settings={
             "dns.servers": self.dns.address, "dns.timeout": "500ms",
             "dns.tries": 1, "dnsbl.zones": "a.test b.test", **settings})
@@ -82,5 +84,66 @@ def test_submission_is_not_asked_about(build):
         assert world.dns.asked == []
 
 
-main(__name__, test_listed, test_lists_that_fail, test_reload,
-     test_submission_is_not_asked_about)
+KEY = "key123abc"
+
+
+def test_F30_keys_stay_here(build):
+    """Neither the reply, nor the log, nor the shown setting has the key."""
+    records = {(f"9.0.0.127.{KEY}.paid.test", "A"): ["127.0.0.4"],
+               (f"8.0.0.127.{KEY}.paid.test", "A"): ["127.0.0.9"],
+               (f"2.0.0.127.{KEY}.dead.test", "A"): "servfail"}
+    zones = f"{KEY}.paid.test=127.0.0.2-4 dead:{KEY}.dead.test"
+    with World(build, records, **{"dnsbl.zones": zones}) as world:
+        reply = world.recipient(LISTED)
+        assert reply.startswith("550 5.7.1") and "paid.test" in reply, reply
+        assert KEY not in reply
+        assert world.recipient(OTHER)[:3] == "250"  # another code
+        world.daemon.wait_log("dnsbl: list is off list=dead .*test")
+        shown = world.daemon.ctl("config", "get", "dnsbl.zones").stdout
+        assert "paid.test:********=127.0.0.2-4" in shown, shown
+        assert KEY not in shown
+        assert not [l for l in world.daemon.lines if KEY in l]
+        bad = world.daemon
+        bad.settings["dnsbl.zones"] = f"{KEY}.paid.test=1.2.3.4"
+        run = bad.ctl("config", "check", check=False)
+        assert run.returncode != 0 and KEY not in run.stderr + run.stdout, run
+        bad.settings["dnsbl.zones"] = zones
+
+
+def test_weights(build):
+    records = {("9.0.0.127.a.test", "A"): ["127.0.0.2"],
+               ("8.0.0.127.a.test", "A"): ["127.0.0.2"],
+               ("8.0.0.127.b.test", "A"): ["127.0.0.2"]}
+    with World(build, records, **{"dnsbl.zones": "a.test*2 b.test*1",
+                                  "dnsbl.threshold": 3}) as world:
+        assert world.recipient(LISTED)[:3] == "250"
+        reply = world.recipient(OTHER)
+        assert reply[:3] == "550" and "a.test" in reply, reply
+
+
+def test_lists_test_themselves(build):
+    """RFC 5782 5: one that lists everybody, one that has closed."""
+    records = {("1.0.0.127.a.test", "A"): ["127.0.0.2"],
+               ("9.0.0.127.a.test", "A"): ["127.0.0.2"],
+               ("2.0.0.127.b.test", "A"): "empty",
+               ("9.0.0.127.b.test", "A"): ["127.0.0.2"]}
+    with World(build, records) as world:
+        assert world.recipient(LISTED)[:3] == "250"
+        world.daemon.wait_log("list is off list=a.test .*lists everybody")
+        world.daemon.wait_log("list is off list=b.test .*no entry")
+        asked = len(world.dns.asked)
+        assert world.recipient(OTHER)[:3] == "250"
+        assert len(world.dns.asked) == asked, world.dns.asked[asked:]
+
+
+def test_answers_are_remembered(build):
+    with World(build, {("9.0.0.127.a.test", "A"): ["127.0.0.2"]}) as world:
+        for _ in range(3):
+            assert world.recipient(LISTED)[:3] == "550"
+        asked = world.dns.asked.count(("9.0.0.127.a.test", "A"))
+        assert 1 <= asked <= 2, asked  # one a loop
+
+
+main(__name__, test_F30_keys_stay_here, test_weights,
+     test_lists_test_themselves, test_answers_are_remembered, test_listed,
+     test_lists_that_fail, test_reload, test_submission_is_not_asked_about)

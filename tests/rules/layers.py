@@ -17,7 +17,7 @@ TABLE = {
     "platform": ["base"],
     "wire": ["base"],
     "io": ["base", "platform"],
-    "config": ["base", "platform"],
+    "config": ["base", "platform", "dnsbl"],
     "store": ["base", "platform"],
     "mailbox": ["base", "platform", "store"],
     "queue": ["base", "platform", "store"],

@@ -385,7 +385,7 @@ enum mailmod_error mm_smallsrv_get(const struct mm_config_alias *alias,
     }
     if (!alias->is_off &&
         (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_SMARTHOST)) {
-        return mm_config_value_format(key, config, out);
+        return mm_config_value_show(key, config, out);
     }
     enum mailmod_error error = mm_smallsrv_number(alias, config, &number);
     return error == MAILMOD_OK ? mm_buf_append_u64(out, number) : error;

@@ -88,7 +88,7 @@ static void test_verdicts(void **state)
             address = ip(rows[i].answer);
             count = 1;
         }
-        assert_int_equal(dnsbl_judge(rows[i].error, &address, count),
+        assert_int_equal(dnsbl_judge(NULL, rows[i].error, &address, count),
                          rows[i].verdict);
     }
 }
@@ -98,8 +98,8 @@ static void test_several(void **state)
 {
     struct mm_netaddr answers[2] = {ip("192.0.2.1"), ip("127.0.0.4")};
     (void)state;
-    assert_int_equal(dnsbl_judge(MAILMOD_OK, answers, 2), DNSBL_LISTED);
-    assert_int_equal(dnsbl_judge(MAILMOD_OK, answers, 0), DNSBL_UNKNOWN);
+    assert_int_equal(dnsbl_judge(NULL, MAILMOD_OK, answers, 2), DNSBL_LISTED);
+    assert_int_equal(dnsbl_judge(NULL, MAILMOD_OK, answers, 0), DNSBL_UNKNOWN);
 }
 
 int main(void)
