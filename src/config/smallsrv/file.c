@@ -1,11 +1,12 @@
 /* file.c - files in the syntax of the original engine.
  *
- *   line    = *WSP [ setting / "@" value ] *WSP [ comment ]
+ *   line    = *WSP [ *(setting 1*WSP) setting / "@" value ] *WSP [ comment ]
  *   setting = name *WSP [ "=" *WSP value ]
  *   value   = <"> text <"> / "'" text "'" / "`" text "`" / word text
  *   comment = "#" text, at the start of a line or after a blank
  *
- * A name alone sets a flag. Nothing is escaped; a quoted value ends at the next
+ * A name alone sets a flag. A value without quotes ends with its line, or where
+ * a blank and name= follow. Nothing is escaped; a quoted value ends at the next
  * quote of its kind. Owns nothing; promises that no octet outside of the text
  * is looked at.
  * Thread: any. */
@@ -24,7 +25,9 @@ enum form {
 struct line {
     struct mm_span name;
     struct mm_span value; /* without quotes; "true" for a name alone */
+    struct mm_span more;  /* settings behind it, of the same line */
     bool has_value;       /* not a name alone */
+    bool is_quoted;
 };
 
 static bool is_blank(char c)
@@ -59,20 +62,6 @@ static struct mm_span without_comment(struct mm_span text)
     return trim(text);
 }
 
-static enum form read_value(struct mm_span text, struct mm_span *value_out)
-{
-    text = trim(text);
-    if (text.size == 0 || !is_quote(text.data[0])) {
-        *value_out = without_comment(text);
-        return WORD;
-    }
-    struct mm_span after;
-    if (!mm_span_cut(mm_span_from(text, 1), text.data[0], value_out, &after)) {
-        return OPEN;
-    }
-    return without_comment(after).size == 0 ? WORD : WRONG;
-}
-
 /* Takes a name off the front. */
 static struct mm_span take_name(struct mm_span *rest)
 {
@@ -89,15 +78,51 @@ static struct mm_span take_name(struct mm_span *rest)
     return name;
 }
 
+/* Is it a name and "="? */
+static bool is_assignment(struct mm_span text)
+{
+    return take_name(&text).size > 0 && text.size > 0 && text.data[0] == '=';
+}
+
+/* Cuts what follows the value off it. */
+static void cut_more(struct line *line)
+{
+    for (size_t i = 1; i < line->value.size; i++) {
+        struct mm_span rest = mm_span_from(line->value, i);
+        if (is_blank(line->value.data[i - 1]) && is_assignment(rest)) {
+            line->more = rest;
+            line->value = trim(mm_span(line->value.data, i));
+        }
+    }
+}
+
+static enum form read_value(struct mm_span text, struct line *line_out)
+{
+    text = trim(text);
+    line_out->is_quoted = text.size > 0 && is_quote(text.data[0]);
+    if (!line_out->is_quoted) {
+        line_out->value = without_comment(text);
+        cut_more(line_out);
+        return WORD;
+    }
+    struct mm_span after;
+    if (!mm_span_cut(mm_span_from(text, 1), text.data[0], &line_out->value,
+                     &after)) {
+        return OPEN;
+    }
+    bool has_blank = after.size > 0 && is_blank(after.data[0]);
+    line_out->more = without_comment(after);
+    return line_out->more.size == 0 || has_blank ? WORD : WRONG;
+}
+
 static enum form read_line(struct mm_span line, struct line *line_out)
 {
     struct mm_span rest = trim(line);
+    *line_out = (struct line){.value = mm_span_cstr("true")};
     if (rest.size == 0 || rest.data[0] == '#') {
         return EMPTY;
     }
     line_out->name = take_name(&rest);
-    line_out->value = mm_span_cstr("true");
-    line_out->has_value = false;
     bool has_blank = rest.size > 0 && is_blank(rest.data[0]);
     rest = trim(rest);
     if (line_out->name.size == 0) {
@@ -107,10 +132,13 @@ static enum form read_line(struct mm_span line, struct line *line_out)
         return WORD;
     }
     if (rest.data[0] != '=') {
-        return WRONG;
+        line_out->more = without_comment(rest);
+        return has_blank && mm_ascii_is_alnum((unsigned char)rest.data[0])
+                   ? WORD
+                   : WRONG;
     }
     line_out->has_value = true;
-    return read_value(mm_span_from(rest, 1), &line_out->value);
+    return read_value(mm_span_from(rest, 1), line_out);
 }
 
 bool mm_smallsrv_find_include(struct mm_span line, struct mm_span *name_out)
@@ -119,9 +147,9 @@ bool mm_smallsrv_find_include(struct mm_span line, struct mm_span *name_out)
     if (line.size == 0 || line.data[0] != '@') {
         return false;
     }
-    if (read_value(mm_span_from(line, 1), name_out) != WORD) {
-        *name_out = mm_span(NULL, 0);
-    }
+    struct line include;
+    bool is_read = read_value(mm_span_from(line, 1), &include) == WORD;
+    *name_out = is_read ? include.value : mm_span(NULL, 0);
     return true;
 }
 
@@ -167,7 +195,9 @@ static bool is_setting(struct mm_span line, struct mm_span after)
 {
     struct line setting;
     enum form form = read_line(line, &setting);
-    if (form == WRONG) {
+    bool has_more = form == WORD && setting.more.size > 0;
+    if (form == WRONG ||
+        (has_more && (setting.is_quoted || !setting.has_value))) {
         return false;
     }
     if (mm_span_is(setting.name, "user")) {
@@ -238,6 +268,24 @@ static void add(struct mm_config_load *load, size_t number,
     mm_config_load_add(load, number, line->name, 0, line->value);
 }
 
+/* What was read of a line, and what follows in it. */
+static void add_line(struct mm_config_load *load, size_t number, enum form form,
+                     struct line line)
+{
+    while (form == WORD && load->error == MAILMOD_OK) {
+        add(load, number, &line);
+        form = read_line(line.more, &line);
+    }
+    if (form == OPEN) {
+        mm_config_load_note(load, number, "", "a text is not closed");
+    } else if (form == WRONG) {
+        mm_config_load_note(
+            load, number, "",
+            "must be name=value: the file's first line is, so all are (a "
+            "semicolon there makes it our own syntax)");
+    }
+}
+
 void mm_smallsrv_read(struct mm_config_load *load)
 {
     struct mm_span rest = mm_buf_span(&load->source.text);
@@ -256,16 +304,7 @@ void mm_smallsrv_read(struct mm_config_load *load)
             rest = after;
             form = WORD;
         }
-        if (form == WORD) {
-            add(load, number, &line);
-        } else if (form == OPEN) {
-            mm_config_load_note(load, number, "", "a text is not closed");
-        } else if (form == WRONG) {
-            mm_config_load_note(
-                load, number, "",
-                "must be name=value: the file's first line is, so all are (a "
-                "semicolon there makes it our own syntax)");
-        }
+        add_line(load, number, form, line);
         number += used;
     }
 }

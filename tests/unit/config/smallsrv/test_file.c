@@ -213,7 +213,12 @@ static const struct {
     {"smtp_port", "a.cfg:1: smtp_port: must be a port"},
     {"smtptls=maybe", "a.cfg:1: smtptls: must be true or false"},
     {"smtp_name=\"a\nsmtp_port=1", "a.cfg:1: a text is not closed\n"},
-    {"smtp_port=25\nsmtp_name='a' b\n", "a.cfg:2: must be name=value"},
+    {"smtp_port=25\nsmtp_name='a'b\n", "a.cfg:2: must be name=value"},
+    {"smtp_port=25\nsmtp_name='a' ;\n", "a.cfg:2: must be name=value"},
+    {"smtp_port=25\npop_port=1 smtptls pop_port=2\n",
+     "a.cfg:2: pop_port: must be a port from 0 to 65535\n"},
+    {"smtp_port=25\nsmtptls pop_port=x smtp_name='a\n",
+     "a.cfg:2: a text is not closed\n"},
     {"smtp_port=25\nsmtp: {\n", "a.cfg:2: must be name=value"},
     {"smtp_port=25\n=5\n", "a.cfg:2: must be name=value"},
     {"smtp_port=25\nsmtp_port=26\n",
@@ -317,6 +322,29 @@ static void what_there_is_not_is_left_out(void **state)
     mm_config_builder_free(&builder);
 }
 
+/* There a line end is a blank like any other. */
+static void several_settings_in_a_line(void **state)
+{
+    (void)state;
+    struct mm_config_builder *builder = builder_new();
+    struct outcome outcome;
+    load(builder,
+         "smtp_port=2525 pop_port=1110 # both\n"
+         "detail nosmtptls smtp_name='mail.example' smtpipv6 # end\n"
+         "tls_key_file=a b.pem tls_cert_file=\"c d.pem\" port=80\n",
+         &outcome);
+    assert_string_equal(outcome.words, "");
+    assert_non_null(strstr(outcome.warnings, "a.cfg:3: port: not supported"));
+    assert_value(builder, "smtp.listen", "0.0.0.0:2525, [::]:2525");
+    assert_value(builder, "pop3.listen", "0.0.0.0:1110");
+    assert_value(builder, "general.log_level", "debug");
+    assert_value(builder, "delivery.tls", "off");
+    assert_value(builder, "general.host_name", "mail.example");
+    assert_value(builder, "tls.key_file", "a b.pem");
+    assert_value(builder, "tls.certificate_file", "c d.pem");
+    mm_config_builder_free(&builder);
+}
+
 /* In our own syntax their names count before the keys, in any order. */
 static void the_order_does_not_matter(void **state)
 {
@@ -400,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(mistakes_are_told_and_change_nothing),
         cmocka_unit_test(what_there_is_not_is_left_out),
+        cmocka_unit_test(several_settings_in_a_line),
         cmocka_unit_test(the_order_does_not_matter),
         cmocka_unit_test(a_secret_needs_a_file_of_its_own),
         cmocka_unit_test(no_memory_is_an_error),
