@@ -92,8 +92,10 @@ struct mm_config {
         uint64_t session_ms;             /* longest life of a session */
         struct mm_range_list relay_from; /* may submit without AUTH: empty by
                                             default */
-        unsigned login_failures_max;     /* a session */
-        bool sender_must_match;          /* submission: sender is the login's */
+        struct mm_range_list
+            lenient_from;            /* SMTP with faults: wire/lenient.h */
+        unsigned login_failures_max; /* a session */
+        bool sender_must_match;      /* submission: sender is the login's */
     } smtp;
 
     struct {

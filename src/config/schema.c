@@ -310,6 +310,18 @@ static const struct mm_config_key keys[] = {
              "services without AUTH, such as 192.0.2.0/24 or "
              "192.0.2.1-192.0.2.9. Empty: none.",
      .offset = AT(smtp.relay_from)},
+    {.name = "smtp.lenient_from",
+     .type = MM_CONFIG_RANGE_LIST,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 1000,
+     .help = "Networks of old devices and scripts, such as 192.0.2.0/24, from "
+             "which SMTP is taken with faults: paths without angle brackets, "
+             "odd dots before the at-sign, underscores in domains, HELO with "
+             "any name or none, lines and the final dot ended by LF alone. "
+             "Never networks of mail servers: messages could be smuggled "
+             "through them. It gives no leave to relay. Empty: none.",
+     .offset = AT(smtp.lenient_from)},
     {.name = "smtp.login_failures_max",
      .type = MM_CONFIG_INT,
      .default_text = "3",

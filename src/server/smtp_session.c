@@ -217,6 +217,10 @@ static void fill_options(const struct mm_smtp_session *smtp,
     options->host_name = config->host_name;
     options->message_size_max = config->smtp.message_size_max;
     options->line_size_max = config->smtp.line_size_max;
+    options->leniencies =
+        mm_range_list_has(&config->smtp.lenient_from, &smtp->base.peer)
+            ? MM_LENIENT_ALL
+            : 0;
     options->recipients_max = config->smtp.recipients_max;
     options->errors_max = config->smtp.errors_max;
     options->empty_commands_max = MM_LIMIT_EMPTY_COMMANDS;

@@ -5,7 +5,8 @@
  * memchr, a run of many lines is given out as one piece; the result is the
  * same however the input is cut; only CRLF "." CRLF ends a body. That last
  * promise is the border against smuggled messages: an LF or CR alone is never
- * a line end for the dot, neither before it nor after it.
+ * a line end for the dot, neither before it nor after it, unless the owner
+ * trusts the peer (`takes_lf`).
  *
  * Lives on its conversation's thread. RFC 5321 4.1.1.4 and 4.5.2 (with 2.3.8:
  * CR and LF only together), RFC 1939 3. */
@@ -254,6 +255,9 @@ static const char *fix_newline(struct mm_dot_reader *reader, const char **at)
         if (reader->normalizes && reader->cr_count == 0 && c == '\n') {
             (*at)++;
             note_bare(reader);
+            if (reader->takes_lf) {
+                reader->state = MM_DOT_LINE_START;
+            }
             return "\r\n";
         }
         return owe_newline(reader);
@@ -282,6 +286,12 @@ static bool read_dot(struct mm_dot_reader *reader, const char **at,
         reader->state = MM_DOT_AFTER_DOT;
     }
     if (reader->state == MM_DOT_AFTER_DOT && *at < end) {
+        if (reader->takes_lf && **at == '\n') {
+            (*at)++;
+            reader->has_bare_newline = true;
+            reader->state = MM_DOT_END;
+            return true;
+        }
         bool is_cr = **at == '\r';
         /* RFC 5321 4.5.2: with more octets on the line the dot is dropped. */
         reader->state = is_cr ? MM_DOT_AFTER_DOT_CR : MM_DOT_IN_LINE;

@@ -22,7 +22,7 @@ enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
 /* LINE_START and IN_LINE hold nothing back; AFTER_CR has given its CR out;
  * AFTER_DOT holds back the dot that began a line, AFTER_DOT_CR also the CR.
  * END is final. A CR or LF alone leads to IN_LINE, never to LINE_START: so no
- * bare newline can be half of the end.
+ * bare newline can be half of the end, but an LF where `takes_lf` is set.
  *
  * Where line ends are mended, each CR, each LF and each run of CRs with an LF
  * behind it is one line end: some clients make CR CR LF of every CRLF.
@@ -41,6 +41,8 @@ struct mm_dot_reader {
     enum mm_dot_state state;
     bool has_dots;         /* a dot at a line's start is stuffed, or the end */
     bool normalizes;       /* bare CR and LF become CRLF in what is given out */
+    bool takes_lf;         /* an LF alone is a line end: MM_LENIENT_LF_BODY;
+                              with `normalizes` */
     bool has_bare_newline; /* one was seen */
     uint64_t cr_count;     /* CRs held back behind the one that went out */
     uint64_t line_size;    /* of the line now read */

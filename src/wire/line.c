@@ -92,7 +92,8 @@ static bool keep(struct mm_line_reader *reader, struct mm_span piece)
 static void give(struct mm_line_reader *reader, struct mm_line *line_out)
 {
     struct mm_span text = mm_buf_span(&reader->buf);
-    unsigned flaws = reader->after_cr ? 0 : MM_LINE_BARE_LF;
+    bool is_good = reader->after_cr || reader->takes_lf;
+    unsigned flaws = is_good ? 0 : MM_LINE_BARE_LF;
     if (!reader->is_over && reader->after_cr) {
         text.size--;
     }

@@ -32,6 +32,7 @@ struct mm_line {
 struct mm_line_reader {
     struct mm_buf buf;
     size_t size_max; /* octets without CRLF */
+    bool takes_lf;   /* an LF alone ends a good line: MM_LENIENT_LF_COMMANDS */
     bool is_given;   /* `buf` holds the line that was given last */
     bool is_over;    /* past the cap: swallowing to the line's end */
     bool is_refused; /* given at a bare LF: swallowing to the CRLF */

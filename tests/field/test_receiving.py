@@ -125,8 +125,49 @@ def test_F26_long_lines(build):
             expect(wire, ".", code)
 
 
+DEVICE = (b"HELO\nMAIL FROM:scan@my_host.test\nRCPT TO:demo@mail.test\n"
+          b"DATA\nSubject: x\n\n..page\n.\nQUIT\n")
+
+
+def test_F25_lenient_networks(build):
+    settings = {"smtp.lenient_from": "127.0.0.0/8"}
+    with Daemon(build, settings=settings) as daemon:
+        with Wire(daemon.port("smtp")) as wire:
+            wire.send(DEVICE)
+            for code in ("220", "250", "250", "250", "354", "250", "221"):
+                reply = wire.reply()
+                assert reply.startswith(code), reply
+        message = daemon.messages()[0]
+        assert message.startswith(b"Return-Path: <scan@my_host.test>\r\n")
+        assert message.endswith(b"\r\n\r\n.page\r\n"), message
+        assert b"\n" not in message.replace(b"\r\n", b"")
+        with begin(daemon) as wire:  # it gives no leave to relay
+            expect(wire, "MAIL FROM:<a@client.test>", "250 2.1.0")
+            expect(wire, "RCPT TO:x@far.test", "550 5.7.1")
+
+
+def test_F25_strict_for_others(build):
+    settings = {"smtp.lenient_from": "192.0.2.0/24"}
+    with Daemon(build, settings=settings) as daemon:
+        with Wire(daemon.port("smtp")) as wire:
+            wire.send(DEVICE)
+            assert wire.reply().startswith("220")
+            assert wire.reply().startswith("500 5.5.2")
+        with begin(daemon) as wire:
+            expect(wire, "MAIL FROM:scan@client.test", "501 5.1.7")
+            expect(wire, "MAIL FROM:<scan@my_host.test>", "501 5.1.7")
+            expect(wire, "MAIL FROM:<a..b@client.test>", "501 5.1.7")
+            expect(wire, "MAIL FROM:<a@client.test>", "250 2.1.0")
+            expect(wire, "RCPT TO:<demo@mail.test>", "250 2.1.5")
+            expect(wire, "DATA", "354")
+            wire.send(b"a\n.\nMAIL FROM:<b@client.test>\r\n.\r\n")
+            assert wire.reply().startswith("550")
+            expect(wire, "NOOP", "250")
+
+
 main(__name__, test_F02_long_local_parts,
      test_F02_long_local_parts_wait_in_the_queue,
      test_F03_empty_password_line, test_F08_cr_cr_lf,
      test_F13_nothing_runs_behind_a_bare_lf, test_F17_names_of_clients,
-     test_F26_long_lines)
+     test_F26_long_lines,
+     test_F25_lenient_networks, test_F25_strict_for_others)

@@ -2,12 +2,11 @@
  *
  * Options: size, recipients, errors, empty (numbers), clear, tls (mechanism
  * names), newline ("normalize"), starttls, implicit-tls, requires-tls,
- * requires-auth ("yes"). Events are told as NAME and arguments; the pieces of
- * a body are put together and told with END, for how a body is cut is no part
- * of the outcome. Answers are
- *     code [enhanced] [text] | challenge octets | (nothing: the usual one)
- * Waits: tls (the handshake is done), close (we end it: time-out).
- * One thread. */
+ * requires-auth, lenient ("yes"). Events are told as NAME and arguments; the
+ * pieces of a body are put together and told with END, for how a body is cut is
+ * no part of the outcome. Answers are code [enhanced] [text] | challenge octets
+ * | (nothing: the usual one) Waits: tls (the handshake is done), close (we end
+ * it: time-out). One thread. */
 #include "dialogue.h"
 
 #include "wire/sasl/sasl.h"
@@ -61,6 +60,7 @@ static void *open_peer(const struct dialogue *dialogue)
         .empty_commands_max = option_number(dialogue, "empty"),
         .bare_newline =
             normalizes ? MM_BARE_NEWLINE_NORMALIZE : MM_BARE_NEWLINE_REJECT,
+        .leniencies = option_is_yes(dialogue, "lenient") ? MM_LENIENT_ALL : 0,
         .mechanisms_clear = option_mechanisms(dialogue, "clear"),
         .mechanisms_tls = option_mechanisms(dialogue, "tls"),
         .has_starttls = option_is_yes(dialogue, "starttls"),

@@ -19,7 +19,14 @@
 struct cursor {
     const char *at;
     const char *end;
+    bool allow_utf8;
+    unsigned leniencies;
 };
+
+static bool is_lenient(const struct cursor *cursor, enum mm_leniency leniency)
+{
+    return (cursor->leniencies & (unsigned)leniency) != 0;
+}
 
 static bool is_at(const struct cursor *cursor, char c)
 {
@@ -59,14 +66,16 @@ static void add_octet(struct local_part *part, char c)
     part->text[part->size++] = c;
 }
 
-/* Atom = 1*atext */
+/* Atom = 1*atext; with the leniency none where a dot is odd. */
 static bool parse_atom(struct cursor *cursor, struct local_part *part)
 {
     const char *first = cursor->at;
     while (cursor->at < cursor->end && is_atext(*cursor->at)) {
         add_octet(part, *cursor->at++);
     }
-    return cursor->at > first;
+    return cursor->at > first ||
+           (is_lenient(cursor, MM_LENIENT_DOTS) &&
+            (is_at(cursor, '.') || (is_at(cursor, '@') && part->size > 0)));
 }
 
 /* Quoted-string   = DQUOTE *QcontentSMTP DQUOTE
@@ -135,7 +144,7 @@ static struct mm_span take_domain(struct cursor *cursor)
 }
 
 /* Mailbox = Local-part "@" ( Domain / address-literal ), behind the "@" */
-static enum mailmod_error parse_domain(struct cursor *cursor, bool allow_utf8,
+static enum mailmod_error parse_domain(struct cursor *cursor,
                                        struct mm_address *address)
 {
     struct mm_span text = take_domain(cursor);
@@ -148,7 +157,11 @@ static enum mailmod_error parse_domain(struct cursor *cursor, bool allow_utf8,
                    ? MAILMOD_OK
                    : MAILMOD_ERROR_SYNTAX;
     }
-    if (!mm_domain_parse(text, allow_utf8, address->domain)) {
+    bool is_good =
+        is_lenient(cursor, MM_LENIENT_UNDERSCORES)
+            ? mm_domain_parse_lenient(text, cursor->allow_utf8, address->domain)
+            : mm_domain_parse(text, cursor->allow_utf8, address->domain);
+    if (!is_good) {
         return MAILMOD_ERROR_SYNTAX;
     }
     address->domain_form = MM_DOMAIN_NAME;
@@ -204,7 +217,7 @@ static enum mailmod_error write_text(struct mm_address *address)
 
 /* Mailbox, or "Postmaster" without a domain where `allow_postmaster`. */
 static enum mailmod_error parse_mailbox(struct cursor *cursor,
-                                        bool allow_postmaster, bool allow_utf8,
+                                        bool allow_postmaster,
                                         struct mm_address *address)
 {
     enum mailmod_error error = parse_local_part(cursor, address);
@@ -212,7 +225,7 @@ static enum mailmod_error parse_mailbox(struct cursor *cursor,
         return error;
     }
     if (take(cursor, '@')) {
-        error = parse_domain(cursor, allow_utf8, address);
+        error = parse_domain(cursor, address);
     } else if (!allow_postmaster ||
                strcmp(address->local_part, "postmaster") != 0) {
         error = MAILMOD_ERROR_SYNTAX;
@@ -222,7 +235,7 @@ static enum mailmod_error parse_mailbox(struct cursor *cursor,
 
 /* A-d-l = At-domain *( "," At-domain ) ; At-domain = "@" Domain
  * RFC 5321 4.1.1.3 and appendix C: taken, checked and dropped. */
-static bool skip_route(struct cursor *cursor, bool allow_utf8)
+static bool skip_route(struct cursor *cursor)
 {
     if (!is_at(cursor, '@')) {
         return true;
@@ -230,7 +243,7 @@ static bool skip_route(struct cursor *cursor, bool allow_utf8)
     do {
         char domain[MM_LIMIT_DOMAIN + 1];
         if (!take(cursor, '@') ||
-            !mm_domain_parse(take_domain(cursor), allow_utf8, domain)) {
+            !mm_domain_parse(take_domain(cursor), cursor->allow_utf8, domain)) {
             return false;
         }
     } while (take(cursor, ','));
@@ -239,22 +252,23 @@ static bool skip_route(struct cursor *cursor, bool allow_utf8)
 
 /* Path = "<" [ A-d-l ":" ] Mailbox ">", Reverse-path also "<>" */
 static enum mailmod_error parse_path(struct cursor *cursor, bool is_reverse,
-                                     bool allow_utf8,
                                      struct mm_address *address)
 {
     if (!take(cursor, '<')) {
-        return MAILMOD_ERROR_SYNTAX;
+        return is_lenient(cursor, MM_LENIENT_NO_BRACKETS)
+                   ? parse_mailbox(cursor, !is_reverse, address)
+                   : MAILMOD_ERROR_SYNTAX;
     }
     if (is_reverse && take(cursor, '>')) {
         address->is_null = true;
         return MAILMOD_OK;
     }
     bool has_route = is_at(cursor, '@');
-    if (!skip_route(cursor, allow_utf8)) {
+    if (!skip_route(cursor)) {
         return MAILMOD_ERROR_SYNTAX;
     }
     enum mailmod_error error =
-        parse_mailbox(cursor, !is_reverse && !has_route, allow_utf8, address);
+        parse_mailbox(cursor, !is_reverse && !has_route, address);
     if (error == MAILMOD_OK && !take(cursor, '>')) {
         error = MAILMOD_ERROR_SYNTAX;
     }
@@ -263,20 +277,19 @@ static enum mailmod_error parse_path(struct cursor *cursor, bool is_reverse,
 
 /* 8-bit octets only with the flag, and then as UTF-8 (RFC 6531 3.3) that can
  * be shown and stand in a header. */
-static bool has_good_octets(const struct cursor *from, const char *end,
-                            bool allow_utf8)
+static bool has_good_octets(const struct cursor *from, const char *end)
 {
     struct mm_span text = mm_span(from->at, (size_t)(end - from->at));
     return !mm_span_has_8bit(text) ||
-           (allow_utf8 && mm_span_is_printable_utf8(text));
+           (from->allow_utf8 && mm_span_is_printable_utf8(text));
 }
 
-enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
-                                 bool allow_utf8,
-                                 struct mm_address *address_out,
-                                 struct mm_span *rest_out)
+enum mailmod_error mm_path_parse_lenient(struct mm_span text, bool is_reverse,
+                                         bool allow_utf8, unsigned leniencies,
+                                         struct mm_address *address_out,
+                                         struct mm_span *rest_out)
 {
-    struct cursor begin = {text.data, text.data};
+    struct cursor begin = {text.data, text.data, allow_utf8, leniencies};
     *address_out = (struct mm_address){.is_null = false};
     *rest_out = mm_span(NULL, 0);
     if (text.size == 0) {
@@ -284,10 +297,8 @@ enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
     }
     begin.end = text.data + text.size;
     struct cursor cursor = begin;
-    enum mailmod_error error =
-        parse_path(&cursor, is_reverse, allow_utf8, address_out);
-    if (error == MAILMOD_OK &&
-        !has_good_octets(&begin, cursor.at, allow_utf8)) {
+    enum mailmod_error error = parse_path(&cursor, is_reverse, address_out);
+    if (error == MAILMOD_OK && !has_good_octets(&begin, cursor.at)) {
         error = MAILMOD_ERROR_SYNTAX;
     }
     if (error != MAILMOD_OK) {
@@ -296,6 +307,15 @@ enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
     }
     *rest_out = mm_span(cursor.at, (size_t)(cursor.end - cursor.at));
     return MAILMOD_OK;
+}
+
+enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
+                                 bool allow_utf8,
+                                 struct mm_address *address_out,
+                                 struct mm_span *rest_out)
+{
+    return mm_path_parse_lenient(text, is_reverse, allow_utf8, 0, address_out,
+                                 rest_out);
 }
 
 enum mailmod_error mm_address_parse(struct mm_span text, bool is_reverse,
@@ -308,16 +328,16 @@ enum mailmod_error mm_address_parse(struct mm_span text, bool is_reverse,
         address_out->is_null = is_reverse;
         return is_reverse ? MAILMOD_OK : MAILMOD_ERROR_SYNTAX;
     }
-    struct cursor begin = {text.data, text.data + text.size};
+    struct cursor begin = {text.data, text.data + text.size, allow_utf8,
+                           MM_LENIENT_UNDERSCORES};
     struct cursor cursor = begin;
     if (is_at(&cursor, '<')) {
-        error = parse_path(&cursor, is_reverse, allow_utf8, address_out);
+        error = parse_path(&cursor, is_reverse, address_out);
     } else {
-        error = parse_mailbox(&cursor, !is_reverse, allow_utf8, address_out);
+        error = parse_mailbox(&cursor, !is_reverse, address_out);
     }
     if (error == MAILMOD_OK &&
-        (cursor.at != cursor.end ||
-         !has_good_octets(&begin, cursor.end, allow_utf8))) {
+        (cursor.at != cursor.end || !has_good_octets(&begin, cursor.end))) {
         error = MAILMOD_ERROR_SYNTAX;
     }
     if (error != MAILMOD_OK) {

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/netaddr.h"
 #include "base/span.h"
+#include "wire/lenient.h"
 
 /* Local part quoted and escaped at its worst, "@", domain, NUL. */
 #define MM_ADDRESS_TEXT_MAX                                                    \
@@ -46,8 +47,14 @@ MM_CHECK enum mailmod_error mm_path_parse(struct mm_span text, bool is_reverse,
                                           bool allow_utf8,
                                           struct mm_address *address_out,
                                           struct mm_span *rest_out);
+/* The same with MM_LENIENT_NO_BRACKETS, _DOTS and _UNDERSCORES bits. */
+MM_CHECK enum mailmod_error
+mm_path_parse_lenient(struct mm_span text, bool is_reverse, bool allow_utf8,
+                      unsigned leniencies, struct mm_address *address_out,
+                      struct mm_span *rest_out);
 /* A bare mailbox, or one in angle brackets, the whole of `text`; "" and "<>"
- * are the null path when `is_reverse`. For the API and configuration. */
+ * are the null path when `is_reverse`. For the API, configuration, and paths
+ * that were taken before: underscores in the domain are let through. */
 MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
                                              bool is_reverse, bool allow_utf8,
                                              struct mm_address *address_out);
@@ -57,6 +64,9 @@ bool mm_address_equal(const struct mm_address *a, const struct mm_address *b);
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,
                      char domain_out[MM_LIMIT_DOMAIN + 1]);
+/* The same, with underscores as letters. */
+bool mm_domain_parse_lenient(struct mm_span text, bool allow_utf8,
+                             char domain_out[MM_LIMIT_DOMAIN + 1]);
 /* RFC 5321 4.1.3 address-literal, brackets and all: gives its form, ADDRESS
  * or GENERAL, its canonical text and, for ADDRESS, the address. */
 bool mm_domain_literal_parse(struct mm_span text, enum mm_domain_form *form_out,

@@ -17,13 +17,16 @@
 
 /* sub-domain = Let-dig [Ldh-str] / U-label
  * Ldh-str    = *( ALPHA / DIGIT / "-" ) Let-dig */
-static bool is_label(struct mm_span label, bool allow_utf8)
+static bool is_label(struct mm_span label, bool allow_utf8,
+                     bool allow_underscore)
 {
     bool has_8bit = false;
     for (size_t i = 0; i < label.size; i++) {
         unsigned char c = (unsigned char)label.data[i];
         has_8bit = has_8bit || c >= 0x80;
-        if (c < 0x80 && c != '-' && !mm_ascii_is_alnum(c)) {
+        bool is_letter = c >= 0x80 || c == '-' || mm_ascii_is_alnum(c) ||
+                         (c == '_' && allow_underscore);
+        if (!is_letter) {
             return false;
         }
     }
@@ -33,8 +36,9 @@ static bool is_label(struct mm_span label, bool allow_utf8)
 }
 
 /* Domain = sub-domain *("." sub-domain) */
-bool mm_domain_parse(struct mm_span text, bool allow_utf8,
-                     char domain_out[MM_LIMIT_DOMAIN + 1])
+static bool parse_domain(struct mm_span text, bool allow_utf8,
+                         bool allow_underscore,
+                         char domain_out[MM_LIMIT_DOMAIN + 1])
 {
     struct mm_span rest = text;
     bool has_more = true;
@@ -45,7 +49,7 @@ bool mm_domain_parse(struct mm_span text, bool allow_utf8,
     while (has_more) {
         struct mm_span label;
         has_more = mm_span_cut(rest, '.', &label, &rest);
-        if (!is_label(label, allow_utf8)) {
+        if (!is_label(label, allow_utf8, allow_underscore)) {
             return false;
         }
     }
@@ -54,6 +58,18 @@ bool mm_domain_parse(struct mm_span text, bool allow_utf8,
     }
     mm_ascii_lower_cstr(domain_out);
     return true;
+}
+
+bool mm_domain_parse(struct mm_span text, bool allow_utf8,
+                     char domain_out[MM_LIMIT_DOMAIN + 1])
+{
+    return parse_domain(text, allow_utf8, false, domain_out);
+}
+
+bool mm_domain_parse_lenient(struct mm_span text, bool allow_utf8,
+                             char domain_out[MM_LIMIT_DOMAIN + 1])
+{
+    return parse_domain(text, allow_utf8, true, domain_out);
 }
 
 /* IPv4-address-literal = Snum 3("."  Snum)

@@ -191,6 +191,7 @@ enum mailmod_error mm_smtpd_new(struct mm_smtpd **smtpd_out,
     smtpd->is_tls = options->is_tls;
     smtpd->pending = MM_SMTPD_CONNECT;
     mm_line_reader_init(&smtpd->line, MM_LIMIT_SMTP_COMMAND - 2);
+    smtpd->line.takes_lf = (options->leniencies & MM_LENIENT_LF_COMMANDS) != 0;
     mm_buf_init(&smtpd->input, MM_LIMIT_INPUT);
     mm_buf_init(&smtpd->output, MM_LIMIT_OUTPUT);
     mm_buf_init(&smtpd->secret, MM_LIMIT_SMTP_AUTH_LINE);

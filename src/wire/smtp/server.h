@@ -39,6 +39,7 @@ struct mm_smtpd_options {
     unsigned errors_max;         /* refused commands before 421 and close */
     unsigned empty_commands_max; /* NOOP, RSET, EHLO, VRFY in a row: likewise */
     enum mm_bare_newline bare_newline;
+    unsigned leniencies;       /* mm_leniency bits, for a peer we know */
     unsigned mechanisms_clear; /* mm_sasl_mechanism bits offered in clear */
     unsigned mechanisms_tls;   /* and under TLS */
     bool has_starttls;         /* offer STARTTLS (until TLS has begun) */

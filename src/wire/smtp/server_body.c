@@ -14,9 +14,11 @@
 void mm_smtpd_body_begin(struct mm_smtpd *smtpd, bool has_dots)
 {
     memset(&smtpd->body, 0, sizeof smtpd->body);
+    bool takes_lf = (smtpd->options.leniencies & MM_LENIENT_LF_BODY) != 0;
     mm_dot_reader_init(&smtpd->body.dot, has_dots,
-                       smtpd->options.bare_newline ==
-                           MM_BARE_NEWLINE_NORMALIZE);
+                       takes_lf || smtpd->options.bare_newline ==
+                                       MM_BARE_NEWLINE_NORMALIZE);
+    smtpd->body.dot.takes_lf = takes_lf;
 }
 
 void mm_smtpd_body_progress(struct mm_smtpd *smtpd, size_t size)
@@ -94,8 +96,7 @@ void mm_smtpd_discard(struct mm_smtpd *smtpd, uint64_t size)
 void mm_smtpd_body_check(struct mm_smtpd *smtpd)
 {
     struct mm_smtpd_body *body = &smtpd->body;
-    if (body->dot.has_bare_newline &&
-        smtpd->options.bare_newline == MM_BARE_NEWLINE_REJECT) {
+    if (body->dot.has_bare_newline && !body->dot.normalizes) {
         mm_smtpd_body_refuse(smtpd, MM_REPLY_BARE_NEWLINE);
     }
     uint64_t line_size_max = smtpd->options.line_size_max;

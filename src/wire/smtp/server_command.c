@@ -10,7 +10,7 @@ enum {
     IS_EMPTY = 1 << 0, /* does nothing for a mail: counted in a row */
     HAS_NO_ARGUMENT = 1 << 1,
     NEEDS_TLS = 1 << 2,   /* 530 before TLS where it is required */
-    ALLOWS_8BIT = 1 << 3, /* RFC 6531: paths and what names a mailbox */
+    ALLOWS_8BIT = 1 << 3, /* RFC 6531, or the check looks itself */
     HAS_OCTETS = 1 << 4   /* octets follow even when it is refused */
 };
 
@@ -29,8 +29,10 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"HELO", GREETED, IS_EMPTY, mm_smtpd_check_helo, mm_smtpd_do_hello},
-    {"EHLO", GREETED, IS_EMPTY, mm_smtpd_check_ehlo, mm_smtpd_do_hello},
+    {"HELO", GREETED, IS_EMPTY | ALLOWS_8BIT, mm_smtpd_check_helo,
+     mm_smtpd_do_hello},
+    {"EHLO", GREETED, IS_EMPTY | ALLOWS_8BIT, mm_smtpd_check_ehlo,
+     mm_smtpd_do_hello},
     {"STARTTLS", READY, HAS_NO_ARGUMENT, mm_smtpd_check_starttls,
      mm_smtpd_do_starttls},
     {"AUTH", READY, 0, mm_smtpd_check_auth, mm_smtpd_do_auth},

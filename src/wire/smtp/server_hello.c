@@ -37,19 +37,27 @@ void mm_smtpd_settle_connect(struct mm_smtpd *smtpd,
     mm_buf_fini(&text);
 }
 
-static const struct mm_reply *check_name(struct mm_span argument,
-                                         struct mm_smtpd_request *request)
+static bool is_word(struct mm_span name)
 {
-    if (argument.size == 0 || argument.size > MM_LIMIT_DOMAIN) {
-        return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
-    }
-    for (size_t i = 0; i < argument.size; i++) {
-        int c = (unsigned char)argument.data[i];
+    for (size_t i = 0; i < name.size; i++) {
+        int c = (unsigned char)name.data[i];
         if (c == ' ' || !mm_ascii_is_printable(c)) {
-            return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+            return false;
         }
     }
-    request->name = argument;
+    return name.size > 0 && name.size <= MM_LIMIT_DOMAIN;
+}
+
+/* With the leniency a name that is no word counts as none. */
+static const struct mm_reply *check_name(const struct mm_smtpd *smtpd,
+                                         struct mm_span argument,
+                                         struct mm_smtpd_request *request)
+{
+    bool is_good = is_word(argument);
+    if (!is_good && (smtpd->options.leniencies & MM_LENIENT_HELLO) == 0) {
+        return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+    }
+    request->name = is_good ? argument : mm_span(NULL, 0);
     return NULL;
 }
 
@@ -57,18 +65,16 @@ const struct mm_reply *mm_smtpd_check_helo(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    (void)smtpd;
     request->is_extended = false;
-    return check_name(argument, request);
+    return check_name(smtpd, argument, request);
 }
 
 const struct mm_reply *mm_smtpd_check_ehlo(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    (void)smtpd;
     request->is_extended = true;
-    return check_name(argument, request);
+    return check_name(smtpd, argument, request);
 }
 
 void mm_smtpd_do_hello(struct mm_smtpd *smtpd)

@@ -15,8 +15,8 @@ const struct mm_reply *mm_smtpd_check_rcpt(const struct mm_smtpd *smtpd,
         return mm_reply_get(MM_REPLY_SYNTAX);
     }
     struct mm_span rest;
-    if (mm_path_parse(argument, false, true, &request->path, &rest) !=
-        MAILMOD_OK) {
+    if (mm_path_parse_lenient(argument, false, true, smtpd->options.leniencies,
+                              &request->path, &rest) != MAILMOD_OK) {
         return mm_reply_get(MM_REPLY_BAD_RECIPIENT);
     }
     const struct mm_reply *refusal =

@@ -349,6 +349,60 @@ static void bare_addresses(void **state)
     }
 }
 
+/* F25: each leniency lets its own fault through and no other. */
+static void test_F25_lenient_paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input;
+        unsigned leniency;
+        const char *text; /* NULL: refused with all leniencies */
+    } rows[] = {
+        {"u@x.org SIZE=1", MM_LENIENT_NO_BRACKETS, "u@x.org"},
+        {"\"a b\"@x.org", MM_LENIENT_NO_BRACKETS, "\"a b\"@x.org"},
+        {"<u.@x.org>", MM_LENIENT_DOTS, "\"u.\"@x.org"},
+        {"<.u@x.org>", MM_LENIENT_DOTS, "\".u\"@x.org"},
+        {"<a..b@x.org>", MM_LENIENT_DOTS, "\"a..b\"@x.org"},
+        {"<u@x_y.org>", MM_LENIENT_UNDERSCORES, "u@x_y.org"},
+        {"<u@_x.org>", MM_LENIENT_UNDERSCORES, "u@_x.org"},
+        {"u@", 0, NULL},
+        {"@x.org", 0, NULL},
+        {"<@x.org>", 0, NULL},
+        {"<u@x..org>", 0, NULL},
+        {"<u@x.org", 0, NULL},
+        {"<a b@x.org>", 0, NULL},
+        {"<u\n@x.org>", 0, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_address address;
+        struct mm_address again;
+        struct mm_span rest;
+        struct mm_span input = mm_span_cstr(rows[i].input);
+        enum mailmod_error error = mm_path_parse_lenient(
+            input, true, false, MM_LENIENT_ALL, &address, &rest);
+        if ((error == MAILMOD_OK) != (rows[i].text != NULL)) {
+            fail_msg("%s: error %d", rows[i].input, (int)error);
+        }
+        if (error != MAILMOD_OK) {
+            continue;
+        }
+        assert_string_equal(address.text, rows[i].text);
+        assert_int_equal(mm_path_parse_lenient(input, true, false,
+                                               rows[i].leniency, &again, &rest),
+                         MAILMOD_OK);
+        assert_int_not_equal(
+            mm_path_parse_lenient(input, true, false,
+                                  MM_LENIENT_ALL & ~rows[i].leniency, &again,
+                                  &rest),
+            MAILMOD_OK);
+        /* What was taken reads back, as the queue and reports do it. */
+        assert_int_equal(
+            mm_address_parse(mm_span_cstr(address.text), true, false, &again),
+            MAILMOD_OK);
+        assert_string_equal(again.text, address.text);
+    }
+}
+
 static void equality(void **state)
 {
     (void)state;
@@ -422,6 +476,7 @@ int main(void)
         cmocka_unit_test(paths_cut_short),
         cmocka_unit_test(canonical_texts_read_back),
         cmocka_unit_test(bare_addresses),
+        cmocka_unit_test(test_F25_lenient_paths),
         cmocka_unit_test(equality),
         cmocka_unit_test(domains),
         cmocka_unit_test(literals),
