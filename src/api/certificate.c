@@ -36,19 +36,6 @@ static enum mailmod_error write_certificate(const struct mm_config *config)
     return error;
 }
 
-static char *join_path(const char *folder, const char *name)
-{
-    char *joined = NULL;
-
-    struct mm_buf path;
-    mm_buf_init(&path, TEXT_MAX);
-    if (mm_buf_appendf(&path, "%s/%s", folder, name) == MAILMOD_OK) {
-        joined = mm_memdup0(mm_buf_span(&path).data, mm_buf_size(&path));
-    }
-    mm_buf_fini(&path);
-    return joined;
-}
-
 enum mailmod_error mm_settle_certificate(struct mm_config *config)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -59,8 +46,8 @@ enum mailmod_error mm_settle_certificate(struct mm_config *config)
     mm_free(config->tls.certificate_file);
     mm_free(config->tls.key_file);
     config->tls.certificate_file =
-        join_path(config->data_folder, certificate_name);
-    config->tls.key_file = join_path(config->data_folder, key_name);
+        mm_join_path(config->data_folder, certificate_name);
+    config->tls.key_file = mm_join_path(config->data_folder, key_name);
     if (config->tls.certificate_file == NULL || config->tls.key_file == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }

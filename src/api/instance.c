@@ -76,6 +76,7 @@ void mm_instance_dispose(struct mailmod **instance_in)
     mm_config_builder_free(&instance->builder);
     mm_mutex_free(&instance->asked.mutex);
     mm_mutex_free(&instance->mutex);
+    mm_free(instance->working_folder);
     if (instance->holds_standard) {
         mm_standard_let();
     }
@@ -145,21 +146,14 @@ static void log_warnings(struct mailmod *instance, struct mm_span warnings)
     }
 }
 
-enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
+static enum mailmod_error load_file(struct mailmod *instance, const char *file)
 {
-    if (file == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
-    }
-    enum mailmod_error error = mm_instance_lock(instance);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct mm_buf mistakes;
     mm_buf_init(&mistakes, MISTAKES_MAX);
     struct mm_buf warnings;
     mm_buf_init(&warnings, MISTAKES_MAX);
-    error = mm_config_load(instance->builder, file, &mistakes, &warnings);
-    mm_instance_unlock(instance);
+    enum mailmod_error error =
+        mm_config_load(instance->builder, file, &mistakes, &warnings);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistakes);
     } else {
@@ -170,29 +164,63 @@ enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
     return error;
 }
 
-enum mailmod_error mailmod_set(mailmod *instance, const char *name,
-                               const char *value)
+static enum mailmod_error set_key(struct mailmod *instance, const char *name,
+                                  const char *value)
 {
-    if (name == NULL || value == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
-    }
-    enum mailmod_error error = mm_instance_lock(instance);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct mm_buf mistake;
     mm_buf_init(&mistake, MISTAKES_MAX);
-    error = mm_config_set(instance->builder, name, value, &mistake);
-    mm_instance_unlock(instance);
+    enum mailmod_error error =
+        mm_config_set(instance->builder, name, value, &mistake);
     if (error != MAILMOD_OK) {
         const char *words =
             mm_buf_size(&mistake) > 0 ? mm_buf_cstr(&mistake) : NULL;
-
         (void)mm_fail(error, "%.*s: %s", NAME_SHOWN_MAX, name,
                       words != NULL ? words : mm_error_text(error));
     }
     mm_buf_fini(&mistake);
     return error;
+}
+
+enum mailmod_error mm_change_settings(struct mailmod *instance,
+                                      const struct mm_change *change)
+{
+    return change->file != NULL
+               ? load_file(instance, change->file)
+               : set_key(instance, change->name, change->value);
+}
+
+static enum mailmod_error change(mailmod *instance,
+                                 const struct mm_change *change)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_change_settings(instance, change);
+    mm_instance_unlock(instance);
+    return error;
+}
+
+enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
+{
+    struct mm_change wanted = {.file = file};
+    if (file == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
+    }
+    enum mailmod_error error = change(instance, &wanted);
+    /* What is wrong with the file is one answer here; LoadConfig has more. */
+    return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS
+               ? MAILMOD_ERROR_CONFIG
+               : error;
+}
+
+enum mailmod_error mailmod_set(mailmod *instance, const char *name,
+                               const char *value)
+{
+    struct mm_change wanted = {.name = name, .value = value};
+    return name != NULL && value != NULL
+               ? change(instance, &wanted)
+               : mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
 }
 
 static enum mailmod_error copy_value(struct mm_buf *value, char *value_out,
@@ -258,36 +286,14 @@ enum mailmod_error mm_instance_config(struct mailmod *instance,
     if (error == MAILMOD_OK) {
         error = fill_host_name(*config_out);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_resolve_paths(instance, *config_out);
+    }
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistakes);
         mm_config_unref(config_out);
     }
     mm_buf_fini(&mistakes);
-    return error;
-}
-
-enum mailmod_error mailmod_check(mailmod *instance)
-{
-    struct mm_config *config = NULL;
-    struct mm_settings *settings = NULL;
-    enum mailmod_error error = mm_instance_lock(instance);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    struct mm_buf reason;
-    mm_buf_init(&reason, MISTAKES_MAX);
-    error = mm_instance_config(instance, &config);
-    mm_instance_unlock(instance);
-    if (error == MAILMOD_OK) {
-        error = mm_settings_new(&settings, config, &reason);
-        if (error != MAILMOD_OK) {
-            (void)mm_fail_buf(error, &reason);
-        }
-    }
-    mm_settings_unref(&settings);
-    mm_config_unref(&config);
-    mm_buf_fini(&reason);
     return error;
 }
 

@@ -45,8 +45,9 @@ struct mailmod {
     struct mm_log log;
     mailmod_on_log on_log; /* fixed from start on */
     void *log_context;
-    bool services_wait;  /* fixed from start on */
-    bool holds_standard; /* the places of the standard files */
+    bool services_wait;   /* fixed from start on */
+    bool holds_standard;  /* the places of the standard files */
+    char *working_folder; /* from which relative names count; NULL: not used */
     struct mm_asked asked;
 
     struct mm_loop *loops[MM_LOOPS_MAX];
@@ -69,6 +70,21 @@ enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
     MM_PRINTF(2, 3);
 /* The same with words from a buffer; the error's own text when it is empty. */
 enum mailmod_error mm_fail_buf(enum mailmod_error error, struct mm_buf *words);
+
+/* The words of io or client about a file that a setting names, with that key
+ * and the place where it was set in front. */
+enum mailmod_error mm_fail_setting(const struct mailmod *instance,
+                                   enum mailmod_error error,
+                                   struct mm_buf *reason);
+/* What is allowed and probably not meant, to the log. `store` may be NULL. */
+void mm_tell_warnings(const struct mailmod *instance,
+                      const struct mm_settings *settings,
+                      struct mm_store *store);
+/* Relative names become whole ones. */
+MM_CHECK enum mailmod_error mm_resolve_paths(struct mailmod *instance,
+                                             struct mm_config *config);
+/* "folder/name"; mm_free it. NULL: no memory, or too long. */
+char *mm_join_path(const char *folder, const char *name);
 
 /* What every call of the host's begins and ends with: looks the handle up, so
  * that it stays alive, and takes the mutex. ARGUMENT, HANDLE; STATE in a
@@ -106,6 +122,9 @@ MM_CHECK enum mailmod_error mm_user_check(const char *name,
 MM_CHECK enum mailmod_error mm_user_put(struct mm_store *store,
                                         const char *name, const char *password,
                                         unsigned flags, bool replaces);
+/* Is the user there that a setting names? NOT_FOUND, also for "". */
+MM_CHECK enum mailmod_error mm_find_set_user(struct mm_store *store,
+                                             const char *setting);
 /* Checks and stores; `replaces` changes a password. */
 struct mm_user_job {
     struct mm_store_job job;
@@ -114,10 +133,21 @@ struct mm_user_job {
 };
 /* Hands a question of a session's to the host. thread: loop */
 enum mailmod_error mm_request_put(void *instance, struct mm_request *request);
-/* mailmod_reload; with `keeps_fixed` a changed key that needs a restart is no
- * error: what runs keeps the former value until then. */
-MM_CHECK enum mailmod_error mm_instance_reload(struct mailmod *instance,
-                                               bool keeps_fixed);
+/* A change of the settings: a file over them, or one key. */
+struct mm_change {
+    const char *file; /* NULL: the key */
+    const char *name;
+    const char *value;
+};
+/* Locked; the words are kept for mailmod_last_error_text(). */
+MM_CHECK enum mailmod_error mm_change_settings(struct mailmod *instance,
+                                               const struct mm_change *change);
+/* Changes the settings, and at once what runs. A changed key that needs a
+ * restart is no error: what runs keeps the former value until then. What cannot
+ * be taken is not kept; settings that do not fit together are (CONFIG), until a
+ * further change makes them whole. NULL applies what was set. */
+MM_CHECK enum mailmod_error mm_instance_change(struct mailmod *instance,
+                                               const struct mm_change *change);
 /* Without a certificate of the operator's: one of our own, in the data folder.
  */
 MM_CHECK enum mailmod_error mm_settle_certificate(struct mm_config *config);

@@ -126,7 +126,7 @@ static enum mailmod_error make_server(struct mailmod *instance)
         error = mm_server_listen(instance->server, &reason);
     }
     if (error != MAILMOD_OK) {
-        (void)mm_fail_buf(error, &reason);
+        (void)mm_fail_setting(instance, error, &reason);
     }
     mm_buf_fini(&reason);
     return error;
@@ -261,7 +261,7 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
         error = mm_outbound_new(&instance->outbound, &options, &reason);
     }
     if (error != MAILMOD_OK) {
-        (void)mm_fail_buf(error, &reason);
+        (void)mm_fail_setting(instance, error, &reason);
     }
     mm_buf_fini(&reason);
     return error;
@@ -333,6 +333,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         give_up(instance);
         return error;
     }
+    mm_tell_warnings(instance, instance->settings, instance->store);
     if (!instance->config->queue.holds) {
         mm_outbound_start(instance->outbound);
     }

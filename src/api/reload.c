@@ -7,6 +7,8 @@
 #include "api/instance.h"
 #include "api/message.h"
 
+#include "config/builder.h"
+
 #define WORDS_MAX 4096
 
 /* Keys that need a restart; behind them the addresses of each service. */
@@ -144,7 +146,7 @@ static enum mailmod_error use_config(struct mailmod *instance,
     }
     if (error != MAILMOD_OK) {
         (void)give_servers(instance, instance->config);
-        (void)mm_fail_buf(error, &reason);
+        (void)mm_fail_setting(instance, error, &reason);
         mm_settings_unref(&settings);
     } else {
         mm_server_set_settings(instance->server, settings);
@@ -154,32 +156,26 @@ static enum mailmod_error use_config(struct mailmod *instance,
         instance->config = mm_config_ref(config);
         mm_messages_use_config(instance->messages, config);
         atomic_store(&instance->log.level, config->log_level);
+        mm_store_set_free_space_min(instance->store, config->free_space_min);
     }
     mm_buf_fini(&reason);
     return error;
 }
 
-enum mailmod_error mm_instance_reload(struct mailmod *instance,
-                                      bool keeps_fixed)
+/* Locked. `was_whole_out`: the settings fit together. */
+static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
+                                 bool *was_whole_out)
 {
     struct mm_config *config = NULL;
-    enum mailmod_error error = mm_instance_lock(instance);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (instance->state != MM_INSTANCE_RUNNING) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
-    } else {
-        error = mm_instance_config(instance, &config);
-    }
+    enum mailmod_error error = mm_instance_config(instance, &config);
+    *was_whole_out = error == MAILMOD_OK;
     if (error == MAILMOD_OK) {
         error = keeps_fixed ? keep_fixed(instance, &config)
                             : check_fixed(instance->config, config);
     }
     if (error == MAILMOD_OK) {
-        error =
-            mm_settle_certificate(config); /* in the folder that is in use */
+        /* In the folder that is in use. */
+        error = mm_settle_certificate(config);
     }
     if (error == MAILMOD_OK) {
         error = mm_put_config_users(instance->store, config);
@@ -192,11 +188,62 @@ enum mailmod_error mm_instance_reload(struct mailmod *instance,
                MM_TEXT("host", config->host_name));
     }
     mm_config_unref(&config);
-    mm_instance_unlock(instance);
     return error;
 }
 
 enum mailmod_error mailmod_reload(mailmod *instance)
 {
-    return mm_instance_reload(instance, false);
+    bool was_whole;
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = instance->state == MM_INSTANCE_RUNNING
+                ? reload(instance, false, &was_whole)
+                : mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    if (error == MAILMOD_OK) {
+        error = mm_ensure_postmaster(instance->store, instance->config);
+        mm_tell_warnings(instance, instance->settings, instance->store);
+    }
+    mm_instance_unlock(instance);
+    return error;
+}
+
+/* Locked. */
+static enum mailmod_error apply(struct mailmod *instance,
+                                struct mm_config_builder *former)
+{
+    bool was_whole = false;
+    enum mailmod_error error = reload(instance, true, &was_whole);
+    if (error == MAILMOD_OK) {
+        return mm_ensure_postmaster(instance->store, instance->config);
+    }
+    if (was_whole) {
+        /* It could not be taken: so it is not shown either. Settings that do
+         * not fit together wait for the one that makes them whole. */
+        mm_config_builder_swap(instance->builder, former);
+    }
+    return error;
+}
+
+enum mailmod_error mm_instance_change(struct mailmod *instance,
+                                      const struct mm_change *change)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_config_builder *former = NULL;
+    error = mm_config_builder_copy(&former, instance->builder);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "%s", mm_error_text(error));
+    } else if (change != NULL) {
+        error = mm_change_settings(instance, change);
+    }
+    if (error == MAILMOD_OK && instance->state == MM_INSTANCE_RUNNING) {
+        error = apply(instance, former);
+    }
+    mm_config_builder_free(&former);
+    mm_instance_unlock(instance);
+    return error;
 }

@@ -16,58 +16,36 @@
 static const char default_file[] = "mailmod.cfg";
 static _Thread_local char value_text[VALUE_MAX];
 
-/* Locked until here, and no longer: a reload reads certificates, and callbacks
- * must not wait for that. An instance that ends keeps what it has. */
-static enum mailmod_error unlock_and_apply(const struct mm_srv *srv)
+/* The default instance is not locked meanwhile: a reload reads certificates,
+ * and callbacks must not wait for that. */
+static int change(const struct mm_change *change)
 {
-    mailmod *running =
-        srv->is_running && !srv->is_ending ? srv->instance : NULL;
-    enum mailmod_error error = MAILMOD_OK;
+    mailmod *instance;
+    enum mailmod_error error = mm_srv_instance(false, &instance);
 
-    mm_srv_unlock();
-    if (running != NULL) {
-        error = mm_instance_reload(running, true);
-    }
-    /* It was ended meanwhile: there is nothing to apply to. */
-    return error == MAILMOD_ERROR_STATE || error == MAILMOD_ERROR_HANDLE
-               ? MAILMOD_OK
-               : error;
-}
-
-/* Locked; comes back unlocked. `error`: of the change. */
-static int finish_change(struct mm_srv *srv, enum mailmod_error error)
-{
     if (error == MAILMOD_OK) {
-        error = unlock_and_apply(srv);
-    } else {
-        mm_srv_unlock();
+        error = mm_instance_change(instance, change);
     }
     return mm_srv_note(error);
 }
 
 int LoadConfig(const char *filename)
 {
-    struct mm_srv *srv;
-    enum mailmod_error error = mm_srv_enter(false, &srv);
+    struct mm_change wanted = {.file =
+                                   filename != NULL ? filename : default_file};
 
-    if (error != MAILMOD_OK) {
-        return mm_srv_note(error);
-    }
-    error = mailmod_load_config(srv->instance,
-                                filename != NULL ? filename : default_file);
-    return finish_change(srv, error);
+    return change(&wanted);
 }
 
 int SRVSetConfigParam(const char *param, const char *val)
 {
-    struct mm_srv *srv;
-    enum mailmod_error error = mm_srv_enter(false, &srv);
+    struct mm_change wanted = {.name = param, .value = val};
 
-    if (error != MAILMOD_OK) {
-        return mm_srv_note(error);
+    if (param == NULL || val == NULL) {
+        return mm_srv_note(
+            mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL"));
     }
-    error = mailmod_set(srv->instance, param, val);
-    return finish_change(srv, error);
+    return change(&wanted);
 }
 
 void SetConfigParamString(const char *param, const char *val)

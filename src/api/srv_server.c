@@ -211,7 +211,7 @@ static enum mailmod_error open_service(const struct mm_srv *srv,
 
     if (has_new_addresses(srv->instance,
                           mm_service_row(kinds[kind].service)->listen_key)) {
-        error = mm_instance_reload(srv->instance, true);
+        error = mm_instance_change(srv->instance, NULL);
     }
     return error == MAILMOD_OK
                ? mailmod_service_start(srv->instance, name_of(kind), port)

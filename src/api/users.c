@@ -185,6 +185,9 @@ enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
         return error;
     }
     error = mm_store_run(admin.store, &job.job);
+    if (error == MAILMOD_OK) {
+        error = mm_ensure_postmaster(admin.store, admin.config);
+    }
     mm_admin_end(&admin);
     if (error != MAILMOD_OK) {
         (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));
@@ -228,17 +231,25 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
                                : mm_fail(error, "%s", mm_error_text(error));
 }
 
+enum mailmod_error mm_find_set_user(struct mm_store *store, const char *setting)
+{
+    char name[MM_STORE_USER_MAX];
+    if (setting[0] == '\0' ||
+        !mm_span_copy(mm_span_cstr(setting), name, sizeof name)) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_ascii_lower_cstr(name);
+    struct mm_store_user user;
+    enum mailmod_error error = mm_store_find_user(store, name, &user);
+    mm_secret_clear(&user, sizeof user);
+    return error;
+}
+
 enum mailmod_error mm_ensure_postmaster(struct mm_store *store,
                                         const struct mm_config *config)
 {
-    const char *stand_in = config->local.postmaster;
-    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
-
-    struct mm_store_user user;
-    if (stand_in[0] != '\0') {
-        error = mm_store_find_user(store, stand_in, &user);
-        mm_secret_clear(&user, sizeof user);
-    }
+    enum mailmod_error error =
+        mm_find_set_user(store, config->local.postmaster);
     uint64_t mailbox_id;
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         error = mm_directory_ensure(store, POSTMASTER, &mailbox_id);

@@ -1,15 +1,34 @@
 /* check.c - the configuration as a whole: settings that must fit together.
  *
- * Each rule is one line of words that begins with the key to change. All rules
- * are tried, so that an operator sees every mistake at once.
- * Thread: any. */
+ * Each rule is one line of words that begins with the key to change; the place
+ * where it was set is put in front. All rules are tried, so that an operator
+ * sees every mistake at once. Thread: any. */
 #include "config/check.h"
 
+#include "config/builder.h"
+#include "config/dependent.h"
+
+#define WORDS_MAX 512
+#define NAME_MAX_SIZE 64
+
 struct check {
+    const struct mm_config_builder *builder;
     const struct mm_config *config;
     struct mm_buf *mistakes;
     bool is_bad;
 };
+
+/* Of the key that the words begin with. */
+static const char *place_of(const struct check *check, const char *words)
+{
+    char name[NAME_MAX_SIZE];
+    struct mm_span key;
+    struct mm_span rest;
+    (void)mm_span_cut(mm_span_cstr(words), ':', &key, &rest);
+    return mm_span_copy(key, name, sizeof name)
+               ? mm_config_place(check->builder, name)
+               : "";
+}
 
 /* `key` is the key to change, or NULL where the words begin with it. */
 static void demand_of(struct check *check, bool is_good, const char *key,
@@ -20,7 +39,8 @@ static void demand_of(struct check *check, bool is_good, const char *key,
     }
     check->is_bad = true;
     if (check->mistakes != NULL) {
-        (void)mm_buf_appendf(check->mistakes, "%s%s%s\n",
+        (void)mm_buf_appendf(check->mistakes, "%s%s%s%s\n",
+                             place_of(check, key != NULL ? key : words),
                              key != NULL ? key : "", key != NULL ? ": " : "",
                              words);
     }
@@ -51,19 +71,22 @@ static void check_tls(struct check *check)
     }
 }
 
-static void check_counts(struct check *check)
+static void check_dependents(struct check *check)
 {
-    const struct mm_config *c = check->config;
-    demand(check,
-           c->smtp.connections_per_address_max <= c->smtp.connections_max,
-           "smtp.connections_per_address_max: is above smtp.connections_max");
-    demand(check,
-           c->pop3.connections_per_address_max <= c->pop3.connections_max,
-           "pop3.connections_per_address_max: is above pop3.connections_max");
-    demand(check, c->queue.destination_max <= c->queue.attempts_max,
-           "queue.destination_max: is above queue.attempts_max");
-    demand(check, c->queue.warn_after_ms < c->queue.lifetime_ms,
-           "queue.warn_after: must be less than queue.lifetime");
+    size_t count;
+    const struct mm_config_dependent *rows = mm_config_dependents(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (mm_config_dependent_fits(&rows[i], check->config)) {
+            continue;
+        }
+        struct mm_buf words;
+        mm_buf_init(&words, WORDS_MAX);
+        bool has_words = mm_config_dependent_words(&rows[i], check->config,
+                                                   &words) == MAILMOD_OK;
+        const char *text = has_words ? mm_buf_cstr(&words) : NULL;
+        demand(check, false, text != NULL ? text : rows[i].name);
+        mm_buf_fini(&words);
+    }
 }
 
 static void check_outgoing(struct check *check)
@@ -115,12 +138,13 @@ static void check_listeners(struct check *check)
     }
 }
 
-enum mailmod_error mm_config_check(const struct mm_config *config,
+enum mailmod_error mm_config_check(const struct mm_config_builder *builder,
+                                   const struct mm_config *config,
                                    struct mm_buf *mistakes_out)
 {
-    struct check check = {config, mistakes_out, false};
+    struct check check = {builder, config, mistakes_out, false};
     check_tls(&check);
-    check_counts(&check);
+    check_dependents(&check);
     check_outgoing(&check);
     check_listeners(&check);
     return check.is_bad ? MAILMOD_ERROR_CONFIG : MAILMOD_OK;

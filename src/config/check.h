@@ -5,8 +5,10 @@
 
 #include "config/config.h"
 
-/* CONFIG and one mistake a line "key: what is wrong". */
-MM_CHECK enum mailmod_error mm_config_check(const struct mm_config *config,
-                                            struct mm_buf *mistakes_out);
+/* CONFIG and one mistake a line "file:line: key: what is wrong", without a
+ * place where the key was not set by a file; `builder` knows the places. */
+MM_CHECK enum mailmod_error
+mm_config_check(const struct mm_config_builder *builder,
+                const struct mm_config *config, struct mm_buf *mistakes_out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config/builder.h"
 #include "config/check.h"
+#include "config/dependent.h"
 #include "config/smallsrv/smallsrv.h"
 #include "config/value.h"
 #include "platform/idn.h"
@@ -19,6 +20,7 @@
 
 /* No value is longer as text: 1000 domains or networks. */
 #define VALUE_TEXT_MAX (1024 * 1024)
+#define PLACE_MAX 4400 /* a file's name, and a line */
 
 struct snapshot {
     struct mm_config config; /* first: a config is its snapshot */
@@ -152,10 +154,71 @@ void mm_config_builder_set_guard(struct mm_config_builder *builder,
     builder->is_exposed = is_exposed;
 }
 
+static size_t row_of(const struct mm_config_key *key)
+{
+    size_t count;
+    return (size_t)(key - mm_config_keys(&count));
+}
+
+bool mm_config_is_set(const struct mm_config_builder *builder,
+                      const struct mm_config_key *key)
+{
+    return builder->is_set[row_of(key)];
+}
+
+enum mailmod_error mm_config_set_place(struct mm_config_builder *builder,
+                                       const struct mm_config_key *key,
+                                       const char *file, size_t line)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, PLACE_MAX);
+    enum mailmod_error error = mm_buf_appendf(&text, "%s:%zu: ", file, line);
+    struct mm_span words = mm_buf_span(&text);
+    char *place =
+        error == MAILMOD_OK ? mm_memdup0(words.data, words.size) : NULL;
+    mm_buf_fini(&text);
+    if (place == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_free(builder->places[row_of(key)]);
+    builder->places[row_of(key)] = place;
+    return MAILMOD_OK;
+}
+
+const char *mm_config_place(const struct mm_config_builder *builder,
+                            const char *name)
+{
+    const struct mm_config_key *key = mm_config_find_key(name);
+    const char *place = key != NULL ? builder->places[row_of(key)] : NULL;
+    return place != NULL ? place : "";
+}
+
+enum mailmod_error
+mm_config_builder_copy(struct mm_config_builder **copy_out,
+                       const struct mm_config_builder *builder)
+{
+    enum mailmod_error error = builder_new(copy_out, &builder->config);
+    for (size_t i = 0; error == MAILMOD_OK && i < MM_CONFIG_KEYS_MAX; i++) {
+        (*copy_out)->is_set[i] = builder->is_set[i];
+        if (builder->places[i] != NULL) {
+            (*copy_out)->places[i] = mm_strdup(builder->places[i]);
+            error = (*copy_out)->places[i] != NULL ? MAILMOD_OK
+                                                   : MAILMOD_ERROR_MEMORY;
+        }
+    }
+    if (error != MAILMOD_OK) {
+        mm_config_builder_free(copy_out);
+    }
+    return error;
+}
+
 void mm_config_builder_free(struct mm_config_builder **builder)
 {
     if (*builder != NULL) {
         values_fini(&(*builder)->config);
+        for (size_t i = 0; i < MM_CONFIG_KEYS_MAX; i++) {
+            mm_free((*builder)->places[i]);
+        }
         mm_free(*builder);
         *builder = NULL;
     }
@@ -164,14 +227,17 @@ void mm_config_builder_free(struct mm_config_builder **builder)
 void mm_config_builder_swap(struct mm_config_builder *a,
                             struct mm_config_builder *b)
 {
-    struct mm_config config = a->config;
-    a->config = b->config;
-    b->config = config;
+    struct mm_config_builder former = *a;
+    *a = *b;
+    *b = former;
+    /* Whom to ask is the builder's, not the settings'. */
+    b->is_exposed = a->is_exposed;
+    a->is_exposed = former.is_exposed;
 }
 
-enum mailmod_error mm_config_set(struct mm_config_builder *builder,
-                                 const char *name, const char *value,
-                                 struct mm_buf *mistake_out)
+static enum mailmod_error set_value(struct mm_config_builder *builder,
+                                    const char *name, const char *value,
+                                    struct mm_buf *mistake_out)
 {
     const struct mm_config_key *key = find_own(name);
     if (key != NULL) {
@@ -189,6 +255,20 @@ enum mailmod_error mm_config_set(struct mm_config_builder *builder,
     return MAILMOD_ERROR_UNKNOWN_NAME;
 }
 
+enum mailmod_error mm_config_set(struct mm_config_builder *builder,
+                                 const char *name, const char *value,
+                                 struct mm_buf *mistake_out)
+{
+    enum mailmod_error error = set_value(builder, name, value, mistake_out);
+    const struct mm_config_key *key = mm_config_find_key(name);
+    if (error == MAILMOD_OK && key != NULL) {
+        builder->is_set[row_of(key)] = true;
+        mm_free(builder->places[row_of(key)]);
+        builder->places[row_of(key)] = NULL;
+    }
+    return error;
+}
+
 const struct mm_config *mm_config_peek(const struct mm_config_builder *builder)
 {
     return &builder->config;
@@ -199,16 +279,19 @@ enum mailmod_error mm_config_build(struct mm_config_builder *builder,
                                    struct mm_buf *mistakes_out)
 {
     *config_out = NULL;
-    enum mailmod_error error = mm_config_check(&builder->config, mistakes_out);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct snapshot *snapshot = mm_alloc(sizeof *snapshot);
     if (snapshot == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    error = copy_values(&builder->config, &snapshot->config);
+    enum mailmod_error error = copy_values(&builder->config, &snapshot->config);
     if (error != MAILMOD_OK) {
+        mm_free(snapshot);
+        return error;
+    }
+    mm_config_follow(builder, &snapshot->config);
+    error = mm_config_check(builder, &snapshot->config, mistakes_out);
+    if (error != MAILMOD_OK) {
+        values_fini(&snapshot->config);
         mm_free(snapshot);
         return error;
     }

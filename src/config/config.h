@@ -181,7 +181,8 @@ enum mm_config_form {
     MM_CONFIG_FORM_HOST,    /* a host name, "" none */
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
     MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
-    MM_CONFIG_FORM_USER,    /* no blanks, no at-sign */
+    MM_CONFIG_FORM_USER,    /* of this system: no blanks, at-sign or none */
+    MM_CONFIG_FORM_ACCOUNT, /* of the operating system: no blanks */
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
     MM_CONFIG_FORM_USERS,   /* lines "name:password" */
     MM_CONFIG_FORM_NO_PORT  /* address list: without ports */
@@ -215,8 +216,9 @@ void mm_config_builder_set_guard(struct mm_config_builder *builder,
                                  bool (*is_exposed)(const char *file));
 void mm_config_builder_free(struct mm_config_builder **builder);
 /* Reads a whole file (either syntax); every mistake is one line
- * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any. The
- * builder keeps its former values then. What a file of the original engine sets
+ * "file:line: key: what is wrong" in `mistakes_out`; CONFIG when any, NOT_FOUND
+ * or ACCESS when the file cannot be read. The builder keeps its former values
+ * then. What a file of the original engine sets
  * that is not supported is a line in `warnings_out`. Both may be NULL. */
 MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,
                                            const char *file,
@@ -227,8 +229,12 @@ MM_CHECK enum mailmod_error mm_config_load(struct mm_config_builder *builder,
 MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
                                           const char *name, const char *value,
                                           struct mm_buf *mistake_out);
+/* Where a key was set: "file:line: ", or "" when not by a file. */
+const char *mm_config_place(const struct mm_config_builder *builder,
+                            const char *name);
 /* Checks what no single key can show (services with TLS need a certificate,
- * ranges that depend on each other) and freezes a copy; the builder stays
+ * ranges that depend on each other) and freezes a copy, in which what nobody
+ * has set fits what it depends on; the builder stays
  * usable. An empty general.host_name stays empty: who knows the system sets it
  * before (config knows no OS). CONFIG, one mistake a line. */
 MM_CHECK enum mailmod_error mm_config_build(struct mm_config_builder *builder,

@@ -11,6 +11,8 @@
 #include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
 
+#include <string.h>
+
 bool mm_config_next_item(struct mm_span *rest, struct mm_span *item_out)
 {
     size_t start = 0;
@@ -97,14 +99,22 @@ static bool is_literal(struct mm_span text)
     return mm_netaddr_parse_ip(inner, &address);
 }
 
+static bool is_account(struct mm_span text)
+{
+    return memchr(text.data, ' ', text.size) == NULL &&
+           text.size <= MM_LIMIT_USER_NAME;
+}
+
+/* A user's name is a local part, or a whole address. */
 static bool is_user(struct mm_span text)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] == ' ' || text.data[i] == '@') {
-            return false;
-        }
+    struct mm_span local;
+    struct mm_span domain;
+    if (!mm_span_cut(text, '@', &local, &domain)) {
+        return is_account(text);
     }
-    return text.size <= MM_LIMIT_USER_NAME;
+    return local.size > 0 && domain.size > 0 && is_account(text) &&
+           memchr(domain.data, '@', domain.size) == NULL;
 }
 
 static bool is_block_list(struct mm_span text)
@@ -175,6 +185,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_block_list(text);
     case MM_CONFIG_FORM_USER:
         return is_user(text);
+    case MM_CONFIG_FORM_ACCOUNT:
+        return is_account(text);
     case MM_CONFIG_FORM_SERVERS:
         return is_servers(text);
     case MM_CONFIG_FORM_USERS:
@@ -195,7 +207,9 @@ const char *mm_config_form_text(enum mm_config_form form)
     case MM_CONFIG_FORM_ZONE:
         return "a block list, [label:]zone[=codes][*weight]";
     case MM_CONFIG_FORM_USER:
-        return "a user's name";
+        return "a user's name, with a domain after @ or none";
+    case MM_CONFIG_FORM_ACCOUNT:
+        return "the name of a user of the operating system";
     case MM_CONFIG_FORM_SERVERS:
         return "addresses with or without ports";
     case MM_CONFIG_FORM_USERS:

@@ -193,6 +193,18 @@ static void check_exposure(struct mm_config_load *load,
     }
 }
 
+static void note_place(struct mm_config_load *load, const struct named *named)
+{
+    const char *file;
+    size_t file_line;
+    mm_config_source_locate(&load->source, named->setting->line, &file,
+                            &file_line);
+    if (mm_config_set_place(load->builder, named->key, file, file_line) !=
+        MAILMOD_OK) {
+        load->error = MAILMOD_ERROR_MEMORY;
+    }
+}
+
 static void set(struct mm_config_load *load, const struct named *named)
 {
     const struct mm_config_setting *setting = named->setting;
@@ -214,6 +226,7 @@ static void set(struct mm_config_load *load, const struct named *named)
                                 setting->name, told);
         }
         if (named->key != NULL) {
+            note_place(load, named);
             check_exposure(load, named);
         }
     }
@@ -288,6 +301,9 @@ static enum mailmod_error finish(struct mm_config_load *load,
         error = mm_config_notes_write(&load->notes, MM_CONFIG_WARNING,
                                       &load->source, warnings_out);
     }
+    if (error == MAILMOD_OK && load->source.unread != MAILMOD_OK) {
+        return load->source.unread;
+    }
     return error == MAILMOD_OK && load->notes.counts[MM_CONFIG_MISTAKE] > 0
                ? MAILMOD_ERROR_CONFIG
                : error;
@@ -315,8 +331,7 @@ enum mailmod_error mm_config_load(struct mm_config_builder *builder,
     }
     load->is_exposed = builder->is_exposed;
     mm_config_source_init(&load->source);
-    enum mailmod_error error =
-        mm_config_builder_from(&load->builder, &builder->config);
+    enum mailmod_error error = mm_config_builder_copy(&load->builder, builder);
     if (error == MAILMOD_OK) {
         error = read_file(load, file);
     }

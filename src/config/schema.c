@@ -54,7 +54,7 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = MM_LIMIT_USER_NAME,
-     .form = MM_CONFIG_FORM_USER,
+     .form = MM_CONFIG_FORM_ACCOUNT,
      .help = "The system user that mailmodd becomes once its listeners are "
              "bound, when it was started as root. Empty: it stays what it "
              "is.",
@@ -141,7 +141,7 @@ static const struct mm_config_key keys[] = {
      .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "The user who gets the mail for unknown users. Empty: it is "
-             "refused with 550 5.1.1.",
+             "refused with 550 5.1.1. A user of one domain is written with it.",
      .offset = AT(local.catch_all)},
     {.name = "local.users",
      .type = MM_CONFIG_SECRET,
@@ -162,7 +162,9 @@ static const struct mm_config_key keys[] = {
      .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "The user who gets the mail for postmaster, which is always "
-             "accepted (RFC 5321 4.5.1). Empty: a mailbox called postmaster.",
+             "accepted (RFC 5321 4.5.1). A user of one domain is written with "
+             "it. Empty, or while there is no such user: a mailbox called "
+             "postmaster.",
      .offset = AT(local.postmaster)},
     {.name = "local.plus_separator",
      .type = MM_CONFIG_LETTER,
@@ -481,7 +483,7 @@ static const struct mm_config_key keys[] = {
      .minimum = 0,
      .maximum = (30 * DAY),
      .help = "After this time the sender gets one notice of the delay. 0: "
-             "never.",
+             "never. Unless it is set, it is at most half of queue.lifetime.",
      .offset = AT(queue.warn_after_ms)},
     {.name = "queue.steps",
      .type = MM_CONFIG_STEP_LIST,
@@ -664,7 +666,8 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = 4096,
-     .help = "PEM file with the authorities to trust. Empty: the system's.",
+     .help = "PEM file with the authorities to trust, also for the relay of a "
+             "message of the host program. Empty: the system's.",
      .offset = AT(smarthost.authority_file)},
     {.name = "smarthost.user",
      .type = MM_CONFIG_TEXT,

@@ -300,7 +300,7 @@ static const char *trouble(enum mailmod_error error)
     case MAILMOD_ERROR_ACCESS:
         return "the file cannot be read: permission denied";
     case MAILMOD_ERROR_ARGUMENT:
-        return "this is a folder, or no name of a file";
+        return "this is no regular file";
     case MAILMOD_ERROR_TOO_LARGE:
         return "the file is larger than 1 MiB";
     default:
@@ -319,7 +319,7 @@ static void note_file(struct mm_config_notes *notes, const char *name,
     }
 }
 
-/* CONFIG when the file is left out. */
+/* CONFIG, NOT_FOUND or ACCESS when the file is left out. */
 static enum mailmod_error load_bytes(const char *name, struct mm_buf *bytes,
                                      const struct reader *outer,
                                      struct mm_config_notes *notes)
@@ -330,7 +330,9 @@ static enum mailmod_error load_bytes(const char *name, struct mm_buf *bytes,
     }
     if (error != MAILMOD_OK) {
         note_file(notes, name, outer, trouble(error));
-        return MAILMOD_ERROR_CONFIG;
+        return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS
+                   ? error
+                   : MAILMOD_ERROR_CONFIG;
     }
     struct mm_span text = mm_buf_span(bytes);
     if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
@@ -407,6 +409,12 @@ static enum mailmod_error read_file(struct mm_config_source *source,
     enum mailmod_error error = add_file(source, name, outer);
     if (error == MAILMOD_OK) {
         error = load_bytes(name, &bytes, outer, notes);
+        source->unread = outer == NULL && error != MAILMOD_ERROR_MEMORY
+                             ? error
+                             : source->unread;
+        error = error == MAILMOD_ERROR_MEMORY || error == MAILMOD_OK
+                    ? error
+                    : MAILMOD_ERROR_CONFIG;
     }
     if (error == MAILMOD_OK) {
         error = read_bytes(source, mm_buf_span(&bytes), outer, notes);

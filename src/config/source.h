@@ -28,7 +28,8 @@ struct mm_config_source {
     size_t file_count;
     struct mm_config_source_piece *pieces;
     size_t piece_count;
-    size_t lines; /* begun so far */
+    size_t lines;              /* begun so far */
+    enum mailmod_error unread; /* of the first file: why it cannot be read */
     bool is_full;
 };
 

@@ -302,6 +302,17 @@ const char *mm_config_value_text(const struct mm_config_key *key,
     return *(char *const *)field_in(key, config);
 }
 
+void mm_config_value_set_number(const struct mm_config_key *key,
+                                struct mm_config *config, uint64_t value)
+{
+    void *field = field_of(key, config);
+    if (key->type == MM_CONFIG_INT) {
+        *(unsigned *)field = (unsigned)value;
+    } else {
+        *(uint64_t *)field = value;
+    }
+}
+
 void mm_config_value_fini(const struct mm_config_key *key,
                           struct mm_config *config)
 {

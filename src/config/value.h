@@ -27,6 +27,9 @@ enum mailmod_error mm_config_value_show(const struct mm_config_key *key,
 /* The text of a key of type TEXT or SECRET. */
 const char *mm_config_value_text(const struct mm_config_key *key,
                                  const struct mm_config *config);
+/* Of a key that has a number; in its range. */
+void mm_config_value_set_number(const struct mm_config_key *key,
+                                struct mm_config *config, uint64_t value);
 void mm_config_value_fini(const struct mm_config_key *key,
                           struct mm_config *config);
 

@@ -78,6 +78,9 @@ MM_CHECK enum mailmod_error
 mm_tls_client_new(struct mm_tls **tls_out,
                   const struct mm_tls_client_options *options,
                   struct mm_buf *reason_out);
+/* Days until the certificate of a server's context is over, below zero when it
+ * is; INT_MAX when it does not say. */
+int mm_tls_days_left(const struct mm_tls *tls);
 struct mm_tls *mm_tls_ref(struct mm_tls *tls);
 void mm_tls_unref(struct mm_tls **tls);
 /* Writes a self-signed P-256 certificate and key for `host_name`, valid ten

@@ -130,6 +130,20 @@ static bool set_service(struct mm_tls *tls, const char *service)
            SSL_CTX_set_session_id_context(tls->context, digest, size) == 1;
 }
 
+/* Only of a regular file OpenSSL's reading has an end. */
+static bool is_readable_kind(struct mm_buf *reason_out, const char *what,
+                             const char *name)
+{
+    if (mm_fs_is_file(name) || !mm_fs_exists(name)) {
+        return true;
+    }
+    if (reason_out != NULL) {
+        (void)mm_buf_appendf(reason_out, "%s %s: this is no regular file", what,
+                             name);
+    }
+    return false;
+}
+
 static enum mailmod_error
 load_certificate(struct mm_tls *tls,
                  const struct mm_tls_server_options *options,
@@ -138,6 +152,10 @@ load_certificate(struct mm_tls *tls,
     const char *certificate = options->certificate_file;
     const char *key =
         options->key_file != NULL ? options->key_file : certificate;
+    if (!is_readable_kind(reason_out, "certificate file", certificate) ||
+        !is_readable_kind(reason_out, "key file", key)) {
+        return MAILMOD_ERROR_CONFIG;
+    }
     char *certificate_path = NULL;
     char *key_path = NULL;
     enum mailmod_error error = mm_fs_long_path(certificate, &certificate_path);
@@ -215,6 +233,9 @@ static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
         ERR_clear_error(); /* an absent store is no error until it is used */
         return error;
     }
+    if (!is_readable_kind(reason_out, "authority file", file)) {
+        return MAILMOD_ERROR_CONFIG;
+    }
     char *path;
     enum mailmod_error error = mm_fs_long_path(file, &path);
     if (error == MAILMOD_OK &&
@@ -249,6 +270,19 @@ mm_tls_client_new(struct mm_tls **tls_out,
     }
     *tls_out = tls;
     return MAILMOD_OK;
+}
+
+int mm_tls_days_left(const struct mm_tls *tls)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
+    int days = 0;
+    int seconds = 0;
+    if (certificate == NULL ||
+        ASN1_TIME_diff(&days, &seconds, NULL,
+                       X509_get0_notAfter(certificate)) != 1) {
+        return INT_MAX;
+    }
+    return seconds < 0 ? days - 1 : days;
 }
 
 struct mm_tls *mm_tls_ref(struct mm_tls *tls)

@@ -11,16 +11,23 @@
  * entry of each in the folder above. OK when it is there already. */
 MM_CHECK enum mailmod_error mm_fs_make_folder(const char *path);
 bool mm_fs_exists(const char *path);
+bool mm_fs_is_absolute(const char *path);
+/* The process's working folder; NOT_FOUND when it is gone, LIMIT. */
+MM_CHECK enum mailmod_error mm_fs_working_folder(char *path_out, size_t size);
 /* A folder in which this process may create files. */
 bool mm_fs_is_writable_folder(const char *path);
-/* Whole file; TOO_LARGE past the buffer's cap. */
+/* Whole file; TOO_LARGE past the buffer's cap. ARGUMENT, at once, when it is no
+ * regular file: a pipe might never end, or never begin. */
 MM_CHECK enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out);
 /* Temporary file, sync, rename, sync of the folder: all or nothing.
  * `is_private` makes it 0600, else 0644. */
 MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
                                           bool is_private);
 MM_CHECK enum mailmod_error mm_fs_remove(const char *path);
-/* Others than the owner can read it; false where the system has no modes. */
+/* A regular file; false too when it cannot be asked about. */
+bool mm_fs_is_file(const char *path);
+/* Others than the owner, and a group that root gave it to, can read it, or
+ * others can write it; false where the system has no modes. */
 bool mm_fs_is_exposed(const char *path);
 /* The path for a library that takes UTF-8 and gives it to the system as it is:
  * on Windows absolute and in the form that may be longer than 260 characters,

@@ -44,10 +44,27 @@ static enum mailmod_error find_name(struct mm_store *store, const char *name,
     return error;
 }
 
-/* "local@domain" first, then "local". A local part that holds an "@" could
- * name a user of another domain, so it never does. */
-static enum mailmod_error find_pair(struct mm_store *store, const char *local,
-                                    const char *domain,
+/* A user that a setting names, in any case of letters; "": none. */
+static enum mailmod_error find_set(struct mm_store *store, const char *setting,
+                                   uint64_t *mailbox_id_out)
+{
+    char name[MM_STORE_USER_MAX];
+
+    if (setting[0] == '\0' ||
+        !mm_span_copy(mm_span_cstr(setting), name, sizeof name)) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_ascii_lower_cstr(name);
+    return find_name(store, name, mailbox_id_out);
+}
+
+/* "local@domain" first, then for postmaster who stands in for it, then "local":
+ * a mailbox called postmaster may be there only because the stand-in was not
+ * yet. A local part that holds an "@" could name a user of another domain, so
+ * it never does. */
+static enum mailmod_error find_pair(struct mm_store *store,
+                                    const struct mm_config *config,
+                                    const char *local, const char *domain,
                                     uint64_t *mailbox_id_out)
 {
     enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
@@ -64,6 +81,9 @@ static enum mailmod_error find_pair(struct mm_store *store, const char *local,
         error = find_name(store, name, mailbox_id_out);
     }
     mm_buf_fini(&text);
+    if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0) {
+        error = find_set(store, config->local.postmaster, mailbox_id_out);
+    }
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         error = find_name(store, local, mailbox_id_out);
     }
@@ -94,17 +114,13 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     char local[MM_LIMIT_LOCAL_PART + 1];
     memcpy(local, address->local_part, sizeof local);
     mm_ascii_lower_cstr(local);
-    enum mailmod_error error = find_pair(store, local, domain, mailbox_id_out);
+    enum mailmod_error error =
+        find_pair(store, config, local, domain, mailbox_id_out);
     if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
-        error = find_pair(store, local, domain, mailbox_id_out);
+        error = find_pair(store, config, local, domain, mailbox_id_out);
     }
-    if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0 &&
-        config->local.postmaster[0] != '\0') {
-        error = find_name(store, config->local.postmaster, mailbox_id_out);
-    }
-    if (error == MAILMOD_ERROR_NOT_FOUND &&
-        config->local.catch_all[0] != '\0') {
-        error = find_name(store, config->local.catch_all, mailbox_id_out);
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        error = find_set(store, config->local.catch_all, mailbox_id_out);
     }
     return error;
 }

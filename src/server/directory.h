@@ -14,8 +14,8 @@ bool mm_directory_is_local(const struct mm_config *config,
                            const struct mm_address *address,
                            const struct mm_netaddr *local);
 /* The mailbox of an address that is local. NOT_FOUND: no such user. In order:
- * the user of that very domain, the user of all domains, both without the plus
- * part, postmaster's stand-in, the catch-all. */
+ * the user of that very domain, postmaster's stand-in, the user of all domains,
+ * these without the plus part, the catch-all. */
 MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
                                               const struct mm_config *config,
                                               const struct mm_address *address,

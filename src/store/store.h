@@ -225,6 +225,8 @@ MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context);
+/* options.free_space_min from now on. */
+void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets);
 /* All entries of a mailbox by rising unique number; mm_free() the array. */
 MM_CHECK enum mailmod_error
 mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,

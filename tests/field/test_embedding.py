@@ -123,7 +123,47 @@ def test_E02_host_forks_a_worker(build):
         assert host.process.wait(60) == 0
 
 
-main(__name__, test_E01_daemon_without_standard_files,
+def test_E04_E06_E07_settings(build):
+    """A folder changed after the start; a file that is not there; values that
+    follow from others, and those that were not taken."""
+    need_posix(build, "chdir")
+    with Host(build, "settled", start=False) as host:
+        other = os.path.join(host.folder, "other")
+        os.mkdir(other)
+        host.start(wait="^ports", words=[other])
+        host.process.stdin.close()
+        assert host.process.wait(60) == 0, host.lines
+        assert os.path.exists(os.path.join(host.folder, "here", "mailmod.db"))
+        assert os.listdir(other) == [], os.listdir(other)
+
+
+def is_put_off(port):
+    """For want of room; a store may look once a second."""
+    with Wire(port) as wire:
+        wire.reply()
+        reply = ""
+        for command in ("EHLO c.test", "MAIL FROM:<a@c.test>",
+                        "RCPT TO:<demo@mail.test>", "DATA",
+                        "Subject: x\r\n\r\nx\r\n."):
+            reply = wire.ask(command)
+            if reply[:1] not in "23":
+                break
+        return reply[:9] == "452 4.3.1"
+
+
+def test_E08_free_space_follows(build):
+    need_posix(build, "SIGHUP")
+    with Daemon(build) as daemon:
+        deliver(daemon.port("smtp"))
+        daemon.settings["general.free_space_min"] = "1024T"
+        daemon.write_config()
+        daemon.ask_reload()
+        daemon.wait_log("mailmodd: reloaded")
+        wait_for(lambda: is_put_off(daemon.port("smtp")), 10, "452 4.3.1")
+
+
+main(__name__, test_E04_E06_E07_settings, test_E08_free_space_follows,
+     test_E01_daemon_without_standard_files,
      test_E01_control_without_standard_files,
      test_E01_host_without_standard_files,
      test_E01_host_closes_standard_files,

@@ -77,13 +77,15 @@ static enum mailmod_error apply(mailmod *instance,
     return error;
 }
 
-/* To a person who checks the settings: warnings alone. */
+/* To a person who checks the settings: warnings, and what is good to know. */
 static void tell_warning(void *context, enum mailmod_log_level level,
                          const char *line)
 {
     (void)context;
     if (level == MAILMOD_LOG_WARNING) {
         fprintf(stderr, "%s\n", line);
+    } else if (level == MAILMOD_LOG_INFO) {
+        puts(line);
     }
 }
 

@@ -105,6 +105,25 @@ bool mm_fs_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool mm_fs_is_absolute(const char *path)
+{
+    return path[0] == '/';
+}
+
+enum mailmod_error mm_fs_working_folder(char *path_out, size_t size)
+{
+    if (getcwd(path_out, size) != NULL) {
+        return MAILMOD_OK;
+    }
+    return errno == ERANGE ? MAILMOD_ERROR_LIMIT : mm_posix_error(errno);
+}
+
+bool mm_fs_is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 bool mm_fs_is_writable_folder(const char *path)
 {
     struct stat status;
@@ -166,9 +185,16 @@ enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out)
     enum mailmod_error error = MAILMOD_OK;
     bool is_end = false;
     size_t size_before = mm_buf_size(out);
-    int file = mm_posix_open(path, O_RDONLY, 0);
+    struct stat status;
+    /* Without O_NONBLOCK the open of a pipe waits for its writer. */
+    int file = mm_posix_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file < 0) {
         return mm_posix_error(errno);
+    }
+    if (fstat(file, &status) != 0) {
+        error = mm_posix_error(errno);
+    } else if (!S_ISREG(status.st_mode)) {
+        error = MAILMOD_ERROR_ARGUMENT;
     }
     while (error == MAILMOD_OK && !is_end) {
         error = read_some(file, out, &is_end);
@@ -267,8 +293,14 @@ enum mailmod_error mm_fs_long_path(const char *path, char **path_out)
 bool mm_fs_is_exposed(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 &&
-           (status.st_mode & (S_IRGRP | S_IROTH)) != 0;
+    if (stat(path, &status) != 0) {
+        return false;
+    }
+    /* A group that root has chosen, as for a daemon's configuration, may
+     * read. */
+    mode_t exposing = S_IROTH | S_IWOTH | S_IWGRP;
+    exposing |= status.st_uid == 0 ? 0 : S_IRGRP;
+    return (status.st_mode & exposing) != 0;
 }
 
 enum mailmod_error mm_fs_identify(const char *path,

@@ -107,6 +107,35 @@ bool mm_fs_exists(const char *path)
     return exists;
 }
 
+bool mm_fs_is_absolute(const char *path)
+{
+    return path[0] == '/' || path[0] == '\\' ||
+           (path[0] != '\0' && path[1] == ':');
+}
+
+enum mailmod_error mm_fs_working_folder(char *path_out, size_t size)
+{
+    WCHAR wide[4096];
+    DWORD length = GetCurrentDirectoryW(4096, wide);
+    if (length == 0) {
+        return last_error();
+    }
+    return length < 4096 ? mm_windows_utf8(wide, path_out, size)
+                         : MAILMOD_ERROR_LIMIT;
+}
+
+bool mm_fs_is_file(const char *path)
+{
+    WCHAR *wide;
+    if (mm_windows_path(path, &wide) != MAILMOD_OK) {
+        return false;
+    }
+    bool is_file =
+        GetFileAttributesW(wide) != INVALID_FILE_ATTRIBUTES && !is_folder(wide);
+    mm_free(wide);
+    return is_file;
+}
+
 /* "<path><separator><16 random digits>", on the heap. */
 static enum mailmod_error name_temporary(const WCHAR *path, WCHAR separator,
                                          WCHAR **name_out)
@@ -203,6 +232,9 @@ enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out)
             error = MAILMOD_ERROR_ARGUMENT;
         }
         goto done;
+    }
+    if (GetFileType(file) != FILE_TYPE_DISK) {
+        error = MAILMOD_ERROR_ARGUMENT;
     }
     while (error == MAILMOD_OK && !is_end) {
         error = read_some(file, out, &is_end);

@@ -116,7 +116,7 @@ struct mm_store {
     bool is_memory;
     bool is_shared; /* a tool's, beside the owner of the folder */
     bool syncs;
-    uint64_t free_space_min;
+    atomic_uint_fast64_t free_space_min; /* a reload may change it */
     uint64_t page_size;
     char *folder;
     struct mm_file_lock *lock;

@@ -16,6 +16,11 @@
 #define DATABASE "mailmod.db"
 #define LOCK "mailmod.lock"
 
+void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets)
+{
+    atomic_store(&store->free_space_min, octets);
+}
+
 static char *join(const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
@@ -135,7 +140,7 @@ static enum mailmod_error open_store(struct mm_store *store,
 
     store->syncs = options->syncs;
     store->is_shared = !is_owner;
-    store->free_space_min = options->free_space_min;
+    atomic_store(&store->free_space_min, options->free_space_min);
     if (error == MAILMOD_OK) {
         error = prepare_folder(store, options);
     }

@@ -303,7 +303,11 @@ static const struct {
     {"local.domains", "[1.2.3]", NULL},
     {"local.catch_all", "user", "user"},
     {"local.catch_all", "a b", NULL},
-    {"local.catch_all", "a@b", NULL},
+    {"local.catch_all", "a@b", "a@b"},
+    {"local.catch_all", "a@", NULL},
+    {"local.catch_all", "@b", NULL},
+    {"local.postmaster", "chef@firma.test", "chef@firma.test"},
+    {"local.postmaster", "a@b@c", NULL},
     {"local.plus_separator", "-", "-"},
     {"local.plus_separator", "", ""},
     {"local.plus_separator", "++", NULL},
@@ -464,11 +468,17 @@ static const struct {
     {{"tls.certificate_file", "c.pem"}, "tls.key_file"},
     {{"tls.key_file", "k.pem"}, "tls.certificate_file"},
     {{"tls.key_file", "k.pem", "tls.certificate_file", "c.pem"}, NULL},
-    {{"smtp.connections_max", "49"}, "smtp.connections_per_address_max"},
-    {{"smtp.connections_max", "50"}, NULL},
-    {{"pop3.connections_max", "49"}, "pop3.connections_per_address_max"},
-    {{"queue.attempts_max", "4"}, "queue.destination_max"},
-    {{"queue.warn_after", "24h"}, "queue.warn_after"},
+    {{"smtp.connections_max", "49", "smtp.connections_per_address_max", "50"},
+     "smtp.connections_per_address_max: 50 is above smtp.connections_max, "
+     "which "
+     "is 49; lower it, or raise the other\n"},
+    {{"smtp.connections_max", "50", "smtp.connections_per_address_max", "50"},
+     NULL},
+    {{"pop3.connections_per_address_max", "1001"},
+     "pop3.connections_per_address_max"},
+    {{"queue.destination_max", "5", "queue.attempts_max", "4"},
+     "queue.destination_max"},
+    {{"queue.warn_after", "24h"}, "queue.warn_after: 24h is not below"},
     {{"queue.warn_after", "23h"}, NULL},
     {{"delivery.uses_ipv4", "no", "delivery.uses_ipv6", "no"},
      "delivery.uses_ipv4"},
@@ -482,6 +492,47 @@ static const struct {
     {{"pop3.listen", "127.0.0.2:2525"}, NULL},
     {{"pop3.listen", "127.0.0.1:0", "smtp.listen", "127.0.0.1:0"}, NULL},
 };
+
+/* What nobody set fits what somebody set, whatever that is. */
+static void test_E07_values_follow(void **state)
+{
+    static const struct {
+        const char *set[4];
+        const char *name;
+        const char *value;
+    } cases[] = {
+        {{"queue.lifetime", "1h"}, "queue.warn_after", "30m"},
+        {{"queue.lifetime", "3600"}, "queue.warn_after", "30m"},
+        {{"queue.lifetime", "1h", "queue.lifetime", "48h"},
+         "queue.warn_after",
+         "4h"},
+        {{"queue.warn_after", "3h", "queue.lifetime", "24h"},
+         "queue.warn_after",
+         "3h"},
+        {{"smtp.connections_max", "49"},
+         "smtp.connections_per_address_max",
+         "49"},
+        {{"pop3.connections_max", "1"},
+         "pop3.connections_per_address_max",
+         "1"},
+        {{"queue.attempts_max", "4"}, "queue.destination_max", "4"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mm_config_builder *builder = builder_new();
+        struct mm_config *config;
+        char value[64];
+        for (size_t j = 0; j < 4 && cases[i].set[j] != NULL; j += 2) {
+            assert_int_equal(set(builder, cases[i].set[j], cases[i].set[j + 1]),
+                             MAILMOD_OK);
+        }
+        assert_int_equal(mm_config_build(builder, &config, NULL), MAILMOD_OK);
+        get(config, cases[i].name, value, sizeof value);
+        assert_string_equal(value, cases[i].value);
+        mm_config_unref(&config);
+        mm_config_builder_free(&builder);
+    }
+}
 
 static void the_whole_is_checked(void **state)
 {
@@ -605,6 +656,7 @@ int main(void)
         cmocka_unit_test(names_are_unique_and_found),
         cmocka_unit_test(defaults_are_what_get_says),
         cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(test_E07_values_follow),
         cmocka_unit_test(the_whole_is_checked),
         cmocka_unit_test(a_snapshot_stays_as_it_is),
         cmocka_unit_test(no_memory_is_an_error),

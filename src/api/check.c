@@ -1,0 +1,254 @@
+/* check.c - settings against the world: the files and users that they name.
+ *
+ * Promises: what would fail the start is a mistake with its key and the place
+ * where that was set; what is allowed and probably not meant is a warning in
+ * the log, at each check, start and reload. A check opens no service and makes
+ * no file.
+ * Thread: any; the instance's mutex is held. */
+#include "api/instance.h"
+
+#include "base/mem.h"
+#include "client/settings.h"
+#include "platform/fs.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORDS_MAX 65536
+#define LINE_MAX_SIZE 4608
+#define USERS_TOLD_MAX 10
+#define DAYS_LEFT_MIN 14 /* authorities renew a month before the end */
+
+/* How io calls what it cannot use, and the key that names it. */
+static const char *key_of(struct mm_span reason)
+{
+    static const struct {
+        const char *words;
+        const char *key;
+    } table[] = {
+        {"certificate file ", "tls.certificate_file"},
+        {"key file ", "tls.key_file"},
+        {"the key ", "tls.key_file"},
+        {"authority file ", "smarthost.authority_file"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (mm_span_starts_nocase(reason, table[i].words)) {
+            return table[i].key;
+        }
+    }
+    return NULL;
+}
+
+enum mailmod_error mm_fail_setting(const struct mailmod *instance,
+                                   enum mailmod_error error,
+                                   struct mm_buf *reason)
+{
+    const char *key = key_of(mm_buf_span(reason));
+    const char *words = mm_buf_cstr(reason);
+    return key != NULL && words != NULL
+               ? mm_fail(error, "%s%s: %s",
+                         mm_config_place(instance->builder, key), key, words)
+               : mm_fail_buf(error, reason);
+}
+
+static void warn(const struct mailmod *instance, const char *key,
+                 const char *format, ...) MM_PRINTF(3, 4);
+static void warn(const struct mailmod *instance, const char *key,
+                 const char *format, ...)
+{
+    char words[LINE_MAX_SIZE];
+    char line[2 * LINE_MAX_SIZE];
+    if (!mm_log_is_on(&instance->log, MM_LOG_WARNING)) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    (void)snprintf(line, sizeof line, "%s%s: %s",
+                   mm_config_place(instance->builder, key), key, words);
+    mm_log_write(&instance->log, MM_LOG_WARNING, "config", line, NULL, 0);
+}
+
+/* ---- users ---- */
+
+static void check_stand_ins(const struct mailmod *instance,
+                            const struct mm_config *config,
+                            struct mm_store *store)
+{
+    const struct {
+        const char *key;
+        const char *user;
+        const char *words;
+    } rows[] = {
+        {"local.postmaster", config->local.postmaster,
+         "a mailbox called postmaster gets the mail"},
+        {"local.catch_all", config->local.catch_all,
+         "mail for unknown users is refused"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].user[0] != '\0' &&
+            mm_find_set_user(store, rows[i].user) == MAILMOD_ERROR_NOT_FOUND) {
+            warn(instance, rows[i].key, "there is no user %s; until then %s",
+                 rows[i].user, rows[i].words);
+        }
+    }
+}
+
+struct stray_users {
+    const struct mailmod *instance;
+    const struct mm_config *config;
+    size_t count;
+};
+
+static bool visit_user(void *context, const struct mm_store_user *user)
+{
+    struct stray_users *strays = context;
+    const char *at = strchr(user->name, '@');
+    if (at != NULL && !mm_config_is_local_domain(strays->config, at + 1)) {
+        strays->count++;
+        if (strays->count <= USERS_TOLD_MAX) {
+            warn(strays->instance, "local.domains",
+                 "%s is not among them, so user %s gets no mail", at + 1,
+                 user->name);
+        }
+    }
+    return true;
+}
+
+static void check_users(const struct mailmod *instance,
+                        const struct mm_config *config, struct mm_store *store)
+{
+    struct stray_users strays = {instance, config, 0};
+    check_stand_ins(instance, config, store);
+    /* What cannot be read is told by who needs it. */
+    if (mm_store_each_user(store, visit_user, &strays) == MAILMOD_OK &&
+        strays.count > USERS_TOLD_MAX) {
+        warn(instance, "local.domains", "and %zu users more",
+             strays.count - USERS_TOLD_MAX);
+    }
+}
+
+/* ---- files ---- */
+
+static void check_certificate(const struct mailmod *instance,
+                              const struct mm_settings *settings)
+{
+    const struct mm_config *config = settings->config;
+    const struct mm_tls *tls = settings->tls[0];
+    int days = tls != NULL ? mm_tls_days_left(tls) : INT_MAX;
+    if (days == INT_MAX) {
+        return;
+    }
+    if (days < 0) {
+        warn(instance, "tls.certificate_file",
+             "the certificate %s has expired; peers that verify it will not "
+             "come in",
+             config->tls.certificate_file);
+    } else if (days < DAYS_LEFT_MIN) {
+        warn(instance, "tls.certificate_file",
+             "the certificate %s expires in %d days",
+             config->tls.certificate_file, days);
+    } else {
+        MM_LOG(&instance->log, MM_LOG_INFO, "config", "certificate",
+               MM_TEXT("file", config->tls.certificate_file),
+               MM_NUMBER("days_left", days));
+    }
+    if (mm_fs_is_exposed(config->tls.key_file)) {
+        warn(instance, "tls.key_file",
+             "others can read or write %s (chmod 600, or chown root:GROUP and "
+             "chmod 640)",
+             config->tls.key_file);
+    }
+}
+
+void mm_tell_warnings(const struct mailmod *instance,
+                      const struct mm_settings *settings,
+                      struct mm_store *store)
+{
+    check_certificate(instance, settings);
+    if (store != NULL) {
+        check_users(instance, settings->config, store);
+    }
+}
+
+/* ---- the check ---- */
+
+/* Each setting's mistake on a line of its own. */
+static enum mailmod_error try_all(const struct mailmod *instance,
+                                  struct mm_config *config,
+                                  struct mm_settings **settings_out)
+{
+    struct mm_outbound_settings *outbound = NULL;
+    struct mm_buf reasons[2];
+    mm_buf_init(&reasons[0], WORDS_MAX);
+    mm_buf_init(&reasons[1], WORDS_MAX);
+    enum mailmod_error error =
+        mm_settings_new(settings_out, config, &reasons[0]);
+    enum mailmod_error other =
+        mm_outbound_settings_new(&outbound, config, NULL, &reasons[1]);
+    mm_outbound_settings_unref(&outbound);
+    if (other != MAILMOD_OK) {
+        (void)mm_fail_setting(instance, other, &reasons[1]);
+    }
+    if (error != MAILMOD_OK && other != MAILMOD_OK) {
+        mm_buf_clear(&reasons[1]);
+        (void)mm_buf_append_cstr(&reasons[1], mailmod_last_error_text());
+        const char *second = mm_buf_cstr(&reasons[1]);
+        (void)mm_fail_setting(instance, error, &reasons[0]);
+        mm_buf_clear(&reasons[0]);
+        (void)mm_buf_appendf(&reasons[0], "%s\n%s", mailmod_last_error_text(),
+                             second != NULL ? second : "");
+        (void)mm_fail_buf(error, &reasons[0]);
+    } else if (error != MAILMOD_OK) {
+        (void)mm_fail_setting(instance, error, &reasons[0]);
+    }
+    mm_buf_fini(&reasons[0]);
+    mm_buf_fini(&reasons[1]);
+    return error != MAILMOD_OK ? error : other;
+}
+
+/* The users of a store that is there; none is made. */
+static void check_with_store(struct mailmod *instance,
+                             const struct mm_settings *settings)
+{
+    if (instance->store != NULL) {
+        mm_tell_warnings(instance, settings, instance->store);
+        return;
+    }
+    struct mm_store_options options = {.data_folder =
+                                           settings->config->data_folder,
+                                       .mode = MM_STORE_SHARED,
+                                       .syncs = true,
+                                       .log = &instance->log};
+    struct mm_store *store = NULL;
+    /* A store that cannot be opened is told by the start. */
+    if (mm_store_open(&store, &options, NULL) != MAILMOD_OK) {
+        store = NULL;
+    }
+    mm_tell_warnings(instance, settings, store);
+    mm_store_close(&store);
+}
+
+enum mailmod_error mailmod_check(mailmod *instance)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_config *config = NULL;
+    struct mm_settings *settings = NULL;
+    error = mm_instance_config(instance, &config);
+    if (error == MAILMOD_OK) {
+        error = try_all(instance, config, &settings);
+    }
+    if (error == MAILMOD_OK) {
+        check_with_store(instance, settings);
+    }
+    mm_settings_unref(&settings);
+    mm_config_unref(&config);
+    mm_instance_unlock(instance);
+    return error;
+}

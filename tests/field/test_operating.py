@@ -1,0 +1,178 @@
+"""The field's rows O, and others that an operator meets: configuration, tools."""
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+sys.path.insert(0, HERE)
+from harness import Daemon, main, need, need_posix  # noqa: E402
+from test_embedding import deliver  # noqa: E402
+
+
+def check(daemon, *words):
+    """--check of the daemon's configuration: its exit code and all it says."""
+    run = subprocess.run(
+        [*daemon.daemon, "-c", daemon.write_config(), "--check", *words],
+        capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stdout + run.stderr
+
+
+def counts(daemon, user):
+    box = daemon.pop3(user)
+    count = box.stat()[0]
+    box.quit()
+    return count
+
+
+def test_O02_stand_ins(build):
+    """The setting wins over the mailbox that the first start made."""
+    with Daemon(build, users=("demo",), settings={
+            "local.postmaster": "chef", "local.catch_all": "rest"}) as daemon:
+        for key, user in (("postmaster", "chef"), ("catch_all", "rest")):
+            daemon.wait_log(rf"config: .*mailmod.cfg:\d+: local.{key}: there "
+                            rf"is no user {user}")
+        code, words = check(daemon)
+        assert code == 0, words
+        assert "local.postmaster: there is no user chef" in words, words
+        assert "local.catch_all: there is no user rest" in words, words
+        deliver(daemon.port("smtp"), "postmaster@mail.test")
+        daemon.add_user("chef", "secret")
+        daemon.add_user("rest", "secret")
+        deliver(daemon.port("smtp"), "postmaster@mail.test")
+        deliver(daemon.port("smtp"), "someone@mail.test")
+        assert counts(daemon, "chef") == 1
+        assert counts(daemon, "rest") == 1
+        code, words = check(daemon)
+        assert code == 0 and "no user" not in words, words
+
+
+def test_O02_whole_names(build):
+    """A user of one domain stands in; one that goes is told at a reload."""
+    need_posix(build, "SIGHUP")
+    with Daemon(build, users=("chef@mail.test", "rest@mail.test"), settings={
+            "local.postmaster": "Chef@mail.test",
+            "local.catch_all": "rest@mail.test"}) as daemon:
+        deliver(daemon.port("smtp"), "postmaster@localhost")
+        deliver(daemon.port("smtp"), "someone@localhost")
+        assert counts(daemon, "chef@mail.test") == 1
+        assert counts(daemon, "rest@mail.test") == 1
+        assert not [l for l in daemon.lines if "there is no user" in l]
+        daemon.ctl("user", "del", "chef@mail.test")
+        before = len(daemon.lines)
+        daemon.ask_reload()
+        daemon.wait_log("local.postmaster: there is no user", after=before)
+        deliver(daemon.port("smtp"), "postmaster@mail.test")
+
+
+CA = """[ca]
+default_ca = own
+[own]
+database = {0}/index
+serial = {0}/serial
+new_certs_dir = {0}
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
+
+
+def make_certificate(folder, days):
+    """With its key, good for `days` from now, or over for as long."""
+    openssl = need("openssl")
+    names = [os.path.join(folder, name)
+             for name in ("c.pem", "k.pem", "request", "ca", "index", "serial")]
+    certificate, key, request, config, index, serial = names
+    for path, text in ((config, CA.format(folder)), (index, ""),
+                       (serial, "01\n")):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    for words in (
+            ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-subj", "/CN=mail.test", "-out", request,
+             "-keyout", key],
+            ["ca", "-batch", "-selfsign", "-config", config, "-keyfile", key,
+             "-in", request, "-out", certificate, "-notext",
+             "-startdate", "20200101000000Z", "-enddate",
+             time.strftime("%Y%m%d%H%M%SZ",
+                           time.gmtime(time.time() + days * 86400 + 3600))]):
+        subprocess.run([openssl, *words], check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return certificate, key
+
+
+def test_O17_certificate_and_domains(build):
+    with Daemon(build, start=False, users=("anna@zweig.test",)) as daemon:
+        certificate, key = make_certificate(daemon.folder, 90)
+        daemon.settings["tls.certificate_file"] = certificate
+        daemon.settings["tls.key_file"] = key
+        code, words = check(daemon)
+        assert code == 0 and "days_left=90" in words, words
+        assert "local.domains: zweig.test is not among them" in words, words
+        make_certificate(daemon.folder, 3)
+        code, words = check(daemon)
+        assert code == 0 and "expires in 3 days" in words, words
+        make_certificate(daemon.folder, -3)
+        code, words = check(daemon)
+        assert code == 0 and "has expired" in words, words
+        daemon.start()
+        daemon.wait_log(r"warning config: .*tls.certificate_file: .*expired")
+
+
+def test_D13_key_of_the_world(build):
+    need_posix(build, "modes")
+    with Daemon(build, start=False) as daemon:
+        certificate, key = make_certificate(daemon.folder, 90)
+        daemon.settings["tls.certificate_file"] = certificate
+        daemon.settings["tls.key_file"] = key
+        for mode, is_told in ((0o600, False), (0o644, True), (0o602, True)):
+            os.chmod(key, mode)
+            code, words = check(daemon)
+            assert code == 0, words
+            assert ("others can read or write" in words) == is_told, (
+                oct(mode), words)
+        daemon.start()
+        daemon.wait_log(r"tls.key_file: others can read or write")
+
+
+def test_S24_files_that_are_not_there(build):
+    """Each with its place and key, all at once."""
+    with Daemon(build, start=False) as daemon:
+        for key in ("smarthost.authority_file", "tls.certificate_file",
+                    "tls.key_file"):
+            daemon.settings[key] = os.path.join(daemon.folder, "none.pem")
+        code, words = check(daemon)
+        assert code == 78, (code, words)
+        for key in ("smarthost.authority_file", "tls.certificate_file"):
+            line = [l for l in words.splitlines() if f" {key}: " in l]
+            assert len(line) == 1 and "mailmod.cfg:" in line[0], words
+            assert "No such file" in line[0], words
+
+
+def test_D10_no_regular_files(build):
+    need_posix(build, "pipes")
+    with Daemon(build, start=False) as daemon:
+        pipe = os.path.join(daemon.folder, "pipe")
+        os.mkfifo(pipe)
+        config = daemon.write_config()
+        with open(config, "a", encoding="utf-8") as file:
+            file.write('@include "pipe"\n@include "/dev/zero"\n')
+        run = subprocess.run([*daemon.daemon, "-c", config, "--check"],
+                             capture_output=True, text=True, timeout=20)
+        assert run.returncode == 78, run
+        assert run.stderr.count("this is no regular file") == 2, run.stderr
+        run = subprocess.run([*daemon.daemon, "-c", pipe],
+                             capture_output=True, text=True, timeout=20)
+        assert run.returncode == 78, run
+        daemon.settings["tls.certificate_file"] = pipe
+        daemon.settings["tls.key_file"] = pipe
+        daemon.settings["smarthost.authority_file"] = pipe
+        code, words = check(daemon)
+        assert code == 78 and words.count("this is no regular file") == 2, words
+
+
+main(__name__, test_O02_stand_ins, test_O02_whole_names,
+     test_O17_certificate_and_domains, test_D13_key_of_the_world,
+     test_S24_files_that_are_not_there, test_D10_no_regular_files)
