@@ -207,11 +207,8 @@ static void reroute_queue(struct mm_outbound *outbound)
 void mm_relay_destination(const struct mm_relay *relay, const char *domain,
                           char text_out[MM_STORE_DESTINATION_MAX])
 {
-    const char *text = mm_relay_is_set(relay) ? relay->host : domain;
-    if (!mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_DESTINATION_MAX)) {
-        text_out[0] = '\0';
-    }
-    mm_ascii_lower_cstr(text_out);
+    mm_store_destination(mm_relay_is_set(relay) ? relay->host : domain,
+                         text_out);
 }
 
 void mm_outbound_destination(const struct mm_config *config, const char *domain,

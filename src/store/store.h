@@ -177,6 +177,10 @@ enum mm_queue_action {
 MM_CHECK enum mailmod_error
 mm_store_act(struct mm_store_transaction *transaction, uint64_t message_id,
              enum mm_queue_action action, int64_t now_ms, size_t *count_out);
+/* How a domain, an address literal or a host is called as a destination: in
+ * A-labels and lower case. "" for what is too long. */
+void mm_store_destination(const char *domain,
+                          char text_out[MM_STORE_DESTINATION_MAX]);
 /* After a change of routing: every waiting recipient gets this destination, or
  * with NULL its own domain. */
 MM_CHECK enum mailmod_error

@@ -2,6 +2,7 @@
 docs/field.md. Every door of one name must lead to one mailbox."""
 import base64
 import os
+import sqlite3
 import sys
 import unicodedata
 
@@ -146,6 +147,19 @@ def test_S07_route_by_the_a_label(build):
         assert ("xn--bcher-kva.test", "MX") in dns.asked, dns.asked
 
 
+def test_F04_one_destination_for_both_spellings(build):
+    with Daemon(build, settings={"queue.holds": True,
+                                 "smtp.relay_from": "127.0.0.0/8"}) as daemon:
+        with daemon.smtp("submission", local_hostname="c.test") as smtp:
+            for domain in ("B\u00fccher.test", "xn--bcher-kva.test"):
+                smtp.sendmail("demo@mail.test", ["bob@" + domain], BODY,
+                              mail_options=["SMTPUTF8"])
+        config = os.path.join(daemon.folder, "data", "mailmod.db")
+        with sqlite3.connect(f"file:{config}?mode=ro", uri=True) as db:
+            rows = db.execute("SELECT destination FROM recipient").fetchall()
+        assert rows == [("xn--bcher-kva.test",)] * 2, rows
+
+
 def test_S07_what_can_be_no_name_is_permanent(build):
     with Daemon(build, settings={"smtp.relay_from": "127.0.0.0/8"}) as daemon:
         with daemon.smtp("submission", local_hostname="c.test") as smtp:
@@ -156,6 +170,7 @@ def test_S07_what_can_be_no_name_is_permanent(build):
 
 
 main(__name__, test_F04_local_domain_in_either_form,
+     test_F04_one_destination_for_both_spellings,
      test_F15_user_names_in_utf8, test_F07_passwords_at_every_door,
      test_S07_route_by_the_a_label,
      test_S07_what_can_be_no_name_is_permanent)

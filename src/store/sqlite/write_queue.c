@@ -240,9 +240,8 @@ static enum mailmod_error list_moves(struct mm_connection *connection,
         char now[MM_STORE_DESTINATION_MAX];
         mm_sql_text(statement, 3, now, sizeof now);
         const char *at = strrchr(path, '@');
-        if (at != NULL && strcmp(at + 1, now) != 0 &&
-            mm_span_copy(mm_span_cstr(at + 1), move->domain,
-                         sizeof move->domain)) {
+        mm_store_destination(at != NULL ? at + 1 : "", move->domain);
+        if (move->domain[0] != '\0' && strcmp(move->domain, now) != 0) {
             move->key = *last;
             ++*count_out;
         }

@@ -346,11 +346,13 @@ static void test_odd_paths(void **state)
     uint64_t id = put(store, 0, 0, "postmaster", "relay.net", 1);
     (void)put(store, id, 1, "\"a@b\"@c.net", "relay.net", 1);
     (void)put(store, id, 2, "x@[192.0.2.1]", "relay.net", 1);
+    (void)put(store, id, 3, "x@B\u00fccher.test", "relay.net", 1);
     assert_int_equal(fixture_run(store, reroute, NULL), MAILMOD_OK);
     struct seen *seen = list(store, id);
     assert_string_equal(seen->rows[0].destination, "relay.net");
     assert_string_equal(seen->rows[1].destination, "c.net");
     assert_string_equal(seen->rows[2].destination, "[192.0.2.1]");
+    assert_string_equal(seen->rows[3].destination, "xn--bcher-kva.test");
 }
 
 int main(void)

@@ -1,0 +1,22 @@
+/* destination.c - the one name of a destination: what the queue counts by.
+ *
+ * Promises: two spellings of a domain are one destination, with one back-off
+ * and one set of connections. What has no A-label keeps its own text, in lower
+ * case, and fails where it is looked up.
+ * Thread: any. RFC 5890 2.3.2.4. */
+#include "platform/idn.h"
+#include "store/store.h"
+
+void mm_store_destination(const char *domain,
+                          char text_out[MM_STORE_DESTINATION_MAX])
+{
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    struct mm_span text = mm_span_cstr(domain);
+    if (mm_idn_to_ascii(text, ascii) == MAILMOD_OK) {
+        text = mm_span_cstr(ascii);
+    }
+    if (!mm_span_copy(text, text_out, MM_STORE_DESTINATION_MAX)) {
+        text_out[0] = '\0';
+    }
+    mm_ascii_lower_cstr(text_out);
+}
