@@ -45,10 +45,20 @@ static void free_setting(struct mm_config_setting *setting)
     mm_free(setting->name);
 }
 
+bool mm_config_load_is_over(const struct mm_config_load *load)
+{
+    return load->is_full || load->error != MAILMOD_OK;
+}
+
 void mm_config_load_add(struct mm_config_load *load, size_t line,
                         struct mm_span name, unsigned form,
                         struct mm_span value)
 {
+    if (load->setting_count == MM_CONFIG_LOAD_SETTINGS_MAX) {
+        mm_config_load_note(load, line, "", "there are too many settings");
+        load->is_full = true;
+        return;
+    }
     if (load->setting_count == load->setting_capacity) {
         size_t capacity =
             load->setting_capacity == 0 ? 64 : 2 * load->setting_capacity;

@@ -7,6 +7,8 @@
 #include "config/note.h"
 #include "config/source.h"
 
+/* More than fifty times what the schema has; each is looked up. */
+enum { MM_CONFIG_LOAD_SETTINGS_MAX = 10000 };
 enum { MM_CONFIG_LOAD_ROWS_MAX = 512 };
 
 /* How a value is written; of a list, how its items are. 0: the syntax has one
@@ -37,12 +39,15 @@ struct mm_config_load {
     bool is_set[MM_CONFIG_LOAD_ROWS_MAX];     /* by row of the schema: whole */
     bool is_partly[MM_CONFIG_LOAD_ROWS_MAX];  /* by another name */
     bool is_old_set[MM_CONFIG_LOAD_ROWS_MAX]; /* by row of those names */
+    bool is_full;                             /* there were too many settings */
     enum mailmod_error error;                 /* MEMORY: go no further */
 };
 
 /* A mistake. */
 void mm_config_load_note(struct mm_config_load *load, size_t line,
                          const char *name, const char *words);
+/* Nothing more need be read. */
+bool mm_config_load_is_over(const struct mm_config_load *load);
 /* One setting that was read; it is judged when all are. */
 void mm_config_load_add(struct mm_config_load *load, size_t line,
                         struct mm_span name, unsigned form,

@@ -456,7 +456,7 @@ void mm_config_load_text(struct mm_config_load *load)
     if (mm_buf_reserve(&s.value, 4096) == NULL) {
         load->error = MAILMOD_ERROR_MEMORY;
     }
-    for (skip_space(&s); peek(&s) >= 0 && load->error == MAILMOD_OK;
+    for (skip_space(&s); peek(&s) >= 0 && !mm_config_load_is_over(load);
          skip_space(&s)) {
         bool was_outside = s.group.size == 0;
         size_t line = s.line;

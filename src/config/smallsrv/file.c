@@ -51,15 +51,11 @@ static bool is_quote(char c)
     return c == '"' || c == '\'' || c == '`';
 }
 
-/* Up to a "#" after a blank. */
-static struct mm_span without_comment(struct mm_span text)
+/* What follows a value; nothing when that is a comment. */
+static struct mm_span behind(struct mm_span after)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] == '#' && (i == 0 || is_blank(text.data[i - 1]))) {
-            text.size = i;
-        }
-    }
-    return trim(text);
+    after = trim(after);
+    return after.size > 0 && after.data[0] == '#' ? mm_span(NULL, 0) : after;
 }
 
 /* Takes a name off the front. */
@@ -84,16 +80,25 @@ static bool is_assignment(struct mm_span text)
     return take_name(&text).size > 0 && text.size > 0 && text.data[0] == '=';
 }
 
-/* Cuts what follows the value off it. */
-static void cut_more(struct line *line)
+/* Without quotes: up to a comment, or to the next setting. Looks no further,
+ * so that a long line costs its length and no more. */
+static void read_plain(struct mm_span text, struct line *line_out)
 {
-    for (size_t i = 1; i < line->value.size; i++) {
-        struct mm_span rest = mm_span_from(line->value, i);
-        if (is_blank(line->value.data[i - 1]) && is_assignment(rest)) {
-            line->more = rest;
-            line->value = trim(mm_span(line->value.data, i));
+    size_t size = 0;
+    for (; size < text.size; size++) {
+        struct mm_span rest = mm_span_from(text, size);
+        if (size > 0 && !is_blank(text.data[size - 1])) {
+            continue;
+        }
+        if (text.data[size] == '#') {
+            break;
+        }
+        if (size > 0 && is_assignment(rest)) {
+            line_out->more = rest;
+            break;
         }
     }
+    line_out->value = trim(mm_span(text.data, size));
 }
 
 static enum form read_value(struct mm_span text, struct line *line_out)
@@ -101,8 +106,7 @@ static enum form read_value(struct mm_span text, struct line *line_out)
     text = trim(text);
     line_out->is_quoted = text.size > 0 && is_quote(text.data[0]);
     if (!line_out->is_quoted) {
-        line_out->value = without_comment(text);
-        cut_more(line_out);
+        read_plain(text, line_out);
         return WORD;
     }
     struct mm_span after;
@@ -111,7 +115,7 @@ static enum form read_value(struct mm_span text, struct line *line_out)
         return OPEN;
     }
     bool has_blank = after.size > 0 && is_blank(after.data[0]);
-    line_out->more = without_comment(after);
+    line_out->more = behind(after);
     return line_out->more.size == 0 || has_blank ? WORD : WRONG;
 }
 
@@ -132,7 +136,7 @@ static enum form read_line(struct mm_span line, struct line *line_out)
         return WORD;
     }
     if (rest.data[0] != '=') {
-        line_out->more = without_comment(rest);
+        line_out->more = rest;
         return has_blank && mm_ascii_is_alnum((unsigned char)rest.data[0])
                    ? WORD
                    : WRONG;
@@ -230,23 +234,26 @@ bool mm_smallsrv_is_written_in(struct mm_span text)
 /* ---- all of it ---- */
 
 /* A quoted value goes on in the lines below when one of them ends it: the
- * header fields of that engine's web server are written so. */
-static bool read_lines(struct mm_span text, struct mm_span first,
-                       struct line *line_out, struct mm_span *rest_out)
+ * header fields of that engine's web server are written so. `first` is the line
+ * that opens it, as read into `line`, and `rest` what is below. */
+static bool read_on(struct mm_span first, struct mm_span *rest,
+                    struct line *line)
 {
-    struct mm_span rest = text;
-    bool has_more = true;
-    while (has_more) {
-        struct mm_span next;
-        has_more = mm_span_cut(rest, '\n', &next, &rest);
-        struct mm_span whole =
-            mm_span(first.data, (size_t)(next.data - first.data) + next.size);
-        if (read_line(whole, line_out) == WORD) {
-            *rest_out = has_more ? rest : mm_span(NULL, 0);
-            return true;
-        }
+    char quote = line->value.data[-1];
+    struct mm_span value;
+    struct mm_span after;
+    if (!mm_span_cut(*rest, quote, &value, &after)) {
+        return false;
     }
-    return false;
+    struct mm_span tail;
+    bool has_more = mm_span_cut(after, '\n', &tail, &after);
+    struct mm_span whole =
+        mm_span(first.data, (size_t)(tail.data - first.data) + tail.size);
+    if (read_line(whole, line) != WORD) {
+        return false;
+    }
+    *rest = has_more ? after : mm_span(NULL, 0);
+    return true;
 }
 
 static size_t count_lines(const char *from, const char *to)
@@ -272,7 +279,7 @@ static void add(struct mm_config_load *load, size_t number,
 static void add_line(struct mm_config_load *load, size_t number, enum form form,
                      struct line line)
 {
-    while (form == WORD && load->error == MAILMOD_OK) {
+    while (form == WORD && !mm_config_load_is_over(load)) {
         add(load, number, &line);
         form = read_line(line.more, &line);
     }
@@ -291,17 +298,15 @@ void mm_smallsrv_read(struct mm_config_load *load)
     struct mm_span rest = mm_buf_span(&load->source.text);
     bool has_more = true;
     size_t number = 1;
-    while (has_more && load->error == MAILMOD_OK) {
+    while (has_more && !mm_config_load_is_over(load)) {
         struct mm_span text;
         has_more = mm_span_cut(rest, '\n', &text, &rest);
         struct line line;
         enum form form = read_line(text, &line);
         size_t used = 1;
-        struct mm_span after;
-        if (form == OPEN && has_more && read_lines(rest, text, &line, &after)) {
-            has_more = after.data != NULL;
-            used = has_more ? count_lines(text.data, after.data) : 1;
-            rest = after;
+        if (form == OPEN && has_more && read_on(text, &rest, &line)) {
+            has_more = rest.data != NULL;
+            used = has_more ? count_lines(text.data, rest.data) : 1;
             form = WORD;
         }
         add_line(load, number, form, line);

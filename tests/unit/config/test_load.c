@@ -406,6 +406,17 @@ static void hostile_files(void **state)
     write_file("b.cfg", text, size);
     load_text(builder, "@include \"b.cfg\"\n@include \"b.cfg\"\n", &outcome);
     assert_non_null(strstr(outcome.words, "larger than 1 MiB"));
+    /* More settings than anybody has, in either syntax: an end to it. */
+    for (size_t i = 0; i < size; i++) {
+        text[i] = "a=1 "[i % 4];
+    }
+    write_file("b.cfg", text, size);
+    load(builder, "b.cfg", &outcome);
+    assert_non_null(strstr(outcome.words, "there are too many settings"));
+    memcpy(text, "a:{}", 4);
+    write_file("b.cfg", text, size);
+    load(builder, "b.cfg", &outcome);
+    assert_non_null(strstr(outcome.words, "there are more mistakes"));
     /* Nested as deep as the file goes. */
     memset(text, '(', size);
     memcpy(text, "a=", 2);
