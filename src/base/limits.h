@@ -16,8 +16,10 @@
 #define MM_LIMIT_LOCAL_PART 256
 #define MM_LIMIT_DOMAIN 255 /* RFC 5321 4.5.3.1.2, RFC 1035 2.3.4 */
 #define MM_LIMIT_PATH (MM_LIMIT_LOCAL_PART + 1 + MM_LIMIT_DOMAIN + 2)
-/* NOOP, RSET, VRFY, HELP and hellos in a row: more is no mail. */
-#define MM_LIMIT_EMPTY_COMMANDS 200
+/* Refused recipients that a session is told at once; each further one costs a
+ * peer that guesses addresses MM_LIMIT_REFUSAL_DELAY_MS. */
+#define MM_LIMIT_QUICK_REFUSALS 20
+#define MM_LIMIT_REFUSAL_DELAY_MS 1000
 /* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */
 #define MM_LIMIT_REPLY_LINE 2048
 /* What is kept of all lines of one reply together, EHLO's list included, and

@@ -84,6 +84,8 @@ struct mm_config {
         unsigned connections_max;
         unsigned connections_per_address_max;
         unsigned errors_max;
+        unsigned refused_recipients_max;
+        unsigned empty_commands_max;
         unsigned messages_per_connection_max;
         unsigned received_max; /* loop guard */
         enum mm_config_bare_newline bare_newline;

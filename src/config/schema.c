@@ -211,25 +211,44 @@ static const struct mm_config_key keys[] = {
      .default_text = "1000",
      .minimum = 1,
      .maximum = 100000,
-     .help = "Open connections of all SMTP services together; more get 421 "
-             "4.3.2.",
+     .help = "Open connections of each SMTP service; more get 421 4.3.2. From "
+             "three quarters on a client that has said nothing is dropped "
+             "after 10 seconds.",
      .offset = AT(smtp.connections_max)},
     {.name = "smtp.connections_per_address_max",
      .type = MM_CONFIG_INT,
      .default_text = "50",
      .minimum = 1,
      .maximum = 100000,
-     .help = "Open connections from one IPv4 address or one IPv6 /64; more "
-             "get 421 4.7.0.",
+     .help = "Open connections of a service from one IPv4 address or one IPv6 "
+             "/64; more get 421 4.7.0.",
      .offset = AT(smtp.connections_per_address_max)},
     {.name = "smtp.errors_max",
      .type = MM_CONFIG_INT,
      .default_text = "20",
      .minimum = 1,
      .maximum = 10000,
-     .help = "Refused commands, each refused RCPT among them, after which a "
-             "session is closed with 421.",
+     .help = "Refused commands since the last message after which a session is "
+             "closed with 421. Refused recipients are counted apart.",
      .offset = AT(smtp.errors_max)},
+    {.name = "smtp.refused_recipients_max",
+     .type = MM_CONFIG_INT,
+     .default_text = "1000",
+     .minimum = 1,
+     .maximum = 100000,
+     .help = "Refused recipients since the last message after which a session "
+             "is closed with 421. From the 21st on each is answered a second "
+             "late.",
+     .offset = AT(smtp.refused_recipients_max)},
+    {.name = "smtp.empty_commands_max",
+     .type = MM_CONFIG_INT,
+     .default_text = "1000",
+     .minimum = 10,
+     .maximum = 1000000,
+     .help = "NOOP, RSET, VRFY, HELP, HELO and EHLO in a row after which a "
+             "session is closed with 421. A client may keep its connection "
+             "alive with them.",
+     .offset = AT(smtp.empty_commands_max)},
     {.name = "smtp.messages_per_connection_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",
@@ -333,30 +352,34 @@ static const struct mm_config_key keys[] = {
      .offset = AT(smtp.login_failures_max)},
     {.name = "smtp.sender_must_match",
      .type = MM_CONFIG_BOOL,
-     .default_text = "false",
-     .help = "A submitted message's sender must be an address of the user "
-             "who logged in, or 550 5.7.1.",
+     .default_text = "true",
+     .help = "A submitted message's sender must be an address whose mail comes "
+             "to the user who logged in, or the null path; else 550 5.7.1.",
      .offset = AT(smtp.sender_must_match)},
     {.name = "pop3.connections_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",
      .minimum = 1,
      .maximum = 100000,
-     .help = "Open POP3 connections in all.",
+     .help = "Open connections of each POP3 service. From three quarters on "
+             "a client that has said nothing is dropped after 10 seconds.",
      .offset = AT(pop3.connections_max)},
     {.name = "pop3.connections_per_address_max",
      .type = MM_CONFIG_INT,
      .default_text = "50",
      .minimum = 1,
      .maximum = 100000,
-     .help = "Open POP3 connections from one IPv4 address or one IPv6 /64.",
+     .help = "Open connections of a service from one IPv4 address or one IPv6 "
+             "/64.",
      .offset = AT(pop3.connections_per_address_max)},
     {.name = "pop3.errors_max",
      .type = MM_CONFIG_INT,
      .default_text = "10",
      .minimum = 1,
      .maximum = 10000,
-     .help = "Refused commands after which a session is closed.",
+     .help = "Refused commands and failed logins after which a session is "
+             "closed. What a logged-in client asks of messages that are not "
+             "there is no error.",
      .offset = AT(pop3.errors_max)},
     {.name = "pop3.allows_clear_login",
      .type = MM_CONFIG_BOOL,
@@ -367,8 +390,8 @@ static const struct mm_config_key keys[] = {
     {.name = "pop3.apop",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",
-     .help = "Offer APOP (RFC 1939 7). It works for users whose password is "
-             "kept recoverable.",
+     .help = "Offer APOP (RFC 1939 7) where it can work: when a user's "
+             "password is kept recoverable, or a host decides about logins.",
      .offset = AT(pop3.apop)},
     {.name = "pop3.idle_timeout",
      .type = MM_CONFIG_DURATION,

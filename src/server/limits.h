@@ -6,8 +6,8 @@
 #include "base/map.h"
 #include "base/netaddr.h"
 
-/* Counts of one family of services (SMTP, or POP3). IPv6 counts by /64. Not
- * locked: the owner does that. */
+/* Counts of one service. IPv6 counts by /64. Not locked: the owner does that.
+ */
 struct mm_limits {
     struct mm_map addresses; /* key -> count */
     size_t total;

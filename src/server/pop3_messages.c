@@ -10,6 +10,21 @@
 
 #include <string.h>
 
+static void log_unreadable(const struct mm_pop3_session *pop3,
+                           enum mailmod_error error)
+{
+    if (pop3->is_removed) {
+        MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3",
+               "mailbox removed during the session",
+               MM_TEXT("session", pop3->base.identifier),
+               MM_TEXT("user", pop3->logins.auth.user_name));
+        return;
+    }
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("error", mm_error_name(error)));
+}
+
 /* The first piece of a message: it can still be refused as a whole. */
 static void open_done(struct mm_pop3_session *pop3)
 {
@@ -20,20 +35,20 @@ static void open_done(struct mm_pop3_session *pop3)
         mm_pop3_answer(pop3, NULL);
         return;
     }
-    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
-           MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("error", mm_error_name(pop3->work_error)));
-    mm_pop3_answer_error(pop3, "SYS/TEMP", "the message cannot be read now");
+    log_unreadable(pop3, pop3->work_error);
+    if (pop3->is_removed) {
+        mm_pop3_answer_error(pop3, "SYS/PERM", "this mailbox was removed");
+    } else {
+        mm_pop3_answer_error(pop3, "SYS/TEMP",
+                             "the message cannot be read now");
+    }
 }
 
-/* A piece is here, or the message's end, or its failure. */
 /* Pieces end before the octets that the listing promised, or go past them, or
  * cannot be read: the client must not take what it has for the whole. */
 static void give_up(struct mm_pop3_session *pop3, enum mailmod_error error)
 {
-    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "message not readable",
-           MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("error", mm_error_name(error)));
+    log_unreadable(pop3, error);
     mm_pop3d_body_abort(pop3->engine);
     mm_session_abort(&pop3->base);
 }

@@ -48,6 +48,18 @@ void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work)
     mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
 }
 
+/* An open mailbox whose user was removed is empty, not damaged. */
+static bool is_removed(const struct mm_pop3_session *pop3)
+{
+    struct mm_store_user user;
+    bool is_gone = mm_store_find_user(pop3->base.server->store,
+                                      pop3->logins.auth.user_name,
+                                      &user) == MAILMOD_ERROR_NOT_FOUND;
+
+    mm_secret_clear(&user, sizeof user);
+    return is_gone;
+}
+
 static void run_job(struct mm_job *job)
 {
     struct mm_pop3_session *pop3 =
@@ -61,6 +73,7 @@ static void run_job(struct mm_job *job)
     } else {
         pop3->work_error = mm_mailbox_read(pop3->mailbox, pop3->reading,
                                            pop3->piece_number, &pop3->piece);
+        pop3->is_removed = pop3->work_error != MAILMOD_OK && is_removed(pop3);
     }
 }
 
@@ -212,6 +225,14 @@ static enum mailmod_error make_stamp(const struct mm_pop3_session *pop3,
     return mm_buf_error(out);
 }
 
+/* A host that decides about logins may know the password. */
+static bool may_use_apop(struct mm_session *session)
+{
+    return mm_session_is_hooked(session, MM_MOMENT_POP3_LOGIN) ||
+           mm_apop_is_usable(&session->server->apop,
+                             mm_loop_now_ms(session->loop));
+}
+
 static enum mailmod_error begin_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
@@ -239,7 +260,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     options.is_tls = mm_service_has_implicit_tls(session->service);
     options.has_stls =
         !options.is_tls && session->settings->tls[session->service] != NULL;
-    if (error == MAILMOD_OK && config->pop3.apop) {
+    if (error == MAILMOD_OK && config->pop3.apop && may_use_apop(session)) {
         error = make_stamp(pop3, &stamp);
         options.apop_stamp = mm_buf_cstr(&stamp);
     }
@@ -277,7 +298,8 @@ static uint64_t wait_ms_pop3(struct mm_session *session)
         mm_pop3d_output(mm_pop3_session(session)->engine).size > 0) {
         return 0;
     }
-    return mm_session_config(session)->pop3.idle_ms;
+    return mm_session_patience(session,
+                               mm_session_config(session)->pop3.idle_ms);
 }
 
 /* RFC 1939 3: an autologout deletes nothing and says nothing. */

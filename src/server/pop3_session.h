@@ -44,6 +44,7 @@ struct mm_pop3_session {
     struct mm_task removal_task;
     struct mm_mailbox_removal removal;
     enum mailmod_error work_error;
+    bool is_removed; /* a piece could not be read: its user is no more */
 };
 
 struct mm_pop3_session *mm_pop3_session(struct mm_session *session);

@@ -13,20 +13,60 @@
 
 #include <string.h>
 
+/* A service of which fewer places than one in so many are free is crowded. */
+#define CROWD_DIVISOR 4
+
 /* Addresses that the counts can hold at once; as many as sessions. */
 static size_t addresses_max(unsigned connections_max)
 {
     return (size_t)connections_max + 1;
 }
 
+/* The maxima of the service; its counts are its own. */
+static unsigned connections_max(const struct mm_config *config,
+                                enum mm_service service)
+{
+    return mm_service_is_pop3(service) ? config->pop3.connections_max
+                                       : config->smtp.connections_max;
+}
+
+static unsigned address_max(const struct mm_config *config,
+                            enum mm_service service)
+{
+    return mm_service_is_pop3(service)
+               ? config->pop3.connections_per_address_max
+               : config->smtp.connections_per_address_max;
+}
+
 /* The maxima are the configuration's; the counts of a smaller one stand until
  * the sessions that are too many end. */
 static void set_limits(struct mm_server *server, const struct mm_config *config)
 {
-    mm_limits_set_max(&server->smtp_limits,
-                      addresses_max(config->smtp.connections_max));
-    mm_limits_set_max(&server->pop3_limits,
-                      addresses_max(config->pop3.connections_max));
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        mm_limits_set_max(&server->limits[i], addresses_max(connections_max(
+                                                  config, (enum mm_service)i)));
+    }
+}
+
+/* Locked. */
+static size_t session_count(const struct mm_server *server)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        count += server->limits[i].total;
+    }
+    return count;
+}
+
+/* Locked. */
+static void note_crowd(struct mm_server *server, enum mm_service service)
+{
+    size_t max = connections_max(server->settings->config, service);
+    size_t total = server->limits[service].total;
+
+    atomic_store(&server->is_crowded[service],
+                 total > max / CROWD_DIVISOR * (CROWD_DIVISOR - 1));
 }
 
 static void stop_loop(struct mm_task *task)
@@ -66,17 +106,19 @@ static enum mailmod_error init_server(struct mm_server *server,
                                       const struct mm_server_options *options)
 {
     const struct mm_config *config = options->settings->config;
-    uint64_t seeds[3];
+    uint64_t seeds[1 + MM_SERVICE_COUNT];
     enum mailmod_error error = mm_random(seeds, sizeof seeds);
 
     if (error != MAILMOD_OK) {
         return error;
     }
     server->next_identifier = seeds[0];
-    mm_limits_init(&server->smtp_limits,
-                   addresses_max(config->smtp.connections_max), seeds[1]);
-    mm_limits_init(&server->pop3_limits,
-                   addresses_max(config->pop3.connections_max), seeds[2]);
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        mm_limits_init(
+            &server->limits[i],
+            addresses_max(connections_max(config, (enum mm_service)i)),
+            seeds[1 + i]);
+    }
     server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
     if (server->loops == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -133,8 +175,9 @@ void mm_server_free(struct mm_server **server_in)
     mm_mailbox_locks_free(&server->mailbox_locks);
     mm_mutex_free(&server->mutex);
     mm_mutex_free(&server->listening);
-    mm_limits_fini(&server->smtp_limits);
-    mm_limits_fini(&server->pop3_limits);
+    for (int i = 0; i < MM_SERVICE_COUNT; i++) {
+        mm_limits_fini(&server->limits[i]);
+    }
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
         mm_blocklists_free(&server->loops[i].blocklists);
@@ -148,6 +191,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
 {
     server->store = store;
     server->workers = workers;
+    mm_apop_init(&server->apop, store, workers);
 }
 
 void mm_server_set_settings(struct mm_server *server,
@@ -170,7 +214,7 @@ void mm_server_end_round(struct mm_server *server, enum mm_service service)
 {
     mm_mutex_lock(server->mutex);
     server->rounds[service]++;
-    size_t sessions = server->smtp_limits.total + server->pop3_limits.total;
+    size_t sessions = session_count(server);
     for (size_t i = 0; i < server->options.loop_count; i++) {
         struct mm_server_loop *server_loop = &server->loops[i];
 
@@ -200,7 +244,7 @@ void mm_server_stop(struct mm_server *server)
 size_t mm_server_busy(struct mm_server *server)
 {
     mm_mutex_lock(server->mutex);
-    size_t count = server->smtp_limits.total + server->pop3_limits.total;
+    size_t count = session_count(server);
     mm_mutex_unlock(server->mutex);
     return count + atomic_load(&server->live_messages);
 }
@@ -223,15 +267,12 @@ static bool count_in(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer)
 {
     const struct mm_config *config = server->settings->config;
+    bool is_in = mm_limits_enter(&server->limits[service], peer,
+                                 connections_max(config, service),
+                                 address_max(config, service));
 
-    if (mm_service_is_pop3(service)) {
-        return mm_limits_enter(&server->pop3_limits, peer,
-                               config->pop3.connections_max,
-                               config->pop3.connections_per_address_max);
-    }
-    return mm_limits_enter(&server->smtp_limits, peer,
-                           config->smtp.connections_max,
-                           config->smtp.connections_per_address_max);
+    note_crowd(server, service);
+    return is_in;
 }
 
 bool mm_server_enter(struct mm_session *session)
@@ -259,16 +300,9 @@ bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
                            const struct mm_netaddr *peer)
 {
     mm_mutex_lock(server->mutex);
-    bool is_full;
-    if (mm_service_is_pop3(service)) {
-        is_full = mm_limits_is_full_for(
-            &server->pop3_limits, peer,
-            server->settings->config->pop3.connections_per_address_max);
-    } else {
-        is_full = mm_limits_is_full_for(
-            &server->smtp_limits, peer,
-            server->settings->config->smtp.connections_per_address_max);
-    }
+    bool is_full =
+        mm_limits_is_full_for(&server->limits[service], peer,
+                              address_max(server->settings->config, service));
     mm_mutex_unlock(server->mutex);
     return is_full;
 }
@@ -277,9 +311,8 @@ void mm_server_leave(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer)
 {
     mm_mutex_lock(server->mutex);
-    mm_limits_leave(mm_service_is_pop3(service) ? &server->pop3_limits
-                                                : &server->smtp_limits,
-                    peer);
+    mm_limits_leave(&server->limits[service], peer);
+    note_crowd(server, service);
     mm_mutex_unlock(server->mutex);
 }
 

@@ -4,6 +4,7 @@
 #define MM_SERVER_SERVER_INTERNAL_H
 
 #include "platform/thread.h"
+#include "server/apop.h"
 #include "server/blocklist.h"
 #include "server/limits.h"
 #include "server/server.h"
@@ -18,6 +19,7 @@ struct mm_server_loop {
     struct mm_resolver *resolver;
     struct mm_blocklists *blocklists; /* NULL before the first use */
     bool has_stop_task;               /* it is posted; the server's mutex */
+    uint64_t hurried_ms; /* when silent peers were last given less time */
 };
 
 struct mm_server_listener {
@@ -33,8 +35,10 @@ struct mm_server {
     struct mm_workers *workers;
     struct mm_mailbox_locks *mailbox_locks;
     struct mm_server_loop *loops;
-    atomic_size_t live_messages; /* on their way into the store */
-    atomic_uint moments;         /* at which the host is asked */
+    atomic_size_t live_messages;              /* on their way into the store */
+    atomic_uint moments;                      /* at which the host is asked */
+    atomic_bool is_crowded[MM_SERVICE_COUNT]; /* most places are taken */
+    struct mm_apop apop;
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */
@@ -45,8 +49,8 @@ struct mm_server {
     struct mm_settings *settings;
     /* Sessions of a former round of their service are to end. */
     unsigned rounds[MM_SERVICE_COUNT];
-    struct mm_limits smtp_limits;
-    struct mm_limits pop3_limits;
+    /* A service each: silent peers of port 25 take no place of submission. */
+    struct mm_limits limits[MM_SERVICE_COUNT];
     uint64_t next_identifier;
     bool is_stopped;
     bool is_cut;

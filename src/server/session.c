@@ -19,6 +19,11 @@
 
 #include <string.h>
 
+/* What a silent peer gets while most places of its service are taken, and how
+ * often those that are silent already are looked at. */
+#define CROWDED_PATIENCE_MS 10000
+#define HURRY_EVERY_MS 1000
+
 /* A refused connection gets this long to take its one line. */
 #define REFUSAL_WRITE_MS 5000
 
@@ -41,6 +46,15 @@ const struct mm_config *mm_session_config(const struct mm_session *session)
 bool mm_session_is_tls(const struct mm_session *session)
 {
     return session->conn != NULL && mm_conn_is_tls(session->conn);
+}
+
+uint64_t mm_session_patience(const struct mm_session *session, uint64_t ms)
+{
+    bool is_crowded =
+        atomic_load(&session->server->is_crowded[session->service]) &&
+        session->protocol->engine->progress(session->engine) == 0;
+
+    return is_crowded && ms > CROWDED_PATIENCE_MS ? CROWDED_PATIENCE_MS : ms;
 }
 
 static struct mm_span output_of(const struct mm_session *session)
@@ -524,6 +538,29 @@ static struct mm_session *new_session(struct mm_server *server,
     return session;
 }
 
+/* Silent sessions that came before the crowd get its deadline, too. */
+static void hurry_silent(struct mm_session *newcomer)
+{
+    struct mm_server_loop *server_loop = newcomer->server_loop;
+    uint64_t now_ms = mm_loop_now_ms(newcomer->loop);
+
+    if (!atomic_load(&newcomer->server->is_crowded[newcomer->service]) ||
+        now_ms - server_loop->hurried_ms < HURRY_EVERY_MS) {
+        return;
+    }
+    server_loop->hurried_ms = now_ms;
+    MM_LIST_EACH(node, &server_loop->sessions)
+    {
+        struct mm_session *session =
+            MM_LIST_OBJECT(node, struct mm_session, node);
+
+        if (session != newcomer && session->conn != NULL &&
+            !session->is_ending) {
+            set_deadline(session);
+        }
+    }
+}
+
 void mm_session_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn)
 {
@@ -546,6 +583,7 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
     }
     session->server_loop = mm_server_loop(server, session->loop);
     mm_list_append(&session->server_loop->sessions, &session->node);
+    hurry_silent(session);
     if (open_session(session) != MAILMOD_OK) {
         free_session(session);
         refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);

@@ -120,6 +120,9 @@ void mm_session_end(struct mm_session *session);
 /* Cut now, no flush. */
 void mm_session_abort(struct mm_session *session);
 void mm_session_stop(struct mm_session *session); /* see mm_server_stop */
+/* The time that a peer has: `ms`, or less for one that has said nothing yet
+ * while its service is crowded. */
+uint64_t mm_session_patience(const struct mm_session *session, uint64_t ms);
 bool mm_session_is_tls(const struct mm_session *session);
 const struct mm_config *mm_session_config(const struct mm_session *session);
 

@@ -223,7 +223,8 @@ static void fill_options(const struct mm_smtp_session *smtp,
             : 0;
     options->recipients_max = config->smtp.recipients_max;
     options->errors_max = config->smtp.errors_max;
-    options->empty_commands_max = MM_LIMIT_EMPTY_COMMANDS;
+    options->refused_recipients_max = config->smtp.refused_recipients_max;
+    options->empty_commands_max = config->smtp.empty_commands_max;
     options->bare_newline =
         config->smtp.bare_newline == MM_CONFIG_BARE_NEWLINE_NORMALIZE
             ? MM_BARE_NEWLINE_NORMALIZE
@@ -247,8 +248,12 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
                    mm_session_config(session)->smtp.login_failures_max);
     fill_options(smtp, &options);
     ask_blocklists(smtp);
-    enum mailmod_error error = mm_smtpd_new(&smtp->engine, &options);
-    session->engine = smtp->engine;
+    enum mailmod_error error =
+        mm_timer_open(&smtp->delay_timer, session->loop, mm_smtp_delay_expired);
+    if (error == MAILMOD_OK) {
+        error = mm_smtpd_new(&smtp->engine, &options);
+        session->engine = smtp->engine;
+    }
     return error;
 }
 
@@ -282,8 +287,9 @@ static uint64_t wait_ms_smtp(struct mm_session *session)
     if (mm_smtpd_wait(smtp->engine) == MM_SMTPD_WAIT_DATA) {
         return config->smtp.data_ms;
     }
-    return mm_smtpd_progress(smtp->engine) == 0 ? config->smtp.greeting_ms
-                                                : config->smtp.command_ms;
+    return mm_smtpd_progress(smtp->engine) == 0
+               ? mm_session_patience(session, config->smtp.greeting_ms)
+               : config->smtp.command_ms;
 }
 
 static void close_smtp(struct mm_session *session, bool is_timeout)
@@ -312,6 +318,7 @@ static void free_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
+    mm_timer_close(&smtp->delay_timer);
     mm_blocklist_free(&smtp->blocklist);
     mm_incoming_abandon(&smtp->incoming);
     mm_smtpd_free(&smtp->engine);

@@ -29,7 +29,10 @@ struct mm_smtp_session {
     enum mailmod_error body_error;
     bool host_reads; /* the body goes to the host, too */
     unsigned message_count;
-    struct mm_blocklist *blocklist; /* NULL: nobody is asked */
+    unsigned refused_count; /* recipients, by us */
+    struct mm_timer delay_timer;
+    const struct mm_reply *delayed_reply; /* to the pending RCPT */
+    struct mm_blocklist *blocklist;       /* NULL: nobody is asked */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -52,6 +55,8 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
 void mm_smtp_end(struct mm_smtp_session *smtp,
                  const struct mm_smtpd_info *info);
+/* A reply that was held back is given. */
+void mm_smtp_delay_expired(struct mm_timer *timer);
 /* The host began to read before it gave its verdict. */
 void mm_smtp_wants_body(struct mm_session *session);
 

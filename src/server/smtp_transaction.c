@@ -213,6 +213,32 @@ static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
     return &smtp->blocked_reply;
 }
 
+void mm_smtp_delay_expired(struct mm_timer *timer)
+{
+    struct mm_smtp_session *smtp =
+        MM_LIST_OBJECT(timer, struct mm_smtp_session, delay_timer);
+
+    if (mm_wait_end(&smtp->base.wait, MM_WAIT_DELAY)) {
+        mm_smtp_answer(smtp, smtp->delayed_reply);
+        mm_session_pump(&smtp->base);
+    }
+}
+
+/* A peer that guesses addresses is slowed, not cut off: behind the recipients
+ * that are no more there may be others that are. */
+static void answer_recipient(struct mm_smtp_session *smtp,
+                             const struct mm_reply *reply)
+{
+    smtp->refused_count += reply->code >= 500;
+    if (reply->code < 500 || smtp->refused_count <= MM_LIMIT_QUICK_REFUSALS) {
+        mm_smtp_answer(smtp, reply);
+        return;
+    }
+    smtp->delayed_reply = reply;
+    mm_wait_begin(&smtp->base.wait, MM_WAIT_DELAY);
+    mm_timer_set(&smtp->delay_timer, MM_LIMIT_REFUSAL_DELAY_MS);
+}
+
 void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
@@ -240,7 +266,7 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
         memcpy(smtp->first_recipient, info->path->text,
                sizeof smtp->first_recipient);
     }
-    mm_smtp_answer(smtp, reply);
+    answer_recipient(smtp, reply);
 }
 
 static enum mailmod_error stamp(struct mm_smtp_session *smtp)

@@ -306,7 +306,8 @@ def test_connections_in_all(build):
             "pop3.connections_max": 1,
             "pop3.connections_per_address_max": 1}) as daemon:
         wires = [Wire(daemon.port("smtp"), source="127.0.0.1"),
-                 Wire(daemon.port("submission"), source="127.0.0.2")]
+                 Wire(daemon.port("smtp"), source="127.0.0.2"),
+                 Wire(daemon.port("submission"), source="127.0.0.1")]
         assert all(w.reply().startswith("220") for w in wires)
         with Wire(daemon.port("smtp"), source="127.0.0.3") as wire:
             assert wire.reply().startswith("421 4.3.2")

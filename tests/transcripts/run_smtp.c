@@ -57,6 +57,7 @@ static void *open_peer(const struct dialogue *dialogue)
         .message_size_max = option_number(dialogue, "size"),
         .recipients_max = option_number(dialogue, "recipients"),
         .errors_max = option_number(dialogue, "errors"),
+        .refused_recipients_max = option_number(dialogue, "refused"),
         .empty_commands_max = option_number(dialogue, "empty"),
         .bare_newline =
             normalizes ? MM_BARE_NEWLINE_NORMALIZE : MM_BARE_NEWLINE_REJECT,

@@ -80,7 +80,6 @@ void mm_pop3d_set_state(struct mm_pop3d *pop3d, enum mm_pop3d_state state)
     if (is_login) {
         /* The long lines are over: their memory is not kept for the rest. */
         pop3d->is_authenticated = true;
-        pop3d->error_count = 0;
         mm_line_reader_fini(&pop3d->reader);
         mm_line_reader_init(&pop3d->reader, line_max(state));
     }
@@ -317,7 +316,6 @@ void mm_pop3d_tls_begun(struct mm_pop3d *pop3d)
     pop3d->is_tls = true;
     /* RFC 2595 4: the server forgets what the client told it before. */
     pop3d->user[0] = '\0';
-    pop3d->error_count = 0;
     mm_pop3d_wipe_secrets(pop3d);
     mm_pop3d_set_state(pop3d, MM_POP3D_IN_AUTHORIZATION);
 }

@@ -19,8 +19,7 @@ struct mm_pop3d_options {
                                    said only where APOP may be used at once */
     const char *implementation; /* CAPA IMPLEMENTATION; NULL: not told; outlives
                                    the engine */
-    unsigned errors_max; /* refused commands in a row, before the login with
-                            what lies between and failed logins: close; 0: no
+    unsigned errors_max; /* refused commands and failed logins: close; 0: no
                             end. Refusals by the session after the login do
                             not count. */
     unsigned mechanisms_clear;

@@ -71,7 +71,7 @@ struct mm_pop3d {
     bool is_top; /* the body is cut by `top` */
     bool is_tls;
     bool is_authenticated;
-    unsigned error_count; /* refusals in a row */
+    unsigned error_count; /* refusals of the session */
     uint64_t progress;
 };
 

@@ -117,9 +117,6 @@ void mm_pop3d_write(struct mm_pop3d *pop3d, const struct mm_pop3_reply *reply,
         /* A bare "no" is the standard one, with its code. */
         merged.code = merged.code != NULL ? merged.code : texts[standard].code;
     }
-    if (merged.is_ok && pop3d->is_authenticated) {
-        pop3d->error_count = 0;
-    }
     put_status(&line, &merged);
     put_text(&line, merged.text);
     put_line(pop3d, &line);

@@ -33,6 +33,8 @@ enum mm_reply_id {
     MM_REPLY_TOO_MANY_CONNECTIONS,  /* 421 4.3.2 */
     MM_REPLY_TOO_MANY_OF_ADDRESS,   /* 421 4.7.0 */
     MM_REPLY_TOO_MANY_ERRORS,       /* 421 4.7.0 */
+    MM_REPLY_TOO_MANY_EMPTY,        /* 421 4.7.0 */
+    MM_REPLY_TOO_MANY_REFUSED,      /* 421 4.7.0 */
     MM_REPLY_LOCAL_ERROR,           /* 451 4.3.0 */
     MM_REPLY_STORAGE_FULL,          /* 452 4.3.1 */
     MM_REPLY_TOO_MANY_RECIPIENTS,   /* 452 4.5.3 */

@@ -123,20 +123,34 @@ void mm_smtpd_count_refusal(struct mm_smtpd *smtpd, int code)
     }
 }
 
-static void say(struct mm_smtpd *smtpd, const struct mm_reply *reply,
-                bool with_enhanced)
+/* False when there was no memory. */
+static bool write_out(struct mm_smtpd *smtpd, const struct mm_reply *reply,
+                      bool with_enhanced)
 {
-    if (smtpd->state == MM_SMTPD_AT_CLOSED) {
-        return;
-    }
     enum mailmod_error error =
         mm_reply_write(&smtpd->output, reply, with_enhanced);
     if (error != MAILMOD_OK) {
         smtpd->error = error;
         mm_smtpd_break(smtpd, MM_REPLY_SHUTTING_DOWN, mm_error_text(error));
-        return;
     }
-    mm_smtpd_count_refusal(smtpd, reply->code);
+    return error == MAILMOD_OK;
+}
+
+static void say(struct mm_smtpd *smtpd, const struct mm_reply *reply,
+                bool with_enhanced)
+{
+    if (smtpd->state != MM_SMTPD_AT_CLOSED &&
+        write_out(smtpd, reply, with_enhanced)) {
+        mm_smtpd_count_refusal(smtpd, reply->code);
+    }
+}
+
+void mm_smtpd_say_uncounted(struct mm_smtpd *smtpd,
+                            const struct mm_reply *reply)
+{
+    if (smtpd->state != MM_SMTPD_AT_CLOSED) {
+        (void)write_out(smtpd, reply, true);
+    }
 }
 
 void mm_smtpd_say(struct mm_smtpd *smtpd, const struct mm_reply *reply)

@@ -32,11 +32,12 @@ enum mm_bare_newline {
 };
 
 struct mm_smtpd_options {
-    const char *host_name;       /* in greeting and EHLO; outlives the engine */
-    uint64_t message_size_max;   /* octets, announced with SIZE; 0: no limit */
-    uint64_t line_size_max;      /* octets of a body's line; 0: no limit */
-    unsigned recipients_max;     /* a message; further ones get 452 4.5.3 */
-    unsigned errors_max;         /* refused commands before 421 and close */
+    const char *host_name;     /* in greeting and EHLO; outlives the engine */
+    uint64_t message_size_max; /* octets, announced with SIZE; 0: no limit */
+    uint64_t line_size_max;    /* octets of a body's line; 0: no limit */
+    unsigned recipients_max;   /* a message; further ones get 452 4.5.3 */
+    unsigned errors_max;       /* refused commands before 421 and close */
+    unsigned refused_recipients_max; /* likewise; 0: no end */
     unsigned empty_commands_max; /* NOOP, RSET, EHLO, VRFY in a row: likewise */
     enum mm_bare_newline bare_newline;
     unsigned leniencies;       /* mm_leniency bits, for a peer we know */

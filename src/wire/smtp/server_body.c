@@ -149,6 +149,7 @@ void mm_smtpd_settle_end(struct mm_smtpd *smtpd, const struct mm_reply *reply)
     mm_smtpd_set_state(smtpd, MM_SMTPD_AT_READY);
     if (mm_smtpd_is_accepted(reply)) {
         smtpd->error_count = 0;
+        smtpd->refused_count = 0;
     }
     mm_smtpd_say(smtpd, reply);
 }

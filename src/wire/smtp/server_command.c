@@ -103,7 +103,7 @@ static void count_empty(struct mm_smtpd *smtpd, const struct verb *verb)
     smtpd->empty_count++;
     if (smtpd->options.empty_commands_max > 0 &&
         smtpd->empty_count > smtpd->options.empty_commands_max) {
-        mm_smtpd_break(smtpd, MM_REPLY_TOO_MANY_ERRORS,
+        mm_smtpd_break(smtpd, MM_REPLY_TOO_MANY_EMPTY,
                        "too many empty commands");
     }
 }
@@ -130,6 +130,9 @@ static void run_command(struct mm_smtpd *smtpd, struct mm_span text)
     if (refusal != NULL) {
         if ((verb->flags & HAS_OCTETS) != 0) {
             mm_smtpd_refuse_bdat(smtpd, argument, refusal);
+        } else if (verb->check == mm_smtpd_check_rcpt &&
+                   smtpd->has_transaction) {
+            mm_smtpd_refuse_rcpt(smtpd, refusal);
         } else {
             mm_smtpd_say(smtpd, refusal);
         }

@@ -76,8 +76,9 @@ struct mm_smtpd {
 
     bool is_tls;
     bool is_authenticated;
-    unsigned error_count; /* refused commands since the last message */
-    unsigned empty_count; /* commands in a row that do nothing */
+    unsigned error_count;   /* refused commands since the last message */
+    unsigned refused_count; /* recipients, likewise */
+    unsigned empty_count;   /* commands in a row that do nothing */
     uint64_t progress;
     uint64_t progress_octets; /* of the body, towards the next step */
 
@@ -110,6 +111,9 @@ void mm_smtpd_raise(struct mm_smtpd *smtpd, enum mm_smtpd_event event);
 bool mm_smtpd_is_accepted(const struct mm_reply *reply);
 /* Writes a reply and counts it when it refuses; at errors_max 421 follows. */
 void mm_smtpd_say(struct mm_smtpd *smtpd, const struct mm_reply *reply);
+/* One that is no error of the peer's. */
+void mm_smtpd_say_uncounted(struct mm_smtpd *smtpd,
+                            const struct mm_reply *reply);
 void mm_smtpd_say_id(struct mm_smtpd *smtpd, enum mm_reply_id id);
 void mm_smtpd_count_refusal(struct mm_smtpd *smtpd, int code);
 /* The same without the enhanced code (RFC 2034 4: greeting, HELO, EHLO). */
@@ -160,6 +164,7 @@ mm_smtpd_settle mm_smtpd_settle_mail;
 mm_smtpd_check mm_smtpd_check_rcpt;
 mm_smtpd_act mm_smtpd_do_rcpt;
 mm_smtpd_settle mm_smtpd_settle_rcpt;
+mm_smtpd_settle mm_smtpd_refuse_rcpt;
 
 /* server_data.c */
 mm_smtpd_check mm_smtpd_check_data;

@@ -46,11 +46,26 @@ void mm_smtpd_do_rcpt(struct mm_smtpd *smtpd)
     mm_smtpd_raise(smtpd, MM_SMTPD_RCPT);
 }
 
+/* Counted apart from errors: behind the recipients of an old list that are no
+ * more there may be others that are. */
+void mm_smtpd_refuse_rcpt(struct mm_smtpd *smtpd, const struct mm_reply *reply)
+{
+    mm_smtpd_say_uncounted(smtpd, reply);
+    smtpd->refused_count += reply->code >= 500;
+    if (smtpd->options.refused_recipients_max > 0 &&
+        smtpd->refused_count >= smtpd->options.refused_recipients_max) {
+        mm_smtpd_break(smtpd, MM_REPLY_TOO_MANY_REFUSED,
+                       "too many refused recipients");
+    }
+}
+
 void mm_smtpd_settle_rcpt(struct mm_smtpd *smtpd, const struct mm_reply *reply)
 {
     if (mm_smtpd_is_accepted(reply)) {
         smtpd->recipient_count++;
         mm_smtpd_set_state(smtpd, MM_SMTPD_AT_RCPT);
+        mm_smtpd_say(smtpd, reply);
+    } else {
+        mm_smtpd_refuse_rcpt(smtpd, reply);
     }
-    mm_smtpd_say(smtpd, reply);
 }

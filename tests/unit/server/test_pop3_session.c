@@ -70,6 +70,42 @@ static void test_session(void **state)
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
 }
 
+/* The stamp stands in the greeting while a user keeps a password for it. */
+static void test_F12_apop_is_offered_where_it_works(void **state)
+{
+    struct session *s = *state;
+
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    fake_run(1);
+    assert_non_null(strchr(fake_heard(&s->peer), '<'));
+    rig_remove_user(s->rig.store, "alice");
+    rig_remove_user(s->rig.store, "bob");
+    rig_add_user(s->rig.store, "dora", false);
+    fake_run(60000);
+    fake_connect(&s->other, PORT_POP3, PEER); /* has it looked at */
+    fake_run(1);
+    fake_hang_up(&s->other);
+    fake_run(1);
+    fake_forget_peer(&s->other);
+    fake_connect(&s->other, PORT_POP3, PEER);
+    fake_run(1);
+    const char *greeting = fake_heard(&s->other);
+    assert_true(mm_span_starts_nocase(mm_span_cstr(greeting), "+OK"));
+    assert_null(strchr(greeting, '<'));
+}
+
+static void test_F20_user_is_removed(void **state)
+{
+    struct session *s = *state;
+
+    rig_deliver(&s->rig, s->rig.alice, BODY);
+    login(&s->peer);
+    rig_remove_user(s->rig.store, "alice");
+    rig_expect(&s->peer, "RETR 1\r\n", "-ERR [SYS/PERM] this mailbox was");
+    assert_non_null(strstr(fake_log_text(), "mailbox removed during"));
+    assert_null(strstr(fake_log_text(), "not readable"));
+}
+
 /* Attack 10: RETR gives the octets that LIST told, dots stuffed once. */
 static void test_sizes_are_true(void **state)
 {
@@ -444,6 +480,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(test_session),
+        TEST(test_F12_apop_is_offered_where_it_works),
+        TEST(test_F20_user_is_removed),
         TEST(test_sizes_are_true),
         TEST(test_top_and_uidl),
         TEST(test_lock),

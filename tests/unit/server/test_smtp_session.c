@@ -29,6 +29,19 @@ static int begin(void **state)
     return 0;
 }
 
+static int begin_small(void **state)
+{
+    static const char *const few[] = {"smtp.connections_max=4",
+                                      "smtp.connections_per_address_max=4",
+                                      "smtp.greeting_timeout=5m", NULL};
+    struct session *s = mm_alloc(sizeof *s);
+
+    assert_non_null(s);
+    rig_open(&s->rig, few, NULL);
+    *state = s;
+    return 0;
+}
+
 static int end(void **state)
 {
     struct session *s = *state;
@@ -498,6 +511,74 @@ static void test_peer_reads_nothing(void **state)
     assert_int_equal(s->peer.reason, MAILMOD_ERROR_TIMEOUT);
 }
 
+/* From the 21st on a refusal comes a second late; good ones come at once. */
+static void test_F27_refused_recipients(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    rig_expect(&s->peer, "MAIL FROM:<>\r\n", "250");
+    for (unsigned i = 0; i < MM_LIMIT_QUICK_REFUSALS; i++) {
+        rig_expect(&s->peer, "RCPT TO:<nobody@example.org>\r\n", "550 5.1.1");
+    }
+    fake_say(&s->peer, "RCPT TO:<nobody@example.org>\r\n"
+                       "RCPT TO:<alice@example.org>\r\n");
+    fake_run(MM_LIMIT_REFUSAL_DELAY_MS - 1);
+    assert_string_equal(fake_heard(&s->peer), "");
+    fake_run(2);
+    const char *heard = fake_heard(&s->peer);
+    assert_true(mm_span_starts_nocase(mm_span_cstr(heard), "550 5.1.1"));
+    assert_non_null(strstr(heard, "250 2.1.5"));
+    fake_say(&s->peer, "RCPT TO:<nobody@example.org>\r\n");
+    fake_run(1);
+    mm_server_stop(s->rig.server); /* a delay is no work */
+    fake_run(1);
+    assert_non_null(strstr(fake_heard(&s->peer), "421 4.3.2"));
+    assert_true(s->peer.is_closed);
+}
+
+/* RFC 6409 6.1, as it comes: a login sends as itself, or from nobody. */
+static void test_O07_sender_must_match(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SUBMISSION);
+    login(s);
+    rig_expect(&s->peer, "MAIL FROM:<bob@example.org>\r\n", "550 5.7.1");
+    rig_expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "550 5.7.1");
+    rig_expect(&s->peer, "MAIL FROM:<Alice+x@Example.org>\r\n", "250");
+    rig_expect(&s->peer, "RSET\r\n", "250");
+    rig_expect(&s->peer, "MAIL FROM:<>\r\n", "250");
+}
+
+/* Places are a service's own, and silent peers of a crowded one get less time
+ * from then on. */
+static void test_D08_crowd(void **state)
+{
+    struct session *s = *state;
+    struct fake_peer silent[3] = {0};
+    struct fake_peer late = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        fake_connect(&silent[i], PORT_SMTP, PEER);
+        fake_run(1);
+    }
+    greet(s, PORT_SUBMISSION);
+    fake_run(60000); /* 3 of 4 are no crowd yet */
+    assert_false(silent[0].is_closed);
+    fake_connect(&late, PORT_SMTP, "192.0.2.99:1");
+    fake_run(9000);
+    assert_false(silent[0].is_closed || late.is_closed);
+    fake_run(2000);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(silent[i].is_closed);
+        fake_forget_peer(&silent[i]);
+    }
+    assert_true(late.is_closed);
+    assert_false(s->peer.is_closed);
+    fake_forget_peer(&late);
+}
+
 static void test_too_many(void **state)
 {
     struct session *s = *state;
@@ -586,6 +667,9 @@ int main(void)
         TEST(test_life_ends_during_a_login),
         TEST(test_login_failures),
         TEST(test_peer_reads_nothing),
+        TEST(test_F27_refused_recipients),
+        cmocka_unit_test_setup_teardown(test_D08_crowd, begin_small, end),
+        TEST(test_O07_sender_must_match),
         TEST(test_too_many),
         TEST(test_no_memory),
     };
