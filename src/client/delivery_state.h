@@ -88,6 +88,7 @@ struct mm_delivery {
     /* the connection */
     struct mm_conn *conn;
     struct mm_smtpc *engine;
+    struct mm_tap tap; /* the engine's */
     struct mm_timer timer;
     enum mm_smtpc_phase timed_phase;
     bool is_timed;

@@ -358,10 +358,36 @@ static void write_own_name(const struct mm_delivery *delivery,
     (void)mm_span_copy(mm_span_cstr(literal), name_out, MM_LIMIT_DOMAIN + 1);
 }
 
+static struct mm_log_field who(const struct mm_delivery *delivery)
+{
+    return MM_TEXT("host", delivery->hop.host);
+}
+
+static void on_line(void *context, enum mm_tap_way way, struct mm_span line,
+                    bool is_masked)
+{
+    const struct mm_delivery *delivery = context;
+
+    mm_tap_log_line(delivery->options.log, "delivery", who(delivery), way, line,
+                    is_masked);
+}
+
+static void on_octets(void *context, enum mm_tap_way way, uint64_t count)
+{
+    const struct mm_delivery *delivery = context;
+
+    mm_tap_log_octets(delivery->options.log, "delivery", who(delivery), way,
+                      count);
+}
+
 enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
 {
     char name[MM_LIMIT_DOMAIN + 1];
+    delivery->tap = (struct mm_tap){
+        .line = on_line, .octets = on_octets, .context = delivery};
     struct mm_smtpc_options options = {
+        .tap = mm_log_is_on(delivery->options.log, MM_LOG_WIRE) ? &delivery->tap
+                                                                : NULL,
         .host_name = name,
         .tls = engine_tls(delivery),
         .wants_auth = mm_delivery_wants_login(delivery),

@@ -251,6 +251,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     mm_buf_init(&stamp, 2 * MM_LIMIT_DOMAIN);
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
+    options.tap = &session->trace.tap;
     options.host_name = config->host_name;
     options.implementation = "mailmod";
     options.errors_max = config->pop3.errors_max;

@@ -508,6 +508,9 @@ static enum mailmod_error open_session(struct mm_session *session)
     if (!is_pop3) {
         mm_timer_set(&session->life_timer, config->smtp.session_ms);
     }
+    mm_trace_init(&session->trace, session->server->options.log,
+                  session->protocol->component, session->identifier,
+                  session->peer_text);
     return session->protocol->begin(session);
 }
 

@@ -6,6 +6,7 @@
 
 #include "server/auth.h"
 #include "server/server.h"
+#include "server/trace.h"
 #include "server/wait.h"
 
 struct mm_server_loop;
@@ -63,6 +64,7 @@ struct mm_session {
     struct mm_netaddr peer;
     char peer_text[MM_NETADDR_TEXT_MAX];
     char identifier[24];
+    struct mm_trace trace;      /* what its engine reads and says */
     struct mm_timer timer;      /* the present wait */
     struct mm_timer life_timer; /* the whole session; SMTP */
     uint64_t progress;          /* at the last setting of the timer */

@@ -214,6 +214,7 @@ static void fill_options(const struct mm_smtp_session *smtp,
     enum mm_service service = smtp->base.service;
     bool is_submission = mm_service_row(service)->is_submission;
 
+    options->tap = &smtp->base.trace.tap;
     options->host_name = config->host_name;
     options->message_size_max = config->smtp.message_size_max;
     options->line_size_max = config->smtp.line_size_max;

@@ -140,19 +140,6 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
     mm_smtp_answer_id(smtp, MM_REPLY_SENDER_OK);
 }
 
-static void log_refusal(const struct mm_smtp_session *smtp,
-                        const struct mm_address *path,
-                        const struct mm_reply *reply)
-{
-    MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "recipient refused",
-           MM_TEXT("session", smtp->base.identifier),
-           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
-           MM_TEXT("recipient", path->text),
-           MM_TEXT("from", mm_incoming_reverse_path(smtp->incoming)),
-           MM_TEXT("peer", smtp->base.peer_text),
-           MM_NUMBER("reply", reply->code), MM_TEXT("dsn", reply->enhanced));
-}
-
 /* The reply to a local forward-path; its mailbox is added on success. */
 static const struct mm_reply *add_local(struct mm_smtp_session *smtp,
                                         const struct mm_address *path)
@@ -260,9 +247,7 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
         mm_session_abort(&smtp->base);
         return;
     }
-    if (reply->code >= 400) {
-        log_refusal(smtp, info->path, reply);
-    } else if (mm_incoming_recipient_count(smtp->incoming) == 1) {
+    if (reply->code < 400 && mm_incoming_recipient_count(smtp->incoming) == 1) {
         memcpy(smtp->first_recipient, info->path->text,
                sizeof smtp->first_recipient);
     }
@@ -425,11 +410,6 @@ static const struct mm_reply *judge(const struct mm_smtp_session *smtp)
 static void refuse_message(struct mm_smtp_session *smtp,
                            const struct mm_reply *refusal)
 {
-    MM_LOG(mm_smtp_log(smtp), MM_LOG_WARNING, "smtp", "message refused",
-           MM_TEXT("session", smtp->base.identifier),
-           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
-           MM_NUMBER("reply", refusal->code),
-           MM_TEXT("dsn", refusal->enhanced));
     mm_smtp_answer(smtp, refusal);
     mm_smtp_drop_message(smtp);
 }

@@ -120,6 +120,14 @@ void mm_pop3d_break_off(struct mm_pop3d *pop3d, const char *why)
     mm_pop3d_raise(pop3d, MM_POP3D_BROKEN);
 }
 
+void mm_pop3d_tell_output(const struct mm_pop3d *pop3d, size_t size)
+{
+    if (pop3d->options.tap != NULL) {
+        mm_tap_reply(pop3d->options.tap, MM_TAP_SENT,
+                     mm_span_from(mm_buf_span(&pop3d->output), size));
+    }
+}
+
 void mm_pop3d_count_error(struct mm_pop3d *pop3d)
 {
     pop3d->error_count++;
@@ -260,7 +268,9 @@ static bool take_line(struct mm_pop3d *pop3d)
         return false;
     }
     pop3d->progress++;
-    if (pop3d->state == MM_POP3D_IN_EXCHANGE) {
+    bool is_response = pop3d->state == MM_POP3D_IN_EXCHANGE;
+    mm_tap_command(pop3d->options.tap, MM_TAP_RECEIVED, line.text, is_response);
+    if (is_response) {
         mm_pop3d_take_response(pop3d, &line);
     } else {
         mm_pop3d_take_command(pop3d, &line);

@@ -8,11 +8,13 @@
 #define MM_WIRE_POP3_SERVER_H
 
 #include "base/buf.h"
+#include "base/tap.h"
 #include "wire/sasl/sasl.h"
 
 struct mm_pop3d;
 
 struct mm_pop3d_options {
+    const struct mm_tap *tap;   /* NULL: nobody listens; outlives the engine */
     const char *host_name;      /* greeting; outlives the engine */
     const char *apop_stamp;     /* "<...@...>" of letters, digits, dots, hyphens
                                    inside, at most 128; NULL: no APOP; copied;

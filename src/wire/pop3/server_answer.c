@@ -237,6 +237,7 @@ enum mailmod_error mm_pop3d_challenge(struct mm_pop3d *pop3d,
         return error;
     }
     struct mm_buf *out = &pop3d->output;
+    size_t size = mm_buf_size(out);
     /* RFC 5034 4: "+" SP [base64] CRLF. */
     if (mm_buf_append_cstr(out, "+ ") != MAILMOD_OK ||
         mm_base64_encode(out, data.data, data.size) != MAILMOD_OK ||
@@ -244,6 +245,7 @@ enum mailmod_error mm_pop3d_challenge(struct mm_pop3d *pop3d,
         mm_pop3d_break_off(pop3d, "no memory for a challenge");
         return MAILMOD_ERROR_MEMORY;
     }
+    mm_pop3d_tell_output(pop3d, size);
     mm_pop3d_wipe_secrets(pop3d);
     (void)is_settled(pop3d);
     return MAILMOD_OK;
@@ -259,7 +261,9 @@ enum mailmod_error mm_pop3d_answer_stat(struct mm_pop3d *pop3d, uint64_t count,
     if (error != MAILMOD_OK) {
         return error;
     }
+    size_t size = mm_buf_size(&pop3d->output);
     mm_pop3d_write_figures(pop3d, "+OK ", count, octets, NULL);
+    mm_pop3d_tell_output(pop3d, size);
     (void)is_settled(pop3d);
     return outcome(pop3d);
 }
@@ -279,8 +283,10 @@ enum mailmod_error mm_pop3d_answer_row(struct mm_pop3d *pop3d, uint64_t number,
     if (error != MAILMOD_OK) {
         return error;
     }
+    size_t before = mm_buf_size(&pop3d->output);
     mm_pop3d_write_figures(pop3d, "+OK ", number, size,
                            is_uidl ? unique_id : NULL);
+    mm_pop3d_tell_output(pop3d, before);
     (void)is_settled(pop3d);
     return outcome(pop3d);
 }

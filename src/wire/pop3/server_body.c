@@ -85,7 +85,9 @@ bool mm_pop3d_row(struct mm_pop3d *pop3d, uint64_t number, uint64_t size,
         mm_pop3d_break_off(pop3d, "a unique-id is not printable ASCII");
         return false;
     }
+    size_t before = mm_buf_size(&pop3d->output);
     mm_pop3d_write_figures(pop3d, "", number, size, unique_id);
+    pop3d->told_octets += mm_buf_size(&pop3d->output) - before;
     return pop3d->state == MM_POP3D_IN_ROWS;
 }
 
@@ -94,6 +96,8 @@ void mm_pop3d_rows_end(struct mm_pop3d *pop3d)
     if (pop3d->state != MM_POP3D_IN_ROWS) {
         return;
     }
+    mm_tap_octets(pop3d->options.tap, MM_TAP_SENT, pop3d->told_octets);
+    pop3d->told_octets = 0;
     if (mm_buf_append_cstr(&pop3d->output, ".\r\n") != MAILMOD_OK) {
         mm_pop3d_break_off(pop3d, "no memory for a reply");
         return;
@@ -185,8 +189,11 @@ size_t mm_pop3d_body(struct mm_pop3d *pop3d, const char *bytes, size_t size)
     if (pop3d->state != MM_POP3D_IN_BODY) {
         return size; /* broken off: nothing is wanted any more */
     }
-    return pop3d->is_top ? write_top(pop3d, bytes, size)
-                         : write_dots(pop3d, bytes, size);
+    size_t before = mm_buf_size(&pop3d->output);
+    size_t used = pop3d->is_top ? write_top(pop3d, bytes, size)
+                                : write_dots(pop3d, bytes, size);
+    pop3d->told_octets += mm_buf_size(&pop3d->output) - before;
+    return used;
 }
 
 bool mm_pop3d_wants_body(const struct mm_pop3d *pop3d)
@@ -200,6 +207,8 @@ void mm_pop3d_body_end(struct mm_pop3d *pop3d)
     if (pop3d->state != MM_POP3D_IN_BODY) {
         return;
     }
+    mm_tap_octets(pop3d->options.tap, MM_TAP_SENT, pop3d->told_octets);
+    pop3d->told_octets = 0;
     if (mm_dot_write_end(&pop3d->dots, &pop3d->output) != MAILMOD_OK) {
         mm_pop3d_break_off(pop3d, "no memory for a message");
         return;

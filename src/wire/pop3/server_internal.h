@@ -68,7 +68,8 @@ struct mm_pop3d {
     enum mm_sasl_mechanism mechanism;
     struct mm_dot_writer dots;
     struct mm_pop3d_top top;
-    bool is_top; /* the body is cut by `top` */
+    bool is_top;          /* the body is cut by `top` */
+    uint64_t told_octets; /* of the list or message now given */
     bool is_tls;
     bool is_authenticated;
     unsigned error_count; /* refusals of the session */
@@ -150,6 +151,8 @@ bool mm_pop3d_has_room(struct mm_pop3d *pop3d);
 void mm_pop3d_refuse(struct mm_pop3d *pop3d, enum mm_pop3d_text id);
 void mm_pop3d_count_error(struct mm_pop3d *pop3d);
 void mm_pop3d_break_off(struct mm_pop3d *pop3d, const char *why);
+/* Tells the tap what was written since the output had so many octets. */
+void mm_pop3d_tell_output(const struct mm_pop3d *pop3d, size_t size);
 void mm_pop3d_raise(struct mm_pop3d *pop3d, enum mm_pop3d_event event);
 /* Overwrites a password or its encoding wherever the engine has it. */
 void mm_pop3d_wipe_secrets(struct mm_pop3d *pop3d);

@@ -296,11 +296,13 @@ void mm_pop3d_do_lang(struct mm_pop3d *pop3d,
 static void write_sasl(struct mm_pop3d *pop3d, unsigned mechanisms)
 {
     struct mm_buf *out = &pop3d->output;
+    size_t size = mm_buf_size(out);
     if (mm_buf_append_cstr(out, "SASL") != MAILMOD_OK ||
         mm_sasl_write_names(out, mechanisms) != MAILMOD_OK ||
         mm_buf_append_cstr(out, "\r\n") != MAILMOD_OK) {
         mm_pop3d_break_off(pop3d, "no memory for a reply");
     }
+    mm_pop3d_tell_output(pop3d, size);
 }
 
 /* RFC 2449 5: what is announced before the login is announced after it too,

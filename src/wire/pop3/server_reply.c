@@ -79,10 +79,12 @@ static void put(struct line_maker *line, const char *text)
 static void put_line(struct mm_pop3d *pop3d, struct line_maker *line)
 {
     memcpy(line->text + line->size, "\r\n", 2);
+    size_t size = mm_buf_size(&pop3d->output);
     if (mm_buf_append(&pop3d->output, line->text, line->size + 2) !=
         MAILMOD_OK) {
         mm_pop3d_break_off(pop3d, "no memory for a reply");
     }
+    mm_pop3d_tell_output(pop3d, size);
 }
 
 /* RFC 2449 8: with RESP-CODES announced, a text that begins with "[" would be

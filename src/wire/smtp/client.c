@@ -66,6 +66,7 @@ void mm_smtpc_part(struct mm_smtpc *smtpc, enum mailmod_error error,
     if (!is_over(smtpc) && !is_leaving && !may_be_in_data(smtpc)) {
         smtpc->output.error = MAILMOD_OK;
         (void)mm_buf_append_cstr(&smtpc->output, "QUIT\r\n");
+        mm_smtpc_tell(smtpc, false);
     }
     mm_smtpc_fail(smtpc, error, has_reply);
 }
@@ -131,6 +132,7 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     if (smtpc == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
+    smtpc->tap = options->tap;
     smtpc->tls = options->tls;
     smtpc->is_tls = options->tls == MM_SMTPC_TLS_ON;
     smtpc->wants_auth = options->wants_auth;
@@ -187,6 +189,28 @@ size_t mm_smtpc_feed(struct mm_smtpc *smtpc, const char *bytes, size_t size)
     return taken;
 }
 
+static void tell_reply(const struct mm_smtpc *smtpc)
+{
+    const struct mm_reply_in *reply = &smtpc->parser.reply;
+    struct mm_span rest = mm_buf_span(&reply->text);
+
+    while (smtpc->tap != NULL) {
+        char code[8];
+        struct mm_span line;
+        struct mm_buf text;
+        bool has_more = mm_span_cut(rest, '\n', &line, &rest);
+
+        mm_buf_init(&text, MM_LIMIT_REPLY_LINE + sizeof code);
+        (void)mm_buf_appendf(&text, "%d%c", reply->code, has_more ? '-' : ' ');
+        (void)mm_buf_append_span(&text, line);
+        mm_tap_reply(smtpc->tap, MM_TAP_RECEIVED, mm_buf_span(&text));
+        mm_buf_fini(&text);
+        if (!has_more) {
+            return;
+        }
+    }
+}
+
 /* True when a whole reply is there. */
 static bool read_reply(struct mm_smtpc *smtpc)
 {
@@ -204,6 +228,9 @@ static bool read_reply(struct mm_smtpc *smtpc)
     if (error != MAILMOD_OK) {
         mm_smtpc_fail(smtpc, error, false);
         return false;
+    }
+    if (smtpc->parser.is_complete) {
+        tell_reply(smtpc);
     }
     /* RFC 5321 3.8: a server that must close says 421 to anything, even
      * though nothing was asked. */

@@ -14,6 +14,7 @@
 #ifndef MM_WIRE_SMTP_CLIENT_H
 #define MM_WIRE_SMTP_CLIENT_H
 
+#include "base/tap.h"
 #include "wire/addr/address.h"
 #include "wire/sasl/sasl.h"
 #include "wire/smtp/parameters.h"
@@ -29,7 +30,8 @@ enum mm_smtpc_tls {
 };
 
 struct mm_smtpc_options {
-    const char *host_name; /* EHLO argument: FQDN or literal; copied */
+    const struct mm_tap *tap; /* NULL: nobody listens; outlives the engine */
+    const char *host_name;    /* EHLO argument: FQDN or literal; copied */
     enum mm_smtpc_tls tls;
     bool wants_auth;        /* AUTH event before the first MAIL */
     bool allows_clear_auth; /* AUTH without TLS */

@@ -30,10 +30,11 @@ unsigned mm_smtpc_mechanisms(const struct mm_smtpc *smtpc)
 }
 
 /* What was written is the step AUTH, and its reply is waited for. */
-static enum mailmod_error go(struct mm_smtpc *smtpc)
+static enum mailmod_error go(struct mm_smtpc *smtpc, bool is_command)
 {
     enum mailmod_error error = mm_buf_append_cstr(&smtpc->output, "\r\n");
     smtpc->has_secret = true;
+    mm_smtpc_tell(smtpc, !is_command);
     if (error == MAILMOD_OK) {
         error = mm_buf_error(&smtpc->output);
     }
@@ -84,7 +85,7 @@ enum mailmod_error mm_smtpc_auth(struct mm_smtpc *smtpc,
         mm_buf_append_span(&smtpc->output, mm_buf_span(&smtpc->initial));
         mm_smtpc_wipe(&smtpc->initial);
     }
-    return go(smtpc);
+    return go(smtpc, true);
 }
 
 enum mailmod_error mm_smtpc_auth_response(struct mm_smtpc *smtpc,
@@ -100,7 +101,7 @@ enum mailmod_error mm_smtpc_auth_response(struct mm_smtpc *smtpc,
         mm_smtpc_fail(smtpc, error, false);
         return error;
     }
-    return go(smtpc);
+    return go(smtpc, false);
 }
 
 enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc)
@@ -110,7 +111,7 @@ enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc)
     }
     smtpc->output.error = MAILMOD_OK;
     mm_buf_append_char(&smtpc->output, '*');
-    return go(smtpc);
+    return go(smtpc, false);
 }
 
 static void take_challenge(struct mm_smtpc *smtpc,
@@ -120,7 +121,7 @@ static void take_challenge(struct mm_smtpc *smtpc,
         smtpc->output.error = MAILMOD_OK;
         mm_buf_append_span(&smtpc->output, mm_buf_span(&smtpc->initial));
         mm_smtpc_wipe(&smtpc->initial);
-        (void)go(smtpc);
+        (void)go(smtpc, false);
         return;
     }
     mm_buf_clear(&smtpc->challenge);

@@ -43,6 +43,7 @@ enum mm_smtpc_state {
 };
 
 struct mm_smtpc {
+    const struct mm_tap *tap;
     char *host_name;
     enum mm_smtpc_tls tls;
     bool wants_auth;
@@ -84,7 +85,8 @@ struct mm_smtpc {
     bool is_settled;         /* by `kept` */
     struct mm_reply_in kept; /* outlives the replies that come after it */
     bool is_body_sent;
-    bool needs_reset; /* the server still holds a transaction */
+    uint64_t told_octets; /* of the body now sent */
+    bool needs_reset;     /* the server still holds a transaction */
     struct mm_dot_writer dot;
 };
 
@@ -108,6 +110,8 @@ void mm_smtpc_do(struct mm_smtpc *smtpc, enum mm_smtpc_kind kind);
 /* client_steps.c */
 extern const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT];
 void mm_smtpc_write_steps(struct mm_smtpc *smtpc);
+/* Tells the tap the command that ends the output. */
+void mm_smtpc_tell(const struct mm_smtpc *smtpc, bool is_secret);
 
 /* client_hello.c */
 mm_smtpc_take mm_smtpc_take_greeting;

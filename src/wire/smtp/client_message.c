@@ -116,10 +116,12 @@ size_t mm_smtpc_body(struct mm_smtpc *smtpc, const char *bytes, size_t size)
     struct mm_buf *output = &smtpc->output;
     output->error = MAILMOD_OK;
     output->size_max = MM_LIMIT_OUTPUT - END_ROOM;
+    size_t before = mm_buf_size(output);
     size_t taken = mm_buf_size(output) < output->size_max
                        ? mm_dot_write(&smtpc->dot, output, bytes, size)
                        : 0;
     output->size_max = MM_LIMIT_OUTPUT;
+    smtpc->told_octets += mm_buf_size(output) - before;
     if (output->error == MAILMOD_ERROR_MEMORY) {
         mm_smtpc_fail(smtpc, MAILMOD_ERROR_MEMORY, false);
     }
@@ -132,6 +134,8 @@ enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc)
         return MAILMOD_ERROR_STATE;
     }
     enum mailmod_error error = mm_dot_write_end(&smtpc->dot, &smtpc->output);
+    mm_tap_octets(smtpc->tap, MM_TAP_SENT, smtpc->told_octets);
+    smtpc->told_octets = 0;
     if (error != MAILMOD_OK) {
         mm_smtpc_fail(smtpc, error, false);
         return error;

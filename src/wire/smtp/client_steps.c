@@ -106,12 +106,32 @@ static bool may_send(const struct mm_smtpc *smtpc, enum mm_smtpc_kind kind)
            (smtpc->in_message && smtpc->extensions.has_pipelining);
 }
 
+void mm_smtpc_tell(const struct mm_smtpc *smtpc, bool is_secret)
+{
+    struct mm_span line = mm_buf_span(&smtpc->output);
+
+    if (smtpc->tap == NULL || line.size < 2) {
+        return;
+    }
+    line.size -= 2;
+    size_t start = line.size;
+    while (start > 0 && line.data[start - 1] != '\n') {
+        start--;
+    }
+    mm_tap_command(smtpc->tap, MM_TAP_SENT, mm_span_from(line, start),
+                   is_secret);
+}
+
 void mm_smtpc_write_steps(struct mm_smtpc *smtpc)
 {
     while (smtpc->state == MM_SMTPC_AT_TALKING && smtpc->sent < smtpc->count &&
            may_send(smtpc, smtpc->steps[smtpc->sent].kind)) {
         smtpc->output.error = MAILMOD_OK;
+        size_t size = mm_buf_size(&smtpc->output);
         write_step(smtpc, smtpc->steps[smtpc->sent]);
+        if (mm_buf_size(&smtpc->output) > size) {
+            mm_smtpc_tell(smtpc, false);
+        }
         enum mailmod_error error = mm_buf_error(&smtpc->output);
         if (error != MAILMOD_OK) {
             mm_smtpc_fail(smtpc, error, false);

@@ -98,6 +98,14 @@ bool mm_smtpd_is_accepted(const struct mm_reply *reply)
     return reply->code < 400;
 }
 
+void mm_smtpd_tell_output(const struct mm_smtpd *smtpd, size_t size)
+{
+    if (smtpd->options.tap != NULL) {
+        mm_tap_reply(smtpd->options.tap, MM_TAP_SENT,
+                     mm_span_from(mm_buf_span(&smtpd->output), size));
+    }
+}
+
 void mm_smtpd_break(struct mm_smtpd *smtpd, enum mm_reply_id id,
                     const char *why)
 {
@@ -105,7 +113,9 @@ void mm_smtpd_break(struct mm_smtpd *smtpd, enum mm_reply_id id,
         return;
     }
     /* When even this has no memory, the closing alone must tell. */
+    size_t size = mm_buf_size(&smtpd->output);
     (void)mm_reply_write(&smtpd->output, mm_reply_get(id), true);
+    mm_smtpd_tell_output(smtpd, size);
     smtpd->info = (struct mm_smtpd_info){.text = why};
     mm_smtpd_raise(smtpd, MM_SMTPD_BROKEN);
 }
@@ -127,8 +137,10 @@ void mm_smtpd_count_refusal(struct mm_smtpd *smtpd, int code)
 static bool write_out(struct mm_smtpd *smtpd, const struct mm_reply *reply,
                       bool with_enhanced)
 {
+    size_t size = mm_buf_size(&smtpd->output);
     enum mailmod_error error =
         mm_reply_write(&smtpd->output, reply, with_enhanced);
+    mm_smtpd_tell_output(smtpd, size);
     if (error != MAILMOD_OK) {
         smtpd->error = error;
         mm_smtpd_break(smtpd, MM_REPLY_SHUTTING_DOWN, mm_error_text(error));
@@ -363,7 +375,9 @@ enum mailmod_error mm_smtpd_close(struct mm_smtpd *smtpd,
     enum mailmod_error error = MAILMOD_OK;
     if (smtpd->state != MM_SMTPD_AT_CLOSED) {
         bool with_enhanced = smtpd->state != MM_SMTPD_AT_GREETING;
+        size_t size = mm_buf_size(&smtpd->output);
         error = mm_reply_write(&smtpd->output, reply, with_enhanced);
+        mm_smtpd_tell_output(smtpd, size);
     }
     mm_smtpd_raise(smtpd, MM_SMTPD_QUIT);
     return error;

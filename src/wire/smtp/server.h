@@ -19,6 +19,7 @@
 #define MM_WIRE_SMTP_SERVER_H
 
 #include "base/buf.h"
+#include "base/tap.h"
 #include "wire/addr/address.h"
 #include "wire/sasl/sasl.h"
 #include "wire/smtp/parameters.h"
@@ -32,6 +33,7 @@ enum mm_bare_newline {
 };
 
 struct mm_smtpd_options {
+    const struct mm_tap *tap;  /* NULL: nobody listens; outlives the engine */
     const char *host_name;     /* in greeting and EHLO; outlives the engine */
     uint64_t message_size_max; /* octets, announced with SIZE; 0: no limit */
     uint64_t line_size_max;    /* octets of a body's line; 0: no limit */

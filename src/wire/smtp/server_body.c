@@ -47,8 +47,10 @@ void mm_smtpd_say_held(struct mm_smtpd *smtpd)
     if (mm_buf_size(&smtpd->held) == 0) {
         mm_smtpd_hold(smtpd, mm_reply_get(smtpd->body.refusal));
     }
+    size_t size = mm_buf_size(&smtpd->output);
     enum mailmod_error error =
         mm_buf_append_span(&smtpd->output, mm_buf_span(&smtpd->held));
+    mm_smtpd_tell_output(smtpd, size);
     mm_buf_release(&smtpd->held);
     if (error != MAILMOD_OK) {
         mm_smtpd_break(smtpd, MM_REPLY_SHUTTING_DOWN, mm_error_text(error));
@@ -130,6 +132,7 @@ void mm_smtpd_settle_body(struct mm_smtpd *smtpd, const struct mm_reply *reply)
 
 void mm_smtpd_body_end(struct mm_smtpd *smtpd)
 {
+    mm_tap_octets(smtpd->options.tap, MM_TAP_RECEIVED, smtpd->body.size);
     if (smtpd->body.is_refused) {
         mm_smtpd_say_held(smtpd);
         mm_smtpd_abandon(smtpd);

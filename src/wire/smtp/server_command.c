@@ -175,6 +175,8 @@ bool mm_smtpd_step_line(struct mm_smtpd *smtpd)
         return false;
     }
     smtpd->progress++;
+    mm_tap_command(smtpd->options.tap, MM_TAP_RECEIVED, line.text,
+                   smtpd->state == MM_SMTPD_AT_AUTH);
     const struct mm_reply *refusal = check_line(line);
     if (smtpd->state == MM_SMTPD_AT_AUTH) {
         mm_smtpd_auth_line(smtpd, line.text, refusal);

@@ -122,6 +122,8 @@ void mm_smtpd_say_bare(struct mm_smtpd *smtpd, const struct mm_reply *reply);
 void mm_smtpd_break(struct mm_smtpd *smtpd, enum mm_reply_id id,
                     const char *why);
 void mm_smtpd_consume(struct mm_smtpd *smtpd, size_t size);
+/* Tells the tap what was written since the output had so many octets. */
+void mm_smtpd_tell_output(const struct mm_smtpd *smtpd, size_t size);
 /* Forgets the transaction; true when there was one. */
 bool mm_smtpd_forget(struct mm_smtpd *smtpd);
 /* Forgets it and tells the session by RESET. The state becomes READY. */
