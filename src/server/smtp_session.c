@@ -85,7 +85,11 @@ static void handle_helo(struct mm_smtp_session *smtp,
         smtp->helo_name[0] = '\0';
     }
     smtp->is_extended = info->is_extended;
-    mm_smtp_answer(smtp, NULL);
+    mm_judging_begin(&smtp->judging, MM_STAGE_HELO);
+    const struct mm_reply *refusal;
+    if (mm_smtp_judge(smtp, MM_STAGE_HELO, &refusal)) {
+        mm_smtp_answer(smtp, refusal);
+    }
 }
 
 static void handle_starttls(struct mm_smtp_session *smtp)
@@ -134,26 +138,14 @@ static void ask_blocklists(struct mm_smtp_session *smtp)
     }
 }
 
-/* A host may turn a peer away before the greeting. */
 static void handle_connect(struct mm_smtp_session *smtp)
 {
-    struct mm_request_facts facts = {0};
-    const struct mm_reply *reply = NULL;
+    const struct mm_reply *refusal;
 
-    switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_CONNECT, &facts)) {
-    case MM_ASK_NOBODY:
-        break;
-    case MM_ASK_WAIT:
-        mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
-        return;
-    case MM_ASK_SETTLED:
-        reply = smtp->base.request != NULL
-                    ? mm_request_reply(smtp->base.request)
-                    : mm_reply_get(MM_REPLY_SHUTTING_DOWN);
-        break;
+    if (mm_smtp_judge(smtp, MM_STAGE_CONNECT, &refusal)) {
+        mm_smtp_answer(smtp, refusal);
+        mm_session_forget_request(&smtp->base);
     }
-    mm_smtp_answer(smtp, reply);
-    mm_session_forget_request(&smtp->base);
 }
 
 /* Answers the event, or leaves it pending with a wait. */
@@ -248,6 +240,7 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     mm_logins_init(&smtp->logins, session, &login_words,
                    mm_session_config(session)->smtp.login_failures_max);
     fill_options(smtp, &options);
+    mm_smtp_judges_init(smtp);
     ask_blocklists(smtp);
     enum mailmod_error error =
         mm_timer_open(&smtp->delay_timer, session->loop, mm_smtp_delay_expired);
@@ -264,7 +257,9 @@ static bool step_smtp(struct mm_session *session)
     struct mm_smtpd_info info;
     enum mm_smtpd_event event = mm_smtpd_next(smtp->engine, &info);
 
+    smtp->info = &info;
     handle_event(smtp, event, &info);
+    smtp->info = NULL;
     return event != MM_SMTPD_NEED_INPUT;
 }
 

@@ -1,12 +1,13 @@
 /* thread: loop (the session's)
- * smtp_session.h - one SMTP session, shared by its two files: smtp_session.c
- * (logins, events, the protocol's table) and smtp_transaction.c (MAIL to the
- * end of data). */
+ * smtp_session.h - one SMTP session, shared by its files: smtp_session.c
+ * (logins, events, the protocol's table), smtp_judges.c (who decides) and
+ * smtp_transaction.c (MAIL to the end of data). */
 #ifndef MM_SERVER_SMTP_SESSION_H
 #define MM_SERVER_SMTP_SESSION_H
 
 #include "server/blocklist.h"
 #include "server/incoming.h"
+#include "server/judge.h"
 #include "server/logins.h"
 #include "server/policy.h"
 #include "server/session.h"
@@ -32,7 +33,9 @@ struct mm_smtp_session {
     unsigned refused_count; /* recipients, by us */
     struct mm_timer delay_timer;
     const struct mm_reply *delayed_reply; /* to the pending RCPT */
-    struct mm_blocklist *blocklist;       /* NULL: nobody is asked */
+    struct mm_judging judging;
+    const struct mm_smtpd_info *info; /* of the event that is handled now */
+    struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -44,6 +47,15 @@ struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp);
 void mm_smtp_answer(struct mm_smtp_session *smtp, const struct mm_reply *reply);
 void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id);
 
+/* smtp_judges.c */
+void mm_smtp_judges_init(struct mm_smtp_session *smtp);
+/* The judges' word about the pending event: NULL when they let it pass, else
+ * their reply. False: a wait has begun, and the event is looked at again. */
+bool mm_smtp_judge(struct mm_smtp_session *smtp, enum mm_stage stage,
+                   const struct mm_reply **refusal_out);
+
+bool mm_smtp_is_local(const struct mm_smtp_session *smtp,
+                      const struct mm_address *path);
 void mm_smtp_drop_message(struct mm_smtp_session *smtp);
 void mm_smtp_mail(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);

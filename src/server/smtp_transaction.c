@@ -12,7 +12,6 @@
 #include "server/directory.h"
 #include "server/server_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define STAMP_MAX 2048
@@ -107,8 +106,6 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
 {
     const struct mm_config *config = mm_session_config(&smtp->base);
     struct mm_server *server = smtp->base.server;
-    struct mm_policy_facts facts = mm_smtp_facts(smtp);
-    const struct mm_reply *refusal = mm_policy_check_sender(&facts, info->path);
     struct mm_incoming_options options = {
         .loop = smtp->base.loop,
         .store = server->store,
@@ -121,13 +118,13 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
         .live = &server->live_messages};
 
     mm_smtp_drop_message(smtp);
-    if (refusal != NULL) {
-        mm_smtp_answer(smtp, refusal);
+    mm_judging_begin(&smtp->judging, MM_STAGE_MAIL);
+    const struct mm_reply *refusal;
+    if (!mm_smtp_judge(smtp, MM_STAGE_MAIL, &refusal)) {
         return;
     }
-    if (config->smtp.messages_per_connection_max != 0 &&
-        smtp->message_count >= config->smtp.messages_per_connection_max) {
-        mm_smtp_answer_id(smtp, MM_REPLY_TOO_MANY_MESSAGES);
+    if (refusal != NULL) {
+        mm_smtp_answer(smtp, refusal);
         return;
     }
     if (mm_incoming_new(&smtp->incoming, &options, info->path, info->mail) !=
@@ -138,6 +135,13 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
         return;
     }
     mm_smtp_answer_id(smtp, MM_REPLY_SENDER_OK);
+}
+
+bool mm_smtp_is_local(const struct mm_smtp_session *smtp,
+                      const struct mm_address *path)
+{
+    return mm_directory_is_local(mm_session_config(&smtp->base), path,
+                                 mm_conn_local(smtp->base.conn));
 }
 
 /* The reply to a local forward-path; its mailbox is added on success. */
@@ -162,42 +166,14 @@ static const struct mm_reply *add_local(struct mm_smtp_session *smtp,
 static const struct mm_reply *add_remote(struct mm_smtp_session *smtp,
                                          const struct mm_smtpd_info *info)
 {
-    struct mm_policy_facts facts = mm_smtp_facts(smtp);
-    const struct mm_reply *refusal = mm_policy_check_remote(&facts, info->path);
-
-    if (refusal != NULL) {
-        return refusal;
-    }
     char destination[MM_STORE_DESTINATION_MAX];
-    smtp->base.server->options.destination(facts.config, info->path->domain,
-                                           destination);
+
+    smtp->base.server->options.destination(mm_session_config(&smtp->base),
+                                           info->path->domain, destination);
     enum mailmod_error error = mm_incoming_add_remote(
         smtp->incoming, info->path, destination, info->rcpt);
     return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
                                             : reply_for(error));
-}
-
-/* A peer that a block list has reaches the postmaster alone, to complain (RFC
- * 5321 4.5.1). NULL: it is welcome. */
-static const struct mm_reply *check_blocklist(struct mm_smtp_session *smtp,
-                                              const struct mm_address *path)
-{
-    const char *zone = mm_blocklist_zone(smtp->blocklist);
-
-    if (zone == NULL ||
-        mm_span_is_nocase(mm_span_cstr(path->local_part), "postmaster")) {
-        return NULL;
-    }
-    char peer[MM_NETADDR_TEXT_MAX];
-    mm_netaddr_format_ip(&smtp->base.peer, peer);
-    const char *reason = mm_blocklist_reason(smtp->blocklist);
-    if (snprintf(smtp->blocked_text, sizeof smtp->blocked_text,
-                 "mail from [%s] is refused, it is listed by %s%s%s", peer,
-                 zone, reason[0] != '\0' ? ": " : "", reason) < 0) {
-        smtp->blocked_text[0] = '\0';
-    }
-    smtp->blocked_reply = (struct mm_reply){550, "5.7.1", smtp->blocked_text};
-    return &smtp->blocked_reply;
 }
 
 void mm_smtp_delay_expired(struct mm_timer *timer)
@@ -229,17 +205,14 @@ static void answer_recipient(struct mm_smtp_session *smtp,
 void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
-    bool is_local =
-        mm_directory_is_local(mm_session_config(&smtp->base), info->path,
-                              mm_conn_local(smtp->base.conn));
+    const struct mm_reply *reply;
 
-    if (!mm_blocklist_is_done(smtp->blocklist)) {
-        mm_wait_begin(&smtp->base.wait, MM_WAIT_NAMES);
+    if (!mm_smtp_judge(smtp, MM_STAGE_RCPT, &reply)) {
         return;
     }
-    const struct mm_reply *reply = check_blocklist(smtp, info->path);
     if (reply == NULL) {
-        reply = is_local ? add_local(smtp, info->path) : add_remote(smtp, info);
+        reply = mm_smtp_is_local(smtp, info->path) ? add_local(smtp, info->path)
+                                                   : add_remote(smtp, info);
     }
     if (reply->code < 400 && smtp->base.request != NULL &&
         mm_request_add_recipient(smtp->base.request, info->path->text) !=
@@ -392,21 +365,6 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
     mm_smtp_answer(smtp, NULL);
 }
 
-/* The refusal that the message has earned by itself. */
-static const struct mm_reply *judge(const struct mm_smtp_session *smtp)
-{
-    const struct mm_config *config = mm_session_config(&smtp->base);
-
-    if (smtp->body_error != MAILMOD_OK) {
-        return mm_reply_get(reply_for(smtp->body_error));
-    }
-    if (mm_incoming_received_count(smtp->incoming) >
-        config->smtp.received_max) {
-        return mm_reply_get(MM_REPLY_LOOP); /* RFC 5321 6.3 */
-    }
-    return NULL;
-}
-
 static void refuse_message(struct mm_smtp_session *smtp,
                            const struct mm_reply *refusal)
 {
@@ -430,8 +388,13 @@ static void give_away(struct mm_smtp_session *smtp)
 void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
 {
     struct mm_request *request = smtp->base.request;
-    const struct mm_reply *refusal = judge(smtp);
+    const struct mm_reply *refusal = NULL;
 
+    if (smtp->body_error != MAILMOD_OK) {
+        refusal = mm_reply_get(reply_for(smtp->body_error));
+    } else if (!mm_smtp_judge(smtp, MM_STAGE_END, &refusal)) {
+        return;
+    }
     if (request != NULL) {
         mm_request_offer_end(request);
         if (!mm_request_is_settled(request)) {

@@ -1,0 +1,148 @@
+/* smtp_judges.c - the judges of SMTP sessions: one table.
+ *
+ * Owns nothing but the words of a refusal by a block list. Promises: policy,
+ * limits, block lists and the host are asked here and nowhere else, in the
+ * order of the table; the host's word about a whole message, which may take it
+ * away, is the transaction's (smtp_transaction.c).
+ * Thread: the session's loop. RFC 5321 3.1, 4.5.1, 6.3, 7.7; RFC 6409 6.1. */
+#include "server/smtp_session.h"
+
+#include "server/directory.h"
+#include "server/server_internal.h"
+
+#include <stdio.h>
+
+static enum mm_judgement refuse_if(const struct mm_reply *reply,
+                                   struct mm_finding *finding)
+{
+    finding->reply = reply;
+    return reply != NULL ? MM_JUDGE_REPLY : MM_JUDGE_PASS;
+}
+
+/* A host may turn a peer away before the greeting. */
+static enum mm_judgement host_judges_peer(void *subject,
+                                          struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    struct mm_request_facts facts = {0};
+
+    switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_CONNECT, &facts)) {
+    case MM_ASK_NOBODY:
+        return MM_JUDGE_PASS;
+    case MM_ASK_WAIT:
+        finding->wait = MM_WAIT_HOST;
+        return MM_JUDGE_LATER;
+    case MM_ASK_SETTLED:
+        break;
+    }
+    return refuse_if(smtp->base.request != NULL
+                         ? mm_request_reply(smtp->base.request)
+                         : mm_reply_get(MM_REPLY_SHUTTING_DOWN),
+                     finding);
+}
+
+/* Who submits here is known otherwise: other services ask no list. */
+static enum mm_judgement lists_judge_peer(void *subject,
+                                          struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+
+    if (!mm_blocklist_is_done(smtp->blocklist)) {
+        finding->wait = MM_WAIT_NAMES;
+        return MM_JUDGE_LATER;
+    }
+    const char *zone = mm_blocklist_zone(smtp->blocklist);
+    if (zone == NULL) {
+        return MM_JUDGE_PASS;
+    }
+    char peer[MM_NETADDR_TEXT_MAX];
+    mm_netaddr_format_ip(&smtp->base.peer, peer);
+    const char *reason = mm_blocklist_reason(smtp->blocklist);
+    if (snprintf(smtp->blocked_text, sizeof smtp->blocked_text,
+                 "mail from [%s] is refused, it is listed by %s%s%s", peer,
+                 zone, reason[0] != '\0' ? ": " : "", reason) < 0) {
+        smtp->blocked_text[0] = '\0';
+    }
+    smtp->blocked_reply = (struct mm_reply){550, "5.7.1", smtp->blocked_text};
+    return refuse_if(&smtp->blocked_reply, finding);
+}
+
+static enum mm_judgement policy_judges_sender(void *subject,
+                                              struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    struct mm_policy_facts facts = mm_smtp_facts(smtp);
+
+    return refuse_if(mm_policy_check_sender(&facts, smtp->info->path), finding);
+}
+
+static enum mm_judgement limits_judge_message(void *subject,
+                                              struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    unsigned max =
+        mm_session_config(&smtp->base)->smtp.messages_per_connection_max;
+    bool is_full = max != 0 && smtp->message_count >= max;
+
+    return refuse_if(is_full ? mm_reply_get(MM_REPLY_TOO_MANY_MESSAGES) : NULL,
+                     finding);
+}
+
+/* For what is not local. */
+static enum mm_judgement policy_judges_recipient(void *subject,
+                                                 struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    struct mm_policy_facts facts = mm_smtp_facts(smtp);
+    bool is_local = mm_smtp_is_local(smtp, smtp->info->path);
+
+    return refuse_if(
+        is_local ? NULL : mm_policy_check_remote(&facts, smtp->info->path),
+        finding);
+}
+
+/* RFC 5321 6.3: a message that has gone through so many hosts goes in a circle.
+ */
+static enum mm_judgement loops_are_refused(void *subject,
+                                           struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    bool loops = mm_incoming_received_count(smtp->incoming) >
+                 mm_session_config(&smtp->base)->smtp.received_max;
+
+    return refuse_if(loops ? mm_reply_get(MM_REPLY_LOOP) : NULL, finding);
+}
+
+static const struct mm_judge table[] = {
+    {"host", MM_STAGE_CONNECT, true, host_judges_peer},
+    {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
+    {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
+    {"messages", MM_STAGE_MAIL, true, limits_judge_message},
+    {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
+    {"loop", MM_STAGE_END, true, loops_are_refused},
+};
+
+void mm_smtp_judges_init(struct mm_smtp_session *smtp)
+{
+    mm_judging_init(&smtp->judging, table, sizeof table / sizeof table[0],
+                    smtp);
+}
+
+bool mm_smtp_judge(struct mm_smtp_session *smtp, enum mm_stage stage,
+                   const struct mm_reply **refusal_out)
+{
+    struct mm_finding finding = {0};
+    bool is_postmaster =
+        stage == MM_STAGE_RCPT &&
+        mm_span_is_nocase(mm_span_cstr(smtp->info->path->local_part),
+                          "postmaster");
+    enum mm_judgement judgement =
+        mm_judging_ask(&smtp->judging, stage, is_postmaster, &finding);
+
+    *refusal_out = judgement == MM_JUDGE_REPLY ? finding.reply : NULL;
+    if (judgement == MM_JUDGE_LATER) {
+        mm_wait_begin(&smtp->base.wait, finding.wait);
+        return false;
+    }
+    return true;
+}
