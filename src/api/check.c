@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "client/settings.h"
+#include "config/check.h"
 #include "platform/fs.h"
 
 #include <limits.h>
@@ -176,38 +177,38 @@ void mm_tell_warnings(const struct mailmod *instance,
 
 /* ---- the check ---- */
 
-/* Each setting's mistake on a line of its own. */
-static enum mailmod_error try_all(const struct mailmod *instance,
-                                  struct mm_config *config,
-                                  struct mm_settings **settings_out)
+/* The words of the last error as a line among the mistakes. */
+static void add_last_error(struct mm_buf *mistakes)
+{
+    const char *words = mailmod_last_error_text();
+    size_t size = strlen(words);
+    (void)mm_buf_append_cstr(mistakes, words);
+    (void)mm_buf_append_cstr(mistakes,
+                             size > 0 && words[size - 1] == '\n' ? "" : "\n");
+}
+
+/* What the files say that the settings name: all of them. */
+static enum mailmod_error try_files(const struct mailmod *instance,
+                                    struct mm_config *config,
+                                    struct mm_settings **settings_out,
+                                    struct mm_buf *mistakes)
 {
     struct mm_outbound_settings *outbound = NULL;
     struct mm_buf reasons[2];
     mm_buf_init(&reasons[0], WORDS_MAX);
     mm_buf_init(&reasons[1], WORDS_MAX);
-    enum mailmod_error error =
-        mm_settings_new(settings_out, config, &reasons[0]);
-    enum mailmod_error other =
-        mm_outbound_settings_new(&outbound, config, NULL, &reasons[1]);
+    const enum mailmod_error errors[2] = {
+        mm_settings_new(settings_out, config, &reasons[0]),
+        mm_outbound_settings_new(&outbound, config, NULL, &reasons[1])};
     mm_outbound_settings_unref(&outbound);
-    if (other != MAILMOD_OK) {
-        (void)mm_fail_setting(instance, other, &reasons[1]);
+    for (int i = 0; i < 2; i++) {
+        if (errors[i] != MAILMOD_OK) {
+            (void)mm_fail_setting(instance, errors[i], &reasons[i]);
+            add_last_error(mistakes);
+        }
+        mm_buf_fini(&reasons[i]);
     }
-    if (error != MAILMOD_OK && other != MAILMOD_OK) {
-        mm_buf_clear(&reasons[1]);
-        (void)mm_buf_append_cstr(&reasons[1], mailmod_last_error_text());
-        const char *second = mm_buf_cstr(&reasons[1]);
-        (void)mm_fail_setting(instance, error, &reasons[0]);
-        mm_buf_clear(&reasons[0]);
-        (void)mm_buf_appendf(&reasons[0], "%s\n%s", mailmod_last_error_text(),
-                             second != NULL ? second : "");
-        (void)mm_fail_buf(error, &reasons[0]);
-    } else if (error != MAILMOD_OK) {
-        (void)mm_fail_setting(instance, error, &reasons[0]);
-    }
-    mm_buf_fini(&reasons[0]);
-    mm_buf_fini(&reasons[1]);
-    return error != MAILMOD_OK ? error : other;
+    return errors[0] != MAILMOD_OK ? errors[0] : errors[1];
 }
 
 /* The users of a store that is there; none is made. */
@@ -240,9 +241,18 @@ enum mailmod_error mailmod_check(mailmod *instance)
     }
     struct mm_config *config = NULL;
     struct mm_settings *settings = NULL;
-    error = mm_instance_config(instance, &config);
+    error = mm_instance_draft(instance, &config);
     if (error == MAILMOD_OK) {
-        error = try_all(instance, config, &settings);
+        struct mm_buf mistakes;
+        mm_buf_init(&mistakes, WORDS_MAX);
+        error = mm_config_check(instance->builder, config, &mistakes);
+        enum mailmod_error of_files =
+            try_files(instance, config, &settings, &mistakes);
+        error = error != MAILMOD_OK ? error : of_files;
+        if (error != MAILMOD_OK) {
+            (void)mm_fail_buf(error, &mistakes);
+        }
+        mm_buf_fini(&mistakes);
     }
     if (error == MAILMOD_OK) {
         check_with_store(instance, settings);

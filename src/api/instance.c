@@ -7,6 +7,7 @@
 
 #include "api/handles.h"
 #include "base/mem.h"
+#include "config/check.h"
 #include "crypto/crypto.h"
 #include "platform/fs.h"
 #include "platform/module.h"
@@ -275,20 +276,33 @@ static enum mailmod_error fill_host_name(struct mm_config *config)
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_instance_config(struct mailmod *instance,
-                                      struct mm_config **config_out)
+enum mailmod_error mm_instance_draft(struct mailmod *instance,
+                                     struct mm_config **config_out)
 {
-    struct mm_buf mistakes;
-
-    mm_buf_init(&mistakes, MISTAKES_MAX);
-    enum mailmod_error error =
-        mm_config_build(instance->builder, config_out, &mistakes);
+    enum mailmod_error error = mm_config_draft(instance->builder, config_out);
     if (error == MAILMOD_OK) {
         error = fill_host_name(*config_out);
     }
     if (error == MAILMOD_OK) {
         error = mm_resolve_paths(instance, *config_out);
     }
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "%s", mm_error_text(error));
+        mm_config_unref(config_out);
+    }
+    return error;
+}
+
+enum mailmod_error mm_instance_config(struct mailmod *instance,
+                                      struct mm_config **config_out)
+{
+    enum mailmod_error error = mm_instance_draft(instance, config_out);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf mistakes;
+    mm_buf_init(&mistakes, MISTAKES_MAX);
+    error = mm_config_check(instance->builder, *config_out, &mistakes);
     if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &mistakes);
         mm_config_unref(config_out);

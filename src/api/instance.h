@@ -151,7 +151,10 @@ MM_CHECK enum mailmod_error mm_instance_change(struct mailmod *instance,
 /* Without a certificate of the operator's: one of our own, in the data folder.
  */
 MM_CHECK enum mailmod_error mm_settle_certificate(struct mm_config *config);
-/* The present settings as a checked snapshot: host name filled in. */
+/* The present settings as a snapshot: host name filled in, unchecked. */
+MM_CHECK enum mailmod_error mm_instance_draft(struct mailmod *instance,
+                                              struct mm_config **config_out);
+/* The same, checked. */
 MM_CHECK enum mailmod_error mm_instance_config(struct mailmod *instance,
                                                struct mm_config **config_out);
 

@@ -8,6 +8,8 @@
 #include "config/builder.h"
 #include "config/dependent.h"
 
+#include <string.h>
+
 #define WORDS_MAX 512
 #define NAME_MAX_SIZE 64
 
@@ -18,16 +20,21 @@ struct check {
     bool is_bad;
 };
 
-/* Of the key that the words begin with. */
+/* Of the key that the words begin with; when that was not set by a file, of the
+ * next one in them that was, which is why the first is wanted. */
 static const char *place_of(const struct check *check, const char *words)
 {
-    char name[NAME_MAX_SIZE];
-    struct mm_span key;
-    struct mm_span rest;
-    (void)mm_span_cut(mm_span_cstr(words), ':', &key, &rest);
-    return mm_span_copy(key, name, sizeof name)
-               ? mm_config_place(check->builder, name)
-               : "";
+    const char *place = "";
+    while (*words != '\0' && place[0] == '\0') {
+        char name[NAME_MAX_SIZE];
+        size_t size = strcspn(words, ":, ");
+        if (mm_span_copy(mm_span(words, size), name, sizeof name)) {
+            place = mm_config_place(check->builder, name);
+        }
+        words += size;
+        words += strspn(words, ":, ");
+    }
+    return place;
 }
 
 /* `key` is the key to change, or NULL where the words begin with it. */

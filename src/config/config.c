@@ -274,9 +274,8 @@ const struct mm_config *mm_config_peek(const struct mm_config_builder *builder)
     return &builder->config;
 }
 
-enum mailmod_error mm_config_build(struct mm_config_builder *builder,
-                                   struct mm_config **config_out,
-                                   struct mm_buf *mistakes_out)
+enum mailmod_error mm_config_draft(struct mm_config_builder *builder,
+                                   struct mm_config **config_out)
 {
     *config_out = NULL;
     struct snapshot *snapshot = mm_alloc(sizeof *snapshot);
@@ -289,15 +288,23 @@ enum mailmod_error mm_config_build(struct mm_config_builder *builder,
         return error;
     }
     mm_config_follow(builder, &snapshot->config);
-    error = mm_config_check(builder, &snapshot->config, mistakes_out);
-    if (error != MAILMOD_OK) {
-        values_fini(&snapshot->config);
-        mm_free(snapshot);
-        return error;
-    }
     atomic_init(&snapshot->references, 1);
     *config_out = &snapshot->config;
     return MAILMOD_OK;
+}
+
+enum mailmod_error mm_config_build(struct mm_config_builder *builder,
+                                   struct mm_config **config_out,
+                                   struct mm_buf *mistakes_out)
+{
+    enum mailmod_error error = mm_config_draft(builder, config_out);
+    if (error == MAILMOD_OK) {
+        error = mm_config_check(builder, *config_out, mistakes_out);
+    }
+    if (error != MAILMOD_OK) {
+        mm_config_unref(config_out);
+    }
+    return error;
 }
 
 struct mm_config *mm_config_ref(struct mm_config *config)

@@ -234,6 +234,9 @@ MM_CHECK enum mailmod_error mm_config_set(struct mm_config_builder *builder,
 /* Where a key was set: "file:line: ", or "" when not by a file. */
 const char *mm_config_place(const struct mm_config_builder *builder,
                             const char *name);
+/* A copy as mm_config_build makes it, unchecked: to see what else is wrong. */
+MM_CHECK enum mailmod_error mm_config_draft(struct mm_config_builder *builder,
+                                            struct mm_config **config_out);
 /* Checks what no single key can show (services with TLS need a certificate,
  * ranges that depend on each other) and freezes a copy, in which what nobody
  * has set fits what it depends on; the builder stays

@@ -161,6 +161,33 @@ def check(daemon, path):
                           check=False)
 
 
+def test_O12_files_beside_the_rest(build):
+    """What does not fit together hides no mistake of a file, nor the other
+    way round."""
+    with Daemon(build, start=False, users=()) as daemon:
+        folder = daemon.folder
+        path = os.path.join(folder, "files.cfg")
+        for name in ("cert.pem", "key.pem", "ca.pem"):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                f.write("nothing\n")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f'tls: {{\n  certificate_file = "{folder}/cert.pem";\n'
+                    f'  key_file = "{folder}/key.pem";\n}};\n'
+                    f'smarthost: {{\n  authority_file = "{folder}/ca.pem";\n'
+                    '  user = "me";\n};\n')
+        run = check(daemon, path)
+        assert run.returncode == 78, run
+        lines = run.stderr.splitlines()
+        for start in (f"{path}:7: smarthost.password: is missing, ",
+                      f"{path}:7: smarthost.host: is missing, ",
+                      f"{path}:2: tls.certificate_file: certificate file "
+                      f"{folder}/cert.pem: ",
+                      f"{path}:6: smarthost.authority_file: authority file "
+                      f"{folder}/ca.pem: "):
+            assert [l for l in lines if l.startswith(start)], (start, lines)
+        assert len(lines) == 4, lines
+
+
 def test_O12_as_the_daemons_user(build):
     """Root reads every key; what counts is who will have to."""
     need_posix(build, "another user")
@@ -178,7 +205,7 @@ def test_O12_as_the_daemons_user(build):
         text = (f'tls: {{ certificate_file = "{cert}";\nkey_file = "{key}"; }};'
                 '\ngeneral: { run_as_user = "%s"; };\n')
         for user, words in (("", None), ("root", None),
-                            ("nobody", f"key file {key}: "),
+                            ("nobody", f"{path}:2: tls.key_file: key file "),
                             ("no-such-user", "general.run_as_user: there is "
                              "no user no-such-user")):
             with open(path, "w", encoding="utf-8") as f:
@@ -192,4 +219,4 @@ def test_O12_as_the_daemons_user(build):
 
 main(__name__, test_E09_old_file_is_checked, test_E09_old_file_serves,
      test_E09_users_of_the_file, test_O12_all_mistakes_at_once,
-     test_O12_as_the_daemons_user)
+     test_O12_files_beside_the_rest, test_O12_as_the_daemons_user)
