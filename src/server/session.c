@@ -9,25 +9,17 @@
  * its connection until the work came back.
  *
  * Law of the object: connected -> (connection gone) -> detached -> freed, and
- * freed only with in_work at 0.
+ * freed only when no job is out.
  * Thread: the session's loop. RFC 5321 4.5.3.2, RFC 1939 3. */
 #include "server/session.h"
 
 #include "base/mem.h"
 #include "server/server_internal.h"
-#include "wire/smtp/reply.h"
 
-#include <string.h>
-
-/* What a silent peer gets while most places of its service are taken, and how
- * often those that are silent already are looked at. */
+/* What a silent peer gets while most places of its service are taken. */
 #define CROWDED_PATIENCE_MS 10000
-#define HURRY_EVERY_MS 1000
 
-/* A refused connection gets this long to take its one line. */
-#define REFUSAL_WRITE_MS 5000
-
-static void free_session(struct mm_session *session)
+void mm_session_free(struct mm_session *session)
 {
     session->protocol->free(session);
     mm_timer_close(&session->timer);
@@ -81,7 +73,7 @@ static void flush_output(struct mm_session *session)
 }
 
 /* Only progress, or another kind of wait, sets the timer anew. */
-static void set_deadline(struct mm_session *session)
+void mm_session_set_deadline(struct mm_session *session)
 {
     bool is_peers_turn = session->wait.what == MM_WAIT_NOTHING;
     uint64_t wait_ms = is_peers_turn ? session->protocol->wait_ms(session) : 0;
@@ -163,7 +155,7 @@ static void pump_once(struct mm_session *session)
     }
     end_if_due(session);
     if (session->conn != NULL && !session->is_closing) {
-        set_deadline(session);
+        mm_session_set_deadline(session);
         close_when_flushed(session);
     }
 }
@@ -212,87 +204,11 @@ bool mm_session_job_done(struct mm_session *session)
 {
     (void)mm_wait_end(&session->wait, MM_WAIT_JOB);
     if (session->conn == NULL && session->wait.jobs == 0) {
-        free_session(session);
+        mm_session_free(session);
         return false;
     }
     /* One that is ending has said its last words already. */
     return session->conn != NULL && !session->is_ending;
-}
-
-static void on_settled(void *context)
-{
-    mm_session_wait_over(context, MM_WAIT_HOST);
-}
-
-static void on_wants_body(void *context)
-{
-    struct mm_session *session = context;
-
-    if (session->protocol->wants_body != NULL) {
-        session->protocol->wants_body(session);
-        mm_session_wait_over(session, MM_WAIT_HOST);
-    }
-}
-
-static const struct mm_request_handler request_handler = {
-    .on_settled = on_settled,
-    .on_wants_body = on_wants_body,
-    .on_room = on_settled,
-};
-
-bool mm_session_is_hooked(const struct mm_session *session,
-                          enum mm_moment moment)
-{
-    return (atomic_load(&session->server->moments) & moment) != 0;
-}
-
-enum mailmod_error mm_session_prepare_request(struct mm_session *session,
-                                              struct mm_request_facts *facts)
-{
-    facts->peer = session->peer;
-    facts->socket = mm_conn_socket(session->conn);
-    facts->is_tls = mm_session_is_tls(session);
-    facts->written_max = MM_LIMIT_REPLY;
-    if (facts->moment == MM_MOMENT_POP3_RETRIEVE) {
-        facts->written_max =
-            (size_t)mm_session_config(session)->smtp.message_size_max;
-    }
-    session->is_asked = false;
-    return mm_request_new(&session->request, session->loop, facts,
-                          &request_handler, session);
-}
-
-enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
-                           struct mm_request_facts *facts)
-{
-    /* A question that was begun is put, whatever the moments are by now. */
-    if (session->request == NULL) {
-        if (facts == NULL || !mm_session_is_hooked(session, moment)) {
-            return MM_ASK_NOBODY;
-        }
-        facts->moment = moment;
-        if (mm_session_prepare_request(session, facts) != MAILMOD_OK) {
-            return MM_ASK_SETTLED;
-        }
-    }
-    if (!session->is_asked) {
-        session->is_asked = true;
-        if (mm_request_ask(session->request, &session->server->options.hooks) !=
-            MAILMOD_OK) {
-            mm_request_leave(&session->request);
-        }
-    }
-    if (session->request == NULL) {
-        return MM_ASK_SETTLED;
-    }
-    return mm_request_is_settled(session->request) ? MM_ASK_SETTLED
-                                                   : MM_ASK_WAIT;
-}
-
-void mm_session_forget_request(struct mm_session *session)
-{
-    mm_request_leave(&session->request);
-    session->is_asked = false;
 }
 
 static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
@@ -367,7 +283,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     mm_wait_forget(&session->wait);
     session->protocol->detach(session);
     if (session->wait.jobs == 0) {
-        free_session(session);
+        mm_session_free(session);
     }
 }
 
@@ -438,59 +354,7 @@ void mm_session_begin_tls(struct mm_session *session)
     }
 }
 
-/* A refused connection reads nothing and belongs to nobody. */
-static size_t drop_input(void *context, struct mm_conn *conn, const char *bytes,
-                         size_t size)
-{
-    (void)context;
-    (void)conn;
-    (void)bytes;
-    return size;
-}
-
-static void forget_conn(void *context, struct mm_conn *conn,
-                        enum mailmod_error reason)
-{
-    (void)context;
-    (void)conn;
-    (void)reason;
-}
-
-static const struct mm_conn_handler refusal_handler = {
-    .on_input = drop_input,
-    .on_closed = forget_conn,
-};
-
-/* A connection over the limit: one line where the protocol allows it (not
- * before an implicit handshake), then the end. */
-static void refuse(enum mm_service service, struct mm_conn *conn,
-                   enum mm_reply_id reply)
-{
-    struct mm_buf line;
-
-    mm_buf_init(&line, MM_LIMIT_REPLY_LINE);
-    mm_conn_set_handler(conn, &refusal_handler, NULL);
-    mm_conn_set_write_timeout(conn, REFUSAL_WRITE_MS);
-    if (mm_service_has_implicit_tls(service)) {
-        mm_conn_abort(conn);
-    } else {
-        if (mm_service_is_pop3(service)) {
-            (void)mm_buf_append_cstr(
-                &line, "-ERR [SYS/TEMP] too many connections\r\n");
-        } else {
-            (void)mm_reply_write(&line, mm_reply_get(reply), true);
-        }
-        if (mm_conn_write(conn, mm_buf_span(&line).data, mm_buf_size(&line)) ==
-            MAILMOD_OK) {
-            mm_conn_close(conn);
-        } else {
-            mm_conn_abort(conn);
-        }
-    }
-    mm_buf_fini(&line);
-}
-
-static enum mailmod_error open_session(struct mm_session *session)
+enum mailmod_error mm_session_open(struct mm_session *session)
 {
     const struct mm_config *config = session->settings->config;
     bool is_pop3 = mm_service_is_pop3(session->service);
@@ -514,92 +378,12 @@ static enum mailmod_error open_session(struct mm_session *session)
     return session->protocol->begin(session);
 }
 
-static struct mm_session *new_session(struct mm_server *server,
-                                      enum mm_service service,
-                                      struct mm_conn *conn)
+void mm_session_begin(struct mm_session *session)
 {
-    const struct mm_session_protocol *protocol =
-        mm_service_is_pop3(service) ? &mm_pop3_session_protocol
-                                    : &mm_smtp_session_protocol;
-    struct mm_session *session = mm_alloc(protocol->size);
-
-    if (session == NULL) {
-        return NULL;
-    }
-    session->protocol = protocol;
-    session->server = server;
-    session->service = service;
-    session->conn = conn;
-    session->loop = mm_conn_loop(conn);
-    session->peer = *mm_conn_peer(conn);
-    mm_netaddr_format(&session->peer, session->peer_text);
-    mm_list_init(&session->node);
-    if (!mm_server_enter(session)) {
-        mm_free(session);
-        return NULL;
-    }
-    return session;
-}
-
-/* Silent sessions that came before the crowd get its deadline, too. */
-static void hurry_silent(struct mm_session *newcomer)
-{
-    struct mm_server_loop *server_loop = newcomer->server_loop;
-    uint64_t now_ms = mm_loop_now_ms(newcomer->loop);
-
-    if (!atomic_load(&newcomer->server->is_crowded[newcomer->service]) ||
-        now_ms - server_loop->hurried_ms < HURRY_EVERY_MS) {
-        return;
-    }
-    server_loop->hurried_ms = now_ms;
-    MM_LIST_EACH(node, &server_loop->sessions)
-    {
-        struct mm_session *session =
-            MM_LIST_OBJECT(node, struct mm_session, node);
-
-        if (session != newcomer && session->conn != NULL &&
-            !session->is_ending) {
-            set_deadline(session);
-        }
-    }
-}
-
-void mm_session_accept(struct mm_server *server, enum mm_service service,
-                       struct mm_conn *conn)
-{
-    struct mm_session *session = new_session(server, service, conn);
-
-    if (session == NULL) {
-        const struct mm_netaddr *peer = mm_conn_peer(conn);
-        bool is_of_peer = mm_server_is_full_for(server, service, peer);
-        char peer_text[MM_NETADDR_TEXT_MAX];
-
-        mm_netaddr_format(peer, peer_text);
-        MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
-               is_of_peer ? "connection refused: too many of its address"
-                          : "connection refused: too many in all",
-               MM_TEXT("peer", peer_text));
-        refuse(service, conn,
-               is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
-                          : MM_REPLY_TOO_MANY_CONNECTIONS);
-        return;
-    }
-    session->server_loop = mm_server_loop(server, session->loop);
-    mm_list_append(&session->server_loop->sessions, &session->node);
-    hurry_silent(session);
-    if (open_session(session) != MAILMOD_OK) {
-        free_session(session);
-        refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
-        return;
-    }
-    mm_conn_set_handler(conn, &conn_handler, session);
-    MM_LOG(server->options.log, MM_LOG_DEBUG, session->protocol->component,
-           "session opened", MM_TEXT("session", session->identifier),
-           MM_TEXT("service", mm_service_name(service)),
-           MM_TEXT("peer", session->peer_text));
-    if (mm_service_has_implicit_tls(service)) {
+    mm_conn_set_handler(session->conn, &conn_handler, session);
+    if (mm_service_has_implicit_tls(session->service)) {
         start_tls(session);
-        return;
+    } else {
+        mm_session_pump(session);
     }
-    mm_session_pump(session);
 }

@@ -86,6 +86,12 @@ struct mm_session {
  * or sends it away. */
 void mm_session_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn);
+/* session.c for session_accept.c: timers and engine; what may come first; the
+ * whole given back; the deadline anew when the patience changed. */
+MM_CHECK enum mailmod_error mm_session_open(struct mm_session *session);
+void mm_session_begin(struct mm_session *session);
+void mm_session_free(struct mm_session *session);
+void mm_session_set_deadline(struct mm_session *session);
 /* Moves on: events, output, deadlines. Call when a job came back. */
 void mm_session_pump(struct mm_session *session);
 /* The session goes on if it waits for this. */

@@ -1,0 +1,154 @@
+/* session_accept.c - a new connection: counted and given a session, or sent
+ * away.
+ *
+ * Owns nothing. Promises: a connection over a maximum costs one line and no
+ * session; while a service is crowded, those of its peers that have said
+ * nothing get less time, whenever they came.
+ * Thread: the connection's loop. RFC 5321 3.8, 4.5.3.2. */
+#include "server/server_internal.h"
+
+#include "base/mem.h"
+#include "wire/smtp/reply.h"
+
+/* How often those that are silent already are looked at. */
+#define HURRY_EVERY_MS 1000
+
+/* A refused connection gets this long to take its one line. */
+#define REFUSAL_WRITE_MS 5000
+
+/* A refused connection reads nothing and belongs to nobody. */
+static size_t drop_input(void *context, struct mm_conn *conn, const char *bytes,
+                         size_t size)
+{
+    (void)context;
+    (void)conn;
+    (void)bytes;
+    return size;
+}
+
+static void forget_conn(void *context, struct mm_conn *conn,
+                        enum mailmod_error reason)
+{
+    (void)context;
+    (void)conn;
+    (void)reason;
+}
+
+static const struct mm_conn_handler refusal_handler = {
+    .on_input = drop_input,
+    .on_closed = forget_conn,
+};
+
+/* A connection over the limit: one line where the protocol allows it (not
+ * before an implicit handshake), then the end. */
+static void refuse(enum mm_service service, struct mm_conn *conn,
+                   enum mm_reply_id reply)
+{
+    struct mm_buf line;
+
+    mm_buf_init(&line, MM_LIMIT_REPLY_LINE);
+    mm_conn_set_handler(conn, &refusal_handler, NULL);
+    mm_conn_set_write_timeout(conn, REFUSAL_WRITE_MS);
+    if (mm_service_has_implicit_tls(service)) {
+        mm_conn_abort(conn);
+    } else {
+        if (mm_service_is_pop3(service)) {
+            (void)mm_buf_append_cstr(
+                &line, "-ERR [SYS/TEMP] too many connections\r\n");
+        } else {
+            (void)mm_reply_write(&line, mm_reply_get(reply), true);
+        }
+        if (mm_conn_write(conn, mm_buf_span(&line).data, mm_buf_size(&line)) ==
+            MAILMOD_OK) {
+            mm_conn_close(conn);
+        } else {
+            mm_conn_abort(conn);
+        }
+    }
+    mm_buf_fini(&line);
+}
+
+static struct mm_session *new_session(struct mm_server *server,
+                                      enum mm_service service,
+                                      struct mm_conn *conn)
+{
+    const struct mm_session_protocol *protocol =
+        mm_service_is_pop3(service) ? &mm_pop3_session_protocol
+                                    : &mm_smtp_session_protocol;
+    struct mm_session *session = mm_alloc(protocol->size);
+
+    if (session == NULL) {
+        return NULL;
+    }
+    session->protocol = protocol;
+    session->server = server;
+    session->service = service;
+    session->conn = conn;
+    session->loop = mm_conn_loop(conn);
+    session->peer = *mm_conn_peer(conn);
+    mm_netaddr_format(&session->peer, session->peer_text);
+    mm_list_init(&session->node);
+    if (!mm_server_enter(session)) {
+        mm_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+/* Silent sessions that came before the crowd get its deadline, too. */
+static void hurry_silent(struct mm_session *newcomer)
+{
+    struct mm_server_loop *server_loop = newcomer->server_loop;
+    uint64_t now_ms = mm_loop_now_ms(newcomer->loop);
+
+    if (!atomic_load(&newcomer->server->is_crowded[newcomer->service]) ||
+        now_ms - server_loop->hurried_ms < HURRY_EVERY_MS) {
+        return;
+    }
+    server_loop->hurried_ms = now_ms;
+    MM_LIST_EACH(node, &server_loop->sessions)
+    {
+        struct mm_session *session =
+            MM_LIST_OBJECT(node, struct mm_session, node);
+
+        if (session != newcomer && session->conn != NULL &&
+            !session->is_ending) {
+            mm_session_set_deadline(session);
+        }
+    }
+}
+
+void mm_session_accept(struct mm_server *server, enum mm_service service,
+                       struct mm_conn *conn)
+{
+    struct mm_session *session = new_session(server, service, conn);
+
+    if (session == NULL) {
+        const struct mm_netaddr *peer = mm_conn_peer(conn);
+        bool is_of_peer = mm_server_is_full_for(server, service, peer);
+        char peer_text[MM_NETADDR_TEXT_MAX];
+
+        mm_netaddr_format(peer, peer_text);
+        MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
+               is_of_peer ? "connection refused: too many of its address"
+                          : "connection refused: too many in all",
+               MM_TEXT("peer", peer_text));
+        refuse(service, conn,
+               is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
+                          : MM_REPLY_TOO_MANY_CONNECTIONS);
+        return;
+    }
+    session->server_loop = mm_server_loop(server, session->loop);
+    mm_list_append(&session->server_loop->sessions, &session->node);
+    hurry_silent(session);
+    if (mm_session_open(session) != MAILMOD_OK) {
+        mm_session_free(session);
+        refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
+        return;
+    }
+    MM_LOG(server->options.log, MM_LOG_DEBUG, session->protocol->component,
+           "session opened", MM_TEXT("session", session->identifier),
+           MM_TEXT("service", mm_service_name(service)),
+           MM_TEXT("peer", session->peer_text));
+    mm_session_begin(session);
+}
