@@ -84,9 +84,8 @@ def test_errors_and_lines(build):
         wire.reply()
         assert wire.ask("NONSENSE").startswith("500 5.5.1")
         assert wire.ask("NOOP " + "x" * 3000).startswith("500 5.5.6")
-        wire.send(b"NOOP\nEHLO a\r\n")
+        wire.send(b"NOOP\nEHLO a\r\n")  # one line, and none of it is run
         assert wire.reply().startswith("500 5.5.2")
-        assert wire.reply().startswith("250-")
         wire.send(b"NONSENSE\r\n" * 2)
         assert wire.reply().startswith("500")
         assert wire.reply().startswith("500")
