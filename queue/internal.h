@@ -21,7 +21,7 @@
  * by a clock that has been set back since. */
 #define MQ_CLOCK_SLACK_MS 60000
 
-/* How soon to ask again whether a store that cannot be written can be. */
+/* How soon to ask again whether a store that cannot be claimed from can be. */
 #define MQ_STORE_AWAY_MS 1000
 
 struct mq_destination {

@@ -325,11 +325,19 @@ static enum mailmod_error sweep(struct mq_queue *queue, const char *name,
     return MAILMOD_OK;
 }
 
+/* What is delivered while the store cannot be written could not be settled, and
+ * what an operator held or deleted a moment ago may still look due. */
+static bool may_claim(struct mq_queue *queue)
+{
+    return mm_store_is_writable(queue->store) &&
+           !mm_store_is_settling(queue->store);
+}
+
 enum mailmod_error mq_claim(struct mq_queue *queue, int64_t now_ms,
                             struct mm_list *batches_out)
 {
-    if (!mm_store_is_writable(queue->store)) {
-        return MAILMOD_OK; /* what was delivered now could not be settled */
+    if (!may_claim(queue)) {
+        return MAILMOD_OK;
     }
     struct candidates candidates = {0};
     enum mailmod_error error = list_candidates(queue, now_ms, &candidates);
@@ -356,7 +364,7 @@ enum mailmod_error mq_claim_next(struct mq_queue *queue,
                                  const char *destination, int64_t now_ms,
                                  struct mq_batch **batch_out)
 {
-    if (!mm_store_is_writable(queue->store)) {
+    if (!may_claim(queue)) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
     mm_mutex_lock(queue->lock);
@@ -403,7 +411,7 @@ static int64_t due_of(struct mq_queue *queue,
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms)
 {
     int64_t next_ms = INT64_MAX;
-    if (!mm_store_is_writable(queue->store)) {
+    if (!may_claim(queue)) {
         return now_ms + MQ_STORE_AWAY_MS;
     }
     for (size_t max = LIST_FIRST;; max *= 4) {

@@ -99,8 +99,8 @@ MM_CHECK enum mailmod_error mq_set_options(struct mq_queue *queue,
 /* thread: any (a worker: it reads the store). Takes claims for as much as is
  * due and allowed at `now_ms` and appends mq_batches to `batches_out`. Fair:
  * round robin over destinations. Each batch must later be settled or released.
- * Nothing is due while the store cannot be written: an attempt that cannot be
- * settled would be made again. */
+ * Nothing is due while the store cannot be written (an attempt that cannot be
+ * settled would be made again) or settles an act on the whole queue. */
 MM_CHECK enum mailmod_error mq_claim(struct mq_queue *queue, int64_t now_ms,
                                      struct mm_list *batches_out);
 /* One more batch for this destination alone, for a connection that stands idle;

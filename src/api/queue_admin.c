@@ -164,6 +164,9 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
     }
     act.action = (enum mm_queue_action)action;
     error = mm_store_run(admin.store, &act.job);
+    if (error == MAILMOD_OK) {
+        mm_store_settle(admin.store); /* what a caller lists next is so */
+    }
     if (error == MAILMOD_OK && instance->outbound != NULL) {
         if (action == MAILMOD_QUEUE_FLUSH) {
             mm_outbound_flush(instance->outbound);

@@ -121,14 +121,28 @@ struct mm_store_recipient { /* one row of the queue */
     bool was_warned; /* the delay notice went out */
     unsigned notify; /* mm_dsn_notify bits */
     char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1]; /* "" none */
-    char last_reply[512]; /* "host: 450 4.2.1 text": for reports and tools */
+    char last_reply[512];  /* "host: 450 4.2.1 text": for reports and tools */
+    bool has_reverse_path; /* its own (VERP, SRS) instead of the message's */
+    char reverse_path[MM_STORE_REVERSE_PATH_MAX];
 };
 
 struct mm_store_entry {     /* a message in a mailbox */
     uint64_t unique_number; /* rises, never reused in the mailbox */
     uint64_t message_id;
-    uint64_t size; /* as served: with Return-Path in front */
-    uint32_t flags;
+    uint64_t size;  /* as served: with Return-Path in front */
+    uint32_t flags; /* MM_ENTRY_* */
+};
+#define MM_ENTRY_HAS_DETAIL 1u /* mm_store_find_entry tells more */
+
+/* What an entry keeps of its own, beside its message; "" and 0: nothing. */
+#define MM_STORE_UIDL_MAX 71 /* RFC 1939 7: 70 octets */
+struct mm_store_entry_detail {
+    char uidl[MM_STORE_UIDL_MAX]; /* "": tag and number, as mailbox/ has it */
+    unsigned notify;              /* RFC 3461, as of a recipient */
+    char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1];
+    bool has_reverse_path; /* its own instead of the message's */
+    char reverse_path[MM_STORE_REVERSE_PATH_MAX];
+    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
 };
 
 /* All thread: writer, inside a job's run. */
@@ -148,11 +162,20 @@ MM_CHECK enum mailmod_error
 mm_store_put_entry(struct mm_store_transaction *transaction,
                    uint64_t mailbox_id, uint64_t message_id,
                    uint64_t served_size);
+/* The same with what the entry keeps of its own; EXISTS when the mailbox has
+ * that unique-id text already. */
+MM_CHECK enum mailmod_error
+mm_store_put_entry_with(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, uint64_t message_id,
+                        uint64_t served_size,
+                        const struct mm_store_entry_detail *detail);
 /* Drops chunks of a message that was never finished. */
 MM_CHECK enum mailmod_error
 mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id);
 /* Removes entries by unique number; numbers that are gone are skipped; a
- * message without entries and recipients goes with its chunks. */
+ * message without entries and recipients goes with its chunks. Of many entries
+ * or a large body only the promise is committed: they are no longer listed, and
+ * their rows and chunks go in slices afterwards. */
 MM_CHECK enum mailmod_error
 mm_store_remove_entries(struct mm_store_transaction *transaction,
                         uint64_t mailbox_id, const uint64_t *unique_numbers,
@@ -167,7 +190,9 @@ mm_store_update_recipient(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error
 mm_store_remove_recipient(struct mm_store_transaction *transaction,
                           uint64_t message_id, unsigned number);
-/* Operator's actions on one message (0: all). `count_out`: recipients. */
+/* Operator's actions on one message (0: all). `count_out`: recipients. On a
+ * long queue only the promise is committed and the rows follow in slices;
+ * until they have (mm_store_is_settling) nothing may be claimed. */
 enum mm_queue_action {
     MM_QUEUE_HOLD,
     MM_QUEUE_RELEASE,
@@ -177,6 +202,10 @@ enum mm_queue_action {
 MM_CHECK enum mailmod_error
 mm_store_act(struct mm_store_transaction *transaction, uint64_t message_id,
              enum mm_queue_action action, int64_t now_ms, size_t *count_out);
+/* Rows of an act on the whole queue are still being changed. */
+bool mm_store_is_settling(struct mm_store *store);
+/* Waits for that. Not on a loop or the writer. */
+void mm_store_settle(struct mm_store *store);
 /* How a domain, an address literal or a host is called as a destination: in
  * A-labels and lower case. "" for what is too long. */
 void mm_store_destination(const char *domain,
@@ -208,15 +237,39 @@ struct mm_store_user {
     uint8_t server_key[32];
     bool has_password; /* kept recoverable, for APOP */
     char password[520];
+    bool is_disabled;
+    uint64_t quota; /* octets of the mailbox; 0: none set */
 };
 /* EXISTS; makes the mailbox. */
 MM_CHECK enum mailmod_error
 mm_store_add_user(struct mm_store_transaction *transaction,
                   struct mm_store_user *user);
+/* A new salt or number of rounds ends the user's further secrets. */
 MM_CHECK enum mailmod_error
 mm_store_change_user(struct mm_store_transaction *transaction,
                      const struct mm_store_user *user);
-/* The mailbox goes too. */
+/* More secrets of a user beside the main one, made with its salt and rounds. */
+#define MM_STORE_SECRETS_MAX 16
+#define MM_STORE_LABEL_MAX 64
+struct mm_store_secret_key {
+    char label[MM_STORE_LABEL_MAX];
+    uint8_t stored_key[32];
+    uint8_t server_key[32];
+    int64_t created_ms;
+};
+/* EXISTS; LIMIT when the user has as many as there may be. */
+MM_CHECK enum mailmod_error
+mm_store_put_secret(struct mm_store_transaction *transaction,
+                    uint64_t mailbox_id,
+                    const struct mm_store_secret_key *secret);
+MM_CHECK enum mailmod_error
+mm_store_remove_secret(struct mm_store_transaction *transaction,
+                       uint64_t mailbox_id, const char *label);
+MM_CHECK enum mailmod_error mm_store_list_secrets(
+    struct mm_store *store, uint64_t mailbox_id,
+    struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
+    size_t *count_out);
+/* The mailbox goes too; its entries in slices. */
 MM_CHECK enum mailmod_error
 mm_store_remove_user(struct mm_store_transaction *transaction,
                      const char *name);
@@ -240,11 +293,22 @@ mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,
 MM_CHECK enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
                                                  uint64_t mailbox_id,
                                                  uint32_t *tag_out);
+/* NOT_FOUND when the entry is gone. */
+MM_CHECK enum mailmod_error
+mm_store_find_entry(struct mm_store *store, uint64_t mailbox_id,
+                    uint64_t unique_number,
+                    struct mm_store_entry_detail *detail_out);
+/* What lies in a mailbox, for a quota. */
+MM_CHECK enum mailmod_error mm_store_mailbox_use(struct mm_store *store,
+                                                 uint64_t mailbox_id,
+                                                 uint64_t *entries_out,
+                                                 uint64_t *octets_out);
 MM_CHECK enum mailmod_error
 mm_store_find_message(struct mm_store *store, uint64_t message_id,
                       struct mm_store_message *message_out);
 /* Chunk `number` of a message into `out` (replacing it; cap MM_LIMIT_CHUNK);
- * NOT_FOUND past the last one, STORAGE_DAMAGED when one is missing between. */
+ * NOT_FOUND past the last one, STORAGE_DAMAGED when one is missing between or
+ * is not octet for octet what was put. */
 MM_CHECK enum mailmod_error mm_store_read_chunk(struct mm_store *store,
                                                 uint64_t message_id,
                                                 unsigned number,

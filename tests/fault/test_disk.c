@@ -2,6 +2,7 @@
  * on one that fails at every call: what was acknowledged is there, whole and
  * once; what was not is there whole or not at all (attacks 78, 79).
  * Thread: the test's; the store's writer is real. */
+#include "dump.h"
 #include "fixture.h"
 
 #include "base/limits.h"
@@ -456,6 +457,69 @@ static void test_D04_no_room_for_the_index(void **state)
     fixture_verify(post->disk.store);
 }
 
+static void check_upgraded(struct post *post, size_t step,
+                           enum fault_survival survival, const char *expected)
+{
+    struct mm_store_options options = {.mode = MM_STORE_EXCLUSIVE};
+    struct mm_buf text;
+    fixture_remove_folder(post->after.folder);
+    make_folder(&post->after);
+    options.data_folder = post->after.folder;
+    assert_true(
+        fault_play(post->after.folder, step, survival, step * 2654435761u + 7));
+    mm_buf_init(&text, 1 << 20);
+    if (mm_store_open(&post->after.store, &options, &text) != MAILMOD_OK) {
+        fail_msg("step %zu, %d: %s", step, (int)survival, mm_buf_cstr(&text));
+    }
+    dump_store(post->after.store, &text);
+    if (strcmp(mm_buf_cstr(&text), expected) != 0) {
+        fail_msg("step %zu, %d: the upgrade changed something", step,
+                 (int)survival);
+    }
+    mm_buf_clear(&text);
+    if (mm_store_verify(post->after.store, &text) != MAILMOD_OK) {
+        fail_msg("step %zu: %s", step, mm_buf_cstr(&text));
+    }
+    mm_buf_fini(&text);
+    mm_store_close(&post->after.store);
+}
+
+/* A store of 0.1 is brought up to date and the power is cut at each step of
+ * that: the next opening goes on, and nothing is lost or changed. */
+static void upgrade_with_cuts(struct post *post, const char *which)
+{
+    struct mm_buf expected;
+    char path[128];
+    dump_copy_fixture(which, post->after.folder);
+    fixture_path(&post->after, "mailmod.db", path);
+    mm_buf_init(&expected, 1 << 20);
+    dump_old(path, &expected);
+    dump_copy_fixture(which, post->disk.folder);
+    fault_record(true);
+    open_synced(&post->disk);
+    mm_store_close(&post->disk.store);
+    size_t steps = fault_steps();
+    print_message("%s: %zu steps\n", which, steps);
+    assert_true(steps > 200);
+    for (size_t step = 0; step <= steps; step++) {
+        check_upgraded(post, step, FAULT_SOME, mm_buf_cstr(&expected));
+        if (step % 8 == 0) {
+            check_upgraded(post, step, FAULT_NOTHING, mm_buf_cstr(&expected));
+        }
+    }
+    mm_buf_fini(&expected);
+}
+
+static void test_upgrade_of_a_stopped_store(void **state)
+{
+    upgrade_with_cuts(*state, "stopped");
+}
+
+static void test_upgrade_of_a_killed_store(void **state)
+{
+    upgrade_with_cuts(*state, "killed");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -468,6 +532,8 @@ int main(void)
         TEST(test_full_disk),
         TEST(test_D03_mended_after_a_failed_sync),
         TEST(test_D04_no_room_for_the_index),
+        TEST(test_upgrade_of_a_stopped_store),
+        TEST(test_upgrade_of_a_killed_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,10 @@
 #define RECIPIENT_COLUMNS                                                      \
     "r.message_id,r.number,r.path,r.destination,r.state,r.next_attempt_ms,"    \
     "r.expires_ms,r.attempts,r.was_warned,r.notify,r.original_recipient,"      \
-    "r.last_reply"
+    "r.last_reply,r.reverse_path"
 #define USER_COLUMNS                                                           \
-    "name,mailbox_id,salt,iterations,stored_key,server_key,password"
+    "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
+    "is_disabled,quota"
 
 static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -27,10 +28,16 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_SAVEPOINT] = "SAVEPOINT job",
     [MM_SQL_RELEASE] = "RELEASE job",
     [MM_SQL_ROLLBACK_TO] = "ROLLBACK TO job",
-    [MM_SQL_PUT_CHUNK] = "INSERT INTO chunk(id,data) VALUES(?,?)",
+    [MM_SQL_PUT_BODY] = "INSERT INTO body(id,checksum,data) VALUES(?,?,?)",
+    [MM_SQL_PUT_CHUNK] =
+        "INSERT INTO chunk(message_id,checksum,data,number) VALUES(?,?,?,?)",
     [MM_SQL_PUT_PENDING] = "INSERT OR IGNORE INTO pending(id) VALUES(?)",
     [MM_SQL_DROP_PENDING] = "DELETE FROM pending WHERE id=?",
-    [MM_SQL_DROP_CHUNKS] = "DELETE FROM chunk WHERE id BETWEEN ? AND ?",
+    [MM_SQL_DROP_BODY] = "DELETE FROM body WHERE id=?",
+    [MM_SQL_DROP_CHUNKS] = "DELETE FROM chunk WHERE message_id=? AND number<?",
+    /* What is left of a large body goes in slices. */
+    [MM_SQL_PUT_LITTER] = "INSERT OR IGNORE INTO litter SELECT message_id FROM "
+                          "chunk WHERE message_id=? LIMIT 1",
     [MM_SQL_PUT_MESSAGE] =
         "INSERT INTO message(id,reverse_path,arrival_ms,size,flags,dsn_return,"
         "envelope_id,reference_count) VALUES(?,?,?,?,?,?,?,0)",
@@ -46,7 +53,8 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_PUT_RECIPIENT] =
         "INSERT INTO recipient(message_id,number,path,destination,state,"
         "next_attempt_ms,expires_ms,attempts,was_warned,notify,"
-        "original_recipient,last_reply) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+        "original_recipient,last_reply,reverse_path) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
     /* A hold by an operator outlives the attempt that ran meanwhile. */
     [MM_SQL_UPDATE_RECIPIENT] =
         "UPDATE recipient SET destination=?,next_attempt_ms=?,expires_ms=?,"
@@ -54,51 +62,93 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "WHERE message_id=? AND number=?",
     [MM_SQL_DROP_RECIPIENT] =
         "DELETE FROM recipient WHERE message_id=? AND number=?",
-    [MM_SQL_NEXT_NUMBER] = "SELECT next_number FROM mailbox WHERE id=?",
+    [MM_SQL_NEXT_NUMBER] =
+        "SELECT next_number FROM mailbox WHERE id=? AND is_gone=0",
     [MM_SQL_COUNT_NUMBER] =
-        "UPDATE mailbox SET next_number=next_number+1 WHERE id=?",
+        "UPDATE mailbox SET next_number=next_number+1,entries=entries+1,"
+        "octets=octets+?2 WHERE id=?1",
+    [MM_SQL_USE_MAILBOX] = "UPDATE mailbox SET entries=entries-?2,"
+                           "octets=octets-?3 WHERE id=?1",
     [MM_SQL_PUT_ENTRY] =
-        "INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
-        "VALUES(?,?,?,?,0)",
+        "INSERT INTO entry(mailbox_id,number,message_id,size,flags,uidl,notify,"
+        "original_recipient,reverse_path,delivered_to) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [MM_SQL_ENTRY_DETAIL] =
+        "SELECT uidl,notify,original_recipient,reverse_path,delivered_to "
+        "FROM entry WHERE mailbox_id=? AND number=?",
+    [MM_SQL_PUT_REMOVAL] =
+        "INSERT INTO removal(mailbox_id,first,last) VALUES(?,?,?) "
+        "ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
+    [MM_SQL_NEXT_REMOVAL] = "SELECT mailbox_id,first,last FROM removal LIMIT 1",
+    [MM_SQL_LIST_RANGE] = "SELECT number FROM entry WHERE mailbox_id=? AND "
+                          "number BETWEEN ? AND ? LIMIT 64",
+    [MM_SQL_DROP_REMOVAL] =
+        "DELETE FROM removal WHERE mailbox_id=? AND first=?",
+    [MM_SQL_LIST_REMOVALS] =
+        "SELECT first,last FROM removal WHERE mailbox_id=? ORDER BY first",
+    [MM_SQL_NEXT_LITTER] = "SELECT id FROM litter LIMIT 1",
+    [MM_SQL_DROP_FIRST_CHUNKS] =
+        "DELETE FROM chunk WHERE message_id=?1 AND number<(SELECT min(number) "
+        "FROM chunk WHERE message_id=?1)+?2",
+    [MM_SQL_DROP_LITTER] = "DELETE FROM litter WHERE id=?",
+    [MM_SQL_PUT_ACT] =
+        "INSERT INTO act(action,now_ms,destination,message_id,number,"
+        "last_message_id) SELECT ?,?,?,0,-1,coalesce(max(message_id),0) "
+        "FROM recipient",
+    [MM_SQL_NEXT_ACT] =
+        "SELECT id,action,now_ms,destination,message_id,number,last_message_id "
+        "FROM act ORDER BY id LIMIT 1",
+    [MM_SQL_MOVE_ACT] = "UPDATE act SET message_id=?2,number=?3 WHERE id=?1",
+    [MM_SQL_DROP_ACT] = "DELETE FROM act WHERE id=?",
+    [MM_SQL_HAS_ACT] = "SELECT 1 FROM act LIMIT 1",
     [MM_SQL_FIND_ENTRY] =
-        "SELECT message_id FROM entry WHERE mailbox_id=? AND number=?",
+        "SELECT message_id,size FROM entry WHERE mailbox_id=? AND number=?",
     [MM_SQL_DROP_ENTRY] = "DELETE FROM entry WHERE mailbox_id=? AND number=?",
-    [MM_SQL_HOLD] =
-        "UPDATE recipient SET state=1 WHERE message_id BETWEEN ? AND ?",
-    [MM_SQL_RELEASE_HELD] = "UPDATE recipient SET state=0,next_attempt_ms=?3 "
-                            "WHERE message_id BETWEEN ?1 AND ?2 AND +state=1",
-    [MM_SQL_FLUSH] = "UPDATE recipient SET next_attempt_ms=?3 "
-                     "WHERE message_id BETWEEN ?1 AND ?2 AND +state=0",
-    [MM_SQL_LIST_KEYS] = "SELECT message_id,number FROM recipient "
-                         "WHERE message_id BETWEEN ? AND ? LIMIT 1000",
-    [MM_SQL_REROUTE] = "UPDATE recipient SET destination=?1 "
-                       "WHERE destination<>?1",
-    [MM_SQL_REROUTE_SELECT] =
-        "SELECT message_id,number,path,destination FROM recipient "
-        "WHERE (message_id,number)>(?,?) ORDER BY message_id,number",
-    [MM_SQL_REROUTE_ONE] = "UPDATE recipient SET destination=? "
-                           "WHERE message_id=? AND number=?",
+    [MM_SQL_COUNT_RECIPIENTS] =
+        "SELECT count(*) FROM recipient WHERE message_id BETWEEN ? AND ? AND "
+        "state BETWEEN ? AND ?",
+    [MM_SQL_LIST_KEYS] =
+        "SELECT message_id,number,state,path,destination FROM recipient "
+        "WHERE (message_id,number)>(?,?) AND message_id<=? "
+        "ORDER BY message_id,number LIMIT 64",
+    [MM_SQL_SET_STATE] =
+        "UPDATE recipient SET state=? WHERE message_id=? AND number=?",
+    [MM_SQL_SET_DUE] = "UPDATE recipient SET state=0,next_attempt_ms=? "
+                       "WHERE message_id=? AND number=?",
+    [MM_SQL_SET_DESTINATION] = "UPDATE recipient SET destination=? "
+                               "WHERE message_id=? AND number=?",
     [MM_SQL_PUT_USER] =
-        "INSERT INTO user(" USER_COLUMNS ") VALUES(?,?,?,?,?,?,?)",
+        "INSERT INTO user(" USER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?)",
     [MM_SQL_CHANGE_USER] =
         "UPDATE user SET salt=?,iterations=?,stored_key=?,server_key=?,"
-        "password=? WHERE name=?",
+        "password=?,is_disabled=?,quota=? WHERE name=?",
     [MM_SQL_DROP_USER] = "DELETE FROM user WHERE name=? RETURNING mailbox_id",
     [MM_SQL_PUT_MAILBOX] = "INSERT INTO mailbox(tag,next_number) VALUES(?,1)",
+    [MM_SQL_PUT_SECRET] =
+        "INSERT INTO secret(mailbox_id,label,stored_key,server_key,created_ms) "
+        "VALUES(?,?,?,?,?)",
+    [MM_SQL_DROP_SECRET] = "DELETE FROM secret WHERE mailbox_id=? AND label=?",
+    [MM_SQL_DROP_SECRETS] = "DELETE FROM secret WHERE mailbox_id=?",
+    [MM_SQL_LIST_SECRETS] =
+        "SELECT label,stored_key,server_key,created_ms FROM secret "
+        "WHERE mailbox_id=? ORDER BY label LIMIT ?",
+    [MM_SQL_CLOSE_MAILBOX] = "UPDATE mailbox SET is_gone=1 WHERE id=?",
+    [MM_SQL_MAILBOX_USE] = "SELECT entries,octets FROM mailbox WHERE id=?",
     [MM_SQL_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id=?",
-    [MM_SQL_LIST_ENTRY_KEYS] =
-        "SELECT number FROM entry WHERE mailbox_id=? LIMIT 1000",
     [MM_SQL_FIND_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name=?",
     [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user ORDER BY name",
     [MM_SQL_LIST_ENTRIES] =
         "SELECT number,message_id,size,flags FROM entry WHERE mailbox_id=? "
         "ORDER BY number LIMIT ?",
-    [MM_SQL_MAILBOX_TAG] = "SELECT tag FROM mailbox WHERE id=?",
+    [MM_SQL_MAILBOX_TAG] = "SELECT tag FROM mailbox WHERE id=? AND is_gone=0",
     [MM_SQL_FIND_MESSAGE] =
         "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.id=?",
-    [MM_SQL_READ_CHUNK] = "SELECT data FROM chunk WHERE id=?",
+    [MM_SQL_READ_BODY] = "SELECT data,checksum FROM body WHERE id=?",
+    [MM_SQL_READ_CHUNK] =
+        "SELECT data,checksum FROM chunk WHERE message_id=? AND number=?",
     [MM_SQL_CHUNK_EXISTS] =
-        "SELECT 1 FROM chunk WHERE id BETWEEN ? AND ? LIMIT 1",
+        "SELECT 1 FROM chunk WHERE message_id=?1 AND number>?2 AND NOT EXISTS("
+        "SELECT 1 FROM litter WHERE id=?1) LIMIT 1",
     [MM_SQL_LIST_DESTINATIONS] =
         "SELECT destination,min(next_attempt_ms) FROM recipient "
         "WHERE state=0 AND next_attempt_ms<=? GROUP BY destination "
@@ -156,6 +206,8 @@ enum mailmod_error mm_sql_error(int result)
          * index and the folder are open at once. */
         return mm_fs_check_room(4) == MAILMOD_OK ? MAILMOD_ERROR_ACCESS
                                                  : MAILMOD_ERROR_DESCRIPTORS;
+    case SQLITE_CONSTRAINT:
+        return MAILMOD_ERROR_EXISTS; /* a key that is taken */
     case SQLITE_TOOBIG:
         return MAILMOD_ERROR_TOO_LARGE;
     default:

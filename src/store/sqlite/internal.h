@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 1
+#define MM_STORE_SCHEMA_VERSION 3
 /* Jobs of one transaction: one sync serves them all. */
 #define MM_STORE_BATCH_MAX 512
 /* Read connections at once; a further reader waits for one. */
@@ -25,6 +25,8 @@
 #define MM_STORE_BUSY_AGAIN_MS 250
 /* How often a store that could not be written is tried again. */
 #define MM_STORE_MEND_MS 1000
+/* How long nobody writes before the file is shortened, some pages at a time. */
+#define MM_STORE_SHRINK_MS 200
 /* A reader that keeps the log from being used anew is ended when it is older
  * than this and the log longer than that. */
 #define MM_STORE_READER_OLD_MS 10000
@@ -36,9 +38,6 @@
  * be used anew from its beginning; for no longer than this. */
 #define MM_STORE_CHECKPOINT_PAGES 4000
 #define MM_STORE_RESTART_WAIT_MS 200
-/* A chunk's key is its message's identifier and its number side by side, so
- * that chunks lie in one tree, in the order in which they came. */
-#define MM_STORE_CHUNK_BITS 14
 
 /* The statements; their text stands in connection.c. */
 enum mm_statement {
@@ -48,10 +47,13 @@ enum mm_statement {
     MM_SQL_SAVEPOINT,
     MM_SQL_RELEASE,
     MM_SQL_ROLLBACK_TO,
+    MM_SQL_PUT_BODY,
     MM_SQL_PUT_CHUNK,
     MM_SQL_PUT_PENDING,
     MM_SQL_DROP_PENDING,
+    MM_SQL_DROP_BODY,
     MM_SQL_DROP_CHUNKS,
+    MM_SQL_PUT_LITTER,
     MM_SQL_PUT_MESSAGE,
     MM_SQL_DROP_LAST,
     MM_SQL_REFER,
@@ -64,24 +66,43 @@ enum mm_statement {
     MM_SQL_PUT_ENTRY,
     MM_SQL_FIND_ENTRY,
     MM_SQL_DROP_ENTRY,
-    MM_SQL_HOLD,
-    MM_SQL_RELEASE_HELD,
-    MM_SQL_FLUSH,
+    MM_SQL_USE_MAILBOX,
+    MM_SQL_PUT_REMOVAL,
+    MM_SQL_NEXT_REMOVAL,
+    MM_SQL_LIST_RANGE,
+    MM_SQL_DROP_REMOVAL,
+    MM_SQL_LIST_REMOVALS,
+    MM_SQL_NEXT_LITTER,
+    MM_SQL_DROP_FIRST_CHUNKS,
+    MM_SQL_DROP_LITTER,
+    MM_SQL_PUT_ACT,
+    MM_SQL_NEXT_ACT,
+    MM_SQL_MOVE_ACT,
+    MM_SQL_DROP_ACT,
+    MM_SQL_HAS_ACT,
+    MM_SQL_COUNT_RECIPIENTS,
     MM_SQL_LIST_KEYS,
-    MM_SQL_REROUTE,
-    MM_SQL_REROUTE_SELECT,
-    MM_SQL_REROUTE_ONE,
+    MM_SQL_SET_STATE,
+    MM_SQL_SET_DUE,
+    MM_SQL_SET_DESTINATION,
     MM_SQL_PUT_USER,
     MM_SQL_CHANGE_USER,
     MM_SQL_DROP_USER,
+    MM_SQL_PUT_SECRET,
+    MM_SQL_DROP_SECRET,
+    MM_SQL_DROP_SECRETS,
+    MM_SQL_LIST_SECRETS,
     MM_SQL_PUT_MAILBOX,
+    MM_SQL_CLOSE_MAILBOX,
     MM_SQL_DROP_MAILBOX,
-    MM_SQL_LIST_ENTRY_KEYS,
+    MM_SQL_MAILBOX_USE,
+    MM_SQL_ENTRY_DETAIL,
     MM_SQL_FIND_USER,
     MM_SQL_EACH_USER,
     MM_SQL_LIST_ENTRIES,
     MM_SQL_MAILBOX_TAG,
     MM_SQL_FIND_MESSAGE,
+    MM_SQL_READ_BODY,
     MM_SQL_READ_CHUNK,
     MM_SQL_CHUNK_EXISTS,
     MM_SQL_LIST_DESTINATIONS,
@@ -120,6 +141,7 @@ struct mm_store {
     uint64_t page_size;
     char *folder;
     struct mm_file_lock *lock;
+    char *lock_path;
     uint8_t secret[32];
 
     struct mm_connection writer;  /* the writer's thread alone; in memory mode
@@ -136,14 +158,18 @@ struct mm_store {
     atomic_size_t backlog;
     atomic_ullong job_count;
     atomic_ullong commit_count;
-    atomic_ullong last_id;
-    unsigned long long reserved_id; /* the writer's: on disk, none above
-                                       was in a message */
-    uint64_t space_checked_ms;      /* the writer's */
-    uint64_t space_written;         /* octets since then, the writer's */
+    atomic_ullong last_id; /* message_id.c tells its form */
+    unsigned node;
+    uint64_t reserved_id;      /* the writer's: on disk, none above
+                                            was in a message */
+    uint64_t space_checked_ms; /* the writer's */
+    uint64_t space_written;    /* octets since then, the writer's */
     bool has_space;
-    bool was_full;      /* the last batch met a full disk */
-    uint64_t mended_ms; /* the writer's: the last trial */
+    atomic_bool has_chores;   /* rows wait to go in slices */
+    bool shrinks;             /* the writer's: the file may be shortened */
+    uint64_t chores_after_ms; /* the writer's: after a slice that failed */
+    bool was_full;            /* the last batch met a full disk */
+    uint64_t mended_ms;       /* the writer's: the last trial */
     struct mm_held_file files[MM_STORE_FILES];
     /* The writer's: pages in the write-ahead log, zero once they were looked
      * at, and from how many on it is copied back. */
@@ -197,6 +223,15 @@ MM_CHECK enum mailmod_error mm_schema_settle(struct mm_store *store,
                                              bool is_owner,
                                              struct mm_buf *reason_out);
 
+/* One number from a PRAGMA or a query. */
+MM_CHECK enum mailmod_error mm_sql_number(sqlite3 *db, const char *text,
+                                          int64_t *value_out);
+/* The steps from the file's version to ours; `store` is NULL for a new file,
+ * which is made in memory. */
+MM_CHECK enum mailmod_error mm_upgrade(sqlite3 *db,
+                                       const struct mm_store *store,
+                                       struct mm_buf *reason_out);
+
 MM_CHECK enum mailmod_error mm_writer_start(struct mm_store *store);
 void mm_writer_stop(struct mm_store *store);
 
@@ -205,6 +240,16 @@ MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
                                            struct mm_connection **reader_out);
 void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
 void mm_readers_close(struct mm_store *store);
+/* A reader and one of its statements; released by mm_read_close. */
+struct mm_reading {
+    struct mm_store *store;
+    struct mm_connection *reader;
+    sqlite3_stmt *statement;
+};
+MM_CHECK enum mailmod_error mm_read_open(struct mm_reading *reading,
+                                         struct mm_store *store,
+                                         enum mm_statement which);
+void mm_read_close(struct mm_reading *reading);
 /* Ends the reads that have gone on for too long. */
 void mm_readers_end_old(struct mm_store *store);
 
@@ -220,6 +265,12 @@ bool mm_health_refuses(const struct mm_store *store);
 /* When it is time: tries to write, and takes the trouble back when it works.
  * thread: writer. */
 void mm_health_mend(struct mm_store *store);
+/* One slice of what is promised; true when there is more. thread: writer. */
+bool mm_chores_run(struct mm_store *store);
+/* Gives some free pages back; `shrinks` tells whether there are more. */
+void mm_chores_shrink(struct mm_store *store);
+/* What was left over; before the writer starts. */
+void mm_chores_begin(struct mm_store *store);
 /* Copies the log back; `restarts` as copy_log_back tells. thread: writer. */
 int mm_log_copy_back(struct mm_store *store, bool restarts);
 /* How long the writer waits for another process now. */
@@ -231,13 +282,31 @@ MM_CHECK enum mailmod_error
 mm_store_refer(struct mm_store_transaction *transaction, uint64_t message_id);
 MM_CHECK enum mailmod_error
 mm_store_settle_job(struct mm_store_transaction *transaction);
+/* Identifiers given out from now on are above this one. Before the writer. */
+void mm_store_saw_id(struct mm_store *store, uint64_t id);
 /* Notes on disk that identifiers up to now and some more are used up. */
 MM_CHECK enum mailmod_error mm_store_reserve_ids(struct mm_store *store,
                                                  bool is_closing);
 MM_CHECK enum mailmod_error mm_store_note_ids(struct mm_store *store,
-                                              unsigned long long reserved);
+                                              uint64_t reserved);
+/* The node's number in identifiers that are made here. */
+MM_CHECK enum mailmod_error mm_store_choose_node(struct mm_store *store);
 /* Is the volume above its reserve? Asked of the system now and then. */
 bool mm_store_has_space(struct mm_store *store);
+/* Removes entries now, row by row. */
+MM_CHECK enum mailmod_error
+mm_store_take_entries(struct mm_store_transaction *transaction,
+                      uint64_t mailbox_id, const uint64_t *unique_numbers,
+                      size_t count);
+/* Notes that the numbers from `first` to `last` are gone from the mailbox; the
+ * mailbox itself too when `last` is INT64_MAX. */
+MM_CHECK enum mailmod_error
+mm_store_put_removal(struct mm_store_transaction *transaction,
+                     uint64_t mailbox_id, uint64_t first, uint64_t last);
+/* Some rows of the first act on the whole queue; `found_out`: there is one. */
+MM_CHECK enum mailmod_error
+mm_store_act_step(struct mm_store_transaction *transaction, bool *found_out);
+bool mm_store_has_act(struct mm_store *store);
 MM_CHECK enum mailmod_error
 mm_store_unrefer(struct mm_store_transaction *transaction, uint64_t message_id);
 

@@ -1,43 +1,85 @@
 /* message_id.c - identifiers of messages: unique for ever, rising with time.
  *
- * An identifier is milliseconds since 2020 in the upper bits and a count in the
- * lower 8, whose lowest bit says whether the owner of the folder or a tool
- * beside it made it. It is always above the last one given out or found in the
- * store, and the store notes ahead, a minute at a time, up to where they are
- * used: so a clock that is set back repeats none, even when the messages are
- * gone. 49 bits last until 2089; with the chunk's number beside them they fit
- * SQLite's 63. Thread: any; the notes are the writer's. */
+ * An identifier is 41 bits of milliseconds since 2020, 10 bits of the node that
+ * made it and 12 bits of count: 63 in all, until 2089. The owner of the folder
+ * is node 0; a tool beside it draws one from the upper half. Version 0.1 had
+ * milliseconds and 8 bits of count, 49 in all, so every identifier of now is
+ * above every one of then; those keep their form of ten characters. A new one
+ * is always above the last one that was given out or found in the store, and
+ * the store notes ahead, a minute at a time, up to where they are used: so a
+ * clock that is set back repeats none, even when the messages are gone.
+ * Thread: any; the notes are the writer's. */
 #include "platform/clock.h"
+#include "platform/random.h"
 #include "store/sqlite/internal.h"
 
 #include <string.h>
 
 #define EPOCH_MS 1577836800000 /* 2020-01-01 */
-#define COUNT_BITS 8
-#define ID_BITS 49
-#define RESERVE (60000ull << COUNT_BITS) /* one minute */
-#define TEXT_DIGITS 10                   /* 10 * 5 bits hold 49 */
+#define COUNT_BITS 12
+#define NODE_BITS 10
+#define TOOL_NODES 512   /* of the tools: 512 to 1023 */
+#define OLD_COUNT_BITS 8 /* of 0.1 */
+#define OLD_ID_BITS 50   /* ten characters hold them */
+#define OLD_DIGITS 10
+#define ID_BITS 63
+#define TEXT_DIGITS 13
+/* One minute, without the node's bits. */
+#define RESERVE (60000ull << COUNT_BITS)
 
 /* Crockford's digits: no I, L, O, U to be misread. */
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/* `last_id` holds time and count side by side, without the node. */
+static uint64_t with_node(unsigned long long at, unsigned node)
+{
+    uint64_t count = at & ((1u << COUNT_BITS) - 1);
+    return (at >> COUNT_BITS) << (NODE_BITS + COUNT_BITS) |
+           (uint64_t)node << COUNT_BITS | count;
+}
+
+static unsigned long long without_node(uint64_t id)
+{
+    if (id >> OLD_ID_BITS == 0) {
+        return ((id >> OLD_COUNT_BITS) + 1) << COUNT_BITS;
+    }
+    return (id >> (NODE_BITS + COUNT_BITS)) << COUNT_BITS |
+           (id & ((1u << COUNT_BITS) - 1));
+}
+
+void mm_store_saw_id(struct mm_store *store, uint64_t id)
+{
+    unsigned long long at = id != 0 ? without_node(id) : 0;
+    if (at > atomic_load(&store->last_id)) {
+        atomic_store(&store->last_id, at);
+    }
+}
+
+enum mailmod_error mm_store_choose_node(struct mm_store *store)
+{
+    uint16_t drawn = 0;
+    if (!store->is_shared) {
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error = mm_random(&drawn, sizeof drawn);
+    store->node = TOOL_NODES + drawn % TOOL_NODES;
+    return error;
+}
+
 uint64_t mm_store_new_message_id(struct mm_store *store)
 {
     int64_t now_ms = mm_clock_wall_ms() - EPOCH_MS;
-    unsigned long long wanted =
-        now_ms > 0 ? (unsigned long long)now_ms << COUNT_BITS : 2;
+    unsigned long long wanted = (unsigned long long)(now_ms > 0 ? now_ms : 1)
+                                << COUNT_BITS;
     unsigned long long last = atomic_load(&store->last_id);
     unsigned long long next;
-
     do {
-        next = wanted > last ? wanted : last + 2;
-        next = (next & ~1ull) | (store->is_shared ? 1 : 0);
+        next = wanted > last ? wanted : last + 1;
     } while (!atomic_compare_exchange_weak(&store->last_id, &last, next));
-    return next;
+    return with_node(next, store->node);
 }
 
-enum mailmod_error mm_store_note_ids(struct mm_store *store,
-                                     unsigned long long reserved)
+enum mailmod_error mm_store_note_ids(struct mm_store *store, uint64_t reserved)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement =
@@ -56,28 +98,29 @@ enum mailmod_error mm_store_note_ids(struct mm_store *store,
 enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
 {
     unsigned long long last = atomic_load(&store->last_id);
-    unsigned long long reserved = is_closing ? last : last + RESERVE;
-    if (store->is_shared || last == store->reserved_id ||
-        (!is_closing && last < store->reserved_id)) {
+    uint64_t used = with_node(last, 0);
+    if (store->is_shared || used == store->reserved_id ||
+        (!is_closing && used < store->reserved_id)) {
         return MAILMOD_OK;
     }
-    return mm_store_note_ids(store, reserved);
+    return mm_store_note_ids(store,
+                             is_closing ? used : with_node(last + RESERVE, 0));
 }
 
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX])
 {
-    for (int i = TEXT_DIGITS - 1; i >= 0; i--) {
+    int count = id >> OLD_ID_BITS == 0 ? OLD_DIGITS : TEXT_DIGITS;
+    text_out[count] = '\0';
+    for (int i = count - 1; i >= 0; i--) {
         text_out[i] = digits[id & 31];
         id >>= 5;
     }
-    text_out[TEXT_DIGITS] = '\0';
 }
 
 bool mm_message_id_parse(struct mm_span text, uint64_t *id_out)
 {
     uint64_t id = 0;
-
-    if (text.size != TEXT_DIGITS) {
+    if (text.size != OLD_DIGITS && text.size != TEXT_DIGITS) {
         return false;
     }
     for (size_t i = 0; i < text.size; i++) {
@@ -85,12 +128,11 @@ bool mm_message_id_parse(struct mm_span text, uint64_t *id_out)
             text.data[i] != '\0'
                 ? strchr(digits, mm_ascii_upper((unsigned char)text.data[i]))
                 : NULL;
-
-        if (digit == NULL) {
+        if (digit == NULL || id >> (ID_BITS - 5) != 0) {
             return false;
         }
         id = id << 5 | (uint64_t)(digit - digits);
     }
     *id_out = id;
-    return id != 0 && id >> ID_BITS == 0;
+    return id != 0 && (id >> OLD_ID_BITS == 0) == (text.size == OLD_DIGITS);
 }

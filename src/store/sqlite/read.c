@@ -1,4 +1,4 @@
-/* read.c - everything that is read: users, mailboxes, messages, the queue.
+/* read.c - what is read of users, messages and the queue.
  *
  * Promises: each call sees one committed state. A visitor is called while a
  * read connection is held, so it must not call into the store again for long.
@@ -6,38 +6,10 @@
  */
 #include "store/sqlite/internal.h"
 
+#include "base/checksum.h"
 #include "base/mem.h"
 
 #include <string.h>
-
-/* A reader and one of its statements; released by close_read. */
-struct reading {
-    struct mm_store *store;
-    struct mm_connection *reader;
-    sqlite3_stmt *statement;
-};
-
-static enum mailmod_error open_read(struct reading *reading,
-                                    struct mm_store *store,
-                                    enum mm_statement which)
-{
-    reading->store = store;
-    enum mailmod_error error = mm_reader_take(store, &reading->reader);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    reading->statement = mm_sql(reading->reader, which, &error);
-    if (reading->statement == NULL) {
-        mm_reader_put(store, reading->reader);
-    }
-    return error;
-}
-
-static void close_read(struct reading *reading)
-{
-    mm_sql_end(reading->statement);
-    mm_reader_put(reading->store, reading->reader);
-}
 
 static void copy_octets(sqlite3_stmt *statement, int column, void *octets_out,
                         size_t size)
@@ -63,12 +35,14 @@ static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
                 sizeof user_out->server_key);
     user_out->has_password = sqlite3_column_type(statement, 6) != SQLITE_NULL;
     mm_sql_text(statement, 6, user_out->password, sizeof user_out->password);
+    user_out->is_disabled = sqlite3_column_int(statement, 7) != 0;
+    user_out->quota = (uint64_t)sqlite3_column_int64(statement, 8);
 }
 
 enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {
-    struct reading reading;
+    struct mm_reading reading;
     char canonical[MM_STORE_USER_MAX];
     enum mailmod_error error =
         mm_user_name_canonical(mm_span_cstr(name), canonical);
@@ -76,7 +50,7 @@ enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_MEMORY ? error : MAILMOD_ERROR_NOT_FOUND;
     }
-    error = open_read(&reading, store, MM_SQL_FIND_USER);
+    error = mm_read_open(&reading, store, MM_SQL_FIND_USER);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -86,7 +60,7 @@ enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
     } else if (error == MAILMOD_OK) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
@@ -95,8 +69,8 @@ enum mailmod_error mm_store_each_user(
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context)
 {
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_EACH_USER);
+    struct mm_reading reading;
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_EACH_USER);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -108,90 +82,38 @@ enum mailmod_error mm_store_each_user(
             break;
         }
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     mm_secret_clear(&user, sizeof user);
     return error;
 }
 
-static enum mailmod_error grow(struct mm_store_entry **entries,
-                               size_t *capacity)
+enum mailmod_error mm_store_list_secrets(
+    struct mm_store *store, uint64_t mailbox_id,
+    struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
+    size_t *count_out)
 {
-    size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-    struct mm_store_entry *grown =
-        mm_realloc(*entries, wanted * sizeof **entries);
+    struct mm_reading reading;
+    enum mailmod_error error =
+        mm_read_open(&reading, store, MM_SQL_LIST_SECRETS);
 
-    if (grown == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    *entries = grown;
-    *capacity = wanted;
-    return MAILMOD_OK;
-}
-
-static enum mailmod_error read_entries(sqlite3_stmt *statement,
-                                       struct mm_store_entry **entries,
-                                       size_t *count_out)
-{
-    enum mailmod_error error = MAILMOD_OK;
-    size_t capacity = 0;
-
-    while (mm_sql_step(statement, &error)) {
-        if (*count_out == capacity) {
-            error = grow(entries, &capacity);
-        }
-        if (error != MAILMOD_OK) {
-            break;
-        }
-        (*entries)[(*count_out)++] = (struct mm_store_entry){
-            .unique_number = (uint64_t)sqlite3_column_int64(statement, 0),
-            .message_id = (uint64_t)sqlite3_column_int64(statement, 1),
-            .size = (uint64_t)sqlite3_column_int64(statement, 2),
-            .flags = (uint32_t)sqlite3_column_int64(statement, 3)};
-    }
-    return error;
-}
-
-enum mailmod_error mm_store_list_entries(struct mm_store *store,
-                                         uint64_t mailbox_id,
-                                         struct mm_store_entry **entries_out,
-                                         size_t *count_out)
-{
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_LIST_ENTRIES);
-
-    *entries_out = NULL;
     *count_out = 0;
     if (error != MAILMOD_OK) {
         return error;
     }
     (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
-    (void)sqlite3_bind_int64(reading.statement, 2, MM_LIMIT_MAILBOX_ENTRIES);
-    error = read_entries(reading.statement, entries_out, count_out);
-    close_read(&reading);
-    if (error != MAILMOD_OK) {
-        mm_free(*entries_out);
-        *entries_out = NULL;
-        *count_out = 0;
-    }
-    return error;
-}
+    (void)sqlite3_bind_int64(reading.statement, 2, MM_STORE_SECRETS_MAX);
+    while (mm_sql_step(reading.statement, &error)) {
+        struct mm_store_secret_key *secret = &secrets_out[(*count_out)++];
 
-enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
-                                        uint64_t mailbox_id, uint32_t *tag_out)
-{
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_MAILBOX_TAG);
-
-    if (error != MAILMOD_OK) {
-        return error;
+        memset(secret, 0, sizeof *secret);
+        mm_sql_text(reading.statement, 0, secret->label, sizeof secret->label);
+        copy_octets(reading.statement, 1, secret->stored_key,
+                    sizeof secret->stored_key);
+        copy_octets(reading.statement, 2, secret->server_key,
+                    sizeof secret->server_key);
+        secret->created_ms = sqlite3_column_int64(reading.statement, 3);
     }
-    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
-    if (mm_sql_step(reading.statement, &error)) {
-        *tag_out = (uint32_t)sqlite3_column_int64(reading.statement, 0);
-    } else if (error == MAILMOD_OK) {
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
@@ -199,8 +121,9 @@ enum mailmod_error mm_store_find_message(struct mm_store *store,
                                          uint64_t message_id,
                                          struct mm_store_message *message_out)
 {
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_FIND_MESSAGE);
+    struct mm_reading reading;
+    enum mailmod_error error =
+        mm_read_open(&reading, store, MM_SQL_FIND_MESSAGE);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -211,7 +134,7 @@ enum mailmod_error mm_store_find_message(struct mm_store *store,
     } else if (error == MAILMOD_OK) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
@@ -219,53 +142,64 @@ enum mailmod_error mm_store_find_message(struct mm_store *store,
 static enum mailmod_error judge_missing(struct mm_store *store,
                                         uint64_t message_id, unsigned number)
 {
-    uint64_t first = message_id << MM_STORE_CHUNK_BITS | number;
-    uint64_t last =
-        message_id << MM_STORE_CHUNK_BITS | ((1u << MM_STORE_CHUNK_BITS) - 1);
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_CHUNK_EXISTS);
-
+    struct mm_reading reading;
+    enum mailmod_error error =
+        mm_read_open(&reading, store, MM_SQL_CHUNK_EXISTS);
     if (error != MAILMOD_OK) {
         return error;
     }
-    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)first);
-    (void)sqlite3_bind_int64(reading.statement, 2, (sqlite3_int64)last);
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
+    (void)sqlite3_bind_int64(reading.statement, 2, number);
     if (mm_sql_step(reading.statement, &error)) {
         error = MAILMOD_ERROR_STORAGE_DAMAGED;
     } else if (error == MAILMOD_OK) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
+}
+
+/* Copies the chunk out; one that is not what was put is damage. */
+static enum mailmod_error copy_chunk(struct mm_store *store,
+                                     uint64_t message_id,
+                                     sqlite3_stmt *statement,
+                                     struct mm_buf *out)
+{
+    struct mm_span data = mm_span(sqlite3_column_blob(statement, 0),
+                                  (size_t)sqlite3_column_bytes(statement, 0));
+    if (mm_checksum(data) == (uint64_t)sqlite3_column_int64(statement, 1)) {
+        return mm_buf_append(out, data.data, data.size);
+    }
+    char text[MM_MESSAGE_ID_TEXT_MAX];
+    mm_message_id_format(message_id, text);
+    MM_LOG(store->log, MM_LOG_ERROR, "store",
+           "the body of a message was changed on the disk; it is not served",
+           MM_TEXT("id", text), MM_TEXT("path", store->path));
+    return MAILMOD_ERROR_STORAGE_DAMAGED;
 }
 
 enum mailmod_error mm_store_read_chunk(struct mm_store *store,
                                        uint64_t message_id, unsigned number,
                                        struct mm_buf *out)
 {
+    struct mm_reading reading;
     bool is_missing = false;
-
     mm_buf_clear(out);
-    if (number >= 1u << MM_STORE_CHUNK_BITS) {
-        return MAILMOD_ERROR_NOT_FOUND;
-    }
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_READ_CHUNK);
+    enum mailmod_error error = mm_read_open(
+        &reading, store, number == 0 ? MM_SQL_READ_BODY : MM_SQL_READ_CHUNK);
     if (error != MAILMOD_OK) {
         return error;
     }
-    (void)sqlite3_bind_int64(
-        reading.statement, 1,
-        (sqlite3_int64)(message_id << MM_STORE_CHUNK_BITS | number));
+    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
+    if (number > 0) {
+        (void)sqlite3_bind_int64(reading.statement, 2, number);
+    }
     if (mm_sql_step(reading.statement, &error)) {
-        const void *octets = sqlite3_column_blob(reading.statement, 0);
-        int size = sqlite3_column_bytes(reading.statement, 0);
-
-        error = mm_buf_append(out, octets, (size_t)size);
+        error = copy_chunk(store, message_id, reading.statement, out);
     } else {
         is_missing = error == MAILMOD_OK;
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return is_missing ? judge_missing(store, message_id, number) : error;
 }
 
@@ -290,6 +224,9 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
     mm_sql_text(statement, first + 10, r->original_recipient,
                 sizeof r->original_recipient);
     mm_sql_text(statement, first + 11, r->last_reply, sizeof r->last_reply);
+    r->has_reverse_path =
+        sqlite3_column_type(statement, first + 12) != SQLITE_NULL;
+    mm_sql_text(statement, first + 12, r->reverse_path, sizeof r->reverse_path);
 }
 
 enum mailmod_error
@@ -297,9 +234,9 @@ mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
                            struct mm_store_destination *destinations_out,
                            size_t count_max, size_t *count_out)
 {
-    struct reading reading;
+    struct mm_reading reading;
     enum mailmod_error error =
-        open_read(&reading, store, MM_SQL_LIST_DESTINATIONS);
+        mm_read_open(&reading, store, MM_SQL_LIST_DESTINATIONS);
 
     *count_out = 0;
     if (error != MAILMOD_OK) {
@@ -313,7 +250,7 @@ mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
         mm_sql_text(reading.statement, 0, d->name, sizeof d->name);
         d->next_attempt_ms = sqlite3_column_int64(reading.statement, 1);
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
@@ -323,8 +260,8 @@ enum mailmod_error mm_store_list_due(
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context)
 {
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_LIST_DUE);
+    struct mm_reading reading;
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_LIST_DUE);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -339,15 +276,15 @@ enum mailmod_error mm_store_list_due(
             break;
         }
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
 enum mailmod_error mm_store_next_due(struct mm_store *store,
                                      int64_t *next_attempt_ms_out)
 {
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_NEXT_DUE);
+    struct mm_reading reading;
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_NEXT_DUE);
 
     *next_attempt_ms_out = INT64_MAX;
     if (error != MAILMOD_OK) {
@@ -357,7 +294,7 @@ enum mailmod_error mm_store_next_due(struct mm_store *store,
         sqlite3_column_type(reading.statement, 0) != SQLITE_NULL) {
         *next_attempt_ms_out = sqlite3_column_int64(reading.statement, 0);
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
@@ -367,9 +304,9 @@ enum mailmod_error mm_store_each_recipient(
                   const struct mm_store_recipient *recipient),
     void *context)
 {
-    struct reading reading;
+    struct mm_reading reading;
     enum mailmod_error error =
-        open_read(&reading, store, MM_SQL_EACH_RECIPIENT);
+        mm_read_open(&reading, store, MM_SQL_EACH_RECIPIENT);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -387,15 +324,15 @@ enum mailmod_error mm_store_each_recipient(
             break;
         }
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }
 
 enum mailmod_error mm_store_flush_count(struct mm_store *store,
                                         uint64_t *count_out)
 {
-    struct reading reading;
-    enum mailmod_error error = open_read(&reading, store, MM_SQL_FLUSHES);
+    struct mm_reading reading;
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FLUSHES);
 
     *count_out = 0;
     if (error != MAILMOD_OK) {
@@ -404,6 +341,6 @@ enum mailmod_error mm_store_flush_count(struct mm_store *store,
     if (mm_sql_step(reading.statement, &error)) {
         *count_out = (uint64_t)sqlite3_column_int64(reading.statement, 0);
     }
-    close_read(&reading);
+    mm_read_close(&reading);
     return error;
 }

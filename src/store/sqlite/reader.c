@@ -132,3 +132,24 @@ void mm_readers_close(struct mm_store *store)
         mm_free(reader);
     }
 }
+
+enum mailmod_error mm_read_open(struct mm_reading *reading,
+                                struct mm_store *store, enum mm_statement which)
+{
+    reading->store = store;
+    enum mailmod_error error = mm_reader_take(store, &reading->reader);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    reading->statement = mm_sql(reading->reader, which, &error);
+    if (reading->statement == NULL) {
+        mm_reader_put(store, reading->reader);
+    }
+    return error;
+}
+
+void mm_read_close(struct mm_reading *reading)
+{
+    mm_sql_end(reading->statement);
+    mm_reader_put(reading->store, reading->reader);
+}

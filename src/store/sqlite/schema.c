@@ -24,6 +24,8 @@
 #define CHECK_MAX (64 * 1024 * 1024)
 #define APPLICATION_ID 1296910404 /* "MMOD" */
 
+/* The tables of version 1. What came since is in upgrade.c, whose steps run
+ * over these for a new store too: so there is one statement of each table. */
 static const char schema_text[] =
     "PRAGMA auto_vacuum=INCREMENTAL;"
     "BEGIN IMMEDIATE;"
@@ -57,8 +59,8 @@ static const char schema_text[] =
     "COMMIT;";
 
 /* One number from a PRAGMA or query. */
-static enum mailmod_error read_number(sqlite3 *db, const char *text,
-                                      int64_t *value_out)
+enum mailmod_error mm_sql_number(sqlite3 *db, const char *text,
+                                 int64_t *value_out)
 {
     sqlite3_stmt *statement = NULL;
     int result = sqlite3_prepare_v2(db, text, -1, &statement, NULL);
@@ -101,7 +103,10 @@ static enum mailmod_error fill(sqlite3 *db)
     enum mailmod_error error =
         mm_sql_error(sqlite3_exec(db, schema_text, NULL, NULL, NULL));
 
-    return error == MAILMOD_OK ? put_secret(db) : error;
+    if (error == MAILMOD_OK) {
+        error = put_secret(db);
+    }
+    return error == MAILMOD_OK ? mm_upgrade(db, NULL, NULL) : error;
 }
 
 static enum mailmod_error create_file(struct mm_store *store)
@@ -195,10 +200,10 @@ static enum mailmod_error check_pages(struct mm_store *store)
     int64_t pages = 0;
     int64_t page_size = 0;
     enum mailmod_error error =
-        read_number(store->writer.db, "PRAGMA page_count", &pages);
+        mm_sql_number(store->writer.db, "PRAGMA page_count", &pages);
 
     if (error == MAILMOD_OK) {
-        error = read_number(store->writer.db, "PRAGMA page_size", &page_size);
+        error = mm_sql_number(store->writer.db, "PRAGMA page_size", &page_size);
     }
     store->page_size = (uint64_t)page_size;
     if (error == MAILMOD_OK && pages * page_size <= CHECK_MAX) {
@@ -214,15 +219,18 @@ static enum mailmod_error read_roots(struct mm_store *store)
     int64_t last_chunk = 0;
     int64_t count = 0;
     sqlite3 *db = store->writer.db;
-    enum mailmod_error error = read_number(
+    enum mailmod_error error = mm_sql_number(
         db, "SELECT coalesce(max(id),0) FROM message", &last_message);
 
     if (error == MAILMOD_OK) {
-        error = read_number(db, "SELECT coalesce(max(id),0) FROM chunk",
-                            &last_chunk);
+        error =
+            mm_sql_number(db,
+                          "SELECT max(coalesce((SELECT max(id) FROM body),0),"
+                          "coalesce((SELECT max(message_id) FROM chunk),0))",
+                          &last_chunk);
     }
     if (error == MAILMOD_OK) {
-        error = read_number(
+        error = mm_sql_number(
             db,
             "SELECT (SELECT count(*) FROM (SELECT 1 FROM recipient LIMIT 1))+"
             "(SELECT count(*) FROM (SELECT 1 FROM entry LIMIT 1))+"
@@ -231,10 +239,8 @@ static enum mailmod_error read_roots(struct mm_store *store)
             "(SELECT count(*) FROM (SELECT 1 FROM user LIMIT 1))",
             &count);
     }
-    last_chunk >>= MM_STORE_CHUNK_BITS;
-    atomic_store(&store->last_id, (unsigned long long)(last_chunk > last_message
-                                                           ? last_chunk
-                                                           : last_message));
+    mm_store_saw_id(store, (uint64_t)last_chunk);
+    mm_store_saw_id(store, (uint64_t)last_message);
     return error;
 }
 
@@ -249,13 +255,10 @@ static enum mailmod_error read_reserved(struct mm_store *store)
         return error;
     }
     if (mm_sql_step(statement, &error)) {
-        store->reserved_id =
-            (unsigned long long)sqlite3_column_int64(statement, 0);
+        store->reserved_id = (uint64_t)sqlite3_column_int64(statement, 0);
     }
     mm_sql_end(statement);
-    if (store->reserved_id > atomic_load(&store->last_id)) {
-        atomic_store(&store->last_id, store->reserved_id);
-    }
+    mm_store_saw_id(store, store->reserved_id);
     return error;
 }
 
@@ -281,7 +284,8 @@ static enum mailmod_error read_secret(struct mm_store *store)
     return error;
 }
 
-/* Messages that were never finished, and those that nobody ever had. */
+/* Messages that were never finished, and those that nobody ever had. What
+ * is large of them goes in slices, beside the mail that comes. */
 static enum mailmod_error sweep(struct mm_store *store)
 {
     return mm_sql_error(sqlite3_exec(
@@ -289,12 +293,26 @@ static enum mailmod_error sweep(struct mm_store *store)
         "BEGIN IMMEDIATE;"
         "DELETE FROM pending WHERE id IN (SELECT m.id FROM pending p JOIN "
         "message m ON m.id=p.id WHERE m.reference_count>0);"
-        "DELETE FROM chunk WHERE id IN (SELECT c.id FROM pending p JOIN "
-        "chunk c ON c.id BETWEEN p.id*16384 AND p.id*16384+16383);"
+        "DELETE FROM body WHERE id IN (SELECT id FROM pending);"
+        "DELETE FROM chunk WHERE message_id IN (SELECT id FROM pending) AND "
+        "number<16;"
+        "INSERT OR IGNORE INTO litter SELECT DISTINCT c.message_id FROM "
+        "pending p JOIN chunk c ON c.message_id=p.id;"
         "DELETE FROM message WHERE id IN (SELECT id FROM pending);"
         "DELETE FROM pending;"
         "COMMIT;",
         NULL, NULL, NULL));
+}
+
+static void say_older(const struct mm_store *store, struct mm_buf *reason_out)
+{
+    if (reason_out != NULL) {
+        (void)mm_buf_appendf(
+            reason_out,
+            "%s: written by an older version of mailmod, which "
+            "is still running: stop it, then start this one",
+            store->path);
+    }
 }
 
 static void say_version(const struct mm_store *store, int64_t version,
@@ -310,15 +328,17 @@ static void say_version(const struct mm_store *store, int64_t version,
 }
 
 static enum mailmod_error check_version(struct mm_store *store,
-                                        struct mm_buf *reason_out)
+                                        struct mm_buf *reason_out,
+                                        bool *is_older_out)
 {
     int64_t version = 0;
     int64_t application = 0;
     sqlite3 *db = store->writer.db;
-    enum mailmod_error error = read_number(db, "PRAGMA user_version", &version);
+    enum mailmod_error error =
+        mm_sql_number(db, "PRAGMA user_version", &version);
 
     if (error == MAILMOD_OK) {
-        error = read_number(db, "PRAGMA application_id", &application);
+        error = mm_sql_number(db, "PRAGMA application_id", &application);
     }
     if (error == MAILMOD_OK && (application != APPLICATION_ID || version < 1)) {
         error = MAILMOD_ERROR_STORAGE_DAMAGED;
@@ -327,6 +347,28 @@ static enum mailmod_error check_version(struct mm_store *store,
         error = MAILMOD_ERROR_STORAGE_VERSION;
         say_version(store, version, reason_out);
     }
+    *is_older_out = error == MAILMOD_OK && version < MM_STORE_SCHEMA_VERSION;
+    return error;
+}
+
+/* A tool that meets an older store brings it up to date as the daemon would,
+ * with the daemon's lock held. */
+static enum mailmod_error upgrade(struct mm_store *store,
+                                  struct mm_buf *reason_out)
+{
+    struct mm_file_lock *lock = NULL;
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (store->lock == NULL) {
+        error = mm_file_lock_open(&lock, store->lock_path);
+    }
+    if (error == MAILMOD_ERROR_BUSY) {
+        say_older(store, reason_out);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_upgrade(store->writer.db, store, reason_out);
+    }
+    mm_file_lock_close(&lock);
     return error;
 }
 
@@ -334,13 +376,14 @@ static enum mailmod_error check_version(struct mm_store *store,
 static enum mailmod_error settle_file(struct mm_store *store,
                                       struct mm_buf *reason_out)
 {
-    enum mailmod_error error = check_version(store, reason_out);
+    bool is_older = false;
+    enum mailmod_error error = check_version(store, reason_out, &is_older);
 
-    return error == MAILMOD_OK
-               ? mm_sql_error(sqlite3_exec(store->writer.db,
-                                           "PRAGMA journal_mode=WAL", NULL,
-                                           NULL, NULL))
-               : error;
+    if (error == MAILMOD_OK) {
+        error = mm_sql_error(sqlite3_exec(
+            store->writer.db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL));
+    }
+    return error == MAILMOD_OK && is_older ? upgrade(store, reason_out) : error;
 }
 
 enum mailmod_error mm_schema_settle(struct mm_store *store, bool is_owner,

@@ -76,6 +76,7 @@ void mm_store_close(struct mm_store **store_in)
     mm_condition_free(&store->condition);
     mm_mutex_free(&store->mutex);
     mm_secret_clear(store->secret, sizeof store->secret);
+    mm_free(store->lock_path);
     mm_free(store->folder);
     mm_free(store->path);
     mm_free(store);
@@ -89,6 +90,10 @@ static enum mailmod_error prepare_folder(struct mm_store *store,
     if (store->folder == NULL || store->path == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
+    store->lock_path = join(options->data_folder, LOCK);
+    if (store->lock_path == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
     if (options->mode == MM_STORE_SHARED) {
         return MAILMOD_OK;
     }
@@ -96,12 +101,7 @@ static enum mailmod_error prepare_folder(struct mm_store *store,
     if (error != MAILMOD_OK) {
         return error;
     }
-    char *lock_path = join(options->data_folder, LOCK);
-    if (lock_path == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    error = mm_file_lock_open(&store->lock, lock_path);
-    mm_free(lock_path);
+    error = mm_file_lock_open(&store->lock, store->lock_path);
     return error;
 }
 
@@ -142,6 +142,9 @@ static enum mailmod_error open_store(struct mm_store *store,
     store->is_shared = !is_owner;
     atomic_store(&store->free_space_min, options->free_space_min);
     if (error == MAILMOD_OK) {
+        error = mm_store_choose_node(store);
+    }
+    if (error == MAILMOD_OK) {
         error = prepare_folder(store, options);
     }
     if (error == MAILMOD_OK) {
@@ -154,6 +157,7 @@ static enum mailmod_error open_store(struct mm_store *store,
         error = mm_schema_settle(store, is_owner, reason_out);
     }
     if (error == MAILMOD_OK) {
+        mm_chores_begin(store);
         error = mm_health_begin(store);
     }
     if (error == MAILMOD_OK) {
@@ -209,6 +213,7 @@ enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
         error = mm_schema_settle(store, true, NULL);
     }
     if (error == MAILMOD_OK) {
+        mm_chores_begin(store);
         error = mm_health_begin(store);
     }
     if (error == MAILMOD_OK) {

@@ -6,6 +6,7 @@
  * complaint is one line that names the file; nothing is repaired. One read
  * transaction sees one committed state, beside a running daemon too.
  * Thread: worker; minutes on a large store. */
+#include "base/checksum.h"
 #include "store/sqlite/internal.h"
 
 #include <string.h>
@@ -17,8 +18,15 @@ static const struct {
 } counts[] = {
     {"messages whose chunks do not add up to their size",
      "SELECT count(*) FROM message m WHERE m.size<>(SELECT "
-     "coalesce(sum(length(c.data)),0) FROM chunk c WHERE c.id BETWEEN "
-     "m.id*16384 AND m.id*16384+16383)"},
+     "coalesce(sum(length(c.data)),0) FROM chunk c WHERE c.message_id=m.id)+"
+     "coalesce((SELECT length(data) FROM body WHERE id=m.id),0)"},
+    {"messages whose chunks are not numbered from 1 without gaps",
+     "SELECT count(*) FROM (SELECT 1 FROM chunk WHERE message_id NOT IN "
+     "(SELECT id FROM litter) GROUP BY message_id HAVING "
+     "max(number)<>count(*))"},
+    {"mailboxes that count their entries or octets wrong",
+     "SELECT count(*) FROM mailbox b WHERE (b.entries,b.octets)<>(SELECT "
+     "count(*),coalesce(sum(size),0) FROM entry WHERE mailbox_id=b.id)"},
     {"messages that count their references wrong",
      "SELECT count(*) FROM message m LEFT JOIN (SELECT message_id,count(*) AS "
      "n FROM (SELECT message_id FROM recipient UNION ALL SELECT message_id "
@@ -42,9 +50,13 @@ static const struct {
     {"users without their mailbox",
      "SELECT count(*) FROM user WHERE mailbox_id NOT IN (SELECT id FROM "
      "mailbox)"},
+    {"bodies of no message",
+     "SELECT count(*) FROM body WHERE id NOT IN (SELECT id FROM message UNION "
+     "ALL SELECT id FROM pending)"},
     {"chunks of no message",
-     "SELECT count(*) FROM chunk WHERE id>>14 NOT IN (SELECT id FROM message) "
-     "AND id>>14 NOT IN (SELECT id FROM pending)"},
+     "SELECT count(*) FROM chunk WHERE message_id NOT IN (SELECT id FROM "
+     "message UNION ALL SELECT id FROM pending UNION ALL SELECT id FROM "
+     "litter)"},
 };
 
 static enum mailmod_error check_count(const struct mm_store *store, sqlite3 *db,
@@ -88,6 +100,37 @@ static enum mailmod_error check_pages(const struct mm_store *store, sqlite3 *db,
     return error;
 }
 
+/* Every body once more against what was noted when it was put. */
+static enum mailmod_error check_bodies(const struct mm_store *store,
+                                       sqlite3 *db, struct mm_buf *report_out,
+                                       bool *is_sound)
+{
+    sqlite3_stmt *statement = NULL;
+    enum mailmod_error error = mm_sql_error(
+        sqlite3_prepare_v2(db,
+                           "SELECT id,0,checksum,data FROM body UNION ALL "
+                           "SELECT message_id,number,checksum,data FROM chunk",
+                           -1, &statement, NULL));
+    while (error == MAILMOD_OK && mm_sql_step(statement, &error)) {
+        struct mm_span data =
+            mm_span(sqlite3_column_blob(statement, 3),
+                    (size_t)sqlite3_column_bytes(statement, 3));
+        if (mm_checksum(data) != (uint64_t)sqlite3_column_int64(statement, 2)) {
+            char text[MM_MESSAGE_ID_TEXT_MAX];
+            mm_message_id_format((uint64_t)sqlite3_column_int64(statement, 0),
+                                 text);
+            *is_sound = false;
+            (void)mm_buf_appendf(report_out,
+                                 "%s: message %s: piece %d of its body was "
+                                 "changed\n",
+                                 store->path, text,
+                                 sqlite3_column_int(statement, 1));
+        }
+    }
+    sqlite3_finalize(statement);
+    return error;
+}
+
 static enum mailmod_error check_all(const struct mm_store *store, sqlite3 *db,
                                     struct mm_buf *report_out)
 {
@@ -97,6 +140,9 @@ static enum mailmod_error check_all(const struct mm_store *store, sqlite3 *db,
     for (size_t i = 0;
          error == MAILMOD_OK && i < sizeof counts / sizeof counts[0]; i++) {
         error = check_count(store, db, i, report_out, &is_sound);
+    }
+    if (error == MAILMOD_OK) {
+        error = check_bodies(store, db, report_out, &is_sound);
     }
     return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
                                             : error;

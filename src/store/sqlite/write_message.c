@@ -6,23 +6,23 @@
  * users went away meanwhile) stands in `pending` when its job ends, so that
  * the next opening sweeps it; what is referred to within the job that wrote it
  * never touches that table. Thread: writer. */
+#include "base/checksum.h"
+#include "base/mem.h"
 #include "platform/clock.h"
 #include "store/sqlite/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define FLAG_8BIT 1
 #define FLAG_SMTPUTF8 2
 #define FLAG_REPORT 4
 #define SPACE_CHECK_MS 500
-
-static sqlite3_int64 chunk_key(uint64_t id, unsigned number)
-{
-    return (sqlite3_int64)(id << MM_STORE_CHUNK_BITS | number);
-}
-
-static sqlite3_int64 last_chunk_key(uint64_t id)
-{
-    return chunk_key(id, (1u << MM_STORE_CHUNK_BITS) - 1);
-}
+/* Chunks of a body that go with its message at once; of a larger one the rest
+ * goes in slices. */
+#define DROPPED_AT_ONCE 16
+/* Entries that are removed row by row at once; of more only the promise. */
+#define REMOVED_AT_ONCE 64
 
 /* The volume keeps a reserve, so that deletions always have room to work. */
 bool mm_store_has_space(struct mm_store *store)
@@ -121,7 +121,7 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
                                       uint64_t id, unsigned number,
                                       struct mm_span data)
 {
-    if (number >= 1u << MM_STORE_CHUNK_BITS || data.size > MM_LIMIT_CHUNK) {
+    if (number > INT32_MAX || data.size > MM_LIMIT_CHUNK) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
     transaction->store->space_written += data.size;
@@ -136,29 +136,43 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
         }
     }
     sqlite3_stmt *statement =
-        mm_sql(transaction->connection, MM_SQL_PUT_CHUNK, &error);
+        mm_sql(transaction->connection,
+               number == 0 ? MM_SQL_PUT_BODY : MM_SQL_PUT_CHUNK, &error);
     if (statement == NULL) {
         return error;
     }
-    (void)sqlite3_bind_int64(statement, 1, chunk_key(id, number));
-    (void)sqlite3_bind_blob(statement, 2, data.data, (int)data.size,
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)mm_checksum(data));
+    (void)sqlite3_bind_blob(statement, 3, data.data, (int)data.size,
                             SQLITE_STATIC);
+    if (number > 0) {
+        (void)sqlite3_bind_int64(statement, 4, number);
+    }
     return mm_sql_run(statement);
 }
 
 enum mailmod_error
 mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
 {
-    enum mailmod_error error;
+    enum mailmod_error error =
+        run_with_id(transaction->connection, MM_SQL_DROP_BODY, id);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_DROP_CHUNKS, &error);
 
     if (statement == NULL) {
         return error;
     }
-    (void)sqlite3_bind_int64(statement, 1, chunk_key(id, 0));
-    (void)sqlite3_bind_int64(statement, 2, last_chunk_key(id));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    (void)sqlite3_bind_int64(statement, 2, DROPPED_AT_ONCE + 1);
     error = mm_sql_run(statement);
+    if (error == MAILMOD_OK &&
+        sqlite3_changes(transaction->connection->db) == DROPPED_AT_ONCE) {
+        error = run_with_id(transaction->connection, MM_SQL_PUT_LITTER, id);
+        atomic_store(&transaction->store->has_chores, true);
+    }
     return error == MAILMOD_OK ? forget_pending(transaction, id) : error;
 }
 
@@ -223,8 +237,23 @@ enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
                : run_with_id(connection, MM_SQL_UNREFER, message_id);
 }
 
+static enum mailmod_error count_number(struct mm_connection *connection,
+                                       uint64_t mailbox_id, uint64_t size)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_COUNT_NUMBER, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
+    return mm_sql_run(statement);
+}
+
 static enum mailmod_error next_number(struct mm_connection *connection,
-                                      uint64_t mailbox_id, int64_t *number_out)
+                                      uint64_t mailbox_id, uint64_t size,
+                                      int64_t *number_out)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_NEXT_NUMBER, &error);
@@ -239,19 +268,46 @@ static enum mailmod_error next_number(struct mm_connection *connection,
         error = MAILMOD_ERROR_NOT_FOUND;
     }
     mm_sql_end(statement);
-    return error == MAILMOD_OK
-               ? run_with_id(connection, MM_SQL_COUNT_NUMBER, mailbox_id)
-               : error;
+    return error == MAILMOD_OK ? count_number(connection, mailbox_id, size)
+                               : error;
 }
 
 enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
                                       uint64_t mailbox_id, uint64_t message_id,
                                       uint64_t served_size)
 {
+    return mm_store_put_entry_with(transaction, mailbox_id, message_id,
+                                   served_size, NULL);
+}
+
+static void bind_filled(sqlite3_stmt *statement, int index, const char *text)
+{
+    if (text[0] != '\0') {
+        mm_sql_bind_text(statement, index, text);
+    }
+}
+
+static void bind_detail(sqlite3_stmt *statement,
+                        const struct mm_store_entry_detail *detail)
+{
+    bind_filled(statement, 6, detail->uidl);
+    (void)sqlite3_bind_int64(statement, 7, detail->notify);
+    bind_filled(statement, 8, detail->original_recipient);
+    if (detail->has_reverse_path) {
+        mm_sql_bind_text(statement, 9, detail->reverse_path);
+    }
+    bind_filled(statement, 10, detail->delivered_to);
+}
+
+enum mailmod_error
+mm_store_put_entry_with(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, uint64_t message_id,
+                        uint64_t served_size,
+                        const struct mm_store_entry_detail *detail)
+{
     int64_t number = 0;
     enum mailmod_error error =
-        next_number(transaction->connection, mailbox_id, &number);
-
+        next_number(transaction->connection, mailbox_id, served_size, &number);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -264,20 +320,31 @@ enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
     (void)sqlite3_bind_int64(statement, 2, number);
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)message_id);
     (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)served_size);
+    (void)sqlite3_bind_int64(statement, 5,
+                             detail != NULL ? MM_ENTRY_HAS_DETAIL : 0);
+    if (detail != NULL) {
+        bind_detail(statement, detail);
+    }
     error = mm_sql_run(statement);
     return error == MAILMOD_OK ? mm_store_refer(transaction, message_id)
                                : error;
 }
 
+/* What was taken out of a mailbox. */
+struct taken {
+    uint64_t entries;
+    uint64_t octets;
+};
+
 /* The entry's message; 0 when there is no such entry. */
 static enum mailmod_error find_entry(struct mm_connection *connection,
                                      uint64_t mailbox_id,
                                      uint64_t unique_number,
-                                     uint64_t *message_id_out)
+                                     uint64_t *message_id_out,
+                                     struct taken *taken)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_FIND_ENTRY, &error);
-
     *message_id_out = 0;
     if (statement == NULL) {
         return error;
@@ -286,6 +353,8 @@ static enum mailmod_error find_entry(struct mm_connection *connection,
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
     if (mm_sql_step(statement, &error)) {
         *message_id_out = (uint64_t)sqlite3_column_int64(statement, 0);
+        taken->octets += (uint64_t)sqlite3_column_int64(statement, 1);
+        taken->entries++;
     }
     mm_sql_end(statement);
     return error;
@@ -293,12 +362,12 @@ static enum mailmod_error find_entry(struct mm_connection *connection,
 
 static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
                                      uint64_t mailbox_id,
-                                     uint64_t unique_number)
+                                     uint64_t unique_number,
+                                     struct taken *taken)
 {
     uint64_t message_id;
     enum mailmod_error error = find_entry(transaction->connection, mailbox_id,
-                                          unique_number, &message_id);
-
+                                          unique_number, &message_id, taken);
     if (error != MAILMOD_OK || message_id == 0) {
         return error;
     }
@@ -315,14 +384,90 @@ static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
 }
 
 enum mailmod_error
+mm_store_take_entries(struct mm_store_transaction *transaction,
+                      uint64_t mailbox_id, const uint64_t *unique_numbers,
+                      size_t count)
+{
+    struct taken taken = {0, 0};
+    enum mailmod_error error = MAILMOD_OK;
+    for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+        error = take_entry(transaction, mailbox_id, unique_numbers[i], &taken);
+    }
+    if (error != MAILMOD_OK || taken.entries == 0) {
+        return error;
+    }
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_USE_MAILBOX, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)taken.entries);
+    (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)taken.octets);
+    return mm_sql_run(statement);
+}
+
+enum mailmod_error
+mm_store_put_removal(struct mm_store_transaction *transaction,
+                     uint64_t mailbox_id, uint64_t first, uint64_t last)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_PUT_REMOVAL, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    atomic_store(&transaction->store->has_chores, true);
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)first);
+    (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)last);
+    return mm_sql_run(statement);
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* One row for each run of numbers that follow one another. */
+static enum mailmod_error put_removals(struct mm_store_transaction *transaction,
+                                       uint64_t mailbox_id,
+                                       const uint64_t *numbers, size_t count)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    for (size_t i = 0; error == MAILMOD_OK && i < count;) {
+        uint64_t first = numbers[i];
+        uint64_t last = first;
+        while (i < count && numbers[i] <= last + 1) {
+            last = numbers[i++];
+        }
+        if (last > INT64_MAX - 1) {
+            break; /* no mailbox has such a number */
+        }
+        error = mm_store_put_removal(transaction, mailbox_id, first, last);
+    }
+    return error;
+}
+
+enum mailmod_error
 mm_store_remove_entries(struct mm_store_transaction *transaction,
                         uint64_t mailbox_id, const uint64_t *unique_numbers,
                         size_t count)
 {
-    enum mailmod_error error = MAILMOD_OK;
-
-    for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
-        error = take_entry(transaction, mailbox_id, unique_numbers[i]);
+    if (count <= REMOVED_AT_ONCE) {
+        return mm_store_take_entries(transaction, mailbox_id, unique_numbers,
+                                     count);
     }
+    uint64_t *sorted = mm_alloc_array(count, sizeof *sorted);
+    if (sorted == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    memcpy(sorted, unique_numbers, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_numbers);
+    enum mailmod_error error =
+        put_removals(transaction, mailbox_id, sorted, count);
+    mm_free(sorted);
     return error;
 }

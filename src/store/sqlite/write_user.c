@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define NUMBERS_MAX 1000 /* as MM_SQL_LIST_ENTRY_KEYS has it */
-
 static void bind_octets(sqlite3_stmt *statement, int index, const void *octets,
                         size_t size)
 {
@@ -92,14 +90,57 @@ enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
     bind_octets(statement, 5, user->stored_key, sizeof user->stored_key);
     bind_octets(statement, 6, user->server_key, sizeof user->server_key);
     bind_password(statement, 7, user);
+    (void)sqlite3_bind_int(statement, 8, user->is_disabled);
+    (void)sqlite3_bind_int64(statement, 9, (sqlite3_int64)user->quota);
     return mm_sql_run(statement);
+}
+
+static enum mailmod_error run_on_mailbox(struct mm_connection *connection,
+                                         enum mm_statement which,
+                                         uint64_t mailbox_id)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, which, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    return mm_sql_run(statement);
+}
+
+/* Secrets made with another salt or other rounds prove nothing any more. */
+static enum mailmod_error end_secrets(struct mm_connection *connection,
+                                      const struct mm_store_user *user)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_FIND_USER, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    uint64_t mailbox_id = 0;
+    mm_sql_bind_text(statement, 1, user->name);
+    if (mm_sql_step(statement, &error)) {
+        const void *salt = sqlite3_column_blob(statement, 2);
+        bool is_same =
+            sqlite3_column_bytes(statement, 2) == (int)sizeof user->salt &&
+            memcmp(salt, user->salt, sizeof user->salt) == 0 &&
+            sqlite3_column_int64(statement, 3) == user->iterations;
+        mailbox_id = is_same ? 0 : (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    mm_sql_end(statement);
+    return error == MAILMOD_OK && mailbox_id != 0
+               ? run_on_mailbox(connection, MM_SQL_DROP_SECRETS, mailbox_id)
+               : error;
 }
 
 enum mailmod_error
 mm_store_change_user(struct mm_store_transaction *transaction,
                      const struct mm_store_user *user)
 {
-    enum mailmod_error error;
+    enum mailmod_error error = end_secrets(transaction->connection, user);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_CHANGE_USER, &error);
 
@@ -111,40 +152,14 @@ mm_store_change_user(struct mm_store_transaction *transaction,
     bind_octets(statement, 3, user->stored_key, sizeof user->stored_key);
     bind_octets(statement, 4, user->server_key, sizeof user->server_key);
     bind_password(statement, 5, user);
-    mm_sql_bind_text(statement, 6, user->name);
+    (void)sqlite3_bind_int(statement, 6, user->is_disabled);
+    (void)sqlite3_bind_int64(statement, 7, (sqlite3_int64)user->quota);
+    mm_sql_bind_text(statement, 8, user->name);
     error = mm_sql_run(statement);
     return error == MAILMOD_OK &&
                    sqlite3_changes(transaction->connection->db) == 0
                ? MAILMOD_ERROR_NOT_FOUND
                : error;
-}
-
-static enum mailmod_error
-empty_mailbox(struct mm_store_transaction *transaction, uint64_t mailbox_id)
-{
-    uint64_t numbers[NUMBERS_MAX];
-    size_t count;
-    enum mailmod_error error;
-
-    do {
-        sqlite3_stmt *statement =
-            mm_sql(transaction->connection, MM_SQL_LIST_ENTRY_KEYS, &error);
-
-        if (statement == NULL) {
-            return error;
-        }
-        count = 0;
-        (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
-        while (count < NUMBERS_MAX && mm_sql_step(statement, &error)) {
-            numbers[count++] = (uint64_t)sqlite3_column_int64(statement, 0);
-        }
-        mm_sql_end(statement);
-        if (error == MAILMOD_OK) {
-            error = mm_store_remove_entries(transaction, mailbox_id, numbers,
-                                            count);
-        }
-    } while (error == MAILMOD_OK && count == NUMBERS_MAX);
-    return error;
 }
 
 enum mailmod_error
@@ -171,15 +186,75 @@ mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
     }
     mm_sql_end(statement);
     if (error == MAILMOD_OK) {
-        error = empty_mailbox(transaction, mailbox_id);
+        error = run_on_mailbox(connection, MM_SQL_DROP_SECRETS, mailbox_id);
     }
-    if (error != MAILMOD_OK) {
-        return error;
+    if (error == MAILMOD_OK) {
+        error = run_on_mailbox(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
     }
-    statement = mm_sql(connection, MM_SQL_DROP_MAILBOX, &error);
+    return error == MAILMOD_OK
+               ? mm_store_put_removal(transaction, mailbox_id, 0, INT64_MAX)
+               : error;
+}
+
+static enum mailmod_error count_secrets(struct mm_connection *connection,
+                                        uint64_t mailbox_id, size_t *count_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_LIST_SECRETS, &error);
+    *count_out = 0;
     if (statement == NULL) {
         return error;
     }
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, MM_STORE_SECRETS_MAX);
+    while (mm_sql_step(statement, &error)) {
+        ++*count_out;
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
+/* Also when the label is there already: EXISTS comes from the row's key. */
+enum mailmod_error mm_store_put_secret(struct mm_store_transaction *transaction,
+                                       uint64_t mailbox_id,
+                                       const struct mm_store_secret_key *secret)
+{
+    struct mm_connection *connection = transaction->connection;
+    size_t count = 0;
+    enum mailmod_error error = count_secrets(connection, mailbox_id, &count);
+    if (error == MAILMOD_OK && count >= MM_STORE_SECRETS_MAX) {
+        error = MAILMOD_ERROR_LIMIT;
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_PUT_SECRET, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    mm_sql_bind_text(statement, 2, secret->label);
+    bind_octets(statement, 3, secret->stored_key, sizeof secret->stored_key);
+    bind_octets(statement, 4, secret->server_key, sizeof secret->server_key);
+    (void)sqlite3_bind_int64(statement, 5, secret->created_ms);
     return mm_sql_run(statement);
+}
+
+enum mailmod_error
+mm_store_remove_secret(struct mm_store_transaction *transaction,
+                       uint64_t mailbox_id, const char *label)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_DROP_SECRET, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    mm_sql_bind_text(statement, 2, label);
+    error = mm_sql_run(statement);
+    return error == MAILMOD_OK &&
+                   sqlite3_changes(transaction->connection->db) == 0
+               ? MAILMOD_ERROR_NOT_FOUND
+               : error;
 }

@@ -15,6 +15,7 @@
 #include "store/sqlite/internal.h"
 
 #include "base/mem.h"
+#include "platform/clock.h"
 
 /* What one job came to inside its batch. */
 struct outcome {
@@ -225,6 +226,20 @@ static void checkpoint(struct mm_store *store)
     }
 }
 
+/* How long to wait for jobs before the writer looks after the store itself. */
+static uint64_t idle_ms(const struct mm_store *store)
+{
+    if (!mm_store_is_writable(store)) {
+        return MM_STORE_MEND_MS;
+    }
+    if (atomic_load(&store->has_chores)) {
+        return mm_clock_monotonic_ms() < store->chores_after_ms
+                   ? MM_STORE_MEND_MS
+                   : 0;
+    }
+    return store->shrinks ? MM_STORE_SHRINK_MS : UINT64_MAX;
+}
+
 /* False when there is nothing and the store closes. */
 static bool collect(struct mm_store *store, struct batch *batch)
 {
@@ -232,11 +247,13 @@ static bool collect(struct mm_store *store, struct batch *batch)
     mm_mutex_lock(store->mutex);
     while (mm_list_is_empty(&store->jobs) && !store->is_closing &&
            !has_waited) {
-        if (mm_store_is_writable(store)) {
+        uint64_t wait_ms = idle_ms(store);
+        if (wait_ms == UINT64_MAX) {
             mm_condition_wait(store->condition, store->mutex);
         } else {
-            has_waited = !mm_condition_wait_for(store->condition, store->mutex,
-                                                MM_STORE_MEND_MS);
+            has_waited =
+                wait_ms == 0 ||
+                !mm_condition_wait_for(store->condition, store->mutex, wait_ms);
         }
     }
     while (batch->count < MM_STORE_BATCH_MAX) {
@@ -253,18 +270,38 @@ static bool collect(struct mm_store *store, struct batch *batch)
     return goes_on;
 }
 
+static bool run_chores(struct mm_store *store)
+{
+    if (!store->is_memory) {
+        return mm_chores_run(store);
+    }
+    mm_mutex_lock(store->write_mutex);
+    bool has_more = mm_chores_run(store);
+    mm_mutex_unlock(store->write_mutex);
+    return has_more;
+}
+
 static void run_writer(void *context)
 {
     struct mm_store *store = context;
     struct batch batch = {.count = 0};
 
     while (collect(store, &batch)) {
+        bool is_idle = batch.count == 0;
         mm_health_mend(store);
-        if (batch.count > 0) {
+        if (!is_idle) {
             run_batch_locked(store, &batch);
             answer_all(store, &batch);
-            checkpoint(store);
         }
+        bool has_chores = run_chores(store);
+        if (is_idle && !has_chores && store->shrinks) {
+            mm_chores_shrink(store);
+        }
+        checkpoint(store);
+    }
+    /* A tool ends what it began; the daemon goes on with it at its start. */
+    while (store->is_shared && run_chores(store)) {
+        checkpoint(store);
     }
 }
 

@@ -19,7 +19,7 @@ static void test_identifiers(void **state)
         uint64_t parsed;
         assert_true(id > last);
         mm_message_id_format(id, text);
-        assert_int_equal(strlen(text), 10);
+        assert_int_equal(strlen(text), 13);
         assert_true(mm_message_id_parse(mm_span_cstr(text), &parsed));
         assert_int_equal(parsed, id);
         last = id;
@@ -31,11 +31,22 @@ static void test_identifier_texts(void **state)
     static const struct {
         const char *text;
         bool is_good;
-    } rows[] = {
-        {"0000000001", true},  {"0000000000", false},  {"", false},
-        {"000000001", false},  {"00000000001", false}, {"FZZZZZZZZZ", true},
-        {"G000000000", false}, {"ZZZZZZZZZZ", false},  {"00000000U1", false},
-        {"000000000l", false}, {"fzzzzzzzzz", true},   {"00000 0001", false}};
+    } rows[] = {{"0000000001", true},
+                {"0000000000", false},
+                {"", false},
+                {"000000001", false},
+                {"00000000001", false},
+                {"FZZZZZZZZZ", true},
+                /* of now: 13 characters, 63 bits, above what ten can say */
+                {"0010000000000", true},
+                {"7ZZZZZZZZZZZZ", true},
+                {"8000000000000", false},
+                {"0000000000001", false},
+                {"000000000001", false},
+                {"00000000U1", false},
+                {"000000000l", false},
+                {"fzzzzzzzzz", true},
+                {"00000 0001", false}};
     uint64_t id;
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -174,7 +185,7 @@ static enum mailmod_error put_bad(struct mm_store_transaction *t, void *context)
     enum mailmod_error *errors = refusals->errors;
     struct mm_store_recipient recipient = {.message_id = 77};
     errors[0] = mm_store_put_chunk(t, 5, 0, mm_span(large, sizeof large));
-    errors[1] = mm_store_put_chunk(t, 5, 1u << 14, mm_span(large, 1));
+    errors[1] = mm_store_put_chunk(t, 5, 1u << 31, mm_span(large, 1));
     errors[2] = mm_store_put_recipient(t, &recipient);
     errors[3] = mm_store_put_entry(t, refusals->mailbox_id, 77, 1);
     errors[4] = mm_store_put_entry(t, refusals->mailbox_id + 1, 77, 1);
@@ -240,7 +251,7 @@ static void test_hole_is_damage(void **state)
                      MAILMOD_ERROR_STORAGE_DAMAGED);
     assert_int_equal(mm_store_read_chunk(fixture->store, id, 3, &chunk),
                      MAILMOD_ERROR_NOT_FOUND);
-    assert_int_equal(mm_store_read_chunk(fixture->store, id, 1u << 14, &chunk),
+    assert_int_equal(mm_store_read_chunk(fixture->store, id, 1u << 31, &chunk),
                      MAILMOD_ERROR_NOT_FOUND);
     mm_buf_fini(&chunk);
     assert_int_equal(fixture_run(fixture->store, drop, &id), MAILMOD_OK);

@@ -326,15 +326,18 @@ static void test_many(void **state)
     size_t count;
     assert_int_equal(fixture_run(store, put_thousands, &id), MAILMOD_OK);
     assert_int_equal(fixture_run(store, reroute, NULL), MAILMOD_OK);
+    mm_store_settle(store);
     assert_int_equal(mm_store_each_recipient(store, 0, on_own_domain, &own),
                      MAILMOD_OK);
     assert_int_equal(own, 2500);
     assert_int_equal(fixture_run(store, reroute, relay), MAILMOD_OK);
+    mm_store_settle(store);
     assert_int_equal(mm_store_list_destinations(store, 0, found, 16, &count),
                      MAILMOD_OK);
     assert_int_equal(count, 1);
     assert_string_equal(found[0].name, "other.net");
     assert_int_equal(act(store, 0, MM_QUEUE_DELETE, 0), 2500);
+    mm_store_settle(store);
     assert_false(fixture_has_message(store, id));
     fixture_verify(store);
 }

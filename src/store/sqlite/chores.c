@@ -1,0 +1,251 @@
+/* chores.c - what was promised in one small transaction and is done in slices.
+ *
+ * A removal of many entries, of a user, of a large body, and what an operator
+ * does to the whole queue are committed as one row each: that is the promise.
+ * The rows and bodies that it stands for go here, between the batches, for no
+ * longer than SLICE_MS a transaction, so that nobody waits long for a 250. Each
+ * slice is a durable step; what ends the process ends a slice, and the next
+ * opening goes on. A file that has emptied is shortened while nobody writes.
+ * Thread: writer. */
+#include "store/sqlite/internal.h"
+
+#include "platform/clock.h"
+
+#include <string.h>
+
+#define SLICE_MS 10
+#define ROWS_MAX 64        /* looked up at once */
+#define CHUNKS_MAX 32      /* deleted at once: 2 MiB */
+#define RETRY_MS 1000      /* after a slice that failed */
+#define FREE_PAGES_MAX 256 /* 1 MiB stays for what comes */
+#define SHRINK_PAGES "PRAGMA incremental_vacuum(1024)"
+
+static sqlite3_stmt *ask(struct mm_store_transaction *t,
+                         enum mm_statement which, enum mailmod_error *error_out)
+{
+    return mm_sql(t->connection, which, error_out);
+}
+
+struct range {
+    sqlite3_int64 mailbox_id;
+    sqlite3_int64 first;
+    sqlite3_int64 last;
+};
+
+/* False when there is none. */
+static bool next_removal(struct mm_store_transaction *t, struct range *range,
+                         enum mailmod_error *error_out)
+{
+    sqlite3_stmt *statement = ask(t, MM_SQL_NEXT_REMOVAL, error_out);
+    bool found = statement != NULL && mm_sql_step(statement, error_out);
+    if (found) {
+        range->mailbox_id = sqlite3_column_int64(statement, 0);
+        range->first = sqlite3_column_int64(statement, 1);
+        range->last = sqlite3_column_int64(statement, 2);
+    }
+    if (statement != NULL) {
+        mm_sql_end(statement);
+    }
+    return found;
+}
+
+static enum mailmod_error list_range(struct mm_store_transaction *t,
+                                     const struct range *range,
+                                     uint64_t numbers[ROWS_MAX],
+                                     size_t *count_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = ask(t, MM_SQL_LIST_RANGE, &error);
+    *count_out = 0;
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, range->mailbox_id);
+    (void)sqlite3_bind_int64(statement, 2, range->first);
+    (void)sqlite3_bind_int64(statement, 3, range->last);
+    while (*count_out < ROWS_MAX && mm_sql_step(statement, &error)) {
+        numbers[(*count_out)++] = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
+static enum mailmod_error run_with(struct mm_store_transaction *t,
+                                   enum mm_statement which, sqlite3_int64 first,
+                                   sqlite3_int64 second)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = ask(t, which, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, first);
+    if (sqlite3_bind_parameter_count(statement) > 1) {
+        (void)sqlite3_bind_int64(statement, 2, second);
+    }
+    return mm_sql_run(statement);
+}
+
+static enum mailmod_error end_removal(struct mm_store_transaction *t,
+                                      const struct range *range)
+{
+    enum mailmod_error error =
+        run_with(t, MM_SQL_DROP_REMOVAL, range->mailbox_id, range->first);
+    if (error == MAILMOD_OK && range->last == INT64_MAX) {
+        error = run_with(t, MM_SQL_DROP_MAILBOX, range->mailbox_id, 0);
+    }
+    return error;
+}
+
+static enum mailmod_error do_removal(struct mm_store_transaction *t,
+                                     bool *found_out)
+{
+    struct range range;
+    uint64_t numbers[ROWS_MAX];
+    size_t count = 0;
+    enum mailmod_error error;
+    *found_out = next_removal(t, &range, &error);
+    if (error != MAILMOD_OK || !*found_out) {
+        return error;
+    }
+    error = list_range(t, &range, numbers, &count);
+    if (error == MAILMOD_OK) {
+        error = mm_store_take_entries(t, (uint64_t)range.mailbox_id, numbers,
+                                      count);
+    }
+    if (error == MAILMOD_OK && count < ROWS_MAX) {
+        error = end_removal(t, &range);
+    }
+    return error;
+}
+
+static enum mailmod_error do_litter(struct mm_store_transaction *t,
+                                    bool *found_out)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = ask(t, MM_SQL_NEXT_LITTER, &error);
+    sqlite3_int64 id = 0;
+    *found_out = statement != NULL && mm_sql_step(statement, &error);
+    if (*found_out) {
+        id = sqlite3_column_int64(statement, 0);
+    }
+    if (statement != NULL) {
+        mm_sql_end(statement);
+    }
+    if (error != MAILMOD_OK || !*found_out) {
+        return error;
+    }
+    error = run_with(t, MM_SQL_DROP_FIRST_CHUNKS, id, CHUNKS_MAX);
+    return error == MAILMOD_OK && sqlite3_changes(t->connection->db) == 0
+               ? run_with(t, MM_SQL_DROP_LITTER, id, 0)
+               : error;
+}
+
+/* One small step of whatever waits; `found_out` false when nothing does. */
+static enum mailmod_error do_step(struct mm_store_transaction *t,
+                                  bool *found_out)
+{
+    enum mailmod_error error = mm_store_act_step(t, found_out);
+    if (error == MAILMOD_OK && !*found_out) {
+        error = do_removal(t, found_out);
+    }
+    if (error == MAILMOD_OK && !*found_out) {
+        error = do_litter(t, found_out);
+    }
+    return error;
+}
+
+static enum mailmod_error do_slice(struct mm_store *store, bool *found)
+{
+    struct mm_store_transaction t = {.store = store,
+                                     .connection = &store->writer};
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    enum mailmod_error error = MAILMOD_OK;
+    do {
+        error = do_step(&t, found);
+    } while (error == MAILMOD_OK && *found &&
+             mm_clock_monotonic_ms() - begin_ms < SLICE_MS);
+    return error;
+}
+
+static enum mailmod_error run_slice(struct mm_store *store, bool *found)
+{
+    struct mm_connection *writer = &store->writer;
+    enum mailmod_error error = mm_sql_do(writer, MM_SQL_BEGIN);
+    if (error == MAILMOD_OK) {
+        error = do_slice(store, found);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(writer, MM_SQL_COMMIT);
+    }
+    if (error != MAILMOD_OK && !sqlite3_get_autocommit(writer->db) &&
+        mm_sql_do(writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
+        return MAILMOD_ERROR_STORAGE;
+    }
+    return error;
+}
+
+bool mm_chores_run(struct mm_store *store)
+{
+    if (!atomic_load(&store->has_chores) || mm_health_refuses(store) ||
+        mm_clock_monotonic_ms() < store->chores_after_ms) {
+        return false;
+    }
+    bool found = true;
+    atomic_store(&store->has_chores, false);
+    enum mailmod_error error = run_slice(store, &found);
+    store->shrinks = true;
+    if (error == MAILMOD_OK && !found) {
+        return false;
+    }
+    atomic_store(&store->has_chores, true);
+    if (error != MAILMOD_OK) {
+        /* Nothing is lost: the row that promises it is still there. */
+        store->chores_after_ms = mm_clock_monotonic_ms() + RETRY_MS;
+        mm_health_judge(store, error);
+        return false;
+    }
+    return true;
+}
+
+void mm_chores_shrink(struct mm_store *store)
+{
+    int64_t free_pages = 0;
+    enum mailmod_error error =
+        mm_sql_number(store->writer.db, "PRAGMA freelist_count", &free_pages);
+    store->shrinks = error == MAILMOD_OK && free_pages > FREE_PAGES_MAX &&
+                     !mm_health_refuses(store) && !store->is_memory;
+    if (!store->shrinks) {
+        return;
+    }
+    error = mm_sql_error(
+        sqlite3_exec(store->writer.db, SHRINK_PAGES, NULL, NULL, NULL));
+    if (error == MAILMOD_OK) {
+        error = mm_sql_error(mm_log_copy_back(store, false));
+    }
+    store->shrinks = error == MAILMOD_OK;
+}
+
+void mm_chores_begin(struct mm_store *store)
+{
+    int64_t count = 0;
+    if (mm_sql_number(store->writer.db,
+                      "SELECT EXISTS(SELECT 1 FROM removal)+EXISTS(SELECT 1 "
+                      "FROM litter)+EXISTS(SELECT 1 FROM act)",
+                      &count) == MAILMOD_OK) {
+        atomic_store(&store->has_chores, count > 0);
+    }
+    store->shrinks = !store->is_shared;
+}
+
+bool mm_store_is_settling(struct mm_store *store)
+{
+    bool is_settling = mm_store_has_act(store);
+    if (is_settling && !atomic_exchange(&store->has_chores, true)) {
+        /* A tool's that was ended: it is gone on with here. */
+        mm_mutex_lock(store->mutex);
+        mm_condition_signal(store->condition);
+        mm_mutex_unlock(store->mutex);
+    }
+    return is_settling;
+}
