@@ -347,8 +347,11 @@ static void begin(struct mm_route *route)
     const struct mm_relay *relay = &route->options.relay;
     route->state = HOSTS;
     if (mm_relay_is_set(relay)) {
+        /* By its A-labels: the name is SNI's and the certificate's too. */
+        char name[MM_STORE_DESTINATION_MAX];
+        mm_store_destination(relay->host, name);
         route->kind = KIND_RELAY;
-        insert_host(route, relay->host, 0);
+        insert_host(route, name, 0);
         take_host(route);
         return;
     }

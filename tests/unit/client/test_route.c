@@ -109,6 +109,7 @@ static void make_zone(void)
     fake_dns_error("v6-fails-host.net", '6', MAILMOD_ERROR_DNS);
     fake_dns_addresses("relay.example.net", "192.0.2.50");
     fake_dns_addresses("hosts-relay", "192.0.2.51");
+    fake_dns_addresses("xn--bcher-kva.example", "192.0.2.52");
     fake_dns_error("relay-fails.example.net", 0, MAILMOD_ERROR_DNS);
 }
 
@@ -217,6 +218,9 @@ static void test_smarthost(void **state)
         {"smarthost.host=relay.example.net", "relay.example.net/192.0.2.50"},
         /* S10: in the hosts file alone */
         {"smarthost.host=hosts-relay", "hosts-relay/192.0.2.51"},
+        /* S07: by its A-labels, which a certificate has */
+        {"smarthost.host=B\u00fccher.example",
+         "xn--bcher-kva.example/192.0.2.52"},
         {"smarthost.host=here.example.org", "here.example.org/192.0.2.77"},
         {"smarthost.host=unknown.example.net", ""},
         {"smarthost.host=relay-fails.example.net", ""},
