@@ -4,6 +4,8 @@
  * opened beside whoever runs on it, and closed again. Thread: any. */
 #include "api/instance.h"
 
+#include "platform/fs.h"
+
 #define WORDS_MAX 4096
 
 static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
@@ -22,7 +24,14 @@ static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
         options.mode = MM_STORE_EXCLUSIVE;
         error = mm_store_open(&admin->store, &options, &reason);
     }
-    if (error != MAILMOD_OK) {
+    const char *folder = admin->config->data_folder;
+    if (error == MAILMOD_ERROR_NOT_FOUND && mm_fs_exists(folder) &&
+        !mm_fs_is_writable_folder(folder)) {
+        error = mm_fail(MAILMOD_ERROR_ACCESS,
+                        "the data folder %s is not ours to use", folder);
+    } else if (error == MAILMOD_ERROR_NOT_FOUND) {
+        (void)mm_fail(error, "there is no store in %s", folder);
+    } else if (error != MAILMOD_OK) {
         (void)mm_fail_buf(error, &reason);
     }
     mm_buf_fini(&reason);

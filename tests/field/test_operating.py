@@ -1,5 +1,7 @@
 """The field's rows O, and others that an operator meets: configuration, tools."""
 import os
+import pwd
+import socket
 import subprocess
 import sys
 import time
@@ -7,7 +9,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 sys.path.insert(0, HERE)
-from harness import Daemon, main, need, need_posix  # noqa: E402
+from harness import (SOURCE, Daemon, Skip, main, need,  # noqa: E402
+                     need_posix)
 from test_embedding import deliver  # noqa: E402
 
 
@@ -173,6 +176,94 @@ def test_D10_no_regular_files(build):
         assert code == 78 and words.count("this is no regular file") == 2, words
 
 
+def control(daemon, *words, cwd=None, env=None):
+    run = subprocess.run(
+        [*daemon.control, *words], input="secret\n", cwd=cwd,
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, "MAILMOD_CONFIG": "", **(env or {})})
+    return run.returncode, run.stdout + run.stderr
+
+
+def test_O04_no_store_by_mistake(build):
+    """Nothing is made unasked; the folder is told; what is installed is the
+    default."""
+    with Daemon(build, start=False) as daemon:
+        typo = os.path.join(daemon.folder, "dta")
+        for words in (("user", "add", "x"), ("user", "list"),
+                      ("queue", "list"), ("user", "passwd", "x")):
+            more = ("--password-stdin",) if words[-1] == "x" else ()
+            code, told = control(daemon, "--data", typo, *words, *more)
+            assert code == 1 and f"no store in {typo}" in told, (words, told)
+            code, told = control(daemon, *words, *more, cwd=daemon.folder)
+            assert code == 1, (words, told)
+            assert f"no store in {daemon.folder}/mailmod-data" in told, told
+        assert not os.path.exists(typo)
+        assert not os.path.exists(os.path.join(daemon.folder, "mailmod-data"))
+        code, told = control(daemon, "--data", typo, "user", "add", "x",
+                             "--password-stdin", "--create")
+        assert code == 0 and f"a new store is made in {typo}" in told, told
+        code, told = control(daemon, "user", "list",
+                             env={"MAILMOD_CONFIG": daemon.write_config()})
+        assert code == 0 and "demo" in told, told
+
+
+def test_O03_files_of_the_owner(build):
+    """As root in the folder of another user; as another user in root's."""
+    need_posix(build, "users")
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    nobody = pwd.getpwnam("nobody")
+    with Daemon(build, start=False, users=()) as daemon:
+        os.chmod(daemon.folder, 0o755)
+        data = os.path.join(daemon.folder, "data")
+        os.mkdir(data, 0o700)
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        code, told = control(daemon, "--data", data, "user", "add", "anna",
+                             "--password-stdin", "--create")
+        assert code == 0, told
+        owners = {os.stat(os.path.join(data, name)).st_uid
+                  for name in os.listdir(data)}
+        assert owners == {nobody.pw_uid}, owners
+        os.chown(data, 0, 0)
+        run = subprocess.run(
+            [*daemon.control, "--data", data, "user", "list"], text=True,
+            capture_output=True, timeout=60, user=nobody.pw_uid,
+            group=nobody.pw_gid, extra_groups=[],
+            env={**os.environ, "MAILMOD_CONFIG": ""})
+        assert run.returncode == 1, run
+        assert f"{data} belongs to root: run this as root" in run.stderr, run
+
+
+def test_O11_reload_is_told(build):
+    """To the service manager, with the first mistake."""
+    need_posix(build, "SIGHUP")
+    with Daemon(build, start=False) as daemon:
+        path = os.path.join(daemon.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(30)
+            os.environ["NOTIFY_SOCKET"] = path
+            try:
+                daemon.start()
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            for value, status in ((7, "STATUS=reloaded"),
+                                  (0, "STATUS=not reloaded: ")):
+                daemon.settings["smtp.recipients_max"] = value
+                daemon.write_config()
+                daemon.ask_reload()
+                told = ""
+                while status not in told:
+                    told = manager.recv(4096).decode()
+            assert "smtp.recipients_max" in told and "READY=1" in told, told
+    unit = os.path.join(SOURCE, "tools", "mailmodd", "mailmodd.service")
+    with open(unit, encoding="utf-8") as file:
+        reloads = [l for l in file if l.startswith("ExecReload=")]
+    assert reloads[0].rstrip().endswith("--check"), reloads
+
+
 main(__name__, test_O02_stand_ins, test_O02_whole_names,
      test_O17_certificate_and_domains, test_D13_key_of_the_world,
-     test_S24_files_that_are_not_there, test_D10_no_regular_files)
+     test_S24_files_that_are_not_there, test_D10_no_regular_files,
+     test_O04_no_store_by_mistake, test_O03_files_of_the_owner,
+     test_O11_reload_is_told)

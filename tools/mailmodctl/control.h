@@ -13,6 +13,7 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 struct control {
     mailmod *instance;
     const char *config_file; /* NULL: the embedded defaults */
+    int may_create;          /* a store in the folder that has none */
     char **words;            /* of the command, after "user" and the like */
     int word_count;
     int keeps_password; /* --apop */
@@ -28,6 +29,8 @@ int control_config(struct control *control);
 /* "mailmodctl: ..." on stderr. */
 int control_usage(const char *words);
 int control_failure(const char *head, enum mailmod_error error);
+/* The data folder of the settings. */
+const char *control_folder(struct control *control);
 /* Text from peers: nothing in it moves the cursor of a terminal. */
 void control_print_text(const char *text);
 
@@ -35,6 +38,9 @@ void control_print_text(const char *text);
 
 /* Standard output carries octets as they are. */
 void terminal_begin(void);
+
+/* The configuration that the daemon was installed with, or NULL. */
+const char *terminal_default_config(void);
 
 /* Asks on the terminal without echo; 0 when it worked. */
 int terminal_read_password(const char *prompt, char *password_out, size_t size);

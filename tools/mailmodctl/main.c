@@ -6,10 +6,13 @@
 #include "control.h"
 
 #include "arguments.h"
+#include "identity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FOLDER_MAX_SIZE 4200
 
 struct command {
     const char *name;
@@ -29,7 +32,7 @@ static void print_help(void)
          "\n"
          "usage: mailmodctl [-c FILE] [--data FOLDER] COMMAND\n"
          "\n"
-         "  user add NAME [--apop] [--password-stdin]\n"
+         "  user add NAME [--apop] [--password-stdin] [--create]\n"
          "  user passwd NAME [--apop] [--password-stdin]\n"
          "  user del NAME              the mailbox goes with the user\n"
          "  user list\n"
@@ -43,9 +46,12 @@ static void print_help(void)
          "  config show                every key and its value\n"
          "  config get KEY\n"
          "\n"
-         "  -c, --config FILE   the daemon's configuration; without it the "
-         "defaults\n"
+         "  -c, --config FILE   the daemon's configuration; without it and "
+         "--data the\n"
+         "                      one that is installed, "
+         "/etc/mailmod/mailmod.cfg\n"
          "  --data FOLDER       the data folder, over the configuration's\n"
+         "  --create            make a store where there is none\n"
          "  --apop              keep the password recoverable, for APOP\n"
          "  --password-stdin    read the password as one line\n"
          "  --version, --help\n"
@@ -59,6 +65,21 @@ int control_usage(const char *words)
     return EXIT_USAGE;
 }
 
+/* The data folder, once it is known: for words about it. */
+static char data_folder[FOLDER_MAX_SIZE];
+
+/* Who may, and how. */
+static void tell_owner(void)
+{
+    char owner[128];
+    if (identity_is_other(data_folder, owner, sizeof owner)) {
+        fprintf(stderr,
+                "mailmodctl: the data folder %s belongs to %s: run this as "
+                "root, or as sudo -u %s mailmodctl ...\n",
+                data_folder, owner, owner);
+    }
+}
+
 int control_failure(const char *head, enum mailmod_error error)
 {
     const char *words = mailmod_last_error_text();
@@ -68,6 +89,9 @@ int control_failure(const char *head, enum mailmod_error error)
     size_t size = strlen(words);
     fprintf(stderr, "mailmodctl: %s: %s%s", head, words,
             size > 0 && words[size - 1] == '\n' ? "" : "\n");
+    if (error == MAILMOD_ERROR_ACCESS) {
+        tell_owner();
+    }
     return error == MAILMOD_ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
 }
 
@@ -87,6 +111,7 @@ struct line { /* the command line, read */
     const char *data_folder;
     int keeps_password;
     int reads_password;
+    int creates;
     int wants_help;
     int wants_version;
     char **words;
@@ -100,6 +125,8 @@ static int take_flag(struct line *line, const char *word)
         line->keeps_password = 1;
     } else if (strcmp(word, "--password-stdin") == 0) {
         line->reads_password = 1;
+    } else if (strcmp(word, "--create") == 0) {
+        line->creates = 1;
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         line->wants_help = 1;
     } else if (strcmp(word, "--version") == 0) {
@@ -151,6 +178,27 @@ static void tell_warning(void *context, enum mailmod_log_level level,
     }
 }
 
+const char *control_folder(struct control *control)
+{
+    if (mailmod_get(control->instance, "general.data_folder", data_folder,
+                    sizeof data_folder) != MAILMOD_OK) {
+        data_folder[0] = '\0';
+    }
+    return data_folder;
+}
+
+/* As root, what is made in the daemon's folder must be the daemon's. */
+static int become_owner(struct control *control)
+{
+    char words[512] = "";
+    if (identity_become_owner(control_folder(control), words, sizeof words) !=
+        0) {
+        fprintf(stderr, "mailmodctl: %s\n", words);
+        return -1;
+    }
+    return 0;
+}
+
 static enum mailmod_error load(struct control *control, const struct line *line)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -172,7 +220,15 @@ static int run(const struct line *line, const struct command *command)
     if (error != MAILMOD_OK) {
         return control_failure("start", error);
     }
-    control.config_file = line->config_file;
+    const struct line named = {.config_file = line->config_file == NULL &&
+                                                      line->data_folder == NULL
+                                                  ? terminal_default_config()
+                                                  : line->config_file,
+                               .data_folder = line->data_folder};
+    control.config_file = named.config_file;
+    /* A folder that the operator's own configuration names is meant. */
+    control.may_create = line->creates || (line->config_file != NULL &&
+                                           line->data_folder == NULL);
     control.words = line->words + 1;
     control.word_count = line->word_count - 1;
     control.keeps_password = line->keeps_password;
@@ -181,11 +237,13 @@ static int run(const struct line *line, const struct command *command)
         error = mailmod_set_log(control.instance, tell_warning, NULL);
     }
     if (error == MAILMOD_OK) {
-        error = load(&control, line);
+        error = load(&control, &named);
     }
     int code = EXIT_CONFIG;
     if (error != MAILMOD_OK) {
         (void)control_failure("configuration", error);
+    } else if (become_owner(&control) != 0) {
+        code = EXIT_FAILURE;
     } else {
         code = command->run(&control);
     }

@@ -118,6 +118,31 @@ static int list(struct control *control)
     return EXIT_SUCCESS;
 }
 
+static void ignore_user(void *context, const struct mailmod_user *user)
+{
+    (void)context;
+    (void)user;
+}
+
+/* A mistyped folder must not become a new store that nobody reads. */
+static int add(struct control *control)
+{
+    enum mailmod_error error =
+        mailmod_user_list(control->instance, ignore_user, NULL);
+    if (error == MAILMOD_ERROR_NOT_FOUND && control->may_create) {
+        fprintf(stderr, "mailmodctl: a new store is made in %s\n",
+                control_folder(control));
+    } else if (error != MAILMOD_OK) {
+        int code = control_failure("user add", error);
+        if (error == MAILMOD_ERROR_NOT_FOUND) {
+            fprintf(stderr, "mailmodctl: -c FILE or --data FOLDER names "
+                            "another; --create makes one there\n");
+        }
+        return code;
+    }
+    return with_password(control, mailmod_user_add, "user add");
+}
+
 int control_user(struct control *control)
 {
     const char *word = control->word_count > 0 ? control->words[0] : "";
@@ -128,7 +153,7 @@ int control_user(struct control *control)
         return control_usage("user add|passwd|del NAME, or user list");
     }
     if (strcmp(word, "add") == 0) {
-        return with_password(control, mailmod_user_add, "user add");
+        return add(control);
     }
     if (strcmp(word, "passwd") == 0) {
         return with_password(control, mailmod_user_set_password, "user passwd");

@@ -146,6 +146,20 @@ static int exit_code_of(enum mailmod_error error)
     }
 }
 
+/* What `systemctl status` shows: the first line of the mistakes. */
+static void notify_reloaded(enum mailmod_error error)
+{
+    const char *words = mailmod_last_error_text();
+    char state[600];
+    if (error == MAILMOD_OK) {
+        system_notify("READY=1\nSTATUS=reloaded");
+        return;
+    }
+    snprintf(state, sizeof state, "READY=1\nSTATUS=not reloaded: %.*s",
+             (int)strcspn(words, "\n"), words);
+    system_notify(state);
+}
+
 static void reload(mailmod *instance, const struct options *options)
 {
     system_notify_reloading();
@@ -166,7 +180,7 @@ static void reload(mailmod *instance, const struct options *options)
                error == MAILMOD_OK
                    ? "mailmodd: reloaded"
                    : "mailmodd: not reloaded, the former settings stay");
-    system_notify("READY=1");
+    notify_reloaded(error);
 }
 
 /* "30s", as mailmod_get writes times. */

@@ -7,12 +7,24 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 void terminal_begin(void)
 {
+}
+
+const char *terminal_default_config(void)
+{
+    static const char installed[] = "/etc/mailmod/mailmod.cfg";
+    const char *named = getenv("MAILMOD_CONFIG");
+    if (named != NULL) {
+        return named[0] != '\0' ? named : NULL;
+    }
+    /* One that is there and cannot be read is told by who reads it. */
+    return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
 int terminal_is_output(void)

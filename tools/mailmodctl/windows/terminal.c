@@ -11,6 +11,13 @@
 #include <string.h>
 #include <windows.h>
 
+/* The service is installed with the path of its own, which nothing else
+ * knows. */
+const char *terminal_default_config(void)
+{
+    return NULL;
+}
+
 int terminal_is_output(void)
 {
     DWORD mode;
