@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "crypto/scram.h"
-#include "server/directory.h"
+#include "post/directory.h"
 
 #include <string.h>
 

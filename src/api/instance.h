@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "io/io.h"
 #include "platform/thread.h"
+#include "post/post.h"
 #include "server/server.h"
 #include "store/store.h"
 
@@ -56,6 +57,7 @@ struct mailmod {
     struct mm_workers *workers;
     struct mm_host_threads *host_threads; /* NULL unless it runs */
     struct mm_store *store;
+    struct mm_post *post;
     struct mm_messages *messages; /* of the host's; NULL unless it runs */
     struct mm_settings *settings;
     struct mm_server *server;

@@ -17,7 +17,7 @@
 #include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/standard.h"
-#include "server/directory.h"
+#include "post/directory.h"
 
 #include <string.h>
 
@@ -101,11 +101,15 @@ static void wake_outbound(void *context)
 
 static enum mailmod_error make_server(struct mailmod *instance)
 {
+    const struct mm_post_options post = {
+        .log = &instance->log, .wake = wake_outbound, .wake_context = instance};
     struct mm_buf reason;
+    enum mailmod_error error = mm_post_new(&instance->post, &post);
 
     mm_buf_init(&reason, WORDS_MAX);
-    enum mailmod_error error =
-        mm_settings_new(&instance->settings, instance->config, &reason);
+    if (error == MAILMOD_OK) {
+        error = mm_settings_new(&instance->settings, instance->config, &reason);
+    }
     if (error == MAILMOD_OK) {
         struct mm_server_options options = {
             .loops = instance->loops,
@@ -113,9 +117,7 @@ static enum mailmod_error make_server(struct mailmod *instance)
             .loop_count = instance->loop_count,
             .log = &instance->log,
             .settings = instance->settings,
-            .destination = mm_outbound_destination,
-            .wake = wake_outbound,
-            .wake_context = instance,
+            .post = instance->post,
             .hooks = {.moments = instance->asked.moments,
                       .ask = mm_request_put,
                       .context = instance}};
@@ -149,6 +151,7 @@ static void take_down(struct mailmod *instance)
     }
     instance->loop_count = 0;
     mm_store_close(&instance->store);
+    mm_post_free(&instance->post);
     mm_config_unref(&instance->config);
     instance->state = MM_INSTANCE_NEW;
 }
@@ -234,7 +237,8 @@ static enum mailmod_error find_mailbox(void *context,
     if (!mm_directory_is_local(config, address, NULL)) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
-    return mm_directory_find(instance->store, config, address, mailbox_id_out);
+    return mm_directory_find(instance->store, config, address, mailbox_id_out,
+                             NULL);
 }
 
 static enum mailmod_error open_outbound(struct mailmod *instance)
@@ -326,6 +330,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         error = open_outbound(instance);
     }
     if (error == MAILMOD_OK) {
+        mm_post_attach(instance->post, instance->store, instance->workers);
         mm_server_attach(instance->server, instance->store, instance->workers);
         error = run_loops(instance);
     }

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "platform/clock.h"
+#include "post/destination.h"
 
 struct departure {
     struct mm_direct direct;
@@ -68,7 +69,8 @@ static enum mailmod_error fill_recipients(struct departure *departure)
         row->message_id = message->id;
         (void)mm_span_copy(mm_span_cstr(recipient->path), row->path,
                            sizeof row->path);
-        mm_relay_destination(&direct->relay, address.domain, row->destination);
+        mm_destination_name(direct->relay.host, address.domain,
+                            row->destination);
         direct->recipient_count++;
     }
     return MAILMOD_OK;

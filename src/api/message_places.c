@@ -9,7 +9,7 @@
 
 #include "base/map.h"
 #include "platform/random.h"
-#include "server/directory.h"
+#include "post/directory.h"
 
 /* `seen`: mailboxes, and who was the first to have them. */
 static enum mailmod_error note_first(mailmod_message *message, size_t index,
@@ -38,7 +38,7 @@ static enum mailmod_error find_place(mailmod_message *message, size_t index,
         return error;
     }
     error = mm_directory_find(message->messages->store, message->config,
-                              &address, &recipient->mailbox_id);
+                              &address, &recipient->mailbox_id, NULL);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         recipient->place = MM_PLACE_NOBODY;
         return MAILMOD_OK;

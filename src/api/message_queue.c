@@ -10,6 +10,7 @@
 
 #include "mailbox/mailbox.h"
 #include "platform/clock.h"
+#include "post/destination.h"
 
 struct store_call {
     struct mm_store_job job;
@@ -71,7 +72,7 @@ put_recipient(const mailmod_message *message, size_t index,
         return error;
     }
     (void)mm_span_copy(mm_span_cstr(path), row.path, sizeof row.path);
-    mm_outbound_destination(message->config, address.domain, row.destination);
+    mm_destination_of(message->config, address.domain, row.destination);
     return mm_store_put_recipient(transaction, &row);
 }
 

@@ -10,7 +10,7 @@
 #include "base/unicode.h"
 #include "crypto/scram.h"
 #include "platform/random.h"
-#include "server/directory.h"
+#include "post/directory.h"
 
 #include <string.h>
 

@@ -51,6 +51,15 @@
 #define MM_LIMIT_PASSWORD 512
 /* A header block larger than this is no header block. */
 #define MM_LIMIT_HEADER (1024 * 1024)
+/* The fields that we write in front of a message at its end: Received, Date,
+ * From, Message-ID, results of checks. What is left of the first piece is the
+ * message's own; a header that is larger goes on in the next pieces, edited
+ * all the same. */
+#define MM_LIMIT_FIELDS 8192
+/* Addresses that stand for others, one after another, and all those that one
+ * address may stand for. */
+#define MM_LIMIT_RESOLVE_DEPTH 10
+#define MM_LIMIT_TARGETS 1000
 /* MX records followed for one domain, and addresses for one host. */
 #define MM_LIMIT_MX_HOSTS 32
 #define MM_LIMIT_HOST_ADDRESSES 16

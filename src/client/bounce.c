@@ -17,6 +17,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "post/destination.h"
 #include "wire/msg/message.h"
 #include "wire/msg/report.h"
 
@@ -247,8 +248,7 @@ static enum mailmod_error find_target(const struct mm_bounce *bounce,
         mm_config_is_local_domain(bounce->config, address.domain)) {
         return error;
     }
-    mm_outbound_destination(bounce->config, address.domain,
-                            target_out->destination);
+    mm_destination_of(bounce->config, address.domain, target_out->destination);
     return MAILMOD_OK;
 }
 

@@ -16,7 +16,7 @@
 struct mm_direct {
     struct mm_store_message message; /* id: mm_store_new_message_id() */
     /* number: the place in the array; path and destination are used, the last
-     * one as mm_relay_destination() says. */
+     * one as mm_destination_name() says. */
     struct mm_store_recipient *recipients;
     size_t recipient_count;
     struct mm_relay relay; /* host NULL or "": the MX hosts */

@@ -14,6 +14,7 @@
 #include "client/outbound_state.h"
 
 #include "base/mem.h"
+#include "post/destination.h"
 
 #include <string.h>
 
@@ -196,27 +197,12 @@ static void reroute_queue(struct mm_outbound *outbound)
         return;
     }
     if (mm_outbound_has_smarthost(mm_outbound_config(outbound))) {
-        mm_outbound_destination(mm_outbound_config(outbound), "",
-                                reroute->destination);
+        mm_destination_of(mm_outbound_config(outbound), "",
+                          reroute->destination);
     }
     reroute->job.run = run_reroute;
     reroute->job.done = reroute_done;
     mm_store_submit(outbound->options.store, &reroute->job);
-}
-
-void mm_relay_destination(const struct mm_relay *relay, const char *domain,
-                          char text_out[MM_STORE_DESTINATION_MAX])
-{
-    mm_store_destination(mm_relay_is_set(relay) ? relay->host : domain,
-                         text_out);
-}
-
-void mm_outbound_destination(const struct mm_config *config, const char *domain,
-                             char text_out[MM_STORE_DESTINATION_MAX])
-{
-    struct mm_relay smarthost;
-    mm_outbound_smarthost(config, &smarthost);
-    mm_relay_destination(&smarthost, domain, text_out);
 }
 
 static struct mq_options queue_options(const struct mm_config *config,

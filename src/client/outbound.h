@@ -31,10 +31,6 @@ struct mm_relay {
 void mm_outbound_smarthost(const struct mm_config *config,
                            struct mm_relay *relay_out);
 bool mm_relay_is_set(const struct mm_relay *relay);
-/* thread: any. Where a domain's or address literal's mail goes: to the relay,
- * or to its own hosts. */
-void mm_relay_destination(const struct mm_relay *relay, const char *domain,
-                          char text_out[MM_STORE_DESTINATION_MAX]);
 
 enum mm_attempt_progress {
     MM_ATTEMPT_ROUTING = 1, /* names are looked up */
@@ -100,9 +96,5 @@ void mm_outbound_stop(struct mm_outbound *outbound);
 size_t mm_outbound_busy(const struct mm_outbound *outbound);
 /* thread: any. Cuts running attempts; their recipients stay queued. */
 void mm_outbound_cut(struct mm_outbound *outbound);
-/* thread: any. Where a forward-path's mail goes: what mm_store_recipient's
- * destination must be. The smarthost's name when there is one. */
-void mm_outbound_destination(const struct mm_config *config, const char *domain,
-                             char text_out[MM_STORE_DESTINATION_MAX]);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "platform/random.h"
-#include "server/directory.h"
+#include "post/directory.h"
 #include "wire/sasl/sasl.h"
 
 #include <string.h>

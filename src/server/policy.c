@@ -7,7 +7,7 @@
  * Thread: any. */
 #include "server/policy.h"
 
-#include "server/directory.h"
+#include "post/directory.h"
 
 static const struct mm_reply not_yours = {550, "5.7.1",
                                           "sender address is not the login's"};

@@ -151,7 +151,6 @@ enum mailmod_error mm_server_new(struct mm_server **server_out,
     server->options = *options;
     server->settings = mm_settings_ref(options->settings);
     mm_list_init(&server->listeners);
-    atomic_init(&server->live_messages, 0);
     atomic_init(&server->moments, options->hooks.moments);
     enum mailmod_error error = init_server(server, options);
     if (error != MAILMOD_OK) {
@@ -246,7 +245,7 @@ size_t mm_server_busy(struct mm_server *server)
     mm_mutex_lock(server->mutex);
     size_t count = session_count(server);
     mm_mutex_unlock(server->mutex);
-    return count + atomic_load(&server->live_messages);
+    return count + mm_post_busy(server->options.post);
 }
 
 void mm_server_cut(struct mm_server *server)

@@ -7,6 +7,7 @@
 #define MM_SERVER_SERVER_H
 
 #include "mailbox/mailbox.h"
+#include "post/post.h"
 #include "server/request.h"
 #include "server/settings.h"
 
@@ -18,13 +19,8 @@ struct mm_server_options {
     size_t loop_count;
     const struct mm_log *log;
     struct mm_settings *settings; /* a reference is taken */
-    /* Where mail for a domain elsewhere goes, as the queue names it. */
-    void (*destination)(const struct mm_config *config, const char *domain,
-                        char text_out[MM_STORE_DESTINATION_MAX]);
-    /* Something new is in the queue. thread: any, cheap. */
-    void (*wake)(void *wake_context);
-    void *wake_context;
-    struct mm_hooks hooks; /* ask NULL: the host is never asked */
+    struct mm_post *post;         /* who gets a message, and the way of it */
+    struct mm_hooks hooks;        /* ask NULL: the host is never asked */
 };
 
 MM_CHECK enum mailmod_error

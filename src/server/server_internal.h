@@ -35,7 +35,6 @@ struct mm_server {
     struct mm_workers *workers;
     struct mm_mailbox_locks *mailbox_locks;
     struct mm_server_loop *loops;
-    atomic_size_t live_messages;              /* on their way into the store */
     atomic_uint moments;                      /* at which the host is asked */
     atomic_bool is_crowded[MM_SERVICE_COUNT]; /* most places are taken */
     struct mm_apop apop;

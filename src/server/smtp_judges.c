@@ -7,7 +7,6 @@
  * Thread: the session's loop. RFC 5321 3.1, 4.5.1, 6.3, 7.7; RFC 6409 6.1. */
 #include "server/smtp_session.h"
 
-#include "server/directory.h"
 #include "server/server_internal.h"
 
 #include <stdio.h>
@@ -107,7 +106,7 @@ static enum mm_judgement loops_are_refused(void *subject,
                                            struct mm_finding *finding)
 {
     const struct mm_smtp_session *smtp = subject;
-    bool loops = mm_incoming_received_count(smtp->incoming) >
+    bool loops = mm_deposit_received_count(smtp->deposit) >
                  mm_session_config(&smtp->base)->smtp.received_max;
 
     return refuse_if(loops ? mm_reply_get(MM_REPLY_LOOP) : NULL, finding);

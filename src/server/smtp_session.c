@@ -316,7 +316,7 @@ static void free_smtp(struct mm_session *session)
 
     mm_timer_close(&smtp->delay_timer);
     mm_blocklist_free(&smtp->blocklist);
-    mm_incoming_abandon(&smtp->incoming);
+    mm_smtp_drop_message(smtp);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);
 }

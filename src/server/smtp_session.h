@@ -5,12 +5,14 @@
 #ifndef MM_SERVER_SMTP_SESSION_H
 #define MM_SERVER_SMTP_SESSION_H
 
+#include "post/deposit.h"
+#include "post/resolve.h"
 #include "server/blocklist.h"
-#include "server/incoming.h"
 #include "server/judge.h"
 #include "server/logins.h"
 #include "server/policy.h"
 #include "server/session.h"
+#include "wire/smtp/server.h"
 
 /* Address, zone and reason: within a reply line (RFC 5321 4.5.3.1.5). */
 #define MM_BLOCKED_TEXT_MAX 490
@@ -23,10 +25,12 @@ struct mm_smtp_session {
     char user[MM_STORE_USER_MAX];
     char helo_name[MM_LIMIT_DOMAIN + 1];
     bool is_extended;
-    struct mm_incoming *incoming;
-    char first_recipient[MM_ADDRESS_TEXT_MAX];
-    size_t body_used;    /* of the pending BODY event: stored */
-    size_t body_offered; /* and given to the host */
+    struct mm_deposit *deposit;
+    struct mm_resolve resolve; /* of the pending RCPT */
+    bool is_resolving;         /* it was asked */
+    bool is_resolved;          /* ... and answered */
+    size_t body_used;          /* of the pending BODY event: stored */
+    size_t body_offered;       /* and given to the host */
     enum mailmod_error body_error;
     bool host_reads; /* the body goes to the host, too */
     unsigned message_count;

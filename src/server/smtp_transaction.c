@@ -1,6 +1,6 @@
 /* smtp_transaction.c - one mail transaction: MAIL, RCPT, body, end.
  *
- * Promises: 250 to the end of data is said when mm_incoming_finish was answered
+ * Promises: 250 to the end of data is said when mm_deposit_finish was answered
  * OK, never before; a refusal for our own reasons is 4xx and keeps nothing; an
  * unknown local user is refused at RCPT; a host that is asked decides before
  * 354, or after it has read the body, and what it has not read by then is still
@@ -8,24 +8,30 @@
  * Thread: the session's loop. RFC 5321 3.3, 4.1.1.4, 6.1; RFC 6409. */
 #include "server/smtp_session.h"
 
-#include "base/mem.h"
-#include "server/directory.h"
+#include "post/directory.h"
 #include "server/server_internal.h"
+#include "wire/msg/message.h"
 
-#include <string.h>
-
-#define STAMP_MAX 2048
-
-/* The reply for a failure of ours: always temporary, nothing is lost. */
+/* The reply for a failure: of ours it is temporary, and nothing is lost; it is
+ * final when the last mailbox went away since RCPT. */
 static enum mm_reply_id reply_for(enum mailmod_error error)
 {
-    return error == MAILMOD_ERROR_STORAGE_FULL ? MM_REPLY_STORAGE_FULL
-                                               : MM_REPLY_LOCAL_ERROR;
+    switch (error) {
+    case MAILMOD_ERROR_STORAGE_FULL:
+        return MM_REPLY_STORAGE_FULL;
+    case MAILMOD_ERROR_NOT_FOUND:
+        return MM_REPLY_NO_SUCH_USER;
+    default:
+        return MM_REPLY_LOCAL_ERROR;
+    }
 }
 
 void mm_smtp_drop_message(struct mm_smtp_session *smtp)
 {
-    mm_incoming_abandon(&smtp->incoming);
+    mm_resolve_cancel(&smtp->resolve);
+    smtp->is_resolving = false;
+    smtp->is_resolved = false;
+    mm_deposit_abandon(&smtp->deposit);
     mm_session_forget_request(&smtp->base);
     smtp->body_error = MAILMOD_OK;
     smtp->body_used = 0;
@@ -41,17 +47,6 @@ static void on_room(void *context)
     mm_session_wait_over(&smtp->base, MM_WAIT_ROOM);
 }
 
-static void log_accepted(const struct mm_smtp_session *smtp)
-{
-    MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message accepted",
-           MM_TEXT("session", smtp->base.identifier),
-           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
-           MM_TEXT("from", mm_incoming_reverse_path(smtp->incoming)),
-           MM_NUMBER("recipients",
-                     (int64_t)mm_incoming_recipient_count(smtp->incoming)),
-           MM_NUMBER("size", (int64_t)mm_incoming_size(smtp->incoming)));
-}
-
 static void answer_accepted(struct mm_smtp_session *smtp)
 {
     char text[64];
@@ -60,7 +55,7 @@ static void answer_accepted(struct mm_smtp_session *smtp)
     struct mm_buf words;
     mm_buf_init(&words, sizeof text - 1);
     (void)mm_buf_appendf(&words, "message accepted as %s",
-                         mm_incoming_identifier(smtp->incoming));
+                         mm_deposit_identifier(smtp->deposit));
     if (mm_span_copy(mm_buf_span(&words), text, sizeof text)) {
         mm_smtp_answer(smtp, &reply);
     } else {
@@ -74,13 +69,12 @@ static void on_finished(void *context, enum mailmod_error error)
     struct mm_smtp_session *smtp = context;
 
     if (error == MAILMOD_OK) {
-        log_accepted(smtp);
         answer_accepted(smtp);
         smtp->message_count++;
     } else {
         MM_LOG(mm_smtp_log(smtp), MM_LOG_ERROR, "smtp", "message not stored",
                MM_TEXT("session", smtp->base.identifier),
-               MM_TEXT("message", mm_incoming_identifier(smtp->incoming)),
+               MM_TEXT("message", mm_deposit_identifier(smtp->deposit)),
                MM_TEXT("error", mm_error_name(error)));
         mm_smtp_answer_id(smtp, reply_for(error));
     }
@@ -94,29 +88,40 @@ static bool prepare_question(struct mm_smtp_session *smtp)
     struct mm_request_facts facts = {
         .moment = MM_MOMENT_SMTP_MESSAGE,
         .user = smtp->is_logged_in ? smtp->user : NULL,
-        .reverse_path = mm_incoming_reverse_path(smtp->incoming),
-        .message = mm_incoming_identifier(smtp->incoming)};
+        .reverse_path = mm_deposit_reverse_path(smtp->deposit),
+        .message = mm_deposit_identifier(smtp->deposit)};
 
     return !mm_session_is_hooked(&smtp->base, MM_MOMENT_SMTP_MESSAGE) ||
            mm_session_prepare_request(&smtp->base, &facts) == MAILMOD_OK;
 }
 
+static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
+                                        const struct mm_smtpd_info *info)
+{
+    const struct mm_deposit_options options = {
+        .post = smtp->base.server->options.post,
+        .loop = smtp->base.loop,
+        .config = smtp->base.settings->config,
+        .edits = MM_HEADER_DROPS_RETURN_PATH,
+        .on_room = on_room,
+        .on_finished = on_finished,
+        .context = smtp};
+    const struct mm_envelope envelope = {
+        .reverse_path = info->path->text,
+        .arrival_ms = mm_loop_wall_ms(smtp->base.loop),
+        .is_smtputf8 = info->mail->is_smtputf8,
+        .dsn_return = info->mail->dsn_return,
+        .envelope_id = info->mail->envelope_id,
+        .session = smtp->base.identifier,
+        .peer = smtp->base.peer_text,
+        .user = smtp->is_logged_in ? smtp->user : NULL};
+
+    return mm_deposit_new(&smtp->deposit, &options, &envelope);
+}
+
 void mm_smtp_mail(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
-    const struct mm_config *config = mm_session_config(&smtp->base);
-    struct mm_server *server = smtp->base.server;
-    struct mm_incoming_options options = {
-        .loop = smtp->base.loop,
-        .store = server->store,
-        .lifetime_ms = config->queue.lifetime_ms,
-        .on_room = on_room,
-        .on_finished = on_finished,
-        .context = smtp,
-        .wake = server->options.wake,
-        .wake_context = server->options.wake_context,
-        .live = &server->live_messages};
-
     mm_smtp_drop_message(smtp);
     mm_judging_begin(&smtp->judging, MM_STAGE_MAIL);
     const struct mm_reply *refusal;
@@ -127,9 +132,7 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
         mm_smtp_answer(smtp, refusal);
         return;
     }
-    if (mm_incoming_new(&smtp->incoming, &options, info->path, info->mail) !=
-            MAILMOD_OK ||
-        !prepare_question(smtp)) {
+    if (begin_deposit(smtp, info) != MAILMOD_OK || !prepare_question(smtp)) {
         mm_smtp_drop_message(smtp);
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
         return;
@@ -144,36 +147,58 @@ bool mm_smtp_is_local(const struct mm_smtp_session *smtp,
                                  mm_conn_local(smtp->base.conn));
 }
 
-/* The reply to a local forward-path; its mailbox is added on success. */
-static const struct mm_reply *add_local(struct mm_smtp_session *smtp,
-                                        const struct mm_address *path)
+static void on_resolved(struct mm_resolve *resolve)
 {
-    uint64_t mailbox_id;
-    enum mailmod_error error =
-        mm_directory_find(smtp->base.server->store,
-                          mm_session_config(&smtp->base), path, &mailbox_id);
+    struct mm_smtp_session *smtp =
+        MM_LIST_OBJECT(resolve, struct mm_smtp_session, resolve);
 
-    if (error == MAILMOD_ERROR_NOT_FOUND) {
-        return mm_reply_get(MM_REPLY_NO_SUCH_USER);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_incoming_add_local(smtp->incoming, mailbox_id);
-    }
-    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
-                                            : reply_for(error));
+    smtp->is_resolved = true;
+    mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
-static const struct mm_reply *add_remote(struct mm_smtp_session *smtp,
-                                         const struct mm_smtpd_info *info)
+/* Asks whose address the pending RCPT has; false: the answer comes. */
+static bool resolve(struct mm_smtp_session *smtp,
+                    const struct mm_smtpd_info *info)
 {
-    char destination[MM_STORE_DESTINATION_MAX];
+    if (smtp->is_resolving) {
+        return smtp->is_resolved;
+    }
+    smtp->resolve.post = smtp->base.server->options.post;
+    smtp->resolve.config = mm_session_config(&smtp->base);
+    smtp->resolve.address = info->path;
+    smtp->resolve.local = mm_conn_local(smtp->base.conn);
+    smtp->resolve.notify = info->rcpt->notify;
+    smtp->resolve.original_recipient = info->rcpt->original_recipient;
+    smtp->resolve.loop = smtp->base.loop;
+    smtp->resolve.done = on_resolved;
+    smtp->is_resolving = true;
+    smtp->is_resolved = mm_resolve_ask(&smtp->resolve) == MM_ANSWERED;
+    return smtp->is_resolved;
+}
 
-    smtp->base.server->options.destination(mm_session_config(&smtp->base),
-                                           info->path->domain, destination);
-    enum mailmod_error error = mm_incoming_add_remote(
-        smtp->incoming, info->path, destination, info->rcpt);
-    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
-                                            : reply_for(error));
+static const struct mm_reply *add_target(struct mm_smtp_session *smtp,
+                                         const struct mm_target *target)
+{
+    enum mailmod_error error = target->error;
+
+    if (target->kind == MM_TARGET_REFUSED) {
+        return target->reply;
+    }
+    if (target->kind != MM_TARGET_FOR_NOW) {
+        error = mm_deposit_add(smtp->deposit, target);
+    }
+    return error == MAILMOD_OK ? NULL : mm_reply_get(reply_for(error));
+}
+
+/* The reply to a forward-path; those who get its mail are added on success. */
+static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
+{
+    const struct mm_reply *reply = NULL;
+
+    for (size_t i = 0; reply == NULL && i < smtp->resolve.target_count; i++) {
+        reply = add_target(smtp, &smtp->resolve.targets[i]);
+    }
+    return reply != NULL ? reply : mm_reply_get(MM_REPLY_RECIPIENT_OK);
 }
 
 void mm_smtp_delay_expired(struct mm_timer *timer)
@@ -205,24 +230,25 @@ static void answer_recipient(struct mm_smtp_session *smtp,
 void mm_smtp_rcpt(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
-    const struct mm_reply *reply;
+    const struct mm_reply *reply = NULL;
 
-    if (!mm_smtp_judge(smtp, MM_STAGE_RCPT, &reply)) {
+    if (!smtp->is_resolving && !mm_smtp_judge(smtp, MM_STAGE_RCPT, &reply)) {
+        return;
+    }
+    if (reply == NULL && !resolve(smtp, info)) {
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_NAMES);
         return;
     }
     if (reply == NULL) {
-        reply = mm_smtp_is_local(smtp, info->path) ? add_local(smtp, info->path)
-                                                   : add_remote(smtp, info);
+        reply = add_targets(smtp);
     }
+    mm_resolve_cancel(&smtp->resolve);
+    smtp->is_resolving = false;
     if (reply->code < 400 && smtp->base.request != NULL &&
         mm_request_add_recipient(smtp->base.request, info->path->text) !=
             MAILMOD_OK) {
         mm_session_abort(&smtp->base);
         return;
-    }
-    if (reply->code < 400 && mm_incoming_recipient_count(smtp->incoming) == 1) {
-        memcpy(smtp->first_recipient, info->path->text,
-               sizeof smtp->first_recipient);
     }
     answer_recipient(smtp, reply);
 }
@@ -234,36 +260,23 @@ static enum mailmod_error stamp(struct mm_smtp_session *smtp)
         .helo_name = mm_span_cstr(smtp->helo_name),
         .peer = smtp->base.peer,
         .host_name = config->host_name,
-        .identifier = mm_incoming_identifier(smtp->incoming),
+        .identifier = mm_deposit_identifier(smtp->deposit),
         /* Several recipients must not learn of each other (RFC 5321 7.2). */
-        .recipient = mm_incoming_recipient_count(smtp->incoming) == 1
-                         ? smtp->first_recipient
+        .recipient = mm_deposit_recipient_count(smtp->deposit) == 1
+                         ? mm_deposit_first_path(smtp->deposit)
                          : NULL,
         .is_extended = smtp->is_extended,
         .is_tls = mm_session_is_tls(&smtp->base),
         .is_authenticated = smtp->is_logged_in,
         .time_ms = mm_loop_wall_ms(smtp->base.loop)};
 
-    received.is_smtputf8 = mm_incoming_is_smtputf8(smtp->incoming);
-    struct mm_buf field;
-    mm_buf_init(&field, STAMP_MAX);
-    enum mailmod_error error = mm_received_write(&field, &received);
-    if (error == MAILMOD_OK) {
-        error = mm_incoming_stamp(smtp->incoming, mm_buf_span(&field));
-    }
-    mm_buf_fini(&field);
-    return error;
+    received.is_smtputf8 = mm_deposit_is_smtputf8(smtp->deposit);
+    return mm_received_write(mm_deposit_fields(smtp->deposit), &received);
 }
 
 /* 354, or for BDAT the chunk itself. */
 static void begin_body(struct mm_smtp_session *smtp)
 {
-    enum mailmod_error error = stamp(smtp);
-
-    if (error != MAILMOD_OK) {
-        mm_smtp_answer_id(smtp, reply_for(error));
-        return;
-    }
     smtp->is_receiving = true;
     mm_smtp_answer(smtp, NULL);
 }
@@ -311,7 +324,7 @@ void mm_smtp_wants_body(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    if (!smtp->host_reads && smtp->incoming != NULL) {
+    if (!smtp->host_reads && smtp->deposit != NULL) {
         smtp->host_reads = true;
         begin_body(smtp);
     }
@@ -339,7 +352,7 @@ static bool store(struct mm_smtp_session *smtp, struct mm_span data)
     size_t used = rest.size;
 
     if (smtp->body_error == MAILMOD_OK && rest.size > 0) {
-        smtp->body_error = mm_incoming_write(smtp->incoming, rest, &used);
+        smtp->body_error = mm_deposit_write(smtp->deposit, rest, &used);
         if (smtp->body_error != MAILMOD_OK) {
             used = rest.size;
         }
@@ -379,7 +392,7 @@ static void give_away(struct mm_smtp_session *smtp)
 
     MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message taken by the host",
            MM_TEXT("session", smtp->base.identifier),
-           MM_TEXT("message", mm_incoming_identifier(smtp->incoming)));
+           MM_TEXT("message", mm_deposit_identifier(smtp->deposit)));
     mm_smtp_answer(
         smtp, reply != NULL ? reply : mm_reply_get(MM_REPLY_MESSAGE_ACCEPTED));
     mm_smtp_drop_message(smtp);
@@ -413,7 +426,12 @@ void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
         refuse_message(smtp, refusal);
         return;
     }
+    smtp->body_error = stamp(smtp);
+    if (smtp->body_error != MAILMOD_OK) {
+        refuse_message(smtp, mm_reply_get(reply_for(smtp->body_error)));
+        return;
+    }
     mm_session_forget_request(&smtp->base);
     mm_wait_begin(&smtp->base.wait, MM_WAIT_STORE);
-    mm_incoming_finish(smtp->incoming, info->has_8bit);
+    mm_deposit_finish(smtp->deposit, info->has_8bit);
 }

@@ -16,7 +16,7 @@ enum mm_wait_for {
     MM_WAIT_STORE,   /* a message on its way to the disk */
     MM_WAIT_ROOM,    /* the store takes no more of a body at the moment */
     MM_WAIT_HOST,    /* the host's verdict, or its room for a body */
-    MM_WAIT_NAMES,   /* block lists */
+    MM_WAIT_NAMES,   /* block lists, or whose an address is */
     MM_WAIT_LOCK,    /* the mailbox is another session's */
     MM_WAIT_DELAY,   /* our own slowness with a peer that guesses */
     MM_WAIT_COUNT

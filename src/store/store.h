@@ -147,7 +147,8 @@ struct mm_store_entry_detail {
 
 /* All thread: writer, inside a job's run. */
 /* Chunks are numbered from 0 without gaps; at most MM_LIMIT_CHUNK octets. They
- * may come in earlier jobs than the message row. */
+ * may come in earlier jobs than the message row; number 0, when it comes in a
+ * later job than others, after the row. */
 MM_CHECK enum mailmod_error
 mm_store_put_chunk(struct mm_store_transaction *transaction, uint64_t id,
                    unsigned number, struct mm_span data);

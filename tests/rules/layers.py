@@ -22,12 +22,14 @@ TABLE = {
     "mailbox": ["base", "platform", "store"],
     "queue": ["base", "platform", "store"],
     "dnsbl": ["base"],
-    "server": ["base", "crypto", "platform", "wire", "io", "config", "store", "mailbox",
-               "queue", "dnsbl"],
+    "post": ["base", "crypto", "platform", "wire", "io", "config", "store",
+             "mailbox", "queue"],
+    "server": ["base", "crypto", "platform", "wire", "io", "config", "store",
+               "mailbox", "queue", "dnsbl", "post"],
     "client": ["base", "crypto", "platform", "wire", "io", "config", "store",
-               "queue"],
+               "queue", "post"],
     "api": ["base", "crypto", "platform", "wire", "io", "config", "store",
-            "mailbox", "queue", "dnsbl", "server", "client"],
+            "mailbox", "queue", "dnsbl", "post", "server", "client"],
 }
 # Of these folders others see the contract alone; api, which puts them
 # together, sees all.

@@ -128,9 +128,10 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
     if (!mm_store_has_space(transaction->store)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
-    enum mailmod_error error;
-    if (number == 0) {
-        error = note_unreferred(transaction, id, true);
+    enum mailmod_error error = MAILMOD_OK;
+    /* The first piece may come last, behind those of earlier jobs. */
+    if (number <= 1) {
+        error = note_unreferred(transaction, id, number == 0);
         if (error != MAILMOD_OK) {
             return error;
         }

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "post/destination.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,8 +150,8 @@ static enum mailmod_error put_recipient(const struct put_job *put,
     row.message_id = put->id;
     row.number = number;
     assert_true(mm_span_copy(path, row.path, sizeof row.path));
-    mm_outbound_destination(put->rig->config, strchr(row.path, '@') + 1,
-                            row.destination);
+    mm_destination_of(put->rig->config, strchr(row.path, '@') + 1,
+                      row.destination);
     row.next_attempt_ms = mm_loop_wall_ms(fake_loop());
     row.expires_ms =
         row.next_attempt_ms + (int64_t)put->rig->config->queue.lifetime_ms;

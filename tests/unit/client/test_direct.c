@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "client/direct.h"
+#include "post/destination.h"
 #include "rig.h"
 
 #define HOST "192.0.2.1:25"
@@ -55,8 +56,8 @@ static void fill(struct rig *rig, struct sending *sending,
         struct mm_store_recipient *row =
             &sending->recipients[direct->recipient_count++];
         strcpy(row->path, *recipients);
-        mm_relay_destination(&direct->relay, strchr(*recipients, '@') + 1,
-                             row->destination);
+        mm_destination_name(direct->relay.host, strchr(*recipients, '@') + 1,
+                            row->destination);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "post/destination.h"
 #include "rig.h"
 
 #define HOST "192.0.2.1:25"
@@ -389,13 +390,13 @@ static void test_destination_names(void **state)
                                         NULL};
     char text[MM_STORE_DESTINATION_MAX];
     struct mm_config *config = test_config(NULL);
-    mm_outbound_destination(config, "X.Net", text);
+    mm_destination_of(config, "X.Net", text);
     assert_string_equal(text, "x.net");
-    mm_outbound_destination(config, "[IPv6:2001:db8::1]", text);
+    mm_destination_of(config, "[IPv6:2001:db8::1]", text);
     assert_string_equal(text, "[ipv6:2001:db8::1]");
     mm_config_unref(&config);
     config = test_config(relay);
-    mm_outbound_destination(config, "x.net", text);
+    mm_destination_of(config, "x.net", text);
     assert_string_equal(text, "relay.example.net");
     mm_config_unref(&config);
 }

@@ -1,110 +1,7 @@
 /* rig.c - see rig.h. */
 #include "rig.h"
 
-#include "crypto/scram.h"
 #include "mailbox/mailbox.h"
-
-static void set(struct mm_config_builder *builder, const char *setting)
-{
-    char key[64];
-    const char *equals = strchr(setting, '=');
-
-    assert_non_null(equals);
-    assert_true(mm_span_copy(mm_span(setting, (size_t)(equals - setting)), key,
-                             sizeof key));
-    if (mm_config_set(builder, key, equals + 1, NULL) != MAILMOD_OK) {
-        fail_msg("setting %s", setting);
-    }
-}
-
-struct mm_config *rig_config(const char *const *settings)
-{
-    static const char *const common[] = {"general.host_name=mx.example.org",
-                                         "local.domains=example.org",
-                                         "smtp.listen=127.0.0.1:25",
-                                         "submission.listen=127.0.0.1:587",
-                                         "submissions.listen=127.0.0.1:465",
-                                         "pop3.listen=127.0.0.1:110",
-                                         "pop3s.listen=127.0.0.1:995",
-                                         "tls.certificate_file=cert.pem",
-                                         "tls.key_file=key.pem",
-                                         NULL};
-    struct mm_config_builder *builder = NULL;
-    struct mm_config *config = NULL;
-    struct mm_buf mistakes;
-
-    mm_buf_init(&mistakes, 65536);
-    assert_int_equal(mm_config_builder_new(&builder), MAILMOD_OK);
-    for (size_t i = 0; common[i] != NULL; i++) {
-        set(builder, common[i]);
-    }
-    for (size_t i = 0; settings != NULL && settings[i] != NULL; i++) {
-        set(builder, settings[i]);
-    }
-    if (mm_config_build(builder, &config, &mistakes) != MAILMOD_OK) {
-        fail_msg("%s", mm_buf_cstr(&mistakes));
-    }
-    mm_config_builder_free(&builder);
-    mm_buf_fini(&mistakes);
-    return config;
-}
-
-struct user_job {
-    struct mm_store_job job;
-    struct mm_store_user user;
-};
-
-static enum mailmod_error run_add(struct mm_store_job *job,
-                                  struct mm_store_transaction *transaction)
-{
-    return mm_store_add_user(transaction,
-                             &MM_LIST_OBJECT(job, struct user_job, job)->user);
-}
-
-static enum mailmod_error run_remove(struct mm_store_job *job,
-                                     struct mm_store_transaction *transaction)
-{
-    return mm_store_remove_user(
-        transaction, MM_LIST_OBJECT(job, struct user_job, job)->user.name);
-}
-
-uint64_t rig_add_user(struct mm_store *store, const char *name, bool keeps)
-{
-    struct user_job job = {.job.run = run_add};
-    struct mm_scram_verifier verifier;
-    static const uint8_t salt[MM_SCRAM_SALT_SIZE] = "0123456789abcde";
-
-    snprintf(job.user.name, sizeof job.user.name, "%s", name);
-    snprintf(job.user.password, sizeof job.user.password, "secret-%s", name);
-    assert_int_equal(mm_scram_verifier_make(&verifier,
-                                            mm_span_cstr(job.user.password),
-                                            salt, MM_SCRAM_ITERATIONS),
-                     MAILMOD_OK);
-    memcpy(job.user.salt, verifier.salt, sizeof job.user.salt);
-    memcpy(job.user.stored_key, verifier.stored_key,
-           sizeof job.user.stored_key);
-    memcpy(job.user.server_key, verifier.server_key,
-           sizeof job.user.server_key);
-    job.user.iterations = verifier.iterations;
-    job.user.has_password = keeps;
-    assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
-    return job.user.mailbox_id;
-}
-
-void rig_remove_user(struct mm_store *store, const char *name)
-{
-    struct user_job job = {.job.run = run_remove};
-
-    snprintf(job.user.name, sizeof job.user.name, "%s", name);
-    assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
-}
-
-static void destination(const struct mm_config *config, const char *domain,
-                        char text_out[MM_STORE_DESTINATION_MAX])
-{
-    (void)config;
-    snprintf(text_out, MM_STORE_DESTINATION_MAX, "%s", domain);
-}
 
 static void wake(void *context)
 {
@@ -114,8 +11,9 @@ static void wake(void *context)
 void rig_open(struct rig *rig, const char *const *settings,
               const struct mm_hooks *hooks)
 {
-    struct mm_server_options options = {
-        .loop_count = 1, .destination = destination, .wake = wake};
+    struct mm_server_options options = {.loop_count = 1};
+    const struct mm_post_options post = {
+        .log = fake_log(), .wake = wake, .wake_context = rig};
 
     memset(rig, 0, sizeof *rig);
     assert_int_equal(mm_store_open_memory(&rig->store, NULL), MAILMOD_OK);
@@ -133,11 +31,13 @@ void rig_open(struct rig *rig, const char *const *settings,
     options.resolvers = &rig->resolver;
     options.log = fake_log();
     options.settings = rig->settings;
-    options.wake_context = rig;
+    assert_int_equal(mm_post_new(&rig->post, &post), MAILMOD_OK);
+    options.post = rig->post;
     if (hooks != NULL) {
         options.hooks = *hooks;
     }
     assert_int_equal(mm_server_new(&rig->server, &options), MAILMOD_OK);
+    mm_post_attach(rig->post, rig->store, fake_workers());
     mm_server_attach(rig->server, rig->store, fake_workers());
     assert_int_equal(mm_server_listen(rig->server, NULL), MAILMOD_OK);
 }
@@ -148,6 +48,7 @@ void rig_close(struct rig *rig)
     assert_int_equal(mm_server_busy(rig->server), 0);
     mm_server_free(&rig->server);
     mm_resolver_free(&rig->resolver);
+    mm_post_free(&rig->post);
     mm_settings_unref(&rig->settings);
     mm_config_unref(&rig->config);
     mm_store_close(&rig->store);
@@ -256,20 +157,6 @@ size_t rig_recipients(struct rig *rig)
     assert_int_equal(mm_store_each_recipient(rig->store, 0, count_one, &count),
                      MAILMOD_OK);
     return count;
-}
-
-struct mm_address rig_address(const char *text)
-{
-    struct mm_address address;
-    struct mm_span rest;
-
-    if (mm_path_parse(mm_span_cstr(text), true, true, &address, &rest) !=
-            MAILMOD_OK &&
-        mm_path_parse(mm_span_cstr(text), false, true, &address, &rest) !=
-            MAILMOD_OK) {
-        fail_msg("no path: %s", text);
-    }
-    return address;
 }
 
 void rig_expect(struct fake_peer *peer, const char *text, const char *reply)

@@ -5,8 +5,8 @@
 #define MM_TEST_SERVER_RIG_H
 
 #include "fake_world.h"
+#include "people.h"
 #include "server/server_internal.h"
-#include "wire/addr/address.h"
 
 enum {
     PORT_SMTP = 25,
@@ -16,18 +16,11 @@ enum {
     PORT_POP3S = 995
 };
 
-/* Local domain example.org, listeners on the ports above; `settings` are
- * "key=value" texts, ended by NULL, over the defaults. */
-struct mm_config *rig_config(const char *const *settings);
-
-/* Password "secret-" and the name, kept for APOP unless `keeps` is false. */
-uint64_t rig_add_user(struct mm_store *store, const char *name, bool keeps);
-void rig_remove_user(struct mm_store *store, const char *name);
-
 struct rig {
     struct mm_store *store;
     struct mm_config *config;
     struct mm_settings *settings;
+    struct mm_post *post;
     struct mm_server *server;
     struct mm_loop *loop;
     struct mm_resolver *resolver;
@@ -50,7 +43,4 @@ size_t rig_entries(struct rig *rig, uint64_t mailbox_id);
 const char *rig_newest(struct rig *rig, uint64_t mailbox_id,
                        struct mm_buf *text_out);
 size_t rig_recipients(struct rig *rig);
-/* Of "<...>". */
-struct mm_address rig_address(const char *text);
-
 #endif

@@ -1,8 +1,8 @@
 /* test_policy.c - who may relay: attack 41 as a table of 1080, built by parsing
  * every form of a path as a peer would write it; and whose sender is whose.
  * Thread: the test's. */
+#include "post/directory.h"
 #include "rig.h"
-#include "server/directory.h"
 #include "server/policy.h"
 
 #define INSIDE "10.1.2.3"

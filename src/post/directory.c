@@ -5,7 +5,7 @@
  * postmaster in any case is always somebody (RFC 5321 4.5.1).
  * Thread: any. Each look-up is a read by key that never waits for the writer.
  */
-#include "server/directory.h"
+#include "post/directory.h"
 
 #include "base/mem.h"
 #include "crypto/scram.h"
@@ -32,21 +32,25 @@ bool mm_directory_is_local(const struct mm_config *config,
     return false;
 }
 
+/* `name_out` may be NULL. */
 static enum mailmod_error find_name(struct mm_store *store, const char *name,
-                                    uint64_t *mailbox_id_out)
+                                    uint64_t *mailbox_id_out, char *name_out)
 {
     struct mm_store_user user;
     enum mailmod_error error = mm_store_find_user(store, name, &user);
 
     if (error == MAILMOD_OK) {
         *mailbox_id_out = user.mailbox_id;
+        if (name_out != NULL) {
+            memcpy(name_out, user.name, sizeof user.name);
+        }
     }
     return error;
 }
 
 /* A user that a setting names, in any case of letters; "": none. */
 static enum mailmod_error find_set(struct mm_store *store, const char *setting,
-                                   uint64_t *mailbox_id_out)
+                                   uint64_t *mailbox_id_out, char *name_out)
 {
     char name[MM_STORE_USER_MAX];
 
@@ -55,7 +59,7 @@ static enum mailmod_error find_set(struct mm_store *store, const char *setting,
         return MAILMOD_ERROR_NOT_FOUND;
     }
     mm_ascii_lower_cstr(name);
-    return find_name(store, name, mailbox_id_out);
+    return find_name(store, name, mailbox_id_out, name_out);
 }
 
 /* "local@domain" first, then for postmaster who stands in for it, then "local":
@@ -65,7 +69,7 @@ static enum mailmod_error find_set(struct mm_store *store, const char *setting,
 static enum mailmod_error find_pair(struct mm_store *store,
                                     const struct mm_config *config,
                                     const char *local, const char *domain,
-                                    uint64_t *mailbox_id_out)
+                                    uint64_t *mailbox_id_out, char *name_out)
 {
     enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
 
@@ -78,14 +82,15 @@ static enum mailmod_error find_pair(struct mm_store *store,
     if (domain[0] != '\0' &&
         mm_buf_appendf(&text, "%s@%s", local, domain) == MAILMOD_OK &&
         mm_span_copy(mm_buf_span(&text), name, sizeof name)) {
-        error = find_name(store, name, mailbox_id_out);
+        error = find_name(store, name, mailbox_id_out, name_out);
     }
     mm_buf_fini(&text);
     if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0) {
-        error = find_set(store, config->local.postmaster, mailbox_id_out);
+        error =
+            find_set(store, config->local.postmaster, mailbox_id_out, name_out);
     }
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error = find_name(store, local, mailbox_id_out);
+        error = find_name(store, local, mailbox_id_out, name_out);
     }
     return error;
 }
@@ -106,7 +111,8 @@ static bool cut_plus(const struct mm_config *config, char *local)
 enum mailmod_error mm_directory_find(struct mm_store *store,
                                      const struct mm_config *config,
                                      const struct mm_address *address,
-                                     uint64_t *mailbox_id_out)
+                                     uint64_t *mailbox_id_out,
+                                     char name_out[MM_STORE_USER_MAX])
 {
     const char *domain =
         address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
@@ -115,12 +121,14 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     memcpy(local, address->local_part, sizeof local);
     mm_ascii_lower_cstr(local);
     enum mailmod_error error =
-        find_pair(store, config, local, domain, mailbox_id_out);
+        find_pair(store, config, local, domain, mailbox_id_out, name_out);
     if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
-        error = find_pair(store, config, local, domain, mailbox_id_out);
+        error =
+            find_pair(store, config, local, domain, mailbox_id_out, name_out);
     }
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error = find_set(store, config->local.catch_all, mailbox_id_out);
+        error =
+            find_set(store, config->local.catch_all, mailbox_id_out, name_out);
     }
     return error;
 }
@@ -161,7 +169,7 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
                                        uint64_t *mailbox_id_out)
 {
     struct ensure_job job = {.job.run = run_ensure};
-    enum mailmod_error error = find_name(store, name, mailbox_id_out);
+    enum mailmod_error error = find_name(store, name, mailbox_id_out, NULL);
 
     if (error != MAILMOD_ERROR_NOT_FOUND) {
         return error;
@@ -175,7 +183,7 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
         error = mm_store_run(store, &job.job);
     }
     if (error == MAILMOD_OK || error == MAILMOD_ERROR_EXISTS) {
-        error = find_name(store, name, mailbox_id_out);
+        error = find_name(store, name, mailbox_id_out, NULL);
     }
     return error;
 }
@@ -189,10 +197,10 @@ bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
         return address->is_null;
     }
     struct mm_store_user login;
-    bool owns =
-        mm_store_find_user(store, user, &login) == MAILMOD_OK &&
-        mm_directory_find(store, config, address, &mailbox_id) == MAILMOD_OK &&
-        mailbox_id == login.mailbox_id;
+    bool owns = mm_store_find_user(store, user, &login) == MAILMOD_OK &&
+                mm_directory_find(store, config, address, &mailbox_id, NULL) ==
+                    MAILMOD_OK &&
+                mailbox_id == login.mailbox_id;
     mm_secret_clear(&login, sizeof login);
     return owns;
 }

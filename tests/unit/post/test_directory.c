@@ -1,8 +1,8 @@
 /* test_directory.c - whose mailbox an address is, in the order of directory.h.
  * Thread: the test's. */
 #include "crypto/scram.h"
-#include "rig.h"
-#include "server/directory.h"
+#include "people.h"
+#include "post/directory.h"
 
 struct world_of_users {
     struct mm_store *store;
@@ -45,7 +45,7 @@ static uint64_t find(struct world_of_users *w, const char *path,
     struct mm_address address = rig_address(path);
     uint64_t mailbox_id = 0;
     enum mailmod_error error =
-        mm_directory_find(w->store, config, &address, &mailbox_id);
+        mm_directory_find(w->store, config, &address, &mailbox_id, NULL);
 
     assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND);
     mm_config_unref(&config);

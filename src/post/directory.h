@@ -1,8 +1,8 @@
 /* thread: any (point look-ups in the store)
  * directory.h - whose mailbox an address is: local domains, users, plus
  * addresses, postmaster, catch-all. */
-#ifndef MM_SERVER_DIRECTORY_H
-#define MM_SERVER_DIRECTORY_H
+#ifndef MM_POST_DIRECTORY_H
+#define MM_POST_DIRECTORY_H
 
 #include "config/config.h"
 #include "store/store.h"
@@ -13,13 +13,15 @@
 bool mm_directory_is_local(const struct mm_config *config,
                            const struct mm_address *address,
                            const struct mm_netaddr *local);
-/* The mailbox of an address that is local. NOT_FOUND: no such user. In order:
- * the user of that very domain, postmaster's stand-in, the user of all domains,
- * these without the plus part, the catch-all. */
+/* The mailbox of an address that is local, and the name of its user (NULL:
+ * nobody wants it). NOT_FOUND: no such user. In order: the user of that very
+ * domain, postmaster's stand-in, the user of all domains, these without the
+ * plus part, the catch-all. */
 MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
                                               const struct mm_config *config,
                                               const struct mm_address *address,
-                                              uint64_t *mailbox_id_out);
+                                              uint64_t *mailbox_id_out,
+                                              char name_out[MM_STORE_USER_MAX]);
 /* The mailbox of a user name, made with the user when there is none; nobody
  * can log in as a user made so until a password is set. thread: worker */
 MM_CHECK enum mailmod_error mm_directory_ensure(struct mm_store *store,

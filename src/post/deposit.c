@@ -1,0 +1,416 @@
+/* deposit.c - one message on its way into the store: its life and its text.
+ *
+ * Owns: the envelope, the first piece, one piece that fills and at most one
+ * that is on its way to the writer. Promises: on_finished with OK comes only
+ * after the transaction with message, recipients and entries is on disk;
+ * whatever ends it before leaves nothing behind (pieces are dropped by a job of
+ * their own, or by the sweep at the next start); the peer's octets never stand
+ * inside a field of ours.
+ *
+ * Law of the object: it belongs to its depositor until finish is answered or it
+ * is abandoned; an abandoned one lives on, unseen, until the writer gave its
+ * job back, and frees itself then. One store job at a time.
+ * Thread: the depositor's. RFC 5321 4.1.1.4, 6.1; RFC 3030 2. */
+#include "post/deposit_internal.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Each piece keeps room for the CRLF that a last line may lack. */
+#define END_ROOM 2
+/* Of the first piece, the message's own. */
+#define FIRST_MAX (MM_LIMIT_CHUNK - MM_LIMIT_FIELDS)
+
+static enum mailmod_error run_call(struct mm_call *call,
+                                   struct mm_store_transaction *transaction);
+static void call_done(struct mm_call *call, enum mailmod_error error);
+static void come_home(struct mm_call *call, enum mailmod_error error);
+
+static void copy_text(const char *text, char *text_out, size_t size)
+{
+    if (!mm_span_copy(mm_span_cstr(text), text_out, size)) {
+        text_out[0] = '\0';
+    }
+}
+
+static void take_envelope(struct mm_deposit *deposit,
+                          const struct mm_envelope *envelope)
+{
+    struct mm_store_message *message = &deposit->message;
+
+    message->id = envelope->id != 0
+                      ? envelope->id
+                      : mm_store_new_message_id(deposit->options.post->store);
+    mm_message_id_format(message->id, deposit->identifier);
+    copy_text(envelope->reverse_path, message->reverse_path,
+              sizeof message->reverse_path);
+    message->arrival_ms = envelope->arrival_ms;
+    message->is_smtputf8 = envelope->is_smtputf8;
+    message->is_report = envelope->is_report;
+    message->dsn_return = envelope->dsn_return;
+    copy_text(envelope->envelope_id, message->envelope_id,
+              sizeof message->envelope_id);
+    copy_text(envelope->session, deposit->session, sizeof deposit->session);
+    copy_text(envelope->peer, deposit->peer, sizeof deposit->peer);
+    copy_text(envelope->user, deposit->user, sizeof deposit->user);
+}
+
+enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
+                                  const struct mm_deposit_options *options,
+                                  const struct mm_envelope *envelope)
+{
+    struct mm_deposit *deposit = mm_alloc(sizeof *deposit);
+
+    *deposit_out = deposit;
+    if (deposit == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    deposit->options = *options;
+    deposit->options.config = mm_config_ref(options->config);
+    atomic_fetch_add(&options->post->busy, 1);
+    take_envelope(deposit, envelope);
+    mm_list_init(&deposit->recipients);
+    mm_header_edit_init(&deposit->edit, options->edits);
+    mm_buf_init(&deposit->fields, MM_LIMIT_CHUNK);
+    mm_buf_init(&deposit->first, FIRST_MAX);
+    mm_buf_init(&deposit->filling, MM_LIMIT_CHUNK);
+    mm_buf_init(&deposit->writing, MM_LIMIT_CHUNK);
+    deposit->piece_number = 1;
+    deposit->call.store = options->post->store;
+    deposit->call.loop = options->loop;
+    deposit->call.run = run_call;
+    deposit->call.done = call_done;
+    deposit->call.come_home = come_home;
+    return MAILMOD_OK;
+}
+
+static void free_deposit(struct mm_deposit *deposit)
+{
+    struct mm_post *post = deposit->options.post;
+
+    mm_deposit_free_recipients(deposit);
+    mm_buf_fini(&deposit->fields);
+    mm_buf_fini(&deposit->first);
+    mm_buf_fini(&deposit->filling);
+    mm_buf_fini(&deposit->writing);
+    mm_config_unref(&deposit->options.config);
+    mm_free(deposit);
+    atomic_fetch_sub(&post->busy, 1);
+}
+
+static void submit(struct mm_deposit *deposit, enum mm_deposit_work work)
+{
+    deposit->work = work;
+    mm_call_submit(&deposit->call);
+}
+
+/* Frees an abandoned message that the writer does not hold; what it stored is
+ * dropped first. */
+static void clear_away(struct mm_deposit *deposit)
+{
+    if (deposit->has_stored && deposit->joined == NULL) {
+        deposit->has_stored = false;
+        submit(deposit, MM_DEPOSIT_DROP);
+        return;
+    }
+    free_deposit(deposit);
+}
+
+void mm_deposit_abandon(struct mm_deposit **deposit_in)
+{
+    struct mm_deposit *deposit = *deposit_in;
+
+    *deposit_in = NULL;
+    if (deposit != NULL && !mm_call_abandon(&deposit->call)) {
+        clear_away(deposit);
+    }
+}
+
+uint64_t mm_deposit_id(const struct mm_deposit *deposit)
+{
+    return deposit->message.id;
+}
+
+const char *mm_deposit_identifier(const struct mm_deposit *deposit)
+{
+    return deposit->identifier;
+}
+
+const char *mm_deposit_reverse_path(const struct mm_deposit *deposit)
+{
+    return deposit->message.reverse_path;
+}
+
+bool mm_deposit_is_smtputf8(const struct mm_deposit *deposit)
+{
+    return deposit->message.is_smtputf8;
+}
+
+unsigned mm_deposit_received_count(const struct mm_deposit *deposit)
+{
+    return deposit->edit.received_count;
+}
+
+uint64_t mm_deposit_size(const struct mm_deposit *deposit)
+{
+    return deposit->message.size;
+}
+
+struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
+{
+    return &deposit->fields;
+}
+
+void mm_deposit_join(struct mm_deposit *deposit,
+                     struct mm_store_transaction *transaction)
+{
+    deposit->joined = transaction;
+}
+
+/* The full piece becomes the one that is written; the written one is empty. */
+static void send_piece(struct mm_deposit *deposit)
+{
+    struct mm_buf full = deposit->filling;
+
+    deposit->filling = deposit->writing;
+    deposit->writing = full;
+    deposit->has_stored = true;
+    if (deposit->joined == NULL) {
+        submit(deposit, MM_DEPOSIT_PIECE);
+        return;
+    }
+    deposit->error = mm_store_put_chunk(deposit->joined, deposit->message.id,
+                                        deposit->piece_number++,
+                                        mm_buf_span(&deposit->writing));
+    mm_buf_clear(&deposit->writing);
+}
+
+static struct mm_buf *present_piece(struct mm_deposit *deposit)
+{
+    return deposit->is_first_full ? &deposit->filling : &deposit->first;
+}
+
+/* Octets that have room. */
+static void put(struct mm_deposit *deposit, struct mm_span data)
+{
+    if (data.size == 0 || deposit->error != MAILMOD_OK) {
+        return;
+    }
+    deposit->error = mm_buf_append_span(present_piece(deposit), data);
+    deposit->message.size += data.size;
+    deposit->last[0] =
+        data.size > 1 ? data.data[data.size - 2] : deposit->last[1];
+    deposit->last[1] = data.data[data.size - 1];
+}
+
+/* Makes room for `wanted` octets; false: on_room comes, or it failed. */
+static bool make_room(struct mm_deposit *deposit, size_t wanted)
+{
+    if (mm_buf_room(present_piece(deposit)) >= wanted + END_ROOM) {
+        return true;
+    }
+    if (!deposit->is_first_full) {
+        deposit->is_first_full = true;
+        return true;
+    }
+    if (deposit->work != MM_DEPOSIT_IDLE) {
+        deposit->wants_room = true;
+        return false;
+    }
+    send_piece(deposit);
+    return deposit->error == MAILMOD_OK;
+}
+
+enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
+                                    struct mm_span data, size_t *used_out)
+{
+    size_t total = data.size;
+
+    while (deposit->error == MAILMOD_OK && data.size > 0) {
+        size_t used = 0;
+
+        /* In the header an undecided line may come out at once. */
+        if (!make_room(deposit,
+                       deposit->edit.is_done ? 1 : MM_HEADER_KEPT_MAX)) {
+            break;
+        }
+        size_t room = mm_buf_room(present_piece(deposit)) - END_ROOM;
+        size_t size = data.size < room ? data.size : room;
+        put(deposit, mm_header_edit_next(&deposit->edit,
+                                         mm_span(data.data, size), &used));
+        data = mm_span_from(data, used);
+    }
+    *used_out = total - data.size;
+    return deposit->error;
+}
+
+/* A text by BDAT need not end with CRLF (RFC 3030 2), but every message that is
+ * served or sent does: it is stored so, and its size is true. */
+static void end_text(struct mm_deposit *deposit)
+{
+    put(deposit, mm_header_edit_end(&deposit->edit));
+    if (deposit->error == MAILMOD_OK &&
+        (deposit->last[0] != '\r' || deposit->last[1] != '\n')) {
+        put(deposit, mm_span("\r\n", END_ROOM));
+    }
+}
+
+/* The first piece: our fields, those that are missing, the message's own. */
+static void make_first(struct mm_deposit *deposit)
+{
+    struct mm_buf *fields = &deposit->fields;
+    const struct mm_header_missing missing = {
+        .host_name = deposit->options.config->host_name,
+        .identifier = deposit->identifier,
+        .reverse_path = deposit->message.reverse_path,
+        .now_ms = deposit->message.arrival_ms};
+
+    if (deposit->error == MAILMOD_OK) {
+        deposit->error =
+            mm_header_edit_write_missing(&deposit->edit, fields, &missing);
+    }
+    if (deposit->error == MAILMOD_OK) {
+        deposit->message.size += mm_buf_size(fields);
+        deposit->error =
+            mm_buf_append_span(fields, mm_buf_span(&deposit->first));
+    }
+    mm_buf_release(&deposit->first);
+}
+
+static void end(struct mm_deposit *deposit, bool has_8bit)
+{
+    deposit->message.is_8bit = has_8bit;
+    end_text(deposit);
+    make_first(deposit);
+}
+
+void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
+{
+    end(deposit, has_8bit);
+    deposit->wants_end = true;
+    if (deposit->work == MM_DEPOSIT_IDLE) {
+        submit(deposit, MM_DEPOSIT_END);
+    }
+}
+
+enum mailmod_error mm_deposit_put(struct mm_deposit *deposit, bool has_8bit)
+{
+    end(deposit, has_8bit);
+    return mm_deposit_put_all(deposit, deposit->joined);
+}
+
+static enum mailmod_error run_call(struct mm_call *call,
+                                   struct mm_store_transaction *transaction)
+{
+    struct mm_deposit *deposit = MM_LIST_OBJECT(call, struct mm_deposit, call);
+
+    switch (deposit->work) {
+    case MM_DEPOSIT_PIECE:
+        return mm_store_put_chunk(transaction, deposit->message.id,
+                                  deposit->piece_number,
+                                  mm_buf_span(&deposit->writing));
+    case MM_DEPOSIT_END:
+        return mm_deposit_put_all(deposit, transaction);
+    case MM_DEPOSIT_DROP:
+        return mm_store_drop_chunks(transaction, deposit->message.id);
+    case MM_DEPOSIT_IDLE:
+        break;
+    }
+    return MAILMOD_ERROR_STATE;
+}
+
+static void log_accepted(const struct mm_deposit *deposit)
+{
+    MM_LOG(deposit->options.post->log, MM_LOG_INFO, "post", "message accepted",
+           MM_TEXT("session", deposit->session),
+           MM_TEXT("message", deposit->identifier),
+           MM_TEXT("from", deposit->message.reverse_path),
+           MM_TEXT("peer", deposit->peer), MM_TEXT("user", deposit->user),
+           MM_TEXT("message_id", deposit->edit.message_id),
+           MM_NUMBER("size", (int64_t)deposit->message.size),
+           MM_NUMBER("recipients", (int64_t)deposit->recipient_count));
+}
+
+static void log_mailboxes(const struct mm_deposit *deposit)
+{
+    const struct mm_list *head = &deposit->recipients;
+
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        const struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (recipient->kind == MM_TARGET_MAILBOX) {
+            MM_LOG(deposit->options.post->log,
+                   recipient->is_lost ? MM_LOG_WARNING : MM_LOG_INFO, "post",
+                   recipient->is_lost ? "mailbox is gone" : "in the mailbox",
+                   MM_TEXT("message", deposit->identifier),
+                   MM_TEXT("recipient", recipient->path),
+                   MM_TEXT("mailbox", recipient->place));
+        }
+    }
+}
+
+/* The message is on disk, whether anybody still waits for it or not. */
+static void note_kept(struct mm_deposit *deposit)
+{
+    deposit->has_stored = false; /* the message owns its pieces */
+    log_accepted(deposit);
+    log_mailboxes(deposit);
+    if (deposit->is_outgoing) {
+        mm_post_wake(deposit->options.post);
+    }
+}
+
+static void settle_piece(struct mm_deposit *deposit, enum mailmod_error error)
+{
+    mm_buf_clear(&deposit->writing);
+    deposit->piece_number++;
+    if (error != MAILMOD_OK) {
+        deposit->error = error;
+    }
+    if (deposit->wants_end && deposit->error == MAILMOD_OK) {
+        submit(deposit, MM_DEPOSIT_END);
+    } else if (deposit->wants_end) {
+        deposit->options.on_finished(deposit->options.context, deposit->error);
+    } else if (deposit->wants_room) {
+        deposit->wants_room = false;
+        deposit->options.on_room(deposit->options.context);
+    }
+}
+
+static void call_done(struct mm_call *call, enum mailmod_error error)
+{
+    struct mm_deposit *deposit = MM_LIST_OBJECT(call, struct mm_deposit, call);
+    enum mm_deposit_work work = deposit->work;
+
+    deposit->work = MM_DEPOSIT_IDLE;
+    if (work == MM_DEPOSIT_PIECE) {
+        settle_piece(deposit, error);
+        return;
+    }
+    if (error == MAILMOD_OK) {
+        note_kept(deposit);
+    }
+    deposit->options.on_finished(deposit->options.context, error);
+}
+
+/* Abandoned while its last transaction ran, it is kept all the same: the client
+ * may take it for accepted. */
+static void come_home(struct mm_call *call, enum mailmod_error error)
+{
+    struct mm_deposit *deposit = MM_LIST_OBJECT(call, struct mm_deposit, call);
+    enum mm_deposit_work work = deposit->work;
+
+    deposit->work = MM_DEPOSIT_IDLE;
+    if (work == MM_DEPOSIT_END && error == MAILMOD_OK) {
+        note_kept(deposit);
+    }
+    if (work == MM_DEPOSIT_DROP) {
+        free_deposit(deposit);
+    } else {
+        clear_away(deposit);
+    }
+}

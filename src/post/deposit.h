@@ -1,0 +1,108 @@
+/* thread: the depositor's loop, or a thread that may block, or the writer
+ * deposit.h - one message on its way into the store, whichever door it came by.
+ *
+ * Collects envelope and text. Of the text the first octets, with the header,
+ * stay in memory until the end; the rest goes to the store in pieces as it
+ * comes, at most one on its way while the next one fills, so the size of a
+ * message is not the size of its memory. Finishing is one durable transaction:
+ * fields of ours and the first piece, message, queue recipients, mailbox
+ * entries, and the reports that local recipients call for.
+ *
+ * Three ways, one form in the store:
+ *   - on a loop: mm_deposit_write with on_room, mm_deposit_finish with
+ *     on_finished;
+ *   - on a thread that may block (`loop` NULL): the same calls wait, and
+ *     on_finished has been called when mm_deposit_finish returns;
+ *   - inside a job of the store: mm_deposit_join, then everything is part of
+ *     that transaction, and mm_deposit_put is the end. */
+#ifndef MM_POST_DEPOSIT_H
+#define MM_POST_DEPOSIT_H
+
+#include "config/config.h"
+#include "post/post.h"
+#include "post/target.h"
+#include "wire/msg/header_edit.h"
+
+struct mm_deposit;
+
+struct mm_deposit_options {
+    struct mm_post *post;
+    struct mm_loop *loop;
+    struct mm_config *config; /* a reference is taken */
+    unsigned edits;           /* enum mm_header_edits bits */
+    /* A piece is on disk, there is room again (or the message has failed: the
+     * next write tells). Not after mm_deposit_abandon. */
+    void (*on_room)(void *context);
+    /* The end of mm_deposit_finish. NOT_FOUND: nobody is left to get it. */
+    void (*on_finished)(void *context, enum mailmod_error error);
+    void *context;
+};
+
+/* Texts are copied; NULL is "". */
+struct mm_envelope {
+    uint64_t id; /* 0: a new one */
+    const char *reverse_path;
+    int64_t arrival_ms;
+    bool is_smtputf8;
+    bool is_report; /* ours: never reported itself */
+    enum mm_dsn_return dsn_return;
+    const char *envelope_id;
+    /* Who brought it, for the line "accepted". */
+    const char *session;
+    const char *peer;
+    const char *user;
+};
+
+MM_CHECK enum mailmod_error
+mm_deposit_new(struct mm_deposit **deposit_out,
+               const struct mm_deposit_options *options,
+               const struct mm_envelope *envelope);
+/* Forgets the message, whatever it is doing; sweeps what it stored. The
+ * pointer is gone for the caller; callbacks come no more. A deposit that
+ * finished is freed by it. NULL does nothing. */
+void mm_deposit_abandon(struct mm_deposit **deposit);
+
+/* A recipient; its number is its place in the order of adding, from 0, and the
+ * number of its row in the queue. The same mailbox twice is one copy, the same
+ * address for the same destination one row, that of the first. ARGUMENT for a
+ * target that gets no mail. */
+MM_CHECK enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
+                                           const struct mm_target *target);
+size_t mm_deposit_recipient_count(const struct mm_deposit *deposit);
+/* The path of the first one; NULL when there is none. */
+const char *mm_deposit_first_path(const struct mm_deposit *deposit);
+/* After the end: those whose mailbox was gone, so that they did not get it. */
+void mm_deposit_each_lost(const struct mm_deposit *deposit,
+                          void (*visit)(void *context, size_t number),
+                          void *context);
+
+uint64_t mm_deposit_id(const struct mm_deposit *deposit);
+const char *mm_deposit_identifier(const struct mm_deposit *deposit);
+const char *mm_deposit_reverse_path(const struct mm_deposit *deposit);
+bool mm_deposit_is_smtputf8(const struct mm_deposit *deposit);
+/* Received fields seen so far: RFC 5321 6.3. */
+unsigned mm_deposit_received_count(const struct mm_deposit *deposit);
+/* Of all its octets, once it is finished. */
+uint64_t mm_deposit_size(const struct mm_deposit *deposit);
+
+/* Takes what has room; less than all means on_room comes (on a loop alone). An
+ * error is final: STORAGE_FULL, STORAGE, MEMORY, TOO_LARGE. */
+MM_CHECK enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
+                                             struct mm_span data,
+                                             size_t *used_out);
+/* Where fields of ours are written, that stand before the message's own: any
+ * time before the end; MM_LIMIT_FIELDS with those that are added for it. */
+struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
+/* The text is whole. */
+void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit);
+
+/* thread: writer. From here on the pieces go into this transaction. */
+void mm_deposit_join(struct mm_deposit *deposit,
+                     struct mm_store_transaction *transaction);
+/* thread: writer. The end of a deposit that joined: all is put; then
+ * mm_deposit_abandon frees it. It is in the store if the transaction is; the
+ * wake-up is the caller's. */
+MM_CHECK enum mailmod_error mm_deposit_put(struct mm_deposit *deposit,
+                                           bool has_8bit);
+
+#endif

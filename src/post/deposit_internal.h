@@ -1,0 +1,76 @@
+/* thread: loop, or the writer, as its depositor says
+ * deposit_internal.h - the deposit, shared by its files: deposit.c (life and
+ * text), deposit_recipients.c, deposit_put.c (the transaction). */
+#ifndef MM_POST_DEPOSIT_INTERNAL_H
+#define MM_POST_DEPOSIT_INTERNAL_H
+
+#include "base/map.h"
+#include "post/call.h"
+#include "post/deposit.h"
+
+/* Recipients that are compared one by one; past it a map is made. */
+#define MM_DEPOSIT_COMPARED_MAX 16
+
+/* What is kept of one is what the store and the reports need, in one block:
+ * at the limit of recipients an envelope is tens of kilobytes. */
+struct mm_deposit_recipient {
+    struct mm_list node;
+    enum mm_target_kind kind;
+    unsigned number;
+    unsigned notify;
+    uint64_t mailbox_id;
+    bool is_double; /* somebody before it has the copy or the row */
+    bool is_lost;
+    const char *path;
+    const char *place; /* name of the mailbox, or destination */
+    const char *original_recipient;
+    char texts[];
+};
+
+enum mm_deposit_work {
+    MM_DEPOSIT_IDLE,
+    MM_DEPOSIT_PIECE,
+    MM_DEPOSIT_END,
+    MM_DEPOSIT_DROP
+};
+
+struct mm_deposit {
+    struct mm_deposit_options options;
+    struct mm_store_message message;
+    char identifier[MM_MESSAGE_ID_TEXT_MAX];
+    char session[24];
+    char peer[MM_NETADDR_TEXT_MAX];
+    char user[MM_STORE_USER_MAX];
+
+    struct mm_list recipients;
+    size_t recipient_count;
+    bool is_outgoing;
+    struct mm_map seen; /* of mailboxes and rows, once there are many */
+    bool has_map;
+
+    struct mm_header_edit edit;
+    struct mm_buf fields; /* at the end: the whole first piece */
+    struct mm_buf first;  /* the message's first octets */
+    struct mm_buf filling;
+    struct mm_buf writing;
+    bool is_first_full;
+    unsigned piece_number; /* of the piece in `writing` or to come */
+    char last[2];          /* octets of the text */
+
+    enum mailmod_error error;
+    bool has_stored; /* a piece was submitted */
+    bool wants_room; /* a write was cut short */
+    bool wants_end;
+    enum mm_deposit_work work;
+    struct mm_call call;
+    struct mm_store_transaction *joined; /* NULL: jobs of its own */
+};
+
+/* deposit_recipients.c */
+void mm_deposit_free_recipients(struct mm_deposit *deposit);
+
+/* deposit_put.c; thread: writer */
+enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
+                                      struct mm_store_transaction *t);
+
+#endif

@@ -1,0 +1,178 @@
+/* deposit_recipients.c - the envelope of a deposit: who gets it, once each.
+ *
+ * Owns the recipients. Promises: a mailbox gets one copy and a forward-path for
+ * one destination has one row, however often it was named (RFC 5321 3.3 lets a
+ * client repeat itself); each keeps its number and its wishes.
+ * Thread: the depositor's. */
+#include "post/deposit_internal.h"
+
+#include "base/mem.h"
+#include "platform/random.h"
+
+#include <string.h>
+
+/* What two recipients have in common when one copy serves both. */
+static struct mm_span key_of(const struct mm_deposit_recipient *recipient)
+{
+    if (recipient->kind == MM_TARGET_MAILBOX) {
+        return mm_span((const char *)&recipient->mailbox_id,
+                       sizeof recipient->mailbox_id);
+    }
+    /* "path\0destination": they stand so in `texts`. */
+    return mm_span(recipient->path,
+                   strlen(recipient->path) + 1 + strlen(recipient->place));
+}
+
+static bool is_same(const struct mm_deposit_recipient *a,
+                    const struct mm_deposit_recipient *b)
+{
+    return (a->kind == MM_TARGET_MAILBOX) == (b->kind == MM_TARGET_MAILBOX) &&
+           mm_span_equal(key_of(a), key_of(b));
+}
+
+static enum mailmod_error make_map(struct mm_deposit *deposit)
+{
+    uint64_t seed = 0;
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    deposit->has_map = true;
+    mm_map_init(&deposit->seen, SIZE_MAX / 4, seed);
+    MM_LIST_EACH(node, &deposit->recipients)
+    {
+        struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (!recipient->is_double && error == MAILMOD_OK) {
+            error = mm_map_put(&deposit->seen, key_of(recipient), recipient);
+        }
+    }
+    return error;
+}
+
+/* Few are compared with each other; many find each other in a map. */
+static enum mailmod_error find_double(struct mm_deposit *deposit,
+                                      struct mm_deposit_recipient *recipient)
+{
+    if (deposit->recipient_count < MM_DEPOSIT_COMPARED_MAX) {
+        MM_LIST_EACH(node, &deposit->recipients)
+        {
+            recipient->is_double =
+                recipient->is_double ||
+                is_same(
+                    recipient,
+                    MM_LIST_OBJECT(node, struct mm_deposit_recipient, node));
+        }
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error =
+        deposit->has_map ? MAILMOD_OK : make_map(deposit);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    recipient->is_double =
+        mm_map_get(&deposit->seen, key_of(recipient)) != NULL;
+    return recipient->is_double
+               ? MAILMOD_OK
+               : mm_map_put(&deposit->seen, key_of(recipient), recipient);
+}
+
+static const char *put_text(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = *at;
+
+    memcpy(copy, text, size);
+    *at += size;
+    return copy;
+}
+
+static struct mm_deposit_recipient *copy(const struct mm_target *target)
+{
+    const char *place = target->kind == MM_TARGET_MAILBOX ? target->mailbox_name
+                                                          : target->destination;
+    const char *original =
+        target->original_recipient != NULL ? target->original_recipient : "";
+    struct mm_deposit_recipient *recipient =
+        mm_alloc(sizeof *recipient + strlen(target->path) + strlen(place) +
+                 strlen(original) + 3);
+    char *at = NULL;
+
+    if (recipient != NULL) {
+        at = recipient->texts;
+        recipient->kind = target->kind;
+        recipient->notify = target->notify;
+        recipient->mailbox_id = target->mailbox_id;
+        recipient->path = put_text(&at, target->path);
+        recipient->place = put_text(&at, place);
+        recipient->original_recipient = put_text(&at, original);
+    }
+    return recipient;
+}
+
+enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
+                                  const struct mm_target *target)
+{
+    if (target->kind >= MM_TARGET_REFUSED) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    struct mm_deposit_recipient *recipient = copy(target);
+    if (recipient == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = find_double(deposit, recipient);
+    if (error != MAILMOD_OK) {
+        mm_free(recipient);
+        return error;
+    }
+    recipient->number = (unsigned)deposit->recipient_count++;
+    deposit->is_outgoing =
+        deposit->is_outgoing || recipient->kind != MM_TARGET_MAILBOX;
+    mm_list_append(&deposit->recipients, &recipient->node);
+    return MAILMOD_OK;
+}
+
+size_t mm_deposit_recipient_count(const struct mm_deposit *deposit)
+{
+    return deposit->recipient_count;
+}
+
+const char *mm_deposit_first_path(const struct mm_deposit *deposit)
+{
+    const struct mm_list *node = deposit->recipients.next;
+
+    return node != &deposit->recipients
+               ? MM_LIST_OBJECT(node, struct mm_deposit_recipient, node)->path
+               : NULL;
+}
+
+void mm_deposit_each_lost(const struct mm_deposit *deposit,
+                          void (*visit)(void *context, size_t number),
+                          void *context)
+{
+    const struct mm_list *head = &deposit->recipients;
+
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        const struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (recipient->is_lost) {
+            visit(context, recipient->number);
+        }
+    }
+}
+
+void mm_deposit_free_recipients(struct mm_deposit *deposit)
+{
+    struct mm_list *node = NULL;
+
+    while ((node = mm_list_take_first(&deposit->recipients)) != NULL) {
+        mm_free(MM_LIST_OBJECT(node, struct mm_deposit_recipient, node));
+    }
+    if (deposit->has_map) {
+        mm_map_fini(&deposit->seen);
+    }
+}

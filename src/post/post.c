@@ -1,0 +1,52 @@
+/* post.c - the value that all doors share.
+ *
+ * Owns nothing but itself: the store, the workers and the log are the
+ * instance's. Promises: fixed once it is attached, so that every thread may
+ * read it without a lock.
+ * Thread: any. */
+#include "post/post.h"
+
+#include "base/mem.h"
+#include "post/resolve.h"
+
+enum mailmod_error mm_post_new(struct mm_post **post_out,
+                               const struct mm_post_options *options)
+{
+    struct mm_post *post = mm_alloc(sizeof *post);
+
+    *post_out = post;
+    if (post == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    post->log = options->log;
+    post->wake = options->wake;
+    post->wake_context = options->wake_context;
+    post->steps = mm_resolve_steps(&post->step_count);
+    atomic_init(&post->busy, 0);
+    return MAILMOD_OK;
+}
+
+void mm_post_free(struct mm_post **post)
+{
+    mm_free(*post);
+    *post = NULL;
+}
+
+void mm_post_attach(struct mm_post *post, struct mm_store *store,
+                    struct mm_workers *workers)
+{
+    post->store = store;
+    post->workers = workers;
+}
+
+size_t mm_post_busy(const struct mm_post *post)
+{
+    return atomic_load(&post->busy);
+}
+
+void mm_post_wake(const struct mm_post *post)
+{
+    if (post->wake != NULL) {
+        post->wake(post->wake_context);
+    }
+}

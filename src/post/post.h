@@ -1,0 +1,60 @@
+/* thread: any
+ * post.h - the post office of one instance: who gets a message, and the way of
+ * a message into the store.
+ *
+ * Every door (SMTP, the API, reports of our own) asks here who an address is
+ * (resolve.h) and deposits here (deposit.h); so there is one answer and one
+ * form in the store. A question and a deposit work by the configuration that
+ * the asker began with; the post office keeps none of its own, for one message
+ * judged by two snapshots would be judged by neither.
+ *
+ * The law of what is asked for (a look-up, a job of the store): the call
+ * answers at once, or says that it is pending; then `done` comes exactly once,
+ * on the asker's loop, never from inside the call, and never after the asker
+ * cancelled or abandoned it. */
+#ifndef MM_POST_POST_H
+#define MM_POST_POST_H
+
+#include "base/log.h"
+#include "io/io.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+struct mm_resolve_step;
+
+struct mm_post {
+    const struct mm_log *log;
+    /* NULL before mm_post_attach. */
+    struct mm_store *store;
+    struct mm_workers *workers;
+    /* Something new is in the queue; NULL: nobody waits. thread: any, cheap. */
+    void (*wake)(void *wake_context);
+    void *wake_context;
+    /* The rows of resolve.c; a test puts its own here. */
+    const struct mm_resolve_step *steps;
+    size_t step_count;
+    atomic_size_t busy; /* deposits that are not freed yet */
+};
+
+/* Who watches the queue. */
+struct mm_post_options {
+    const struct mm_log *log;
+    void (*wake)(void *wake_context);
+    void *wake_context;
+};
+
+MM_CHECK enum mailmod_error mm_post_new(struct mm_post **post_out,
+                                        const struct mm_post_options *options);
+/* When nothing is in work any more. */
+void mm_post_free(struct mm_post **post);
+/* Before anybody asks. Apart from mm_post_new, because listeners may be bound
+ * with rights that the store must not have. */
+void mm_post_attach(struct mm_post *post, struct mm_store *store,
+                    struct mm_workers *workers);
+/* Deposits in work, abandoned ones too. */
+size_t mm_post_busy(const struct mm_post *post);
+/* Something new is in the queue. */
+void mm_post_wake(const struct mm_post *post);
+
+#endif

@@ -1,0 +1,265 @@
+/* resolve.c - from an address to those who get its mail.
+ *
+ * Owns, for the time of a question: addresses that stand for the one that was
+ * asked about, and the targets found. Each address goes through the table of
+ * steps until one takes it; a step may add targets, or more addresses.
+ * Promises: an end, for depth and number are bounded (base/limits.h); exactly
+ * one answer.
+ *
+ * Law: idle -> ask -> ANSWERED, or PENDING -> resume -> ... -> done. A verdict
+ * that spoils the whole (REFUSED, FOR_NOW) drops the other targets.
+ * Thread: the asker's. RFC 5321 3.9 (aliases), 4.5.1, 6.3 (loops). */
+#include "post/resolve.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "post/destination.h"
+#include "post/directory.h"
+
+#include <string.h>
+
+static const struct mm_reply too_many = {
+    550, "5.4.6", "the address stands for too many others"};
+
+static void spoil(struct mm_resolve *resolve, enum mm_target_kind kind,
+                  const struct mm_reply *reply, enum mailmod_error error)
+{
+    if (resolve->target_count > 0 &&
+        resolve->targets[0].kind >= MM_TARGET_REFUSED) {
+        return; /* the first reason stays */
+    }
+    resolve->first = (struct mm_target){.kind = kind,
+                                        .path = resolve->address->text,
+                                        .reply = reply,
+                                        .error = error};
+    resolve->targets = &resolve->first;
+    resolve->target_count = 1;
+}
+
+/* Room for one more target in `more`, which begins as a copy of `first`. */
+static bool grow(struct mm_resolve *resolve)
+{
+    size_t capacity = resolve->capacity == 0 ? 8 : 2 * resolve->capacity;
+
+    if (resolve->target_count < resolve->capacity) {
+        return true;
+    }
+    struct mm_target *more = mm_realloc(resolve->more, capacity * sizeof *more);
+    if (more == NULL) {
+        return false;
+    }
+    if (resolve->more == NULL) {
+        more[0] = resolve->first;
+    }
+    resolve->more = more;
+    resolve->capacity = capacity;
+    resolve->targets = more;
+    return true;
+}
+
+void mm_resolve_add(struct mm_resolve *resolve, const struct mm_target *target)
+{
+    if (target->kind >= MM_TARGET_REFUSED) {
+        spoil(resolve, target->kind, target->reply, target->error);
+    } else if (resolve->target_count == 0) {
+        resolve->first = *target;
+        resolve->targets = &resolve->first;
+        resolve->target_count = 1;
+    } else if (resolve->targets[0].kind >= MM_TARGET_REFUSED) {
+        return;
+    } else if (resolve->target_count >= MM_LIMIT_TARGETS) {
+        spoil(resolve, MM_TARGET_REFUSED, &too_many, MAILMOD_OK);
+    } else if (!grow(resolve)) {
+        spoil(resolve, MM_TARGET_FOR_NOW, NULL, MAILMOD_ERROR_MEMORY);
+    } else {
+        resolve->more[resolve->target_count++] = *target;
+    }
+}
+
+struct expansion {
+    struct mm_resolve_item item;
+    struct mm_address address;
+};
+
+void mm_resolve_expand(struct mm_resolve *resolve,
+                       const struct mm_resolve_item *item,
+                       const struct mm_address *address)
+{
+    if (item->depth + 1 > MM_LIMIT_RESOLVE_DEPTH) {
+        spoil(resolve, MM_TARGET_REFUSED, &too_many, MAILMOD_OK);
+        return;
+    }
+    struct expansion *expansion = mm_alloc(sizeof *expansion);
+    if (expansion == NULL) {
+        spoil(resolve, MM_TARGET_FOR_NOW, NULL, MAILMOD_ERROR_MEMORY);
+        return;
+    }
+    expansion->address = *address;
+    expansion->item.address = &expansion->address;
+    expansion->item.depth = item->depth + 1;
+    mm_list_append(&resolve->waiting, &expansion->item.node);
+}
+
+static void fill(const struct mm_resolve *resolve,
+                 const struct mm_resolve_item *item, struct mm_target *target)
+{
+    target->path = item->address->text;
+    target->notify = resolve->notify;
+    target->original_recipient = resolve->original_recipient;
+}
+
+/* Users of ours: directory.h. */
+static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
+                                         struct mm_resolve_item *item)
+{
+    struct mm_target target = {.kind = MM_TARGET_MAILBOX};
+
+    if (!mm_directory_is_local(resolve->config, item->address,
+                               item->depth == 0 ? resolve->local : NULL)) {
+        return MM_STEP_PASS;
+    }
+    resolve->is_local = resolve->is_local || item->depth == 0;
+    fill(resolve, item, &target);
+    target.mailbox_name = item->text;
+    target.error =
+        mm_directory_find(resolve->post->store, resolve->config, item->address,
+                          &target.mailbox_id, item->text);
+    if (target.error == MAILMOD_ERROR_NOT_FOUND) {
+        target.kind = MM_TARGET_REFUSED;
+        target.reply = mm_reply_get(MM_REPLY_NO_SUCH_USER);
+    } else if (target.error != MAILMOD_OK) {
+        target.kind = MM_TARGET_FOR_NOW;
+    }
+    mm_resolve_add(resolve, &target);
+    return MM_STEP_TAKEN;
+}
+
+/* Everybody else. */
+static enum mm_step_verdict send_on(struct mm_resolve *resolve,
+                                    struct mm_resolve_item *item)
+{
+    struct mm_target target = {.kind = MM_TARGET_REMOTE};
+
+    fill(resolve, item, &target);
+    mm_destination_of(resolve->config, item->address->domain, item->text);
+    target.destination = item->text;
+    mm_resolve_add(resolve, &target);
+    return MM_STEP_TAKEN;
+}
+
+static const struct mm_resolve_step steps[] = {
+    {.run = find_mailbox},
+    {.run = send_on},
+};
+
+const struct mm_resolve_step *mm_resolve_steps(size_t *count_out)
+{
+    *count_out = sizeof steps / sizeof steps[0];
+    return steps;
+}
+
+static bool next_item(struct mm_resolve *resolve)
+{
+    struct mm_list *node = mm_list_take_first(&resolve->waiting);
+
+    resolve->item = node != NULL
+                        ? MM_LIST_OBJECT(node, struct mm_resolve_item, node)
+                        : NULL;
+    resolve->step = 0;
+    if (node != NULL) {
+        mm_list_append(&resolve->looked, node);
+    }
+    return node != NULL;
+}
+
+/* Until nothing is left to look at, or a step waits. */
+static enum mm_answer go_on(struct mm_resolve *resolve)
+{
+    const struct mm_post *post = resolve->post;
+
+    while (resolve->item != NULL || next_item(resolve)) {
+        enum mm_step_verdict verdict = MM_STEP_PASS;
+
+        if (resolve->step < post->step_count) {
+            verdict = post->steps[resolve->step].run(resolve, resolve->item);
+        } else {
+            /* Nobody takes it; the last row of steps[] takes all. */
+            spoil(resolve, MM_TARGET_REFUSED,
+                  mm_reply_get(MM_REPLY_NO_SUCH_USER), MAILMOD_OK);
+            verdict = MM_STEP_TAKEN;
+        }
+        if (verdict == MM_STEP_PENDING) {
+            resolve->is_pending = true;
+            return MM_PENDING;
+        }
+        resolve->step++;
+        if (verdict == MM_STEP_TAKEN) {
+            resolve->item = NULL;
+        }
+    }
+    if (resolve->target_count == 0) {
+        /* It stands for nobody. */
+        spoil(resolve, MM_TARGET_REFUSED, mm_reply_get(MM_REPLY_NO_SUCH_USER),
+              MAILMOD_OK);
+    }
+    return MM_ANSWERED;
+}
+
+enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
+{
+    resolve->targets = NULL;
+    resolve->target_count = 0;
+    resolve->is_local = false;
+    mm_list_init(&resolve->waiting);
+    mm_list_init(&resolve->looked);
+    resolve->root.address = resolve->address;
+    resolve->root.depth = 0;
+    mm_list_append(&resolve->waiting, &resolve->root.node);
+    resolve->item = NULL;
+    return go_on(resolve);
+}
+
+void mm_resolve_resume(struct mm_resolve *resolve, enum mm_step_verdict verdict)
+{
+    resolve->is_pending = false;
+    resolve->step++;
+    if (verdict == MM_STEP_TAKEN) {
+        resolve->item = NULL;
+    }
+    if (go_on(resolve) == MM_ANSWERED) {
+        resolve->done(resolve);
+    }
+}
+
+static void free_items(struct mm_list *items)
+{
+    struct mm_list *node = NULL;
+
+    while (items->next != NULL && (node = mm_list_take_first(items)) != NULL) {
+        struct mm_resolve_item *item =
+            MM_LIST_OBJECT(node, struct mm_resolve_item, node);
+
+        if (item->depth > 0) {
+            mm_free(MM_LIST_OBJECT(item, struct expansion, item));
+        }
+    }
+}
+
+void mm_resolve_cancel(struct mm_resolve *resolve)
+{
+    if (resolve->is_pending) {
+        const struct mm_resolve_step *step =
+            &resolve->post->steps[resolve->step];
+
+        resolve->is_pending = false;
+        step->cancel(resolve);
+    }
+    free_items(&resolve->waiting);
+    free_items(&resolve->looked);
+    mm_free(resolve->more);
+    resolve->more = NULL;
+    resolve->capacity = 0;
+    resolve->item = NULL;
+    resolve->targets = NULL;
+    resolve->target_count = 0;
+}

@@ -1,0 +1,30 @@
+/* thread: any
+ * target.h - one of those who get a message that was sent to an address. */
+#ifndef MM_POST_TARGET_H
+#define MM_POST_TARGET_H
+
+#include "store/store.h"
+#include "wire/smtp/reply.h"
+
+enum mm_target_kind {
+    MM_TARGET_MAILBOX, /* mailbox_id, mailbox_name */
+    MM_TARGET_REMOTE,  /* destination: hosts elsewhere */
+    MM_TARGET_LOCAL,   /* destination: a consumer of ours (consumer.h) */
+    MM_TARGET_REFUSED, /* reply: for good */
+    MM_TARGET_FOR_NOW  /* error: nobody can say at the moment */
+};
+
+/* The texts live as long as the answer that the target is part of. */
+struct mm_target {
+    enum mm_target_kind kind;
+    const char *path; /* canonical address */
+    uint64_t mailbox_id;
+    const char *mailbox_name; /* the user's: for the log */
+    const char *destination;
+    unsigned notify;                /* enum mm_dsn_notify bits */
+    const char *original_recipient; /* ORCPT; NULL or "": none */
+    const struct mm_reply *reply;
+    enum mailmod_error error;
+};
+
+#endif

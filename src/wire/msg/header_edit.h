@@ -1,0 +1,68 @@
+/* thread: any
+ * header_edit.h - a message's own header on its way in: what goes, what is
+ * missing, and where it ends.
+ *
+ * A message streams through in any pieces. Fields that are ours to write
+ * (Return-Path) or that nobody else may see (Bcc) are left out; what is no
+ * header does not stand in the header block: the first line that is no field
+ * begins the body, and gets an empty line before it. What is missing is
+ * written in front, once the whole was seen. Bounded state, no memory. */
+#ifndef MM_WIRE_MSG_HEADER_EDIT_H
+#define MM_WIRE_MSG_HEADER_EDIT_H
+
+#include "base/buf.h"
+
+/* What is done to a header beyond ending it in the right place. */
+enum mm_header_edits {
+    MM_HEADER_DROPS_RETURN_PATH = 1 << 0, /* RFC 5321 4.4: one, the server's */
+    MM_HEADER_DROPS_BCC = 1 << 1,         /* RFC 5322 3.6.3 */
+    MM_HEADER_ADDS_DATE = 1 << 2,         /* RFC 6409 8.2 */
+    MM_HEADER_ADDS_MESSAGE_ID = 1 << 3,   /* RFC 6409 8.3 */
+    MM_HEADER_ADDS_FROM = 1 << 4          /* RFC 5322 3.6: a must */
+};
+
+/* RFC 5322 2.1.1: so long may a line be, and so a field's name. */
+#define MM_HEADER_NAME_MAX 998
+#define MM_HEADER_MESSAGE_ID_MAX 256
+/* A name that is given out at once, with what may come before it. */
+#define MM_HEADER_KEPT_MAX (MM_HEADER_NAME_MAX + 32)
+
+struct mm_header_edit {
+    unsigned edits; /* enum mm_header_edits bits */
+    bool is_done;   /* the body has begun */
+    unsigned received_count;
+    bool has_date, has_from, has_message_id;
+    char message_id[MM_HEADER_MESSAGE_ID_MAX]; /* "<...>" as it came; "" */
+
+    /* header_edit.c's. */
+    int state;
+    bool has_line;    /* a line has begun before */
+    bool has_field;   /* a continuation may follow */
+    bool keeps_field; /* the present one stays */
+    bool copies_id;   /* the present one is Message-ID */
+    size_t message_id_size;
+    size_t held_size;
+    char held[MM_HEADER_KEPT_MAX]; /* a line's beginning, undecided */
+};
+
+void mm_header_edit_init(struct mm_header_edit *edit, unsigned edits);
+/* Takes octets from the front of `data` and gives what stays of them: a part of
+ * `data`, or at most MM_HEADER_KEPT_MAX octets of `edit`, valid until the next
+ * call. To be called until all is taken. */
+struct mm_span mm_header_edit_next(struct mm_header_edit *edit,
+                                   struct mm_span data, size_t *used_out);
+/* The message is whole: what was still undecided. */
+struct mm_span mm_header_edit_end(struct mm_header_edit *edit);
+
+struct mm_header_missing {
+    const char *host_name;
+    const char *identifier;
+    const char *reverse_path; /* "": no From is made up */
+    int64_t now_ms;
+};
+/* The fields that `edits` adds and the message lacks. */
+enum mailmod_error
+mm_header_edit_write_missing(struct mm_header_edit *edit, struct mm_buf *out,
+                             const struct mm_header_missing *missing);
+
+#endif
