@@ -98,6 +98,7 @@ struct mm_config {
             lenient_from;            /* SMTP with faults: wire/lenient.h */
         unsigned login_failures_max; /* a session */
         bool sender_must_match;      /* submission: sender is the login's */
+        bool edits_submitted;        /* submission: Date, Message-ID, Bcc */
     } smtp;
 
     struct {

@@ -356,6 +356,13 @@ static const struct mm_config_key keys[] = {
      .help = "A submitted message's sender must be an address whose mail comes "
              "to the user who logged in, or the null path; else 550 5.7.1.",
      .offset = AT(smtp.sender_must_match)},
+    {.name = "smtp.edits_submitted",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "On the services submission and submissions, add the Date and "
+             "Message-ID fields that a message lacks, and take its Bcc fields "
+             "out (RFC 6409 8).",
+     .offset = AT(smtp.edits_submitted)},
     {.name = "pop3.connections_max",
      .type = MM_CONFIG_INT,
      .default_text = "1000",

@@ -95,6 +95,19 @@ static bool prepare_question(struct mm_smtp_session *smtp)
            mm_session_prepare_request(&smtp->base, &facts) == MAILMOD_OK;
 }
 
+/* RFC 6409 8: what a message lacks is for the submission service to add. */
+static unsigned edits_of(const struct mm_smtp_session *smtp)
+{
+    unsigned edits = MM_HEADER_DROPS_RETURN_PATH;
+
+    if (smtp->base.service != MM_SERVICE_SMTP &&
+        mm_session_config(&smtp->base)->smtp.edits_submitted) {
+        edits |= MM_HEADER_DROPS_BCC | MM_HEADER_ADDS_DATE |
+                 MM_HEADER_ADDS_MESSAGE_ID;
+    }
+    return edits;
+}
+
 static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
                                         const struct mm_smtpd_info *info)
 {
@@ -102,7 +115,7 @@ static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
         .post = smtp->base.server->options.post,
         .loop = smtp->base.loop,
         .config = smtp->base.settings->config,
-        .edits = MM_HEADER_DROPS_RETURN_PATH,
+        .edits = edits_of(smtp),
         .on_room = on_room,
         .on_finished = on_finished,
         .context = smtp};

@@ -148,6 +148,59 @@ static void test_F06_text_without_a_header(void **state)
     mm_buf_fini(&text);
 }
 
+static const char *submit(struct session *s, struct fake_peer *peer,
+                          struct mm_buf *text)
+{
+    (void)fake_talk(peer, "EHLO c\r\n");
+    rig_expect(peer, "MAIL FROM:<carol@example.net>\r\n", "250");
+    rig_expect(peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(peer, "DATA\r\n", "354");
+    rig_expect(peer,
+               "To: a@b\r\nBcc: c@d,\r\n e@f\r\nSubject: x\r\n\r\nBcc: x"
+               "\r\n.\r\n",
+               "250");
+    return rig_newest(&s->rig, s->rig.alice, text);
+}
+
+/* F23: RFC 6409 8 on the submission services, and nowhere else. */
+static void test_F23_submitted_header(void **state)
+{
+    static const char *const settings[] = {"smtp.relay_from=192.0.2.0/24",
+                                           NULL};
+    static const char *const off[] = {"smtp.relay_from=192.0.2.0/24",
+                                      "smtp.edits_submitted=false", NULL};
+    static const struct {
+        const char *const *settings;
+        unsigned port;
+        bool edits;
+    } rows[] = {{settings, PORT_SUBMISSION, true},
+                {settings, PORT_SMTP, false},
+                {off, PORT_SUBMISSION, false}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct session s = {0};
+        struct mm_buf text;
+
+        mm_buf_init(&text, 65536);
+        rig_open(&s.rig, rows[i].settings, NULL);
+        fake_connect(&s.peer, rows[i].port, PEER);
+        const char *stored = submit(&s, &s.peer, &text);
+        assert_int_equal(strstr(stored, "\r\nDate: ") != NULL, rows[i].edits);
+        assert_int_equal(strstr(stored, "\r\nMessage-ID: <") != NULL,
+                         rows[i].edits);
+        assert_int_equal(strstr(stored, "c@d") == NULL, rows[i].edits);
+        assert_int_equal(strstr(stored, "e@f") == NULL, rows[i].edits);
+        assert_non_null(strstr(stored, "To: a@b\r\n"));
+        assert_non_null(strstr(stored, "Subject: x\r\n\r\nBcc: x\r\n"));
+        mm_buf_fini(&text);
+        fake_hang_up(&s.peer);
+        fake_run(1000);
+        fake_forget_peer(&s.peer);
+        rig_close(&s.rig);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -156,6 +209,7 @@ int main(void)
         TEST(test_gone_meanwhile),
         TEST(test_F11_user_goes_meanwhile),
         TEST(test_F06_text_without_a_header),
+        cmocka_unit_test(test_F23_submitted_header),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
