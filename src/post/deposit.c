@@ -90,6 +90,7 @@ static void free_deposit(struct mm_deposit *deposit)
 {
     struct mm_post *post = deposit->options.post;
 
+    mm_deposit_forget_sender(deposit);
     mm_deposit_free_recipients(deposit);
     mm_buf_fini(&deposit->fields);
     mm_buf_fini(&deposit->first);
@@ -124,6 +125,7 @@ void mm_deposit_abandon(struct mm_deposit **deposit_in)
 
     *deposit_in = NULL;
     if (deposit != NULL && !mm_call_abandon(&deposit->call)) {
+        mm_deposit_forget_sender(deposit);
         clear_away(deposit);
     }
 }
@@ -286,12 +288,36 @@ static void end(struct mm_deposit *deposit, bool has_8bit)
     make_first(deposit);
 }
 
+static void use_sender(struct mm_deposit *deposit)
+{
+    mm_deposit_note_sender(deposit);
+    submit(deposit, MM_DEPOSIT_END);
+}
+
+static void on_sender(struct mm_resolve *resolve)
+{
+    use_sender(resolve->context);
+}
+
+/* The last transaction; before it, the sender who must be told something. */
+static void begin_end(struct mm_deposit *deposit)
+{
+    if (deposit->error == MAILMOD_OK && mm_deposit_wants_sender(deposit)) {
+        deposit->work = MM_DEPOSIT_ASKING;
+        if (mm_deposit_ask_sender(deposit, on_sender) == MM_ANSWERED) {
+            use_sender(deposit);
+        }
+        return;
+    }
+    submit(deposit, MM_DEPOSIT_END);
+}
+
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
 {
     end(deposit, has_8bit);
     deposit->wants_end = true;
     if (deposit->work == MM_DEPOSIT_IDLE) {
-        submit(deposit, MM_DEPOSIT_END);
+        begin_end(deposit);
     }
 }
 
@@ -315,6 +341,7 @@ static enum mailmod_error run_call(struct mm_call *call,
         return mm_deposit_put_all(deposit, transaction);
     case MM_DEPOSIT_DROP:
         return mm_store_drop_chunks(transaction, deposit->message.id);
+    case MM_DEPOSIT_ASKING:
     case MM_DEPOSIT_IDLE:
         break;
     }
@@ -359,7 +386,8 @@ static void note_kept(struct mm_deposit *deposit)
     deposit->has_stored = false; /* the message owns its pieces */
     log_accepted(deposit);
     log_mailboxes(deposit);
-    if (deposit->is_outgoing) {
+    if (deposit->is_outgoing || (deposit->sender != NULL &&
+                                 mm_report_sender_is_remote(deposit->sender))) {
         mm_post_wake(deposit->options.post);
     }
 }
@@ -372,7 +400,7 @@ static void settle_piece(struct mm_deposit *deposit, enum mailmod_error error)
         deposit->error = error;
     }
     if (deposit->wants_end && deposit->error == MAILMOD_OK) {
-        submit(deposit, MM_DEPOSIT_END);
+        begin_end(deposit);
     } else if (deposit->wants_end) {
         deposit->options.on_finished(deposit->options.context, deposit->error);
     } else if (deposit->wants_room) {
@@ -389,6 +417,10 @@ static void call_done(struct mm_call *call, enum mailmod_error error)
     deposit->work = MM_DEPOSIT_IDLE;
     if (work == MM_DEPOSIT_PIECE) {
         settle_piece(deposit, error);
+        return;
+    }
+    if (error == MAILMOD_ERROR_STATE && mm_deposit_wants_sender(deposit)) {
+        begin_end(deposit); /* once: he is asked for then */
         return;
     }
     if (error == MAILMOD_OK) {

@@ -1,12 +1,14 @@
 /* thread: loop, or the writer, as its depositor says
  * deposit_internal.h - the deposit, shared by its files: deposit.c (life and
- * text), deposit_recipients.c, deposit_put.c (the transaction). */
+ * text), deposit_recipients.c, deposit_put.c (the
+ * transaction), deposit_reports.c. */
 #ifndef MM_POST_DEPOSIT_INTERNAL_H
 #define MM_POST_DEPOSIT_INTERNAL_H
 
 #include "base/map.h"
 #include "post/call.h"
 #include "post/deposit.h"
+#include "post/report.h"
 
 /* Recipients that are compared one by one; past it a map is made. */
 #define MM_DEPOSIT_COMPARED_MAX 16
@@ -30,6 +32,7 @@ struct mm_deposit_recipient {
 enum mm_deposit_work {
     MM_DEPOSIT_IDLE,
     MM_DEPOSIT_PIECE,
+    MM_DEPOSIT_ASKING, /* for the sender */
     MM_DEPOSIT_END,
     MM_DEPOSIT_DROP
 };
@@ -64,10 +67,23 @@ struct mm_deposit {
     enum mm_deposit_work work;
     struct mm_call call;
     struct mm_store_transaction *joined; /* NULL: jobs of its own */
+    struct mm_report_sender *sender;     /* NULL: he has not been asked for */
 };
 
 /* deposit_recipients.c */
 void mm_deposit_free_recipients(struct mm_deposit *deposit);
+
+/* deposit_reports.c */
+/* Somebody is to be told of, and the sender was not asked for. */
+bool mm_deposit_wants_sender(const struct mm_deposit *deposit);
+enum mm_answer mm_deposit_ask_sender(struct mm_deposit *deposit,
+                                     void (*done)(struct mm_resolve *resolve));
+/* He was answered: an error that is none of his is the deposit's. */
+void mm_deposit_note_sender(struct mm_deposit *deposit);
+void mm_deposit_forget_sender(struct mm_deposit *deposit);
+/* thread: writer. STATE: the sender must be asked for first. */
+enum mailmod_error mm_deposit_put_reports(struct mm_deposit *deposit,
+                                          struct mm_store_transaction *t);
 
 /* deposit_put.c; thread: writer */
 enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,

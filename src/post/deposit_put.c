@@ -130,5 +130,8 @@ enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
     if (error == MAILMOD_OK) {
         error = put_last(deposit, t);
     }
-    return error == MAILMOD_OK ? put_recipients(deposit, t) : error;
+    if (error == MAILMOD_OK) {
+        error = put_recipients(deposit, t);
+    }
+    return error == MAILMOD_OK ? mm_deposit_put_reports(deposit, t) : error;
 }

@@ -38,6 +38,7 @@ struct mm_resolve {
     struct mm_loop *loop; /* of `done`; NULL: the thread may block, and the
                              answer is never PENDING */
     void (*done)(struct mm_resolve *resolve);
+    void *context; /* the asker's */
 
     /* The answer. */
     const struct mm_target *targets;
