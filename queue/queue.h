@@ -75,6 +75,9 @@ struct mq_settlement {
      * NULL. Called when any report is due. */
     enum mailmod_error (*write_reports)(struct mq_settlement *settlement,
                                         struct mm_store_transaction *t);
+    /* thread: writer. More for the same transaction, before all else; NULL. */
+    enum mailmod_error (*put)(struct mq_settlement *settlement,
+                              struct mm_store_transaction *t);
     /* thread: writer. The batch's claims are still held: post to the owner and
      * call mq_release there. */
     void (*done)(struct mq_settlement *settlement, enum mailmod_error error);

@@ -207,8 +207,10 @@ static enum mailmod_error run_settlement(struct mm_store_job *job,
     struct mq_settlement *settlement =
         MM_LIST_OBJECT(job, struct mq_settlement, job);
     struct mq_batch *batch = settlement->batch;
-    enum mailmod_error error = MAILMOD_OK;
-    if (settlement->has_report && settlement->write_reports != NULL) {
+    enum mailmod_error error =
+        settlement->put != NULL ? settlement->put(settlement, t) : MAILMOD_OK;
+    if (error == MAILMOD_OK && settlement->has_report &&
+        settlement->write_reports != NULL) {
         error = settlement->write_reports(settlement, t);
     }
     for (size_t i = 0; i < batch->recipient_count && error == MAILMOD_OK; i++) {

@@ -247,6 +247,7 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
                                           .resolver = instance->resolvers[0],
                                           .workers = instance->workers,
                                           .store = instance->store,
+                                          .post = instance->post,
                                           .log = &instance->log,
                                           .config = instance->config,
                                           .find_mailbox = find_mailbox,

@@ -34,6 +34,7 @@ static void drop_settling(struct mm_outbound *outbound,
 {
     mm_list_remove(&settling->node);
     outbound->settling_count--;
+    mm_handover_settled(settling->consumption);
     mm_settling_free(&settling, releases);
     atomic_fetch_sub(&outbound->busy, 1);
 }
@@ -92,9 +93,9 @@ void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch)
 
 /* Memory for the outcomes is taken before the attempt: later there would be no
  * way back, for what was delivered must not be sent again. */
-static enum mailmod_error prepare(struct mm_outbound *outbound,
-                                  struct mq_batch *batch,
-                                  struct mm_settling **settling_out)
+enum mailmod_error mm_lane_prepare(struct mm_outbound *outbound,
+                                   struct mq_batch *batch,
+                                   struct mm_settling **settling_out)
 {
     struct mm_bounce bounce = {.store = outbound->options.store,
                                .log = outbound->options.log,
@@ -112,8 +113,8 @@ static enum mailmod_error prepare(struct mm_outbound *outbound,
     return error;
 }
 
-static void settle(struct mm_outbound *outbound, struct mm_settling *settling,
-                   struct mq_outcome *outcomes)
+void mm_lane_settle(struct mm_outbound *outbound, struct mm_settling *settling,
+                    struct mq_outcome *outcomes)
 {
     settling->settlement.outcomes = outcomes;
     settling->settlement.now_ms = mm_loop_wall_ms(outbound->options.loop);
@@ -130,7 +131,8 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
     struct mm_settling *settling = NULL;
     struct mq_outcome *outcomes =
         mm_alloc_array(batch->recipient_count, sizeof *outcomes);
-    if (outcomes == NULL || prepare(outbound, batch, &settling) != MAILMOD_OK) {
+    if (outcomes == NULL ||
+        mm_lane_prepare(outbound, batch, &settling) != MAILMOD_OK) {
         mm_free(outcomes);
         mm_lane_release(outbound, batch);
         return;
@@ -142,7 +144,7 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
                                        : "no host of the destination could "
                                          "be reached");
     }
-    settle(outbound, settling, outcomes);
+    mm_lane_settle(outbound, settling, outcomes);
 }
 
 static void set_working(struct lane *lane, bool is_working)
@@ -179,7 +181,7 @@ static void on_outcomes(void *context, struct mq_batch *batch,
     if (outcomes == NULL) {
         mm_settling_free(&settling, true);
     } else {
-        settle(lane->outbound, settling, outcomes);
+        mm_lane_settle(lane->outbound, settling, outcomes);
     }
     set_working(lane, false);
 }
@@ -199,7 +201,7 @@ static void use_answer(struct lane *lane, struct mq_batch *batch)
     if (batch != NULL && !lane->is_gone &&
         !mm_outbound_is_stopped(lane->outbound) &&
         mm_delivery_is_idle(lane->delivery) &&
-        prepare(lane->outbound, batch, &lane->settling) == MAILMOD_OK) {
+        mm_lane_prepare(lane->outbound, batch, &lane->settling) == MAILMOD_OK) {
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
         return;
@@ -321,7 +323,7 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
 {
     struct lane *lane = find_idle(outbound, batch->destination);
     struct mm_settling *settling = NULL;
-    if (prepare(outbound, batch, &settling) != MAILMOD_OK) {
+    if (mm_lane_prepare(outbound, batch, &settling) != MAILMOD_OK) {
         mm_lane_release(outbound, batch);
         return;
     }

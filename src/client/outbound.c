@@ -105,6 +105,8 @@ static void start_claimed(struct mm_outbound *outbound)
             mm_lane_release(outbound, batch);
         } else if (batch->is_overdue) {
             mm_lane_settle_overdue(outbound, batch);
+        } else if (mm_destination_is_local(batch->destination)) {
+            mm_handover_start(outbound, batch);
         } else {
             mm_lane_start_batch(outbound, batch);
         }
@@ -295,6 +297,7 @@ static void run_cut(struct mm_task *task)
     mm_timer_cancel(&outbound->poll_timer);
     mm_timer_cancel(&outbound->retry_timer);
     mm_lane_cut_all(outbound);
+    mm_handover_cut_all(outbound);
     mm_direct_cut_all(outbound);
 }
 
@@ -305,6 +308,7 @@ static void init_tasks(struct mm_outbound *outbound)
     mm_list_init(&outbound->claimed);
     mm_list_init(&outbound->directs);
     mm_list_init(&outbound->direct_works);
+    mm_list_init(&outbound->handovers);
     mm_list_init(&outbound->searches);
     outbound->start_task.run = run_start;
     outbound->wake_task.run = run_wake;
@@ -348,6 +352,7 @@ void mm_outbound_free(struct mm_outbound **outbound)
         return;
     }
     atomic_store(&freed->is_stopped, true);
+    mm_handover_cut_all(freed);
     mm_lane_free_all(freed);
     mm_direct_free_all(freed);
     mm_host_search_stop_all(freed);

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "io/io.h"
+#include "post/post.h"
 #include "queue/queue.h"
 #include "store/store.h"
 #include "wire/addr/address.h"
@@ -59,6 +60,7 @@ struct mm_outbound_options {
     struct mm_resolver *resolver; /* the loop's */
     struct mm_workers *workers;
     struct mm_store *store;
+    struct mm_post *post; /* whose consumers take mail; NULL: none */
     const struct mm_log *log;
     struct mm_config *config; /* a reference is taken */
     /* The mailbox here of a sender who must get a report; NOT_FOUND when the

@@ -32,7 +32,8 @@ struct mm_outbound {
     struct mm_list directs;
     struct mm_list direct_works;
     size_t direct_work_count;
-    struct mm_list searches; /* of mail_hosts.c */
+    struct mm_list handovers; /* of handover.c */
+    struct mm_list searches;  /* of mail_hosts.c */
     struct mm_timer poll_timer, retry_timer;
 
     /* the claiming worker's */
@@ -64,6 +65,13 @@ void mm_outbound_note_outcome(const struct mm_outbound *outbound,
 void mm_outbound_poll(struct mm_outbound *outbound);
 
 /* lane.c */
+/* Memory for the outcomes of a batch, before it is tried; takes the batch. */
+MM_CHECK enum mailmod_error mm_lane_prepare(struct mm_outbound *outbound,
+                                            struct mq_batch *batch,
+                                            struct mm_settling **settling_out);
+/* Takes both. */
+void mm_lane_settle(struct mm_outbound *outbound, struct mm_settling *settling,
+                    struct mq_outcome *outcomes);
 void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch);
 void mm_lane_settle_overdue(struct mm_outbound *outbound,
                             struct mq_batch *batch);
@@ -72,6 +80,12 @@ void mm_lane_retry_settlements(struct mm_outbound *outbound);
 void mm_lane_quit_all(struct mm_outbound *outbound);
 void mm_lane_cut_all(struct mm_outbound *outbound);
 void mm_lane_free_all(struct mm_outbound *outbound);
+
+/* handover.c: batches for local consumers */
+void mm_handover_start(struct mm_outbound *outbound, struct mq_batch *batch);
+/* The outcomes are on disk, or given up. */
+void mm_handover_settled(struct mm_consumption *work);
+void mm_handover_cut_all(struct mm_outbound *outbound);
 
 /* direct.c */
 void mm_direct_cut_all(struct mm_outbound *outbound);

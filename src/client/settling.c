@@ -16,6 +16,14 @@ static enum mailmod_error write_reports(struct mq_settlement *settlement,
     return mm_bounce_write(&settling->bounce, settlement, t);
 }
 
+static enum mailmod_error put_consumed(struct mq_settlement *settlement,
+                                       struct mm_store_transaction *t)
+{
+    struct mm_settling *settling = settlement->context;
+    struct mm_consumption *work = settling->consumption;
+    return work != NULL && work->put != NULL ? work->put(work, t) : MAILMOD_OK;
+}
+
 static void run_done(struct mm_task *task)
 {
     struct mm_settling *settling =
@@ -54,6 +62,7 @@ enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
     settling->settlement.batch = batch;
     settling->settlement.reports = reports;
     settling->settlement.write_reports = write_reports;
+    settling->settlement.put = put_consumed;
     settling->settlement.done = on_store_done;
     settling->settlement.context = settling;
     mm_list_init(&settling->node);

@@ -5,6 +5,7 @@
 
 #include "client/bounce.h"
 #include "io/io.h"
+#include "post/consumer.h"
 
 struct mm_settling {
     struct mm_list node;
@@ -15,6 +16,8 @@ struct mm_settling {
     struct mm_task task;
     enum mailmod_error error; /* of the last try */
     bool is_in_store;
+    /* Of a local consumer: see consumer.h; NULL. */
+    struct mm_consumption *consumption;
     /* On the loop, after each try. */
     void (*on_done)(struct mm_settling *settling);
     void *context;

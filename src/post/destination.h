@@ -1,6 +1,8 @@
 /* thread: any
  * destination.h - how the queue names where a recipient's mail goes: the relay
- * that takes all, the recipient's own domain, or its address literal. */
+ * that takes all, the recipient's own domain, its address literal, or a part of
+ * this system ("list:announce", consumer.h). A colon outside of brackets is the
+ * last kind's alone. */
 #ifndef MM_POST_DESTINATION_H
 #define MM_POST_DESTINATION_H
 
@@ -14,5 +16,11 @@ void mm_destination_name(const char *relay_host, const char *domain,
 /* As the configuration has it: the smarthost's name when there is one. */
 void mm_destination_of(const struct mm_config *config, const char *domain,
                        char text_out[MM_STORE_DESTINATION_MAX]);
+/* "consumer:name". LIMIT when it is too long. */
+MM_CHECK enum mailmod_error
+mm_destination_local(const char *consumer, const char *name,
+                     char text_out[MM_STORE_DESTINATION_MAX]);
+/* Nobody dials it. */
+bool mm_destination_is_local(const char *destination);
 
 #endif

@@ -22,6 +22,7 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->wake = options->wake;
     post->wake_context = options->wake_context;
     post->steps = mm_resolve_steps(&post->step_count);
+    mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
     return MAILMOD_OK;
 }

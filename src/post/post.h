@@ -34,7 +34,8 @@ struct mm_post {
     /* The rows of resolve.c; a test puts its own here. */
     const struct mm_resolve_step *steps;
     size_t step_count;
-    atomic_size_t busy; /* deposits that are not freed yet */
+    struct mm_list consumers; /* consumer.h */
+    atomic_size_t busy;       /* deposits that are not freed yet */
 };
 
 /* Who watches the queue. */

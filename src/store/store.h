@@ -212,7 +212,8 @@ void mm_store_settle(struct mm_store *store);
 void mm_store_destination(const char *domain,
                           char text_out[MM_STORE_DESTINATION_MAX]);
 /* After a change of routing: every waiting recipient gets this destination, or
- * with NULL its own domain. */
+ * with NULL its own domain; but for those with a colon outside of brackets in
+ * their destination, which no route leads to. */
 MM_CHECK enum mailmod_error
 mm_store_reroute(struct mm_store_transaction *transaction,
                  const char *destination);

@@ -93,10 +93,14 @@ void rig_open(struct rig *rig, const char *const *settings)
     /* Reports to the sender wait in the queue. */
     fake_dns_error("sender.example", 0, MAILMOD_ERROR_TIMEOUT);
     rig->config = test_config(settings);
+    const struct mm_post_options post = {.log = fake_log()};
+    assert_int_equal(mm_post_new(&rig->post, &post), MAILMOD_OK);
+    mm_post_attach(rig->post, rig->store, fake_workers());
     struct mm_outbound_options options = {
         .loop = fake_loop(),
         .workers = fake_workers(),
         .store = rig->store,
+        .post = rig->post,
         .log = fake_log(),
         .config = rig->config,
         .find_mailbox = find_mailbox,
@@ -115,6 +119,7 @@ void rig_close(struct rig *rig)
     assert_int_equal(mm_outbound_busy(rig->outbound), 0);
     assert_int_equal(fake_open_connections(), 0);
     mm_outbound_free(&rig->outbound);
+    mm_post_free(&rig->post);
     mm_config_unref(&rig->config);
     mm_store_close(&rig->store);
     fake_close();
@@ -152,6 +157,10 @@ static enum mailmod_error put_recipient(const struct put_job *put,
     assert_true(mm_span_copy(path, row.path, sizeof row.path));
     mm_destination_of(put->rig->config, strchr(row.path, '@') + 1,
                       row.destination);
+    if (put->message->destination != NULL) {
+        assert_true(mm_span_copy(mm_span_cstr(put->message->destination),
+                                 row.destination, sizeof row.destination));
+    }
     row.next_attempt_ms = mm_loop_wall_ms(fake_loop());
     row.expires_ms =
         row.next_attempt_ms + (int64_t)put->rig->config->queue.lifetime_ms;

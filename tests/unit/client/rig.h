@@ -14,6 +14,7 @@
 struct rig {
     struct mm_store *store;
     struct mm_config *config;
+    struct mm_post *post;
     struct mm_outbound *outbound;
     uint64_t mailbox_id; /* of the local user "bob" */
     /* What the observer was told, a line each: "progress STEP OCTETS",
@@ -25,6 +26,7 @@ struct rig {
 struct rig_message {
     const char *reverse_path; /* NULL: SENDER */
     const char *recipients;   /* "a@x.net, b@x.net" */
+    const char *destination;  /* NULL: as they are routed */
     const char *body;         /* NULL: a short one */
     size_t body_size;         /* 0: strlen */
     bool is_8bit, is_smtputf8, is_report;

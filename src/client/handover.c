@@ -1,0 +1,112 @@
+/* handover.c - claimed batches in the hands of local consumers.
+ *
+ * Owns each batch's hand-over, from its start until its outcomes are on disk.
+ * Promises: a consumer answers once and is asked nothing more; its outcomes are
+ * settled, tried again and reported as a connection's are; what is for a
+ * consumer that is not there waits (deferred), for it may come back with the
+ * next start. Cut, the consumer forgets and the recipients stay queued.
+ * Thread: loop; the consumer's `put` on the store's writer. */
+#include "client/outbound_state.h"
+
+#include "base/mem.h"
+#include "client/outcome.h"
+#include "post/consumer.h"
+
+struct handover {
+    struct mm_list node; /* in the outbound's, while the consumer has it */
+    struct mm_outbound *outbound;
+    struct mm_consumer *consumer;
+    struct mm_settling *settling;
+    struct mm_consumption work;
+};
+
+static void on_done(struct mm_consumption *work)
+{
+    struct handover *handover = MM_LIST_OBJECT(work, struct handover, work);
+    struct mm_outbound *outbound = handover->outbound;
+    struct mm_settling *settling = handover->settling;
+
+    mm_list_remove(&handover->node);
+    handover->settling = NULL;
+    settling->consumption = work;
+    mm_lane_settle(outbound, settling, work->outcomes);
+    atomic_fetch_sub(&outbound->busy, 1);
+}
+
+void mm_handover_settled(struct mm_consumption *work)
+{
+    if (work == NULL) {
+        return;
+    }
+    if (work->settled != NULL) {
+        work->settled(work);
+    }
+    mm_free(MM_LIST_OBJECT(work, struct handover, work));
+}
+
+static void defer_all(struct mm_outbound *outbound,
+                      struct mm_settling *settling,
+                      const struct mq_batch *batch, struct mq_outcome *outcomes)
+{
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        mm_outcome_set(&outcomes[i], "4.3.5", "",
+                       "the part of the system that takes this mail is off");
+    }
+    mm_lane_settle(outbound, settling, outcomes);
+}
+
+static void give(struct mm_outbound *outbound, struct mm_consumer *consumer,
+                 struct mm_settling *settling, struct handover *handover,
+                 struct mq_outcome *outcomes)
+{
+    handover->outbound = outbound;
+    handover->consumer = consumer;
+    handover->settling = settling;
+    handover->work.batch = settling->settlement.batch;
+    handover->work.config = settling->config;
+    handover->work.loop = outbound->options.loop;
+    handover->work.outcomes = outcomes;
+    handover->work.done = on_done;
+    mm_list_append(&outbound->handovers, &handover->node);
+    atomic_fetch_add(&outbound->busy, 1);
+    consumer->take(consumer, &handover->work);
+}
+
+void mm_handover_start(struct mm_outbound *outbound, struct mq_batch *batch)
+{
+    struct mm_consumer *consumer =
+        outbound->options.post != NULL
+            ? mm_consumer_of(outbound->options.post, batch->destination)
+            : NULL;
+    struct handover *handover = mm_alloc(sizeof *handover);
+    struct mq_outcome *outcomes =
+        mm_alloc_array(batch->recipient_count, sizeof *outcomes);
+    struct mm_settling *settling = NULL;
+
+    if (handover == NULL || outcomes == NULL ||
+        mm_lane_prepare(outbound, batch, &settling) != MAILMOD_OK) {
+        mm_free(handover);
+        mm_free(outcomes);
+        mm_lane_release(outbound, batch);
+    } else if (consumer != NULL) {
+        give(outbound, consumer, settling, handover, outcomes);
+    } else {
+        mm_free(handover);
+        defer_all(outbound, settling, batch, outcomes);
+    }
+}
+
+void mm_handover_cut_all(struct mm_outbound *outbound)
+{
+    struct mm_list *node = NULL;
+
+    while ((node = mm_list_take_first(&outbound->handovers)) != NULL) {
+        struct handover *handover = MM_LIST_OBJECT(node, struct handover, node);
+
+        handover->consumer->cancel(handover->consumer, &handover->work);
+        mm_free(handover->work.outcomes);
+        mm_settling_free(&handover->settling, true);
+        mm_free(handover);
+        atomic_fetch_sub(&outbound->busy, 1);
+    }
+}

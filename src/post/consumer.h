@@ -1,0 +1,58 @@
+/* thread: loop (the outbound's), except where a function says writer
+ * consumer.h - destinations of the queue that nobody dials.
+ *
+ * A part of this system that takes mail by a function ("list:announce") has a
+ * name and stands in the post office's table. What is queued for
+ * "name:anything" is claimed, tried again, settled and reported like any mail;
+ * instead of a connection the function gets the batch. */
+#ifndef MM_POST_CONSUMER_H
+#define MM_POST_CONSUMER_H
+
+#include "config/config.h"
+#include "post/post.h"
+#include "queue/queue.h"
+
+/* One batch in a consumer's hands. */
+struct mm_consumption {
+    const struct mq_batch *batch;
+    const struct mm_config *config;
+    struct mm_loop *loop;
+    /* The consumer's answer, one a recipient; what is zero is "delivered". */
+    struct mq_outcome *outcomes;
+    /* The consumer's, may stay NULL. thread: writer. Its part of the
+     * transaction that settles the outcomes; may be run again when that
+     * failed. */
+    enum mailmod_error (*put)(struct mm_consumption *work,
+                              struct mm_store_transaction *transaction);
+    /* The consumer's, may stay NULL: the outcomes are on disk, or were given up
+     * at a stop; `work` is gone after it. Not called after cancel. */
+    void (*settled)(struct mm_consumption *work);
+    void *context; /* the consumer's */
+    /* The outbound's. */
+    void (*done)(struct mm_consumption *work);
+};
+
+struct mm_consumer {
+    struct mm_list node;
+    /* Lower-case letters, digits and hyphens, one of the letters past f: so it
+     * begins no IPv6 address. Outlives the table. */
+    const char *name;
+    /* Fills the outcomes and says mm_consumption_done, exactly once, not from
+     * inside this call. */
+    void (*take)(struct mm_consumer *consumer, struct mm_consumption *work);
+    /* A batch that it has is forgotten: no `done` comes, and what waits is
+     * tried again at the next start. */
+    void (*cancel)(struct mm_consumer *consumer, struct mm_consumption *work);
+    void *context;
+};
+
+/* Before the outbound starts. ARGUMENT for a name that could be another
+ * destination's, EXISTS. */
+MM_CHECK enum mailmod_error mm_consumer_register(struct mm_post *post,
+                                                 struct mm_consumer *consumer);
+/* Of a destination; NULL when none of that name is registered. */
+struct mm_consumer *mm_consumer_of(const struct mm_post *post,
+                                   const char *destination);
+void mm_consumption_done(struct mm_consumption *work);
+
+#endif
