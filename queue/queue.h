@@ -70,7 +70,7 @@ struct mq_settlement {
     struct mq_queue *queue;
     struct mq_batch *batch;
     struct mq_outcome *outcomes; /* one a recipient of the batch */
-    enum mq_report *reports;     /* filled by mq_settle, one a recipient */
+    enum mq_report *reports;     /* filled by mq_decide, one a recipient */
     /* thread: writer. Adds the report message to the same transaction; may be
      * NULL. Called when any report is due. */
     enum mailmod_error (*write_reports)(struct mq_settlement *settlement,
@@ -83,10 +83,10 @@ struct mq_settlement {
     void (*done)(struct mq_settlement *settlement, enum mailmod_error error);
     void *context;
     int64_t now_ms;
-    /* The queue's own, zero before the first mq_settle; they let a settlement
+    bool has_report; /* after mq_decide: some of `reports` is due */
+    /* The queue's own, zero before the first mq_decide; they let a settlement
      * that failed be submitted again with the same times. */
     bool is_counted;
-    bool has_report;
     int64_t retry_ms; /* of the backed-off destination; 0: by attempts */
     uint64_t random;
 };
@@ -112,7 +112,11 @@ MM_CHECK enum mailmod_error mq_claim_next(struct mq_queue *queue,
                                           const char *destination,
                                           int64_t now_ms,
                                           struct mq_batch **batch_out);
-/* Decides times and reports from the outcomes, and submits the store's job.
+/* Decides times and reports from the outcomes: what the store's job needs can
+ * be looked up then, before mq_settle. Further calls change nothing. thread:
+ * any. */
+void mq_decide(struct mq_settlement *settlement);
+/* Decides, unless that was done, and submits the store's job.
  * The attempt is over with this call, the claims are not. When `done` tells an
  * error, call it again later: releasing instead would send a delivered message
  * a second time. thread: any. */

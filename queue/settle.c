@@ -226,7 +226,7 @@ static void settlement_done(struct mm_store_job *job, enum mailmod_error error)
     settlement->done(settlement, error);
 }
 
-void mq_settle(struct mq_settlement *settlement)
+void mq_decide(struct mq_settlement *settlement)
 {
     struct mq_queue *queue = settlement->queue;
     mm_mutex_lock(queue->lock);
@@ -235,8 +235,13 @@ void mq_settle(struct mq_settlement *settlement)
         decide_reports(settlement, &queue->options);
     }
     mm_mutex_unlock(queue->lock);
+}
+
+void mq_settle(struct mq_settlement *settlement)
+{
+    mq_decide(settlement);
     mm_list_init(&settlement->job.node);
     settlement->job.run = run_settlement;
     settlement->job.done = settlement_done;
-    mm_store_submit(queue->store, &settlement->job);
+    mm_store_submit(settlement->queue->store, &settlement->job);
 }

@@ -17,7 +17,6 @@
 #include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/standard.h"
-#include "post/directory.h"
 
 #include <string.h>
 
@@ -227,20 +226,6 @@ static enum mailmod_error open_store(struct mailmod *instance)
     return error;
 }
 
-static enum mailmod_error find_mailbox(void *context,
-                                       const struct mm_config *config,
-                                       const struct mm_address *address,
-                                       uint64_t *mailbox_id_out)
-{
-    struct mailmod *instance = context;
-
-    if (!mm_directory_is_local(config, address, NULL)) {
-        return MAILMOD_ERROR_NOT_FOUND;
-    }
-    return mm_directory_find(instance->store, config, address, mailbox_id_out,
-                             NULL);
-}
-
 static enum mailmod_error open_outbound(struct mailmod *instance)
 {
     struct mm_outbound_options options = {.loop = instance->loops[0],
@@ -249,9 +234,7 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
                                           .store = instance->store,
                                           .post = instance->post,
                                           .log = &instance->log,
-                                          .config = instance->config,
-                                          .find_mailbox = find_mailbox,
-                                          .find_mailbox_context = instance};
+                                          .config = instance->config};
     struct mm_messages_options messages = {.store = instance->store,
                                            .config = instance->config,
                                            .host_threads =

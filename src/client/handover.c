@@ -75,9 +75,7 @@ static void give(struct mm_outbound *outbound, struct mm_consumer *consumer,
 void mm_handover_start(struct mm_outbound *outbound, struct mq_batch *batch)
 {
     struct mm_consumer *consumer =
-        outbound->options.post != NULL
-            ? mm_consumer_of(outbound->options.post, batch->destination)
-            : NULL;
+        mm_consumer_of(outbound->options.post, batch->destination);
     struct handover *handover = mm_alloc(sizeof *handover);
     struct mq_outcome *outcomes =
         mm_alloc_array(batch->recipient_count, sizeof *outcomes);

@@ -80,7 +80,7 @@ void mm_lane_retry_settlements(struct mm_outbound *outbound)
     {
         struct mm_settling *settling =
             MM_LIST_OBJECT(node, struct mm_settling, node);
-        if (!settling->is_in_store) {
+        if (!settling->is_out) {
             mm_settling_submit(settling);
         }
     }
@@ -97,14 +97,9 @@ enum mailmod_error mm_lane_prepare(struct mm_outbound *outbound,
                                    struct mq_batch *batch,
                                    struct mm_settling **settling_out)
 {
-    struct mm_bounce bounce = {.store = outbound->options.store,
-                               .log = outbound->options.log,
-                               .find_mailbox = outbound->options.find_mailbox,
-                               .find_mailbox_context =
-                                   outbound->options.find_mailbox_context};
     enum mailmod_error error =
-        mm_settling_new(settling_out, outbound->queue, batch, &bounce,
-                        outbound->settings->config);
+        mm_settling_new(settling_out, outbound->queue, batch,
+                        outbound->options.post, outbound->settings->config);
     if (error == MAILMOD_OK) {
         (*settling_out)->loop = outbound->options.loop;
         (*settling_out)->on_done = on_settled;
@@ -371,7 +366,7 @@ void mm_lane_cut_all(struct mm_outbound *outbound)
     {
         struct mm_settling *settling =
             MM_LIST_OBJECT(other, struct mm_settling, node);
-        if (!settling->is_in_store) {
+        if (!settling->is_out) {
             drop_settling(outbound, settling, false);
         }
     }

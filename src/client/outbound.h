@@ -60,16 +60,9 @@ struct mm_outbound_options {
     struct mm_resolver *resolver; /* the loop's */
     struct mm_workers *workers;
     struct mm_store *store;
-    struct mm_post *post; /* whose consumers take mail; NULL: none */
+    struct mm_post *post; /* reports go by it, its consumers take mail */
     const struct mm_log *log;
-    struct mm_config *config; /* a reference is taken */
-    /* The mailbox here of a sender who must get a report; NOT_FOUND when the
-     * address is not local. thread: any. */
-    enum mailmod_error (*find_mailbox)(void *context,
-                                       const struct mm_config *config,
-                                       const struct mm_address *address,
-                                       uint64_t *mailbox_id_out);
-    void *find_mailbox_context;
+    struct mm_config *config;             /* a reference is taken */
     struct mm_outbound_observer observer; /* functions may be NULL */
 };
 

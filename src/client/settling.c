@@ -13,7 +13,10 @@ static enum mailmod_error write_reports(struct mq_settlement *settlement,
                                         struct mm_store_transaction *t)
 {
     struct mm_settling *settling = settlement->context;
-    return mm_bounce_write(&settling->bounce, settlement, t);
+    const struct mm_bounce bounce = {.post = settling->post,
+                                     .config = settling->config,
+                                     .sender = &settling->sender};
+    return mm_bounce_put(&bounce, settlement, t);
 }
 
 static enum mailmod_error put_consumed(struct mq_settlement *settlement,
@@ -28,7 +31,7 @@ static void run_done(struct mm_task *task)
 {
     struct mm_settling *settling =
         MM_LIST_OBJECT(task, struct mm_settling, task);
-    settling->is_in_store = false;
+    settling->is_out = false;
     settling->on_done(settling);
 }
 
@@ -42,8 +45,7 @@ static void on_store_done(struct mq_settlement *settlement,
 
 enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
                                    struct mq_queue *queue,
-                                   struct mq_batch *batch,
-                                   const struct mm_bounce *bounce,
+                                   struct mq_batch *batch, struct mm_post *post,
                                    struct mm_config *config)
 {
     struct mm_settling *settling = mm_alloc(sizeof *settling);
@@ -54,9 +56,8 @@ enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
         mm_free(reports);
         return MAILMOD_ERROR_MEMORY;
     }
-    settling->bounce = *bounce;
+    settling->post = post;
     settling->config = mm_config_ref(config);
-    settling->bounce.config = settling->config;
     settling->task.run = run_done;
     settling->settlement.queue = queue;
     settling->settlement.batch = batch;
@@ -70,10 +71,44 @@ enum mailmod_error mm_settling_new(struct mm_settling **settling_out,
     return MAILMOD_OK;
 }
 
+static void on_sender(struct mm_resolve *resolve)
+{
+    struct mm_settling *settling = resolve->context;
+    mq_settle(&settling->settlement);
+}
+
+/* Before the store's job, in which nothing is looked up. */
+static enum mm_answer ask_sender(struct mm_settling *settling)
+{
+    struct mm_resolve *resolve = &settling->sender.resolve;
+    mm_report_sender_cancel(&settling->sender);
+    resolve->post = settling->post;
+    resolve->config = settling->config;
+    resolve->loop = settling->loop;
+    resolve->done = on_sender;
+    resolve->context = settling;
+    settling->has_asked = true;
+    return mm_report_sender_ask(
+        &settling->sender, settling->settlement.batch->message.reverse_path);
+}
+
+/* A sender who could not be looked up last time is asked for anew. */
+static bool wants_sender(const struct mm_settling *settling)
+{
+    if (!settling->settlement.has_report || !settling->has_asked) {
+        return settling->settlement.has_report;
+    }
+    enum mailmod_error error = mm_report_sender_state(&settling->sender);
+    return error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND;
+}
+
 void mm_settling_submit(struct mm_settling *settling)
 {
-    settling->is_in_store = true;
-    mq_settle(&settling->settlement);
+    settling->is_out = true;
+    mq_decide(&settling->settlement);
+    if (!wants_sender(settling) || ask_sender(settling) == MM_ANSWERED) {
+        mq_settle(&settling->settlement);
+    }
 }
 
 bool mm_settling_is_final(const struct mm_settling *settling, size_t i)
@@ -103,8 +138,8 @@ static void log_one(const struct mm_settling *settling, const char *message,
     const struct mq_batch *batch = settlement->batch;
     const struct mq_outcome *outcome = &settlement->outcomes[i];
     MM_LOG(
-        settling->bounce.log, MM_LOG_INFO, "delivery",
-        outcome_text(settling, i), MM_TEXT("message", message),
+        settling->post->log, MM_LOG_INFO, "delivery", outcome_text(settling, i),
+        MM_TEXT("message", message),
         MM_TEXT("recipient", batch->recipients[i].path),
         MM_TEXT("destination", batch->destination),
         MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
@@ -134,6 +169,7 @@ void mm_settling_free(struct mm_settling **settling, bool releases)
         freed->settlement.batch->recipient_count = 0;
     }
     mq_release(freed->settlement.queue, &freed->settlement.batch);
+    mm_report_sender_cancel(&freed->sender);
     mm_free(freed->settlement.outcomes);
     mm_free(freed->settlement.reports);
     mm_config_unref(&freed->config);

@@ -38,20 +38,6 @@ static void add_user(struct rig *rig)
     rig->mailbox_id = user.mailbox_id;
 }
 
-static enum mailmod_error find_mailbox(void *context,
-                                       const struct mm_config *config,
-                                       const struct mm_address *address,
-                                       uint64_t *mailbox_id_out)
-{
-    struct rig *rig = context;
-    if (!mm_config_is_local_domain(config, address->domain) ||
-        strcmp(address->local_part, "bob") != 0) {
-        return MAILMOD_ERROR_NOT_FOUND;
-    }
-    *mailbox_id_out = rig->mailbox_id;
-    return MAILMOD_OK;
-}
-
 static void note(struct rig *rig, const char *format, ...) MM_PRINTF(2, 3);
 
 static void note(struct rig *rig, const char *format, ...)
@@ -103,8 +89,6 @@ void rig_open(struct rig *rig, const char *const *settings)
         .post = rig->post,
         .log = fake_log(),
         .config = rig->config,
-        .find_mailbox = find_mailbox,
-        .find_mailbox_context = rig,
         .observer = {on_progress, on_outcome, rig}};
     assert_int_equal(mm_outbound_new(&rig->outbound, &options, NULL),
                      MAILMOD_OK);
