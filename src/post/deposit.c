@@ -69,7 +69,9 @@ enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
     }
     deposit->options = *options;
     deposit->options.config = mm_config_ref(options->config);
-    atomic_fetch_add(&options->post->busy, 1);
+    if (options->loop != NULL) {
+        atomic_fetch_add(&options->post->busy, 1);
+    }
     take_envelope(deposit, envelope);
     mm_list_init(&deposit->recipients);
     mm_header_edit_init(&deposit->edit, options->edits);
@@ -88,7 +90,8 @@ enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
 
 static void free_deposit(struct mm_deposit *deposit)
 {
-    struct mm_post *post = deposit->options.post;
+    struct mm_post *post =
+        deposit->options.loop != NULL ? deposit->options.post : NULL;
 
     mm_deposit_forget_sender(deposit);
     mm_deposit_free_recipients(deposit);
@@ -98,7 +101,9 @@ static void free_deposit(struct mm_deposit *deposit)
     mm_buf_fini(&deposit->writing);
     mm_config_unref(&deposit->options.config);
     mm_free(deposit);
-    atomic_fetch_sub(&post->busy, 1);
+    if (post != NULL) {
+        atomic_fetch_sub(&post->busy, 1);
+    }
 }
 
 static void submit(struct mm_deposit *deposit, enum mm_deposit_work work)

@@ -68,6 +68,9 @@ void mm_deposit_abandon(struct mm_deposit **deposit);
  * target that gets no mail. */
 MM_CHECK enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
                                            const struct mm_target *target);
+/* A recipient who gets nothing here has a number, too: so that numbers are the
+ * depositor's own. */
+void mm_deposit_skip(struct mm_deposit *deposit);
 size_t mm_deposit_recipient_count(const struct mm_deposit *deposit);
 /* The path of the first one; NULL when there is none. */
 const char *mm_deposit_first_path(const struct mm_deposit *deposit);

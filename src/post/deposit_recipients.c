@@ -127,11 +127,17 @@ enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
         mm_free(recipient);
         return error;
     }
-    recipient->number = (unsigned)deposit->recipient_count++;
+    recipient->number = deposit->next_number++;
+    deposit->recipient_count++;
     deposit->is_outgoing =
         deposit->is_outgoing || recipient->kind != MM_TARGET_MAILBOX;
     mm_list_append(&deposit->recipients, &recipient->node);
     return MAILMOD_OK;
+}
+
+void mm_deposit_skip(struct mm_deposit *deposit)
+{
+    deposit->next_number++;
 }
 
 size_t mm_deposit_recipient_count(const struct mm_deposit *deposit)

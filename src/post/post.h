@@ -35,7 +35,7 @@ struct mm_post {
     const struct mm_resolve_step *steps;
     size_t step_count;
     struct mm_list consumers; /* consumer.h */
-    atomic_size_t busy;       /* deposits that are not freed yet */
+    atomic_size_t busy;       /* deposits of loops, not freed yet */
 };
 
 /* Who watches the queue. */
@@ -53,7 +53,8 @@ void mm_post_free(struct mm_post **post);
  * with rights that the store must not have. */
 void mm_post_attach(struct mm_post *post, struct mm_store *store,
                     struct mm_workers *workers);
-/* Deposits in work, abandoned ones too. */
+/* Deposits of loops in work, abandoned ones too: what a stop waits for. Those
+ * of threads that block end with their call, or are their owner's. */
 size_t mm_post_busy(const struct mm_post *post);
 /* Something new is in the queue. */
 void mm_post_wake(const struct mm_post *post);
