@@ -235,7 +235,8 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
                                           .post = instance->post,
                                           .log = &instance->log,
                                           .config = instance->config};
-    struct mm_messages_options messages = {.store = instance->store,
+    struct mm_messages_options messages = {.post = instance->post,
+                                           .store = instance->store,
                                            .config = instance->config,
                                            .host_threads =
                                                instance->host_threads,

@@ -19,6 +19,7 @@
 #include "client/direct.h"
 #include "config/config.h"
 #include "platform/thread.h"
+#include "post/deposit.h"
 #include "store/store.h"
 
 /* Messages on their way with a handle, in one instance. */
@@ -32,6 +33,7 @@
 
 /* What a table works with while it is open. */
 struct mm_messages_options {
+    struct mm_post *post;
     struct mm_store *store;
     struct mm_config *config; /* a reference is taken */
     struct mm_host_threads *host_threads;
@@ -49,6 +51,7 @@ struct mm_messages {
     struct mm_list waiting; /* of the jobs, for a thread */
     struct mm_list all;
     struct mm_map map; /* identifier: a message on its way */
+    struct mm_post *post;
     struct mm_store *store;
     struct mm_config *config;
     const struct mm_log *log;
@@ -73,7 +76,8 @@ struct mm_message_recipient {
     /* the sender's */
     enum mm_message_place place;
     uint64_t mailbox_id;
-    size_t first; /* who has the same mailbox; itself for most */
+    size_t first; /* who has the same mailbox or path; itself for most */
+    char *mailbox_name;
     /* lock */
     enum mailmod_outcome outcome;
     enum mailmod_error error; /* the outcome as an error */
@@ -87,6 +91,7 @@ struct mm_message_recipients {
     struct mm_message_recipient *items;
     size_t count;
     bool needs_smtputf8;
+    bool has_doubles; /* some `first` is another one */
 };
 
 struct mm_message_relay { /* all NULL: not by a relay */
@@ -122,7 +127,9 @@ struct mailmod_message {
     /* the writer's, which is one at a time; the attempt's, once it is sent */
     struct mm_config *config;
     struct mm_message_text text;
-    unsigned chunk_number; /* QUEUE: chunks in the store; else in memory */
+    struct mm_deposit *deposit; /* on its way into the store; NULL */
+    enum mailmod_error deposited;
+    unsigned chunk_number; /* NOW, RELAY: in memory */
     struct mm_span *chunks;
     size_t chunk_capacity;
 
@@ -208,7 +215,10 @@ void mm_message_relay(const mailmod_message *message,
 MM_CHECK enum mailmod_error mm_message_keep_chunk(mailmod_message *message,
                                                   struct mm_span chunk);
 void mm_message_drop_chunks(mailmod_message *message); /* those in memory */
-void mm_message_drop_stored(mailmod_message *message);
+/* The deposit that its text goes into, made at the first need. */
+MM_CHECK enum mailmod_error mm_message_open_deposit(mailmod_message *message);
+MM_CHECK enum mailmod_error mm_message_deposit(mailmod_message *message,
+                                               struct mm_span octets);
 /* The message is given up: what was not sent leaves the store. */
 void mm_message_drop(mailmod_message *message);
 

@@ -1,47 +1,47 @@
 /* message_chunks.c - the text of a message, chunk by chunk, until it is sent.
  *
- * Owns: the chunks that are in the store while no message row has them (QUEUE),
- * or in memory (NOW, RELAY). Promises: a message that is given up leaves no
- * chunk behind; where the store refuses that, its sweep at the next start does
- * it.
+ * Owns: the deposit that the text goes into (QUEUE), or the chunks in memory
+ * (NOW, RELAY). Promises: a message that is given up leaves nothing behind;
+ * where the store refuses that, its sweep at the next start does it.
  *
- * Thread: any but the instance's loops (the calls wait for the writer); `run_*`
- * on the writer, while the caller waits. */
+ * Thread: any but the instance's loops (the calls wait for the writer). */
 #include "api/message.h"
 
 #include "base/mem.h"
+#include "platform/clock.h"
 
-struct chunk_call {
-    struct mm_store_job job;
-    mailmod_message *message;
-    struct mm_span chunk;
-};
-
-static mailmod_message *message_of(struct mm_store_job *job)
+static void note_end(void *context, enum mailmod_error error)
 {
-    return MM_LIST_OBJECT(job, struct chunk_call, job)->message;
+    ((mailmod_message *)context)->deposited = error;
 }
 
-static enum mailmod_error run_chunk(struct mm_store_job *job,
-                                    struct mm_store_transaction *transaction)
+enum mailmod_error mm_message_open_deposit(mailmod_message *message)
 {
-    mailmod_message *message = message_of(job);
+    const struct mm_deposit_options options = {.post = message->messages->post,
+                                               .config = message->config,
+                                               .edits =
+                                                   MM_HEADER_DROPS_RETURN_PATH,
+                                               .on_finished = note_end,
+                                               .context = message};
+    const struct mm_envelope envelope = {.id = message->id,
+                                         .reverse_path = message->reverse_path,
+                                         .arrival_ms = mm_clock_wall_ms(),
+                                         .is_smtputf8 = message->is_smtputf8};
 
-    return mm_store_put_chunk(
-        transaction, message->id, message->chunk_number,
-        MM_LIST_OBJECT(job, struct chunk_call, job)->chunk);
+    return message->deposit != NULL
+               ? MAILMOD_OK
+               : mm_deposit_new(&message->deposit, &options, &envelope);
 }
 
-static enum mailmod_error store_chunk(mailmod_message *message,
-                                      struct mm_span chunk)
+enum mailmod_error mm_message_deposit(mailmod_message *message,
+                                      struct mm_span octets)
 {
-    struct chunk_call call = {
-        .job.run = run_chunk, .message = message, .chunk = chunk};
-    enum mailmod_error error =
-        mm_store_run(message->messages->store, &call.job);
+    size_t used = 0;
+    enum mailmod_error error = mm_message_open_deposit(message);
 
-    message->chunk_number += error == MAILMOD_OK ? 1 : 0;
-    return error;
+    return error == MAILMOD_OK
+               ? mm_deposit_write(message->deposit, octets, &used)
+               : error;
 }
 
 static enum mailmod_error hold_chunk(mailmod_message *message,
@@ -71,8 +71,9 @@ static enum mailmod_error hold_chunk(mailmod_message *message,
 enum mailmod_error mm_message_keep_chunk(mailmod_message *message,
                                          struct mm_span chunk)
 {
-    return message->mode == MAILMOD_SEND_QUEUE ? store_chunk(message, chunk)
-                                               : hold_chunk(message, chunk);
+    return message->mode == MAILMOD_SEND_QUEUE
+               ? mm_message_deposit(message, chunk)
+               : hold_chunk(message, chunk);
 }
 
 void mm_message_drop_chunks(mailmod_message *message)
@@ -86,35 +87,19 @@ void mm_message_drop_chunks(mailmod_message *message)
     message->chunk_capacity = 0;
 }
 
-static enum mailmod_error run_drop(struct mm_store_job *job,
-                                   struct mm_store_transaction *transaction)
-{
-    return mm_store_drop_chunks(transaction, message_of(job)->id);
-}
-
-void mm_message_drop_stored(mailmod_message *message)
-{
-    struct chunk_call call = {.job.run = run_drop, .message = message};
-
-    if (message->chunk_number > 0 &&
-        mm_store_run(message->messages->store, &call.job) == MAILMOD_OK) {
-        message->chunk_number = 0;
-    }
-}
-
 void mm_message_drop(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
 
     mm_mutex_lock(messages->mutex);
     bool drops = message->state == MM_MESSAGE_WRITING &&
-                 message->mode == MAILMOD_SEND_QUEUE &&
+                 message->deposit != NULL &&
                  mm_messages_enter(messages) == MAILMOD_OK;
     mm_mutex_unlock(messages->mutex);
     if (!drops) {
         return;
     }
-    mm_message_drop_stored(message);
+    mm_deposit_abandon(&message->deposit);
     mm_mutex_lock(messages->mutex);
     mm_messages_leave(messages);
     mm_mutex_unlock(messages->mutex);

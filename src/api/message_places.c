@@ -8,8 +8,11 @@
 #include "api/message.h"
 
 #include "base/map.h"
+#include "base/mem.h"
 #include "platform/random.h"
 #include "post/directory.h"
+
+#include <string.h>
 
 /* `seen`: mailboxes, and who was the first to have them. */
 static enum mailmod_error note_first(mailmod_message *message, size_t index,
@@ -18,9 +21,15 @@ static enum mailmod_error note_first(mailmod_message *message, size_t index,
     struct mm_message_recipient *items = message->recipients.items;
     struct mm_span key = mm_span((const char *)&items[index].mailbox_id,
                                  sizeof items[index].mailbox_id);
+    if (items[index].place == MM_PLACE_REMOTE) {
+        /* With its NUL; no mailbox has such a number. */
+        key = mm_span(items[index].path, strlen(items[index].path) + 1);
+    }
     const struct mm_message_recipient *first = mm_map_get(seen, key);
 
     items[index].first = first != NULL ? (size_t)(first - items) : index;
+    message->recipients.has_doubles =
+        message->recipients.has_doubles || first != NULL;
     return first != NULL ? MAILMOD_OK : mm_map_put(seen, key, &items[index]);
 }
 
@@ -33,17 +42,29 @@ static enum mailmod_error find_place(mailmod_message *message, size_t index,
         mm_address_parse(mm_span_cstr(recipient->path), false, true, &address);
 
     recipient->place = MM_PLACE_REMOTE;
-    if (error != MAILMOD_OK ||
-        !mm_directory_is_local(message->config, &address, NULL)) {
+    if (error != MAILMOD_OK) {
         return error;
     }
+    if (!mm_directory_is_local(message->config, &address, NULL)) {
+        /* Elsewhere the queue has one row for a path. */
+        return message->mode == MAILMOD_SEND_QUEUE
+                   ? note_first(message, index, seen)
+                   : MAILMOD_OK;
+    }
+    char name[MM_STORE_USER_MAX];
     error = mm_directory_find(message->messages->store, message->config,
-                              &address, &recipient->mailbox_id, NULL);
+                              &address, &recipient->mailbox_id, name);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         recipient->place = MM_PLACE_NOBODY;
         return MAILMOD_OK;
     }
     recipient->place = MM_PLACE_HERE;
+    if (error == MAILMOD_OK) {
+        mm_free(recipient->mailbox_name);
+        recipient->mailbox_name = mm_strdup(name);
+        error =
+            recipient->mailbox_name != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+    }
     return error == MAILMOD_OK ? note_first(message, index, seen) : error;
 }
 

@@ -37,6 +37,7 @@ enum mailmod_error mm_messages_new(struct mm_messages **messages_out,
         return MAILMOD_ERROR_MEMORY;
     }
     messages->references = 1;
+    messages->post = options->post;
     messages->store = options->store;
     messages->config = mm_config_ref(options->config);
     messages->host_threads = options->host_threads;
@@ -113,6 +114,21 @@ static size_t place_of(const mailmod_message *message, const char *path,
     return i;
 }
 
+/* The queue has one row for a path that stands in the list twice. */
+static void note_all(mailmod_message *message, size_t first,
+                     const struct mq_outcome *outcome, bool is_final)
+{
+    const struct mm_message_recipients *list = &message->recipients;
+
+    mm_message_note(message, first, outcome, is_final);
+    for (size_t i = first + 1; list->has_doubles && i < list->count; i++) {
+        if (list->items[i].place == MM_PLACE_REMOTE &&
+            list->items[i].first == first) {
+            mm_message_note(message, i, outcome, is_final);
+        }
+    }
+}
+
 static void on_outcome(void *context, uint64_t message_id,
                        const struct mm_store_recipient *recipient,
                        const struct mq_outcome *outcome, bool is_final)
@@ -125,7 +141,7 @@ static void on_outcome(void *context, uint64_t message_id,
         size_t i = place_of(message, recipient->path, recipient->number);
 
         if (i < message->recipients.count) {
-            mm_message_note(message, i, outcome, is_final);
+            note_all(message, i, outcome, is_final);
             mm_message_end_if_over(message);
         }
     }
@@ -211,7 +227,11 @@ void mm_messages_close(struct mm_messages *messages)
     }
     MM_LIST_EACH(node, &messages->all)
     {
-        stop(MM_LIST_OBJECT(node, mailmod_message, node));
+        mailmod_message *message = MM_LIST_OBJECT(node, mailmod_message, node);
+
+        /* While the store is there; nobody else has work with it now. */
+        mm_deposit_abandon(&message->deposit);
+        stop(message);
     }
     while (messages->jobs > 0 || messages->threads > 0) {
         mm_messages_pump(messages);
@@ -226,5 +246,6 @@ void mm_messages_close(struct mm_messages *messages)
     messages->outbound = NULL;
     messages->loop = NULL;
     messages->store = NULL;
+    messages->post = NULL;
     mm_mutex_unlock(messages->mutex);
 }

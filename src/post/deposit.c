@@ -170,6 +170,11 @@ struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
     return &deposit->fields;
 }
 
+void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms)
+{
+    deposit->message.arrival_ms = now_ms;
+}
+
 void mm_deposit_join(struct mm_deposit *deposit,
                      struct mm_store_transaction *transaction)
 {

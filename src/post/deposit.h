@@ -96,6 +96,8 @@ MM_CHECK enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
 /* Where fields of ours are written, that stand before the message's own: any
  * time before the end; MM_LIMIT_FIELDS with those that are added for it. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
+/* It comes now, when it was begun long ago: its lifetime counts from here. */
+void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms);
 /* The text is whole. */
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit);
 

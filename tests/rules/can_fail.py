@@ -61,7 +61,6 @@ PLANTED = [
      "_WIN32 outside"),
     ("layers", "src/server/s.c", body("(void)mm_store_put_entry(t);"),
      "outside post"),
-    ("layers", "src/api/message_queue.c", body("i = 0;"), "take it off"),
     ("headers", "src/base/h.h", HEADER.replace("#include <stddef.h>\n", ""),
      "src/base/h.h"),
     ("headers", "src/base/h.h", "/* thread: any */\nstruct s {\n    int i;\n};\n",
