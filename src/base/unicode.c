@@ -367,7 +367,7 @@ append_ascii(struct mm_buf *out, enum mm_unicode_form form, struct mm_span text)
 {
     size_t at = mm_buf_size(out);
     enum mailmod_error error = mm_buf_append_span(out, text);
-    if (error == MAILMOD_OK && form == MM_UNICODE_FOLDED) {
+    if (error == MAILMOD_OK && text.size > 0 && form == MM_UNICODE_FOLDED) {
         char *copy = out->data + out->start + at;
         for (size_t i = 0; i < text.size; i++) {
             copy[i] = (char)mm_ascii_lower((unsigned char)copy[i]);
