@@ -472,6 +472,20 @@ mailmod_queue_act(mailmod *instance, const char *message,
 /* Integrity check of the store; STORAGE_DAMAGED with the words in the last
  * error's text. */
 MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
+/* How far a copy is. */
+typedef void (*mailmod_progress_fn)(void *context, uint64_t done, uint64_t all);
+/* A copy of one state of the store as one new file that its owner alone can
+ * read, verified; mail goes on meanwhile. It holds all mail and the verifiers
+ * of passwords. EXISTS when the file is there. `progress` may be NULL. */
+MAILMOD_API enum mailmod_error
+mailmod_store_backup(mailmod *instance, const char *file,
+                     mailmod_progress_fn progress, void *context);
+/* Verifies such a copy and makes the store of it, in a data folder without one;
+ * BUSY while anybody runs there. Set queue.holds before the next start: what
+ * was delivered since the copy waits in it again. */
+MAILMOD_API enum mailmod_error
+mailmod_store_restore(mailmod *instance, const char *file,
+                      mailmod_progress_fn progress, void *context);
 
 #ifdef __cplusplus
 }

@@ -207,6 +207,7 @@ static enum mailmod_error open_store(struct mailmod *instance)
         .mode = MM_STORE_EXCLUSIVE,
         .syncs = true,
         .free_space_min = instance->config->free_space_min,
+        .erase = (enum mm_store_erase)instance->config->secure_delete,
         .log = &instance->log};
     struct mm_buf reason;
 

@@ -188,22 +188,3 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
                : mm_fail(error, "%s: %s", message != NULL ? message : "queue",
                          mm_error_text(error));
 }
-
-enum mailmod_error mailmod_store_verify(mailmod *instance)
-{
-    struct mm_admin admin;
-    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    struct mm_buf report;
-    mm_buf_init(&report, WORDS_MAX);
-    error = mm_store_verify(admin.store, &report);
-    if (error != MAILMOD_OK) {
-        (void)mm_fail_buf(error, &report);
-    }
-    mm_buf_fini(&report);
-    mm_admin_end(&admin);
-    return error;
-}

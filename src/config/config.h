@@ -30,6 +30,12 @@ struct mm_range_list { /* "127.0.0.0/8, ::1" */
     size_t count;
 };
 
+enum mm_config_secure_delete {
+    MM_CONFIG_SECURE_DELETE_OFF,
+    MM_CONFIG_SECURE_DELETE_FAST,
+    MM_CONFIG_SECURE_DELETE_ON
+};
+
 enum mm_config_bare_newline {
     MM_CONFIG_BARE_NEWLINE_REJECT,
     MM_CONFIG_BARE_NEWLINE_NORMALIZE
@@ -57,6 +63,7 @@ struct mm_config {
     unsigned workers;
     uint64_t drain_ms; /* on stop: time for open sessions */
     uint64_t free_space_min;
+    enum mm_config_secure_delete secure_delete;
 
     struct {                    /* TLS for all listeners */
         char *certificate_file; /* "": none, unless self_signed */

@@ -98,6 +98,14 @@ static const struct mm_config_key keys[] = {
      .help = "With less room than this in the data folder mail is put off "
              "with 452 4.3.1.",
      .offset = AT(free_space_min)},
+    {.name = "general.secure_delete",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "off",
+     .choices = "off fast on",
+     .help = "Whether removed mail is written over with zeros in the file. on "
+             "writes as much as is removed and needs that room on the disk; "
+             "fast where it costs nothing.",
+     .offset = AT(secure_delete)},
     {.name = "tls.certificate_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

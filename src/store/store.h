@@ -38,12 +38,20 @@ enum mm_store_mode {
     MM_STORE_SHARED     /* a tool: NOT_FOUND when there is no store yet */
 };
 
+/* Whether what is removed is written over with zeros in the file. */
+enum mm_store_erase {
+    MM_STORE_ERASE_OFF,
+    MM_STORE_ERASE_FAST, /* where that costs no write of its own */
+    MM_STORE_ERASE_ON    /* always: each freed page is written */
+};
+
 struct mm_store_options {
     const char *data_folder; /* UTF-8 */
     enum mm_store_mode mode;
     bool syncs;              /* false only in tests and benchmarks */
     uint64_t free_space_min; /* octets kept free on the volume; below it writes
                                 of new message data get STORAGE_FULL */
+    enum mm_store_erase erase;
     const struct mm_log *log;
 };
 
@@ -61,7 +69,7 @@ MM_CHECK enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
 void mm_store_close(struct mm_store **store);
 
 /* A new message identifier: unique for ever, rising with time; `text_out` is
- * its form in Received, logs and tools: 10 characters of base 32. */
+ * its form in Received, logs and tools: 13 characters of base 32. */
 #define MM_MESSAGE_ID_TEXT_MAX 16
 uint64_t mm_store_new_message_id(struct mm_store *store);
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX]);
@@ -351,6 +359,24 @@ MM_CHECK enum mailmod_error mm_store_flush_count(struct mm_store *store,
 /* Integrity check, for tools; the words go to `report_out`. thread: worker. */
 MM_CHECK enum mailmod_error mm_store_verify(struct mm_store *store,
                                             struct mm_buf *report_out);
+/* How far a long copy is, in pieces of the store's own. */
+typedef void (*mm_store_progress)(void *context, uint64_t done, uint64_t all);
+/* A copy of one state of the store as one new file, for its owner alone,
+ * verified; beside a daemon too. EXISTS when the file is there. The words that
+ * name file and cause go to `reason_out` (may be NULL), `progress` may be NULL.
+ * thread: worker. */
+MM_CHECK enum mailmod_error mm_store_backup(struct mm_store *store,
+                                            const char *path,
+                                            mm_store_progress progress,
+                                            void *context,
+                                            struct mm_buf *reason_out);
+/* Verifies such a copy and makes the store of it in a folder that has none;
+ * BUSY while a daemon runs there. thread: worker. */
+MM_CHECK enum mailmod_error mm_store_restore(const char *data_folder,
+                                             const char *path,
+                                             mm_store_progress progress,
+                                             void *context,
+                                             struct mm_buf *reason_out);
 /* For benchmarks and logs. */
 struct mm_store_counters {
     uint64_t jobs;

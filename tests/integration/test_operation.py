@@ -26,7 +26,7 @@ def submit(daemon, *recipients):
 
 
 def identifiers(daemon):
-    return re.findall(r"(?m)^([0-9A-Z]{10})\b",
+    return re.findall(r"(?m)^([0-9A-Z]{13})\b",
                       daemon.ctl("queue", "list").stdout)
 
 

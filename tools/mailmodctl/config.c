@@ -88,6 +88,46 @@ int control_config(struct control *control)
     return control_usage("config check, config show or config get KEY");
 }
 
+static void on_progress(void *context, uint64_t done, uint64_t all)
+{
+    (void)context;
+    if (all > 0) {
+        fprintf(stderr, "\r%3u %%", (unsigned)(done * 100 / all));
+    }
+}
+
+int control_backup(struct control *control)
+{
+    if (control->word_count != 1) {
+        return control_usage("backup FILE");
+    }
+    enum mailmod_error error = mailmod_store_backup(
+        control->instance, control->words[0], on_progress, NULL);
+    fputs("\n", stderr);
+    if (error != MAILMOD_OK) {
+        return control_failure("backup", error);
+    }
+    puts("the copy is whole and sound; it holds all mail and the passwords' "
+         "verifiers");
+    return EXIT_SUCCESS;
+}
+
+int control_restore(struct control *control)
+{
+    if (control->word_count != 1) {
+        return control_usage("restore FILE");
+    }
+    enum mailmod_error error = mailmod_store_restore(
+        control->instance, control->words[0], on_progress, NULL);
+    fputs("\n", stderr);
+    if (error != MAILMOD_OK) {
+        return control_failure("restore", error);
+    }
+    puts("restored; set queue.holds = true before the start, look through the "
+         "queue: what was delivered since the backup waits in it again");
+    return EXIT_SUCCESS;
+}
+
 int control_store(struct control *control)
 {
     if (control->word_count != 1 || strcmp(control->words[0], "verify") != 0) {

@@ -24,6 +24,8 @@ struct control {
 int control_user(struct control *control);
 int control_queue(struct control *control);
 int control_store(struct control *control);
+int control_backup(struct control *control);
+int control_restore(struct control *control);
 int control_config(struct control *control);
 
 /* "mailmodctl: ..." on stderr. */

@@ -20,10 +20,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"user", control_user},
-    {"queue", control_queue},
-    {"store", control_store},
-    {"config", control_config},
+    {"user", control_user},       {"queue", control_queue},
+    {"store", control_store},     {"backup", control_backup},
+    {"restore", control_restore}, {"config", control_config},
 };
 
 static void print_help(void)
@@ -42,6 +41,8 @@ static void print_help(void)
          "  queue hold|release ID|all\n"
          "  queue delete ID|all        without a report to the sender\n"
          "  store verify               check the store's integrity\n"
+         "  backup FILE                a copy of the store, beside the daemon\n"
+         "  restore FILE               the store from a copy, daemon stopped\n"
          "  config check               tell every mistake\n"
          "  config show                every key and its value\n"
          "  config get KEY\n"

@@ -239,6 +239,15 @@ static enum mailmod_error set_pragmas(struct mm_connection *connection,
                                            : "PRAGMA synchronous=OFF;",
                               NULL, NULL, NULL);
     }
+    if (result == SQLITE_OK && is_writer) {
+        /* Some systems build SQLite with it on: each freed page is then written
+         * to the log, and a full disk cannot be emptied. */
+        static const char *const erase[] = {"PRAGMA secure_delete=OFF",
+                                            "PRAGMA secure_delete=FAST",
+                                            "PRAGMA secure_delete=ON"};
+        result =
+            sqlite3_exec(connection->db, erase[store->erase], NULL, NULL, NULL);
+    }
     return mm_sql_error(result);
 }
 
@@ -250,8 +259,8 @@ static const char *file_system(void)
     return sqlite3_vfs_find(name) != NULL ? name : NULL;
 }
 
-static enum mailmod_error open_database(struct mm_connection *connection,
-                                        const char *path, int flags)
+enum mailmod_error mm_database_open(struct mm_connection *connection,
+                                    const char *path, int flags)
 {
     if (strcmp(path, ":memory:") == 0) {
         return mm_sql_error(
@@ -278,7 +287,7 @@ enum mailmod_error mm_connection_open(struct mm_connection *connection,
     if (is_writer) {
         flags |= SQLITE_OPEN_CREATE;
     }
-    enum mailmod_error error = open_database(connection, store->path, flags);
+    enum mailmod_error error = mm_database_open(connection, store->path, flags);
     if (error == MAILMOD_OK) {
         sqlite3_busy_timeout(connection->db, mm_health_busy_ms(store));
         (void)sqlite3_extended_result_codes(connection->db, 1);

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 
 #define MM_STORE_SCHEMA_VERSION 3
+#define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
+#define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
 #define MM_STORE_BATCH_MAX 512
 /* Read connections at once; a further reader waits for one. */
@@ -137,6 +139,7 @@ struct mm_store {
     bool is_memory;
     bool is_shared; /* a tool's, beside the owner of the folder */
     bool syncs;
+    enum mm_store_erase erase;
     atomic_uint_fast64_t free_space_min; /* a reload may change it */
     uint64_t page_size;
     char *folder;
@@ -197,6 +200,15 @@ enum mailmod_error mm_sql_error(int result);
 MM_CHECK enum mailmod_error mm_connection_open(struct mm_connection *connection,
                                                const struct mm_store *store,
                                                bool is_writer);
+/* Only opens the file. */
+MM_CHECK enum mailmod_error mm_database_open(struct mm_connection *connection,
+                                             const char *path, int flags);
+/* The checks of mm_store_verify on a connection; `path` for the words. */
+MM_CHECK enum mailmod_error mm_store_check_all(const char *path, sqlite3 *db,
+                                               struct mm_buf *report_out);
+/* False when it is too long. */
+bool mm_store_path(const char *folder, const char *name,
+                   char path_out[MM_STORE_PATH_SIZE]);
 void mm_connection_close(struct mm_connection *connection);
 /* The prepared statement, reset and unbound; NULL with the error. */
 sqlite3_stmt *mm_sql(struct mm_connection *connection, enum mm_statement which,

@@ -22,7 +22,6 @@
 
 #define HEADER_SIZE 100 /* of SQLite's file format */
 #define CHECK_MAX (64 * 1024 * 1024)
-#define APPLICATION_ID 1296910404 /* "MMOD" */
 
 /* The tables of version 1. What came since is in upgrade.c, whose steps run
  * over these for a new store too: so there is one statement of each table. */
@@ -340,7 +339,8 @@ static enum mailmod_error check_version(struct mm_store *store,
     if (error == MAILMOD_OK) {
         error = mm_sql_number(db, "PRAGMA application_id", &application);
     }
-    if (error == MAILMOD_OK && (application != APPLICATION_ID || version < 1)) {
+    if (error == MAILMOD_OK &&
+        (application != MM_STORE_APPLICATION_ID || version < 1)) {
         error = MAILMOD_ERROR_STORAGE_DAMAGED;
     }
     if (error == MAILMOD_OK && version > MM_STORE_SCHEMA_VERSION) {

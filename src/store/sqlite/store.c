@@ -32,6 +32,14 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
+bool mm_store_path(const char *folder, const char *name,
+                   char path_out[MM_STORE_PATH_SIZE])
+{
+    int size = snprintf(path_out, MM_STORE_PATH_SIZE, "%s/%s", folder, name);
+
+    return size > 0 && size < MM_STORE_PATH_SIZE;
+}
+
 static enum mailmod_error init_store(struct mm_store *store,
                                      const struct mm_log *log)
 {
@@ -140,6 +148,7 @@ static enum mailmod_error open_store(struct mm_store *store,
 
     store->syncs = options->syncs;
     store->is_shared = !is_owner;
+    store->erase = options->erase;
     atomic_store(&store->free_space_min, options->free_space_min);
     if (error == MAILMOD_OK) {
         error = mm_store_choose_node(store);

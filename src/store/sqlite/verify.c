@@ -59,7 +59,7 @@ static const struct {
      "litter)"},
 };
 
-static enum mailmod_error check_count(const struct mm_store *store, sqlite3 *db,
+static enum mailmod_error check_count(const char *path, sqlite3 *db,
                                       size_t which, struct mm_buf *report_out,
                                       bool *is_sound)
 {
@@ -74,13 +74,13 @@ static enum mailmod_error check_count(const struct mm_store *store, sqlite3 *db,
     sqlite3_finalize(statement);
     if (count > 0) {
         *is_sound = false;
-        (void)mm_buf_appendf(report_out, "%s: %lld %s\n", store->path,
+        (void)mm_buf_appendf(report_out, "%s: %lld %s\n", path,
                              (long long)count, counts[which].words);
     }
     return error;
 }
 
-static enum mailmod_error check_pages(const struct mm_store *store, sqlite3 *db,
+static enum mailmod_error check_pages(const char *path, sqlite3 *db,
                                       struct mm_buf *report_out, bool *is_sound)
 {
     sqlite3_stmt *statement = NULL;
@@ -92,7 +92,7 @@ static enum mailmod_error check_pages(const struct mm_store *store, sqlite3 *db,
 
         if (text == NULL || strcmp(text, "ok") != 0) {
             *is_sound = false;
-            (void)mm_buf_appendf(report_out, "%s: %s\n", store->path,
+            (void)mm_buf_appendf(report_out, "%s: %s\n", path,
                                  text != NULL ? text : "?");
         }
     }
@@ -101,8 +101,8 @@ static enum mailmod_error check_pages(const struct mm_store *store, sqlite3 *db,
 }
 
 /* Every body once more against what was noted when it was put. */
-static enum mailmod_error check_bodies(const struct mm_store *store,
-                                       sqlite3 *db, struct mm_buf *report_out,
+static enum mailmod_error check_bodies(const char *path, sqlite3 *db,
+                                       struct mm_buf *report_out,
                                        bool *is_sound)
 {
     sqlite3_stmt *statement = NULL;
@@ -123,26 +123,34 @@ static enum mailmod_error check_bodies(const struct mm_store *store,
             (void)mm_buf_appendf(report_out,
                                  "%s: message %s: piece %d of its body was "
                                  "changed\n",
-                                 store->path, text,
-                                 sqlite3_column_int(statement, 1));
+                                 path, text, sqlite3_column_int(statement, 1));
         }
     }
     sqlite3_finalize(statement);
     return error;
 }
 
-static enum mailmod_error check_all(const struct mm_store *store, sqlite3 *db,
-                                    struct mm_buf *report_out)
+enum mailmod_error mm_store_check_all(const char *path, sqlite3 *db,
+                                      struct mm_buf *report_out)
 {
     bool is_sound = true;
-    enum mailmod_error error = check_pages(store, db, report_out, &is_sound);
+    enum mailmod_error error = check_pages(path, db, report_out, &is_sound);
+    int64_t version = 0;
+    if (error == MAILMOD_OK) {
+        error = mm_sql_number(db, "PRAGMA user_version", &version);
+    }
+    if (error != MAILMOD_OK || version < MM_STORE_SCHEMA_VERSION) {
+        /* An older copy: its own opening brings it up to date. */
+        return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
+                                                : error;
+    }
 
     for (size_t i = 0;
          error == MAILMOD_OK && i < sizeof counts / sizeof counts[0]; i++) {
-        error = check_count(store, db, i, report_out, &is_sound);
+        error = check_count(path, db, i, report_out, &is_sound);
     }
     if (error == MAILMOD_OK) {
-        error = check_bodies(store, db, report_out, &is_sound);
+        error = check_bodies(path, db, report_out, &is_sound);
     }
     return error == MAILMOD_OK && !is_sound ? MAILMOD_ERROR_STORAGE_DAMAGED
                                             : error;
@@ -164,7 +172,7 @@ enum mailmod_error mm_store_verify(struct mm_store *store,
         has_begun = error == MAILMOD_OK;
     }
     if (error == MAILMOD_OK) {
-        error = check_all(store, reader->db, report_out);
+        error = mm_store_check_all(store->path, reader->db, report_out);
     }
     if (has_begun) {
         (void)sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);

@@ -1,0 +1,88 @@
+/* store_admin.c - the store as a whole: checked, copied, made of a copy.
+ * Promises: each works on a running instance's store, or beside whoever runs on
+ * the data folder; a restore on a folder where nobody runs.
+ * Thread: any; they take as long as reading the file. */
+#include "api/instance.h"
+
+#define WORDS_MAX 4096
+
+enum mailmod_error mailmod_store_verify(mailmod *instance)
+{
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf report;
+    mm_buf_init(&report, WORDS_MAX);
+    error = mm_store_verify(admin.store, &report);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &report);
+    }
+    mm_buf_fini(&report);
+    mm_admin_end(&admin);
+    return error;
+}
+
+enum mailmod_error mailmod_store_backup(mailmod *instance, const char *file,
+                                        mailmod_progress_fn progress,
+                                        void *context)
+{
+    if (file == NULL || file[0] == '\0') {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "no file is named");
+    }
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf reason;
+    mm_buf_init(&reason, WORDS_MAX);
+    error = mm_store_backup(admin.store, file, progress, context, &reason);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+    }
+    mm_buf_fini(&reason);
+    mm_admin_end(&admin);
+    return error;
+}
+
+static enum mailmod_error restore(struct mailmod *instance, const char *file,
+                                  mailmod_progress_fn progress, void *context)
+{
+    struct mm_config *config = NULL;
+    enum mailmod_error error =
+        instance->store != NULL
+            ? mm_fail(MAILMOD_ERROR_STATE, "the instance is open")
+            : mm_instance_config(instance, &config);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf reason;
+    mm_buf_init(&reason, WORDS_MAX);
+    error =
+        mm_store_restore(config->data_folder, file, progress, context, &reason);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+    }
+    mm_buf_fini(&reason);
+    mm_config_unref(&config);
+    return error;
+}
+
+enum mailmod_error mailmod_store_restore(mailmod *instance, const char *file,
+                                         mailmod_progress_fn progress,
+                                         void *context)
+{
+    if (file == NULL || file[0] == '\0') {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "no file is named");
+    }
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = restore(instance, file, progress, context);
+    mm_instance_unlock(instance);
+    return error;
+}
