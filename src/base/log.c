@@ -108,20 +108,3 @@ void mm_log_render(struct mm_buf *line, const char *component, const char *text,
         append_field(line, &fields[i]);
     }
 }
-
-const char *mm_log_level_name(enum mm_log_level level)
-{
-    switch (level) {
-    case MM_LOG_ERROR:
-        return "error";
-    case MM_LOG_WARNING:
-        return "warning";
-    case MM_LOG_INFO:
-        return "info";
-    case MM_LOG_DEBUG:
-        return "debug";
-    case MM_LOG_WIRE:
-        return "wire";
-    }
-    return "unknown";
-}

@@ -58,6 +58,5 @@ void mm_log_write(const struct mm_log *log, enum mm_log_level level,
 /* Renders "component: text key=value key=\"va lue\"" without a line end. */
 void mm_log_render(struct mm_buf *line, const char *component, const char *text,
                    const struct mm_log_field *fields, size_t count);
-const char *mm_log_level_name(enum mm_log_level level);
 
 #endif

@@ -72,12 +72,6 @@ enum mailmod_error mm_sha256(struct mm_span data,
     return digest("SHA256", data, digest_out);
 }
 
-enum mailmod_error mm_hmac_md5(struct mm_span key, struct mm_span data,
-                               uint8_t digest_out[MM_MD5_SIZE])
-{
-    return hmac("MD5", key, data, digest_out, MM_MD5_SIZE);
-}
-
 enum mailmod_error mm_hmac_sha256(struct mm_span key, struct mm_span data,
                                   uint8_t digest_out[MM_SHA256_SIZE])
 {

@@ -16,8 +16,6 @@ MM_CHECK enum mailmod_error mm_md5(struct mm_span data,
                                    uint8_t digest_out[MM_MD5_SIZE]);
 MM_CHECK enum mailmod_error mm_sha256(struct mm_span data,
                                       uint8_t digest_out[MM_SHA256_SIZE]);
-MM_CHECK enum mailmod_error mm_hmac_md5(struct mm_span key, struct mm_span data,
-                                        uint8_t digest_out[MM_MD5_SIZE]);
 MM_CHECK enum mailmod_error mm_hmac_sha256(struct mm_span key,
                                            struct mm_span data,
                                            uint8_t digest_out[MM_SHA256_SIZE]);

@@ -26,7 +26,8 @@ static void check_value(const struct mm_address *address, bool is_reverse,
     FUZZ_CHECK(mm_span_is_utf8(mm_span_cstr(address->text)));
     FUZZ_CHECK(mm_address_parse(mm_span_cstr(address->text), is_reverse,
                                 allow_utf8, &again) == MAILMOD_OK);
-    FUZZ_CHECK(mm_address_equal(address, &again));
+    FUZZ_CHECK(strcmp(address->local_part, again.local_part) == 0);
+    FUZZ_CHECK(strcmp(address->domain, again.domain) == 0);
     FUZZ_CHECK(strcmp(address->text, again.text) == 0);
     FUZZ_CHECK(address->needs_smtputf8 == again.needs_smtputf8);
     /* In angle brackets it is a path: this is how it goes out again. */
@@ -35,7 +36,7 @@ static void check_value(const struct mm_address *address, bool is_reverse,
     int size = snprintf(path, sizeof path, "<%s>", address->text);
     FUZZ_CHECK(mm_path_parse(mm_span(path, (size_t)size), is_reverse,
                              allow_utf8, &again, &rest) == MAILMOD_OK);
-    FUZZ_CHECK(rest.size == 0 && mm_address_equal(address, &again));
+    FUZZ_CHECK(rest.size == 0 && strcmp(address->text, again.text) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

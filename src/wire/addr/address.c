@@ -345,10 +345,3 @@ enum mailmod_error mm_address_parse(struct mm_span text, bool is_reverse,
     }
     return error;
 }
-
-bool mm_address_equal(const struct mm_address *a, const struct mm_address *b)
-{
-    return a->is_null == b->is_null && a->domain_form == b->domain_form &&
-           strcmp(a->local_part, b->local_part) == 0 &&
-           strcmp(a->domain, b->domain) == 0;
-}

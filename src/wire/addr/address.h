@@ -58,8 +58,6 @@ mm_path_parse_lenient(struct mm_span text, bool is_reverse, bool allow_utf8,
 MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
                                              bool is_reverse, bool allow_utf8,
                                              struct mm_address *address_out);
-/* Domain equal and local part equal octet by octet. */
-bool mm_address_equal(const struct mm_address *a, const struct mm_address *b);
 /* RFC 5321 4.1.2 Domain: letters, digits, hyphens, dots (and, with the flag,
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,

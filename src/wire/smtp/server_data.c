@@ -10,10 +10,10 @@ const struct mm_reply *mm_smtpd_check_data(const struct mm_smtpd *smtpd,
                                            struct mm_smtpd_request *request)
 {
     (void)argument;
+    (void)request;
     if (smtpd->recipient_count == 0) {
         return mm_reply_get(MM_REPLY_NO_RECIPIENTS);
     }
-    request->is_last = false;
     return NULL;
 }
 

@@ -125,17 +125,6 @@ static void test_render_numbers(void **state)
     mm_buf_fini(&line);
 }
 
-static void test_level_names(void **state)
-{
-    (void)state;
-    assert_string_equal(mm_log_level_name(MM_LOG_ERROR), "error");
-    assert_string_equal(mm_log_level_name(MM_LOG_WARNING), "warning");
-    assert_string_equal(mm_log_level_name(MM_LOG_INFO), "info");
-    assert_string_equal(mm_log_level_name(MM_LOG_DEBUG), "debug");
-    assert_string_equal(mm_log_level_name(MM_LOG_WIRE), "wire");
-    assert_string_equal(mm_log_level_name((enum mm_log_level)77), "unknown");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,7 +132,6 @@ int main(void)
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_render_values),
         cmocka_unit_test(test_render_numbers),
-        cmocka_unit_test(test_level_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,33 +75,6 @@ static void test_sha256(void **state)
     }
 }
 
-static void test_hmac_md5(void **state)
-{
-    static const struct {
-        const char *key;
-        const char *text;
-        const char *digest;
-    } rows[] = {
-        {EIGHT_0B EIGHT_0B, "Hi There", "9294727a3638bb1c13f48ef8158bfc9d"},
-        {"Jefe", "what do ya want for nothing?",
-         "750c783e6ab0b503eaa86e310a5db738"},
-        {TEN_AA "\xaa\xaa\xaa\xaa\xaa\xaa", TEN_DD TEN_DD TEN_DD TEN_DD TEN_DD,
-         "56be34521d144c88dbb8c733f0e8b3f6"},
-        {TEN_AA TEN_AA TEN_AA TEN_AA TEN_AA TEN_AA TEN_AA TEN_AA,
-         "Test Using Larger Than Block-Size Key - Hash Key First",
-         "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd"},
-        {NULL, NULL, "74e6f7298a9c2d168935f58c001bad88"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint8_t digest[MM_MD5_SIZE];
-        assert_int_equal(mm_hmac_md5(mm_span_cstr(rows[i].key),
-                                     mm_span_cstr(rows[i].text), digest),
-                         MAILMOD_OK);
-        check_hex(digest, sizeof digest, rows[i].digest);
-    }
-}
-
 static void test_hmac_sha256(void **state)
 {
     static const struct {
@@ -186,7 +159,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_md5),
         cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_hmac_md5),
         cmocka_unit_test(test_hmac_sha256),
         cmocka_unit_test(test_pbkdf2),
         cmocka_unit_test(test_constant_time_equal),
