@@ -134,7 +134,7 @@ void mq_slot_give(struct mq_queue *queue, const char *name)
 void mq_destination_down(struct mq_queue *queue, const char *name,
                          int64_t now_ms, int64_t *retry_ms_out)
 {
-    uint64_t random = mq_random_next(&queue->random);
+    uint64_t random = mm_splitmix_next(&queue->random);
     struct mq_destination *destination = mq_destination_get(queue, name);
     if (destination == NULL) {
         *retry_ms_out =

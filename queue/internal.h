@@ -4,6 +4,7 @@
 #define MQ_INTERNAL_H
 
 #include "base/map.h"
+#include "base/splitmix.h"
 #include "platform/thread.h"
 #include "queue/queue.h"
 
@@ -54,7 +55,6 @@ struct mq_queue {
 uint64_t mq_longest_wait_ms(const struct mq_options *options);
 /* `due_ms` has come, or was set by a clock that went back since. */
 bool mq_is_due(int64_t due_ms, int64_t now_ms, uint64_t longest_wait_ms);
-uint64_t mq_random_next(uint64_t *state);
 
 /* destinations.c: lock */
 struct mq_destination *mq_destination_find(struct mq_queue *queue,

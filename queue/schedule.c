@@ -53,13 +53,3 @@ bool mq_is_due(int64_t due_ms, int64_t now_ms, uint64_t longest_wait_ms)
     return due_ms <= now_ms ||
            (uint64_t)(due_ms - now_ms) > longest_wait_ms + MQ_CLOCK_SLACK_MS;
 }
-
-/* splitmix64: spreads retries, guards nothing. */
-uint64_t mq_random_next(uint64_t *state)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = *state;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}

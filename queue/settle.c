@@ -99,7 +99,7 @@ static void count_attempt(struct mq_settlement *settlement)
     for (size_t i = 0; i < batch->recipient_count; i++) {
         is_down = is_down || settlement->outcomes[i].is_destination_down;
     }
-    settlement->random = mq_random_next(&queue->random);
+    settlement->random = mm_splitmix_next(&queue->random);
     settlement->retry_ms = 0;
     if (batch->holds_slot) {
         if (is_down) {

@@ -30,8 +30,7 @@ static enum mailmod_error write_certificate(const struct mm_config *config)
         error = mm_fs_replace(config->tls.certificate_file,
                               mm_buf_span(&certificate), false);
     }
-    mm_secret_clear(key.data, key.capacity);
-    mm_buf_fini(&key);
+    mm_buf_wipe(&key);
     mm_buf_fini(&certificate);
     return error;
 }

@@ -28,10 +28,7 @@ static const char *refuse_password(const char *password)
     struct mm_buf prepared;
     mm_buf_init(&prepared, MM_UNICODE_RESULT_MAX);
     enum mailmod_error error = mm_saslprep(&prepared, text);
-    if (prepared.data != NULL) {
-        mm_secret_clear(prepared.data, prepared.capacity);
-    }
-    mm_buf_fini(&prepared);
+    mm_buf_wipe(&prepared);
     switch (error) {
     case MAILMOD_OK:
         return NULL;

@@ -42,6 +42,12 @@ void mm_buf_release(struct mm_buf *buf)
     mm_buf_fini(buf);
 }
 
+void mm_buf_wipe(struct mm_buf *buf)
+{
+    mm_secret_clear(buf->data, buf->data != NULL ? buf->capacity : 0);
+    mm_buf_release(buf);
+}
+
 size_t mm_buf_size(const struct mm_buf *buf)
 {
     return buf->end - buf->start;

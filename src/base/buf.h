@@ -26,6 +26,8 @@ void mm_buf_init(struct mm_buf *buf, size_t size_max);
 void mm_buf_fini(struct mm_buf *buf);
 void mm_buf_clear(struct mm_buf *buf);   /* empties, forgets `error` */
 void mm_buf_release(struct mm_buf *buf); /* empties and frees the memory */
+/* The same, and what was in the memory, a password perhaps, is overwritten. */
+void mm_buf_wipe(struct mm_buf *buf);
 size_t mm_buf_size(const struct mm_buf *buf);
 size_t mm_buf_room(const struct mm_buf *buf);
 struct mm_span mm_buf_span(const struct mm_buf *buf);

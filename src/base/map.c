@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "base/splitmix.h"
 
 #include <string.h>
 
@@ -29,12 +30,10 @@ struct mm_map_slot {
 
 static uint64_t hash_key(const struct mm_map *map, struct mm_span key)
 {
-    /* The second half of the key is the seed through splitmix64's
-     * finalizer: 64 secret bits are all there are, spread over 128. */
-    uint64_t mixed = map->seed + UINT64_C(0x9e3779b97f4a7c15);
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return mm_siphash(key, map->seed, mixed ^ mixed >> 31);
+    /* The second half of the key comes from the seed: 64 secret bits are all
+     * there are, spread over 128. */
+    uint64_t state = map->seed;
+    return mm_siphash(key, map->seed, mm_splitmix_next(&state));
 }
 
 void mm_map_init(struct mm_map *map, size_t count_max, uint64_t seed)

@@ -58,14 +58,6 @@ static void values_fini(struct mm_config *config)
     }
 }
 
-static void buf_wipe(struct mm_buf *buf)
-{
-    if (buf->data != NULL) {
-        mm_secret_clear(buf->data, buf->capacity);
-    }
-    mm_buf_fini(buf);
-}
-
 static enum mailmod_error copy_value(const struct mm_config_key *key,
                                      const struct mm_config *from,
                                      struct mm_config *to)
@@ -82,7 +74,7 @@ static enum mailmod_error copy_value(const struct mm_config_key *key,
     if (error == MAILMOD_OK) {
         error = mm_config_value_parse(key, mm_buf_span(&text), to, NULL);
     }
-    buf_wipe(&text);
+    mm_buf_wipe(&text);
     return error;
 }
 

@@ -43,22 +43,13 @@ void mm_config_source_init(struct mm_config_source *source)
     source->lines = 1;
 }
 
-static void wipe(struct mm_buf *buf)
-{
-    /* A file may hold a password. */
-    if (buf->data != NULL) {
-        mm_secret_clear(buf->data, buf->capacity);
-    }
-    mm_buf_fini(buf);
-}
-
 void mm_config_source_fini(struct mm_config_source *source)
 {
     for (size_t i = 0; i < source->file_count; i++) {
         mm_free(source->files[i]);
     }
     mm_free(source->pieces);
-    wipe(&source->text);
+    mm_buf_wipe(&source->text);
     memset(source, 0, sizeof *source);
 }
 
@@ -419,7 +410,7 @@ static enum mailmod_error read_file(struct mm_config_source *source,
     if (error == MAILMOD_OK) {
         error = read_bytes(source, mm_buf_span(&bytes), outer, notes);
     }
-    wipe(&bytes);
+    mm_buf_wipe(&bytes);
     return error == MAILMOD_ERROR_CONFIG ? MAILMOD_OK : error;
 }
 

@@ -476,8 +476,5 @@ void mm_config_load_text(struct mm_config_load *load)
         (void)mm_span_copy(s.group, name, sizeof name);
         note(&s, group_line, name, "the group is not closed");
     }
-    if (s.value.data != NULL) {
-        mm_secret_clear(s.value.data, s.value.capacity);
-    }
-    mm_buf_fini(&s.value);
+    mm_buf_wipe(&s.value);
 }

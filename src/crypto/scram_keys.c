@@ -70,10 +70,7 @@ enum mailmod_error mm_scram_derive_prepared(struct mm_scram_keys *keys_out,
         *differs_out = false;
         error = mm_scram_derive(keys_out, password, salt, iterations);
     }
-    if (text.data != NULL) {
-        mm_secret_clear(text.data, text.capacity);
-    }
-    mm_buf_fini(&text);
+    mm_buf_wipe(&text);
     return error;
 }
 

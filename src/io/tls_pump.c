@@ -410,8 +410,7 @@ void mm_tls_write_pending(struct mm_conn *conn)
     }
     mm_buf_consume(&session->pending, encrypt(conn, span.data, span.size));
     if (mm_buf_size(&session->pending) == 0) {
-        mm_secret_clear(session->pending.data, session->pending.capacity);
-        mm_buf_release(&session->pending);
+        mm_buf_wipe(&session->pending);
     }
 }
 

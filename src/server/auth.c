@@ -132,8 +132,7 @@ static bool check_apop(const struct mm_auth *auth,
         mm_constant_time_equal(
             mm_span((const char *)expected, sizeof expected),
             mm_span((const char *)auth->digest, sizeof auth->digest));
-    mm_secret_clear(text.data, text.capacity);
-    mm_buf_fini(&text);
+    mm_buf_wipe(&text);
     return matches && user->has_password;
 }
 

@@ -66,8 +66,7 @@ static bool make_room(struct mm_line_reader *reader, size_t size)
         return false;
     }
     mm_buf_append_span(&larger, mm_buf_span(&reader->buf));
-    mm_secret_clear(reader->buf.data, reader->buf.capacity);
-    mm_buf_fini(&reader->buf);
+    mm_buf_wipe(&reader->buf);
     reader->buf = larger;
     return true;
 }

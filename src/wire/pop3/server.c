@@ -52,10 +52,7 @@ static size_t line_max(enum mm_pop3d_state state)
 /* Passwords that were never asked for may lie in it. */
 static void drop_input(struct mm_pop3d *pop3d)
 {
-    if (pop3d->input.data != NULL) {
-        mm_secret_clear(pop3d->input.data, pop3d->input.capacity);
-    }
-    mm_buf_release(&pop3d->input);
+    mm_buf_wipe(&pop3d->input);
 }
 
 /* Who sleeps holds no memory: a server has thousands of these. */
@@ -97,10 +94,7 @@ void mm_pop3d_raise(struct mm_pop3d *pop3d, enum mm_pop3d_event event)
 void mm_pop3d_wipe_secrets(struct mm_pop3d *pop3d)
 {
     mm_line_wipe(&pop3d->reader);
-    if (pop3d->sasl.data != NULL) {
-        mm_secret_clear(pop3d->sasl.data, pop3d->sasl.capacity);
-        mm_buf_release(&pop3d->sasl);
-    }
+    mm_buf_wipe(&pop3d->sasl);
     /* The line came through the input; its octets still lie around there. */
     struct mm_buf *input = &pop3d->input;
     if (input->data != NULL) {

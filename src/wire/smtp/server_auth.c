@@ -5,7 +5,6 @@
  * when the event is answered. The exchange itself is the session's.
  * Thread: the caller's. RFC 4954 4, 6; RFC 4422 3. */
 #include "base/base64.h"
-#include "base/mem.h"
 #include "wire/sasl/sasl.h"
 #include "wire/smtp/server_internal.h"
 
@@ -118,10 +117,7 @@ void mm_smtpd_auth_line(struct mm_smtpd *smtpd, struct mm_span text,
 
 void mm_smtpd_wipe_secrets(struct mm_smtpd *smtpd)
 {
-    if (smtpd->secret.data != NULL) {
-        mm_secret_clear(smtpd->secret.data, smtpd->secret.capacity);
-    }
-    mm_buf_release(&smtpd->secret);
+    mm_buf_wipe(&smtpd->secret);
     mm_line_wipe(&smtpd->line);
 }
 

@@ -39,7 +39,7 @@ static void test_jitter(void **state)
     uint64_t lowest = UINT64_MAX;
     uint64_t highest = 0;
     for (unsigned i = 0; i < 20000; i++) {
-        uint64_t wait_ms = mq_wait_ms(&options, 2, mq_random_next(&random));
+        uint64_t wait_ms = mq_wait_ms(&options, 2, mm_splitmix_next(&random));
         lowest = wait_ms < lowest ? wait_ms : lowest;
         highest = wait_ms > highest ? wait_ms : highest;
     }
