@@ -14,7 +14,8 @@ enum {
     IS_TLS = 2,
     HAS_STARTTLS = 4,
     IS_SMALL = 8,
-    COUNTS = 16
+    COUNTS = 16,
+    IS_LENIENT = 32
 };
 
 struct run {
@@ -162,12 +163,14 @@ static void run_once(struct run *run, uint8_t options, struct mm_span input,
         .empty_commands_max = (options & COUNTS) != 0 ? 5 : 0,
         .bare_newline = (options & NORMALIZES) != 0 ? MM_BARE_NEWLINE_NORMALIZE
                                                     : MM_BARE_NEWLINE_REJECT,
+        .leniencies = (options & IS_LENIENT) != 0 ? MM_LENIENT_ALL : 0,
         .mechanisms_clear = (options & HAS_STARTTLS) != 0 ? 0 : mechanisms,
         .mechanisms_tls = mechanisms,
         .has_starttls = (options & HAS_STARTTLS) != 0,
         .is_tls = (options & IS_TLS) != 0,
     };
-    *run = (struct run){.normalizes = (options & NORMALIZES) != 0};
+    *run =
+        (struct run){.normalizes = (options & (NORMALIZES | IS_LENIENT)) != 0};
     mm_buf_init(&run->output, 64u << 20);
     FUZZ_CHECK(mm_smtpd_new(&run->engine, &given) == MAILMOD_OK);
     pump(run);
