@@ -107,8 +107,9 @@ static const char *find_plain_lines(const char *at, const char *end)
 size_t mm_dot_write(struct mm_dot_writer *writer, struct mm_buf *out,
                     const char *bytes, size_t size)
 {
-    const char *at = bytes;
-    const char *end = bytes + size;
+    const char *begin = mm_span(bytes, size).data; /* never NULL */
+    const char *at = begin;
+    const char *end = begin + size;
     while (at < end) {
         if (writer->at_line_start && !writer->after_cr) {
             size_t room = mm_buf_room(out);
@@ -128,7 +129,7 @@ size_t mm_dot_write(struct mm_dot_writer *writer, struct mm_buf *out,
         }
         at += taken;
     }
-    return (size_t)(at - bytes);
+    return (size_t)(at - begin);
 }
 
 enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
