@@ -132,7 +132,6 @@ enum mm_pop3d_text {
 
 /* server_reply.c: each appends whole lines or, out of memory or room, nothing.
  * Room and memory are there when mm_pop3d_has_room said so. */
-const struct mm_pop3_reply *mm_pop3d_text(enum mm_pop3d_text id);
 void mm_pop3d_write(struct mm_pop3d *pop3d, const struct mm_pop3_reply *reply,
                     enum mm_pop3d_text standard);
 void mm_pop3d_say(struct mm_pop3d *pop3d, enum mm_pop3d_text id);

@@ -56,11 +56,6 @@ static const struct mm_pop3_reply texts[MM_POP3D_TEXT_COUNT] = {
     [MM_POP3D_ERR_UPDATE] = {false, "SYS/TEMP", "Messages not removed."},
 };
 
-const struct mm_pop3_reply *mm_pop3d_text(enum mm_pop3d_text id)
-{
-    return &texts[id];
-}
-
 /* One line being made in a fixed space; what does not fit is left out. Two
  * octets are kept for CRLF. */
 struct line_maker {
