@@ -260,7 +260,8 @@ def test_large_mailbox(build):
         row = db.execute("SELECT mailbox_id,number,message_id,size FROM entry"
                          ).fetchone()
         db.executemany(
-            "INSERT INTO entry VALUES(?,?,?,?,0)",
+            "INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
+            "VALUES(?,?,?,?,0)",
             ((row[0], row[1] + i, row[2], row[3]) for i in range(1, 100000)))
         db.execute("UPDATE message SET reference_count=100000")
         db.execute("UPDATE mailbox SET next_number=? WHERE id=?",
