@@ -228,7 +228,7 @@ struct mailmod_envelope { /* zero what is not used */
     /* MAILMOD_SEND_RELAY. The configured smarthost, when it is named without a
      * user, is talked to as configured. */
     const char *relay_host; /* a name or an address */
-    int relay_port;         /* 1 to 65535; 0: 25 */
+    int relay_port;         /* 1 to 65535; 0: 25, 465 with TLS_IMPLICIT */
     const char *relay_user; /* NULL: no AUTH */
     const char *relay_password;
     enum mailmod_relay_tls relay_tls;

@@ -25,7 +25,8 @@ struct host_thread {
 };
 
 struct mm_host_threads {
-    struct mm_mutex *lock; /* guards what follows */
+    struct mm_signal_mask mask; /* of the thread that started us; fixed */
+    struct mm_mutex *lock;      /* guards what follows */
     struct mm_condition *has_work;
     struct mm_condition *has_ended;
     struct mm_list threads; /* running */
@@ -61,6 +62,8 @@ static void run_jobs(void *context)
     struct host_thread *thread = context;
     struct mm_host_threads *pool = thread->pool;
 
+    /* Children of a callback start with the signals that the host's have. */
+    mm_signal_mask_use(&pool->mask);
     mm_mutex_lock(pool->lock);
     struct mm_host_job *job;
     while ((job = next_job(pool)) != NULL) {
@@ -159,6 +162,7 @@ enum mailmod_error mm_host_threads_new(struct mm_host_threads **out,
     if (pool == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
+    mm_signal_mask_get(&pool->mask);
     pool->thread_max = thread_max > 0 ? thread_max : 1;
     mm_list_init(&pool->threads);
     mm_list_init(&pool->queue);

@@ -225,8 +225,10 @@ static enum mailmod_error take_relay(struct mm_message_relay *relay,
     relay->host = mm_strdup(host);
     relay->user = mm_strdup(has_user ? envelope->relay_user : "");
     relay->password = mm_strdup(has_user ? envelope->relay_password : "");
-    relay->port =
-        envelope->relay_port != 0 ? (unsigned)envelope->relay_port : PORT_SMTP;
+    bool is_implicit = envelope->relay_tls == MAILMOD_RELAY_TLS_IMPLICIT;
+    relay->port = envelope->relay_port != 0 ? (unsigned)envelope->relay_port
+                  : is_implicit             ? PORT_SUBMISSIONS
+                                            : PORT_SMTP;
     relay->tls = envelope->relay_tls;
     return relay->host != NULL && relay->user != NULL && relay->password != NULL
                ? MAILMOD_OK

@@ -2,7 +2,8 @@
  * thread.h - threads, mutexes and conditions. Every thread of the library is
  * started here, with all signals blocked but those of faults (SIGSEGV and the
  * like), so that a SIGPIPE, SIGTERM or any other signal of the host's process
- * is never delivered to one of ours. */
+ * is never delivered to one of ours; but where the host's callbacks run, which
+ * have the signals of the host (mm_signal_mask_use). */
 #ifndef MM_PLATFORM_THREAD_H
 #define MM_PLATFORM_THREAD_H
 
@@ -20,6 +21,14 @@ MM_CHECK enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
                                             const char *name,
                                             void (*run)(void *context),
                                             void *context);
+/* Which signals a thread of the host's has blocked. */
+struct mm_signal_mask {
+    unsigned long long bits[16];
+};
+void mm_signal_mask_get(struct mm_signal_mask *mask_out);
+/* From now on the calling thread has the same blocked: what it runs is the
+ * host's, and so are the children that it starts. */
+void mm_signal_mask_use(const struct mm_signal_mask *mask);
 void mm_thread_join(struct mm_thread **thread); /* waits, frees, nulls */
 bool mm_thread_is_current(const struct mm_thread *thread);
 

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,6 +94,25 @@ enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
     }
     *thread_out = thread;
     return MAILMOD_OK;
+}
+
+_Static_assert(sizeof(sigset_t) <= sizeof(struct mm_signal_mask),
+               "the room for a mask is too small");
+
+void mm_signal_mask_get(struct mm_signal_mask *mask_out)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &set);
+    memset(mask_out, 0, sizeof *mask_out);
+    memcpy(mask_out, &set, sizeof set);
+}
+
+void mm_signal_mask_use(const struct mm_signal_mask *mask)
+{
+    sigset_t set;
+    memcpy(&set, mask, sizeof set);
+    (void)pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
 
 void mm_thread_join(struct mm_thread **thread)

@@ -79,6 +79,17 @@ enum mailmod_error mm_thread_start(struct mm_thread **thread_out,
     return MAILMOD_OK;
 }
 
+/* There are no signals between threads. */
+void mm_signal_mask_get(struct mm_signal_mask *mask_out)
+{
+    *mask_out = (struct mm_signal_mask){{0}};
+}
+
+void mm_signal_mask_use(const struct mm_signal_mask *mask)
+{
+    (void)mask;
+}
+
 void mm_thread_join(struct mm_thread **thread)
 {
     if (*thread == NULL) {

@@ -305,12 +305,44 @@ static void null_paths(void **state)
     mm_config_unref(&message.config);
 }
 
+static void test_S15_port_of_implicit_tls(void **state)
+{
+    static const struct {
+        enum mailmod_relay_tls tls;
+        int port;
+        unsigned wanted;
+    } rows[] = {{MAILMOD_RELAY_TLS_IMPLICIT, 0, 465},
+                {MAILMOD_RELAY_TLS_IMPLICIT, 2525, 2525},
+                {MAILMOD_RELAY_TLS_DEFAULT, 0, 25},
+                {MAILMOD_RELAY_TLS_MUST, 0, 25}};
+    mailmod_message message = {.config = make_config()};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mailmod_envelope envelope;
+        struct mm_relay relay;
+
+        begin_envelope(&envelope);
+        envelope.relay_host = "relay.test";
+        envelope.relay_port = rows[i].port;
+        envelope.relay_tls = rows[i].tls;
+        assert_int_equal(mm_message_take_envelope(&message, &envelope),
+                         MAILMOD_OK);
+        mm_message_relay(&message, &relay);
+        assert_int_equal(relay.port, rows[i].wanted);
+        mm_message_relay_fini(&message.relay);
+        mm_message_recipients_fini(&message.recipients);
+    }
+    mm_config_unref(&message.config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(too_many),
+        cmocka_unit_test(test_S15_port_of_implicit_tls),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(relays),
         cmocka_unit_test(the_smarthost_by_its_name),
