@@ -9,6 +9,7 @@
 #include "api/instance.h"
 #include "api/message.h"
 
+#include "base/host.h"
 #include "base/mem.h"
 #include "platform/random.h"
 #include "wire/addr/address.h"
@@ -162,23 +163,6 @@ void mm_message_recipients_fini(struct mm_message_recipients *recipients)
     *recipients = (struct mm_message_recipients){.items = NULL};
 }
 
-/* A name, or an address with or without brackets; as deliveries want it. */
-static bool parse_host(const char *text, char host_out[MM_LIMIT_DOMAIN + 1])
-{
-    enum mm_domain_form form;
-    struct mm_netaddr address;
-
-    if (mm_netaddr_parse_ip(mm_span_cstr(text), &address) ||
-        (text[0] == '[' &&
-         mm_domain_literal_parse(mm_span_cstr(text), &form, host_out,
-                                 &address) &&
-         form == MM_DOMAIN_ADDRESS)) {
-        mm_netaddr_format_ip(&address, host_out);
-        return true;
-    }
-    return mm_domain_parse(mm_span_cstr(text), true, host_out);
-}
-
 static enum mailmod_error check_relay(const struct mailmod_envelope *envelope)
 {
     if (envelope->relay_host == NULL || envelope->relay_host[0] == '\0') {
@@ -216,13 +200,13 @@ static enum mailmod_error take_relay(struct mm_message_relay *relay,
     if (error != MAILMOD_OK) {
         return error;
     }
-    char host[MM_LIMIT_DOMAIN + 1];
-    if (!parse_host(envelope->relay_host, host)) {
+    struct mm_host host;
+    if (!mm_host_parse(mm_span_cstr(envelope->relay_host), &host)) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
                        "relay_host: \"%.*s\" is neither a name nor an address",
                        SHOWN_MAX, envelope->relay_host);
     }
-    relay->host = mm_strdup(host);
+    relay->host = mm_strdup(host.text);
     relay->user = mm_strdup(has_user ? envelope->relay_user : "");
     relay->password = mm_strdup(has_user ? envelope->relay_password : "");
     bool is_implicit = envelope->relay_tls == MAILMOD_RELAY_TLS_IMPLICIT;
@@ -249,12 +233,11 @@ void mm_message_relay_fini(struct mm_message_relay *relay)
 static bool is_smarthost(const struct mm_message_relay *relay,
                          const struct mm_config *config)
 {
-    char host[MM_LIMIT_DOMAIN + 1];
-
+    struct mm_host host;
     return relay->user[0] == '\0' && config->smarthost.host[0] != '\0' &&
            relay->port == config->smarthost.port &&
-           parse_host(config->smarthost.host, host) &&
-           strcmp(relay->host, host) == 0;
+           mm_host_parse(mm_span_cstr(config->smarthost.host), &host) &&
+           strcmp(relay->host, host.text) == 0;
 }
 
 static enum mm_config_tls_policy

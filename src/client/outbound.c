@@ -101,7 +101,7 @@ static void start_claimed(struct mm_outbound *outbound)
     struct mm_list *node = NULL;
     while ((node = mm_list_take_first(&outbound->claimed)) != NULL) {
         struct mq_batch *batch = MM_LIST_OBJECT(node, struct mq_batch, node);
-        if (mm_outbound_is_stopped(outbound)) {
+        if (mm_outbound_is_stopped(outbound) || outbound->reroute.is_running) {
             mm_lane_release(outbound, batch);
         } else if (batch->is_overdue) {
             mm_lane_settle_overdue(outbound, batch);
@@ -124,8 +124,8 @@ static void claim_done(struct mm_job *job)
                MM_TEXT("error", mm_error_name(outbound->claim_error)));
     }
     start_claimed(outbound);
-    if (mm_outbound_is_stopped(outbound)) {
-        /* Nothing more is asked for. */
+    if (mm_outbound_is_stopped(outbound) || outbound->reroute.is_running) {
+        /* Nothing more is asked for now. */
     } else if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {
         mm_outbound_poll(outbound);
     } else {
@@ -139,7 +139,7 @@ static void claim_what_is_due(struct mm_outbound *outbound)
     if (!outbound->is_started || mm_outbound_is_stopped(outbound)) {
         return;
     }
-    if (outbound->is_claiming) {
+    if (outbound->is_claiming || outbound->reroute.is_running) {
         outbound->polls_again = true;
         return;
     }
@@ -171,15 +171,10 @@ void mm_outbound_poll(struct mm_outbound *outbound)
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
-struct reroute {
-    struct mm_store_job job;
-    char destination[MM_STORE_DESTINATION_MAX]; /* "": each its own domain */
-};
-
 static enum mailmod_error run_reroute(struct mm_store_job *job,
                                       struct mm_store_transaction *transaction)
 {
-    struct reroute *reroute = MM_LIST_OBJECT(job, struct reroute, job);
+    struct mm_reroute *reroute = MM_LIST_OBJECT(job, struct mm_reroute, job);
     return mm_store_reroute(transaction, reroute->destination[0] != '\0'
                                              ? reroute->destination
                                              : NULL);
@@ -187,24 +182,47 @@ static enum mailmod_error run_reroute(struct mm_store_job *job,
 
 static void reroute_done(struct mm_store_job *job, enum mailmod_error error)
 {
+    struct mm_reroute *reroute = MM_LIST_OBJECT(job, struct mm_reroute, job);
+    struct mm_outbound *outbound =
+        MM_LIST_OBJECT(reroute, struct mm_outbound, reroute);
     (void)error; /* the rows keep their way; the route is the setting's */
-    mm_free(MM_LIST_OBJECT(job, struct reroute, job));
+    mm_loop_post(outbound->options.loop, &reroute->task);
 }
 
-/* What waits under another destination than the configuration now gives it. */
+/* What waits under another destination than the configuration now gives it.
+ * Nothing is claimed meanwhile: an attempt would have the old destination and
+ * the new host. */
 static void reroute_queue(struct mm_outbound *outbound)
 {
-    struct reroute *reroute = mm_alloc(sizeof *reroute);
-    if (reroute == NULL) {
+    struct mm_reroute *reroute = &outbound->reroute;
+    if (reroute->is_running) {
+        reroute->is_asked = true;
         return;
     }
+    reroute->destination[0] = '\0';
     if (mm_outbound_has_smarthost(mm_outbound_config(outbound))) {
         mm_destination_of(mm_outbound_config(outbound), "",
                           reroute->destination);
     }
+    reroute->is_running = true;
+    reroute->is_asked = false;
     reroute->job.run = run_reroute;
     reroute->job.done = reroute_done;
+    atomic_fetch_add(&outbound->busy, 1);
     mm_store_submit(outbound->options.store, &reroute->job);
+}
+
+static void run_rerouted(struct mm_task *task)
+{
+    struct mm_reroute *reroute = MM_LIST_OBJECT(task, struct mm_reroute, task);
+    struct mm_outbound *outbound =
+        MM_LIST_OBJECT(reroute, struct mm_outbound, reroute);
+    reroute->is_running = false;
+    if (reroute->is_asked && !mm_outbound_is_stopped(outbound)) {
+        reroute_queue(outbound);
+    }
+    mm_outbound_poll(outbound);
+    atomic_fetch_sub(&outbound->busy, 1);
 }
 
 static struct mq_options queue_options(const struct mm_config *config,
@@ -314,6 +332,7 @@ static void init_tasks(struct mm_outbound *outbound)
     outbound->wake_task.run = run_wake;
     outbound->stop_task.run = run_stop;
     outbound->cut_task.run = run_cut;
+    outbound->reroute.task.run = run_rerouted;
     outbound->next_due_ms = INT64_MAX;
 }
 

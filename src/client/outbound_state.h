@@ -11,6 +11,15 @@
 
 #include <stdatomic.h>
 
+/* The queue's rows get the destinations of a new configuration. */
+struct mm_reroute {
+    struct mm_store_job job;
+    struct mm_task task;
+    char destination[MM_STORE_DESTINATION_MAX]; /* "": each its own domain */
+    bool is_running;
+    bool is_asked; /* again */
+};
+
 struct mm_outbound {
     struct mm_outbound_options options;
     struct mm_outbound_settings *settings;
@@ -35,6 +44,7 @@ struct mm_outbound {
     struct mm_list handovers; /* of handover.c */
     struct mm_list searches;  /* of mail_hosts.c */
     struct mm_timer poll_timer, retry_timer;
+    struct mm_reroute reroute;
 
     /* the claiming worker's */
     struct mm_job claim_job;

@@ -13,6 +13,7 @@
  * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX). */
 #include "client/route.h"
 
+#include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "client/mail_hosts.h"
@@ -348,10 +349,13 @@ static void begin(struct mm_route *route)
     route->state = HOSTS;
     if (mm_relay_is_set(relay)) {
         /* By its A-labels: the name is SNI's and the certificate's too. */
+        struct mm_host host;
         char name[MM_STORE_DESTINATION_MAX];
-        mm_store_destination(relay->host, name);
         route->kind = KIND_RELAY;
-        insert_host(route, name, 0);
+        if (mm_host_parse(mm_span_cstr(relay->host), &host)) {
+            mm_store_destination(host.text, name);
+            insert_host(route, name, 0);
+        }
         take_host(route);
         return;
     }

@@ -189,6 +189,7 @@ enum mm_config_type {
 enum mm_config_form {
     MM_CONFIG_FORM_ANY,     /* printable, UTF-8 */
     MM_CONFIG_FORM_HOST,    /* a host name, "" none */
+    MM_CONFIG_FORM_RELAY,   /* as mm_host_parse takes it */
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
     MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
     MM_CONFIG_FORM_USER,    /* of this system: no blanks, at-sign or none */

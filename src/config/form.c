@@ -5,6 +5,7 @@
  * hold a control character: many of them end up in a protocol line or a log
  * line. What is not ASCII must be UTF-8 (RFC 3629).
  * Thread: any. */
+#include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config/value.h"
@@ -46,42 +47,17 @@ static bool is_plain(struct mm_span text)
     return mm_span_is_utf8(text);
 }
 
-/* Labels of 1 to 63, letters, digits, hyphens inside. Underscores exist in
- * names of real hosts and harm nobody. `allows_8bit`: U-labels (RFC 6531),
- * looked at as the A-labels that they stand for. */
-static bool is_name(struct mm_span text, bool allows_8bit)
+/* U-labels (RFC 6531) are looked at as the A-labels that they stand for. */
+static bool is_domain(struct mm_span text)
 {
-    size_t label = 0;
     char ascii[MM_LIMIT_DOMAIN + 1];
-    if (allows_8bit && mm_span_has_8bit(text)) {
+    if (mm_span_has_8bit(text)) {
         if (mm_idn_to_ascii(text, ascii) != MAILMOD_OK) {
             return false;
         }
         text = mm_span_cstr(ascii);
     }
-    if (text.size == 0 || text.size > MM_LIMIT_DOMAIN) {
-        return false;
-    }
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        bool is_edge =
-            label == 0 || i + 1 == text.size || text.data[i + 1] == '.';
-        if (c == '.') {
-            if (label == 0) {
-                return false;
-            }
-            label = 0;
-            continue;
-        }
-        if (!(mm_ascii_is_alnum(c) || c == '_' || (c == '-' && !is_edge))) {
-            return false;
-        }
-        label++;
-        if (label > 63) {
-            return false;
-        }
-    }
-    return label > 0;
+    return mm_host_is_name(text, false);
 }
 
 /* RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
@@ -178,11 +154,13 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
     }
     switch (form) {
     case MM_CONFIG_FORM_HOST:
-        return is_name(text, false);
+        return mm_host_is_name(text, false);
     case MM_CONFIG_FORM_DOMAIN:
-        return is_name(text, true) || is_literal(text);
+        return is_domain(text) || is_literal(text);
     case MM_CONFIG_FORM_ZONE:
         return is_block_list(text);
+    case MM_CONFIG_FORM_RELAY:
+        return mm_host_parse(text, &(struct mm_host){.is_address = false});
     case MM_CONFIG_FORM_USER:
         return is_user(text);
     case MM_CONFIG_FORM_ACCOUNT:
@@ -206,6 +184,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a domain or an address in brackets";
     case MM_CONFIG_FORM_ZONE:
         return "a block list, [label:]zone[=codes][*weight]";
+    case MM_CONFIG_FORM_RELAY:
+        return "a host's name or address";
     case MM_CONFIG_FORM_USER:
         return "a user's name, with a domain after @ or none";
     case MM_CONFIG_FORM_ACCOUNT:

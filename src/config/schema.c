@@ -675,9 +675,9 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = MM_LIMIT_DOMAIN,
-     .form = MM_CONFIG_FORM_DOMAIN,
-     .help = "The relay that takes all outgoing mail. Empty: mail goes to "
-             "the MX hosts of its domains.",
+     .form = MM_CONFIG_FORM_RELAY,
+     .help = "The relay that takes all outgoing mail: a name or an address. "
+             "Empty: mail goes to the MX hosts of its domains.",
      .offset = AT(smarthost.host)},
     {.name = "smarthost.port",
      .type = MM_CONFIG_INT,

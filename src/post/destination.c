@@ -4,21 +4,24 @@
  * the queue counts its connections and its back-off once. Thread: any. */
 #include "post/destination.h"
 
+#include "base/host.h"
+
 #include <stdio.h>
 #include <string.h>
 
 void mm_destination_name(const char *relay_host, const char *domain,
                          char text_out[MM_STORE_DESTINATION_MAX])
 {
-    bool has_relay = relay_host != NULL && relay_host[0] != '\0';
-
-    const char *text = has_relay ? relay_host : domain;
-    if (text[0] != '[' && strchr(text, ':') != NULL) {
-        /* An IPv6 address as a relay's host may stand bare. */
-        (void)snprintf(text_out, MM_STORE_DESTINATION_MAX, "[%s]", text);
-        mm_ascii_lower_cstr(text_out);
+    struct mm_host host;
+    if (relay_host == NULL || relay_host[0] == '\0') {
+        mm_store_destination(domain, text_out);
+    } else if (!mm_host_parse(mm_span_cstr(relay_host), &host)) {
+        mm_store_destination(relay_host, text_out);
+    } else if (host.address.family == MM_NETADDR_V6) {
+        /* However it was written; a bare colon is a consumer's. */
+        (void)snprintf(text_out, MM_STORE_DESTINATION_MAX, "[%s]", host.text);
     } else {
-        mm_store_destination(text, text_out);
+        mm_store_destination(host.text, text_out);
     }
 }
 

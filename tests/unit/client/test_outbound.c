@@ -356,6 +356,8 @@ static void test_reload(void **state)
     fake_run(6 * MINUTE_MS);
     assert_int_equal(fake_taken("192.0.2.9:587"), 1);
     assert_int_equal(rig_count(&rig), 0);
+    /* O18: no attempt has the old destination and the new host. */
+    assert_null(strstr(fake_log_text(), "destination=x.net host=relay"));
     assert_int_equal(mm_outbound_reload(rig.outbound, rig.config, NULL),
                      MAILMOD_OK);
     mm_config_unref(&config);
@@ -475,6 +477,38 @@ static void test_log(void **state)
     rig_close(&rig);
 }
 
+/* S06: what the check of the configuration takes is where mail goes. */
+static void test_S06_relay_by_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting;
+        const char *destination;
+    } rows[] = {{"smarthost.host=192.0.2.9", "192.0.2.9"},
+                {"smarthost.host=[192.0.2.9]", "192.0.2.9"},
+                {"smarthost.host=2001:db8::9", "[2001:db8::9]"},
+                {"smarthost.host=[2001:DB8::9]", "[2001:db8::9]"},
+                {"smarthost.host=[IPv6:2001:db8::9]", "[2001:db8::9]"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {rows[i].setting, "smarthost.tls=off", NULL};
+        struct fake_host v4 = {.address = "192.0.2.9:587"};
+        struct fake_host v6 = {.address = "[2001:db8::9]:587"};
+        struct rig rig;
+        rig_open(&rig, settings);
+        fake_add_host(&v4);
+        fake_add_host(&v6);
+        char text[MM_STORE_DESTINATION_MAX];
+        mm_destination_of(rig.config, "x.net", text);
+        assert_string_equal(text, rows[i].destination);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        assert_int_equal(fake_taken(v4.address) + fake_taken(v6.address), 1);
+        assert_int_equal(fake_dns_questions(), 0);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_deleted_while_sent),
         cmocka_unit_test(test_holds_and_flush),
         cmocka_unit_test(test_flush_by_a_tool),
+        cmocka_unit_test(test_S06_relay_by_address),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_queue_holds),
         cmocka_unit_test(test_destination_names),

@@ -278,7 +278,7 @@ static const struct step steps[] = {
     {NULL, NULL, NULL, NULL, NULL},
     {"smarthost.user", "me", NULL, NULL, NULL},
     {"smtpproxy", "relay.example", NULL, "smarthost.port", "587"},
-    {"smtpproxy", "-bad", "must be a domain", "smarthost.tls", "must"},
+    {"smtpproxy", "-bad", "must be a host", "smarthost.tls", "must"},
     {NULL, NULL, NULL, NULL, NULL},
     {"detail", "1", NULL, "general.log_level", "debug"},
     {"nolog", "0", NULL, "general.log_level", "debug"},
