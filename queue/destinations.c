@@ -3,8 +3,9 @@
  * Owns the struct mq_destination values in queue->destinations. A destination
  * is entered when it is first served and stays, for its place in the order of
  * service and its back-off, until the table is full; then those that neither
- * run nor wait are dropped, and failing that all that do not run: a forgotten
- * back-off costs one early attempt, a refused destination would cost its mail.
+ * run nor wait are dropped, and failing that some whose wait ends soonest: a
+ * forgotten back-off costs one early attempt, a refused destination would cost
+ * its mail.
  *
  * Law of the back-off: it begins and grows only with a failure that comes when
  * it is over; the failures of attempts that ran side by side count as one. Any
@@ -28,28 +29,45 @@ struct mq_destination *mq_destination_find(struct mq_queue *queue,
 
 struct eviction {
     struct mq_queue *queue;
-    bool takes_waiting;
+    int64_t until_ms; /* back-offs that end by then go as well */
+    int64_t earliest_ms, latest_ms;
 };
 
 static void evict_one(void *context, struct mm_span key, void *value)
 {
     struct eviction *eviction = context;
     struct mq_destination *destination = value;
-    if (destination->active > 0 ||
-        (destination->retry_ms != 0 && !eviction->takes_waiting)) {
+    if (destination->active > 0) {
+        return;
+    }
+    if (destination->retry_ms > eviction->until_ms) {
+        if (destination->retry_ms < eviction->earliest_ms) {
+            eviction->earliest_ms = destination->retry_ms;
+        }
+        if (destination->retry_ms > eviction->latest_ms) {
+            eviction->latest_ms = destination->retry_ms;
+        }
         return;
     }
     mm_map_remove(&eviction->queue->destinations, key);
     mm_free(destination);
 }
 
+/* First those without a back-off; then an eighth of the span of times at a
+ * time, the soonest to end first: they cost an early attempt each, and the
+ * others none. */
 static void make_room(struct mq_queue *queue)
 {
-    struct eviction eviction = {queue, false};
-    mm_map_each(&queue->destinations, evict_one, &eviction);
-    if (queue->destinations.count >= MQ_DESTINATIONS_MAX) {
-        eviction.takes_waiting = true;
+    int64_t until_ms = 0;
+    for (int pass = 0; pass < 9; pass++) {
+        struct eviction eviction = {queue, until_ms, INT64_MAX, 0};
         mm_map_each(&queue->destinations, evict_one, &eviction);
+        if (queue->destinations.count < MQ_DESTINATIONS_MAX ||
+            eviction.latest_ms == 0) {
+            return;
+        }
+        until_ms = eviction.earliest_ms +
+                   (eviction.latest_ms - eviction.earliest_ms) / 8;
     }
 }
 
@@ -67,10 +85,8 @@ struct mq_destination *mq_destination_get(struct mq_queue *queue,
     if (destination == NULL) {
         return NULL;
     }
-    if (!mm_span_copy(mm_span_cstr(name), destination->name,
-                      sizeof destination->name) ||
-        mm_map_put(&queue->destinations, key_of(name), destination) !=
-            MAILMOD_OK) {
+    if (mm_map_put(&queue->destinations, key_of(name), destination) !=
+        MAILMOD_OK) {
         mm_free(destination);
         return NULL;
     }
@@ -120,15 +136,48 @@ bool mq_slot_take(struct mq_queue *queue, struct mq_destination *destination,
     return true;
 }
 
-void mq_slot_give(struct mq_queue *queue, const char *name)
+static void leave_destination(struct mq_queue *queue, const char *name)
 {
     struct mq_destination *destination = mq_destination_find(queue, name);
     if (destination != NULL && destination->active > 0) {
         destination->active--;
     }
+}
+
+void mq_slot_return(struct mq_queue *queue, const char *name)
+{
+    leave_destination(queue, name);
     if (queue->attempts > 0) {
         queue->attempts--;
     }
+}
+
+void mq_slot_give(struct mq_queue *queue, const struct mq_batch *batch)
+{
+    if (!batch->is_parked) {
+        mq_slot_return(queue, batch->destination);
+        return;
+    }
+    leave_destination(queue, batch->destination);
+    if (queue->parked > 0) {
+        queue->parked--;
+    }
+}
+
+bool mq_park(struct mq_queue *queue, struct mq_batch *batch)
+{
+    mm_mutex_lock(queue->lock);
+    unsigned max = 4 * queue->options.attempts_max;
+    max = max < MQ_PARKED_MAX ? max : MQ_PARKED_MAX;
+    bool may = batch->holds_slot && !batch->is_parked && queue->parked < max &&
+               queue->attempts > 0;
+    if (may) {
+        batch->is_parked = true;
+        queue->parked++;
+        queue->attempts--;
+    }
+    mm_mutex_unlock(queue->lock);
+    return may;
 }
 
 void mq_destination_down(struct mq_queue *queue, const char *name,

@@ -8,9 +8,12 @@
 #include "platform/thread.h"
 #include "queue/queue.h"
 
-/* Destinations whose back-off is remembered; past it those without a running
- * attempt are forgotten. About 330 octets each. */
-#define MQ_DESTINATIONS_MAX 16384
+/* Destinations whose back-off is remembered; past it those are forgotten whose
+ * back-off ends soonest. About 120 octets each. */
+#define MQ_DESTINATIONS_MAX 131072
+/* Attempts that wait in silence beside those that hold places: four times as
+ * many, but no more than the descriptors of a usual process allow. */
+#define MQ_PARKED_MAX 400
 #define MQ_CLAIMS_MAX 1000000
 #define MQ_STEPS_MAX 64
 /* Overdue batches handed out by one mq_claim: the caller comes again. */
@@ -26,7 +29,6 @@
 #define MQ_STORE_AWAY_MS 1000
 
 struct mq_destination {
-    char name[MM_STORE_DESTINATION_MAX];
     unsigned active;   /* attempts that hold a place */
     unsigned failures; /* in a row, of the destination as such */
     int64_t retry_ms;  /* backed off until then; 0: not */
@@ -45,6 +47,7 @@ struct mq_queue {
     struct mm_map destinations; /* name: struct mq_destination */
     struct mm_map claims;       /* message and number: any pointer */
     unsigned attempts;
+    unsigned parked;
     uint64_t sequence;
     uint64_t random;
     bool is_starved;      /* a destination waits for a place in all */
@@ -69,7 +72,9 @@ bool mq_destination_is_open(const struct mq_queue *queue,
 /* A place for one more attempt, if the limits allow it. */
 bool mq_slot_take(struct mq_queue *queue, struct mq_destination *destination,
                   int64_t now_ms);
-void mq_slot_give(struct mq_queue *queue, const char *name);
+void mq_slot_give(struct mq_queue *queue, const struct mq_batch *batch);
+/* The place of a claim that came to nothing. */
+void mq_slot_return(struct mq_queue *queue, const char *name);
 /* What an attempt says about the destination as such. */
 void mq_destination_down(struct mq_queue *queue, const char *name,
                          int64_t now_ms, int64_t *retry_ms_out);

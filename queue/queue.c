@@ -114,7 +114,7 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch)
     }
     if (released->holds_slot) {
         mm_mutex_lock(queue->lock);
-        mq_slot_give(queue, released->destination);
+        mq_slot_give(queue, released);
         mm_mutex_unlock(queue->lock);
     }
     mm_free(released->recipients);
@@ -255,7 +255,7 @@ static enum mailmod_error claim_one(struct mq_queue *queue, const char *name,
     enum mailmod_error error = mq_fetch(queue, name, now_ms, false, batch_out);
     if (error != MAILMOD_OK) {
         mm_mutex_lock(queue->lock);
-        mq_slot_give(queue, name);
+        mq_slot_return(queue, name);
         mm_mutex_unlock(queue->lock);
         return error;
     }

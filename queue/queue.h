@@ -38,6 +38,7 @@ struct mq_batch {
      * or due a delay notice: no attempt, settle all as DEFERRED at once. */
     bool is_overdue;
     bool holds_slot; /* the queue's: counts as an attempt */
+    bool is_parked;  /* the queue's: without a place among the attempts */
 };
 
 enum mq_verdict {
@@ -121,6 +122,9 @@ void mq_decide(struct mq_settlement *settlement);
  * error, call it again later: releasing instead would send a delivered message
  * a second time. thread: any. */
 void mq_settle(struct mq_settlement *settlement);
+/* The attempt does not come on: its place among all is for others, while it
+ * goes on. False: too many of the kind already. thread: any. */
+bool mq_park(struct mq_queue *queue, struct mq_batch *batch);
 /* Gives the claims up and frees the batch (after settling, or untried).
  * thread: any. */
 void mq_release(struct mq_queue *queue, struct mq_batch **batch);

@@ -108,7 +108,7 @@ static void count_attempt(struct mq_settlement *settlement)
         } else {
             mq_destination_up(queue, batch->destination);
         }
-        mq_slot_give(queue, batch->destination);
+        mq_slot_give(queue, batch);
         batch->holds_slot = false;
     } else if (batch->is_overdue) {
         const struct mq_destination *destination =

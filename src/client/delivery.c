@@ -50,6 +50,7 @@ static bool take_batch(struct mm_delivery *delivery, struct mq_batch *batch)
     delivery->is_session_over = false;
     delivery->header = MM_HEADER_UNKNOWN;
     delivery->refusing_hosts = 0;
+    delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     return delivery->outcomes != NULL && delivery->progress != NULL &&
            delivery->envelope != NULL && delivery->envelope_index != NULL;
 }
@@ -125,6 +126,9 @@ static void end_delivery(struct mm_delivery *delivery)
         mm_route_free(&delivery->route);
         mm_timer_cancel(&delivery->timer);
         delivery->stage = MM_DELIVERY_GONE;
+    }
+    if (delivery->conn == NULL) {
+        mm_place_give(&delivery->place);
     }
     if (delivery->conn == NULL && delivery->work == MM_WORK_NONE) {
         mm_loop_post(delivery->options.loop, &delivery->gone_task);
@@ -240,6 +244,7 @@ static void log_failure(const struct mm_delivery *delivery)
 static void on_open(void *context, struct mm_conn *conn)
 {
     struct mm_delivery *delivery = context;
+    delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     const struct mm_config *config = delivery->config;
     mm_conn_set_write_timeout(conn, config->delivery.body_ms);
     delivery->has_failure = false; /* of the hop before */
@@ -264,6 +269,7 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
     struct mm_delivery *delivery = context;
     (void)conn;
     size_t used = 0;
+    mm_place_note_answer(&delivery->place);
     while (used < size && (delivery->stage == MM_DELIVERY_TALKING ||
                            delivery->stage == MM_DELIVERY_IDLE)) {
         /* Octets after the 220 to STARTTLS, in the same segment: left, the
@@ -348,7 +354,10 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
     if (delivery->stage == MM_DELIVERY_DIALLING) {
         note_setup_failure(delivery, "4.4.1",
                            "connecting: ", "connect: ", words);
-        delivery->after = MM_AFTER_NEXT_HOP;
+        delivery->after = reason == MAILMOD_ERROR_REFUSED &&
+                                  mm_place_note_full(&delivery->place)
+                              ? MM_AFTER_AGAIN
+                              : MM_AFTER_NEXT_HOP;
     } else if (delivery->in_handshake) {
         note_setup_failure(delivery, "4.7.5",
                            "TLS handshake: ", "TLS handshake: ", words);
@@ -358,7 +367,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
     }
 }
 
-static void dial(struct mm_delivery *delivery);
+static void reach(struct mm_delivery *delivery);
 static void begin_route(struct mm_delivery *delivery);
 
 static void go_on(struct mm_delivery *delivery)
@@ -378,9 +387,12 @@ static void go_on(struct mm_delivery *delivery)
         next_hop(delivery);
         return;
     }
-    delivery->tls = delivery->after == MM_AFTER_UNVERIFIED ? MM_TLS_UNVERIFIED
-                                                           : MM_TLS_NONE;
-    dial(delivery);
+    if (delivery->after == MM_AFTER_UNVERIFIED) {
+        delivery->tls = MM_TLS_UNVERIFIED;
+    } else if (delivery->after == MM_AFTER_PLAIN) {
+        delivery->tls = MM_TLS_NONE;
+    }
+    reach(delivery);
 }
 
 static void on_closed(void *context, struct mm_conn *conn,
@@ -395,6 +407,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     delivery->in_handshake = false;
     mm_timer_cancel(&delivery->timer);
     mm_smtpc_free(&delivery->engine);
+    mm_place_give(&delivery->place);
     if (delivery->stage == MM_DELIVERY_GONE) {
         end_delivery(delivery);
         return;
@@ -424,10 +437,14 @@ static struct mm_netaddr source_for(const struct mm_delivery *delivery)
 
 static void dial(struct mm_delivery *delivery)
 {
-    struct mm_dial_options options = {
-        .address = delivery->hop.address,
-        .source = source_for(delivery),
-        .timeout_ms = delivery->config->delivery.connect_ms};
+    uint64_t timeout_ms = delivery->config->delivery.connect_ms;
+    if (mm_place_is_stranger(&delivery->place) &&
+        timeout_ms > MM_LIMIT_STRANGER_CONNECT_MS) {
+        timeout_ms = MM_LIMIT_STRANGER_CONNECT_MS;
+    }
+    struct mm_dial_options options = {.address = delivery->hop.address,
+                                      .source = source_for(delivery),
+                                      .timeout_ms = timeout_ms};
     delivery->stage = MM_DELIVERY_DIALLING;
     mm_delivery_note(delivery, MM_ATTEMPT_DIALLING);
     enum mailmod_error error =
@@ -437,8 +454,100 @@ static void dial(struct mm_delivery *delivery)
         delivery->conn = NULL;
         mm_delivery_fail_host(delivery, "4.4.1", mm_error_text(error), true);
         log_failure(delivery);
+        mm_place_give(&delivery->place);
         next_hop(delivery);
     }
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* What one may send over it the other may send as well: the same settings, the
+ * same login. */
+static bool is_same_way(const struct mm_delivery *a,
+                        const struct mm_delivery *b)
+{
+    const struct mm_relay *x = &a->options.relay;
+    const struct mm_relay *y = &b->options.relay;
+    return a->settings == b->settings && is_same_text(x->host, y->host) &&
+           x->port == y->port && x->tls == y->tls &&
+           x->verifies == y->verifies && is_same_text(x->user, y->user) &&
+           is_same_text(x->password, y->password);
+}
+
+static struct mm_delivery *delivery_of(struct mm_place *place)
+{
+    return MM_LIST_OBJECT(place, struct mm_delivery, place);
+}
+
+static bool fits(void *context, struct mm_place *place)
+{
+    return is_same_way(context, delivery_of(place));
+}
+
+/* `from` is idle and ends; its connection carries on for `to`. */
+static void adopt(struct mm_delivery *to, struct mm_delivery *from)
+{
+    mm_place_move(&from->place, &to->place);
+    to->conn = from->conn;
+    to->engine = from->engine;
+    to->transactions = from->transactions;
+    memcpy(to->tls_text, from->tls_text, sizeof to->tls_text);
+    from->conn = NULL;
+    from->engine = NULL;
+    mm_conn_set_handler(to->conn, &conn_handler, to);
+    end_delivery(from);
+    to->is_reused = true;
+    to->is_decided = false;
+    to->has_failure = false;
+    to->stage = MM_DELIVERY_TALKING;
+    mm_delivery_note(to, MM_ATTEMPT_TALKING);
+    mm_dialogue_pump(to);
+}
+
+static void on_granted(struct mm_place *place)
+{
+    dial(delivery_of(place));
+}
+
+static unsigned host_max(const struct mm_delivery *delivery)
+{
+    unsigned by_host = delivery->config->queue.host_max;
+    unsigned by_destination = delivery->config->queue.destination_max;
+    return by_host > by_destination ? by_host : by_destination;
+}
+
+/* A connection to the hop's host: one that stands idle, a new one, or the next
+ * that comes free. */
+static void reach(struct mm_delivery *delivery)
+{
+    struct mm_place *idle = mm_place_find_idle(
+        delivery->options.hosts, &delivery->hop.address, fits, delivery);
+    if (idle != NULL && delivery->tls == MM_TLS_AS_SET) {
+        adopt(delivery, delivery_of(idle));
+        return;
+    }
+    delivery->stage = MM_DELIVERY_WAITING;
+    delivery->place.on_granted = on_granted;
+    mm_place_take(&delivery->place, delivery->options.hosts,
+                  &delivery->hop.address, host_max(delivery));
+    if (delivery->place.state != MM_PLACE_WAITS) {
+        dial(delivery);
+    }
+}
+
+void mm_delivery_rest(struct mm_delivery *delivery)
+{
+    struct mm_place *waiting =
+        mm_place_find_waiting(&delivery->place, fits, delivery);
+    if (waiting != NULL && !delivery->quits) {
+        adopt(delivery_of(waiting), delivery);
+        return;
+    }
+    mm_place_set_idle(&delivery->place, true);
+    delivery->options.handler->on_idle(delivery->options.context);
 }
 
 static void on_hop(void *context, const struct mm_route_hop *hop,
@@ -451,7 +560,7 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
     }
     delivery->hop = *hop;
     delivery->tls = MM_TLS_AS_SET;
-    dial(delivery);
+    reach(delivery);
 }
 
 static void next_hop(struct mm_delivery *delivery)
@@ -603,6 +712,7 @@ void mm_delivery_free(struct mm_delivery **delivery)
         return;
     }
     mm_timer_close(&freed->timer);
+    mm_place_drop(&freed->place);
     mm_route_free(&freed->route);
     mm_smtpc_free(&freed->engine);
     mm_login_fini(&freed->login);
@@ -627,6 +737,8 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
 {
     delivery->has_failure = false;
     delivery->is_reused = true;
+    delivery->is_decided = false;
+    mm_place_set_idle(&delivery->place, false);
     if (!take_batch(delivery, batch)) {
         hand_back_untried(delivery);
         mm_delivery_quit(delivery);
@@ -641,6 +753,7 @@ void mm_delivery_quit(struct mm_delivery *delivery)
 {
     delivery->quits = true;
     if (delivery->stage == MM_DELIVERY_IDLE) {
+        mm_place_set_idle(&delivery->place, false);
         delivery->stage = MM_DELIVERY_TALKING;
         mm_smtpc_quit(delivery->engine);
         mm_dialogue_pump(delivery);
@@ -659,6 +772,11 @@ void mm_delivery_cut(struct mm_delivery *delivery)
     if (delivery->conn != NULL) {
         mm_conn_abort(delivery->conn);
     }
+}
+
+uint64_t mm_delivery_quiet_ms(const struct mm_delivery *delivery)
+{
+    return mm_loop_now_ms(delivery->options.loop) - delivery->moved_ms;
 }
 
 bool mm_delivery_is_idle(const struct mm_delivery *delivery)

@@ -44,7 +44,8 @@ struct mm_delivery_options {
     enum mailmod_error (*read_chunk)(void *read_context, uint64_t message_id,
                                      unsigned number, struct mm_buf *out);
     void *read_context;
-    const uint8_t *secret; /* 32 octets, outlive it: nonces */
+    struct mm_host_table *hosts; /* outlives it */
+    const uint8_t *secret;       /* 32 octets, outlive it: nonces */
     const struct mm_delivery_handler *handler;
     void *context;
 };
@@ -61,6 +62,8 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch);
 void mm_delivery_quit(struct mm_delivery *delivery);
 /* At once, whatever it does; the batch comes back untried. */
 void mm_delivery_cut(struct mm_delivery *delivery);
+/* How long the attempt has not come on. */
+uint64_t mm_delivery_quiet_ms(const struct mm_delivery *delivery);
 bool mm_delivery_is_idle(const struct mm_delivery *delivery);
 const char *mm_delivery_destination(const struct mm_delivery *delivery);
 const struct mm_outbound_settings *

@@ -5,16 +5,20 @@
 #define MM_CLIENT_DELIVERY_STATE_H
 
 #include "client/delivery.h"
+#include "client/host_table.h"
 #include "client/login.h"
 #include "client/outcome.h"
 #include "client/route.h"
 
-/* Law: ROUTING <-> DIALLING <-> TALKING, hop by hop; TALKING <-> IDLE, message
- * by message; LEAVING when a connection is being closed, and from it on as
- * `after` says; GONE is final. */
+/* Law: ROUTING <-> (WAITING ->) DIALLING <-> TALKING, hop by hop; WAITING for a
+ * place at the host ends in DIALLING, or in TALKING over the connection of
+ * another delivery that was IDLE; TALKING <-> IDLE, message by message; LEAVING
+ * when a connection is being closed, and from it on as `after` says; GONE is
+ * final. */
 enum mm_delivery_stage {
     MM_DELIVERY_NEW,
     MM_DELIVERY_ROUTING,
+    MM_DELIVERY_WAITING,
     MM_DELIVERY_DIALLING,
     MM_DELIVERY_TALKING,
     MM_DELIVERY_IDLE,
@@ -26,6 +30,7 @@ enum mm_delivery_stage {
 enum mm_delivery_after {
     MM_AFTER_GONE,
     MM_AFTER_NEXT_HOP,
+    MM_AFTER_AGAIN,      /* the same hop when the host has room */
     MM_AFTER_UNVERIFIED, /* the same hop, the certificate not looked at */
     MM_AFTER_PLAIN,      /* the same hop without TLS */
     MM_AFTER_RESTART     /* the route anew: a kept connection was dead already,
@@ -86,6 +91,8 @@ struct mm_delivery {
     bool is_session_over;     /* the host wants another connection */
 
     /* the connection */
+    struct mm_place place;
+    uint64_t moved_ms; /* when the attempt came on last */
     struct mm_conn *conn;
     struct mm_smtpc *engine;
     struct mm_tap tap; /* the engine's */
@@ -148,6 +155,9 @@ void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
 /* Gives all recipients of whom no host spoke this outcome; all are final. */
 void mm_delivery_conclude(struct mm_delivery *delivery,
                           const struct mq_outcome *outcome);
+/* A message is settled and the connection stands: it is for who waits for the
+ * host, or for the owner. */
+void mm_delivery_rest(struct mm_delivery *delivery);
 /* The batch goes back to the host with its outcomes. */
 void mm_delivery_hand_back(struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,

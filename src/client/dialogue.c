@@ -8,6 +8,7 @@
  * RFC 3207 4; RFC 4954 4. */
 #include "client/delivery_state.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "wire/addr/address.h"
@@ -24,7 +25,11 @@ static uint64_t phase_ms(const struct mm_delivery *delivery,
     const struct mm_config *config = delivery->config;
     switch (phase) {
     case MM_SMTPC_PHASE_GREETING:
-        return config->delivery.greeting_ms;
+        return mm_place_is_stranger(&delivery->place) &&
+                       config->delivery.greeting_ms >
+                           MM_LIMIT_STRANGER_GREETING_MS
+                   ? MM_LIMIT_STRANGER_GREETING_MS
+                   : config->delivery.greeting_ms;
     case MM_SMTPC_PHASE_MAIL:
         return config->delivery.mail_ms;
     case MM_SMTPC_PHASE_RCPT:
@@ -92,9 +97,10 @@ static void conclude_unsure(struct mm_delivery *delivery)
     mm_delivery_conclude(delivery, &delivery->failure);
 }
 
-/* Where the delivery goes from a conversation that died in `phase`. */
+/* Where the delivery goes from a conversation that died in `phase`. `is_full`:
+ * the host may have as many connections as it takes (421 to a new one). */
 static void decide_after(struct mm_delivery *delivery,
-                         enum mm_smtpc_phase phase)
+                         enum mm_smtpc_phase phase, bool is_full)
 {
     if (delivery->is_decided) {
         /* By what was said before the end. */
@@ -105,6 +111,9 @@ static void decide_after(struct mm_delivery *delivery,
         delivery->after = MM_AFTER_GONE;
     } else if (is_lost_in_tls(delivery, phase)) {
         delivery->after = mm_delivery_after_tls(delivery);
+    } else if (phase == MM_SMTPC_PHASE_GREETING && is_full &&
+               mm_place_note_full(&delivery->place)) {
+        delivery->after = MM_AFTER_AGAIN;
     } else if (delivery->is_reused && !delivery->has_answer) {
         delivery->after = MM_AFTER_RESTART;
     } else {
@@ -141,7 +150,7 @@ static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
                MM_TEXT("destination", delivery->destination),
                MM_TEXT("host", delivery->hop.host), MM_TEXT("reply", text));
     }
-    decide_after(delivery, phase);
+    decide_after(delivery, phase, false);
     reopen_recipients(delivery);
 }
 
@@ -314,7 +323,8 @@ static bool on_failed(struct mm_delivery *delivery,
         put_off_all(delivery, info);
     } else {
         note_failed(delivery, info);
-        decide_after(delivery, info->phase);
+        decide_after(delivery, info->phase,
+                     info->reply != NULL && info->reply->code / 100 == 4);
     }
     reopen_recipients(delivery);
     (void)flush_output(delivery); /* QUIT */
@@ -641,7 +651,10 @@ void mm_dialogue_pump(struct mm_delivery *delivery)
     }
     delivery->is_pumping = false;
     arm_timer(delivery, has_moved);
+    if (has_moved) {
+        delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
+    }
     if (delivery->stage == MM_DELIVERY_IDLE && !was_idle) {
-        delivery->options.handler->on_idle(delivery->options.context);
+        mm_delivery_rest(delivery);
     }
 }

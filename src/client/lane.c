@@ -2,7 +2,8 @@
  *
  * Owns the lanes (a delivery each, with the job that asks for its next batch)
  * and the settlements in work, both in lists of the outbound. Promises that
- * their numbers are bounded: attempts_max lanes at work and as many idle, and
+ * their numbers are bounded: attempts_max lanes at work and as many idle, with
+ * those that are parked (the queue bounds them) beside, and
  * no further message is asked for while settlements pile up; and that a
  * settlement that the store refused is tried again, never forgotten, while the
  * process runs.
@@ -14,7 +15,9 @@
 
 #include <string.h>
 
-enum { RETRY_MS = 10000 };
+/* An attempt that does not come on for QUIET_MS gives its place to others: the
+ * silence of some hosts or name servers must not hold up the mail for all. */
+enum { RETRY_MS = 10000, QUIET_MS = 3000, LOOK_MS = 1000 };
 
 struct lane {
     struct mm_list node;
@@ -22,6 +25,7 @@ struct lane {
     struct mm_delivery *delivery;
     struct mm_settling *settling; /* for the outcomes of its batch */
     bool is_working;              /* has a batch */
+    bool is_parked;               /* without a place */
     bool is_gone;   /* the delivery is over: free when the job is done */
     bool is_asking; /* the job runs */
     struct mm_job job;
@@ -148,10 +152,49 @@ static void set_working(struct lane *lane, bool is_working)
         return;
     }
     lane->is_working = is_working;
+    struct mm_outbound *outbound = lane->outbound;
     if (is_working) {
-        atomic_fetch_add(&lane->outbound->busy, 1);
-    } else {
-        atomic_fetch_sub(&lane->outbound->busy, 1);
+        atomic_fetch_add(&outbound->busy, 1);
+        if (!mm_timer_is_set(&outbound->quiet_timer) && !outbound->is_cut) {
+            mm_timer_set(&outbound->quiet_timer, LOOK_MS);
+        }
+        return;
+    }
+    if (lane->is_parked) {
+        lane->is_parked = false;
+        outbound->parked_count--;
+    }
+    atomic_fetch_sub(&outbound->busy, 1);
+}
+
+static bool park(struct lane *lane)
+{
+    struct mm_outbound *outbound = lane->outbound;
+    if (!lane->is_working || lane->is_parked || lane->settling == NULL ||
+        mm_delivery_quiet_ms(lane->delivery) < QUIET_MS ||
+        !mq_park(outbound->queue, lane->settling->settlement.batch)) {
+        return false;
+    }
+    lane->is_parked = true;
+    outbound->parked_count++;
+    return true;
+}
+
+void mm_lane_park_quiet(struct mm_outbound *outbound)
+{
+    bool has_parked = false;
+    bool is_working = false;
+    MM_LIST_EACH(node, &outbound->lanes)
+    {
+        struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
+        has_parked = park(lane) || has_parked;
+        is_working = is_working || lane->is_working;
+    }
+    if (is_working) {
+        mm_timer_set(&outbound->quiet_timer, LOOK_MS);
+    }
+    if (has_parked) {
+        mm_outbound_poll(outbound);
     }
 }
 
@@ -328,7 +371,7 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
         mm_delivery_give(lane->delivery, batch);
         return;
     }
-    if (outbound->lane_count >=
+    if (outbound->lane_count - outbound->parked_count >=
         mm_outbound_config(outbound)->queue.attempts_max) {
         struct lane *idle = find_idle(outbound, NULL);
         if (idle != NULL) {

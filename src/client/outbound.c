@@ -36,13 +36,15 @@ struct mm_delivery_options
 mm_outbound_delivery(const struct mm_outbound *outbound,
                      const char *destination)
 {
-    return (struct mm_delivery_options){.loop = outbound->options.loop,
-                                        .workers = outbound->options.workers,
-                                        .store = outbound->options.store,
-                                        .log = outbound->options.log,
-                                        .settings = outbound->settings,
-                                        .destination = destination,
-                                        .secret = outbound->secret};
+    return (struct mm_delivery_options){
+        .loop = outbound->options.loop,
+        .workers = outbound->options.workers,
+        .store = outbound->options.store,
+        .log = outbound->options.log,
+        .settings = outbound->settings,
+        .destination = destination,
+        .hosts = (struct mm_host_table *)&outbound->hosts,
+        .secret = outbound->secret};
 }
 
 void mm_outbound_note_progress(const struct mm_outbound *outbound,
@@ -199,6 +201,12 @@ static void reroute_queue(struct mm_outbound *outbound)
         reroute->is_asked = true;
         return;
     }
+    /* Busy before it looks: as in mm_outbound_poll. */
+    atomic_fetch_add(&outbound->busy, 1);
+    if (mm_outbound_is_stopped(outbound)) {
+        atomic_fetch_sub(&outbound->busy, 1);
+        return;
+    }
     reroute->destination[0] = '\0';
     if (mm_outbound_has_smarthost(mm_outbound_config(outbound))) {
         mm_destination_of(mm_outbound_config(outbound), "",
@@ -208,7 +216,6 @@ static void reroute_queue(struct mm_outbound *outbound)
     reroute->is_asked = false;
     reroute->job.run = run_reroute;
     reroute->job.done = reroute_done;
-    atomic_fetch_add(&outbound->busy, 1);
     mm_store_submit(outbound->options.store, &reroute->job);
 }
 
@@ -218,7 +225,7 @@ static void run_rerouted(struct mm_task *task)
     struct mm_outbound *outbound =
         MM_LIST_OBJECT(reroute, struct mm_outbound, reroute);
     reroute->is_running = false;
-    if (reroute->is_asked && !mm_outbound_is_stopped(outbound)) {
+    if (reroute->is_asked) {
         reroute_queue(outbound);
     }
     mm_outbound_poll(outbound);
@@ -270,17 +277,31 @@ static void on_retry(struct mm_timer *timer)
         MM_LIST_OBJECT(timer, struct mm_outbound, retry_timer));
 }
 
+static void on_quiet(struct mm_timer *timer)
+{
+    mm_lane_park_quiet(MM_LIST_OBJECT(timer, struct mm_outbound, quiet_timer));
+}
+
+static void close_timers(struct mm_outbound *outbound)
+{
+    mm_timer_close(&outbound->poll_timer);
+    mm_timer_close(&outbound->retry_timer);
+    mm_timer_close(&outbound->quiet_timer);
+}
+
 static enum mailmod_error open_timers(struct mm_outbound *outbound)
 {
     struct mm_loop *loop = outbound->options.loop;
     enum mailmod_error error =
         mm_timer_open(&outbound->poll_timer, loop, on_poll);
-    if (error != MAILMOD_OK) {
-        return error;
+    if (error == MAILMOD_OK) {
+        error = mm_timer_open(&outbound->retry_timer, loop, on_retry);
     }
-    error = mm_timer_open(&outbound->retry_timer, loop, on_retry);
+    if (error == MAILMOD_OK) {
+        error = mm_timer_open(&outbound->quiet_timer, loop, on_quiet);
+    }
     if (error != MAILMOD_OK) {
-        mm_timer_close(&outbound->poll_timer);
+        close_timers(outbound);
     }
     return error;
 }
@@ -293,6 +314,7 @@ static enum mailmod_error open_queue(struct mm_outbound *outbound)
         return error;
     }
     uint64_t seed = mm_store_new_message_id(outbound->options.store);
+    mm_host_table_init(&outbound->hosts, seed);
     struct mq_options options =
         queue_options(mm_outbound_config(outbound), seed);
     return mq_new(&outbound->queue, outbound->options.store, &options);
@@ -314,6 +336,7 @@ static void run_cut(struct mm_task *task)
     outbound->is_cut = true;
     mm_timer_cancel(&outbound->poll_timer);
     mm_timer_cancel(&outbound->retry_timer);
+    mm_timer_cancel(&outbound->quiet_timer);
     mm_lane_cut_all(outbound);
     mm_handover_cut_all(outbound);
     mm_direct_cut_all(outbound);
@@ -375,8 +398,8 @@ void mm_outbound_free(struct mm_outbound **outbound)
     mm_lane_free_all(freed);
     mm_direct_free_all(freed);
     mm_host_search_stop_all(freed);
-    mm_timer_close(&freed->poll_timer);
-    mm_timer_close(&freed->retry_timer);
+    mm_host_table_fini(&freed->hosts);
+    close_timers(freed);
     mq_free(&freed->queue);
     mm_outbound_settings_unref(&freed->settings);
     mm_secret_clear(freed->secret, sizeof freed->secret);

@@ -5,6 +5,7 @@
 #define MM_CLIENT_OUTBOUND_STATE_H
 
 #include "client/delivery.h"
+#include "client/host_table.h"
 #include "client/outbound.h"
 #include "client/settling.h"
 #include "crypto/crypto.h"
@@ -34,8 +35,10 @@ struct mm_outbound {
     bool is_started;
     bool is_cut;
 
+    struct mm_host_table hosts;
     struct mm_list lanes;
     size_t lane_count;
+    size_t parked_count; /* lanes that are at work without a place */
     struct mm_list settlings;
     size_t settling_count;
     struct mm_list directs;
@@ -43,7 +46,7 @@ struct mm_outbound {
     size_t direct_work_count;
     struct mm_list handovers; /* of handover.c */
     struct mm_list searches;  /* of mail_hosts.c */
-    struct mm_timer poll_timer, retry_timer;
+    struct mm_timer poll_timer, retry_timer, quiet_timer;
     struct mm_reroute reroute;
 
     /* the claiming worker's */
@@ -86,6 +89,8 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch);
 void mm_lane_settle_overdue(struct mm_outbound *outbound,
                             struct mq_batch *batch);
 void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch);
+/* Gives back the places of attempts that do not come on. */
+void mm_lane_park_quiet(struct mm_outbound *outbound);
 void mm_lane_retry_settlements(struct mm_outbound *outbound);
 void mm_lane_quit_all(struct mm_outbound *outbound);
 void mm_lane_cut_all(struct mm_outbound *outbound);

@@ -139,6 +139,7 @@ struct mm_config {
         unsigned jitter_percent;
         unsigned attempts_max;
         unsigned destination_max;
+        unsigned host_max;
         unsigned recipients_max;
         bool holds; /* accept and keep, deliver nothing */
     } queue;

@@ -553,6 +553,15 @@ static const struct mm_config_key keys[] = {
      .maximum = 1000,
      .help = "Deliveries at a time to one destination.",
      .offset = AT(queue.destination_max)},
+    {.name = "queue.host_max",
+     .type = MM_CONFIG_INT,
+     .default_text = "10",
+     .minimum = 1,
+     .maximum = 1000,
+     .help = "Connections at a time to one mail host, whatever the number of "
+             "its domains. Less where the host shows to take less; never "
+             "below queue.destination_max.",
+     .offset = AT(queue.host_max)},
     {.name = "queue.recipients_max",
      .type = MM_CONFIG_INT,
      .default_text = "100",

@@ -78,6 +78,12 @@ void fake_dns_error(const char *text, char type, enum mailmod_error error)
     }
 }
 
+void fake_dns_silence(const char *text)
+{
+    fake_dns_error(text, 0, MAILMOD_ERROR_TIMEOUT);
+    find_name(text, true)->silence_ms = 20000;
+}
+
 unsigned fake_dns_questions(void)
 {
     return world.questions;
@@ -108,7 +114,9 @@ static struct mm_query *ask(const char *name, char type, void *context)
     query->type = type;
     query->context = context;
     world.questions++;
-    fake_add_event(EVENT_ANSWER, NULL, LATENCY_MS)->query = query;
+    const struct name *known = find_name(name, false);
+    uint64_t silence_ms = known != NULL ? known->silence_ms : 0;
+    fake_add_event(EVENT_ANSWER, NULL, LATENCY_MS + silence_ms)->query = query;
     return query;
 }
 

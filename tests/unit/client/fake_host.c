@@ -382,8 +382,24 @@ static void peer_read(struct mm_conn *conn)
     }
 }
 
+static bool is_over_max(const struct mm_conn *conn)
+{
+    unsigned count = 0;
+    MM_LIST_EACH(node, &world.conns)
+    {
+        struct mm_conn *other = MM_LIST_OBJECT(node, struct mm_conn, node);
+        count += other->host == conn->host && other->is_open;
+    }
+    return conn->host->host.open_max != 0 && count > conn->host->host.open_max;
+}
+
 static void greet(struct mm_conn *conn)
 {
+    if (is_over_max(conn)) {
+        peer_say(conn, "421 4.7.0 too many connections\r\n", 0);
+        end_conn(conn, MAILMOD_ERROR_CLOSED, LATENCY_MS + 1);
+        return;
+    }
     struct fake_rule *rule = find_rule(conn->host, "");
     if (rule != NULL) {
         act_by_rule(conn, rule);

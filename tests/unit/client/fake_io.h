@@ -38,6 +38,8 @@ void fake_dns_mx(const char *name, const char *records);
 void fake_dns_addresses(const char *name, const char *addresses);
 /* Every question for the name, or for one type: 'M', '4', '6', 0 all. */
 void fake_dns_error(const char *name, char type, enum mailmod_error error);
+/* Nobody answers for 20 s, then TIMEOUT. */
+void fake_dns_silence(const char *name);
 /* Unknown names answer DNS_NO_NAME. */
 unsigned fake_dns_questions(void);
 
@@ -61,6 +63,7 @@ struct fake_host {
     const char *address; /* "192.0.2.1:25", "[2001:db8::1]:25" */
     enum { FAKE_SERVES, FAKE_REFUSES, FAKE_HANGS } manner;
     bool fails_tls;
+    unsigned open_max;      /* connections at once, then 421; 0: no limit */
     const char *extensions; /* EHLO lines after the first: "PIPELINING|SIZE" */
     struct fake_rule rules[8];
 };

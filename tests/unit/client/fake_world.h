@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { HOSTS_MAX = 32, NAMES_MAX = 64, TEXT_MAX = 1 << 22, LATENCY_MS = 1 };
+enum { HOSTS_MAX = 32, NAMES_MAX = 1024, TEXT_MAX = 1 << 22, LATENCY_MS = 1 };
 
 /* Events of one millisecond keep the order of their making. */
 #define TICKS (UINT64_C(1) << 24)
@@ -96,6 +96,7 @@ struct name {
     struct mm_netaddr v4[16], v6[16];
     size_t v4_count, v6_count;
     enum mailmod_error mx_error, v4_error, v6_error;
+    uint64_t silence_ms;
 };
 
 struct mm_query {

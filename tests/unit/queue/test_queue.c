@@ -568,6 +568,56 @@ static void test_D03_no_claim_without_a_store(void **state)
     cmocka_unit_test_setup_teardown(test, open_memory, close_fixture),         \
         cmocka_unit_test_setup_teardown(test, open_sqlite, close_fixture)
 
+static void down(struct mq_queue *queue, unsigned number, int64_t now_ms)
+{
+    char name[32];
+    int64_t retry_ms = 0;
+    snprintf(name, sizeof name, "d%u.test", number);
+    mq_destination_down(queue, name, now_ms, &retry_ms);
+    assert_true(retry_ms > now_ms);
+}
+
+/* D20: a full table forgets those whose wait ends soonest, and few of them. */
+static void test_D20_full_table(void **state)
+{
+    struct fixture *f = *state;
+    struct mq_queue *queue = f->queue;
+    mm_mutex_lock(queue->lock);
+    for (unsigned i = 0; i < MQ_DESTINATIONS_MAX; i++) {
+        down(queue, i, f->now_ms + i);
+    }
+    assert_int_equal(queue->destinations.count, MQ_DESTINATIONS_MAX);
+    down(queue, MQ_DESTINATIONS_MAX, f->now_ms + MQ_DESTINATIONS_MAX);
+    assert_true(queue->destinations.count > MQ_DESTINATIONS_MAX / 2);
+    assert_true(queue->destinations.count <= MQ_DESTINATIONS_MAX);
+    char last[32];
+    snprintf(last, sizeof last, "d%d.test", MQ_DESTINATIONS_MAX - 1);
+    assert_non_null(mq_destination_find(queue, last));
+    mm_mutex_unlock(queue->lock);
+}
+
+/* S22: an attempt that waits in silence gives its place to another. */
+static void test_S22_parked(void **state)
+{
+    struct fixture *f = *state;
+    f->queue->options.attempts_max = 1;
+    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "b.example", &plain);
+    struct mq_batch *first = fixture_claim_one(f);
+    assert_non_null(first);
+    assert_null(fixture_claim_one(f));
+    assert_true(mq_park(f->queue, first));
+    assert_false(mq_park(f->queue, first));
+    struct mq_batch *second = fixture_claim_one(f);
+    assert_non_null(second);
+    assert_string_not_equal(first->destination, second->destination);
+    mq_release(f->queue, &first);
+    assert_int_equal(f->queue->attempts, 1);
+    assert_int_equal(f->queue->parked, 0);
+    mq_release(f->queue, &second);
+    assert_int_equal(f->queue->attempts, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +633,9 @@ int main(void)
         BOTH(test_dead_destination),
         BOTH(test_parallel_failures_count_once),
         BOTH(test_flush_forgets_backoff),
+        BOTH(test_S22_parked),
+        cmocka_unit_test_setup_teardown(test_D20_full_table, open_memory,
+                                        close_fixture),
         BOTH(test_restart),
         BOTH(test_clock_back_a_day),
         BOTH(test_clock_ahead_a_year),
