@@ -17,8 +17,7 @@
 
 static void free_message(mailmod_message *message)
 {
-    mm_message_drop_chunks(message);
-    mm_message_text_fini(&message->text);
+    mm_message_held_fini(&message->held);
     mm_message_recipients_fini(&message->recipients);
     mm_message_relay_fini(&message->relay);
     mm_config_unref(&message->config);
@@ -58,25 +57,39 @@ void mm_message_forget(mailmod_message *message)
     (void)mm_map_remove(&message->messages->map, key_of(message));
 }
 
-static enum mailmod_error put_chunk(void *context, struct mm_span chunk)
+static enum mailmod_error put(void *context, struct mm_span data)
 {
-    return mm_message_keep_chunk(context, chunk);
+    mailmod_message *message = context;
+
+    return message->mode == MAILMOD_SEND_QUEUE
+               ? mm_message_deposit_write(message, data)
+               : mm_message_held_write(&message->held, data);
 }
 
-static void begin_text(mailmod_message *message)
+/* RFC 6409 8: what a submission service may do to a header. */
+static unsigned edits_of(const struct mm_config *config)
+{
+    return MM_HEADER_DROPS_RETURN_PATH |
+           (config->sending.adds_headers
+                ? MM_HEADER_DROPS_BCC | MM_HEADER_ADDS_DATE |
+                      MM_HEADER_ADDS_FROM | MM_HEADER_ADDS_MESSAGE_ID
+                : 0u);
+}
+
+static enum mailmod_error begin_text(mailmod_message *message)
 {
     const struct mm_config *config = message->config;
-    struct mm_message_text_options options = {
+    const struct mm_message_text_options options = {
         .size_max = config->smtp.message_size_max,
-        .adds_headers = config->sending.adds_headers,
-        .reverse_path = message->reverse_path,
-        .host_name = config->host_name,
-        .identifier = message->identifier,
-        .now_ms = mm_clock_wall_ms(),
-        .put_chunk = put_chunk,
+        .put = put,
         .context = message};
 
+    message->arrival_ms = mm_clock_wall_ms();
     mm_message_text_init(&message->text, &options);
+    mm_message_held_init(&message->held, edits_of(config));
+    return message->mode == MAILMOD_SEND_QUEUE
+               ? mm_message_begin_deposit(message, edits_of(config))
+               : MAILMOD_OK;
 }
 
 /* The table of an instance that runs, and its configuration; the message takes
@@ -132,13 +145,16 @@ static enum mailmod_error make(mailmod_message **message_out,
         error = mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
     if (error == MAILMOD_OK) {
-        begin_text(message);
-        error = mm_handle_add(MM_HANDLE_MESSAGE, message);
+        error = begin_text(message);
+        if (error == MAILMOD_OK) {
+            error = mm_handle_add(MM_HANDLE_MESSAGE, message);
+        }
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "a handle: %s", mm_error_text(error));
         }
     }
     if (error != MAILMOD_OK) {
+        mm_message_drop(message);
         mm_message_unref(message);
         return error;
     }

@@ -20,7 +20,6 @@
 #include "config/config.h"
 #include "platform/thread.h"
 #include "post/deposit.h"
-#include "store/store.h"
 
 /* Messages on their way with a handle, in one instance. */
 #define MM_MESSAGES_MAX 1000000
@@ -69,15 +68,20 @@ struct mm_message_words {
     char text[512];
 };
 
-enum mm_message_place { MM_PLACE_REMOTE, MM_PLACE_HERE, MM_PLACE_NOBODY };
+enum mm_message_place {
+    MM_PLACE_REMOTE, /* hosts elsewhere */
+    MM_PLACE_HERE,   /* a mailbox */
+    MM_PLACE_QUEUED, /* a consumer of ours, by the queue */
+    MM_PLACE_NOBODY
+};
 
 struct mm_message_recipient {
-    char *path; /* fixed */
+    /* fixed */
+    char *path;
+    unsigned notify;          /* enum mm_dsn_notify bits */
+    char *original_recipient; /* NULL: none */
     /* the sender's */
     enum mm_message_place place;
-    uint64_t mailbox_id;
-    size_t first; /* who has the same mailbox or path; itself for most */
-    char *mailbox_name;
     /* lock */
     enum mailmod_outcome outcome;
     enum mailmod_error error; /* the outcome as an error */
@@ -91,7 +95,6 @@ struct mm_message_recipients {
     struct mm_message_recipient *items;
     size_t count;
     bool needs_smtputf8;
-    bool has_doubles; /* some `first` is another one */
 };
 
 struct mm_message_relay { /* all NULL: not by a relay */
@@ -100,6 +103,18 @@ struct mm_message_relay { /* all NULL: not by a relay */
     char *password; /* secret */
     unsigned port;
     enum mailmod_relay_tls tls;
+};
+
+/* The text of NOW and RELAY, in pieces of at most MM_LIMIT_CHUNK octets. */
+struct mm_message_held {
+    struct mm_header_edit edit;
+    uint64_t size;
+    struct mm_span *pieces; /* piece 0 is made at the end */
+    unsigned piece_count;
+    size_t capacity;
+    bool is_first_full;
+    struct mm_buf first; /* the header, and what has room with it */
+    struct mm_buf filling;
 };
 
 /* The law: WRITING -> SENT -> DONE. A message that could not be sent stays
@@ -119,6 +134,8 @@ struct mailmod_message {
     enum mailmod_send_mode mode;
     char reverse_path[MM_STORE_REVERSE_PATH_MAX];
     bool is_smtputf8;
+    enum mm_dsn_return dsn_return;
+    char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1];
     mailmod_on_progress on_progress;
     void *context;
     struct mm_message_relay relay;
@@ -126,12 +143,12 @@ struct mailmod_message {
 
     /* the writer's, which is one at a time; the attempt's, once it is sent */
     struct mm_config *config;
+    int64_t arrival_ms;
     struct mm_message_text text;
-    struct mm_deposit *deposit; /* on its way into the store; NULL */
-    enum mailmod_error deposited;
-    unsigned chunk_number; /* NOW, RELAY: in memory */
-    struct mm_span *chunks;
-    size_t chunk_capacity;
+    struct mm_deposit *deposit; /* QUEUE; else for those here, at the end */
+    enum mailmod_error deposit_error;
+    struct mm_message_held held; /* NOW, RELAY */
+    uint64_t size;               /* as it goes out, once it is whole */
 
     /* lock */
     struct mm_list node; /* in `all` */
@@ -210,21 +227,31 @@ void mm_message_relay_fini(struct mm_message_relay *relay);
 void mm_message_relay(const mailmod_message *message,
                       struct mm_relay *relay_out);
 
-/* ---- message_chunks.c --------------------------------------------------- */
+/* ---- message_held.c ------------------------------------------------------ */
 
-MM_CHECK enum mailmod_error mm_message_keep_chunk(mailmod_message *message,
-                                                  struct mm_span chunk);
-void mm_message_drop_chunks(mailmod_message *message); /* those in memory */
-/* The deposit that its text goes into, made at the first need. */
-MM_CHECK enum mailmod_error mm_message_open_deposit(mailmod_message *message);
-MM_CHECK enum mailmod_error mm_message_deposit(mailmod_message *message,
-                                               struct mm_span octets);
+void mm_message_held_init(struct mm_message_held *held, unsigned edits);
+void mm_message_held_fini(struct mm_message_held *held);
+MM_CHECK enum mailmod_error mm_message_held_write(struct mm_message_held *held,
+                                                  struct mm_span data);
+MM_CHECK enum mailmod_error
+mm_message_held_finish(struct mm_message_held *held,
+                       const struct mm_header_missing *missing);
+
+/* ---- message_deposit.c --------------------------------------------------- */
+
+MM_CHECK enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
+                                                     unsigned edits);
+MM_CHECK enum mailmod_error mm_message_deposit_write(mailmod_message *message,
+                                                     struct mm_span data);
+/* The deposit is gone then. NOT_FOUND: nobody was left to get it. */
+MM_CHECK enum mailmod_error mm_message_finish_deposit(mailmod_message *message);
+MM_CHECK enum mailmod_error mm_message_send_queued(mailmod_message *message);
 /* The message is given up: what was not sent leaves the store. */
 void mm_message_drop(mailmod_message *message);
 
-/* ---- message_places.c, message_send.c, message_queue.c, message_direct.c - */
+/* ---- message_places.c, message_send.c, message_direct.c ------------------ */
 
-/* Which recipients are here. */
+/* Who gets it: those who are here join the deposit (QUEUE: all do). */
 MM_CHECK enum mailmod_error mm_message_find_places(mailmod_message *message);
 /* How many recipients are there. */
 size_t mm_message_count_at(const mailmod_message *message,
@@ -233,10 +260,6 @@ size_t mm_message_count_at(const mailmod_message *message,
 MM_CHECK enum mailmod_error mm_message_depart(mailmod_message *message);
 /* The outcomes of those here: `error` is what the store said. Locked. */
 void mm_message_note_places(mailmod_message *message, enum mailmod_error error);
-/* Message, recipients and entries in one transaction; NOT_FOUND when nobody is
- * left to get it. Those elsewhere are queued when the mode is QUEUE. */
-MM_CHECK enum mailmod_error mm_message_store(mailmod_message *message);
-MM_CHECK enum mailmod_error mm_message_send_queued(mailmod_message *message);
 MM_CHECK enum mailmod_error mm_message_send_direct(mailmod_message *message);
 
 /* ---- message_outcome.c: locked ------------------------------------------ */

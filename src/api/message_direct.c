@@ -10,7 +10,6 @@
 #include "api/message.h"
 
 #include "base/mem.h"
-#include "platform/clock.h"
 #include "post/destination.h"
 
 struct departure {
@@ -23,8 +22,8 @@ static enum mailmod_error read_chunk(void *context, unsigned number,
 {
     const mailmod_message *message = context;
 
-    return number < message->chunk_number
-               ? mm_buf_append_span(out, message->chunks[number])
+    return number < message->held.piece_count
+               ? mm_buf_append_span(out, message->held.pieces[number])
                : MAILMOD_ERROR_NOT_FOUND;
 }
 
@@ -40,7 +39,7 @@ static void on_gone(struct mm_direct *direct)
         MM_LIST_OBJECT(direct, struct departure, direct);
     mailmod_message *message = departure->message;
 
-    mm_message_drop_chunks(message);
+    mm_message_held_fini(&message->held);
     mm_message_relay_fini(&message->relay);
     free_departure(departure);
     mm_message_unref(message);
@@ -71,6 +70,12 @@ static enum mailmod_error fill_recipients(struct departure *departure)
                            sizeof row->path);
         mm_destination_name(direct->relay.host, address.domain,
                             row->destination);
+        row->notify = recipient->notify;
+        if (recipient->original_recipient != NULL) {
+            (void)mm_span_copy(mm_span_cstr(recipient->original_recipient),
+                               row->original_recipient,
+                               sizeof row->original_recipient);
+        }
         direct->recipient_count++;
     }
     return MAILMOD_OK;
@@ -82,10 +87,13 @@ static void fill_message(struct departure *departure)
     struct mm_store_message *row = &departure->direct.message;
 
     row->id = message->id;
-    row->arrival_ms = mm_clock_wall_ms();
-    row->size = message->text.size;
+    row->arrival_ms = message->arrival_ms;
+    row->size = message->size;
     row->is_8bit = message->text.is_8bit;
     row->is_smtputf8 = message->is_smtputf8;
+    row->dsn_return = (int)message->dsn_return;
+    (void)mm_span_copy(mm_span_cstr(message->envelope_id), row->envelope_id,
+                       sizeof row->envelope_id);
     (void)mm_span_copy(mm_span_cstr(message->reverse_path), row->reverse_path,
                        sizeof row->reverse_path);
 }
@@ -124,48 +132,70 @@ static enum mailmod_error new_departure(struct departure **departure_out,
     return MAILMOD_OK;
 }
 
-/* The last chunk joins the others. */
 static enum mailmod_error close_text(mailmod_message *message)
 {
-    struct mm_span last = mm_buf_span(&message->text.chunk);
-    enum mailmod_error error =
-        last.size > 0 ? mm_message_keep_chunk(message, last) : MAILMOD_OK;
+    const struct mm_header_missing missing = {
+        .host_name = message->config->host_name,
+        .identifier = message->identifier,
+        .reverse_path = message->reverse_path,
+        .now_ms = message->arrival_ms};
+    enum mailmod_error error = mm_message_held_finish(&message->held, &missing);
 
-    mm_buf_release(&message->text.chunk);
+    message->size = message->held.size;
     return error;
+}
+
+static enum mailmod_error store_held(mailmod_message *message)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (unsigned i = 0; error == MAILMOD_OK && i < message->held.piece_count;
+         i++) {
+        error = mm_message_deposit_write(message, message->held.pieces[i]);
+    }
+    if (error != MAILMOD_OK) {
+        mm_deposit_abandon(&message->deposit);
+        return error;
+    }
+    return mm_message_finish_deposit(message);
 }
 
 /* Its own attempt: a store that fails is the outcome of those here alone. */
 static void deliver_here(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    enum mailmod_error error = MAILMOD_OK;
+    enum mailmod_error error =
+        message->deposit != NULL ? store_held(message) : MAILMOD_OK;
 
-    if (mm_message_count_at(message, MM_PLACE_HERE) > 0) {
-        error = mm_message_store(message);
-    }
     mm_mutex_lock(messages->mutex);
     mm_message_note_places(
         message, error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error);
     mm_mutex_unlock(messages->mutex);
 }
 
-enum mailmod_error mm_message_send_direct(mailmod_message *message)
+/* What mm_message_send_direct does before anything can be seen of it. */
+static enum mailmod_error prepare(mailmod_message *message,
+                                  struct departure **departure_out)
 {
-    struct mm_messages *messages = message->messages;
-    struct departure *departure = NULL;
     enum mailmod_error error = close_text(message);
 
     if (error == MAILMOD_OK && message->mode == MAILMOD_SEND_NOW) {
         error = mm_message_find_places(message);
     }
     if (error == MAILMOD_OK) {
-        error = new_departure(&departure, message);
+        error = new_departure(departure_out, message);
     }
-    if (error == MAILMOD_OK) {
-        error = mm_message_depart(message);
-    }
+    return error == MAILMOD_OK ? mm_message_depart(message) : error;
+}
+
+enum mailmod_error mm_message_send_direct(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+    struct departure *departure = NULL;
+    enum mailmod_error error = prepare(message, &departure);
+
     if (error != MAILMOD_OK) {
+        mm_deposit_abandon(&message->deposit);
         if (departure != NULL) {
             free_departure(departure);
         }
@@ -173,7 +203,7 @@ enum mailmod_error mm_message_send_direct(mailmod_message *message)
     }
     deliver_here(message);
     if (departure == NULL) {
-        mm_message_drop_chunks(message);
+        mm_message_held_fini(&message->held);
         return MAILMOD_OK;
     }
     mm_mutex_lock(messages->mutex);

@@ -156,7 +156,6 @@ void mm_message_recipients_fini(struct mm_message_recipients *recipients)
             mm_free(words);
             words = former;
         }
-        mm_free(recipients->items[i].mailbox_name);
         mm_free(recipients->items[i].path);
     }
     mm_free(recipients->items);

@@ -169,7 +169,7 @@ static void begin_round(mailmod_message *message)
 void mm_message_advance(mailmod_message *message,
                         enum mailmod_progress progress, uint64_t octets)
 {
-    uint64_t sent = octets < message->text.size ? octets : message->text.size;
+    uint64_t sent = octets < message->size ? octets : message->size;
 
     if (message->state != MM_MESSAGE_SENT) {
         return;
@@ -198,7 +198,7 @@ void mm_message_end_if_over(mailmod_message *message)
     mm_message_forget(message);
     for (size_t i = 0; i < message->recipients.count; i++) {
         if (message->recipients.items[i].outcome == MAILMOD_DELIVERED) {
-            message->sent = message->text.size; /* somebody has it all */
+            message->sent = message->size; /* somebody has it all */
         }
     }
     if (message->on_progress != NULL && !message->is_freed) {

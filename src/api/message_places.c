@@ -1,85 +1,99 @@
 /* message_places.c - which recipients of a message are here, and what of them.
  *
- * Owns nothing. Promises: what is local is what the server takes as local, but
+ * Owns nothing. Promises: the post office answers as it answers the server, but
  * for address literals, which name the host by a connection that there is not;
  * nobody of that name is FAILED as the server would have said it.
  *
- * Thread: any; the look-ups are reads by key. RFC 5321 4.1.3, RFC 3463 3.2. */
+ * Thread: any that may wait. RFC 5321 4.1.3, RFC 3463 3.2. */
 #include "api/message.h"
 
-#include "base/map.h"
-#include "base/mem.h"
-#include "platform/random.h"
-#include "post/directory.h"
+#include "post/resolve.h"
 
-#include <string.h>
-
-/* `seen`: mailboxes, and who was the first to have them. */
-static enum mailmod_error note_first(mailmod_message *message, size_t index,
-                                     struct mm_map *seen)
+/* Numbers of the deposit are places in the list. A deposit that begins here is
+ * of a text that is held, and edited already. */
+static enum mailmod_error add(mailmod_message *message, size_t index,
+                              const struct mm_target *target)
 {
-    struct mm_message_recipient *items = message->recipients.items;
-    struct mm_span key = mm_span((const char *)&items[index].mailbox_id,
-                                 sizeof items[index].mailbox_id);
-    if (items[index].place == MM_PLACE_REMOTE) {
-        /* With its NUL; no mailbox has such a number. */
-        key = mm_span(items[index].path, strlen(items[index].path) + 1);
-    }
-    const struct mm_message_recipient *first = mm_map_get(seen, key);
+    if (message->deposit == NULL) {
+        enum mailmod_error error = mm_message_begin_deposit(message, 0);
 
-    items[index].first = first != NULL ? (size_t)(first - items) : index;
-    message->recipients.has_doubles =
-        message->recipients.has_doubles || first != NULL;
-    return first != NULL ? MAILMOD_OK : mm_map_put(seen, key, &items[index]);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+        for (size_t i = 0; i < index; i++) {
+            mm_deposit_skip(message->deposit);
+        }
+    }
+    return mm_deposit_add(message->deposit, target);
 }
 
-static enum mailmod_error find_place(mailmod_message *message, size_t index,
-                                     struct mm_map *seen)
+/* It gets nothing of the deposit. */
+static enum mailmod_error leave_out(mailmod_message *message)
+{
+    if (message->deposit != NULL) {
+        mm_deposit_skip(message->deposit);
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error use_target(mailmod_message *message, size_t index,
+                                     const struct mm_target *target)
 {
     struct mm_message_recipient *recipient = &message->recipients.items[index];
+
+    switch (target->kind) {
+    case MM_TARGET_MAILBOX:
+        recipient->place = MM_PLACE_HERE;
+        return add(message, index, target);
+    case MM_TARGET_LOCAL:
+        recipient->place = MM_PLACE_QUEUED;
+        return add(message, index, target);
+    case MM_TARGET_REMOTE:
+        recipient->place = MM_PLACE_REMOTE;
+        return message->mode == MAILMOD_SEND_QUEUE ? add(message, index, target)
+                                                   : leave_out(message);
+    case MM_TARGET_REFUSED:
+        recipient->place = MM_PLACE_NOBODY;
+        return leave_out(message);
+    case MM_TARGET_FOR_NOW:
+        break;
+    }
+    return target->error;
+}
+
+static enum mailmod_error find_place(mailmod_message *message, size_t index)
+{
+    const struct mm_message_recipient *recipient =
+        &message->recipients.items[index];
     struct mm_address address;
     enum mailmod_error error =
         mm_address_parse(mm_span_cstr(recipient->path), false, true, &address);
 
-    recipient->place = MM_PLACE_REMOTE;
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (!mm_directory_is_local(message->config, &address, NULL)) {
-        /* Elsewhere the queue has one row for a path. */
-        return message->mode == MAILMOD_SEND_QUEUE
-                   ? note_first(message, index, seen)
-                   : MAILMOD_OK;
+    struct mm_resolve resolve = {.post = message->messages->post,
+                                 .config = message->config,
+                                 .address = &address,
+                                 .notify = recipient->notify,
+                                 .original_recipient =
+                                     recipient->original_recipient};
+    (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
+    for (size_t i = 0; error == MAILMOD_OK && i < resolve.target_count; i++) {
+        error = use_target(message, index, &resolve.targets[i]);
     }
-    char name[MM_STORE_USER_MAX];
-    error = mm_directory_find(message->messages->store, message->config,
-                              &address, &recipient->mailbox_id, name);
-    if (error == MAILMOD_ERROR_NOT_FOUND) {
-        recipient->place = MM_PLACE_NOBODY;
-        return MAILMOD_OK;
-    }
-    recipient->place = MM_PLACE_HERE;
-    if (error == MAILMOD_OK) {
-        mm_free(recipient->mailbox_name);
-        recipient->mailbox_name = mm_strdup(name);
-        error =
-            recipient->mailbox_name != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
-    }
-    return error == MAILMOD_OK ? note_first(message, index, seen) : error;
+    mm_resolve_cancel(&resolve);
+    return error;
 }
 
 enum mailmod_error mm_message_find_places(mailmod_message *message)
 {
-    uint64_t seed = 0;
-    enum mailmod_error error = mm_random(&seed, sizeof seed);
+    enum mailmod_error error = MAILMOD_OK;
 
-    struct mm_map seen;
-    mm_map_init(&seen, message->recipients.count, seed);
     for (size_t i = 0; error == MAILMOD_OK && i < message->recipients.count;
          i++) {
-        error = find_place(message, i, &seen);
+        error = find_place(message, i);
     }
-    mm_map_fini(&seen);
     return error;
 }
 
@@ -111,7 +125,9 @@ void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
             mm_message_note_own(message, i, MAILMOD_FAILED, &nobody);
         } else if (recipient->place == MM_PLACE_HERE && error == MAILMOD_OK) {
             mm_message_note_own(message, i, MAILMOD_DELIVERED, &delivered);
-        } else if (recipient->place == MM_PLACE_HERE) {
+        } else if (recipient->place == MM_PLACE_HERE ||
+                   (recipient->place == MM_PLACE_QUEUED &&
+                    error != MAILMOD_OK)) {
             mm_message_note_own(message, i, MAILMOD_DEFERRED, &not_stored);
             recipient->error = error;
         }

@@ -190,7 +190,7 @@ static void log_sent(const mailmod_message *message, enum mailmod_error error)
            MM_TEXT("mode", modes[message->mode]),
            MM_TEXT("from", message->reverse_path),
            MM_NUMBER("recipients", (int64_t)message->recipients.count),
-           MM_NUMBER("size", (int64_t)message->text.size));
+           MM_NUMBER("size", (int64_t)message->size));
 }
 
 static enum mailmod_error send_held(mailmod_message *message)

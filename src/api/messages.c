@@ -114,21 +114,6 @@ static size_t place_of(const mailmod_message *message, const char *path,
     return i;
 }
 
-/* The queue has one row for a path that stands in the list twice. */
-static void note_all(mailmod_message *message, size_t first,
-                     const struct mq_outcome *outcome, bool is_final)
-{
-    const struct mm_message_recipients *list = &message->recipients;
-
-    mm_message_note(message, first, outcome, is_final);
-    for (size_t i = first + 1; list->has_doubles && i < list->count; i++) {
-        if (list->items[i].place == MM_PLACE_REMOTE &&
-            list->items[i].first == first) {
-            mm_message_note(message, i, outcome, is_final);
-        }
-    }
-}
-
 static void on_outcome(void *context, uint64_t message_id,
                        const struct mm_store_recipient *recipient,
                        const struct mq_outcome *outcome, bool is_final)
@@ -141,7 +126,7 @@ static void on_outcome(void *context, uint64_t message_id,
         size_t i = place_of(message, recipient->path, recipient->number);
 
         if (i < message->recipients.count) {
-            note_all(message, i, outcome, is_final);
+            mm_message_note(message, i, outcome, is_final);
             mm_message_end_if_over(message);
         }
     }
@@ -215,6 +200,38 @@ static void stop(mailmod_message *message)
     mm_message_end_if_over(message);
 }
 
+/* The first message that was never sent; its calls get STOPPED by now. */
+static struct mm_deposit *take_deposit(struct mm_messages *messages)
+{
+    MM_LIST_EACH(node, &messages->all)
+    {
+        mailmod_message *message = MM_LIST_OBJECT(node, mailmod_message, node);
+        struct mm_deposit *deposit = message->deposit;
+
+        if (deposit != NULL) {
+            message->deposit = NULL;
+            return deposit;
+        }
+    }
+    return NULL;
+}
+
+/* No call is in the store any more, and no message has anything there that is
+ * not sent. Locked. */
+static void end_work(struct mm_messages *messages)
+{
+    struct mm_deposit *deposit;
+
+    while (messages->working > 0) {
+        mm_condition_wait(messages->changed, messages->mutex);
+    }
+    while ((deposit = take_deposit(messages)) != NULL) {
+        mm_mutex_unlock(messages->mutex);
+        mm_deposit_abandon(&deposit);
+        mm_mutex_lock(messages->mutex);
+    }
+}
+
 void mm_messages_close(struct mm_messages *messages)
 {
     if (messages == NULL) {
@@ -222,16 +239,10 @@ void mm_messages_close(struct mm_messages *messages)
     }
     mm_mutex_lock(messages->mutex);
     messages->is_open = false;
-    while (messages->working > 0) {
-        mm_condition_wait(messages->changed, messages->mutex);
-    }
+    end_work(messages);
     MM_LIST_EACH(node, &messages->all)
     {
-        mailmod_message *message = MM_LIST_OBJECT(node, mailmod_message, node);
-
-        /* While the store is there; nobody else has work with it now. */
-        mm_deposit_abandon(&message->deposit);
-        stop(message);
+        stop(MM_LIST_OBJECT(node, mailmod_message, node));
     }
     while (messages->jobs > 0 || messages->threads > 0) {
         mm_messages_pump(messages);
@@ -241,6 +252,9 @@ void mm_messages_close(struct mm_messages *messages)
             (void)mm_condition_wait_for(messages->changed, messages->mutex,
                                         CLOSE_STEP_MS);
         }
+    }
+    while (messages->working > 0) { /* a handle is being given back */
+        mm_condition_wait(messages->changed, messages->mutex);
     }
     messages->host_threads = NULL;
     messages->outbound = NULL;

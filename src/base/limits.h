@@ -49,8 +49,6 @@
 /* User names and passwords; SCRAM and PLAIN alike. */
 #define MM_LIMIT_USER_NAME 255
 #define MM_LIMIT_PASSWORD 512
-/* A header block larger than this is no header block. */
-#define MM_LIMIT_HEADER (1024 * 1024)
 /* The fields that we write in front of a message at its end: Received, Date,
  * From, Message-ID, results of checks. What is left of the first piece is the
  * message's own; a header that is larger goes on in the next pieces, edited

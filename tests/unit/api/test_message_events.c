@@ -134,7 +134,7 @@ static mailmod_message *depart(struct stage *stage, struct audience *audience,
     message->references = 1;
     message->id = id;
     message->mode = mode;
-    message->text.size = TEXT_SIZE;
+    message->size = TEXT_SIZE;
     message->on_progress = audience != NULL ? on_progress : NULL;
     message->context = audience;
     assert_int_equal(mm_condition_new(&message->changed), MAILMOD_OK);

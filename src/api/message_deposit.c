@@ -1,0 +1,127 @@
+/* message_deposit.c - messages of the host's in the store: by the post office.
+ *
+ * Owns a message's deposit while it is written. Promises: message, recipients
+ * of the queue and entries of mailboxes are one durable transaction, or
+ * nothing; a message that is given up leaves nothing in the store.
+ *
+ * Thread: any but the instance's loops (the calls wait for the writer). */
+#include "api/message.h"
+
+#include "platform/clock.h"
+
+static void on_finished(void *context, enum mailmod_error error)
+{
+    mailmod_message *message = context;
+
+    message->deposit_error = error;
+}
+
+enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
+                                            unsigned edits)
+{
+    struct mm_deposit_options options = {.post = message->messages->post,
+                                         .config = message->config,
+                                         .edits = edits,
+                                         .on_finished = on_finished,
+                                         .context = message};
+    struct mm_envelope envelope = {.id = message->id,
+                                   .reverse_path = message->reverse_path,
+                                   .arrival_ms = message->arrival_ms,
+                                   .is_smtputf8 = message->is_smtputf8,
+                                   .dsn_return = (int)message->dsn_return,
+                                   .envelope_id = message->envelope_id,
+                                   .peer = "host"};
+
+    return mm_deposit_new(&message->deposit, &options, &envelope);
+}
+
+enum mailmod_error mm_message_deposit_write(mailmod_message *message,
+                                            struct mm_span data)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    while (error == MAILMOD_OK && data.size > 0) {
+        size_t used = 0;
+
+        error = mm_deposit_write(message->deposit, data, &used);
+        data = mm_span_from(data, used);
+    }
+    return error;
+}
+
+/* A mailbox that was there when it was looked up. */
+static void note_lost(void *context, size_t number)
+{
+    struct mm_message_recipients *recipients = context;
+
+    if (number < recipients->count) {
+        recipients->items[number].place = MM_PLACE_NOBODY;
+    }
+}
+
+/* Waits. NOT_FOUND: nobody was left to get it, and nothing was kept. */
+enum mailmod_error mm_message_finish_deposit(mailmod_message *message)
+{
+    mm_deposit_arrived(message->deposit, mm_clock_wall_ms());
+    mm_deposit_finish(message->deposit, message->text.is_8bit);
+    enum mailmod_error error = message->deposit_error;
+    if (error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND) {
+        mm_deposit_each_lost(message->deposit, note_lost, &message->recipients);
+    }
+    if (message->mode == MAILMOD_SEND_QUEUE) {
+        message->size = mm_deposit_size(message->deposit);
+    }
+    mm_deposit_abandon(&message->deposit);
+    return error;
+}
+
+/* It did not get away: as if it had not been tried, but for the error that
+ * stays. */
+static void come_back(mailmod_message *message)
+{
+    mm_mutex_lock(message->messages->mutex);
+    mm_message_forget(message);
+    message->state = MM_MESSAGE_WRITING;
+    mm_mutex_unlock(message->messages->mutex);
+}
+
+enum mailmod_error mm_message_send_queued(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+    enum mailmod_error error = mm_message_find_places(message);
+
+    if (error == MAILMOD_OK) {
+        /* First known, then stored: the queue may be quicker than we. */
+        error = mm_message_depart(message);
+    }
+    if (error != MAILMOD_OK) {
+        mm_deposit_abandon(&message->deposit);
+        return error;
+    }
+    error = mm_message_finish_deposit(message);
+    if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
+        come_back(message);
+        return error;
+    }
+    mm_mutex_lock(messages->mutex);
+    mm_message_note_places(message, MAILMOD_OK);
+    mm_mutex_unlock(messages->mutex);
+    return MAILMOD_OK;
+}
+
+void mm_message_drop(mailmod_message *message)
+{
+    struct mm_messages *messages = message->messages;
+
+    mm_mutex_lock(messages->mutex);
+    struct mm_deposit *deposit = message->deposit;
+    if (deposit != NULL) {
+        message->deposit = NULL;
+        messages->working++; /* mm_messages_close waits, the store is there */
+        mm_mutex_unlock(messages->mutex);
+        mm_deposit_abandon(&deposit);
+        mm_mutex_lock(messages->mutex);
+        mm_messages_leave(messages);
+    }
+    mm_mutex_unlock(messages->mutex);
+}
