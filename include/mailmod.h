@@ -215,13 +215,37 @@ typedef void (*mailmod_on_progress)(void *context, mailmod_message *message,
                                     enum mailmod_progress progress,
                                     uint64_t sent);
 
+/* What the sender wants to be told of, bits (RFC 3461 4.1); 0: failures and
+ * delays, as the hosts on the way see fit. */
+enum mailmod_dsn_notify {
+    MAILMOD_DSN_NEVER = 1, /* alone */
+    MAILMOD_DSN_SUCCESS = 2,
+    MAILMOD_DSN_FAILURE = 4,
+    MAILMOD_DSN_DELAY = 8
+};
+/* What of the message comes back in a report of failure (RFC 3461 4.3). */
+enum mailmod_dsn_return {
+    MAILMOD_DSN_RETURN_DEFAULT, /* the header */
+    MAILMOD_DSN_RETURN_FULL,
+    MAILMOD_DSN_RETURN_HEADERS
+};
+
+struct mailmod_recipient { /* zero what is not used */
+    size_t size;           /* sizeof (struct mailmod_recipient) */
+    const char *address;   /* with or without angle brackets */
+    unsigned dsn_notify;   /* mailmod_dsn_notify bits; 0: the envelope's */
+    /* "rfc822;bob@example.org": the address as the sender wrote it, for the
+     * reports (RFC 3461 4.2); NULL: none. */
+    const char *dsn_original_recipient;
+};
+
 struct mailmod_envelope { /* zero what is not used */
     size_t size;          /* sizeof (struct mailmod_envelope) */
     enum mailmod_send_mode mode;
     const char *reverse_path; /* NULL, "" or "<>": the null path */
     /* Addresses with or without angle brackets, split by commas, semicolons or
      * blanks; at least one, at most smtp.recipients_max. The same address twice
-     * is one recipient. */
+     * is one recipient. NULL: recipient_list has them. */
     const char *recipients;
     mailmod_on_progress on_progress; /* NULL: none */
     void *context;
@@ -232,6 +256,17 @@ struct mailmod_envelope { /* zero what is not used */
     const char *relay_user; /* NULL: no AUTH */
     const char *relay_password;
     enum mailmod_relay_tls relay_tls;
+    /* Instead of `recipients`, one by one; the first of the same address
+     * counts. Results have their order. */
+    const struct mailmod_recipient *recipient_list;
+    size_t recipient_count;
+    /* Reports of delivery, to the reverse path: asked of the hosts that offer
+     * DSN, and kept by mailmod for mailboxes here and for its own queue. */
+    unsigned dsn_notify; /* mailmod_dsn_notify bits, of every recipient */
+    enum mailmod_dsn_return dsn_return;
+    /* Comes back in each report: 1 to 100 printable characters without blanks
+     * (RFC 3461 4.4); NULL: none. */
+    const char *dsn_envelope_id;
 };
 
 /* A new message for a running instance. ARGUMENT (the words say which field),

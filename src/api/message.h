@@ -227,6 +227,17 @@ void mm_message_relay_fini(struct mm_message_relay *relay);
 void mm_message_relay(const mailmod_message *message,
                       struct mm_relay *relay_out);
 
+/* ---- message_dsn.c ------------------------------------------------------- */
+
+/* ARGUMENT with words that name `field`. */
+MM_CHECK enum mailmod_error mm_message_check_notify(const char *field,
+                                                    unsigned notify);
+MM_CHECK enum mailmod_error mm_message_check_original(const char *text);
+/* After the recipients. */
+MM_CHECK enum mailmod_error
+mm_message_take_dsn(mailmod_message *message,
+                    const struct mailmod_envelope *envelope);
+
 /* ---- message_held.c ------------------------------------------------------ */
 
 void mm_message_held_init(struct mm_message_held *held, unsigned edits);

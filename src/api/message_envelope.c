@@ -96,6 +96,27 @@ add_recipient(struct mm_message_recipients *recipients, struct mm_map *seen,
                : MAILMOD_ERROR_MEMORY;
 }
 
+static enum mailmod_error
+parse_recipient(struct mm_message_recipients *recipients, struct mm_map *seen,
+                struct mm_span word)
+{
+    struct mm_address address;
+
+    if (mm_address_parse(word, false, true, &address) != MAILMOD_OK) {
+        return fail_address("recipients", word);
+    }
+    enum mailmod_error error = add_recipient(recipients, seen, &address);
+    if (error == MAILMOD_ERROR_LIMIT) {
+        return mm_fail(error,
+                       "recipients: more than %zu "
+                       "(smtp.recipients_max) with %s",
+                       recipients->count, address.text);
+    }
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "recipients: %s", mm_error_text(error));
+}
+
 static enum mailmod_error parse_all(struct mm_message_recipients *recipients,
                                     struct mm_map *seen, const char *text)
 {
@@ -103,30 +124,66 @@ static enum mailmod_error parse_all(struct mm_message_recipients *recipients,
         struct mm_span word = next_address(&text);
 
         if (word.size == 0) {
-            return recipients->count > 0 ? MAILMOD_OK
-                                         : mm_fail(MAILMOD_ERROR_ARGUMENT,
-                                                   "recipients: there is none");
+            return MAILMOD_OK;
         }
-        struct mm_address address;
-        if (mm_address_parse(word, false, true, &address) != MAILMOD_OK) {
-            return fail_address("recipients", word);
-        }
-        enum mailmod_error error = add_recipient(recipients, seen, &address);
-        if (error == MAILMOD_ERROR_LIMIT) {
-            return mm_fail(error,
-                           "recipients: more than %zu "
-                           "(smtp.recipients_max) with %s",
-                           recipients->count, address.text);
-        }
+        enum mailmod_error error = parse_recipient(recipients, seen, word);
         if (error != MAILMOD_OK) {
-            return mm_fail(error, "recipients: %s", mm_error_text(error));
+            return error;
         }
     }
 }
 
-enum mailmod_error
-mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
-                            const char *text, size_t count_max)
+static enum mailmod_error take_wishes(struct mm_message_recipient *recipient,
+                                      const struct mailmod_recipient *wished)
+{
+    enum mailmod_error error = mm_message_check_notify(
+        "recipient_list: dsn_notify", wished->dsn_notify);
+
+    recipient->notify = wished->dsn_notify;
+    if (error != MAILMOD_OK || wished->dsn_original_recipient == NULL) {
+        return error;
+    }
+    error = mm_message_check_original(wished->dsn_original_recipient);
+    if (error == MAILMOD_OK) {
+        recipient->original_recipient =
+            mm_strdup(wished->dsn_original_recipient);
+        error = recipient->original_recipient != NULL
+                    ? MAILMOD_OK
+                    : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    return error;
+}
+
+static enum mailmod_error take_all(struct mm_message_recipients *recipients,
+                                   struct mm_map *seen,
+                                   const struct mailmod_recipient *list,
+                                   size_t list_count)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0; error == MAILMOD_OK && i < list_count; i++) {
+        size_t count = recipients->count;
+
+        if (list[i].size < sizeof list[i] || list[i].address == NULL) {
+            return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                           "recipient_list: number %zu has no address, or "
+                           "its size is too small",
+                           i);
+        }
+        error = parse_recipient(recipients, seen,
+                                mm_span_trim(mm_span_cstr(list[i].address)));
+        if (error == MAILMOD_OK && recipients->count > count) {
+            error = take_wishes(&recipients->items[count], &list[i]);
+        }
+    }
+    return error;
+}
+
+/* From `text`, or with NULL from `list`. */
+static enum mailmod_error
+fill_recipients(struct mm_message_recipients *recipients_out, const char *text,
+                const struct mailmod_recipient *list, size_t list_count,
+                size_t count_max)
 {
     uint64_t seed = 0;
     enum mailmod_error error = mm_random(&seed, sizeof seed);
@@ -137,12 +194,23 @@ mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
     }
     struct mm_map seen;
     mm_map_init(&seen, count_max, seed);
-    error = parse_all(recipients_out, &seen, text);
+    error = text != NULL ? parse_all(recipients_out, &seen, text)
+                         : take_all(recipients_out, &seen, list, list_count);
     mm_map_fini(&seen);
+    if (error == MAILMOD_OK && recipients_out->count == 0) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "recipients: there is none");
+    }
     if (error != MAILMOD_OK) {
         mm_message_recipients_fini(recipients_out);
     }
     return error;
+}
+
+enum mailmod_error
+mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
+                            const char *text, size_t count_max)
+{
+    return fill_recipients(recipients_out, text, NULL, 0, count_max);
 }
 
 void mm_message_recipients_fini(struct mm_message_recipients *recipients)
@@ -156,6 +224,7 @@ void mm_message_recipients_fini(struct mm_message_recipients *recipients)
             mm_free(words);
             words = former;
         }
+        mm_free(recipients->items[i].original_recipient);
         mm_free(recipients->items[i].path);
     }
     mm_free(recipients->items);
@@ -304,8 +373,11 @@ mm_message_take_envelope(mailmod_message *message,
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "mode: %d is no such value",
                        (int)envelope->mode);
     }
-    if (envelope->recipients == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "recipients: NULL");
+    if ((envelope->recipients == NULL) == (envelope->recipient_list == NULL)) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       envelope->recipients == NULL
+                           ? "recipients: NULL"
+                           : "recipients and recipient_list: one of both");
     }
     message->mode = envelope->mode;
     message->on_progress = envelope->on_progress;
@@ -313,9 +385,13 @@ mm_message_take_envelope(mailmod_message *message,
     enum mailmod_error error =
         take_reverse_path(message, envelope->reverse_path);
     if (error == MAILMOD_OK) {
-        error = mm_message_recipients_parse(
-            &message->recipients, envelope->recipients,
-            message->config->smtp.recipients_max);
+        error =
+            fill_recipients(&message->recipients, envelope->recipients,
+                            envelope->recipient_list, envelope->recipient_count,
+                            message->config->smtp.recipients_max);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_message_take_dsn(message, envelope);
     }
     if (error == MAILMOD_OK && envelope->mode == MAILMOD_SEND_RELAY) {
         error = take_relay(&message->relay, envelope);

@@ -269,6 +269,29 @@ static int instance_command(char **words)
     return 1;
 }
 
+/* NAME FROM RECIPIENT NOTIFY RETURN ENVID ORCPT: a message for one recipient,
+ * with wishes; empty words are not given. */
+static void new_with_wishes(struct entry *entry, char **words)
+{
+    struct mailmod_recipient recipient = {
+        .size = sizeof recipient,
+        .address = words[3],
+        .dsn_original_recipient = words[7][0] != '\0' ? words[7] : NULL};
+    struct mailmod_envelope envelope = {
+        .size = sizeof envelope,
+        .mode = MAILMOD_SEND_QUEUE,
+        .reverse_path = words[2],
+        .recipient_list = &recipient,
+        .recipient_count = 1,
+        .dsn_notify = (unsigned)atoi(words[4]),
+        .dsn_return = (enum mailmod_dsn_return)atoi(words[5]),
+        .dsn_envelope_id = words[6][0] != '\0' ? words[6] : NULL};
+
+    snprintf(entry->manner, sizeof entry->manner, "none");
+    answer("new-dsn", words[1],
+           mailmod_message_new(mail, &envelope, &entry->message));
+}
+
 static int message_command(char **words, int count)
 {
     struct entry *entry = count > 1 ? entry_of(words[1]) : NULL;
@@ -282,6 +305,8 @@ static int message_command(char **words, int count)
         fill(&envelope, words, count);
         answer("new", words[1],
                mailmod_message_new(mail, &envelope, &entry->message));
+    } else if (strcmp(words[0], "new-dsn") == 0 && count > 7) {
+        new_with_wishes(entry, words);
     } else if (strcmp(words[0], "write") == 0) {
         answer("write", words[1],
                write_file(entry, words[2], strtoull(words[3], NULL, 10)));

@@ -440,6 +440,51 @@ def test_queue(build):
         host.ask("free", "a")
 
 
+def test_reports_are_asked_for(build):
+    """NOTIFY, RET, ENVID and ORCPT of the envelope (RFC 3461), here and
+    elsewhere; wishes that cannot be are told by name."""
+    port = free_port()
+    one, two = sinks(port)
+    with one, two, Host(build, port) as host:
+        def send(name, to, notify, what=0, envid="", original=""):
+            line = host.ask("new-dsn", name, "demo@mail.test", to, notify,
+                            what, envid, original)
+            if line[2] == "OK":
+                host.ask("write", name, host.file(TEXT), 1000)
+                line = host.ask("send", name)
+            return line[2], line[3:]
+
+        assert send("a", "demo+tag@mail.test", 2, 2, "id-77",
+                    "rfc822;Demo@else.test")[0] == "OK"
+        boxes = wait_for(
+            lambda: (lambda found: found if len(found) == 2 else None)(
+                host.mailbox()), what="the message and its report")
+        report = [text for text, _ in boxes if b"multipart/report" in text]
+        assert len(report) == 1, boxes
+        for line in (b"\r\nAction: delivered\r\n",
+                     b"\r\nOriginal-Envelope-Id: id-77\r\n",
+                     b"\r\nOriginal-Recipient: rfc822;Demo@else.test\r\n",
+                     b"\r\nFinal-Recipient: rfc822; demo+tag@mail.test\r\n"):
+            assert line in report[0], report[0]
+        # a host without DSN took it: relayed (RFC 3461 5.2.2)
+        assert send("b", "x@one.test", 2, 0, "id-78")[0] == "OK"
+        boxes = wait_for(
+            lambda: (lambda found: found if len(found) == 3 else None)(
+                host.mailbox()), what="the report of a relay")
+        assert b"\r\nAction: relayed\r\n" in boxes[2][0], boxes[2][0]
+        assert b"\r\nOriginal-Envelope-Id: id-78\r\n" in boxes[2][0]
+        for bad, field in (((3,), "dsn_notify"), ((16,), "dsn_notify"),
+                           ((2, 3), "dsn_return"),
+                           ((2, 0, "a b"), "dsn_envelope_id"),
+                           ((2, 0, "x" * 101), "dsn_envelope_id"),
+                           ((2, 0, "", "no type"), "dsn_original_recipient"),
+                           ((2, 0, "", ";x"), "dsn_original_recipient")):
+            name = f"bad{field}{len(host.lines)}"[:30]
+            error, words = send(name, "x@one.test", *bad)
+            assert error == "ARGUMENT", (bad, error)
+            assert field in "".join(words), (bad, words)
+
+
 def test_queue_survives(build):
     """kill -9 after send said OK: another process delivers it."""
     port = free_port()
