@@ -8,7 +8,7 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
-#include "client/settings.h"
+#include "client/outbound_settings.h"
 #include "config/check.h"
 #include "platform/fs.h"
 

@@ -16,7 +16,7 @@
 #include "api/message_text.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "client/direct.h"
+#include "client/unstored.h"
 #include "config/config.h"
 #include "platform/thread.h"
 #include "post/deposit.h"

@@ -13,7 +13,7 @@
 #include "post/destination.h"
 
 struct departure {
-    struct mm_direct direct;
+    struct mm_unstored direct;
     mailmod_message *message; /* a reference */
 };
 
@@ -33,7 +33,7 @@ static void free_departure(struct departure *departure)
     mm_free(departure);
 }
 
-static void on_gone(struct mm_direct *direct)
+static void on_gone(struct mm_unstored *direct)
 {
     struct departure *departure =
         MM_LIST_OBJECT(direct, struct departure, direct);
@@ -48,7 +48,7 @@ static void on_gone(struct mm_direct *direct)
 static enum mailmod_error fill_recipients(struct departure *departure)
 {
     const mailmod_message *message = departure->message;
-    struct mm_direct *direct = &departure->direct;
+    struct mm_unstored *direct = &departure->direct;
 
     for (size_t i = 0; i < message->recipients.count; i++) {
         const struct mm_message_recipient *recipient =

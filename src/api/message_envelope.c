@@ -331,7 +331,7 @@ void mm_message_relay(const mailmod_message *message,
         return; /* the recipients' own hosts */
     }
     if (is_smarthost(relay, message->config)) {
-        mm_outbound_smarthost(message->config, relay_out);
+        mm_relay_smarthost(message->config, relay_out);
         return;
     }
     relay_out->host = relay->host;

@@ -9,7 +9,7 @@
  * Thread: loop. RFC 5321 5.1 (all addresses are tried), RFC 3207, RFC 7435
  * (opportunistic TLS falls back to unverified, then to clear, on a new
  * connection). */
-#include "client/delivery_state.h"
+#include "client/delivery_internal.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -18,99 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a peer that does not read may hold up the end of a connection. */
-enum { LEAVE_MS = 5000 };
-
 static void next_hop(struct mm_delivery *delivery);
-
-static void drop_batch(struct mm_delivery *delivery)
-{
-    mm_free(delivery->outcomes);
-    mm_free(delivery->progress);
-    mm_free(delivery->envelope);
-    mm_free(delivery->envelope_index);
-    delivery->outcomes = NULL;
-    delivery->progress = NULL;
-    delivery->envelope = NULL;
-    delivery->envelope_index = NULL;
-    delivery->envelope_count = 0;
-    delivery->batch = NULL;
-}
-
-static bool take_batch(struct mm_delivery *delivery, struct mq_batch *batch)
-{
-    size_t count = batch->recipient_count;
-    delivery->batch = batch;
-    delivery->outcomes = mm_alloc_array(count, sizeof *delivery->outcomes);
-    delivery->progress = mm_alloc_array(count, sizeof *delivery->progress);
-    delivery->envelope = mm_alloc_array(count, sizeof *delivery->envelope);
-    delivery->envelope_index =
-        mm_alloc_array(count, sizeof *delivery->envelope_index);
-    delivery->has_answer = false;
-    delivery->is_session_over = false;
-    delivery->header = MM_HEADER_UNKNOWN;
-    delivery->refusing_hosts = 0;
-    delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
-    return delivery->outcomes != NULL && delivery->progress != NULL &&
-           delivery->envelope != NULL && delivery->envelope_index != NULL;
-}
-
-size_t mm_delivery_count(const struct mm_delivery *delivery,
-                         enum mm_recipient_progress progress)
-{
-    size_t count = 0;
-    for (size_t i = 0; delivery->batch != NULL && delivery->progress != NULL &&
-                       i < delivery->batch->recipient_count;
-         i++) {
-        count += delivery->progress[i] == progress;
-    }
-    return count;
-}
-
-void mm_delivery_conclude(struct mm_delivery *delivery,
-                          const struct mq_outcome *outcome)
-{
-    for (size_t i = 0;
-         delivery->batch != NULL && i < delivery->batch->recipient_count; i++) {
-        if (delivery->outcomes[i].status[0] == '\0') {
-            delivery->outcomes[i] = *outcome;
-        }
-        delivery->progress[i] = MM_PROGRESS_FINAL;
-    }
-}
-
-void mm_delivery_hand_back(struct mm_delivery *delivery)
-{
-    struct mq_batch *batch = delivery->batch;
-    struct mq_outcome *outcomes = delivery->outcomes; /* kept: not freed */
-    if (batch == NULL) {
-        return;
-    }
-    /* Nobody is taken for served because nobody spoke of him. */
-    struct mq_outcome unknown;
-    mm_outcome_set(&unknown, "4.3.0", "", "the attempt broke off");
-    mm_delivery_conclude(delivery, &unknown);
-    delivery->outcomes = NULL;
-    drop_batch(delivery);
-    delivery->options.handler->on_outcomes(delivery->options.context, batch,
-                                           outcomes);
-}
-
-/* As if nothing had been said; but who is served must not be served again. */
-static void hand_back_untried(struct mm_delivery *delivery)
-{
-    struct mq_batch *batch = delivery->batch;
-    if (batch == NULL) {
-        return;
-    }
-    if (mm_delivery_count(delivery, MM_PROGRESS_FINAL) > 0) {
-        mm_delivery_hand_back(delivery);
-        return;
-    }
-    drop_batch(delivery);
-    delivery->options.handler->on_outcomes(delivery->options.context, batch,
-                                           NULL);
-}
 
 static void run_gone(struct mm_task *task)
 {
@@ -145,89 +53,14 @@ static void end_batch(struct mm_delivery *delivery,
     end_delivery(delivery);
 }
 
-void mm_delivery_leave(struct mm_delivery *delivery,
-                       enum mm_delivery_after after, bool is_polite)
+static void rest(struct mm_delivery *delivery);
+
+/* All that can be said now; then the connection may be at rest. */
+static void pump(struct mm_delivery *delivery)
 {
-    delivery->stage = MM_DELIVERY_LEAVING;
-    delivery->after = after;
-    mm_timer_cancel(&delivery->timer);
-    if (is_polite) {
-        mm_conn_set_write_timeout(delivery->conn, LEAVE_MS);
-        mm_conn_close(delivery->conn);
-    } else {
-        mm_conn_abort(delivery->conn);
+    if (mm_dialogue_pump(delivery)) {
+        rest(delivery);
     }
-}
-
-void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
-                           const char *text, bool is_down)
-{
-    mm_outcome_set(&delivery->failure, status, delivery->hop.host, text);
-    delivery->failure.is_destination_down = is_down;
-    delivery->has_failure = true;
-}
-
-void mm_delivery_note(struct mm_delivery *delivery,
-                      enum mm_attempt_progress progress)
-{
-    const struct mm_delivery_handler *handler = delivery->options.handler;
-    if (handler->on_progress != NULL && delivery->batch != NULL) {
-        handler->on_progress(
-            delivery->options.context, delivery->batch, progress,
-            progress == MM_ATTEMPT_SENDING ? delivery->octets_sent : 0);
-    }
-}
-
-enum mm_config_tls_policy
-mm_delivery_tls_policy(const struct mm_delivery *delivery)
-{
-    return mm_relay_is_set(&delivery->options.relay)
-               ? delivery->options.relay.tls
-               : delivery->config->delivery.tls;
-}
-
-bool mm_delivery_wants_login(const struct mm_delivery *delivery)
-{
-    const struct mm_relay *relay = &delivery->options.relay;
-    return mm_relay_is_set(relay) && relay->user != NULL &&
-           relay->user[0] != '\0';
-}
-
-static bool is_verified(const struct mm_delivery *delivery)
-{
-    const struct mm_relay *relay = &delivery->options.relay;
-    return mm_relay_is_set(relay) && relay->verifies &&
-           delivery->tls == MM_TLS_AS_SET;
-}
-
-/* TLS could not be had. RFC 7435 3: with "may" some is better than none; but a
- * login goes over what was asked for, or not at all. */
-static enum mm_delivery_after weaken_tls(const struct mm_delivery *delivery,
-                                         enum mailmod_error reason)
-{
-    if (mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_MAY ||
-        mm_delivery_wants_login(delivery) || delivery->tls == MM_TLS_NONE) {
-        return MM_AFTER_NEXT_HOP;
-    }
-    return reason == MAILMOD_ERROR_TLS_CERTIFICATE && is_verified(delivery)
-               ? MM_AFTER_UNVERIFIED
-               : MM_AFTER_PLAIN;
-}
-
-enum mm_delivery_after mm_delivery_after_tls(const struct mm_delivery *delivery)
-{
-    return weaken_tls(delivery, MAILMOD_ERROR_TLS);
-}
-
-enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
-{
-    bool verifies = is_verified(delivery);
-    delivery->in_handshake = true;
-    return mm_conn_start_tls_client(
-        delivery->conn,
-        verifies ? delivery->settings->verifying_tls
-                 : delivery->settings->opportunistic_tls,
-        delivery->hop.host, verifies, delivery->config->delivery.tls_ms);
 }
 
 static void log_failure(const struct mm_delivery *delivery)
@@ -259,7 +92,7 @@ static void on_open(void *context, struct mm_conn *conn)
         mm_delivery_fail_host(delivery, "4.3.0", mm_error_text(error), false);
         mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
     } else {
-        mm_dialogue_pump(delivery);
+        pump(delivery);
     }
 }
 
@@ -280,7 +113,7 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
         size_t taken =
             mm_smtpc_feed(delivery->engine, bytes + used, size - used);
         used += taken;
-        mm_dialogue_pump(delivery);
+        pump(delivery);
         if (taken == 0) {
             return used;
         }
@@ -299,7 +132,7 @@ static void resume_input(struct mm_delivery *delivery)
 static void on_drained(void *context, struct mm_conn *conn)
 {
     (void)conn;
-    mm_dialogue_pump(context);
+    pump(context);
     resume_input(context);
 }
 
@@ -310,7 +143,8 @@ static void on_tls(void *context, struct mm_conn *conn)
     const char *text = mm_conn_tls_text(conn);
     if (snprintf(delivery->tls_text, sizeof delivery->tls_text, "%.*s %s",
                  (int)strcspn(text, " "), text,
-                 is_verified(delivery) ? "verified" : "unverified") < 0) {
+                 mm_delivery_is_verified(delivery) ? "verified"
+                                                   : "unverified") < 0) {
         delivery->tls_text[0] = '\0';
     }
     MM_LOG(delivery->options.log, MM_LOG_DEBUG, "delivery", "TLS begun",
@@ -322,10 +156,12 @@ static void on_tls(void *context, struct mm_conn *conn)
         mm_smtpc_tls_begun(delivery->engine) != MAILMOD_OK) {
         mm_delivery_fail_host(delivery, "4.7.5",
                               "the server talked before TLS began", true);
-        mm_delivery_leave(delivery, mm_delivery_after_tls(delivery), false);
+        mm_delivery_leave(delivery,
+                          mm_delivery_weaken_tls(delivery, MAILMOD_ERROR_TLS),
+                          false);
         return;
     }
-    mm_dialogue_pump(delivery);
+    pump(delivery);
     resume_input(delivery);
 }
 
@@ -361,7 +197,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
     } else if (delivery->in_handshake) {
         note_setup_failure(delivery, "4.7.5",
                            "TLS handshake: ", "TLS handshake: ", words);
-        delivery->after = weaken_tls(delivery, reason);
+        delivery->after = mm_delivery_weaken_tls(delivery, reason);
     } else {
         mm_dialogue_lost(delivery, "4.4.2", words);
     }
@@ -504,7 +340,7 @@ static void adopt(struct mm_delivery *to, struct mm_delivery *from)
     to->has_failure = false;
     to->stage = MM_DELIVERY_TALKING;
     mm_delivery_note(to, MM_ATTEMPT_TALKING);
-    mm_dialogue_pump(to);
+    pump(to);
 }
 
 static void on_granted(struct mm_place *place)
@@ -538,7 +374,9 @@ static void reach(struct mm_delivery *delivery)
     }
 }
 
-void mm_delivery_rest(struct mm_delivery *delivery)
+/* A message is settled and the connection stands: it is for who waits for the
+ * host, or for the owner. */
+static void rest(struct mm_delivery *delivery)
 {
     struct mm_place *waiting =
         mm_place_find_waiting(&delivery->place, fits, delivery);
@@ -599,7 +437,7 @@ static void begin_route(struct mm_delivery *delivery)
     delivery->is_session_over = false;
     mm_route_free(&delivery->route);
     if (mm_route_new(&delivery->route, &options) != MAILMOD_OK) {
-        hand_back_untried(delivery);
+        mm_delivery_hand_back_untried(delivery);
         end_delivery(delivery);
         return;
     }
@@ -638,28 +476,11 @@ static void work_done(struct mm_job *job)
     } else if (delivery->conn != NULL &&
                delivery->stage != MM_DELIVERY_LEAVING) {
         mm_dialogue_work_done(delivery, work);
+        pump(delivery);
         resume_input(delivery);
     } else if (delivery->conn == NULL) {
         go_on(delivery);
     }
-}
-
-enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
-                                          enum mm_delivery_work work)
-{
-    delivery->job.loop = delivery->options.loop;
-    delivery->job.run = run_work;
-    delivery->job.done = work_done;
-    delivery->work = work;
-    /* The batch may be gone before the worker is. */
-    delivery->work_message_id =
-        delivery->batch != NULL ? delivery->batch->message.id : 0;
-    enum mailmod_error error =
-        mm_workers_submit(delivery->options.workers, &delivery->job);
-    if (error != MAILMOD_OK) {
-        delivery->work = MM_WORK_NONE;
-    }
-    return error;
 }
 
 static void on_expired(struct mm_timer *timer)
@@ -699,6 +520,9 @@ enum mailmod_error mm_delivery_new(struct mm_delivery **delivery_out,
     delivery->settings = mm_outbound_settings_ref(options->settings);
     delivery->config = delivery->settings->config;
     delivery->gone_task.run = run_gone;
+    delivery->job.loop = options->loop;
+    delivery->job.run = run_work;
+    delivery->job.done = work_done;
     mm_buf_init(&delivery->chunk, MM_LIMIT_CHUNK);
     mm_login_init(&delivery->login);
     *delivery_out = delivery;
@@ -717,7 +541,7 @@ void mm_delivery_free(struct mm_delivery **delivery)
     mm_smtpc_free(&freed->engine);
     mm_login_fini(&freed->login);
     mm_buf_fini(&freed->chunk);
-    drop_batch(freed);
+    mm_delivery_drop_batch(freed);
     mm_outbound_settings_unref(&freed->settings);
     mm_free(freed);
     *delivery = NULL;
@@ -725,8 +549,8 @@ void mm_delivery_free(struct mm_delivery **delivery)
 
 void mm_delivery_start(struct mm_delivery *delivery, struct mq_batch *batch)
 {
-    if (!take_batch(delivery, batch)) {
-        hand_back_untried(delivery);
+    if (!mm_delivery_take_batch(delivery, batch)) {
+        mm_delivery_hand_back_untried(delivery);
         end_delivery(delivery);
         return;
     }
@@ -739,14 +563,14 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
     delivery->is_reused = true;
     delivery->is_decided = false;
     mm_place_set_idle(&delivery->place, false);
-    if (!take_batch(delivery, batch)) {
-        hand_back_untried(delivery);
+    if (!mm_delivery_take_batch(delivery, batch)) {
+        mm_delivery_hand_back_untried(delivery);
         mm_delivery_quit(delivery);
         return;
     }
     delivery->stage = MM_DELIVERY_TALKING;
     mm_delivery_note(delivery, MM_ATTEMPT_TALKING);
-    mm_dialogue_pump(delivery);
+    pump(delivery);
 }
 
 void mm_delivery_quit(struct mm_delivery *delivery)
@@ -756,7 +580,7 @@ void mm_delivery_quit(struct mm_delivery *delivery)
         mm_place_set_idle(&delivery->place, false);
         delivery->stage = MM_DELIVERY_TALKING;
         mm_smtpc_quit(delivery->engine);
-        mm_dialogue_pump(delivery);
+        pump(delivery);
     } else if (delivery->stage == MM_DELIVERY_NEW) {
         end_delivery(delivery);
     }
@@ -767,7 +591,7 @@ void mm_delivery_cut(struct mm_delivery *delivery)
     if (delivery->stage == MM_DELIVERY_GONE) {
         return;
     }
-    hand_back_untried(delivery);
+    mm_delivery_hand_back_untried(delivery);
     end_delivery(delivery);
     if (delivery->conn != NULL) {
         mm_conn_abort(delivery->conn);

@@ -13,8 +13,9 @@
 #ifndef MM_CLIENT_DELIVERY_H
 #define MM_CLIENT_DELIVERY_H
 
-#include "client/outbound.h"
-#include "client/settings.h"
+#include "client/outbound_settings.h"
+#include "client/outcome.h"
+#include "client/relay.h"
 #include "queue/queue.h"
 #include "store/store.h"
 

@@ -6,7 +6,7 @@
  * (the message may have been taken: "unsure", it waits for its next time).
  * Thread: loop. RFC 5321 4.5.3.2 (a time for each phase), 4.5.4.1, 4.2.5;
  * RFC 3207 4; RFC 4954 4. */
-#include "client/delivery_state.h"
+#include "client/delivery_internal.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -110,7 +110,7 @@ static void decide_after(struct mm_delivery *delivery,
         conclude_unsure(delivery);
         delivery->after = MM_AFTER_GONE;
     } else if (is_lost_in_tls(delivery, phase)) {
-        delivery->after = mm_delivery_after_tls(delivery);
+        delivery->after = mm_delivery_weaken_tls(delivery, MAILMOD_ERROR_TLS);
     } else if (phase == MM_SMTPC_PHASE_GREETING && is_full &&
                mm_place_note_full(&delivery->place)) {
         delivery->after = MM_AFTER_AGAIN;
@@ -167,15 +167,6 @@ static void break_off(struct mm_delivery *delivery, const char *status,
     mm_delivery_fail_host(delivery, status, text, is_down);
     reopen_recipients(delivery);
     mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
-}
-
-void mm_dialogue_break_batch(struct mm_delivery *delivery, const char *status,
-                             const char *text)
-{
-    struct mq_outcome outcome;
-    mm_outcome_set(&outcome, status, "", text);
-    mm_delivery_conclude(delivery, &outcome);
-    mm_delivery_leave(delivery, MM_AFTER_GONE, false);
 }
 
 static const char *refusal_status(enum mm_smtpc_phase phase)
@@ -534,10 +525,9 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
     } else if (delivery->chunk_error == MAILMOD_OK) {
         delivery->chunk_number++;
     } else if (delivery->chunk_error != MAILMOD_ERROR_NOT_FOUND) {
-        mm_dialogue_break_batch(delivery, "4.3.0",
+        mm_delivery_break_batch(delivery, "4.3.0",
                                 "the message cannot be read");
     }
-    mm_dialogue_pump(delivery);
 }
 
 /* Moves what the engine owes to the connection, as far as that has room. */
@@ -636,11 +626,11 @@ static bool step(struct mm_delivery *delivery, bool *has_moved)
     return handle(delivery, event, &info);
 }
 
-void mm_dialogue_pump(struct mm_delivery *delivery)
+bool mm_dialogue_pump(struct mm_delivery *delivery)
 {
     bool has_moved = false;
     if (delivery->is_pumping || !is_pumpable(delivery)) {
-        return;
+        return false;
     }
     delivery->is_pumping = true;
     bool was_idle = delivery->stage == MM_DELIVERY_IDLE;
@@ -654,7 +644,5 @@ void mm_dialogue_pump(struct mm_delivery *delivery)
     if (has_moved) {
         delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     }
-    if (delivery->stage == MM_DELIVERY_IDLE && !was_idle) {
-        mm_delivery_rest(delivery);
-    }
+    return delivery->stage == MM_DELIVERY_IDLE && !was_idle;
 }

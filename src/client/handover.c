@@ -6,7 +6,7 @@
  * consumer that is not there waits (deferred), for it may come back with the
  * next start. Cut, the consumer forgets and the recipients stay queued.
  * Thread: loop; the consumer's `put` on the store's writer. */
-#include "client/outbound_state.h"
+#include "client/outbound_internal.h"
 
 #include "base/mem.h"
 #include "client/outcome.h"
@@ -20,6 +20,16 @@ struct handover {
     struct mm_consumption work;
 };
 
+/* The outcomes are on disk, or given up. */
+static void on_dropped(struct mm_settling *settling)
+{
+    struct mm_consumption *work = settling->consumption;
+    if (work->settled != NULL) {
+        work->settled(work);
+    }
+    mm_free(MM_LIST_OBJECT(work, struct handover, work));
+}
+
 static void on_done(struct mm_consumption *work)
 {
     struct handover *handover = MM_LIST_OBJECT(work, struct handover, work);
@@ -29,19 +39,9 @@ static void on_done(struct mm_consumption *work)
     mm_list_remove(&handover->node);
     handover->settling = NULL;
     settling->consumption = work;
+    settling->on_dropped = on_dropped;
     mm_lane_settle(outbound, settling, work->outcomes);
     atomic_fetch_sub(&outbound->busy, 1);
-}
-
-void mm_handover_settled(struct mm_consumption *work)
-{
-    if (work == NULL) {
-        return;
-    }
-    if (work->settled != NULL) {
-        work->settled(work);
-    }
-    mm_free(MM_LIST_OBJECT(work, struct handover, work));
 }
 
 static void defer_all(struct mm_outbound *outbound,

@@ -8,7 +8,7 @@
  * settlement that the store refused is tried again, never forgotten, while the
  * process runs.
  * Thread: loop; run_ask on a worker. */
-#include "client/outbound_state.h"
+#include "client/outbound_internal.h"
 
 #include "base/mem.h"
 #include "client/outcome.h"
@@ -38,7 +38,9 @@ static void drop_settling(struct mm_outbound *outbound,
 {
     mm_list_remove(&settling->node);
     outbound->settling_count--;
-    mm_handover_settled(settling->consumption);
+    if (settling->on_dropped != NULL) {
+        settling->on_dropped(settling);
+    }
     mm_settling_free(&settling, releases);
     atomic_fetch_sub(&outbound->busy, 1);
 }
@@ -62,7 +64,7 @@ static void on_settled(struct mm_settling *settling)
         mm_settling_log(settling);
         tell_outcomes(outbound, settling);
         drop_settling(outbound, settling, true);
-        mm_outbound_poll(outbound);
+        outbound->poll(outbound);
         return;
     }
     char message[MM_MESSAGE_ID_TEXT_MAX];
@@ -194,7 +196,7 @@ void mm_lane_park_quiet(struct mm_outbound *outbound)
         mm_timer_set(&outbound->quiet_timer, LOOK_MS);
     }
     if (has_parked) {
-        mm_outbound_poll(outbound);
+        outbound->poll(outbound);
     }
 }
 
@@ -246,7 +248,7 @@ static void use_answer(struct lane *lane, struct mq_batch *batch)
     }
     if (batch != NULL) {
         mm_lane_release(lane->outbound, batch);
-        mm_outbound_poll(lane->outbound);
+        lane->outbound->poll(lane->outbound);
     }
     if (lane->is_gone) {
         free_lane(lane);
@@ -299,7 +301,7 @@ static void on_gone(void *context)
     if (!lane->is_asking) {
         free_lane(lane);
     }
-    mm_outbound_poll(outbound);
+    outbound->poll(outbound);
 }
 
 static void on_progress(void *context, const struct mq_batch *batch,
@@ -344,7 +346,7 @@ static enum mailmod_error open_lane(struct mm_outbound *outbound,
         mm_outbound_delivery(outbound, destination);
     options.handler = &delivery_handler;
     options.context = lane;
-    mm_outbound_smarthost(outbound->settings->config, &options.relay);
+    mm_relay_smarthost(outbound->settings->config, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {
         mm_free(lane);

@@ -24,19 +24,11 @@ void mm_login_init(struct mm_login *login)
     mm_buf_init(&login->response, MESSAGE_MAX);
 }
 
-static void wipe(struct mm_buf *buf)
-{
-    if (buf->data != NULL) {
-        mm_secret_clear(buf->data, buf->capacity);
-    }
-    mm_buf_release(buf);
-}
-
 void mm_login_fini(struct mm_login *login)
 {
     mm_scram_client_fini(&login->scram);
-    wipe(&login->challenge);
-    wipe(&login->response);
+    mm_buf_wipe(&login->challenge);
+    mm_buf_wipe(&login->response);
 }
 
 static enum mailmod_error begin_plain(struct mm_login *login,
@@ -49,7 +41,7 @@ static enum mailmod_error begin_plain(struct mm_login *login,
         error = mm_smtpc_auth(smtpc, MM_SASL_PLAIN, true,
                               mm_buf_span(&login->response));
     }
-    wipe(&login->response);
+    mm_buf_wipe(&login->response);
     return error;
 }
 
@@ -63,7 +55,7 @@ static enum mailmod_error begin_scram(struct mm_login *login,
         error = mm_smtpc_auth(smtpc, MM_SASL_SCRAM_SHA_256, true,
                               mm_buf_span(&login->response));
     }
-    wipe(&login->response);
+    mm_buf_wipe(&login->response);
     return error;
 }
 
@@ -151,7 +143,7 @@ enum mailmod_error mm_login_finish(struct mm_login *login,
     } else if (error != MAILMOD_ERROR_MEMORY) {
         error = mm_smtpc_auth_cancel(smtpc); /* a changed nonce and the like */
     }
-    wipe(&login->response);
+    mm_buf_wipe(&login->response);
     return error;
 }
 

@@ -11,22 +11,11 @@
  * implicit MX), RFC 7505 (null MX). */
 #include "client/mail_hosts.h"
 
-#include "client/outbound_state.h"
-#include "client/settings.h"
+#include "client/mx.h"
+#include "client/outbound_internal.h"
+#include "client/outbound_settings.h"
 
 #include <string.h>
-
-bool mm_mx_is_null(const struct mm_mx *records, size_t count)
-{
-    return count == 1 && records[0].host[0] == '\0';
-}
-
-bool mm_mx_is_usable(const struct mm_mx *record)
-{
-    struct mm_netaddr address;
-    return record->host[0] != '\0' &&
-           !mm_netaddr_parse_ip(mm_span_cstr(record->host), &address);
-}
 
 static void finish(struct mm_host_search *search, enum mailmod_error error)
 {
@@ -78,27 +67,6 @@ static void on_answer(struct mm_host_addresses *addresses)
     end_when_answered(search);
 }
 
-/* Sorted by preference, equal ones in the order of the answer. */
-static void insert_host(struct mm_host_search *search, const char name[256],
-                        unsigned preference)
-{
-    size_t at = search->host_count;
-    while (at > 0 && search->hosts[at - 1].preference > preference) {
-        at--;
-    }
-    if (at == MM_LIMIT_MX_HOSTS) {
-        return;
-    }
-    if (search->host_count < MM_LIMIT_MX_HOSTS) {
-        search->host_count++;
-    }
-    struct mm_mail_host *host = &search->hosts[at];
-    memmove(host + 1, host, (search->host_count - at - 1) * sizeof *host);
-    memset(host, 0, sizeof *host);
-    memcpy(host->name, name, sizeof host->name);
-    host->preference = preference;
-}
-
 /* The hosts no longer move: their questions point into them. */
 static void ask_addresses(struct mm_host_search *search)
 {
@@ -118,31 +86,38 @@ static void ask_addresses(struct mm_host_search *search)
     end_when_answered(search);
 }
 
+static void take_list(struct mm_host_search *search,
+                      const struct mm_mx_list *list)
+{
+    search->is_implicit = list->is_implicit;
+    search->host_count = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        struct mm_mail_host *host = &search->hosts[i];
+        memset(host, 0, sizeof *host);
+        memcpy(host->name, list->hosts[i].name, sizeof host->name);
+        host->preference = list->hosts[i].preference;
+    }
+}
+
 static void on_mx(void *context, enum mailmod_error error,
                   const struct mm_mx *records, size_t count)
 {
     struct mm_host_search *search = context;
     search->mx_query = NULL;
-    if (error == MAILMOD_ERROR_DNS_NO_DATA) {
-        /* RFC 5321 5.1: the implicit MX, the domain itself at preference 0. */
-        search->is_implicit = true;
-        insert_host(search, search->domain, 0);
-    } else if (error != MAILMOD_OK) {
+    struct mm_mx_list list;
+    const struct mm_mx_answer answer = {.domain = search->domain,
+                                        .error = error,
+                                        .records = records,
+                                        .count = count};
+    error = mm_mx_list_read(&list, &answer, NULL);
+    if (error == MAILMOD_OK && list.count == 0) {
+        error = MAILMOD_ERROR_DNS_NO_DATA;
+    }
+    if (error != MAILMOD_OK) {
         finish(search, error);
         return;
-    } else if (mm_mx_is_null(records, count)) {
-        finish(search, MAILMOD_ERROR_DNS_NULL_MX);
-        return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (mm_mx_is_usable(&records[i])) {
-            insert_host(search, records[i].host, records[i].preference);
-        }
-    }
-    if (search->host_count == 0) {
-        finish(search, MAILMOD_ERROR_DNS_NO_DATA);
-        return;
-    }
+    take_list(search, &list);
     ask_addresses(search);
 }
 

@@ -1,16 +1,11 @@
 /* thread: loop, except where a function says any
- * mail_hosts.h - the hosts that take a domain's mail (RFC 5321 5.1): what an
- * answer to an MX question means, and a search for all of them at once. */
+ * mail_hosts.h - a search for all hosts that take a domain's mail at once
+ * (RFC 5321 5.1). */
 #ifndef MM_CLIENT_MAIL_HOSTS_H
 #define MM_CLIENT_MAIL_HOSTS_H
 
 #include "client/host_addresses.h"
 #include "client/outbound.h"
-
-/* RFC 7505 3: one record, the root: the domain accepts no mail. */
-bool mm_mx_is_null(const struct mm_mx *records, size_t count);
-/* RFC 5321 5.1: the name in an MX record is a domain name, never an address. */
-bool mm_mx_is_usable(const struct mm_mx *record);
 
 struct mm_host_search;
 struct mm_outbound_settings;

@@ -11,7 +11,7 @@
  * at is_stopped until what follows from it is counted itself: a drain that sees
  * 0 after a stop sees the end.
  * Thread: see the header; the rest on the loop. */
-#include "client/outbound_state.h"
+#include "client/outbound_internal.h"
 
 #include "base/mem.h"
 #include "post/destination.h"
@@ -22,54 +22,7 @@
  * and cannot be claimed yet must not make the poll spin. */
 enum { POLL_MIN_MS = 1000, POLL_MAX_MS = 5000 };
 
-bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
-{
-    return atomic_load(&outbound->is_stopped);
-}
-
-const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
-{
-    return outbound->settings->config;
-}
-
-struct mm_delivery_options
-mm_outbound_delivery(const struct mm_outbound *outbound,
-                     const char *destination)
-{
-    return (struct mm_delivery_options){
-        .loop = outbound->options.loop,
-        .workers = outbound->options.workers,
-        .store = outbound->options.store,
-        .log = outbound->options.log,
-        .settings = outbound->settings,
-        .destination = destination,
-        .hosts = (struct mm_host_table *)&outbound->hosts,
-        .secret = outbound->secret};
-}
-
-void mm_outbound_note_progress(const struct mm_outbound *outbound,
-                               const struct mq_batch *batch,
-                               enum mm_attempt_progress progress,
-                               uint64_t octets)
-{
-    const struct mm_outbound_observer *observer = &outbound->options.observer;
-    if (observer->on_progress != NULL) {
-        observer->on_progress(observer->context, batch->message.id, progress,
-                              octets);
-    }
-}
-
-void mm_outbound_note_outcome(const struct mm_outbound *outbound,
-                              uint64_t message_id,
-                              const struct mm_store_recipient *recipient,
-                              const struct mq_outcome *outcome, bool is_final)
-{
-    const struct mm_outbound_observer *observer = &outbound->options.observer;
-    if (observer->on_outcome != NULL) {
-        observer->on_outcome(observer->context, message_id, recipient, outcome,
-                             is_final);
-    }
-}
+static void poll(struct mm_outbound *outbound);
 
 static void run_claim(struct mm_job *job)
 {
@@ -129,7 +82,7 @@ static void claim_done(struct mm_job *job)
     if (mm_outbound_is_stopped(outbound) || outbound->reroute.is_running) {
         /* Nothing more is asked for now. */
     } else if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {
-        mm_outbound_poll(outbound);
+        poll(outbound);
     } else {
         mm_timer_set(&outbound->poll_timer, poll_wait_ms(outbound));
     }
@@ -166,7 +119,7 @@ static void claim_what_is_due(struct mm_outbound *outbound)
 
 /* Busy before it looks whether it is stopped: who stops us and then finds us
  * idle may take everything down. */
-void mm_outbound_poll(struct mm_outbound *outbound)
+static void poll(struct mm_outbound *outbound)
 {
     atomic_fetch_add(&outbound->busy, 1);
     claim_what_is_due(outbound);
@@ -201,14 +154,14 @@ static void reroute_queue(struct mm_outbound *outbound)
         reroute->is_asked = true;
         return;
     }
-    /* Busy before it looks: as in mm_outbound_poll. */
+    /* Busy before it looks: as in poll(). */
     atomic_fetch_add(&outbound->busy, 1);
     if (mm_outbound_is_stopped(outbound)) {
         atomic_fetch_sub(&outbound->busy, 1);
         return;
     }
     reroute->destination[0] = '\0';
-    if (mm_outbound_has_smarthost(mm_outbound_config(outbound))) {
+    if (mm_relay_has_smarthost(mm_outbound_config(outbound))) {
         mm_destination_of(mm_outbound_config(outbound), "",
                           reroute->destination);
     }
@@ -228,7 +181,7 @@ static void run_rerouted(struct mm_task *task)
     if (reroute->is_asked) {
         reroute_queue(outbound);
     }
-    mm_outbound_poll(outbound);
+    poll(outbound);
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
@@ -252,7 +205,7 @@ static void run_start(struct mm_task *task)
         MM_LIST_OBJECT(task, struct mm_outbound, start_task);
     outbound->is_started = true;
     reroute_queue(outbound);
-    mm_outbound_poll(outbound);
+    poll(outbound);
 }
 
 static void run_wake(struct mm_task *task)
@@ -263,12 +216,12 @@ static void run_wake(struct mm_task *task)
     if (atomic_exchange(&outbound->is_flush_asked, false)) {
         mq_flush(outbound->queue);
     }
-    mm_outbound_poll(outbound);
+    poll(outbound);
 }
 
 static void on_poll(struct mm_timer *timer)
 {
-    mm_outbound_poll(MM_LIST_OBJECT(timer, struct mm_outbound, poll_timer));
+    poll(MM_LIST_OBJECT(timer, struct mm_outbound, poll_timer));
 }
 
 static void on_retry(struct mm_timer *timer)
@@ -339,7 +292,7 @@ static void run_cut(struct mm_task *task)
     mm_timer_cancel(&outbound->quiet_timer);
     mm_lane_cut_all(outbound);
     mm_handover_cut_all(outbound);
-    mm_direct_cut_all(outbound);
+    mm_unstored_cut_all(outbound);
 }
 
 static void init_tasks(struct mm_outbound *outbound)
@@ -347,10 +300,11 @@ static void init_tasks(struct mm_outbound *outbound)
     mm_list_init(&outbound->lanes);
     mm_list_init(&outbound->settlings);
     mm_list_init(&outbound->claimed);
-    mm_list_init(&outbound->directs);
-    mm_list_init(&outbound->direct_works);
+    mm_list_init(&outbound->unstored);
+    mm_list_init(&outbound->unstored_works);
     mm_list_init(&outbound->handovers);
     mm_list_init(&outbound->searches);
+    outbound->poll = poll;
     outbound->start_task.run = run_start;
     outbound->wake_task.run = run_wake;
     outbound->stop_task.run = run_stop;
@@ -396,7 +350,7 @@ void mm_outbound_free(struct mm_outbound **outbound)
     atomic_store(&freed->is_stopped, true);
     mm_handover_cut_all(freed);
     mm_lane_free_all(freed);
-    mm_direct_free_all(freed);
+    mm_unstored_free_all(freed);
     mm_host_search_stop_all(freed);
     mm_host_table_fini(&freed->hosts);
     close_timers(freed);
@@ -457,8 +411,8 @@ struct reload {
 
 static bool is_way_changed(const struct mm_config *a, const struct mm_config *b)
 {
-    return mm_outbound_has_smarthost(a) != mm_outbound_has_smarthost(b) ||
-           (mm_outbound_has_smarthost(a) &&
+    return mm_relay_has_smarthost(a) != mm_relay_has_smarthost(b) ||
+           (mm_relay_has_smarthost(a) &&
             !mm_cstr_equal_nocase(a->smarthost.host, b->smarthost.host));
 }
 
@@ -494,7 +448,7 @@ static void run_reload(struct mm_task *task)
     mm_free(reload);
     /* What was decided under the old settings is tried under the new. */
     mq_flush(outbound->queue);
-    mm_outbound_poll(outbound);
+    poll(outbound);
 }
 
 enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,

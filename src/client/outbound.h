@@ -9,6 +9,8 @@
 #ifndef MM_CLIENT_OUTBOUND_H
 #define MM_CLIENT_OUTBOUND_H
 
+#include "client/outcome.h"
+#include "client/relay.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "post/post.h"
@@ -18,29 +20,8 @@
 
 struct mm_outbound;
 
-/* The host that all goes to instead of the recipients' own; host NULL or "":
- * there is none. Texts outlive its use. */
-struct mm_relay {
-    const char *host;
-    unsigned port;
-    enum mm_config_tls_policy tls;
-    bool verifies;    /* the certificate */
-    const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */
-    const char *password;
-};
-/* thread: any. The configured smarthost; its texts are the configuration's. */
-void mm_outbound_smarthost(const struct mm_config *config,
-                           struct mm_relay *relay_out);
-bool mm_relay_is_set(const struct mm_relay *relay);
-
-enum mm_attempt_progress {
-    MM_ATTEMPT_ROUTING = 1, /* names are looked up */
-    MM_ATTEMPT_DIALLING,
-    MM_ATTEMPT_TALKING, /* greeting to RCPT */
-    MM_ATTEMPT_SENDING  /* the text goes out */
-};
-/* Who wants to know how messages fare, queued ones and direct ones. All on the
- * outbound's loop; must not wait. */
+/* Who wants to know how messages fare, queued ones and unstored ones. All on
+ * the outbound's loop; must not wait. */
 struct mm_outbound_observer {
     /* An attempt for some of its recipients came to this step; with SENDING
      * `octets` of the text were handed to the connection so far (of this
@@ -84,8 +65,8 @@ MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
 void mm_outbound_wake(struct mm_outbound *outbound);
 /* thread: any. An operator's flush: back-offs are forgotten, then as wake. */
 void mm_outbound_flush(struct mm_outbound *outbound);
-/* thread: any. No new attempts of the queue's; running ones may end, and direct
- * messages that were given before are sent. */
+/* thread: any. No new attempts of the queue's; running ones may end, and
+ * unstored messages that were given before are sent. */
 void mm_outbound_stop(struct mm_outbound *outbound);
 /* thread: any. Attempts and settlements still in work. */
 size_t mm_outbound_busy(const struct mm_outbound *outbound);

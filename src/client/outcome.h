@@ -1,10 +1,18 @@
 /* thread: any
- * outcome.h - fills mq_outcome: from a peer's reply, or in our own words. */
+ * outcome.h - how far an attempt has come, and what came of it: fills
+ * mq_outcome from a peer's reply, or in our own words. */
 #ifndef MM_CLIENT_OUTCOME_H
 #define MM_CLIENT_OUTCOME_H
 
 #include "queue/queue.h"
 #include "wire/smtp/reply.h"
+
+enum mm_attempt_progress {
+    MM_ATTEMPT_ROUTING = 1, /* names are looked up */
+    MM_ATTEMPT_DIALLING,
+    MM_ATTEMPT_TALKING, /* greeting to RCPT */
+    MM_ATTEMPT_SENDING  /* the text goes out */
+};
 
 /* Our own words: a permanent one when `status` begins with 5. */
 void mm_outcome_set(struct mq_outcome *outcome, const char *status,

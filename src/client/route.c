@@ -16,7 +16,8 @@
 #include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "client/mail_hosts.h"
+#include "client/host_addresses.h"
+#include "client/mx.h"
 #include "client/outcome.h"
 #include "wire/addr/address.h"
 
@@ -26,12 +27,6 @@
 enum route_state { BEGIN, FINDING, HOSTS, DEAD_END };
 enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_RELAY };
 
-struct host {
-    char name[256];
-    unsigned preference;
-    uint64_t order; /* random: among equals */
-};
-
 struct mm_route {
     struct mm_route_options options;
     char destination[MM_STORE_DESTINATION_MAX];
@@ -39,11 +34,9 @@ struct mm_route {
     enum route_state state;
     uint64_t random;
     struct mm_query *mx_query;
-    bool is_implicit; /* no MX: the domain is its own host */
-    bool has_self;    /* we stand in the list */
+    bool has_self; /* we stand in the list */
     unsigned self_preference;
-    struct host hosts[MM_LIMIT_MX_HOSTS];
-    size_t host_count;
+    struct mm_mx_list list;
     size_t host_next;
     struct mm_host_addresses addresses; /* of the host that was taken last */
     size_t address_next;
@@ -75,50 +68,11 @@ static void end_without_hosts(struct mm_route *route)
                route->why[0] != '\0' ? route->why : "no host to send to");
     } else if (route->has_self) {
         end_at(route, "5.4.6", "mail for it loops back to this host");
-    } else if (route->is_implicit) {
+    } else if (route->list.is_implicit) {
         end_at(route, "5.1.2", "the domain has no mail host");
     } else {
         end_at(route, "5.4.4", "none of its mail hosts has an address");
     }
-}
-
-/* splitmix64 */
-static uint64_t next_random(struct mm_route *route)
-{
-    route->random += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = route->random;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-static bool is_before(const struct host *a, const struct host *b)
-{
-    return a->preference != b->preference ? a->preference < b->preference
-                                          : a->order < b->order;
-}
-
-/* Keeps the best MM_LIMIT_MX_HOSTS, sorted. */
-static void insert_host(struct mm_route *route, const char *name,
-                        unsigned preference)
-{
-    struct host host = {.preference = preference, .order = next_random(route)};
-    if (!mm_span_copy(mm_span_cstr(name), host.name, sizeof host.name)) {
-        return;
-    }
-    size_t at = route->host_count;
-    if (at == MM_LIMIT_MX_HOSTS) {
-        if (!is_before(&host, &route->hosts[at - 1])) {
-            return;
-        }
-        at--;
-    } else {
-        route->host_count++;
-    }
-    for (; at > 0 && is_before(&host, &route->hosts[at - 1]); at--) {
-        route->hosts[at] = route->hosts[at - 1];
-    }
-    route->hosts[at] = host;
 }
 
 static bool is_own_name(const struct mm_route *route, const char *name)
@@ -145,9 +99,9 @@ static bool is_own_address(const struct mm_route *route,
 /* RFC 5321 5.1: "records with preference equal or greater are discarded". */
 static void drop_from(struct mm_route *route, unsigned preference)
 {
-    while (route->host_count > 0 &&
-           route->hosts[route->host_count - 1].preference >= preference) {
-        route->host_count--;
+    while (route->list.count > 0 &&
+           route->list.hosts[route->list.count - 1].preference >= preference) {
+        route->list.count--;
     }
 }
 
@@ -159,14 +113,12 @@ static void note_self(struct mm_route *route, unsigned preference)
     route->has_self = true;
 }
 
-static void use_records(struct mm_route *route, const struct mm_mx *records,
-                        size_t count)
+/* We stand in the list by name: from our place on it ends. */
+static void drop_self(struct mm_route *route)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (is_own_name(route, records[i].host)) {
-            note_self(route, records[i].preference);
-        } else if (mm_mx_is_usable(&records[i])) {
-            insert_host(route, records[i].host, records[i].preference);
+    for (size_t i = 0; i < route->list.count; i++) {
+        if (is_own_name(route, route->list.hosts[i].name)) {
+            note_self(route, route->list.hosts[i].preference);
         }
     }
     if (route->has_self) {
@@ -180,28 +132,25 @@ static void on_mx(void *context, enum mailmod_error error,
     struct mm_route *route = context;
     route->mx_query = NULL;
     route->state = HOSTS;
-    if (error == MAILMOD_OK && mm_mx_is_null(records, count)) {
+    const struct mm_mx_answer answer = {.domain = route->destination,
+                                        .error = error,
+                                        .records = records,
+                                        .count = count};
+    switch (mm_mx_list_read(&route->list, &answer, &route->random)) {
+    case MAILMOD_OK:
+        drop_self(route);
+        take_host(route);
+        break;
+    case MAILMOD_ERROR_DNS_NULL_MX:
         end_at(route, "5.1.10", "the domain accepts no mail (null MX)");
-        return;
-    }
-    if (error == MAILMOD_OK) {
-        use_records(route, records, count);
-    } else if (error == MAILMOD_ERROR_DNS_NO_DATA) {
-        /* RFC 5321 5.1: the implicit MX, the domain itself at preference 0. */
-        route->is_implicit = true;
-        if (is_own_name(route, route->destination)) {
-            note_self(route, 0);
-        } else {
-            insert_host(route, route->destination, 0);
-        }
-    } else if (error == MAILMOD_ERROR_DNS_NO_NAME) {
+        break;
+    case MAILMOD_ERROR_DNS_NO_NAME:
         end_at(route, "5.1.2", "the domain does not exist");
-        return;
-    } else {
+        break;
+    default:
         end_at(route, "4.4.3", "its mail hosts are not known: no answer");
-        return;
+        break;
     }
-    take_host(route);
 }
 
 static uint16_t port_of(const struct mm_route *route)
@@ -213,7 +162,7 @@ static uint16_t port_of(const struct mm_route *route)
 
 /* A host that turns out to be us ends the list as its name would have. The
  * relay may be anything that the operator says. */
-static bool leads_to_self(struct mm_route *route, const struct host *host)
+static bool leads_to_self(struct mm_route *route, const struct mm_mx_host *host)
 {
     if (route->kind == KIND_RELAY) {
         return false;
@@ -235,7 +184,8 @@ static void hand_out(struct mm_route *route)
     struct mm_route_hop hop = {
         .address = route->addresses.items[route->address_next++]};
     hop.address.port = port_of(route);
-    memcpy(hop.host, route->hosts[route->host_next - 1].name, sizeof hop.host);
+    memcpy(hop.host, route->list.hosts[route->host_next - 1].name,
+           sizeof hop.host);
     route->options.on_hop(route->options.context, &hop, NULL);
 }
 
@@ -246,7 +196,7 @@ static void note_failure(struct mm_route *route, enum mailmod_error error)
         route->is_temporary = true;
     }
     if (snprintf(route->why, sizeof route->why, "no address of %.60s: %.40s",
-                 route->hosts[route->host_next - 1].name,
+                 route->list.hosts[route->host_next - 1].name,
                  mm_error_text(error)) < 0) {
         route->why[0] = '\0';
     }
@@ -272,7 +222,7 @@ static void use_addresses(struct mm_route *route)
 {
     note_failures(route);
     route->address_next = 0;
-    if (leads_to_self(route, &route->hosts[route->host_next - 1])) {
+    if (leads_to_self(route, &route->list.hosts[route->host_next - 1])) {
         route->addresses.count = 0;
     }
     if (route->addresses.count > 0) {
@@ -307,11 +257,11 @@ static bool take_ip(struct mm_route *route, const char *name)
 
 static void take_host(struct mm_route *route)
 {
-    if (route->host_next >= route->host_count) {
+    if (route->host_next >= route->list.count) {
         end_without_hosts(route);
         return;
     }
-    const char *name = route->hosts[route->host_next++].name;
+    const char *name = route->list.hosts[route->host_next++].name;
     if (take_ip(route, name)) {
         use_addresses(route);
         return;
@@ -354,7 +304,7 @@ static void begin(struct mm_route *route)
         route->kind = KIND_RELAY;
         if (mm_host_parse(mm_span_cstr(relay->host), &host)) {
             mm_store_destination(host.text, name);
-            insert_host(route, name, 0);
+            mm_mx_list_add(&route->list, name, 0, 0);
         }
         take_host(route);
         return;
@@ -368,7 +318,7 @@ static void begin(struct mm_route *route)
         }
         char text[MM_NETADDR_TEXT_MAX];
         mm_netaddr_format_ip(&literal, text);
-        insert_host(route, text, 0);
+        mm_mx_list_add(&route->list, text, 0, 0);
         take_host(route);
         return;
     }
@@ -399,12 +349,12 @@ bool mm_route_has_next(const struct mm_route *route)
 {
     return route->state == HOSTS &&
            (route->address_next < route->addresses.count ||
-            route->host_next < route->host_count);
+            route->host_next < route->list.count);
 }
 
 void mm_route_leave_host(struct mm_route *route)
 {
-    if (route->host_next < route->host_count) {
+    if (route->host_next < route->list.count) {
         route->address_next = route->addresses.count;
     }
 }

@@ -9,7 +9,7 @@
 #ifndef MM_CLIENT_ROUTE_H
 #define MM_CLIENT_ROUTE_H
 
-#include "client/outbound.h"
+#include "client/relay.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "queue/queue.h"

@@ -22,6 +22,8 @@ struct mm_settling {
     struct mm_consumption *consumption;
     /* On the loop, after each try. */
     void (*on_done)(struct mm_settling *settling);
+    /* When it ends, on disk or given up; may be NULL. */
+    void (*on_dropped)(struct mm_settling *settling);
     void *context;
 };
 

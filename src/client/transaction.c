@@ -10,7 +10,7 @@
  * ended. Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10, 5.1
  * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 3461 5.2; RFC
  * 6531 3.2. */
-#include "client/delivery_state.h"
+#include "client/delivery_internal.h"
 
 #include <string.h>
 
@@ -147,7 +147,7 @@ static bool begin_message(struct mm_delivery *delivery)
     delivery->chunk_number = 0;
     mm_buf_clear(&delivery->chunk);
     if (mm_delivery_start_work(delivery, MM_WORK_HEADER) != MAILMOD_OK) {
-        mm_dialogue_break_batch(delivery, "4.3.2",
+        mm_delivery_break_batch(delivery, "4.3.2",
                                 "too busy to read the message");
     }
     return false;
@@ -309,12 +309,12 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
 static bool end_body(struct mm_delivery *delivery)
 {
     if (delivery->octets_sent != delivery->batch->message.size) {
-        mm_dialogue_break_batch(delivery, "4.3.0",
+        mm_delivery_break_batch(delivery, "4.3.0",
                                 "the message cannot be read whole");
         return false;
     }
     if (mm_smtpc_body_end(delivery->engine) != MAILMOD_OK) {
-        mm_dialogue_break_batch(delivery, "4.3.0",
+        mm_delivery_break_batch(delivery, "4.3.0",
                                 "the message could not be ended");
         return false;
     }
@@ -336,7 +336,7 @@ bool mm_transaction_on_need_body(struct mm_delivery *delivery)
     }
     mm_delivery_note(delivery, MM_ATTEMPT_SENDING);
     if (mm_delivery_start_work(delivery, MM_WORK_CHUNK) != MAILMOD_OK) {
-        mm_dialogue_break_batch(delivery, "4.3.2",
+        mm_delivery_break_batch(delivery, "4.3.2",
                                 "too busy to read the message");
     }
     return false;

@@ -1,4 +1,4 @@
-/* settings.c - see settings.h. */
+/* outbound_settings.c - see settings.h. */
 #include "settings.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* settings.h - configurations for the client's tests. */
+/* outbound_settings.h - configurations for the client's tests. */
 #ifndef MM_TEST_CLIENT_SETTINGS_H
 #define MM_TEST_CLIENT_SETTINGS_H
 

@@ -54,7 +54,7 @@ static void walk_to(struct walk *walk, const char *destination,
                                        .seed = seed,
                                        .on_hop = on_hop,
                                        .context = walk};
-    mm_outbound_smarthost(config, &options.relay);
+    mm_relay_smarthost(config, &options.relay);
     assert_int_equal(mm_route_new(&walk->route, &options), MAILMOD_OK);
     mm_route_next(walk->route);
     fake_run(10000);

@@ -1,8 +1,10 @@
 /* thread: loop
- * outbound_state.h - the state that outbound.c (life, settings, polling) and
- * lane.c (deliveries and settlements) share. */
-#ifndef MM_CLIENT_OUTBOUND_STATE_H
-#define MM_CLIENT_OUTBOUND_STATE_H
+ * outbound_internal.h - the state of an outbound, and who calls whom:
+ * outbound.c (life, settings, polling) calls lane.c (deliveries and
+ * settlements), handover.c (which calls lane.c), unstored.c and mail_hosts.c,
+ * and all call outbound_parts.c. */
+#ifndef MM_CLIENT_OUTBOUND_INTERNAL_H
+#define MM_CLIENT_OUTBOUND_INTERNAL_H
 
 #include "client/delivery.h"
 #include "client/host_table.h"
@@ -24,6 +26,8 @@ struct mm_reroute {
 struct mm_outbound {
     struct mm_outbound_options options;
     struct mm_outbound_settings *settings;
+    /* Asks a worker what is due; once more when it is at it already. */
+    void (*poll)(struct mm_outbound *outbound);
     struct mq_queue *queue;
     uint8_t secret[MM_SHA256_SIZE];
 
@@ -41,9 +45,9 @@ struct mm_outbound {
     size_t parked_count; /* lanes that are at work without a place */
     struct mm_list settlings;
     size_t settling_count;
-    struct mm_list directs;
-    struct mm_list direct_works;
-    size_t direct_work_count;
+    struct mm_list unstored;
+    struct mm_list unstored_works;
+    size_t unstored_work_count;
     struct mm_list handovers; /* of handover.c */
     struct mm_list searches;  /* of mail_hosts.c */
     struct mm_timer poll_timer, retry_timer, quiet_timer;
@@ -59,6 +63,7 @@ struct mm_outbound {
     enum mailmod_error claim_error;
 };
 
+/* outbound_parts.c */
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound);
 const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound);
 /* What all deliveries of this outbound have in common: no relay, no handler. */
@@ -74,8 +79,6 @@ void mm_outbound_note_outcome(const struct mm_outbound *outbound,
                               uint64_t message_id,
                               const struct mm_store_recipient *recipient,
                               const struct mq_outcome *outcome, bool is_final);
-/* Asks a worker what is due; once more when it is at it already. */
-void mm_outbound_poll(struct mm_outbound *outbound);
 
 /* lane.c */
 /* Memory for the outcomes of a batch, before it is tried; takes the batch. */
@@ -98,13 +101,11 @@ void mm_lane_free_all(struct mm_outbound *outbound);
 
 /* handover.c: batches for local consumers */
 void mm_handover_start(struct mm_outbound *outbound, struct mq_batch *batch);
-/* The outcomes are on disk, or given up. */
-void mm_handover_settled(struct mm_consumption *work);
 void mm_handover_cut_all(struct mm_outbound *outbound);
 
-/* direct.c */
-void mm_direct_cut_all(struct mm_outbound *outbound);
-void mm_direct_free_all(struct mm_outbound *outbound);
+/* unstored.c */
+void mm_unstored_cut_all(struct mm_outbound *outbound);
+void mm_unstored_free_all(struct mm_outbound *outbound);
 
 /* mail_hosts.c */
 void mm_host_search_stop_all(struct mm_outbound *outbound);

@@ -1,8 +1,9 @@
 /* thread: loop
- * delivery_state.h - the state that delivery.c (the way and the connection)
- * and dialogue.c (what is said over it) share. */
-#ifndef MM_CLIENT_DELIVERY_STATE_H
-#define MM_CLIENT_DELIVERY_STATE_H
+ * delivery_internal.h - the state of a delivery, and who calls whom: delivery.c
+ * (the way and the connection) calls dialogue.c (what is said over it), that
+ * calls transaction.c (one message), and all three call attempt.c. */
+#ifndef MM_CLIENT_DELIVERY_INTERNAL_H
+#define MM_CLIENT_DELIVERY_INTERNAL_H
 
 #include "client/delivery.h"
 #include "client/host_table.h"
@@ -116,7 +117,8 @@ struct mm_delivery {
 };
 
 /* dialogue.c */
-void mm_dialogue_pump(struct mm_delivery *delivery);
+/* True: the message is settled, the connection is idle now. */
+bool mm_dialogue_pump(struct mm_delivery *delivery);
 enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery);
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work);
@@ -124,10 +126,6 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
  * the message had come. */
 void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
                       const char *text);
-
-/* No other host would help. Cut, so that half a body gets no end. */
-void mm_dialogue_break_batch(struct mm_delivery *delivery, const char *status,
-                             const char *text);
 
 /* transaction.c */
 /* A host's reply becomes the outcome of recipient `i`. */
@@ -146,7 +144,16 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
                                     const struct mm_smtpc_info *info);
 bool mm_transaction_on_need_body(struct mm_delivery *delivery);
 
-/* delivery.c */
+/* attempt.c */
+bool mm_delivery_take_batch(struct mm_delivery *delivery,
+                            struct mq_batch *batch);
+void mm_delivery_drop_batch(struct mm_delivery *delivery);
+/* As if nothing had been said; but not who is served. */
+void mm_delivery_hand_back_untried(struct mm_delivery *delivery);
+/* No other host would help. Cut, so that half a body gets no end. */
+void mm_delivery_break_batch(struct mm_delivery *delivery, const char *status,
+                             const char *text);
+
 /* Closes; `is_polite`: what is owed goes out first. */
 void mm_delivery_leave(struct mm_delivery *delivery,
                        enum mm_delivery_after after, bool is_polite);
@@ -155,9 +162,6 @@ void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
 /* Gives all recipients of whom no host spoke this outcome; all are final. */
 void mm_delivery_conclude(struct mm_delivery *delivery,
                           const struct mq_outcome *outcome);
-/* A message is settled and the connection stands: it is for who waits for the
- * host, or for the owner. */
-void mm_delivery_rest(struct mm_delivery *delivery);
 /* The batch goes back to the host with its outcomes. */
 void mm_delivery_hand_back(struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
@@ -170,9 +174,11 @@ bool mm_delivery_wants_login(const struct mm_delivery *delivery);
 enum mm_config_tls_policy
 mm_delivery_tls_policy(const struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery);
-/* Where to go when STARTTLS came to nothing. */
+bool mm_delivery_is_verified(const struct mm_delivery *delivery);
+/* Where to go when TLS could not be had, for this reason. */
 enum mm_delivery_after
-mm_delivery_after_tls(const struct mm_delivery *delivery);
+mm_delivery_weaken_tls(const struct mm_delivery *delivery,
+                       enum mailmod_error reason);
 /* Tells how far the attempt has come. */
 void mm_delivery_note(struct mm_delivery *delivery,
                       enum mm_attempt_progress progress);

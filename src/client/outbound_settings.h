@@ -1,9 +1,9 @@
 /* thread: loop (references: any)
- * settings.h - what attempts of one moment work by: a configuration and the TLS
- * contexts made from it. Swapped whole at a
- * reload; an attempt keeps the snapshot that it began with. */
-#ifndef MM_CLIENT_SETTINGS_H
-#define MM_CLIENT_SETTINGS_H
+ * outbound_settings.h - what attempts of one moment work by: a configuration
+ * and the TLS contexts made from it. Swapped whole at a reload; an attempt
+ * keeps the snapshot that it began with. */
+#ifndef MM_CLIENT_OUTBOUND_SETTINGS_H
+#define MM_CLIENT_OUTBOUND_SETTINGS_H
 
 #include "config/config.h"
 #include "io/io.h"
@@ -29,7 +29,5 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
 struct mm_outbound_settings *
 mm_outbound_settings_ref(struct mm_outbound_settings *settings);
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);
-
-bool mm_outbound_has_smarthost(const struct mm_config *config);
 
 #endif

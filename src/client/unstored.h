@@ -1,19 +1,19 @@
 /* thread: its loop, except where a function says any
- * direct.h - one attempt for a message that the queue never sees.
+ * unstored.h - one attempt for a message that the queue never sees.
  *
  * The message goes to its recipients' hosts as a queued one does, by the same
  * deliveries, one for each destination; but its text comes from its owner and
  * its outcomes go to the outbound's observer, each once and final. Nothing of
  * it is on disk. As many as queue.attempts_max are at work at once, the others
  * wait for their turn. */
-#ifndef MM_CLIENT_DIRECT_H
-#define MM_CLIENT_DIRECT_H
+#ifndef MM_CLIENT_UNSTORED_H
+#define MM_CLIENT_UNSTORED_H
 
 #include "client/outbound.h"
 
 /* Its owner's until given; from then on the outbound's until on_gone. Zeroed
  * before it is filled. */
-struct mm_direct {
+struct mm_unstored {
     struct mm_store_message message; /* id: mm_store_new_message_id() */
     /* number: the place in the array; path and destination are used, the last
      * one as mm_destination_name() says. */
@@ -26,7 +26,7 @@ struct mm_direct {
                                      struct mm_buf *out);
     void *context;
     /* Every recipient's outcome was told; the owner may free it. */
-    void (*on_gone)(struct mm_direct *direct);
+    void (*on_gone)(struct mm_unstored *unstored);
 
     /* the outbound's */
     struct mm_list node;
@@ -39,5 +39,6 @@ struct mm_direct {
 /* thread: any. Always ends in on_gone on the outbound's loop: at once with
  * "stopped" outcomes when the outbound is stopped. Counts as busy until then.
  */
-void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct);
+void mm_outbound_send(struct mm_outbound *outbound,
+                      struct mm_unstored *unstored);
 #endif

@@ -1,36 +1,12 @@
-/* settings.c - the snapshot that deliveries work by.
+/* outbound_settings.c - the snapshot that deliveries work by.
  *
  * Owns one reference on the configuration, and the TLS contexts.
  * Towards MX hosts TLS is opportunistic (RFC 7435); towards a relay it is as
  * strict as the operator, or the host program, says.
  * Thread: see the header. */
-#include "client/settings.h"
+#include "client/outbound_settings.h"
 
 #include "base/mem.h"
-#include "client/outbound.h"
-
-bool mm_outbound_has_smarthost(const struct mm_config *config)
-{
-    struct mm_relay smarthost;
-    mm_outbound_smarthost(config, &smarthost);
-    return mm_relay_is_set(&smarthost);
-}
-
-void mm_outbound_smarthost(const struct mm_config *config,
-                           struct mm_relay *relay_out)
-{
-    *relay_out = (struct mm_relay){.host = config->smarthost.host,
-                                   .port = config->smarthost.port,
-                                   .tls = config->smarthost.tls,
-                                   .verifies = config->smarthost.verifies,
-                                   .user = config->smarthost.user,
-                                   .password = config->smarthost.password};
-}
-
-bool mm_relay_is_set(const struct mm_relay *relay)
-{
-    return relay->host != NULL && relay->host[0] != '\0';
-}
 
 static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
                                    struct mm_buf *reason_out)

@@ -1,4 +1,4 @@
-/* direct.c - messages that go out at once and are never stored.
+/* unstored.c - messages that go out at once and are never stored.
  *
  * Owns, while they are at work: a list of messages in the order in which they
  * came, and for each destination of theirs a delivery that carries batch after
@@ -11,10 +11,10 @@
  * Law of a recipient: FREE -> TAKEN (a delivery to its destination is at work)
  * -> TOLD. Of a message: it is gone when all are told and no delivery is left.
  * Thread: loop, except mm_outbound_send. */
-#include "client/direct.h"
+#include "client/unstored.h"
 
 #include "base/mem.h"
-#include "client/outbound_state.h"
+#include "client/outbound_internal.h"
 #include "client/outcome.h"
 
 #include <string.h>
@@ -24,78 +24,78 @@ enum { FREE, TAKEN, TOLD };
 
 struct work {
     struct mm_list node; /* in the outbound's list */
-    struct mm_direct *direct;
+    struct mm_unstored *unstored;
     struct mm_delivery *delivery;
-    const char *destination; /* of the direct's recipients */
+    const char *destination; /* of the unstored's recipients */
     struct mq_outcome down;  /* of the destination, when it cannot be reached */
     bool is_down;
 };
 
 static void pump(struct mm_outbound *outbound);
 
-static bool is_of(const struct mm_direct *direct, size_t i, unsigned mark,
+static bool is_of(const struct mm_unstored *unstored, size_t i, unsigned mark,
                   const char *destination)
 {
-    const struct mm_store_recipient *recipient = &direct->recipients[i];
+    const struct mm_store_recipient *recipient = &unstored->recipients[i];
     return recipient->attempts == mark &&
            (destination == NULL ||
             strcmp(recipient->destination, destination) == 0);
 }
 
-static void tell(struct mm_direct *direct, size_t i,
+static void tell(struct mm_unstored *unstored, size_t i,
                  const struct mq_outcome *outcome)
 {
-    struct mm_outbound *outbound = direct->outbound;
-    struct mm_store_recipient *recipient = &direct->recipients[i];
+    struct mm_outbound *outbound = unstored->outbound;
+    struct mm_store_recipient *recipient = &unstored->recipients[i];
 
     recipient->attempts = TOLD;
     char message[MM_MESSAGE_ID_TEXT_MAX];
-    mm_message_id_format(direct->message.id, message);
+    mm_message_id_format(unstored->message.id, message);
     MM_LOG(outbound->options.log, MM_LOG_INFO, "delivery",
            outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",
            MM_TEXT("message", message), MM_TEXT("recipient", recipient->path),
            MM_TEXT("destination", recipient->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
            MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply));
-    mm_outbound_note_outcome(outbound, direct->message.id, recipient, outcome,
+    mm_outbound_note_outcome(outbound, unstored->message.id, recipient, outcome,
                              true);
 }
 
 /* All recipients with this mark, of one destination or (NULL) of all. */
-static void tell_all(struct mm_direct *direct, unsigned mark,
+static void tell_all(struct mm_unstored *unstored, unsigned mark,
                      const char *destination, const char *status,
                      const char *text)
 {
     struct mq_outcome outcome;
 
     mm_outcome_set(&outcome, status, "", text);
-    for (size_t i = 0; i < direct->recipient_count; i++) {
-        if (is_of(direct, i, mark, destination)) {
-            tell(direct, i, &outcome);
+    for (size_t i = 0; i < unstored->recipient_count; i++) {
+        if (is_of(unstored, i, mark, destination)) {
+            tell(unstored, i, &outcome);
         }
     }
 }
 
-static bool has_left(const struct mm_direct *direct, unsigned mark,
+static bool has_left(const struct mm_unstored *unstored, unsigned mark,
                      const char *destination)
 {
-    for (size_t i = 0; i < direct->recipient_count; i++) {
-        if (is_of(direct, i, mark, destination)) {
+    for (size_t i = 0; i < unstored->recipient_count; i++) {
+        if (is_of(unstored, i, mark, destination)) {
             return true;
         }
     }
     return false;
 }
 
-static void end_if_over(struct mm_direct *direct)
+static void end_if_over(struct mm_unstored *unstored)
 {
-    struct mm_outbound *outbound = direct->outbound;
+    struct mm_outbound *outbound = unstored->outbound;
 
-    if (direct->work_count > 0 || has_left(direct, FREE, NULL)) {
+    if (unstored->work_count > 0 || has_left(unstored, FREE, NULL)) {
         return;
     }
-    mm_list_remove(&direct->node);
-    direct->on_gone(direct);
+    mm_list_remove(&unstored->node);
+    unstored->on_gone(unstored);
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
@@ -108,24 +108,24 @@ static void free_batch(struct mq_batch *batch)
 /* The next recipients of the work's destination; NULL: none, or no memory. */
 static struct mq_batch *next_batch(const struct work *work)
 {
-    const struct mm_direct *direct = work->direct;
+    const struct mm_unstored *unstored = work->unstored;
     size_t count_max =
-        mm_outbound_config(direct->outbound)->queue.recipients_max;
+        mm_outbound_config(unstored->outbound)->queue.recipients_max;
     struct mq_batch *batch = mm_alloc(sizeof *batch);
     size_t count = 0;
 
     if (batch == NULL) {
         return NULL;
     }
-    batch->recipients = mm_alloc_array(direct->recipient_count < count_max
-                                           ? direct->recipient_count
+    batch->recipients = mm_alloc_array(unstored->recipient_count < count_max
+                                           ? unstored->recipient_count
                                            : count_max,
                                        sizeof *batch->recipients);
     for (size_t i = 0; batch->recipients != NULL && count < count_max &&
-                       i < direct->recipient_count;
+                       i < unstored->recipient_count;
          i++) {
-        if (is_of(direct, i, TAKEN, work->destination)) {
-            batch->recipients[count++] = direct->recipients[i];
+        if (is_of(unstored, i, TAKEN, work->destination)) {
+            batch->recipients[count++] = unstored->recipients[i];
         }
     }
     if (count == 0) {
@@ -133,7 +133,7 @@ static struct mq_batch *next_batch(const struct work *work)
         return NULL;
     }
     batch->recipient_count = count;
-    batch->message = direct->message;
+    batch->message = unstored->message;
     (void)mm_span_copy(mm_span_cstr(work->destination), batch->destination,
                        sizeof batch->destination);
     mm_list_init(&batch->node);
@@ -155,7 +155,7 @@ static void on_outcomes(void *context, struct mq_batch *batch,
             work->is_down = true;
             work->down = *outcome;
         }
-        tell(work->direct, batch->recipients[i].number, outcome);
+        tell(work->unstored, batch->recipients[i].number, outcome);
     }
     mm_free(outcomes);
     free_batch(batch);
@@ -166,7 +166,7 @@ static void on_idle(void *context)
     struct work *work = context;
     struct mq_batch *batch = NULL;
 
-    if (!work->direct->outbound->is_cut) {
+    if (!work->unstored->outbound->is_cut) {
         batch = next_batch(work);
     }
     if (batch != NULL) {
@@ -181,14 +181,15 @@ static void on_progress(void *context, const struct mq_batch *batch,
 {
     const struct work *work = context;
 
-    mm_outbound_note_progress(work->direct->outbound, batch, progress, octets);
+    mm_outbound_note_progress(work->unstored->outbound, batch, progress,
+                              octets);
 }
 
 static void free_work(struct work *work)
 {
     mm_list_remove(&work->node);
-    work->direct->outbound->direct_work_count--;
-    work->direct->work_count--;
+    work->unstored->outbound->unstored_work_count--;
+    work->unstored->work_count--;
     mm_delivery_free(&work->delivery);
     mm_free(work);
 }
@@ -198,21 +199,21 @@ static void free_work(struct work *work)
 static void on_gone(void *context)
 {
     struct work *work = context;
-    struct mm_direct *direct = work->direct;
-    struct mm_outbound *outbound = direct->outbound;
+    struct mm_unstored *unstored = work->unstored;
+    struct mm_outbound *outbound = unstored->outbound;
 
-    for (size_t i = 0; i < direct->recipient_count; i++) {
-        if (!is_of(direct, i, TAKEN, work->destination)) {
+    for (size_t i = 0; i < unstored->recipient_count; i++) {
+        if (!is_of(unstored, i, TAKEN, work->destination)) {
             continue;
         }
         if (work->is_down) {
-            tell(direct, i, &work->down);
+            tell(unstored, i, &work->down);
         } else {
-            direct->recipients[i].attempts = FREE;
+            unstored->recipients[i].attempts = FREE;
         }
     }
     free_work(work);
-    end_if_over(direct);
+    end_if_over(unstored);
     pump(outbound);
 }
 
@@ -225,23 +226,24 @@ static const struct mm_delivery_handler delivery_handler = {
 static enum mailmod_error read_chunk(void *context, uint64_t message_id,
                                      unsigned number, struct mm_buf *out)
 {
-    const struct mm_direct *direct = context;
+    const struct mm_unstored *unstored = context;
 
     (void)message_id;
     mm_buf_clear(out);
-    return direct->read_chunk(direct->context, number, out);
+    return unstored->read_chunk(unstored->context, number, out);
 }
 
-static struct work *new_work(struct mm_direct *direct, const char *destination)
+static struct work *new_work(struct mm_unstored *unstored,
+                             const char *destination)
 {
-    struct mm_outbound *outbound = direct->outbound;
+    struct mm_outbound *outbound = unstored->outbound;
     struct work *work = mm_alloc(sizeof *work);
     struct mm_delivery_options options =
         mm_outbound_delivery(outbound, destination);
 
-    options.relay = direct->relay;
+    options.relay = unstored->relay;
     options.read_chunk = read_chunk;
-    options.read_context = direct;
+    options.read_context = unstored;
     options.handler = &delivery_handler;
     options.context = work;
     if (work == NULL ||
@@ -249,22 +251,22 @@ static struct work *new_work(struct mm_direct *direct, const char *destination)
         mm_free(work);
         return NULL;
     }
-    work->direct = direct;
+    work->unstored = unstored;
     work->destination = destination;
-    mm_list_append(&outbound->direct_works, &work->node);
-    outbound->direct_work_count++;
-    direct->work_count++;
+    mm_list_append(&outbound->unstored_works, &work->node);
+    outbound->unstored_work_count++;
+    unstored->work_count++;
     return work;
 }
 
-static void start_work(struct mm_direct *direct, const char *destination)
+static void start_work(struct mm_unstored *unstored, const char *destination)
 {
-    struct work *work = new_work(direct, destination);
+    struct work *work = new_work(unstored, destination);
     struct mq_batch *batch = NULL;
 
-    for (size_t i = 0; work != NULL && i < direct->recipient_count; i++) {
-        if (is_of(direct, i, FREE, destination)) {
-            direct->recipients[i].attempts = TAKEN;
+    for (size_t i = 0; work != NULL && i < unstored->recipient_count; i++) {
+        if (is_of(unstored, i, FREE, destination)) {
+            unstored->recipients[i].attempts = TAKEN;
         }
     }
     if (work != NULL) {
@@ -277,8 +279,8 @@ static void start_work(struct mm_direct *direct, const char *destination)
     if (work != NULL) {
         free_work(work);
     }
-    tell_all(direct, FREE, destination, "4.3.0", "out of memory");
-    tell_all(direct, TAKEN, destination, "4.3.0", "out of memory");
+    tell_all(unstored, FREE, destination, "4.3.0", "out of memory");
+    tell_all(unstored, TAKEN, destination, "4.3.0", "out of memory");
 }
 
 /* Starts what there is room for, the oldest message first. */
@@ -286,69 +288,72 @@ static void pump(struct mm_outbound *outbound)
 {
     size_t work_max = mm_outbound_config(outbound)->queue.attempts_max;
 
-    MM_LIST_EACH(node, &outbound->directs)
+    MM_LIST_EACH(node, &outbound->unstored)
     {
-        struct mm_direct *direct = MM_LIST_OBJECT(node, struct mm_direct, node);
+        struct mm_unstored *unstored =
+            MM_LIST_OBJECT(node, struct mm_unstored, node);
 
-        if (outbound->is_cut || direct->is_late) {
-            tell_all(direct, FREE, NULL, "4.3.2", "the instance is stopping");
+        if (outbound->is_cut || unstored->is_late) {
+            tell_all(unstored, FREE, NULL, "4.3.2", "the instance is stopping");
         }
-        for (size_t i = 0; i < direct->recipient_count &&
-                           outbound->direct_work_count < work_max;
+        for (size_t i = 0; i < unstored->recipient_count &&
+                           outbound->unstored_work_count < work_max;
              i++) {
-            if (is_of(direct, i, FREE, NULL)) {
-                start_work(direct, direct->recipients[i].destination);
+            if (is_of(unstored, i, FREE, NULL)) {
+                start_work(unstored, unstored->recipients[i].destination);
             }
         }
-        end_if_over(direct);
+        end_if_over(unstored);
     }
 }
 
 static void run_send(struct mm_task *task)
 {
-    struct mm_direct *direct = MM_LIST_OBJECT(task, struct mm_direct, task);
+    struct mm_unstored *unstored =
+        MM_LIST_OBJECT(task, struct mm_unstored, task);
 
-    mm_list_append(&direct->outbound->directs, &direct->node);
-    pump(direct->outbound);
+    mm_list_append(&unstored->outbound->unstored, &unstored->node);
+    pump(unstored->outbound);
 }
 
-void mm_outbound_send(struct mm_outbound *outbound, struct mm_direct *direct)
+void mm_outbound_send(struct mm_outbound *outbound,
+                      struct mm_unstored *unstored)
 {
-    direct->outbound = outbound;
-    direct->is_late = mm_outbound_is_stopped(outbound);
-    direct->work_count = 0;
-    for (size_t i = 0; i < direct->recipient_count; i++) {
-        direct->recipients[i].number = (unsigned)i;
-        direct->recipients[i].attempts = FREE;
+    unstored->outbound = outbound;
+    unstored->is_late = mm_outbound_is_stopped(outbound);
+    unstored->work_count = 0;
+    for (size_t i = 0; i < unstored->recipient_count; i++) {
+        unstored->recipients[i].number = (unsigned)i;
+        unstored->recipients[i].attempts = FREE;
     }
-    mm_list_init(&direct->node);
-    direct->task.run = run_send;
+    mm_list_init(&unstored->node);
+    unstored->task.run = run_send;
     atomic_fetch_add(&outbound->busy, 1);
-    mm_loop_post(outbound->options.loop, &direct->task);
+    mm_loop_post(outbound->options.loop, &unstored->task);
 }
 
-void mm_direct_cut_all(struct mm_outbound *outbound)
+void mm_unstored_cut_all(struct mm_outbound *outbound)
 {
     pump(outbound); /* tells those without a delivery */
-    MM_LIST_EACH(node, &outbound->direct_works)
+    MM_LIST_EACH(node, &outbound->unstored_works)
     {
         mm_delivery_cut(MM_LIST_OBJECT(node, struct work, node)->delivery);
     }
 }
 
-void mm_direct_free_all(struct mm_outbound *outbound)
+void mm_unstored_free_all(struct mm_outbound *outbound)
 {
-    MM_LIST_EACH(node, &outbound->direct_works)
+    MM_LIST_EACH(node, &outbound->unstored_works)
     {
         free_work(MM_LIST_OBJECT(node, struct work, node));
     }
-    MM_LIST_EACH(other, &outbound->directs)
+    MM_LIST_EACH(other, &outbound->unstored)
     {
-        struct mm_direct *direct =
-            MM_LIST_OBJECT(other, struct mm_direct, node);
+        struct mm_unstored *unstored =
+            MM_LIST_OBJECT(other, struct mm_unstored, node);
 
-        tell_all(direct, TAKEN, NULL, "4.3.2", "the instance stopped");
-        tell_all(direct, FREE, NULL, "4.3.2", "the instance stopped");
-        end_if_over(direct);
+        tell_all(unstored, TAKEN, NULL, "4.3.2", "the instance stopped");
+        tell_all(unstored, FREE, NULL, "4.3.2", "the instance stopped");
+        end_if_over(unstored);
     }
 }

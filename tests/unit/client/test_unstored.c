@@ -1,4 +1,4 @@
-/* test_direct.c - messages that are never stored: one attempt, their own
+/* test_unstored.c - messages that are never stored: one attempt, their own
  * relay, outcomes told once; and what the observer hears of queued ones. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "client/direct.h"
+#include "client/unstored.h"
 #include "post/destination.h"
 #include "rig.h"
 
@@ -20,7 +20,7 @@
 #define LETTER "Subject: x\r\n\r\n.one\r\n"
 
 struct sending {
-    struct mm_direct direct;
+    struct mm_unstored direct;
     struct mm_store_recipient recipients[300];
     unsigned gone;
 };
@@ -33,7 +33,7 @@ static enum mailmod_error read_text(void *context, unsigned number,
                        : MAILMOD_ERROR_NOT_FOUND;
 }
 
-static void on_gone(struct mm_direct *direct)
+static void on_gone(struct mm_unstored *direct)
 {
     MM_LIST_OBJECT(direct, struct sending, direct)->gone++;
 }
@@ -41,7 +41,7 @@ static void on_gone(struct mm_direct *direct)
 static void fill(struct rig *rig, struct sending *sending,
                  const char *const *recipients, const struct mm_relay *relay)
 {
-    struct mm_direct *direct = &sending->direct;
+    struct mm_unstored *direct = &sending->direct;
     memset(sending, 0, sizeof *sending);
     direct->message.id = mm_store_new_message_id(rig->store);
     strcpy(direct->message.reverse_path, SENDER);
