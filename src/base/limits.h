@@ -20,6 +20,9 @@
  * peer that guesses addresses MM_LIMIT_REFUSAL_DELAY_MS. */
 #define MM_LIMIT_QUICK_REFUSALS 20
 #define MM_LIMIT_REFUSAL_DELAY_MS 1000
+/* What a judge does beside its word, in one answer; and the fields that all
+ * judges together write on one message. Each is a place in every session. */
+#define MM_LIMIT_EFFECTS 8
 /* A reply line: RFC 5321 4.5.3.1.5 says 512; servers break it, mildly. */
 #define MM_LIMIT_REPLY_LINE 2048
 /* What is kept of all lines of one reply together, EHLO's list included, and

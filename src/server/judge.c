@@ -1,9 +1,9 @@
 /* judge.c - asks a table of judges.
  *
- * Owns what a session's judges have found so far. Promises: judges are asked in
- * the order of the table, each once for what it judges; the first refusal is
- * the reply; no judge that begins before RCPT holds up a greeting or a MAIL
- * unless it acts at once.
+ * Owns what a session's judges have found so far, the effects included.
+ * Promises: judges are asked in the order of the table, each once for what it
+ * judges; the first refusal is the reply; no judge that begins before RCPT
+ * holds up a greeting or a MAIL unless it acts at once.
  * Thread: the session's loop. RFC 5321 3.3, 4.5.1, 7.7. */
 #include "server/judge.h"
 
@@ -17,12 +17,69 @@ void mm_judging_init(struct mm_judging *judging, const struct mm_judge *table,
         (struct mm_judging){.table = table, .count = count, .subject = subject};
 }
 
+void mm_finding_add(struct mm_finding *finding, struct mm_effect effect)
+{
+    if (finding->effect_count < MM_LIMIT_EFFECTS) {
+        finding->effects[finding->effect_count++] = effect;
+    }
+}
+
+/* What a judge wanted on the message. */
+static void forget_fields(struct mm_judging *judging, size_t index)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < judging->field_count; i++) {
+        if (judging->fields[i].by != index) {
+            judging->fields[count++] = judging->fields[i];
+        }
+    }
+    judging->field_count = count;
+}
+
+/* Its newest answer counts: a judge of recipients gives one for each. */
+static void collect(struct mm_judging *judging, size_t index,
+                    const struct mm_finding *finding)
+{
+    forget_fields(judging, index);
+    for (size_t i = 0; i < finding->effect_count; i++) {
+        const struct mm_effect *effect = &finding->effects[i];
+
+        switch (effect->kind) {
+        case MM_EFFECT_FIELD:
+            if (judging->field_count < MM_LIMIT_EFFECTS) {
+                judging->fields[judging->field_count++] =
+                    (struct mm_judging_field){effect->write, index};
+            }
+            break;
+        case MM_EFFECT_DELAY:
+            if (effect->delay_ms > judging->delay_ms) {
+                judging->delay_ms = effect->delay_ms;
+            }
+            break;
+        }
+    }
+}
+
+static enum mm_judgement ask(struct mm_judging *judging, size_t index,
+                             struct mm_finding *finding)
+{
+    finding->effect_count = 0;
+    enum mm_judgement judgement =
+        judging->table[index].ask(judging->subject, finding);
+    if (judgement != MM_JUDGE_LATER) {
+        collect(judging, index, finding);
+    }
+    return judgement;
+}
+
 void mm_judging_begin(struct mm_judging *judging, enum mm_stage stage)
 {
     judging->next = 0;
     for (size_t i = 0; i < judging->count; i++) {
         if (judging->table[i].stage >= stage) {
             judging->passed &= ~(1u << i);
+            forget_fields(judging, i);
             if (judging->kept_by == i) {
                 judging->kept = NULL;
             }
@@ -39,12 +96,10 @@ static bool is_early(const struct mm_judge *judge)
 static enum mm_judgement ask_early(struct mm_judging *judging, size_t index,
                                    struct mm_finding *finding)
 {
-    const struct mm_judge *judge = &judging->table[index];
-
     if ((judging->passed & (1u << index)) != 0 || judging->kept != NULL) {
         return MM_JUDGE_PASS;
     }
-    enum mm_judgement judgement = judge->ask(judging->subject, finding);
+    enum mm_judgement judgement = ask(judging, index, finding);
     if (judgement == MM_JUDGE_PASS) {
         judging->passed |= 1u << index;
     } else if (judgement == MM_JUDGE_REPLY) {
@@ -61,7 +116,7 @@ static enum mm_judgement ask_one(struct mm_judging *judging, size_t index,
     const struct mm_judge *judge = &judging->table[index];
 
     if (!is_early(judge)) {
-        return judge->stage == stage ? judge->ask(judging->subject, finding)
+        return judge->stage == stage ? ask(judging, index, finding)
                                      : MM_JUDGE_PASS;
     }
     if (stage < MM_STAGE_RCPT) {
@@ -79,6 +134,9 @@ enum mm_judgement mm_judging_ask(struct mm_judging *judging,
                                  enum mm_stage stage, bool is_postmaster,
                                  struct mm_finding *finding_out)
 {
+    if (judging->next == 0) {
+        judging->delay_ms = 0;
+    }
     for (; judging->next < judging->count; judging->next++) {
         enum mm_judgement judgement =
             ask_one(judging, judging->next, stage, is_postmaster, finding_out);
@@ -97,4 +155,13 @@ enum mm_judgement mm_judging_ask(struct mm_judging *judging,
     }
     judging->next = 0;
     return MM_JUDGE_PASS;
+}
+
+enum mailmod_error mm_judging_write_fields(const struct mm_judging *judging,
+                                           struct mm_buf *out)
+{
+    for (size_t i = 0; i < judging->field_count; i++) {
+        judging->fields[i].write(judging->subject, out);
+    }
+    return mm_buf_error(out);
 }

@@ -18,6 +18,21 @@ static enum mm_judgement refuse_if(const struct mm_reply *reply,
     return reply != NULL ? MM_JUDGE_REPLY : MM_JUDGE_PASS;
 }
 
+/* A peer that guesses addresses is slowed, not cut off: behind the recipients
+ * that are no more there may be others that are. */
+static enum mm_judgement guesses_are_slowed(void *subject,
+                                            struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+
+    if (smtp->refused_count >= MM_LIMIT_QUICK_REFUSALS) {
+        mm_finding_add(
+            finding, (struct mm_effect){.kind = MM_EFFECT_DELAY,
+                                        .delay_ms = MM_LIMIT_REFUSAL_DELAY_MS});
+    }
+    return MM_JUDGE_PASS;
+}
+
 /* A host may turn a peer away before the greeting. */
 static enum mm_judgement host_judges_peer(void *subject,
                                           struct mm_finding *finding)
@@ -113,6 +128,8 @@ static enum mm_judgement loops_are_refused(void *subject,
 }
 
 static const struct mm_judge table[] = {
+    /* first: whoever refuses, it is slowed */
+    {"guesses", MM_STAGE_RCPT, true, guesses_are_slowed},
     {"host", MM_STAGE_CONNECT, true, host_judges_peer},
     {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},

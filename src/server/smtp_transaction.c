@@ -225,19 +225,17 @@ void mm_smtp_delay_expired(struct mm_timer *timer)
     }
 }
 
-/* A peer that guesses addresses is slowed, not cut off: behind the recipients
- * that are no more there may be others that are. */
 static void answer_recipient(struct mm_smtp_session *smtp,
                              const struct mm_reply *reply)
 {
     smtp->refused_count += reply->code >= 500;
-    if (reply->code < 500 || smtp->refused_count <= MM_LIMIT_QUICK_REFUSALS) {
+    if (reply->code < 500 || smtp->judging.delay_ms == 0) {
         mm_smtp_answer(smtp, reply);
         return;
     }
     smtp->delayed_reply = reply;
     mm_wait_begin(&smtp->base.wait, MM_WAIT_DELAY);
-    mm_timer_set(&smtp->delay_timer, MM_LIMIT_REFUSAL_DELAY_MS);
+    mm_timer_set(&smtp->delay_timer, smtp->judging.delay_ms);
 }
 
 void mm_smtp_rcpt(struct mm_smtp_session *smtp,
@@ -266,6 +264,7 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
     answer_recipient(smtp, reply);
 }
 
+/* RFC 5321 4.4: the trace is in front of all. */
 static enum mailmod_error stamp(struct mm_smtp_session *smtp)
 {
     const struct mm_config *config = mm_session_config(&smtp->base);
@@ -284,7 +283,10 @@ static enum mailmod_error stamp(struct mm_smtp_session *smtp)
         .time_ms = mm_loop_wall_ms(smtp->base.loop)};
 
     received.is_smtputf8 = mm_deposit_is_smtputf8(smtp->deposit);
-    return mm_received_write(mm_deposit_fields(smtp->deposit), &received);
+    struct mm_buf *fields = mm_deposit_fields(smtp->deposit);
+    enum mailmod_error error = mm_received_write(fields, &received);
+    return error == MAILMOD_OK ? mm_judging_write_fields(&smtp->judging, fields)
+                               : error;
 }
 
 /* 354, or for BDAT the chunk itself. */

@@ -4,12 +4,22 @@
 #include "fake_world.h"
 #include "server/judge.h"
 
-/* What each judge says now: 'p'ass, 'r'efuse, 'l'ater; and how often it was
- * asked. */
+/* What each judge says now: 'p'ass, 'r'efuse, 'l'ater; how often it was asked;
+ * and the effects of its answers. */
 struct court {
     char says[5];
     unsigned asked[5];
+    unsigned fields[5];
+    unsigned delay_ms[5];
 };
+
+static void write_field(const void *subject, struct mm_buf *out)
+{
+    const struct court *court = subject;
+
+    (void)mm_buf_appendf(out, "asked %u %u\r\n", court->asked[1],
+                         court->asked[3]);
+}
 
 static const struct mm_reply refusals[5] = {{550, "5.7.1", "0"},
                                             {550, "5.7.1", "1"},
@@ -23,6 +33,15 @@ static enum mm_judgement say(void *subject, size_t index,
     struct court *court = subject;
 
     court->asked[index]++;
+    for (unsigned i = 0; i < court->fields[index]; i++) {
+        mm_finding_add(finding, (struct mm_effect){.kind = MM_EFFECT_FIELD,
+                                                   .write = write_field});
+    }
+    if (court->delay_ms[index] > 0) {
+        mm_finding_add(finding,
+                       (struct mm_effect){.kind = MM_EFFECT_DELAY,
+                                          .delay_ms = court->delay_ms[index]});
+    }
     if (court->says[index] == 'r') {
         finding->reply = &refusals[index];
         return MM_JUDGE_REPLY;
@@ -181,12 +200,85 @@ static void test_begin_anew(void **state)
     assert_int_equal(court.asked[2], 2);
 }
 
+static void expect_fields(const struct mm_judging *judging, const char *wanted)
+{
+    struct mm_buf out;
+
+    mm_buf_init(&out, 4096);
+    assert_int_equal(mm_judging_write_fields(judging, &out), MAILMOD_OK);
+    assert_true(mm_span_is(mm_buf_span(&out), wanted));
+    mm_buf_fini(&out);
+}
+
+/* A field of the peer's goes on each of its messages; one of a recipient's
+ * once on its message; one of an answer that has not come on none. */
+static void test_fields(void **state)
+{
+    struct court court = {.says = {'p', 'l', 'p', 'p', 'p'},
+                          .fields = {0, 1, 0, 1, 0}};
+    struct mm_judging judging;
+    struct mm_finding finding;
+
+    (void)state;
+    mm_judging_init(&judging, table, 5, &court);
+    (void)mm_judging_ask(&judging, MM_STAGE_CONNECT, false, &finding);
+    expect_fields(&judging, "");
+    court.says[1] = 'p';
+    for (int i = 0; i < 2; i++) { /* two recipients */
+        (void)mm_judging_ask(&judging, MM_STAGE_RCPT, false, &finding);
+        assert_int_equal(judging.field_count, 2);
+    }
+    expect_fields(&judging, "asked 2 2\r\nasked 2 2\r\n");
+    mm_judging_begin(&judging, MM_STAGE_MAIL);
+    expect_fields(&judging, "asked 2 2\r\n");
+    mm_judging_begin(&judging, MM_STAGE_CONNECT);
+    expect_fields(&judging, "");
+}
+
+/* Neither an answer nor a message takes more than there is room for. */
+static void test_effects_are_bounded(void **state)
+{
+    struct court court = {.says = {'p', 'p', 'p', 'p', 'p'},
+                          .fields = {3, MM_LIMIT_EFFECTS + 1, 0, 0, 0}};
+    struct mm_judging judging;
+    struct mm_finding finding;
+
+    (void)state;
+    mm_judging_init(&judging, table, 5, &court);
+    (void)mm_judging_ask(&judging, MM_STAGE_CONNECT, false, &finding);
+    assert_int_equal(judging.field_count, MM_LIMIT_EFFECTS);
+    assert_int_equal(judging.fields[2].by, 0);
+    assert_int_equal(judging.fields[3].by, 1);
+}
+
+/* The longest one of an event, with its refusal, and of that event alone. */
+static void test_delay(void **state)
+{
+    struct court court = {.says = {'p', 'p', 'p', 'r', 'p'},
+                          .delay_ms = {0, 7, 0, 5, 3}};
+    struct mm_judging judging;
+    struct mm_finding finding;
+
+    (void)state;
+    mm_judging_init(&judging, table, 5, &court);
+    (void)mm_judging_ask(&judging, MM_STAGE_CONNECT, false, &finding);
+    assert_int_equal(judging.delay_ms, 7);
+    assert_int_equal(mm_judging_ask(&judging, MM_STAGE_RCPT, false, &finding),
+                     MM_JUDGE_REPLY);
+    assert_int_equal(judging.delay_ms, 5);
+    (void)mm_judging_ask(&judging, MM_STAGE_DATA, false, &finding);
+    assert_int_equal(judging.delay_ms, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_R13_stages),
         cmocka_unit_test(test_each_is_asked_once),
         cmocka_unit_test(test_begin_anew),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_effects_are_bounded),
+        cmocka_unit_test(test_delay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
