@@ -17,6 +17,7 @@ struct answer {
     struct dnsbl_member *member;
     void *query;
     bool is_asked;
+    bool counts; /* against the peer, at the last weighing */
     enum dnsbl_verdict verdict;
 };
 
@@ -123,7 +124,7 @@ static void ask_reason(struct dnsbl_check *check)
 struct sum {
     int score;
     int maybe;         /* what open answers could add */
-    bool is_uncertain; /* an open answer could take away */
+    bool is_uncertain; /* an open answer could take away, or is wanted */
 };
 
 static void weigh(struct dnsbl_check *check, struct sum *sum)
@@ -131,21 +132,24 @@ static void weigh(struct dnsbl_check *check, struct sum *sum)
     int heaviest = 0;
     check->heaviest = NULL;
     for (size_t i = 0; i < check->lists->count; i++) {
-        const struct answer *answer = &check->answers[i];
+        struct answer *answer = &check->answers[i];
         int weight = answer->member->zone.weight;
         enum dnsbl_health health = health_of(answer);
         bool lists = answer->verdict == DNSBL_LISTED;
         bool is_open =
             answer->query != NULL || (lists && health == DNSBL_UNTESTED);
+        answer->counts = false;
         if (!answer->is_asked ||
             (health != DNSBL_GOOD && health != DNSBL_UNTESTED)) {
             continue;
         }
         if (is_open) {
             sum->maybe += weight > 0 ? weight : 0;
-            sum->is_uncertain = sum->is_uncertain || weight < 0;
+            sum->is_uncertain = sum->is_uncertain || weight < 0 ||
+                                check->lists->options.wants_labels;
         } else if (lists) {
             sum->score += weight;
+            answer->counts = weight > 0;
             if (weight > heaviest) {
                 heaviest = weight;
                 check->heaviest = answer->member;
@@ -165,7 +169,7 @@ static void settle(struct dnsbl_check *check, bool is_late)
         return;
     }
     check->is_listed = sum.score >= threshold && check->heaviest != NULL;
-    if (check->is_listed && !is_late) {
+    if (check->is_listed && !is_late && !check->lists->options.wants_labels) {
         ask_reason(check);
     } else {
         finish(check);
@@ -294,6 +298,17 @@ const char *dnsbl_check_label(const struct dnsbl_check *check)
 {
     return check->is_done && check->is_listed ? check->heaviest->zone.label
                                               : NULL;
+}
+
+const char *dnsbl_check_label_at(const struct dnsbl_check *check, size_t index)
+{
+    size_t count = 0;
+    for (size_t i = 0; check->is_listed && i < check->lists->count; i++) {
+        if (check->answers[i].counts && count++ == index) {
+            return check->answers[i].member->zone.label;
+        }
+    }
+    return NULL;
 }
 
 const char *dnsbl_check_reason(const struct dnsbl_check *check)

@@ -94,6 +94,7 @@ struct dnsbl_options {
     bool tests;        /* the lists test themselves */
     uint64_t cache_ms; /* how long an answer is known; 0: not at all */
     uint64_t seed[2];  /* of the memory's order */
+    bool wants_labels; /* of each list that has a listed peer; no reason */
 };
 
 struct dnsbl; /* the lists of one configuration */
@@ -120,7 +121,10 @@ bool dnsbl_check_is_done(const struct dnsbl_check *check);
 /* The label of the heaviest list that has the peer, once it is done and the
  * threshold is reached; else NULL. */
 const char *dnsbl_check_label(const struct dnsbl_check *check);
-/* What that list says of it, printable ASCII; "" without words. */
+/* The label of each list that has a listed peer and weighs against it, in the
+ * order of the lists; NULL from their number on. */
+const char *dnsbl_check_label_at(const struct dnsbl_check *check, size_t index);
+/* What the heaviest list says of it, printable ASCII; "" without words. */
 const char *dnsbl_check_reason(const struct dnsbl_check *check);
 
 #endif

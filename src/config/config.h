@@ -52,6 +52,7 @@ enum mm_config_waits { /* does a send call wait for the outcome? */
                        MM_CONFIG_WAITS_ALWAYS,
                        MM_CONFIG_WAITS_NEVER
 };
+enum mm_config_dnsbl_action { MM_CONFIG_DNSBL_REFUSE, MM_CONFIG_DNSBL_TAG };
 
 struct mm_config {
     /* general */
@@ -125,6 +126,7 @@ struct mm_config {
         unsigned threshold;
         uint64_t timeout_ms, cache_ms;
         bool self_test;
+        enum mm_config_dnsbl_action action;
     } dnsbl;
 
     struct {               /* messages of the host program */

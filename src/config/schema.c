@@ -450,9 +450,8 @@ static const struct mm_config_key keys[] = {
              "label stands for the zone in replies, in the log and in what is "
              "shown of this setting (without one: the zone less its first "
              "label, where it has three), the codes are those that count, and "
-             "a weight below 0 speaks for the peer. One that is listed gets "
-             "550 5.7.1 at RCPT, and reaches postmaster alone. The submission "
-             "services ask nobody.",
+             "a weight below 0 speaks for the peer. The submission services "
+             "ask nobody.",
      .offset = AT(dnsbl.zones)},
     {.name = "dnsbl.threshold",
      .type = MM_CONFIG_INT,
@@ -460,8 +459,18 @@ static const struct mm_config_key keys[] = {
      .minimum = 1,
      .maximum = 1000,
      .help = "The sum of the weights of the lists that have a peer from which "
-             "on it is refused. A list without a weight weighs 1.",
+             "on it is listed. A list without a weight weighs 1.",
      .offset = AT(dnsbl.threshold)},
+    {.name = "dnsbl.action",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "refuse",
+     .choices = "refuse tag",
+     .help =
+         "What a peer that is listed gets. refuse: 550 5.7.1 at RCPT, and "
+         "it reaches postmaster alone. tag: it is let in, and its mail gets "
+         "a field \"X-Blocklist: LABEL, LABEL\" with the lists that have "
+         "it; the same field of others than dnsbl.exempt is taken out.",
+     .offset = AT(dnsbl.action)},
     {.name = "dnsbl.self_test",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

@@ -118,6 +118,8 @@ static enum mailmod_error fill(struct mm_blocklists *lists)
                                       .tell = tell};
     struct dnsbl_options options = {.threshold = (int)config->dnsbl.threshold,
                                     .tests = config->dnsbl.self_test,
+                                    .wants_labels = config->dnsbl.action ==
+                                                    MM_CONFIG_DNSBL_TAG,
                                     .cache_ms = config->dnsbl.cache_ms};
     enum mailmod_error error = mm_random(options.seed, sizeof options.seed);
     if (error == MAILMOD_OK) {
@@ -251,4 +253,10 @@ const char *mm_blocklist_zone(const struct mm_blocklist *blocklist)
 const char *mm_blocklist_reason(const struct mm_blocklist *blocklist)
 {
     return dnsbl_check_reason(blocklist->check);
+}
+
+const char *mm_blocklist_label(const struct mm_blocklist *blocklist,
+                               size_t index)
+{
+    return dnsbl_check_label_at(blocklist->check, index);
 }

@@ -29,6 +29,10 @@ bool mm_blocklist_is_done(const struct mm_blocklist *blocklist);
 const char *mm_blocklist_zone(const struct mm_blocklist *blocklist);
 /* What that list says of it; "" without words. */
 const char *mm_blocklist_reason(const struct mm_blocklist *blocklist);
+/* The lists that have a peer which is not let in, from 0; NULL ends. Under
+ * dnsbl.action = tag each list in order is heard first. */
+const char *mm_blocklist_label(const struct mm_blocklist *blocklist,
+                               size_t index);
 /* Of a loop without sessions. */
 void mm_blocklists_free(struct mm_blocklists **lists);
 

@@ -1,13 +1,14 @@
 /* smtp_judges.c - the judges of SMTP sessions: one table.
  *
- * Owns nothing but the words of a refusal by a block list. Promises: policy,
- * limits, block lists and the host are asked here and nowhere else, in the
- * order of the table; the host's word about a whole message, which may take it
- * away, is the transaction's (smtp_transaction.c).
+ * Owns nothing but the words about a peer that block lists have. Promises:
+ * policy, limits, block lists and the host are asked here and nowhere else, in
+ * the order of the table; the host's word about a whole message, which may take
+ * it away, is the transaction's (smtp_transaction.c).
  * Thread: the session's loop. RFC 5321 3.1, 4.5.1, 6.3, 7.7; RFC 6409 6.1. */
 #include "server/smtp_session.h"
 
 #include "server/server_internal.h"
+#include "wire/msg/header_edit.h"
 
 #include <stdio.h>
 
@@ -55,6 +56,21 @@ static enum mm_judgement host_judges_peer(void *subject,
                      finding);
 }
 
+/* "X-Blocklist: LABEL, LABEL", a line each: RFC 5322 2.1.1. */
+static void write_labels(const void *subject, struct mm_buf *out)
+{
+    const struct mm_smtp_session *smtp = subject;
+    const char *before = MM_HEADER_BLOCKLIST ": ";
+    const char *label;
+
+    for (size_t i = 0; (label = mm_blocklist_label(smtp->blocklist, i)) != NULL;
+         i++) {
+        (void)mm_buf_appendf(out, "%s%s", before, label);
+        before = ",\r\n ";
+    }
+    (void)mm_buf_append_cstr(out, "\r\n");
+}
+
 /* Who submits here is known otherwise: other services ask no list. */
 static enum mm_judgement lists_judge_peer(void *subject,
                                           struct mm_finding *finding)
@@ -67,6 +83,11 @@ static enum mm_judgement lists_judge_peer(void *subject,
     }
     const char *zone = mm_blocklist_zone(smtp->blocklist);
     if (zone == NULL) {
+        return MM_JUDGE_PASS;
+    }
+    if (mm_session_config(&smtp->base)->dnsbl.action == MM_CONFIG_DNSBL_TAG) {
+        mm_finding_add(finding, (struct mm_effect){.kind = MM_EFFECT_FIELD,
+                                                   .write = write_labels});
         return MM_JUDGE_PASS;
     }
     char peer[MM_NETADDR_TEXT_MAX];

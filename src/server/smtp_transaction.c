@@ -95,13 +95,19 @@ static bool prepare_question(struct mm_smtp_session *smtp)
            mm_session_prepare_request(&smtp->base, &facts) == MAILMOD_OK;
 }
 
-/* RFC 6409 8: what a message lacks is for the submission service to add. */
+/* RFC 6409 8: what a message lacks is for the submission service to add. A
+ * field that we write ourselves is believed from nobody but exempt peers. */
 static unsigned edits_of(const struct mm_smtp_session *smtp)
 {
+    const struct mm_config *config = mm_session_config(&smtp->base);
     unsigned edits = MM_HEADER_DROPS_RETURN_PATH;
 
-    if (smtp->base.service != MM_SERVICE_SMTP &&
-        mm_session_config(&smtp->base)->smtp.edits_submitted) {
+    if (smtp->base.service == MM_SERVICE_SMTP &&
+        config->dnsbl.action == MM_CONFIG_DNSBL_TAG &&
+        !mm_range_list_has(&config->dnsbl.exempt, &smtp->base.peer)) {
+        edits |= MM_HEADER_DROPS_BLOCKLIST;
+    }
+    if (smtp->base.service != MM_SERVICE_SMTP && config->smtp.edits_submitted) {
         edits |= MM_HEADER_DROPS_BCC | MM_HEADER_ADDS_DATE |
                  MM_HEADER_ADDS_MESSAGE_ID;
     }

@@ -121,6 +121,26 @@ def test_weights(build):
         assert reply[:3] == "550" and "a.test" in reply, reply
 
 
+def test_F30_tag_has_labels(build):
+    """dnsbl.action = tag: let in, and marked with labels, never with a key."""
+    records = {("9.0.0.127.a.test", "A"): ["127.0.0.2"],
+               (f"9.0.0.127.{KEY}.paid.test", "A"): ["127.0.0.4"]}
+    with World(build, records, **{
+            "dnsbl.zones": f"a.test {KEY}.paid.test",
+            "dnsbl.action": "tag"}) as world:
+        for source in (LISTED, OTHER):
+            with smtplib.SMTP("127.0.0.1", world.daemon.port("smtp"),
+                              source_address=(source, 0), timeout=30) as smtp:
+                smtp.sendmail("a@c.test", ["demo@mail.test"],
+                              "X-Blocklist: forged\r\nSubject: s\r\n\r\nt\r\n")
+        texts = sorted((text.decode("ascii") for text in world.daemon.messages()),
+                       key=len)
+        assert len(texts) == 2 and not [t for t in texts if "forged" in t]
+        assert "X-Blocklist" not in texts[0], texts
+        assert "\r\nX-Blocklist: a.test,\r\n paid.test\r\n" in texts[1], texts
+        assert KEY not in texts[1]
+
+
 def test_lists_test_themselves(build):
     """RFC 5782 5: one that lists everybody, one that has closed."""
     records = {("1.0.0.127.a.test", "A"): ["127.0.0.2"],
@@ -145,6 +165,6 @@ def test_answers_are_remembered(build):
         assert asked == 1, asked
 
 
-main(__name__, test_F30_keys_stay_here, test_weights,
+main(__name__, test_F30_keys_stay_here, test_F30_tag_has_labels, test_weights,
      test_lists_test_themselves, test_answers_are_remembered, test_listed,
      test_lists_that_fail, test_reload, test_submission_is_not_asked_about)

@@ -90,6 +90,10 @@ static bool stays(const struct mm_header_edit *edit, struct mm_span name)
         mm_span_is_nocase(name, "Return-Path")) {
         return false;
     }
+    if ((edit->edits & MM_HEADER_DROPS_BLOCKLIST) != 0 &&
+        mm_span_is_nocase(name, MM_HEADER_BLOCKLIST)) {
+        return false;
+    }
     return (edit->edits & MM_HEADER_DROPS_BCC) == 0 ||
            (!mm_span_is_nocase(name, "Bcc") &&
             !mm_span_is_nocase(name, "Resent-Bcc"));

@@ -18,8 +18,12 @@ enum mm_header_edits {
     MM_HEADER_DROPS_BCC = 1 << 1,         /* RFC 5322 3.6.3 */
     MM_HEADER_ADDS_DATE = 1 << 2,         /* RFC 6409 8.2 */
     MM_HEADER_ADDS_MESSAGE_ID = 1 << 3,   /* RFC 6409 8.3 */
-    MM_HEADER_ADDS_FROM = 1 << 4          /* RFC 5322 3.6: a must */
+    MM_HEADER_ADDS_FROM = 1 << 4,         /* RFC 5322 3.6: a must */
+    MM_HEADER_DROPS_BLOCKLIST = 1 << 5    /* a forged MM_HEADER_BLOCKLIST */
 };
+
+/* The field that names the block lists which have the peer. */
+#define MM_HEADER_BLOCKLIST "X-Blocklist"
 
 /* RFC 5322 2.1.1: so long may a line be, and so a field's name. */
 #define MM_HEADER_NAME_MAX 998

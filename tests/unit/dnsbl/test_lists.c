@@ -83,10 +83,9 @@ static void tell(void *names, const char *label, bool is_v6,
 static const struct dnsbl_names names = {NULL,   ask_addresses, ask_text,
                                          cancel, now_ms,        tell};
 
-static struct dnsbl *open_lists(const char *const *zones, int threshold,
-                                bool tests, uint64_t cache_ms)
+static struct dnsbl *open_with(const char *const *zones,
+                               struct dnsbl_options options)
 {
-    struct dnsbl_options options = {threshold, tests, cache_ms, {1, 2}};
     struct dnsbl *lists;
     memset(&world, 0, sizeof world);
     world.now_ms = 1000;
@@ -95,6 +94,13 @@ static struct dnsbl *open_lists(const char *const *zones, int threshold,
         assert_int_equal(dnsbl_add(lists, mm_span_cstr(*zones)), MAILMOD_OK);
     }
     return lists;
+}
+
+static struct dnsbl *open_lists(const char *const *zones, int threshold,
+                                bool tests, uint64_t cache_ms)
+{
+    return open_with(zones, (struct dnsbl_options){
+                                threshold, tests, cache_ms, {1, 2}, false});
 }
 
 static struct question *find(const char *name)
@@ -251,6 +257,38 @@ static void test_weights(void **state)
     dnsbl_free(&lists);
 }
 
+/* Where all labels are wanted each list is heard, and none for its words. */
+static void test_labels(void **state)
+{
+    static const char *const zones[] = {"a.test", "white.test*-1", "b.test",
+                                        "c.test", NULL};
+    struct dnsbl *lists = open_with(
+        zones, (struct dnsbl_options){.threshold = 1, .wants_labels = true});
+    struct dnsbl_check *made = check(lists, "192.0.2.7");
+    (void)state;
+    answer("7.2.0.192.a.test", 2);
+    answer("7.2.0.192.white.test", 2);
+    assert_null(dnsbl_check_label_at(made, 0));
+    answer("7.2.0.192.c.test", 2);
+    assert_false(dnsbl_check_is_done(made));
+    answer("7.2.0.192.b.test", 0);
+    assert_int_equal(world.done, 1);
+    assert_string_equal(dnsbl_check_label_at(made, 0), "a.test");
+    assert_string_equal(dnsbl_check_label_at(made, 1), "c.test");
+    assert_null(dnsbl_check_label_at(made, 2));
+    assert_string_equal(dnsbl_check_reason(made), "");
+    dnsbl_check_free(&made);
+    made = check(lists, "192.0.2.8"); /* late: who has answered */
+    answer("8.2.0.192.b.test", 2);
+    dnsbl_check_end(made);
+    assert_int_equal(world.done, 1);
+    assert_string_equal(dnsbl_check_label_at(made, 0), "b.test");
+    assert_null(dnsbl_check_label_at(made, 1));
+    assert_int_equal(open_count(), 0);
+    dnsbl_check_free(&made);
+    dnsbl_free(&lists);
+}
+
 static void test_late(void **state)
 {
     static const char *const zones[] = {"a.test", "b.test*-1", NULL};
@@ -390,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zones),
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_labels),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_F30_reason_with_key),
         cmocka_unit_test(test_self_test),

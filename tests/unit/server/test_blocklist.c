@@ -16,14 +16,33 @@ static const char *const options[] = {
     "dnsbl.exempt=203.0.113.0/24", "local.postmaster=alice",
     "dnsbl.self_test=false",       NULL};
 
-static int begin(void **state)
+static const char *const tag_options[] = {
+    "dnsbl.zones=a.test, paid:key123abc.b.test, white.test*-1",
+    "dnsbl.timeout=3s",
+    "dnsbl.exempt=203.0.113.0/24",
+    "local.postmaster=alice",
+    "dnsbl.self_test=false",
+    "dnsbl.action=tag",
+    NULL};
+
+static int begin_with(void **state, const char *const *with)
 {
     struct session *s = mm_alloc(sizeof *s);
 
     assert_non_null(s);
-    rig_open(&s->rig, options, NULL);
+    rig_open(&s->rig, with, NULL);
     *state = s;
     return 0;
+}
+
+static int begin(void **state)
+{
+    return begin_with(state, options);
+}
+
+static int begin_tag(void **state)
+{
+    return begin_with(state, tag_options);
 }
 
 static int end(void **state)
@@ -179,7 +198,71 @@ static void test_ipv6(void **state)
     rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
 }
 
+#define FORGED "x-blocklist : forged,\r\n again\r\n"
+
+/* The rest of a message; its fields behind our Received begin so. */
+static void finish(struct session *s, const char *wanted)
+{
+    struct mm_buf text;
+
+    mm_buf_init(&text, 65536);
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "DATA\r\n", "354");
+    fake_say(&s->peer, "A: b\r\n" FORGED "\r\nX-Blocklist: text\r\n.\r\n");
+    fake_run(10);
+    rig_expect(&s->peer, "", "250 2.6.0");
+    const char *stored = rig_newest(&s->rig, s->rig.alice, &text);
+    const char *received = strstr(stored, "Received: ");
+    assert_non_null(received);
+    const char *rest = strchr(received, '\n') + 1;
+    while (*rest == '\t' || *rest == ' ') {
+        rest = strchr(rest, '\n') + 1;
+    }
+    assert_string_equal(rest, wanted);
+    mm_buf_fini(&text);
+}
+
+/* Each list is heard; who is listed is let in, and its label alone is told,
+ * for each message of the session. */
+static void test_F30_tag(void **state)
+{
+    static const char wanted[] = "X-Blocklist: a.test,\r\n paid\r\n"
+                                 "A: b\r\n\r\nX-Blocklist: text\r\n";
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 1);
+    fake_dns_say("7.100.51.198.key123abc.b.test", MAILMOD_OK, "127.0.0.4", 20);
+    fake_dns_say("7.100.51.198.white.test", MAILMOD_ERROR_DNS_NO_NAME, NULL, 1);
+    greet(s, PORT_SMTP, PEER);
+    fake_run(30);
+    finish(s, wanted);
+    rig_expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250");
+    finish(s, wanted);
+}
+
+/* Below the threshold there is no field, and none that others wrote. */
+static void test_tag_of_nobody(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.2", 1);
+    fake_dns_say("7.100.51.198.white.test", MAILMOD_OK, "127.0.0.2", 1);
+    greet(s, PORT_SMTP, PEER);
+    fake_run(30);
+    finish(s, "A: b\r\n\r\nX-Blocklist: text\r\n");
+}
+
+/* The field of a front of our own stays. */
+static void test_tag_of_an_exempt_peer(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP, "203.0.113.9:4000");
+    finish(s, "A: b\r\n" FORGED "\r\nX-Blocklist: text\r\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST_TAG(name) cmocka_unit_test_setup_teardown(name, begin_tag, end)
 
 int main(void)
 {
@@ -194,6 +277,9 @@ int main(void)
         TEST(test_peer_goes),
         TEST(test_who_is_not_asked_about),
         TEST(test_ipv6),
+        TEST_TAG(test_F30_tag),
+        TEST_TAG(test_tag_of_nobody),
+        TEST_TAG(test_tag_of_an_exempt_peer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

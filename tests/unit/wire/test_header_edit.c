@@ -57,6 +57,10 @@ static const struct row {
      ""},
     {RETURN_PATH, "Return-Path: x", "", 0, ""},
     {0, "Return-Path: x\r\n", "Return-Path: x\r\n", 0, ""},
+    {MM_HEADER_DROPS_BLOCKLIST,
+     "x-BlockList : a,\r\n b\r\nX-Blocklists: c\r\n\r\nX-Blocklist: d\r\n",
+     "X-Blocklists: c\r\n\r\nX-Blocklist: d\r\n", 0, ""},
+    {0, "X-Blocklist: a\r\n", "X-Blocklist: a\r\n", 0, ""},
     /* F23 */
     {BCC, "To: a\r\nBcc: b,\r\n c\r\nBCC:\r\nResent-Bcc: d\r\nCc: e\r\n\r\n",
      "To: a\r\nCc: e\r\n\r\n", 0, ""},
