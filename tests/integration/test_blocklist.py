@@ -151,9 +151,9 @@ def test_lists_test_themselves(build):
         assert world.recipient(LISTED)[:3] == "250"
         world.daemon.wait_log("list is off list=a.test .*lists everybody")
         world.daemon.wait_log("list is off list=b.test .*no entry")
-        asked = len(world.dns.asked)
         assert world.recipient(OTHER)[:3] == "250"
-        assert len(world.dns.asked) == asked, world.dns.asked[asked:]
+        asked = [name for name, _ in world.dns.asked]
+        assert not [name for name in asked if name[:1] == "8"], asked
 
 
 def test_answers_are_remembered(build):
