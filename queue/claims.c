@@ -39,7 +39,36 @@ void mq_unclaim(struct mq_queue *queue, uint64_t message_id, unsigned number)
     char key[KEY_SIZE];
     write_key(key, message_id, number);
     mm_mutex_lock(queue->lock);
-    mm_map_remove(&queue->claims, mm_span(key, sizeof key));
+    void *value = mm_map_remove(&queue->claims, mm_span(key, sizeof key));
+    struct mq_removed *removed = value != queue ? value : NULL;
+    if (removed != NULL && !removed->has_end) {
+        mm_list_append(&queue->removed, &removed->node);
+        removed = NULL;
+    }
+    mm_mutex_unlock(queue->lock);
+    mm_free(removed);
+}
+
+/* A table that cannot take the news: told before the attempt is over. */
+bool mq_claim_keeps(struct mq_queue *queue, struct mq_removed *removed)
+{
+    char key[KEY_SIZE];
+    write_key(key, removed->message_id, removed->number);
+    struct mm_span span = mm_span(key, sizeof key);
+    return mm_map_get(&queue->claims, span) == queue &&
+           mm_map_put(&queue->claims, span, removed) == MAILMOD_OK;
+}
+
+void mq_claim_has_end(struct mq_queue *queue, uint64_t message_id,
+                      unsigned number)
+{
+    char key[KEY_SIZE];
+    write_key(key, message_id, number);
+    mm_mutex_lock(queue->lock);
+    void *value = mm_map_get(&queue->claims, mm_span(key, sizeof key));
+    if (value != NULL && value != queue) {
+        ((struct mq_removed *)value)->has_end = true;
+    }
     mm_mutex_unlock(queue->lock);
 }
 

@@ -1,5 +1,5 @@
 /* thread: any; what stands below "lock" is touched with the lock held
- * internal.h - the queue's own parts, shared by its four files. */
+ * internal.h - the queue's own parts, shared by its files. */
 #ifndef MQ_INTERNAL_H
 #define MQ_INTERNAL_H
 
@@ -45,7 +45,11 @@ struct mq_queue {
     unsigned steps[MQ_STEPS_MAX];
     uint64_t longest_wait_ms;
     struct mm_map destinations; /* name: struct mq_destination */
-    struct mm_map claims;       /* message and number: any pointer */
+    /* Message and number: the queue, or the struct mq_removed that is told when
+     * the claim ends. */
+    struct mm_map claims;
+    struct mm_list removed; /* struct mq_removed, to be told */
+    int removals;           /* mq_remove at work */
     unsigned attempts;
     unsigned parked;
     uint64_t sequence;
@@ -85,5 +89,11 @@ enum mailmod_error mq_fetch(struct mq_queue *queue, const char *destination,
                             int64_t now_ms, bool is_overdue,
                             struct mq_batch **batch_out);
 void mq_unclaim(struct mq_queue *queue, uint64_t message_id, unsigned number);
+/* lock: the claim of a removed recipient takes the news along; false: it is in
+ * no attempt. */
+bool mq_claim_keeps(struct mq_queue *queue, struct mq_removed *removed);
+/* An outcome that is final is on disk: no removal is told after it. */
+void mq_claim_has_end(struct mq_queue *queue, uint64_t message_id,
+                      unsigned number);
 
 #endif

@@ -56,10 +56,19 @@ enum mailmod_error mq_new(struct mq_queue **queue_out, struct mm_store *store,
     queue->store = store;
     queue->random = options->seed;
     set_options(queue, options);
+    mm_list_init(&queue->removed);
     mm_map_init(&queue->destinations, MQ_DESTINATIONS_MAX, options->seed);
     mm_map_init(&queue->claims, MQ_CLAIMS_MAX, options->seed);
     *queue_out = queue;
     return MAILMOD_OK;
+}
+
+static void free_news(void *context, struct mm_span key, void *value)
+{
+    (void)key;
+    if (value != context) {
+        mm_free(value);
+    }
 }
 
 void mq_free(struct mq_queue **queue)
@@ -67,6 +76,11 @@ void mq_free(struct mq_queue **queue)
     if (*queue == NULL) {
         return;
     }
+    struct mq_removed *removed;
+    while ((removed = mq_take_removed(*queue)) != NULL) {
+        mm_free(removed);
+    }
+    mm_map_each(&(*queue)->claims, free_news, *queue);
     mq_destinations_free(*queue);
     mm_map_fini(&(*queue)->claims);
     mm_mutex_free(&(*queue)->lock);
@@ -329,7 +343,10 @@ static enum mailmod_error sweep(struct mq_queue *queue, const char *name,
  * what an operator held or deleted a moment ago may still look due. */
 static bool may_claim(struct mq_queue *queue)
 {
-    return mm_store_is_writable(queue->store) &&
+    mm_mutex_lock(queue->lock);
+    bool is_removing = queue->removals > 0;
+    mm_mutex_unlock(queue->lock);
+    return !is_removing && mm_store_is_writable(queue->store) &&
            !mm_store_is_settling(queue->store);
 }
 

@@ -57,6 +57,7 @@ struct mq_outcome {
     bool is_reply;            /* the host's words, not ours */
     char tls[24];             /* "TLSv1.3 verified", "none"; "": no talk */
     bool relayed_dsn;         /* NOTIFY was passed on: no success report */
+    bool is_missed;           /* the queue's: it was removed meanwhile */
 };
 /* What the caller must report to the sender, in the same transaction. */
 enum mq_report {
@@ -80,7 +81,8 @@ struct mq_settlement {
     enum mailmod_error (*put)(struct mq_settlement *settlement,
                               struct mm_store_transaction *t);
     /* thread: writer. The batch's claims are still held: post to the owner and
-     * call mq_release there. */
+     * call mq_release there. What was DEFERRED and removed meanwhile has
+     * the outcome of the removal by now. */
     void (*done)(struct mq_settlement *settlement, enum mailmod_error error);
     void *context;
     int64_t now_ms;
@@ -131,6 +133,30 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch);
 /* When to call mq_claim again; INT64_MAX: not before something new comes.
  * thread: any (reads the store). */
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms);
+/* Somebody whom an operator took out of the queue. */
+struct mq_removed {
+    struct mm_list node;
+    uint64_t message_id;
+    unsigned number;
+    char path[MM_STORE_REVERSE_PATH_MAX];
+    bool is_removed; /* the queue's: on disk */
+    bool has_end;    /* the queue's: by the outcome of its attempt */
+};
+/* An operator removes the recipients of one message, or (0) all that are in the
+ * queue now; no report is made. In slices, each a transaction of its own; after
+ * each `on_slice` is called, which takes what there is to tell. `count_out`:
+ * recipients, on an error too. Nothing is claimed meanwhile. thread: any that
+ * may wait for the store. */
+MM_CHECK enum mailmod_error mq_remove(struct mq_queue *queue,
+                                      uint64_t message_id,
+                                      void (*on_slice)(void *context),
+                                      void *context, size_t *count_out);
+/* The next one whose removal is on disk and who is in no attempt any more;
+ * NULL: none now. Look again after mq_release and mq_claim. mm_free() it.
+ * thread: any. */
+struct mq_removed *mq_take_removed(struct mq_queue *queue);
+/* What is told of each. */
+void mq_removal_outcome(struct mq_outcome *outcome_out);
 /* An operator's flush: every back-off of destinations is forgotten.
  * thread: any. */
 void mq_flush(struct mq_queue *queue);

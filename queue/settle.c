@@ -4,7 +4,8 @@
  * batch and the reports that they call for are one transaction; that a
  * settlement that failed can be submitted again and then decides the same; and
  * that what an operator did meanwhile stands: a recipient that was removed
- * stays removed; one that was held stays held (the store lifts no hold by an
+ * stays removed, and has one end: the attempt's outcome if that is final, else
+ * the removal's; one that was held stays held (the store lifts no hold by an
  * update).
  *
  * A recipient is given up only when an attempt has just failed, its own or one
@@ -192,6 +193,7 @@ static enum mailmod_error settle_row(struct mq_settlement *settlement,
     enum mailmod_error error = MAILMOD_OK;
     if (is_kept(settlement, i)) {
         error = keep_row(settlement, transaction, i);
+        settlement->outcomes[i].is_missed = error == MAILMOD_ERROR_NOT_FOUND;
     } else {
         error =
             mm_store_remove_recipient(transaction, message_of(settlement)->id,
@@ -219,10 +221,28 @@ static enum mailmod_error run_settlement(struct mm_store_job *job,
     return error;
 }
 
+/* Who was removed before this came to the disk; who is removed later is told
+ * when the claim ends. */
+static void end_removed(struct mq_settlement *settlement)
+{
+    for (size_t i = 0; i < settlement->batch->recipient_count; i++) {
+        const struct mm_store_recipient *recipient =
+            &settlement->batch->recipients[i];
+        if (settlement->outcomes[i].is_missed) {
+            mq_removal_outcome(&settlement->outcomes[i]);
+        }
+        mq_claim_has_end(settlement->queue, recipient->message_id,
+                         recipient->number);
+    }
+}
+
 static void settlement_done(struct mm_store_job *job, enum mailmod_error error)
 {
     struct mq_settlement *settlement =
         MM_LIST_OBJECT(job, struct mq_settlement, job);
+    if (error == MAILMOD_OK) {
+        end_removed(settlement);
+    }
     settlement->done(settlement, error);
 }
 

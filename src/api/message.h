@@ -197,13 +197,6 @@ void mm_messages_unref(struct mm_messages **messages);
 MM_CHECK enum mailmod_error mm_messages_enter(struct mm_messages *messages);
 void mm_messages_leave(struct mm_messages *messages); /* locked */
 
-/* ---- message_removal.c ------------------------------------------------- */
-
-/* An operator took recipients out of the queue, of one message or (0) of any:
- * open messages learn of it. May wait for the store. */
-void mm_messages_note_removal(struct mm_messages *messages,
-                              uint64_t message_id);
-
 /* ---- message.c -------------------------------------------------------- */
 
 void mm_message_unref(mailmod_message *message);

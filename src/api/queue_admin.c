@@ -1,8 +1,9 @@
 /* queue_admin.c - the queue under an operator's hands, and the store's check.
  *
- * Promises: an action is one transaction, also while the daemon runs on the
- * same folder; a message that is being sent meanwhile gets one consistent
- * outcome (a settlement of a deleted recipient changes nothing).
+ * Promises: an action is promised in one transaction, also while the daemon
+ * runs on the same folder; but a deletion in the process that sends is made by
+ * its queue, in slices, and is an outcome of each recipient. A message that is
+ * being sent meanwhile has one end.
  * Thread: any but a loop's. */
 #include "api/instance.h"
 #include "api/message.h"
@@ -145,46 +146,98 @@ static enum mailmod_error run_act(struct mm_store_job *job,
                         &act->count);
 }
 
-enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
-                                     enum mailmod_queue_action action,
-                                     size_t *count_out)
+static enum mailmod_error run(mailmod *instance, struct mm_store *store,
+                              struct act_job *act)
 {
-    struct act_job act = {.job.run = run_act, .now_ms = mm_clock_wall_ms()};
-    enum mailmod_error error = parse_message(message, &act.id);
+    enum mailmod_error error = mm_store_run(store, &act->job);
 
-    if (error == MAILMOD_OK && (unsigned)action > MAILMOD_QUEUE_DELETE) {
-        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "no such action");
-    }
-    struct mm_admin admin;
-    if (error == MAILMOD_OK) {
-        error = mm_admin_begin(&admin, instance, false);
-    }
     if (error != MAILMOD_OK) {
         return error;
     }
-    act.action = (enum mm_queue_action)action;
-    error = mm_store_run(admin.store, &act.job);
-    if (error == MAILMOD_OK) {
-        mm_store_settle(admin.store); /* what a caller lists next is so */
-    }
-    if (error == MAILMOD_OK && instance->outbound != NULL) {
-        if (action == MAILMOD_QUEUE_FLUSH) {
+    mm_store_settle(store); /* what a caller lists next is so */
+    if (instance->outbound != NULL) {
+        if (act->action == MM_QUEUE_FLUSH) {
             mm_outbound_flush(instance->outbound);
-        }
-        if (action == MAILMOD_QUEUE_DELETE) {
-            mm_messages_note_removal(instance->messages, act.id);
         }
         mm_outbound_wake(instance->outbound);
     }
-    mm_admin_end(&admin);
-    if (error == MAILMOD_OK && message != NULL && act.count == 0) {
-        error = MAILMOD_ERROR_NOT_FOUND;
+    return MAILMOD_OK;
+}
+
+/* Beside what sends here: the queue itself takes them out and tells so. That
+ * waits for the loop, so the instance is let go first; `messages`, which is
+ * entered, keeps store and outbound. */
+static enum mailmod_error take_out(struct mm_messages *messages,
+                                   struct mm_outbound *outbound,
+                                   struct act_job *act)
+{
+    enum mailmod_error error =
+        mm_outbound_remove(outbound, act->id, &act->count);
+
+    mm_outbound_wake(outbound);
+    mm_mutex_lock(messages->mutex);
+    mm_messages_leave(messages);
+    mm_mutex_unlock(messages->mutex);
+    return error;
+}
+
+static bool enter(mailmod *instance)
+{
+    if (instance->outbound == NULL) {
+        return false;
     }
-    if (count_out != NULL) {
-        *count_out = act.count;
+    mm_mutex_lock(instance->messages->mutex);
+    bool is_entered = mm_messages_enter(instance->messages) == MAILMOD_OK;
+    mm_mutex_unlock(instance->messages->mutex);
+    return is_entered;
+}
+
+/* With words of its own unless it is OK. */
+static enum mailmod_error act_on(mailmod *instance, const char *message,
+                                 struct act_job *act)
+{
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (act->action == MM_QUEUE_DELETE && enter(instance)) {
+        struct mm_messages *messages = instance->messages;
+        struct mm_outbound *outbound = instance->outbound;
+
+        mm_admin_end(&admin);
+        error = take_out(messages, outbound, act);
+    } else {
+        error = run(instance, admin.store, act);
+        mm_admin_end(&admin);
+    }
+    if (error == MAILMOD_OK && message != NULL && act->count == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
     }
     return error == MAILMOD_OK
                ? MAILMOD_OK
                : mm_fail(error, "%s: %s", message != NULL ? message : "queue",
                          mm_error_text(error));
+}
+
+enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
+                                     enum mailmod_queue_action action,
+                                     size_t *count_out)
+{
+    struct act_job act = {.job.run = run_act,
+                          .action = (enum mm_queue_action)action,
+                          .now_ms = mm_clock_wall_ms()};
+    enum mailmod_error error = parse_message(message, &act.id);
+
+    if (error == MAILMOD_OK && (unsigned)action > MAILMOD_QUEUE_DELETE) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "no such action");
+    }
+    if (error == MAILMOD_OK) {
+        error = act_on(instance, message, &act);
+    }
+    if (count_out != NULL) {
+        *count_out = act.count;
+    }
+    return error;
 }

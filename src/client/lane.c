@@ -42,6 +42,7 @@ static void drop_settling(struct mm_outbound *outbound,
         settling->on_dropped(settling);
     }
     mm_settling_free(&settling, releases);
+    mm_outbound_tell_removed(outbound);
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
@@ -95,6 +96,7 @@ void mm_lane_retry_settlements(struct mm_outbound *outbound)
 void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch)
 {
     mq_release(outbound->queue, &batch);
+    mm_outbound_tell_removed(outbound);
 }
 
 /* Memory for the outcomes is taken before the attempt: later there would be no

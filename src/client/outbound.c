@@ -79,6 +79,7 @@ static void claim_done(struct mm_job *job)
                MM_TEXT("error", mm_error_name(outbound->claim_error)));
     }
     start_claimed(outbound);
+    mm_outbound_tell_removed(outbound);
     if (mm_outbound_is_stopped(outbound) || outbound->reroute.is_running) {
         /* Nothing more is asked for now. */
     } else if (outbound->polls_again && outbound->claim_error == MAILMOD_OK) {

@@ -65,6 +65,14 @@ MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
 void mm_outbound_wake(struct mm_outbound *outbound);
 /* thread: any. An operator's flush: back-offs are forgotten, then as wake. */
 void mm_outbound_flush(struct mm_outbound *outbound);
+/* thread: any; the loop runs until this returns. An operator takes out the
+ * recipients of one message, or (0) all that wait now; the observer is told of
+ * each, FAILED and final, after it is on disk; of who is in an attempt, after
+ * that, unless its own outcome is final. `count_out`: recipients, on an error
+ * too. */
+MM_CHECK enum mailmod_error mm_outbound_remove(struct mm_outbound *outbound,
+                                               uint64_t message_id,
+                                               size_t *count_out);
 /* thread: any. No new attempts of the queue's; running ones may end, and
  * unstored messages that were given before are sent. */
 void mm_outbound_stop(struct mm_outbound *outbound);

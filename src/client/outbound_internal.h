@@ -79,6 +79,8 @@ void mm_outbound_note_outcome(const struct mm_outbound *outbound,
                               uint64_t message_id,
                               const struct mm_store_recipient *recipient,
                               const struct mq_outcome *outcome, bool is_final);
+/* removal.c: who was taken out of the queue and can be told of now. */
+void mm_outbound_tell_removed(const struct mm_outbound *outbound);
 
 /* lane.c */
 /* Memory for the outcomes of a batch, before it is tried; takes the batch. */

@@ -272,6 +272,47 @@ static void test_deleted_while_sent(void **state)
     }
 }
 
+/* The queue takes them out: each is told once as final. */
+static void test_taken_out(void **state)
+{
+    (void)state;
+    static const char *const stops[] = {"RCPT", "."};
+    static const char removed[] =
+        "outcome a@x.net 2 5.0.0 taken out of the queue by an operator final";
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        struct fake_host host = {
+            .rules = {{stops[i], "250 ok\r\n", 0, 0, 5000}}};
+        struct rig rig;
+        open_with(&rig, NULL, &host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        uint64_t id = rig_send(&rig, &message);
+        size_t count;
+        fake_run(2000);
+        assert_int_equal(mm_outbound_remove(rig.outbound, id, &count),
+                         MAILMOD_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(rig_count_text(rig.told, " final"), 0);
+        fake_run(MINUTE_MS);
+        assert_int_equal(rig_count_text(rig.told, " final"), 1);
+        assert_int_equal(rig_count_text(rig.told, removed),
+                         fake_taken(HOST) == 0);
+        rig_close(&rig);
+    }
+    static const struct fake_host dead = {.manner = FAKE_REFUSES};
+    struct rig rig;
+    open_with(&rig, NULL, &dead);
+    struct rig_message message = {.recipients = "a@x.net, b@x.net"};
+    rig_send(&rig, &message);
+    fake_run(5000);
+    size_t count;
+    assert_int_equal(mm_outbound_remove(rig.outbound, 0, &count), MAILMOD_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(rig_count(&rig), 0);
+    assert_int_equal(rig_count_text(rig.told, " final"), 2);
+    assert_int_equal(rig_count_text(rig.told, removed), 1);
+    rig_close(&rig);
+}
+
 static void test_holds_and_flush(void **state)
 {
     (void)state;
@@ -522,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_cut_at_each_moment),
         cmocka_unit_test(test_deleted_while_sent),
+        cmocka_unit_test(test_taken_out),
         cmocka_unit_test(test_holds_and_flush),
         cmocka_unit_test(test_flush_by_a_tool),
         cmocka_unit_test(test_S06_relay_by_address),

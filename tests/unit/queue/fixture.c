@@ -248,6 +248,7 @@ void fixture_settle_each(struct fixture *fixture, struct mq_batch *batch,
         wait_for_store(fixture);
     }
     assert_int_equal(fixture->error, MAILMOD_OK);
+    memcpy(fixture->ends, copies, batch->recipient_count * sizeof *copies);
     mq_release(fixture->queue, &batch);
     mm_free(copies);
 }

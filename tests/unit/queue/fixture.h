@@ -18,6 +18,7 @@ struct fixture {
     int64_t now_ms;
     /* of the last settlement */
     enum mq_report reports[16];
+    struct mq_outcome ends[16];
     enum mailmod_error error;
     unsigned report_calls;
     enum mailmod_error report_error; /* what write_reports answers */

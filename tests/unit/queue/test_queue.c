@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "fixture.h"
 #include "platform/clock.h"
 #include "queue/internal.h"
@@ -418,6 +419,115 @@ static void test_removed_while_sent(void **state)
     }
 }
 
+static void count_slice(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+/* Takes out what there is; tells how many and in how many slices. */
+static size_t take_out(struct fixture *f, uint64_t id, unsigned *slices_out)
+{
+    size_t count = 0;
+    *slices_out = 0;
+    assert_int_equal(mq_remove(f->queue, id, count_slice, slices_out, &count),
+                     MAILMOD_OK);
+    return count;
+}
+
+static size_t drop_told(struct fixture *f)
+{
+    size_t count = 0;
+    struct mq_removed *removed;
+    while ((removed = mq_take_removed(f->queue)) != NULL) {
+        mm_free(removed);
+        count++;
+    }
+    return count;
+}
+
+static void test_take_out_one(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture_message two = {.reverse_path = "s@x", .recipient_count = 2};
+    uint64_t id = fixture_add(f, "a.example", &two);
+    uint64_t other = fixture_add(f, "a.example", &plain);
+    unsigned slices;
+    assert_int_equal(take_out(f, id, &slices), 2);
+    assert_int_equal(slices, 1);
+    assert_int_equal(fixture_count(f, id), 0);
+    assert_int_equal(fixture_count(f, other), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct mq_removed *removed = mq_take_removed(f->queue);
+        assert_non_null(removed);
+        assert_true(removed->message_id == id);
+        assert_int_equal(removed->number, i);
+        assert_non_null(strchr(removed->path, '@'));
+        mm_free(removed);
+    }
+    assert_null(mq_take_removed(f->queue));
+    assert_int_equal(take_out(f, id, &slices), 0);
+    assert_int_equal(slices, 0);
+    struct mq_outcome outcome;
+    mq_removal_outcome(&outcome);
+    assert_int_equal(outcome.verdict, MQ_FAILED);
+    assert_string_equal(outcome.status, "5.0.0");
+}
+
+static void test_take_out_all(void **state)
+{
+    struct fixture *f = *state;
+    unsigned slices;
+    fixture_add_many(f, "a.example", 600);
+    assert_int_equal(take_out(f, 0, &slices), 600);
+    assert_int_equal(slices, 3);
+    assert_int_equal(fixture_count(f, 0), 0);
+    assert_int_equal(drop_told(f), 600);
+    fixture_add(f, "a.example", &plain); /* claims go on */
+    fixture_settle(f, fixture_claim_one(f), MQ_DELIVERED, false);
+}
+
+/* One end each: by the attempt when that is final, else by the removal. */
+static void test_take_out_while_sent(void **state)
+{
+    struct fixture *f = *state;
+    unsigned slices;
+    uint64_t id = fixture_add(f, "a.example", &plain);
+    struct mq_batch *batch = fixture_claim_one(f);
+    assert_int_equal(take_out(f, id, &slices), 1);
+    assert_null(mq_take_removed(f->queue)); /* not before the attempt's end */
+    fixture_settle(f, batch, MQ_DELIVERED, false);
+    assert_int_equal(f->ends[0].verdict, MQ_DELIVERED);
+    assert_null(mq_take_removed(f->queue));
+
+    id = fixture_add(f, "a.example", &plain);
+    batch = fixture_claim_one(f);
+    assert_int_equal(take_out(f, id, &slices), 1);
+    fixture_settle(f, batch, MQ_DEFERRED, false);
+    assert_int_equal(f->ends[0].verdict, MQ_FAILED);
+    assert_string_equal(f->ends[0].status, "5.0.0");
+    assert_null(mq_take_removed(f->queue));
+
+    id = fixture_add(f, "a.example", &plain); /* by a tool beside us */
+    batch = fixture_claim_one(f);
+    fixture_act(f, id, MM_QUEUE_DELETE);
+    fixture_settle(f, batch, MQ_DEFERRED, false);
+    assert_string_equal(f->ends[0].status, "5.0.0");
+
+    id = fixture_add(f, "a.example", &plain);
+    batch = fixture_claim_one(f);
+    assert_int_equal(take_out(f, id, &slices), 1);
+    mq_release(f->queue, &batch); /* untried */
+    assert_int_equal(drop_told(f), 1);
+    assert_int_equal(fixture_count(f, 0), 0);
+
+    id = fixture_add(f, "a.example",
+                     &plain); /* never told: freed all the same */
+    batch = fixture_claim_one(f);
+    assert_int_equal(take_out(f, id, &slices), 1);
+    batch->recipient_count = 0;
+    mq_release(f->queue, &batch);
+}
+
 static void test_held_while_sent(void **state)
 {
     struct fixture *f = *state;
@@ -640,6 +750,9 @@ int main(void)
         BOTH(test_clock_back_a_day),
         BOTH(test_clock_ahead_a_year),
         BOTH(test_removed_while_sent),
+        BOTH(test_take_out_one),
+        BOTH(test_take_out_all),
+        BOTH(test_take_out_while_sent),
         BOTH(test_held_while_sent),
         BOTH(test_reports),
         BOTH(test_refused_settlement),
