@@ -71,8 +71,8 @@ static uint64_t now_ms(void *names)
     return world.now_ms;
 }
 
-static void tell(void *names, const char *label, bool is_v6,
-                 enum dnsbl_health health)
+static void note_health(void *names, const char *label, bool is_v6,
+                        enum dnsbl_health health)
 {
     size_t used = strlen(world.told);
     (void)names;
@@ -81,7 +81,7 @@ static void tell(void *names, const char *label, bool is_v6,
 }
 
 static const struct dnsbl_names names = {NULL,   ask_addresses, ask_text,
-                                         cancel, now_ms,        tell};
+                                         cancel, now_ms,        note_health};
 
 static struct dnsbl *open_with(const char *const *zones,
                                struct dnsbl_options options)
@@ -382,7 +382,8 @@ static void test_self_test_v6(void **state)
     (void)state;
     answer(V6_ENTRY(2) "a.test", 2);
     answer(V6_ENTRY(1) "a.test", 0);
-    answer(V6_ENTRY(2) "b.test", 0); /* a list of IPv4: nothing to tell */
+    answer(V6_ENTRY(2) "b.test",
+           0); /* a list of IPv4: nothing to note_health */
     answer(V6_ENTRY(1) "b.test", 0);
     assert_string_equal(world.told, "");
     answer(V6_PEER "a.test", 2);
