@@ -207,6 +207,11 @@ static enum mailmod_error check_pages(struct mm_store *store)
     store->page_size = (uint64_t)page_size;
     if (error == MAILMOD_OK && pages * page_size <= CHECK_MAX) {
         error = quick_check(store);
+        if (error == MAILMOD_ERROR_STORAGE_DAMAGED) {
+            /* SQLite tells a want of memory in the middle of a check as a
+             * finding; true damage is found twice. */
+            error = quick_check(store);
+        }
     }
     return error;
 }

@@ -179,7 +179,11 @@ static void test_read(void **state)
     }
 }
 
-/* Opening, with the making of a new store. */
+/* Opening, with the making of a new store. SQLite makes thousands of small
+ * allocations for the statements that make its tables, much the same for each:
+ * after the first ones not every one of them fails. */
+enum { EACH_MAX = 300, STRIDE = 7 };
+
 static void test_open(void **state)
 {
     struct fixture *fixture = *state;
@@ -190,7 +194,7 @@ static void test_open(void **state)
             struct mm_store *store = NULL;
             mm_store_close(&fixture->store);
             fixture_remove_folder(fixture->folder);
-            number++;
+            number += number < EACH_MAX ? 1 : STRIDE;
             if (which == 0) {
                 order(number);
             } else {
