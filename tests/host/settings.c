@@ -57,7 +57,8 @@ static const char *change(const struct key *key)
         "7",          "true",   "false",     "off",       "may",
         "must",       "42s",    "11m",       "9K",        "234",
         "info",       "always", "normalize", "127.0.0.9", "127.0.0.9:259",
-        "10.0.0.0/8", "x.test", "-",         "some text", "fast"};
+        "10.0.0.0/8", "x.test", "-",         "some text", "fast",
+        "tag"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (SRVSetConfigParam(key->name, values[i]) == 0) {
