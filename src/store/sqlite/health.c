@@ -50,14 +50,24 @@ void mm_health_end(struct mm_store *store)
     }
 }
 
+/* A look for which there is no memory (a path as Windows wants it) tells
+ * nothing: the next commit looks again. */
+static bool is_missing(const struct mm_held_file *file)
+{
+    struct mm_fs_identity now;
+    enum mailmod_error error = mm_fs_identify(file->path, &now);
+
+    return error == MAILMOD_OK ? now.volume != file->identity.volume ||
+                                     now.file != file->identity.file
+                               : error != MAILMOD_ERROR_MEMORY;
+}
+
 static const char *missing_file(const struct mm_store *store)
 {
     for (size_t i = 0; i < MM_STORE_FILES; i++) {
         const struct mm_held_file *file = &store->files[i];
-        struct mm_fs_identity now;
-        if (file->is_known && (mm_fs_identify(file->path, &now) != MAILMOD_OK ||
-                               now.volume != file->identity.volume ||
-                               now.file != file->identity.file)) {
+
+        if (file->is_known && is_missing(file)) {
             return file->path;
         }
     }
