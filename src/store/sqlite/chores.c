@@ -100,7 +100,7 @@ static enum mailmod_error end_removal(struct mm_store_transaction *t,
 static enum mailmod_error do_removal(struct mm_store_transaction *t,
                                      bool *found_out)
 {
-    struct range range;
+    struct range range = {0};
     uint64_t numbers[ROWS_MAX];
     size_t count = 0;
     enum mailmod_error error;
