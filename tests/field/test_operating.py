@@ -185,8 +185,7 @@ def control(daemon, *words, cwd=None, env=None):
 
 
 def test_O04_no_store_by_mistake(build):
-    """Nothing is made unasked; the folder is told; what is installed is the
-    default."""
+    """Nothing is made unasked; the folder is told."""
     with Daemon(build, start=False) as daemon:
         typo = os.path.join(daemon.folder, "dta")
         for words in (("user", "add", "x"), ("user", "list"),
@@ -204,6 +203,12 @@ def test_O04_no_store_by_mistake(build):
         code, told = control(daemon, "--data", typo, "user", "add", "x",
                              "--password-stdin", "--create")
         assert code == 0 and f"a new store is made in {typo}" in told, told
+
+
+def test_O04_installed_configuration(build):
+    """What is installed is the default."""
+    need_posix(build, "an installed configuration")
+    with Daemon(build, start=False) as daemon:
         code, told = control(daemon, "user", "list",
                              env={"MAILMOD_CONFIG": daemon.write_config()})
         assert code == 0 and "demo" in told, told
@@ -267,5 +272,5 @@ def test_O11_reload_is_told(build):
 main(__name__, test_O02_stand_ins, test_O02_whole_names,
      test_O17_certificate_and_domains, test_D13_key_of_the_world,
      test_S24_files_that_are_not_there, test_D10_no_regular_files,
-     test_O04_no_store_by_mistake, test_O03_files_of_the_owner,
-     test_O11_reload_is_told)
+     test_O04_no_store_by_mistake, test_O04_installed_configuration,
+     test_O03_files_of_the_owner, test_O11_reload_is_told)

@@ -399,7 +399,14 @@ enum mailmod_error mm_fs_identify(const char *path,
                                   struct mm_fs_identity *identity_out)
 {
     *identity_out = (struct mm_fs_identity){0};
-    return mm_fs_exists(path) ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+    WCHAR *wide;
+    enum mailmod_error error = mm_windows_path(path, &wide);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    bool is_there = GetFileAttributesW(wide) != INVALID_FILE_ATTRIBUTES;
+    mm_free(wide);
+    return is_there ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
 }
 
 uint64_t mm_fs_free_space(const char *path)
