@@ -62,14 +62,10 @@ static void note_lost(void *context, size_t number)
 /* Waits. NOT_FOUND: nobody was left to get it, and nothing was kept. */
 enum mailmod_error mm_message_finish_deposit(mailmod_message *message)
 {
-    mm_deposit_arrived(message->deposit, mm_clock_wall_ms());
     mm_deposit_finish(message->deposit, message->text.is_8bit);
     enum mailmod_error error = message->deposit_error;
     if (error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND) {
         mm_deposit_each_lost(message->deposit, note_lost, &message->recipients);
-    }
-    if (message->mode == MAILMOD_SEND_QUEUE) {
-        message->size = mm_deposit_size(message->deposit);
     }
     mm_deposit_abandon(&message->deposit);
     return error;
@@ -91,6 +87,9 @@ enum mailmod_error mm_message_send_queued(mailmod_message *message)
     enum mailmod_error error = mm_message_find_places(message);
 
     if (error == MAILMOD_OK) {
+        mm_deposit_arrived(message->deposit, mm_clock_wall_ms());
+        mm_deposit_end_text(message->deposit, message->text.is_8bit);
+        message->size = mm_deposit_size(message->deposit);
         /* First known, then stored: the queue may be quicker than we. */
         error = mm_message_depart(message);
     }

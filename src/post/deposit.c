@@ -291,8 +291,12 @@ static void make_first(struct mm_deposit *deposit)
     mm_buf_release(&deposit->first);
 }
 
-static void end(struct mm_deposit *deposit, bool has_8bit)
+void mm_deposit_end_text(struct mm_deposit *deposit, bool has_8bit)
 {
+    if (deposit->is_ended) {
+        return;
+    }
+    deposit->is_ended = true;
     deposit->message.is_8bit = has_8bit;
     end_text(deposit);
     make_first(deposit);
@@ -324,7 +328,7 @@ static void begin_end(struct mm_deposit *deposit)
 
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
 {
-    end(deposit, has_8bit);
+    mm_deposit_end_text(deposit, has_8bit);
     deposit->wants_end = true;
     if (deposit->work == MM_DEPOSIT_IDLE) {
         begin_end(deposit);
@@ -333,7 +337,7 @@ void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
 
 enum mailmod_error mm_deposit_put(struct mm_deposit *deposit, bool has_8bit)
 {
-    end(deposit, has_8bit);
+    mm_deposit_end_text(deposit, has_8bit);
     return mm_deposit_put_all(deposit, deposit->joined);
 }
 

@@ -98,7 +98,9 @@ MM_CHECK enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
 /* It comes now, when it was begun long ago: its lifetime counts from here. */
 void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms);
-/* The text is whole. */
+/* The text is whole: its size is known. mm_deposit_finish does it, too. */
+void mm_deposit_end_text(struct mm_deposit *deposit, bool has_8bit);
+/* The text is whole, and the message goes into the store. */
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit);
 
 /* thread: writer. From here on the pieces go into this transaction. */

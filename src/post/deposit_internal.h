@@ -65,6 +65,7 @@ struct mm_deposit {
     bool has_stored; /* a piece was submitted */
     bool wants_room; /* a write was cut short */
     bool wants_end;
+    bool is_ended; /* mm_deposit_end_text */
     enum mm_deposit_work work;
     struct mm_call call;
     struct mm_store_transaction *joined; /* NULL: jobs of its own */
