@@ -24,19 +24,6 @@ enum mailmod_error mm_received_write(struct mm_buf *out,
 enum mailmod_error mm_return_path_write(struct mm_buf *out,
                                         const char *reverse_path);
 
-/* Counts header fields of a name while a message streams past, without
- * keeping it: for the Received loop guard (RFC 5321 6.3), and to find which
- * of Date, From, Message-ID are missing. Bounded state. */
-struct mm_header_scan {
-    char name[24];
-    unsigned name_size;
-    unsigned state;
-    unsigned received_count;
-    bool has_date, has_from, has_message_id, is_done;
-};
-void mm_header_scan_init(struct mm_header_scan *scan);
-void mm_header_scan_feed(struct mm_header_scan *scan, struct mm_span data);
-
 /* RFC 3461 4 xtext. Decoding is strict and gives printable ASCII alone, as
  * 4.2 and 4.4 want it: "+0D+0A" is SYNTAX, and nothing is appended then. */
 enum mailmod_error mm_xtext_encode(struct mm_buf *out, struct mm_span text);
