@@ -28,7 +28,7 @@ static enum mailmod_error run_call(struct mm_call *call,
 static void call_done(struct mm_call *call, enum mailmod_error error);
 static void come_home(struct mm_call *call, enum mailmod_error error);
 
-static void copy_text(const char *text, char *text_out, size_t size)
+void mm_deposit_copy_text(const char *text, char *text_out, size_t size)
 {
     if (!mm_span_copy(mm_span_cstr(text), text_out, size)) {
         text_out[0] = '\0';
@@ -44,17 +44,18 @@ static void take_envelope(struct mm_deposit *deposit,
                       ? envelope->id
                       : mm_store_new_message_id(deposit->options.post->store);
     mm_message_id_format(message->id, deposit->identifier);
-    copy_text(envelope->reverse_path, message->reverse_path,
-              sizeof message->reverse_path);
+    mm_deposit_copy_text(envelope->reverse_path, message->reverse_path,
+                         sizeof message->reverse_path);
     message->arrival_ms = envelope->arrival_ms;
     message->is_smtputf8 = envelope->is_smtputf8;
     message->is_report = envelope->is_report;
     message->dsn_return = envelope->dsn_return;
-    copy_text(envelope->envelope_id, message->envelope_id,
-              sizeof message->envelope_id);
-    copy_text(envelope->session, deposit->session, sizeof deposit->session);
-    copy_text(envelope->peer, deposit->peer, sizeof deposit->peer);
-    copy_text(envelope->user, deposit->user, sizeof deposit->user);
+    mm_deposit_copy_text(envelope->envelope_id, message->envelope_id,
+                         sizeof message->envelope_id);
+    mm_deposit_copy_text(envelope->session, deposit->session,
+                         sizeof deposit->session);
+    mm_deposit_copy_text(envelope->peer, deposit->peer, sizeof deposit->peer);
+    mm_deposit_copy_text(envelope->user, deposit->user, sizeof deposit->user);
 }
 
 enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,

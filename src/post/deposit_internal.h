@@ -72,6 +72,9 @@ struct mm_deposit {
     struct mm_report_sender *sender;     /* NULL: he has not been asked for */
 };
 
+/* deposit.c: "" when it has no room, or is NULL. */
+void mm_deposit_copy_text(const char *text, char *text_out, size_t size);
+
 /* deposit_recipients.c */
 void mm_deposit_free_recipients(struct mm_deposit *deposit);
 

@@ -9,13 +9,6 @@
 
 #include "mailbox/mailbox.h"
 
-static void copy_text(const char *text, char *text_out, size_t size)
-{
-    if (!mm_span_copy(mm_span_cstr(text), text_out, size)) {
-        text_out[0] = '\0';
-    }
-}
-
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,
                                   struct mm_store_transaction *t)
@@ -30,10 +23,11 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
                       (int64_t)deposit->options.config->queue.lifetime_ms,
         .notify = recipient->notify};
 
-    copy_text(recipient->path, row.path, sizeof row.path);
-    copy_text(recipient->place, row.destination, sizeof row.destination);
-    copy_text(recipient->original_recipient, row.original_recipient,
-              sizeof row.original_recipient);
+    mm_deposit_copy_text(recipient->path, row.path, sizeof row.path);
+    mm_deposit_copy_text(recipient->place, row.destination,
+                         sizeof row.destination);
+    mm_deposit_copy_text(recipient->original_recipient, row.original_recipient,
+                         sizeof row.original_recipient);
     return mm_store_put_recipient(t, &row);
 }
 
