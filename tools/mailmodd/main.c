@@ -17,6 +17,8 @@
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
 #define VALUE_MAX 4200
+/* How long the end waits for a log that is not read. */
+#define LOG_END_MS 1000
 
 /* Each line of the last error's words as a line of the log. */
 static void log_words(enum mailmod_log_level level, const char *head,
@@ -163,6 +165,7 @@ static void notify_reloaded(enum mailmod_error error)
 static void reload(mailmod *instance, const struct options *options)
 {
     system_notify_reloading();
+    system_log_reopen();
     enum mailmod_error error = prove(options);
     if (error == MAILMOD_OK) {
         error = mailmod_reset_config(instance);
@@ -308,6 +311,20 @@ static int run(const struct options *options)
     return exit_code_of(error);
 }
 
+static int run_logged(const struct options *options)
+{
+    char words[512] = "";
+    if (system_log_begin(options->log_file, options->has_local_time, words,
+                         sizeof words) != 0) {
+        fprintf(stderr, "mailmodd: the log file %s cannot be opened: %s\n",
+                options->log_file, words);
+        return EXIT_FAILURE;
+    }
+    int code = run(options);
+    system_log_end(LOG_END_MS);
+    return code;
+}
+
 static int run_program(int argc, char **argv)
 {
     struct options options;
@@ -330,7 +347,7 @@ static int run_program(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (options.task == OPTIONS_RUN) {
-        return run(&options);
+        return run_logged(&options);
     }
     enum mailmod_error error = prove(&options);
     if (error == MAILMOD_OK) {

@@ -1,7 +1,7 @@
 /* options.c - the command line of mailmodd: words in, a value out.
  *
  * Owns nothing; the texts are argv's. Reads options by hand, because getopt is
- * not everywhere and there are six. The last of --check, --help and --version
+ * not everywhere and there are few. The last of --check, --help and --version
  * counts; a word that is no option is a mistake. */
 #include "options.h"
 #include "system.h"
@@ -14,12 +14,17 @@ void options_print_help(void)
     puts("mailmodd - receives, keeps, serves and delivers mail\n"
          "\n"
          "usage: mailmodd [-c FILE] [--set KEY=VALUE]... [--check]\n"
+         "                [--log-file FILE] [--local-time]\n"
          "\n"
          "  -c, --config FILE  the configuration; without it the embedded "
          "defaults\n"
          "  --set KEY=VALUE    one setting over the file's, as often as "
          "needed\n"
          "  --check            tell every mistake and end: 0 good, 78 not\n"
+         "  --log-file FILE    append the log to a file, opened anew at a "
+         "reload\n"
+         "  --local-time       local times in the log, with their offset; "
+         "else UTC\n"
          "  --foreground       stay in the foreground (always so)\n"
          "  --version, --help");
     puts(system_help());
@@ -60,6 +65,8 @@ static int parse_with_value(struct options *options, const char *word,
     }
     if (strcmp(word, "--set") == 0) {
         add_setting(options, value);
+    } else if (strcmp(word, "--log-file") == 0) {
+        options->log_file = value;
     } else {
         options->config_file = value;
     }
@@ -74,6 +81,8 @@ static void parse_flag(struct options *options, const char *word)
         options->task = OPTIONS_SHOW_HELP;
     } else if (strcmp(word, "--version") == 0) {
         options->task = OPTIONS_SHOW_VERSION;
+    } else if (strcmp(word, "--local-time") == 0) {
+        options->has_local_time = 1;
     } else if (strcmp(word, "--foreground") != 0) {
         refuse(options, "there is no option", word);
     }
@@ -86,7 +95,7 @@ void options_parse(struct options *options, int argc, char **argv)
     while (i < argc && options->task != OPTIONS_WRONG) {
         const char *word = argv[i];
         if (strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0 ||
-            strcmp(word, "--set") == 0) {
+            strcmp(word, "--set") == 0 || strcmp(word, "--log-file") == 0) {
             i += parse_with_value(options, word,
                                   i + 1 < argc ? argv[i + 1] : NULL);
         } else {

@@ -19,6 +19,8 @@ struct options {
     const char *config_file;              /* NULL: the embedded defaults */
     char *settings[OPTIONS_SETTINGS_MAX]; /* "key=value", cut at the '=' */
     size_t setting_count;
+    const char *log_file; /* NULL: stderr */
+    int has_local_time;   /* in the log */
 };
 
 void options_parse(struct options *options, int argc, char **argv);

@@ -22,7 +22,17 @@ enum system_event system_wait(void);
 /* From now on the next stop ends the process at once, with this code. */
 void system_cut_on_stop(int exit_code);
 
-/* One line on stderr; fits mailmod_on_log. Whole lines, from any thread. */
+/* Where the log goes from now on: the file, or (NULL) stderr or what the system
+ * has in its place; times are local ones or UTC. Not 0, with the reason in
+ * `words_out`: the file cannot be opened. */
+int system_log_begin(const char *path, int is_local, char *words_out,
+                     size_t size);
+/* The file by its name, which may be another file by now. */
+void system_log_reopen(void);
+/* Waits until all lines are written, no longer than this. */
+void system_log_end(unsigned wait_ms);
+/* One line; fits mailmod_on_log. Whole lines, from any thread; never waits for
+ * whoever reads the log. */
 void system_log(void *context, enum mailmod_log_level level, const char *line);
 
 /* Tells the service manager, where there is one: "READY=1" and the like. */

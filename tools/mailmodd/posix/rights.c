@@ -6,6 +6,7 @@
  * there and have it given to him by the next start. */
 #include "../system.h"
 #include "identity.h"
+#include "log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -90,6 +91,11 @@ int system_become_user(const char *user, const char *data_folder,
     }
     if (give_folder(data_folder, entry) != 0) {
         snprintf(words_out, size, "%s cannot be given to %s: %s", data_folder,
+                 user, strerror(errno));
+        return -1;
+    }
+    if (system_log_give(entry->pw_uid, entry->pw_gid) != 0) {
+        snprintf(words_out, size, "the log file cannot be given to %s: %s",
                  user, strerror(errno));
         return -1;
     }

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How long the last line of a cut may take. */
+#define CUT_LOG_MS 100
+
 int system_main(int argc, char **argv, int (*run)(int argc, char **argv))
 {
     return run(argc, argv);
@@ -65,6 +68,7 @@ static void *wait_and_cut(void *context)
     while (system_wait() != SYSTEM_STOP) {
     }
     system_log(NULL, MAILMOD_LOG_WARNING, "mailmodd: cut by a second signal");
+    system_log_end(CUT_LOG_MS);
     _exit(exit_code);
 }
 

@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/* How long the last line of a cut may take. */
+#define CUT_LOG_MS 100
+
 /* One process, one daemon; the console's handler is given no context. */
 static HANDLE stop_event;
 static HANDLE reload_event;
@@ -58,7 +61,6 @@ enum system_event system_wait(void)
     HANDLE events[2] = {stop_event, reload_event};
     DWORD which = WaitForMultipleObjects(2, events, FALSE, INFINITE);
     if (which == WAIT_OBJECT_0 + 1) {
-        log_reopen();
         return SYSTEM_RELOAD;
     }
     return SYSTEM_STOP;
@@ -69,6 +71,7 @@ static DWORD WINAPI wait_and_cut(void *context)
     UINT exit_code = (UINT)(uintptr_t)context;
     (void)WaitForSingleObject(stop_event, INFINITE);
     system_log(NULL, MAILMOD_LOG_WARNING, "mailmodd: cut by a second stop");
+    system_log_end(CUT_LOG_MS);
     (void)TerminateProcess(GetCurrentProcess(), exit_code);
     return 0;
 }

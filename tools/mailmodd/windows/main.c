@@ -1,15 +1,13 @@
 /* main.c - how mailmodd begins on Windows: in a console, as a service, or to
  * install or remove that service.
  *
- * Owns the options that are the system's: --log-file, --install-service,
+ * Owns the options that are the system's: --install-service,
  * --remove-service, --service; the others are left for the daemon. */
 #include "process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { EXIT_USAGE = 2 };
 
 WCHAR *wide_of(const char *text)
 {
@@ -21,36 +19,17 @@ WCHAR *wide_of(const char *text)
     return wide;
 }
 
-/* Takes `count` words from argv at `at`. */
-static void take_out(int *argc, char **argv, int at, int count)
-{
-    memmove(argv + at, argv + at + count,
-            (size_t)(*argc - at - count + 1) * sizeof *argv);
-    *argc -= count;
-}
-
+/* Takes the word out of argv where it is there. */
 static int take_word(int *argc, char **argv, const char *word)
 {
     for (int i = 1; i < *argc; i++) {
         if (strcmp(argv[i], word) == 0) {
-            take_out(argc, argv, i, 1);
+            memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
+            (*argc)--;
             return 1;
         }
     }
     return 0;
-}
-
-/* The value after `word`, NULL without; argv keeps the rest. */
-static char *take_value(int *argc, char **argv, const char *word)
-{
-    for (int i = 1; i + 1 < *argc; i++) {
-        if (strcmp(argv[i], word) == 0) {
-            char *value = argv[i + 1];
-            take_out(argc, argv, i, 2);
-            return value;
-        }
-    }
-    return NULL;
 }
 
 int system_main(int argc, char **argv, program run)
@@ -62,12 +41,6 @@ int system_main(int argc, char **argv, program run)
         return service_remove();
     }
     int is_service = take_word(&argc, argv, "--service");
-    const char *log_file = take_value(&argc, argv, "--log-file");
-    if (log_file != NULL && log_open_file(log_file) != 0) {
-        fprintf(stderr, "mailmodd: the log file %s cannot be opened\n",
-                log_file);
-        return EXIT_USAGE;
-    }
     if (events_open() != 0) {
         return EXIT_FAILURE;
     }
@@ -81,8 +54,7 @@ int system_main(int argc, char **argv, program run)
 
 const char *system_help(void)
 {
-    return "  --log-file FILE    append the log to a file\n"
-           "  --install-service  as administrator: start with the system, with "
+    return "  --install-service  as administrator: start with the system, with "
            "the other\n"
            "                     options given here; sc start mailmodd begins "
            "at once\n"

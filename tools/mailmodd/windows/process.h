@@ -20,10 +20,8 @@ void events_stop(void);
 void events_reload(void);
 void events_listen_to_console(void);
 
-/* log.c: to a file or, as a service without one, to the event log. */
-int log_open_file(const char *path);
+/* log.c: as a service without a file, to the event log. */
 void log_open_event_log(void);
-void log_reopen(void);
 
 /* folder.c: its name, 0 when it fits; an error of the system, 0 for none */
 int folder_name(WCHAR *folder, DWORD size);
