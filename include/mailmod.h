@@ -78,21 +78,22 @@ MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
  * with file, line and key, are the last error's text, and nothing was changed.
  * A running instance goes on with what it has until mailmod_reload. What a file
  * of the original engine sets and mailmod has not is a warning in the log. */
-MAILMOD_API enum mailmod_error mailmod_load_config(mailmod *instance,
+MAILMOD_API enum mailmod_error mailmod_config_load(mailmod *instance,
                                                    const char *file);
 /* Sets one key, by its dotted name or an old name of the original engine, from
  * text. UNKNOWN_NAME, ARGUMENT. Takes effect at start or mailmod_reload. */
-MAILMOD_API enum mailmod_error mailmod_set(mailmod *instance, const char *name,
-                                           const char *value);
+MAILMOD_API enum mailmod_error
+mailmod_config_set(mailmod *instance, const char *name, const char *value);
 /* The value of a key as text, copied into `value_out` with a NUL. LIMIT when
  * it does not fit, UNKNOWN_NAME. Secrets read as asterisks. */
-MAILMOD_API enum mailmod_error mailmod_get(mailmod *instance, const char *name,
-                                           char *value_out, size_t size);
+MAILMOD_API enum mailmod_error mailmod_config_get(mailmod *instance,
+                                                  const char *name,
+                                                  char *value_out, size_t size);
 /* All settings back to their defaults, as after mailmod_new: before a file is
  * loaded anew, so that what is no longer in it does not stay. A running
  * instance goes on with what it has until mailmod_reload. MEMORY, and nothing
  * was changed. */
-MAILMOD_API enum mailmod_error mailmod_reset_config(mailmod *instance);
+MAILMOD_API enum mailmod_error mailmod_config_reset(mailmod *instance);
 /* Every key with its present value (secrets as asterisks), its default and
  * what it means, in the order of docs/config.md; the callback must not call
  * the instance. MEMORY. */
@@ -103,7 +104,7 @@ MAILMOD_API enum mailmod_error
 mailmod_config_list(mailmod *instance, mailmod_on_setting on_setting,
                     void *context);
 /* Checks the settings as a whole without starting. CONFIG. */
-MAILMOD_API enum mailmod_error mailmod_check(mailmod *instance);
+MAILMOD_API enum mailmod_error mailmod_config_check(mailmod *instance);
 /* Brings a running instance to the present settings, as a whole or not at all:
  * on an error the former ones stay in force. Certificates are read anew.
  * Listeners, the data folder and thread counts change only with a restart;
@@ -116,7 +117,7 @@ MAILMOD_API enum mailmod_error mailmod_start(mailmod *instance);
 /* mailmod_start in two steps for a daemon that binds as root: `open` makes the
  * data folder and binds the listeners, then the caller drops its rights, then
  * mailmod_start does the rest. */
-MAILMOD_API enum mailmod_error mailmod_open_listeners(mailmod *instance);
+MAILMOD_API enum mailmod_error mailmod_listeners_open(mailmod *instance);
 /* No new connections and no new attempts of the queue's; sessions are told 421
  * when they are between two commands; messages that were handed in to be sent
  * at once still are. Returns at once. */
@@ -133,7 +134,7 @@ MAILMOD_API enum mailmod_error mailmod_drain(mailmod *instance,
 MAILMOD_API const char *mailmod_service_name(size_t index);
 /* The port that a service is bound to, its first listener; 0 when it is not
  * open. */
-MAILMOD_API int mailmod_port(mailmod *instance, const char *service);
+MAILMOD_API int mailmod_service_port(mailmod *instance, const char *service);
 
 /* ---- log --------------------------------------------------------------- */
 
@@ -149,20 +150,22 @@ enum mailmod_log_level {
 typedef void (*mailmod_on_log)(void *context, enum mailmod_log_level level,
                                const char *line);
 /* Before start. NULL: silent, the default. */
-MAILMOD_API enum mailmod_error
-mailmod_set_log(mailmod *instance, mailmod_on_log on_log, void *context);
+MAILMOD_API enum mailmod_error mailmod_log_set_callback(mailmod *instance,
+                                                        mailmod_on_log on_log,
+                                                        void *context);
 
 /* ---- services: opened and closed at run time ----------------------------- */
 
 /* By default mailmod_start opens every configured listener. With `waits` it
  * opens none, and mailmod_service_start opens them one by one. Before start. */
-MAILMOD_API enum mailmod_error mailmod_set_services_wait(mailmod *instance,
+MAILMOD_API enum mailmod_error mailmod_services_set_wait(mailmod *instance,
                                                          int waits);
 /* Opens "smtp", "submission", "submissions", "pop3" or "pop3s" on its
  * configured addresses: with `port` 0 on their ports, above 0 on that port,
- * below 0 on any free one, told by mailmod_port. All addresses or none. STATE
- * unless running, EXISTS when it is open, UNKNOWN_NAME, CONFIG when no address
- * is configured, ARGUMENT for a port above 65535, ADDRESS_IN_USE, ACCESS. */
+ * below 0 on any free one, told by mailmod_service_port. All addresses or none.
+ * STATE unless running, EXISTS when it is open, UNKNOWN_NAME, CONFIG when no
+ * address is configured, ARGUMENT for a port above 65535, ADDRESS_IN_USE,
+ * ACCESS. */
 MAILMOD_API enum mailmod_error
 mailmod_service_start(mailmod *instance, const char *service, int port);
 /* Closes its listeners; its sessions are told 421 or [SYS/TEMP] when they are
@@ -326,18 +329,18 @@ MAILMOD_API enum mailmod_error mailmod_message_free(mailmod_message **message);
 
 /* In one call, from memory: new, write, send. `message_out` may be NULL; it is
  * given only on success. */
-MAILMOD_API enum mailmod_error
-mailmod_submit(mailmod *instance, const struct mailmod_envelope *envelope,
-               const void *text, size_t size, mailmod_message **message_out);
+MAILMOD_API enum mailmod_error mailmod_message_submit(
+    mailmod *instance, const struct mailmod_envelope *envelope,
+    const void *text, size_t size, mailmod_message **message_out);
 /* The same from a reader: fills the buffer, returns octets, 0 at the end,
  * (size_t)-1 to give up (CANCELLED). */
 typedef size_t (*mailmod_reader)(void *context, void *buffer, size_t size);
-MAILMOD_API enum mailmod_error mailmod_submit_reader(
+MAILMOD_API enum mailmod_error mailmod_message_submit_reader(
     mailmod *instance, const struct mailmod_envelope *envelope,
     mailmod_reader reader, void *reader_context, mailmod_message **message_out);
 /* A mailmod_reader whose context is a FILE * of the C library that the library
  * itself uses; on Windows a host with another one gives its own reader. */
-MAILMOD_API size_t mailmod_read_file(void *file, void *buffer, size_t size);
+MAILMOD_API size_t mailmod_file_read(void *file, void *buffer, size_t size);
 
 /* ---- mail hosts of a domain ---------------------------------------------- */
 
@@ -356,8 +359,8 @@ typedef void (*mailmod_on_mail_host)(void *context,
  * ARGUMENT, DNS, DNS_NO_NAME, DNS_NO_DATA (no mail host at all), DNS_NULL_MX
  * (RFC 7505), TIMEOUT; STOPPED when the instance stops meanwhile. */
 MAILMOD_API enum mailmod_error
-mailmod_find_mail_hosts(mailmod *instance, const char *domain,
-                        mailmod_on_mail_host on_host, void *context);
+mailmod_mail_host_find(mailmod *instance, const char *domain,
+                       mailmod_on_mail_host on_host, void *context);
 
 /* ---- requests: the host has its say -------------------------------------- */
 
@@ -382,7 +385,7 @@ enum mailmod_verdict {
                       not stored; a login is vouched for; what was written with
                       mailmod_request_write is the reply or the message; a
                       deletion is the host's affair */
-    MAILMOD_LATER  /* not yet: mailmod_answer comes, from any thread */
+    MAILMOD_LATER  /* not yet: mailmod_request_answer comes, from any thread */
 };
 /* On a thread of its own for each open question, so that a slow host holds up
  * its own session alone. */
@@ -391,15 +394,15 @@ typedef enum mailmod_verdict (*mailmod_on_request)(void *context,
 /* `moments`: for which to ask. NULL: never. At any time; a question that is
  * open goes to the callback that there was when it was asked. */
 MAILMOD_API enum mailmod_error
-mailmod_set_on_request(mailmod *instance, unsigned moments,
-                       mailmod_on_request on_request, void *context);
+mailmod_request_set_callback(mailmod *instance, unsigned moments,
+                             mailmod_on_request on_request, void *context);
 /* Settles a question that was answered MAILMOD_LATER. `code` 400 to 599 is the
  * SMTP reply code of a rejection (0: 550 or 451; 554
  * or 421 at MAILMOD_SMTP_CONNECT, RFC 5321 3.1), `text` its words (NULL: ours).
  * STATE when it is settled already. */
-MAILMOD_API enum mailmod_error mailmod_answer(mailmod_request *request,
-                                              enum mailmod_verdict verdict,
-                                              int code, const char *text);
+MAILMOD_API enum mailmod_error
+mailmod_request_answer(mailmod_request *request, enum mailmod_verdict verdict,
+                       int code, const char *text);
 /* The reply of the verdict that the callback is about to return. */
 MAILMOD_API enum mailmod_error
 mailmod_request_set_reply(mailmod_request *request, int code, const char *text);
@@ -508,24 +511,24 @@ mailmod_queue_act(mailmod *instance, const char *message,
  * error's text. */
 MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
 /* How far a copy is. */
-typedef void (*mailmod_progress_fn)(void *context, uint64_t done, uint64_t all);
+typedef void (*mailmod_on_copied)(void *context, uint64_t done, uint64_t all);
 /* A copy of one state of the store as one new file that its owner alone can
  * read, verified; mail goes on meanwhile. It holds all mail and the verifiers
  * of passwords. EXISTS when the file is there. `progress` may be NULL. */
-MAILMOD_API enum mailmod_error
-mailmod_store_backup(mailmod *instance, const char *file,
-                     mailmod_progress_fn progress, void *context);
+MAILMOD_API enum mailmod_error mailmod_store_backup(mailmod *instance,
+                                                    const char *file,
+                                                    mailmod_on_copied progress,
+                                                    void *context);
 /* Verifies such a copy and makes the store of it, in a data folder without one;
  * BUSY while anybody runs there. Set queue.holds before the next start: what
  * was delivered since the copy waits in it again. */
-MAILMOD_API enum mailmod_error
-mailmod_store_restore(mailmod *instance, const char *file,
-                      mailmod_progress_fn progress, void *context);
+MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
+                                                     const char *file,
+                                                     mailmod_on_copied progress,
+                                                     void *context);
 
 #ifdef __cplusplus
 }
 #endif
-
-#include "mailmod/srv.h"
 
 #endif

@@ -28,7 +28,7 @@
     X(NOT_FOUND, -502, "no such file, message, user or entry")                 \
     X(DESCRIPTORS, -503, "no more descriptors can be opened")                  \
     X(NETWORK, -600, "a network error ended the connection")                   \
-    X(REFUSED, -601, "the connection was refused")                             \
+    X(CONNECTION_REFUSED, -601, "the connection was refused")                  \
     X(UNREACHABLE, -602, "the host or network cannot be reached")              \
     X(TIMEOUT, -603, "the time for the operation is over")                     \
     X(CLOSED, -604, "the peer closed the connection")                          \
@@ -42,6 +42,7 @@
     X(TLS_UNAVAILABLE, -802, "TLS is required and not available")              \
     X(PROTOCOL, -900, "the peer broke the protocol")                           \
     X(AUTHENTICATION, -901, "the credentials were refused")                    \
+    X(REFUSED, -902, "a host said no")                                         \
     X(CONFIG, -1000, "the configuration is not valid")                         \
     X(STORAGE, -1100, "the store failed")                                      \
     X(STORAGE_FULL, -1101, "there is no room left in the store")               \

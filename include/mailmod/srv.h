@@ -296,7 +296,7 @@ MAILMOD_API int SRVSetConfigParam(const char *param, const char *val);
 MAILMOD_API int GetConfigParamInt(const char *param);
 /* Any key as text; secrets as asterisks. Lives until this thread's next call of
  * it. NULL and a last error: UNKNOWN_NAME, LIMIT (longer than 4 KiB, which
- * mailmod_get takes). */
+ * mailmod_config_get takes). */
 MAILMOD_API char *GetConfigParamStr(const char *param);
 /* The same function as documented: in spite of its name it gets. */
 MAILMOD_API char *SetConfigParamStr(const char *param);
@@ -317,8 +317,8 @@ MAILMOD_API int SRVGetResult(ServerStream stream, int index,
                              struct mailmod_result *result);
 /* The version of the library that is loaded, such as "0.1.0"; static. */
 MAILMOD_API const char *SRVVersion(void);
-/* Where log lines go (see mailmod_set_log); general.log_level says which. STATE
- * once the instance has started. */
+/* Where log lines go (see mailmod_log_set_callback); general.log_level says
+ * which. STATE once the instance has started. */
 MAILMOD_API int SRVSetLog(mailmod_on_log on_log, void *context);
 /* The default instance for the calls of mailmod.h, made if there is none; it is
  * SRVShutdown's to free. NULL on failure. */

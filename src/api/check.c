@@ -233,7 +233,7 @@ static void check_with_store(struct mailmod *instance,
     mm_store_close(&store);
 }
 
-enum mailmod_error mailmod_check(mailmod *instance)
+enum mailmod_error mailmod_config_check(mailmod *instance)
 {
     enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {

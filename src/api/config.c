@@ -10,7 +10,7 @@
 
 #define SETTING_TEXT_MAX (1024 * 1024)
 
-enum mailmod_error mailmod_reset_config(mailmod *instance)
+enum mailmod_error mailmod_config_reset(mailmod *instance)
 {
     enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {

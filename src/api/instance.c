@@ -202,7 +202,7 @@ static enum mailmod_error change(mailmod *instance,
     return error;
 }
 
-enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
+enum mailmod_error mailmod_config_load(mailmod *instance, const char *file)
 {
     struct mm_change wanted = {.file = file};
     if (file == NULL) {
@@ -215,8 +215,8 @@ enum mailmod_error mailmod_load_config(mailmod *instance, const char *file)
                : error;
 }
 
-enum mailmod_error mailmod_set(mailmod *instance, const char *name,
-                               const char *value)
+enum mailmod_error mailmod_config_set(mailmod *instance, const char *name,
+                                      const char *value)
 {
     struct mm_change wanted = {.name = name, .value = value};
     return name != NULL && value != NULL
@@ -234,8 +234,8 @@ static enum mailmod_error copy_value(struct mm_buf *value, char *value_out,
     return MAILMOD_OK;
 }
 
-enum mailmod_error mailmod_get(mailmod *instance, const char *name,
-                               char *value_out, size_t size)
+enum mailmod_error mailmod_config_get(mailmod *instance, const char *name,
+                                      char *value_out, size_t size)
 {
     if (name == NULL || value_out == NULL || size == 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "an argument is missing");
@@ -311,8 +311,9 @@ enum mailmod_error mm_instance_config(struct mailmod *instance,
     return error;
 }
 
-enum mailmod_error mailmod_set_log(mailmod *instance, mailmod_on_log on_log,
-                                   void *context)
+enum mailmod_error mailmod_log_set_callback(mailmod *instance,
+                                            mailmod_on_log on_log,
+                                            void *context)
 {
     enum mailmod_error error = mm_instance_lock(instance);
 

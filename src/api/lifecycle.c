@@ -186,7 +186,7 @@ static enum mailmod_error open_parts(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
-enum mailmod_error mailmod_open_listeners(mailmod *instance)
+enum mailmod_error mailmod_listeners_open(mailmod *instance)
 {
     enum mailmod_error error = mm_instance_lock(instance);
 

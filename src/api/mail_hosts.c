@@ -1,4 +1,4 @@
-/* mail_hosts.c - mailmod_find_mail_hosts: the mail hosts of a domain.
+/* mail_hosts.c - mailmod_mail_host_find: the mail hosts of a domain.
  *
  * Owns the search while the caller waits. The question is put on the loop of
  * what goes out, with the name servers of the settings that run; the answers
@@ -166,10 +166,9 @@ static enum mailmod_error find(mailmod *instance, struct mm_span name,
     return error;
 }
 
-enum mailmod_error mailmod_find_mail_hosts(mailmod *instance,
-                                           const char *domain,
-                                           mailmod_on_mail_host on_host,
-                                           void *context)
+enum mailmod_error mailmod_mail_host_find(mailmod *instance, const char *domain,
+                                          mailmod_on_mail_host on_host,
+                                          void *context)
 {
     if (instance == NULL || domain == NULL || on_host == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");

@@ -65,10 +65,9 @@ static enum mailmod_error send_whole(mailmod_message *message,
     return error;
 }
 
-enum mailmod_error mailmod_submit(mailmod *instance,
-                                  const struct mailmod_envelope *envelope,
-                                  const void *text, size_t size,
-                                  mailmod_message **message_out)
+enum mailmod_error mailmod_message_submit(
+    mailmod *instance, const struct mailmod_envelope *envelope,
+    const void *text, size_t size, mailmod_message **message_out)
 {
     if (message_out != NULL) {
         *message_out = NULL;
@@ -112,7 +111,7 @@ static enum mailmod_error copy_all(mailmod_message *message,
     }
 }
 
-enum mailmod_error mailmod_submit_reader(
+enum mailmod_error mailmod_message_submit_reader(
     mailmod *instance, const struct mailmod_envelope *envelope,
     mailmod_reader reader, void *reader_context, mailmod_message **message_out)
 {
@@ -136,7 +135,7 @@ enum mailmod_error mailmod_submit_reader(
                                : give_up(message, error);
 }
 
-size_t mailmod_read_file(void *file, void *buffer, size_t size)
+size_t mailmod_file_read(void *file, void *buffer, size_t size)
 {
     if (file == NULL || buffer == NULL) {
         return (size_t)-1;

@@ -1,13 +1,13 @@
-/* requests.c - questions to the host: mailmod_set_on_request and what a
+/* requests.c - questions to the host: mailmod_request_set_callback and what a
  * callback may ask and do.
  *
  * Owns: one small object a question, with a share of the server's mm_request,
  * so that its texts live as long as the handle does: until the question is
  * answered and the callback has returned, whichever comes last. Promises: a
  * callback runs on a thread that may stand still; it is answered once, by its
- * return value or by mailmod_answer; what the session does meanwhile (the peer
- * hangs up, the instance stops) never pulls the question away under the host;
- * who was to be asked when the question was put is asked.
+ * return value or by mailmod_request_answer; what the session does meanwhile
+ * (the peer hangs up, the instance stops) never pulls the question away under
+ * the host; who was to be asked when the question was put is asked.
  *
  * Law of the state: RUNNING -> ANSWERED, or RUNNING -> WAITING -> ANSWERED.
  * Thread: `mm_request_put` on a loop, all else on the host's. */
@@ -83,7 +83,7 @@ static void run_request(struct mm_host_job *job)
 
     if (verdict == MAILMOD_LATER &&
         move(request, REQUEST_RUNNING, REQUEST_WAITING)) {
-        return; /* mailmod_answer has it now */
+        return; /* mailmod_request_answer has it now */
     }
     if (move(request, REQUEST_RUNNING, REQUEST_ANSWERED)) {
         (void)settle(request, verdict);
@@ -137,9 +137,10 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
     return error;
 }
 
-enum mailmod_error mailmod_set_on_request(mailmod *instance, unsigned moments,
-                                          mailmod_on_request on_request,
-                                          void *context)
+enum mailmod_error mailmod_request_set_callback(mailmod *instance,
+                                                unsigned moments,
+                                                mailmod_on_request on_request,
+                                                void *context)
 {
     if ((moments & ~(unsigned)MAILMOD_ALL_MOMENTS) != 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "moments has unknown bits");
@@ -172,9 +173,9 @@ static enum mailmod_error set_reply(mailmod_request *request, int code,
                : MAILMOD_OK;
 }
 
-enum mailmod_error mailmod_answer(mailmod_request *request,
-                                  enum mailmod_verdict verdict, int code,
-                                  const char *text)
+enum mailmod_error mailmod_request_answer(mailmod_request *request,
+                                          enum mailmod_verdict verdict,
+                                          int code, const char *text)
 {
     bool is_waiting = false;
     enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);

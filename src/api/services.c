@@ -41,7 +41,7 @@ static enum mailmod_error lock_running(mailmod *instance)
     return error;
 }
 
-enum mailmod_error mailmod_set_services_wait(mailmod *instance, int waits)
+enum mailmod_error mailmod_services_set_wait(mailmod *instance, int waits)
 {
     enum mailmod_error error = mm_instance_lock(instance);
 
@@ -104,7 +104,7 @@ enum mailmod_error mailmod_service_stop(mailmod *instance, const char *service)
     return error;
 }
 
-int mailmod_port(mailmod *instance, const char *service)
+int mailmod_service_port(mailmod *instance, const char *service)
 {
     enum mm_service which = MM_SERVICE_COUNT;
     int port = 0;

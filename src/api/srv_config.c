@@ -112,7 +112,8 @@ char *GetConfigParamStr(const char *param)
     enum mailmod_error error = mm_srv_instance(false, &instance);
 
     if (error == MAILMOD_OK) {
-        error = mailmod_get(instance, param, value_text, sizeof value_text);
+        error =
+            mailmod_config_get(instance, param, value_text, sizeof value_text);
     }
     return mm_srv_note(error) == MAILMOD_OK ? value_text : NULL;
 }

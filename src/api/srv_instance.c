@@ -46,13 +46,14 @@ void mm_srv_callback_ends(void)
  * the documented API, and only these two services are its own. */
 static enum mailmod_error set_defaults(mailmod *instance)
 {
-    enum mailmod_error error = mailmod_set_services_wait(instance, 1);
+    enum mailmod_error error = mailmod_services_set_wait(instance, 1);
 
     if (error == MAILMOD_OK) {
-        error = mailmod_set(instance, "smtp.listen", "*:25");
+        error = mailmod_config_set(instance, "smtp.listen", "*:25");
     }
-    return error == MAILMOD_OK ? mailmod_set(instance, "pop3.listen", "*:110")
-                               : error;
+    return error == MAILMOD_OK
+               ? mailmod_config_set(instance, "pop3.listen", "*:110")
+               : error;
 }
 
 /* Locked. */
@@ -149,7 +150,7 @@ int SRVSetLog(mailmod_on_log on_log, void *context)
     enum mailmod_error error = mm_srv_instance(false, &instance);
 
     if (error == MAILMOD_OK) {
-        error = mailmod_set_log(instance, on_log, context);
+        error = mailmod_log_set_callback(instance, on_log, context);
     }
     return mm_srv_note(error);
 }

@@ -96,7 +96,7 @@ static int find(const char *domain, struct hosts *hosts)
     mailmod *instance;
     enum mailmod_error error = mm_srv_instance(true, &instance);
     if (error == MAILMOD_OK) {
-        error = mailmod_find_mail_hosts(instance, domain, on_host, hosts);
+        error = mailmod_mail_host_find(instance, domain, on_host, hosts);
     }
     if (error == MAILMOD_OK && hosts->count == 0) {
         error = mm_fail(MAILMOD_ERROR_LIMIT, "%s: no mail host's name fits",

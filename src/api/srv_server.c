@@ -156,8 +156,8 @@ static enum mailmod_error set_moments(const struct mm_srv *srv)
             moments |= srv->servers[i].mask & kinds[i].actions;
         }
     }
-    return mailmod_set_on_request(srv->instance, moments,
-                                  moments != 0 ? on_request : NULL, NULL);
+    return mailmod_request_set_callback(srv->instance, moments,
+                                        moments != 0 ? on_request : NULL, NULL);
 }
 
 static bool is_another_port(const struct mm_srv *srv,
@@ -247,7 +247,7 @@ static enum mailmod_error reopen(const struct mm_srv *srv,
 static enum mailmod_error open_server(struct mm_srv *srv,
                                       enum mm_srv_server_kind kind, int port)
 {
-    int bound = mailmod_port(srv->instance, name_of(kind));
+    int bound = mailmod_service_port(srv->instance, name_of(kind));
 
     if (bound != 0 && !is_another_port(srv, kind, port, bound)) {
         return MAILMOD_OK;
@@ -343,7 +343,7 @@ int SRVGetPort(const char *service)
     mm_srv_lock();
     const struct mm_srv *srv = mm_srv_peek();
     if (srv != NULL) {
-        port = mailmod_port(srv->instance, service);
+        port = mailmod_service_port(srv->instance, service);
     }
     mm_srv_unlock();
     (void)mm_srv_note(MAILMOD_OK);

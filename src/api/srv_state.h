@@ -9,7 +9,7 @@
 #ifndef MM_API_SRV_STATE_H
 #define MM_API_SRV_STATE_H
 
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include "base/list.h"
 #include "base/map.h"

@@ -26,7 +26,7 @@ enum mailmod_error mailmod_store_verify(mailmod *instance)
 }
 
 enum mailmod_error mailmod_store_backup(mailmod *instance, const char *file,
-                                        mailmod_progress_fn progress,
+                                        mailmod_on_copied progress,
                                         void *context)
 {
     if (file == NULL || file[0] == '\0') {
@@ -49,7 +49,7 @@ enum mailmod_error mailmod_store_backup(mailmod *instance, const char *file,
 }
 
 static enum mailmod_error restore(struct mailmod *instance, const char *file,
-                                  mailmod_progress_fn progress, void *context)
+                                  mailmod_on_copied progress, void *context)
 {
     struct mm_config *config = NULL;
     enum mailmod_error error =
@@ -72,7 +72,7 @@ static enum mailmod_error restore(struct mailmod *instance, const char *file,
 }
 
 enum mailmod_error mailmod_store_restore(mailmod *instance, const char *file,
-                                         mailmod_progress_fn progress,
+                                         mailmod_on_copied progress,
                                          void *context)
 {
     if (file == NULL || file[0] == '\0') {

@@ -190,7 +190,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
     if (delivery->stage == MM_DELIVERY_DIALLING) {
         note_setup_failure(delivery, "4.4.1",
                            "connecting: ", "connect: ", words);
-        delivery->after = reason == MAILMOD_ERROR_REFUSED &&
+        delivery->after = reason == MAILMOD_ERROR_CONNECTION_REFUSED &&
                                   mm_place_note_full(&delivery->place)
                               ? MM_AFTER_AGAIN
                               : MM_AFTER_NEXT_HOP;

@@ -324,7 +324,7 @@ enum mailmod_error mm_error_from_uv(int status)
         int status;
         enum mailmod_error error;
     } table[] = {
-        {UV_ECONNREFUSED, MAILMOD_ERROR_REFUSED},
+        {UV_ECONNREFUSED, MAILMOD_ERROR_CONNECTION_REFUSED},
         {UV_EHOSTUNREACH, MAILMOD_ERROR_UNREACHABLE},
         {UV_ENETUNREACH, MAILMOD_ERROR_UNREACHABLE},
         {UV_ENETDOWN, MAILMOD_ERROR_UNREACHABLE},

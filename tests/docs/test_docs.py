@@ -370,7 +370,7 @@ def test_constants(build):
     header = read("include/mailmod/srv.h")
     defined = set(re.findall(r"#define ((?:ACTION|STATE)_\w+)", header))
     assert {name for name, _, _ in rows} == defined | {"ALL_ACTIONS"}
-    text = '#include "mailmod.h"\n' + "".join(
+    text = '#include "mailmod/srv.h"\n' + "".join(
         f'_Static_assert({old} == {value} && (int){new} == {value}, "{old}");'
         "\n" for old, value, new in rows)
     result = subprocess.run(
@@ -424,7 +424,7 @@ def test_links(_):
                 assert anchor in map(slug, headings), (page, target)
 
 
-HOST = """#include <mailmod.h>
+HOST = """#include <mailmod/srv.h>
 #include <stdio.h>
 int main(void)
 {

@@ -5,7 +5,7 @@
  * makes (the linker wraps mailmod_new), so that a program that asks for the
  * mail host of example.org finds the test's. What the program sets counts
  * after that. Output comes a line at a time. */
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ enum mailmod_error __wrap_mailmod_new(mailmod **instance_out)
     enum mailmod_error error = __real_mailmod_new(instance_out);
 
     if (error == MAILMOD_OK) {
-        check(mailmod_load_config(*instance_out, world_file()));
+        check(mailmod_config_load(*instance_out, world_file()));
     }
     return error;
 }

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 /* Of each kind, without MAILMOD_FAULT_STEP; a sanitizer needs its time. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -141,7 +141,7 @@ static bool ask(int peer, const char *line, const char *end)
 
 static bool receive_one(struct life *life)
 {
-    int peer = dial(mailmod_port(life->mail, "smtp"));
+    int peer = dial(mailmod_service_port(life->mail, "smtp"));
     bool is_taken = peer >= 0 && ask(peer, "", "220 ") &&
                     ask(peer, "EHLO c.test\r\n", "250 ") &&
                     ask(peer, "MAIL FROM:<a@c.test>\r\n", "250 ") &&
@@ -173,7 +173,7 @@ static int log_in(int port)
 
 static bool read_one(struct life *life)
 {
-    int peer = log_in(mailmod_port(life->mail, "pop3"));
+    int peer = log_in(mailmod_service_port(life->mail, "pop3"));
     bool is_read = peer >= 0 && ask(peer, "LIST\r\n", "\r\n.\r\n") &&
                    ask(peer, "RETR 1\r\n", "\r\n.\r\n") &&
                    ask(peer, "QUIT\r\n", "+OK");
@@ -189,7 +189,7 @@ static unsigned take_all(mailmod *mail)
 {
     char line[64];
     unsigned count;
-    int peer = log_in(mailmod_port(mail, "pop3"));
+    int peer = log_in(mailmod_service_port(mail, "pop3"));
 
     assert_true(peer >= 0);
     assert_true(send(peer, "STAT\r\n", 6, MSG_NOSIGNAL) == 6);
@@ -251,7 +251,7 @@ static bool send_one(struct life *life, enum mailmod_send_mode mode)
     }
     if (mode == MAILMOD_SEND_RELAY) {
         envelope.relay_host = "127.0.0.1";
-        envelope.relay_port = mailmod_port(life->mail, "smtp");
+        envelope.relay_port = mailmod_service_port(life->mail, "smtp");
     }
     is_taken = mailmod_message_new(life->mail, &envelope, &message) == 0 &&
                mailmod_message_write(message, text, sizeof text - 1) == 0 &&
@@ -291,17 +291,18 @@ static bool start(struct life *life)
 {
     bool is_good =
         mailmod_new(&life->mail) == 0 &&
-        mailmod_set(life->mail, "general.data_folder", folder) == 0 &&
-        mailmod_set_log(life->mail, on_log, NULL) == 0;
+        mailmod_config_set(life->mail, "general.data_folder", folder) == 0 &&
+        mailmod_log_set_callback(life->mail, on_log, NULL) == 0;
 
     for (size_t i = 0; is_good && i < sizeof settings / sizeof settings[0];
          i += 2) {
-        is_good = mailmod_set(life->mail, settings[i], settings[i + 1]) == 0;
+        is_good =
+            mailmod_config_set(life->mail, settings[i], settings[i + 1]) == 0;
     }
     return is_good &&
-           mailmod_set_on_request(life->mail,
-                                  MAILMOD_SMTP_MESSAGE | MAILMOD_POP3_LOGIN,
-                                  on_request, NULL) == 0 &&
+           mailmod_request_set_callback(
+               life->mail, MAILMOD_SMTP_MESSAGE | MAILMOD_POP3_LOGIN,
+               on_request, NULL) == 0 &&
            mailmod_start(life->mail) == 0;
 }
 

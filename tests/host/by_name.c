@@ -6,7 +6,7 @@
  * the library; then tells the threads, descriptors and heap that are left. With
  * "stays" the closed library must still be there, else it must be gone. It is
  * linked with nothing of ours. A host program: it may print. */
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>

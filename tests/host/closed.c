@@ -5,7 +5,7 @@
  * who took their places. Its own input and output are copies of the first.
  * A host program: it may print. */
 #define _GNU_SOURCE /* F_DUPFD_CLOEXEC */
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -68,8 +68,8 @@ static void check_reads(mailmod *mail, const char *name, const char *wanted)
 {
     char value[TEXT_SIZE] = "";
 
-    expect(mailmod_get(mail, name, value, sizeof value) == MAILMOD_OK, name,
-           "cannot be read");
+    expect(mailmod_config_get(mail, name, value, sizeof value) == MAILMOD_OK,
+           name, "cannot be read");
     if (strcmp(value, wanted) != 0) {
         wrong(name, wanted, value);
     }
@@ -91,9 +91,9 @@ static int change(mailmod *mail, struct key *key)
         "3h",  "tag",   "fast"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        if (mailmod_set(mail, key->name, values[i]) == MAILMOD_OK) {
-            (void)mailmod_get(mail, key->name, key->changed,
-                              sizeof key->changed);
+        if (mailmod_config_set(mail, key->name, values[i]) == MAILMOD_OK) {
+            (void)mailmod_config_get(mail, key->name, key->changed,
+                                     sizeof key->changed);
             if (strcmp(key->changed, key->default_value) != 0) {
                 return 1;
             }
@@ -111,7 +111,8 @@ static void walk(mailmod *mail, struct key *key)
 
     check_reads(mail, key->name, key->listed);
     check_reads(mail, key->name, key->default_value);
-    expect(mailmod_set(mail, key->name, key->default_value) == MAILMOD_OK,
+    expect(mailmod_config_set(mail, key->name, key->default_value) ==
+               MAILMOD_OK,
            key->name, "does not take its default");
     check_reads(mail, key->name, key->default_value);
     if (!change(mail, key)) {
@@ -122,14 +123,15 @@ static void walk(mailmod *mail, struct key *key)
         wrong(key->name, "a secret is shown", key->changed);
     }
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
-        enum mailmod_error error = mailmod_set(mail, key->name, never[i]);
+        enum mailmod_error error =
+            mailmod_config_set(mail, key->name, never[i]);
         /* A text may well be those digits. */
         if (i > 0 || isdigit((unsigned char)key->default_value[0])) {
             expect(error == MAILMOD_ERROR_ARGUMENT, key->name,
                    "takes what it must not");
             check_reads(mail, key->name, key->changed);
         } else if (error == MAILMOD_OK) {
-            (void)mailmod_set(mail, key->name, key->changed);
+            (void)mailmod_config_set(mail, key->name, key->changed);
         }
     }
 }
@@ -206,7 +208,7 @@ static void go_through_file(const char *folder, int is_old)
     }
     write_keys(file, is_old);
     fclose(file);
-    expect(mailmod_load_config(other, path) == MAILMOD_OK, path,
+    expect(mailmod_config_load(other, path) == MAILMOD_OK, path,
            "cannot be loaded");
     for (int i = 0; i < key_count; i++) {
         check_reads(other, keys[i].name, keys[i].changed);
@@ -225,24 +227,26 @@ static void walk_errors(mailmod *mail)
 {
     char small[2];
 
-    expect(mailmod_set(mail, "no.such_key", "1") == MAILMOD_ERROR_UNKNOWN_NAME,
+    expect(mailmod_config_set(mail, "no.such_key", "1") ==
+               MAILMOD_ERROR_UNKNOWN_NAME,
            "no.such_key", "was set");
-    expect(mailmod_get(mail, "no.such_key", small, sizeof small) ==
+    expect(mailmod_config_get(mail, "no.such_key", small, sizeof small) ==
                MAILMOD_ERROR_UNKNOWN_NAME,
            "no.such_key", "was read");
-    expect(mailmod_get(mail, "general.data_folder", small, sizeof small) ==
-               MAILMOD_ERROR_LIMIT,
+    expect(mailmod_config_get(mail, "general.data_folder", small,
+                              sizeof small) == MAILMOD_ERROR_LIMIT,
            "general.data_folder", "fits into two octets");
-    expect(mailmod_set(mail, "dns.tries", NULL) == MAILMOD_ERROR_ARGUMENT,
+    expect(mailmod_config_set(mail, "dns.tries", NULL) ==
+               MAILMOD_ERROR_ARGUMENT,
            "dns.tries", "took NULL");
-    expect(mailmod_set(mail, NULL, "1") == MAILMOD_ERROR_ARGUMENT, "NULL",
-           "was set");
-    expect(mailmod_load_config(mail, "no-such-file.cfg") ==
+    expect(mailmod_config_set(mail, NULL, "1") == MAILMOD_ERROR_ARGUMENT,
+           "NULL", "was set");
+    expect(mailmod_config_load(mail, "no-such-file.cfg") ==
                MAILMOD_ERROR_CONFIG,
            "no-such-file.cfg", "was loaded");
     expect(strstr(mailmod_last_error_text(), "no-such-file.cfg") != NULL,
            "no-such-file.cfg", "is not named");
-    expect(mailmod_set(mail, "smarthost.password", "cret\nx") ==
+    expect(mailmod_config_set(mail, "smarthost.password", "cret\nx") ==
                MAILMOD_ERROR_ARGUMENT,
            "smarthost.password", "took a line end");
     expect(strstr(mailmod_last_error_text(), "cret") == NULL,
@@ -255,17 +259,18 @@ static int walk_old_name(mailmod *mail, const char *name)
     char value[TEXT_SIZE];
     char wanted[TEXT_SIZE];
 
-    if (mailmod_get(mail, name, value, sizeof value) == MAILMOD_OK) {
-        expect(mailmod_set(mail, name, value) == MAILMOD_OK, name,
+    if (mailmod_config_get(mail, name, value, sizeof value) == MAILMOD_OK) {
+        expect(mailmod_config_set(mail, name, value) == MAILMOD_OK, name,
                "does not take back what it gave");
         check_reads(mail, name, value);
-        if (mailmod_set(mail, name, "1") == MAILMOD_OK ||
+        if (mailmod_config_set(mail, name, "1") == MAILMOD_OK ||
             strstr(mailmod_last_error_text(), "not supported") == NULL) {
             return 1;
         }
     }
     snprintf(wanted, sizeof wanted, "%s: not supported by mailmod; ", name);
-    expect(mailmod_set(mail, name, "secret words") == MAILMOD_ERROR_ARGUMENT,
+    expect(mailmod_config_set(mail, name, "secret words") ==
+               MAILMOD_ERROR_ARGUMENT,
            name, "was set");
     expect(strncmp(mailmod_last_error_text(), wanted, strlen(wanted)) == 0,
            name, "has no reason");
@@ -288,15 +293,15 @@ int main(int argc, char **argv)
     }
     go_through_file(argv[2], 0);
     go_through_file(argv[2], 1);
-    expect(mailmod_load_config(mail, argv[1]) == MAILMOD_OK, argv[1],
+    expect(mailmod_config_load(mail, argv[1]) == MAILMOD_OK, argv[1],
            "cannot be loaded");
     check_defaults(mail);
-    expect(mailmod_check(mail) == MAILMOD_OK, argv[1], "is not right");
+    expect(mailmod_config_check(mail) == MAILMOD_OK, argv[1], "is not right");
     walk_errors(mail);
     for (int i = 3; i < argc; i++) {
         supported += walk_old_name(mail, argv[i]);
     }
-    expect(mailmod_reset_config(mail) == MAILMOD_OK, "all", "was not reset");
+    expect(mailmod_config_reset(mail) == MAILMOD_OK, "all", "was not reset");
     check_defaults(mail);
     printf("%d keys, %d old names, %d supported, %d mistakes\n", key_count,
            argc - 3, supported, mistakes);

@@ -25,7 +25,8 @@ static void print_host(void *context, const struct mailmod_mail_host *host)
     }
     printf("\n");
     /* The callback may call the instance. */
-    if (mailmod_get(mail, "dns.tries", value, sizeof value) != MAILMOD_OK) {
+    if (mailmod_config_get(mail, "dns.tries", value, sizeof value) !=
+        MAILMOD_OK) {
         printf("get failed: %s\n", mailmod_last_error_text());
     }
 }
@@ -33,7 +34,7 @@ static void print_host(void *context, const struct mailmod_mail_host *host)
 static void find(mailmod *mail, const char *domain)
 {
     enum mailmod_error error =
-        mailmod_find_mail_hosts(mail, domain, print_host, mail);
+        mailmod_mail_host_find(mail, domain, print_host, mail);
 
     printf("result %d %s\n", (int)error,
            error == MAILMOD_OK ? "" : mailmod_last_error_text());
@@ -53,7 +54,7 @@ static enum mailmod_verdict refuse(void *context, mailmod_request *request)
     size_t count = 0;
     char text[32];
 
-    if (mailmod_find_mail_hosts(mail, "order.test", count_host, &count) !=
+    if (mailmod_mail_host_find(mail, "order.test", count_host, &count) !=
         MAILMOD_OK) {
         return MAILMOD_REJECT_FOR_NOW;
     }
@@ -115,7 +116,7 @@ static int serve(mailmod *mail)
     pthread_t stopper;
     int is_stopping = 0;
 
-    printf("port %d\n", mailmod_port(mail, "smtp"));
+    printf("port %d\n", mailmod_service_port(mail, "smtp"));
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         obey(mail, line, &stopper, &is_stopping);
@@ -133,18 +134,19 @@ static int start(mailmod *mail, const char *folder, const char *server)
                                          "pop3s.listen"};
 
     for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
-        if (mailmod_set(mail, closed[i], "")) {
+        if (mailmod_config_set(mail, closed[i], "")) {
             return 1;
         }
     }
     find(mail, "order.test"); /* too early */
-    return mailmod_set(mail, "general.data_folder", folder) ||
-           mailmod_set(mail, "general.host_name", "mail.test") ||
-           mailmod_set(mail, "smtp.listen", "127.0.0.1:0") ||
-           mailmod_set(mail, "dns.servers", server) ||
-           mailmod_set(mail, "dns.timeout", "1s") ||
-           mailmod_set(mail, "dns.tries", "1") ||
-           mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, refuse, mail) ||
+    return mailmod_config_set(mail, "general.data_folder", folder) ||
+           mailmod_config_set(mail, "general.host_name", "mail.test") ||
+           mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
+           mailmod_config_set(mail, "dns.servers", server) ||
+           mailmod_config_set(mail, "dns.timeout", "1s") ||
+           mailmod_config_set(mail, "dns.tries", "1") ||
+           mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, refuse,
+                                        mail) ||
            mailmod_start(mail);
 }
 

@@ -11,11 +11,11 @@
 
 #define CALLS(X)                                                               \
     X(mailmod_new)                                                             \
-    X(mailmod_set)                                                             \
+    X(mailmod_config_set)                                                      \
     X(mailmod_user_add)                                                        \
     X(mailmod_start)                                                           \
-    X(mailmod_port)                                                            \
-    X(mailmod_submit)                                                          \
+    X(mailmod_service_port)                                                    \
+    X(mailmod_message_submit)                                                  \
     X(mailmod_stop)                                                            \
     X(mailmod_drain)                                                           \
     X(mailmod_free)                                                            \
@@ -48,14 +48,15 @@ static int load(struct library *library, const char *path)
 
 static int set_all(struct library *library, mailmod *mail, const char *folder)
 {
-    int is_bad = library->mailmod_set(mail, "general.data_folder", folder);
+    int is_bad =
+        library->mailmod_config_set(mail, "general.data_folder", folder);
 
     for (size_t i = 0; !is_bad && guest_settings[i] != NULL; i += 2) {
-        is_bad = library->mailmod_set(mail, guest_settings[i],
-                                      guest_settings[i + 1]);
+        is_bad = library->mailmod_config_set(mail, guest_settings[i],
+                                             guest_settings[i + 1]);
     }
-    return !is_bad && library->mailmod_set(mail, "submissions.listen",
-                                           "127.0.0.1:0") == MAILMOD_OK;
+    return !is_bad && library->mailmod_config_set(mail, "submissions.listen",
+                                                  "127.0.0.1:0") == MAILMOD_OK;
 }
 
 /* One into the mailbox itself; and one to our own listener, whose certificate
@@ -74,11 +75,11 @@ static int send_two(struct library *library, mailmod *mail)
 
     envelope.relay_host = NULL;
     relayed.mode = MAILMOD_SEND_RELAY;
-    relayed.relay_port = library->mailmod_port(mail, "submissions");
-    if (library->mailmod_submit(mail, &envelope, text, sizeof text - 1, NULL) !=
-            MAILMOD_OK ||
-        library->mailmod_submit(mail, &relayed, text, sizeof text - 1, NULL) !=
-            MAILMOD_ERROR_TLS) {
+    relayed.relay_port = library->mailmod_service_port(mail, "submissions");
+    if (library->mailmod_message_submit(mail, &envelope, text, sizeof text - 1,
+                                        NULL) != MAILMOD_OK ||
+        library->mailmod_message_submit(mail, &relayed, text, sizeof text - 1,
+                                        NULL) != MAILMOD_ERROR_TLS) {
         printf("sending: %s\n", library->mailmod_last_error_text());
         return 0;
     }
@@ -97,10 +98,11 @@ static int live(struct library *library, const char *folder, int is_first)
     if (!is_good) {
         printf("%s\n", library->mailmod_last_error_text());
     }
-    is_good = is_good && guest_deliver(library->mailmod_port(mail, "smtp")) &&
+    is_good = is_good &&
+              guest_deliver(library->mailmod_service_port(mail, "smtp")) &&
               send_two(library, mail) &&
-              guest_read_back(library->mailmod_port(mail, "pop3")) &&
-              guest_read_back(library->mailmod_port(mail, "pop3")) &&
+              guest_read_back(library->mailmod_service_port(mail, "pop3")) &&
+              guest_read_back(library->mailmod_service_port(mail, "pop3")) &&
               library->mailmod_stop(mail) == MAILMOD_OK &&
               library->mailmod_drain(mail, 10000) == MAILMOD_OK;
     library->mailmod_free(&mail);

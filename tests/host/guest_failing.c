@@ -34,7 +34,7 @@ struct scene {
 
 static int set(struct stage *stage, const char *key, const char *value)
 {
-    return mailmod_set(stage->mail, key, value) == MAILMOD_OK;
+    return mailmod_config_set(stage->mail, key, value) == MAILMOD_OK;
 }
 
 static int put_file(const char *path, const char *text)
@@ -172,10 +172,11 @@ static int remove_store(struct stage *stage)
 
 static int set_all(mailmod *mail, const char *data)
 {
-    int is_bad = mailmod_set(mail, "general.data_folder", data);
+    int is_bad = mailmod_config_set(mail, "general.data_folder", data);
 
     for (size_t i = 0; !is_bad && guest_settings[i] != NULL; i += 2) {
-        is_bad = mailmod_set(mail, guest_settings[i], guest_settings[i + 1]);
+        is_bad =
+            mailmod_config_set(mail, guest_settings[i], guest_settings[i + 1]);
     }
     return !is_bad;
 }
@@ -305,7 +306,7 @@ static int fails(const struct scene *scene, struct stage *stage)
          * is left after its end tells the end of the scene. */
         (stage->other != NULL || (now.threads == before.threads &&
                                   now.descriptors == before.descriptors)) &&
-        mailmod_port(stage->mail, "smtp") == 0 &&
+        mailmod_service_port(stage->mail, "smtp") == 0 &&
         are_files_documented(stage->data);
     printf("%s: %d %s%s\n", scene->name, (int)error, text,
            is_good ? "" : " -- wrong");
@@ -322,8 +323,8 @@ static int serves(struct stage *stage)
     int is_good =
         mailmod_start(stage->mail) == MAILMOD_OK &&
         mailmod_user_add(stage->mail, "demo", "secret", 0) == MAILMOD_OK &&
-        guest_deliver(mailmod_port(stage->mail, "smtp")) &&
-        guest_read_back(mailmod_port(stage->mail, "pop3")) &&
+        guest_deliver(mailmod_service_port(stage->mail, "smtp")) &&
+        guest_read_back(mailmod_service_port(stage->mail, "pop3")) &&
         mailmod_stop(stage->mail) == MAILMOD_OK &&
         mailmod_drain(stage->mail, 10000) == MAILMOD_OK;
 

@@ -16,13 +16,14 @@ static void linger(void)
 
 static int set_all(const char *folder)
 {
-    int is_bad = mailmod_set(mail, "general.data_folder", folder);
+    int is_bad = mailmod_config_set(mail, "general.data_folder", folder);
 
     for (size_t i = 0; !is_bad && guest_settings[i] != NULL; i += 2) {
-        is_bad = mailmod_set(mail, guest_settings[i], guest_settings[i + 1]);
+        is_bad =
+            mailmod_config_set(mail, guest_settings[i], guest_settings[i + 1]);
     }
-    return is_bad ||
-           mailmod_set(mail, "submissions.listen", "127.0.0.1:0") != MAILMOD_OK;
+    return is_bad || mailmod_config_set(mail, "submissions.listen",
+                                        "127.0.0.1:0") != MAILMOD_OK;
 }
 
 int main(int argc, char **argv)
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
         printf("%s\n", mailmod_last_error_text());
         return 2;
     }
-    printf("%d\n", mailmod_port(mail, "submissions"));
+    printf("%d\n", mailmod_service_port(mail, "submissions"));
     fflush(stdout);
     while (read(STDIN_FILENO, &octet, 1) > 0) {
     }

@@ -246,8 +246,8 @@ static int reset_smtp(int port, int wait_us)
 
 static int meet_peers(mailmod *mail)
 {
-    int smtp = mailmod_port(mail, "smtp");
-    int pop3 = mailmod_port(mail, "pop3");
+    int smtp = mailmod_service_port(mail, "smtp");
+    int pop3 = mailmod_service_port(mail, "pop3");
     int is_good =
         guest_deliver(smtp) && guest_read_back(pop3) && deliver_big(smtp);
 
@@ -270,12 +270,14 @@ static int provoke(mailmod *mail)
 {
     char value[4];
 
-    return mailmod_set(mail, "no.such", "1") == MAILMOD_ERROR_UNKNOWN_NAME &&
-           mailmod_set(mail, "smtp.errors_max", "x") != MAILMOD_OK &&
-           mailmod_load_config(mail, "/nowhere/at.all") != MAILMOD_OK &&
-           mailmod_get(mail, "smtp.listen", value, sizeof value) ==
+    return mailmod_config_set(mail, "no.such", "1") ==
+               MAILMOD_ERROR_UNKNOWN_NAME &&
+           mailmod_config_set(mail, "smtp.errors_max", "x") != MAILMOD_OK &&
+           mailmod_config_load(mail, "/nowhere/at.all") != MAILMOD_OK &&
+           mailmod_config_get(mail, "smtp.listen", value, sizeof value) ==
                MAILMOD_ERROR_LIMIT &&
-           mailmod_set(mail, "general.data_folder", "/proc/x") == MAILMOD_OK &&
+           mailmod_config_set(mail, "general.data_folder", "/proc/x") ==
+               MAILMOD_OK &&
            mailmod_start(mail) != MAILMOD_OK &&
            mailmod_user_remove(mail, "nobody") != MAILMOD_OK &&
            mailmod_stop(mail) == MAILMOD_ERROR_STATE &&
@@ -284,12 +286,13 @@ static int provoke(mailmod *mail)
 
 static int set_all(mailmod *mail, const char *folder)
 {
-    int is_bad = mailmod_set(mail, "general.data_folder", folder);
+    int is_bad = mailmod_config_set(mail, "general.data_folder", folder);
 
     for (size_t i = 0; !is_bad && guest_settings[i] != NULL; i += 2) {
-        is_bad = mailmod_set(mail, guest_settings[i], guest_settings[i + 1]);
+        is_bad =
+            mailmod_config_set(mail, guest_settings[i], guest_settings[i + 1]);
     }
-    return !is_bad && mailmod_set(mail, "smtp.errors_max", "10000") == 0;
+    return !is_bad && mailmod_config_set(mail, "smtp.errors_max", "10000") == 0;
 }
 
 static int live(const char *folder, const struct state *before)

@@ -78,27 +78,27 @@ static mailmod_message *made;
 
 /* Calls that give an error. */
 #define INSTANCE_CALLS(X)                                                      \
-    X(load_config, mailmod_load_config(h, "none.cfg"))                         \
-    X(set, mailmod_set(h, "smtp.listen", ""))                                  \
-    X(get, mailmod_get(h, "smtp.listen", text, sizeof text))                   \
-    X(reset_config, mailmod_reset_config(h))                                   \
+    X(load_config, mailmod_config_load(h, "none.cfg"))                         \
+    X(set, mailmod_config_set(h, "smtp.listen", ""))                           \
+    X(get, mailmod_config_get(h, "smtp.listen", text, sizeof text))            \
+    X(reset_config, mailmod_config_reset(h))                                   \
     X(config_list, mailmod_config_list(h, on_setting, NULL))                   \
-    X(check, mailmod_check(h))                                                 \
+    X(check, mailmod_config_check(h))                                          \
     X(reload, mailmod_reload(h))                                               \
     X(start, mailmod_start(h))                                                 \
-    X(open_listeners, mailmod_open_listeners(h))                               \
+    X(open_listeners, mailmod_listeners_open(h))                               \
     X(stop, mailmod_stop(h))                                                   \
     X(drain, mailmod_drain(h, 0))                                              \
-    X(set_log, mailmod_set_log(h, NULL, NULL))                                 \
-    X(set_services_wait, mailmod_set_services_wait(h, 1))                      \
+    X(set_log, mailmod_log_set_callback(h, NULL, NULL))                        \
+    X(set_services_wait, mailmod_services_set_wait(h, 1))                      \
     X(service_start, mailmod_service_start(h, "smtp", 0))                      \
     X(service_stop, mailmod_service_stop(h, "smtp"))                           \
     X(message_new, mailmod_message_new(h, &envelope, &made))                   \
-    X(submit, mailmod_submit(h, &envelope, "x", 1, &made))                     \
+    X(submit, mailmod_message_submit(h, &envelope, "x", 1, &made))             \
     X(submit_reader,                                                           \
-      mailmod_submit_reader(h, &envelope, read_nothing, NULL, &made))          \
-    X(find_mail_hosts, mailmod_find_mail_hosts(h, "mail.test", on_host, NULL)) \
-    X(set_on_request, mailmod_set_on_request(h, 0, NULL, NULL))                \
+      mailmod_message_submit_reader(h, &envelope, read_nothing, NULL, &made))  \
+    X(find_mail_hosts, mailmod_mail_host_find(h, "mail.test", on_host, NULL))  \
+    X(set_on_request, mailmod_request_set_callback(h, 0, NULL, NULL))          \
     X(user_add, mailmod_user_add(h, "demo", "secret", 0))                      \
     X(user_set_password, mailmod_user_set_password(h, "demo", "secret", 0))    \
     X(user_remove, mailmod_user_remove(h, "demo"))                             \
@@ -109,8 +109,9 @@ static mailmod_message *made;
     X(store_verify, mailmod_store_verify(h))
 
 #define REQUEST_CALLS(X)                                                       \
-    X(answer, mailmod_answer(h, MAILMOD_ACCEPT, 0, NULL))                      \
-    X(answer_with_a_code, mailmod_answer(h, MAILMOD_REJECT, 554, "no"))        \
+    X(answer, mailmod_request_answer(h, MAILMOD_ACCEPT, 0, NULL))              \
+    X(answer_with_a_code,                                                      \
+      mailmod_request_answer(h, MAILMOD_REJECT, 554, "no"))                    \
     X(set_reply, mailmod_request_set_reply(h, 554, "no"))                      \
     X(write, mailmod_request_write(h, "x", 1))                                 \
     X(read, read_error(h))
@@ -122,7 +123,7 @@ static mailmod_message *made;
     X(message_result, mailmod_message_result(h, 0, &result))
 
 /* Calls that give nothing: 1 when they do. */
-#define INSTANCE_LOOKS(X) X(port, mailmod_port(h, "smtp") == 0)
+#define INSTANCE_LOOKS(X) X(port, mailmod_service_port(h, "smtp") == 0)
 
 #define REQUEST_LOOKS(X)                                                       \
     X(moment, (int)mailmod_request_moment(h) == 0)                             \
@@ -237,7 +238,7 @@ static void use_inside(void *context, const struct mailmod_user *user)
     mailmod *own = mail;
 
     (void)user;
-    expect(mailmod_port(mail, "smtp"), 0, "port", "in a list");
+    expect(mailmod_service_port(mail, "smtp"), 0, "port", "in a list");
     expect(mailmod_stop(mail), MAILMOD_ERROR_STATE, "stop", "in a list");
     expect(mailmod_drain(mail, 0), MAILMOD_ERROR_STATE, "drain", "in a list");
     expect(mailmod_free(&own), MAILMOD_ERROR_STATE, "free", "in a list");
@@ -251,10 +252,10 @@ static void answer(void)
            "later");
     expect(mailmod_request_set_reply(request, 200, NULL),
            MAILMOD_ERROR_ARGUMENT, "set_reply", "later");
-    expect(mailmod_answer(request, MAILMOD_LATER, 0, NULL),
+    expect(mailmod_request_answer(request, MAILMOD_LATER, 0, NULL),
            MAILMOD_ERROR_ARGUMENT, "answer later", "later");
-    expect(mailmod_answer(request, MAILMOD_REJECT, 554, "answered"), MAILMOD_OK,
-           "answer", "later");
+    expect(mailmod_request_answer(request, MAILMOD_REJECT, 554, "answered"),
+           MAILMOD_OK, "answer", "later");
     while (mailmod_request_moment(request) != 0) {
         usleep(1000); /* the callback is about to return */
     }
@@ -284,15 +285,16 @@ static int start(mailmod *mail, const char *folder)
                                          "pop3s.listen"};
 
     for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
-        if (mailmod_set(mail, closed[i], "")) {
+        if (mailmod_config_set(mail, closed[i], "")) {
             return 1;
         }
     }
-    return mailmod_set(mail, "general.data_folder", folder) ||
-           mailmod_set(mail, "general.host_name", "mail.test") ||
-           mailmod_set(mail, "local.domains", "mail.test") ||
-           mailmod_set(mail, "smtp.listen", "127.0.0.1:0") ||
-           mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, ask, mail) ||
+    return mailmod_config_set(mail, "general.data_folder", folder) ||
+           mailmod_config_set(mail, "general.host_name", "mail.test") ||
+           mailmod_config_set(mail, "local.domains", "mail.test") ||
+           mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
+           mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, ask,
+                                        mail) ||
            mailmod_user_add(mail, "demo", "secret", 0) || mailmod_start(mail);
 }
 
@@ -307,7 +309,7 @@ static int serve(mailmod *mail, const char *folder)
     use_message(mail);
     expect(mailmod_user_list(mail, use_inside, mail), MAILMOD_OK, "user_list",
            "while it runs");
-    printf("port %d\n", mailmod_port(mail, "smtp"));
+    printf("port %d\n", mailmod_service_port(mail, "smtp"));
     while (fgets(line, sizeof line, stdin) != NULL) {
         answer();
         printf("answered\n");

@@ -35,8 +35,8 @@ static size_t read_all(mailmod_request *request)
 static void *answer_later(void *context)
 {
     usleep(300000);
-    if (mailmod_answer(context, MAILMOD_REJECT_FOR_NOW, 451,
-                       "asked for later") != MAILMOD_OK) {
+    if (mailmod_request_answer(context, MAILMOD_REJECT_FOR_NOW, 451,
+                               "asked for later") != MAILMOD_OK) {
         printf("the late answer failed\n");
     }
     return NULL;
@@ -137,23 +137,23 @@ static int serve(mailmod *mail, const char *folder)
 {
     char octet;
 
-    if (mailmod_set(mail, "general.data_folder", folder) ||
-        mailmod_set(mail, "general.host_name", "mail.test") ||
-        mailmod_set(mail, "local.domains", "mail.test") ||
-        mailmod_set(mail, "smtp.listen", "127.0.0.1:0") ||
-        mailmod_set(mail, "submission.listen", "") ||
-        mailmod_set(mail, "submissions.listen", "") ||
-        mailmod_set(mail, "pop3.listen", "127.0.0.1:0") ||
-        mailmod_set(mail, "pop3s.listen", "") ||
-        mailmod_set(mail, "smtp.connections_per_address_max", "500") ||
-        mailmod_set(mail, "pop3.allows_clear_login", "true") ||
-        mailmod_set_on_request(mail, MAILMOD_ALL_MOMENTS, judge, NULL) ||
+    if (mailmod_config_set(mail, "general.data_folder", folder) ||
+        mailmod_config_set(mail, "general.host_name", "mail.test") ||
+        mailmod_config_set(mail, "local.domains", "mail.test") ||
+        mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
+        mailmod_config_set(mail, "submission.listen", "") ||
+        mailmod_config_set(mail, "submissions.listen", "") ||
+        mailmod_config_set(mail, "pop3.listen", "127.0.0.1:0") ||
+        mailmod_config_set(mail, "pop3s.listen", "") ||
+        mailmod_config_set(mail, "smtp.connections_per_address_max", "500") ||
+        mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
+        mailmod_request_set_callback(mail, MAILMOD_ALL_MOMENTS, judge, NULL) ||
         mailmod_user_add(mail, "demo", "secret", 0) ||
         mailmod_user_add(mail, "banned", "secret", 0) || mailmod_start(mail)) {
         return fail("start");
     }
-    printf("ports %d %d\n", mailmod_port(mail, "smtp"),
-           mailmod_port(mail, "pop3"));
+    printf("ports %d %d\n", mailmod_service_port(mail, "smtp"),
+           mailmod_service_port(mail, "pop3"));
     while (read(STDIN_FILENO, &octet, 1) > 0) {
     }
     return mailmod_stop(mail) || mailmod_drain(mail, 10000) ? fail("stop") : 0;

@@ -3,7 +3,7 @@
  * plain CONFIG FROM TO HOST PORT: sends one message through HOST, then serves
  * by the configured ports until its standard input ends. A host program: it may
  * print. */
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include <iostream>
 #include <string>

@@ -172,8 +172,8 @@ static void submit(char **words, int count, int keeps)
 
     fill(&envelope, words, count - 1);
     answer("submit", words[1],
-           mailmod_submit(mail, &envelope, octets, size,
-                          keeps ? &entry->message : NULL));
+           mailmod_message_submit(mail, &envelope, octets, size,
+                                  keeps ? &entry->message : NULL));
     free(octets);
 }
 
@@ -187,14 +187,14 @@ static void submit_reader(char **words, int count)
     fill(&envelope, words, count - 1);
     if (strcmp(words[count - 1], "give-up") == 0) {
         answer("reader", words[1],
-               mailmod_submit_reader(mail, &envelope, give_up_late, &left,
-                                     &entry->message));
+               mailmod_message_submit_reader(mail, &envelope, give_up_late,
+                                             &left, &entry->message));
         return;
     }
     file = fopen(words[count - 1], "rb");
     answer("reader", words[1],
-           mailmod_submit_reader(mail, &envelope, mailmod_read_file, file,
-                                 &entry->message));
+           mailmod_message_submit_reader(mail, &envelope, mailmod_file_read,
+                                         file, &entry->message));
     fclose(file);
 }
 
@@ -242,7 +242,7 @@ static void strangers(char **words)
 static int instance_command(char **words)
 {
     if (strcmp(words[0], "set") == 0) {
-        answer("set", words[1], mailmod_set(mail, words[1], words[2]));
+        answer("set", words[1], mailmod_config_set(mail, words[1], words[2]));
     } else if (strcmp(words[0], "user") == 0) {
         answer("user", words[1], mailmod_user_add(mail, words[1], "secret", 0));
     } else if (strcmp(words[0], "start") == 0) {
@@ -260,7 +260,8 @@ static int instance_command(char **words)
                    mailmod_message_identifier(entry_of(words[1])->message),
                    MAILMOD_QUEUE_DELETE, NULL));
     } else if (strcmp(words[0], "port") == 0) {
-        printf("port\t%s\t0\t%d\n", words[1], mailmod_port(mail, words[1]));
+        printf("port\t%s\t0\t%d\n", words[1],
+               mailmod_service_port(mail, words[1]));
     } else if (strcmp(words[0], "destroy") == 0) {
         answer("destroy", "-", mailmod_free(&mail));
     } else {

@@ -36,10 +36,11 @@ static int ask(mailmod *mail, const char *name)
     char *kept = names[name_count++ % 32];
 
     if (strcmp(name, "nobody") == 0) {
-        return mailmod_set_on_request(mail, 0, NULL, NULL);
+        return mailmod_request_set_callback(mail, 0, NULL, NULL);
     }
     snprintf(kept, sizeof names[0], "%.60s", name);
-    return mailmod_set_on_request(mail, MAILMOD_SMTP_CONNECT, refuse, kept);
+    return mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, refuse,
+                                        kept);
 }
 
 static int obey(mailmod *mail, const char *word, const char *a, const char *b)
@@ -51,7 +52,7 @@ static int obey(mailmod *mail, const char *word, const char *a, const char *b)
         return mailmod_service_stop(mail, a);
     }
     if (strcmp(word, "set") == 0) {
-        return mailmod_set(mail, a, b);
+        return mailmod_config_set(mail, a, b);
     }
     if (strcmp(word, "reload") == 0) {
         return mailmod_reload(mail);
@@ -60,7 +61,7 @@ static int obey(mailmod *mail, const char *word, const char *a, const char *b)
         return ask(mail, a);
     }
     if (strcmp(word, "wait") == 0) {
-        return mailmod_set_services_wait(mail, 1);
+        return mailmod_services_set_wait(mail, 1);
     }
     if (strcmp(word, "halt") == 0) {
         return mailmod_stop(mail);
@@ -86,7 +87,8 @@ static void serve(mailmod *mail)
         result = obey(mail, word, a, b);
         snprintf(words, sizeof words, "%s",
                  result != 0 ? mailmod_last_error_text() : "");
-        printf("result %d %d %s\n", result, mailmod_port(mail, a), words);
+        printf("result %d %d %s\n", result, mailmod_service_port(mail, a),
+               words);
     }
 }
 
@@ -111,17 +113,17 @@ static int start(mailmod *mail, const char *folder, const char *port)
     return check_names() ||
            mailmod_service_start(mail, "smtp", 0) != MAILMOD_ERROR_STATE ||
            mailmod_service_stop(mail, "smtp") != MAILMOD_ERROR_STATE ||
-           mailmod_set(mail, "general.data_folder", folder) ||
-           mailmod_set(mail, "general.host_name", "mail.test") ||
-           mailmod_set(mail, "local.domains", "mail.test") ||
-           mailmod_set(mail, "smtp.listen", listen) ||
-           mailmod_set(mail, "submission.listen", "") ||
-           mailmod_set(mail, "submissions.listen", "") ||
-           mailmod_set(mail, "pop3.listen", "127.0.0.1:0, [::1]:0") ||
-           mailmod_set(mail, "pop3s.listen", "") ||
-           mailmod_set(mail, "pop3.allows_clear_login", "true") ||
+           mailmod_config_set(mail, "general.data_folder", folder) ||
+           mailmod_config_set(mail, "general.host_name", "mail.test") ||
+           mailmod_config_set(mail, "local.domains", "mail.test") ||
+           mailmod_config_set(mail, "smtp.listen", listen) ||
+           mailmod_config_set(mail, "submission.listen", "") ||
+           mailmod_config_set(mail, "submissions.listen", "") ||
+           mailmod_config_set(mail, "pop3.listen", "127.0.0.1:0, [::1]:0") ||
+           mailmod_config_set(mail, "pop3s.listen", "") ||
+           mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
            mailmod_user_add(mail, "demo", "secret", 0) ||
-           mailmod_set_services_wait(mail, 1) || mailmod_open_listeners(mail) ||
+           mailmod_services_set_wait(mail, 1) || mailmod_listeners_open(mail) ||
            mailmod_start(mail);
 }
 
@@ -136,8 +138,8 @@ int main(int argc, char **argv)
     if (start(mail, argv[1], argv[2])) {
         printf("start: %s\n", mailmod_last_error_text());
     } else {
-        printf("ports %d %d\n", mailmod_port(mail, "smtp"),
-               mailmod_port(mail, "pop3"));
+        printf("ports %d %d\n", mailmod_service_port(mail, "smtp"),
+               mailmod_service_port(mail, "pop3"));
         serve(mail);
     }
     return mailmod_free(&mail) != MAILMOD_OK;

@@ -3,7 +3,7 @@
 #ifndef TESTS_HOST_SHOW_H
 #define TESTS_HOST_SHOW_H
 
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 #include <stdio.h>
 

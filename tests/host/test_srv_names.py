@@ -42,6 +42,16 @@ int documented(char *from, char *to)
            (SetConfigParamStr("smtp_port") != 0);
 }
 """
+# One with instances alone, to whom the SRV* names are not spoken for.
+OF_INSTANCES = """
+typedef int ServerStream;
+enum mailmod_error of_instances(mailmod *mail, ServerStream *port);
+enum mailmod_error of_instances(mailmod *mail, ServerStream *port)
+{
+    *port = mailmod_service_port(mail, "smtp");
+    return mailmod_config_set(mail, "smtp.listen", "*:25");
+}
+"""
 
 
 def declared():
@@ -83,10 +93,11 @@ def test_header_in_every_language(build):
         for kind, standard in LANGUAGES:
             if kind != language:
                 continue
-            for header in ("mailmod.h", "mailmod/srv.h"):
+            for header, names in (("mailmod.h", OF_INSTANCES),
+                                  ("mailmod/srv.h", DOCUMENTED)):
                 run = compile_text(compiler, language, standard,
                                    f'#include "{header}"\n'
-                                   f'#include "{header}"\n' + DOCUMENTED)
+                                   f'#include "{header}"\n' + names)
                 assert run.returncode == 0, (compiler, standard, run.stderr)
                 tried += 1
     assert tried >= 8, "hardly a compiler is here"
@@ -94,7 +105,7 @@ def test_header_in_every_language(build):
 
 def test_either_type_is_checked(build):
     """C11's macro and C++'s overloads refuse what is neither; C89 has none."""
-    use = '#include "mailmod.h"\nvoid f(void);\nvoid f(void)\n{\n%s\n}\n'
+    use = '#include "mailmod/srv.h"\nvoid f(void);\nvoid f(void)\n{\n%s\n}\n'
     for language, compiler in compilers(build):
         standard = "c11" if language == "c" else "c++17"
         good = compile_text(compiler, language, standard, use %

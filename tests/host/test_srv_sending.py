@@ -146,7 +146,7 @@ def test_fl02_some_are_refused(build):
     with Sink(replies={"RCPT": rcpt}) as sink:
         code, host = send_by_relay(build, sink, "good@x.test,bad@x.test")
         assert code == 3
-        assert host.said(r"^ended -601")
+        assert host.said(r"^ended -902")
         assert host.said("^result good@x.test outcome=1 code=250")
         assert host.said("^result bad@x.test outcome=3 code=550 5.1.1 "
                          ".*unknown")

@@ -53,7 +53,7 @@ def promised(root):
 
 def figures(root, compiler, constants, members):
     """The compiler's word for values, sizes and places."""
-    lines = ['#include "mailmod.h"', "#include <stdio.h>", "int main(void)",
+    lines = ['#include "mailmod/srv.h"', "#include <stdio.h>", "int main(void)",
              "{"]
     for name in constants:
         lines.append('    printf("%s = %%lld\\n", (long long)%s);' %

@@ -41,10 +41,10 @@ static int load(struct library *library, const char *path)
         return -1;
     }
     *(void **)&library->new_instance = find(library, "mailmod_new");
-    *(void **)&library->set = find(library, "mailmod_set");
+    *(void **)&library->set = find(library, "mailmod_config_set");
     *(void **)&library->start = find(library, "mailmod_start");
     *(void **)&library->user_add = find(library, "mailmod_user_add");
-    *(void **)&library->port = find(library, "mailmod_port");
+    *(void **)&library->port = find(library, "mailmod_service_port");
     *(void **)&library->free_instance = find(library, "mailmod_free");
     *(void **)&library->words = find(library, "mailmod_last_error_text");
     return library->new_instance != NULL && library->set != NULL &&

@@ -15,7 +15,7 @@
 static enum mailmod_error become_user(struct control *control)
 {
     static char user[VALUE_MAX];
-    enum mailmod_error error = mailmod_get(
+    enum mailmod_error error = mailmod_config_get(
         control->instance, "general.run_as_user", user, sizeof user);
     char words[512];
     if (error == MAILMOD_OK && user[0] != '\0' && identity_can_change() &&
@@ -32,7 +32,7 @@ static int check(struct control *control)
     if (error != MAILMOD_OK) {
         return EXIT_CONFIG;
     }
-    error = mailmod_check(control->instance);
+    error = mailmod_config_check(control->instance);
     if (error != MAILMOD_OK) {
         (void)control_failure("configuration", error);
         return EXIT_CONFIG;
@@ -61,7 +61,7 @@ static int get(struct control *control, const char *name)
 {
     static char value[VALUE_MAX];
     enum mailmod_error error =
-        mailmod_get(control->instance, name, value, sizeof value);
+        mailmod_config_get(control->instance, name, value, sizeof value);
     if (error != MAILMOD_OK) {
         return control_failure("config get", error);
     }

@@ -181,8 +181,8 @@ static void tell_warning(void *context, enum mailmod_log_level level,
 
 const char *control_folder(struct control *control)
 {
-    if (mailmod_get(control->instance, "general.data_folder", data_folder,
-                    sizeof data_folder) != MAILMOD_OK) {
+    if (mailmod_config_get(control->instance, "general.data_folder",
+                           data_folder, sizeof data_folder) != MAILMOD_OK) {
         data_folder[0] = '\0';
     }
     return data_folder;
@@ -204,11 +204,11 @@ static enum mailmod_error load(struct control *control, const struct line *line)
 {
     enum mailmod_error error = MAILMOD_OK;
     if (line->config_file != NULL) {
-        error = mailmod_load_config(control->instance, line->config_file);
+        error = mailmod_config_load(control->instance, line->config_file);
     }
     if (error == MAILMOD_OK && line->data_folder != NULL) {
-        error = mailmod_set(control->instance, "general.data_folder",
-                            line->data_folder);
+        error = mailmod_config_set(control->instance, "general.data_folder",
+                                   line->data_folder);
     }
     return error;
 }
@@ -235,7 +235,7 @@ static int run(const struct line *line, const struct command *command)
     control.keeps_password = line->keeps_password;
     control.reads_password = line->reads_password;
     if (command->run == control_config) {
-        error = mailmod_set_log(control.instance, tell_warning, NULL);
+        error = mailmod_log_set_callback(control.instance, tell_warning, NULL);
     }
     if (error == MAILMOD_OK) {
         error = load(&control, &named);

@@ -57,8 +57,8 @@ static int keeps_password(struct control *control)
 {
     char value[16];
     return control->keeps_password ||
-           (mailmod_get(control->instance, "local.keeps_apop_passwords", value,
-                        sizeof value) == MAILMOD_OK &&
+           (mailmod_config_get(control->instance, "local.keeps_apop_passwords",
+                               value, sizeof value) == MAILMOD_OK &&
             strcmp(value, "true") == 0);
 }
 

@@ -62,7 +62,7 @@ static enum mailmod_error apply(mailmod *instance,
 {
     enum mailmod_error error = MAILMOD_OK;
     if (options->config_file != NULL) {
-        error = mailmod_load_config(instance, options->config_file);
+        error = mailmod_config_load(instance, options->config_file);
         if (error != MAILMOD_OK) {
             tell_mistake(options, "configuration");
         }
@@ -70,7 +70,7 @@ static enum mailmod_error apply(mailmod *instance,
     for (size_t i = 0; i < options->setting_count; i++) {
         const char *name = options->settings[i];
         enum mailmod_error set_error =
-            mailmod_set(instance, name, name + strlen(name) + 1);
+            mailmod_config_set(instance, name, name + strlen(name) + 1);
         if (set_error != MAILMOD_OK) {
             tell_mistake(options, "--set");
             error = set_error;
@@ -96,7 +96,7 @@ static enum mailmod_error check_as_user(mailmod *probe)
 {
     char user[VALUE_MAX];
     enum mailmod_error error =
-        mailmod_get(probe, "general.run_as_user", user, sizeof user);
+        mailmod_config_get(probe, "general.run_as_user", user, sizeof user);
     char words[512];
     if (error == MAILMOD_OK && user[0] != '\0' && identity_can_change() &&
         identity_become(user, words, sizeof words) != 0) {
@@ -116,7 +116,7 @@ static enum mailmod_error prove(const struct options *options)
         return error;
     }
     if (options->task == OPTIONS_CHECK) {
-        error = mailmod_set_log(probe, tell_warning, NULL);
+        error = mailmod_log_set_callback(probe, tell_warning, NULL);
     }
     if (error == MAILMOD_OK) {
         error = apply(probe, options);
@@ -125,7 +125,7 @@ static enum mailmod_error prove(const struct options *options)
         error = check_as_user(probe);
     }
     if (error == MAILMOD_OK) {
-        error = mailmod_check(probe);
+        error = mailmod_config_check(probe);
         if (error != MAILMOD_OK) {
             tell_mistake(options, "configuration");
         }
@@ -168,7 +168,7 @@ static void reload(mailmod *instance, const struct options *options)
     system_log_reopen();
     enum mailmod_error error = prove(options);
     if (error == MAILMOD_OK) {
-        error = mailmod_reset_config(instance);
+        error = mailmod_config_reset(instance);
         if (error == MAILMOD_OK) {
             error = apply(instance, options);
         }
@@ -186,7 +186,7 @@ static void reload(mailmod *instance, const struct options *options)
     notify_reloaded(error);
 }
 
-/* "30s", as mailmod_get writes times. */
+/* "30s", as mailmod_config_get writes times. */
 static uint64_t duration_ms(const char *text)
 {
     char *unit;
@@ -201,7 +201,7 @@ static uint64_t duration_ms(const char *text)
 static uint64_t drain_ms(mailmod *instance)
 {
     char text[64];
-    if (mailmod_get(instance, "general.drain", text, sizeof text) !=
+    if (mailmod_config_get(instance, "general.drain", text, sizeof text) !=
         MAILMOD_OK) {
         return 0;
     }
@@ -212,11 +212,11 @@ static enum mailmod_error become_user(mailmod *instance)
 {
     char user[VALUE_MAX];
     enum mailmod_error error =
-        mailmod_get(instance, "general.run_as_user", user, sizeof user);
+        mailmod_config_get(instance, "general.run_as_user", user, sizeof user);
     char folder[VALUE_MAX];
     if (error == MAILMOD_OK) {
-        error =
-            mailmod_get(instance, "general.data_folder", folder, sizeof folder);
+        error = mailmod_config_get(instance, "general.data_folder", folder,
+                                   sizeof folder);
     }
     if (error != MAILMOD_OK) {
         log_failure("start");
@@ -237,7 +237,7 @@ static void tell_started(mailmod *instance)
                         mailmod_version());
     const char *service;
     for (size_t i = 0; (service = mailmod_service_name(i)) != NULL; i++) {
-        int port = mailmod_port(instance, service);
+        int port = mailmod_service_port(instance, service);
         if (port != 0 && size > 0 && (size_t)size < sizeof line) {
             size += snprintf(line + size, sizeof line - (size_t)size, " %s=%d",
                              service, port);
@@ -251,7 +251,7 @@ static void tell_started(mailmod *instance)
 
 static enum mailmod_error start(mailmod *instance)
 {
-    enum mailmod_error error = mailmod_open_listeners(instance);
+    enum mailmod_error error = mailmod_listeners_open(instance);
     if (error != MAILMOD_OK) {
         log_failure("start");
         return error;
@@ -294,7 +294,7 @@ static int run(const struct options *options)
         log_failure("start");
         return exit_code_of(error);
     }
-    error = mailmod_set_log(instance, system_log, NULL);
+    error = mailmod_log_set_callback(instance, system_log, NULL);
     if (error == MAILMOD_OK) {
         error = apply(instance, options);
     }

@@ -1,5 +1,5 @@
 /* config.c - settings from code, from a file and by their old names. */
-#include <mailmod.h>
+#include <mailmod/srv.h>
 #include <stdio.h>
 
 int main(void)

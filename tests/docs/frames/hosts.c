@@ -1,5 +1,5 @@
 /* hosts.c - the mail hosts of a domain, asked in both ways. */
-#include <mailmod.h>
+#include <mailmod/srv.h>
 #include <stdio.h>
 
 #include "function.inc"
@@ -18,7 +18,7 @@ int main(void)
 {
     mailmod *mail = NULL;
 
-    if (mailmod_new(&mail) || mailmod_set_services_wait(mail, 1) ||
+    if (mailmod_new(&mail) || mailmod_services_set_wait(mail, 1) ||
         mailmod_start(mail)) {
         puts(mailmod_last_error_text());
         return 1;

@@ -8,7 +8,8 @@ int main(void)
 {
     mailmod *mail = NULL;
 
-    if (mailmod_new(&mail) || mailmod_set(mail, "general.log_level", "debug")) {
+    if (mailmod_new(&mail) ||
+        mailmod_config_set(mail, "general.log_level", "debug")) {
         return 1;
     }
 #include "call.inc"

@@ -13,7 +13,7 @@ int main(void)
 {
     mailmod *mail = NULL;
 
-    if (mailmod_new(&mail) || mailmod_set_services_wait(mail, 1) ||
+    if (mailmod_new(&mail) || mailmod_services_set_wait(mail, 1) ||
         mailmod_start(mail)) {
         puts(mailmod_last_error_text());
         return 1;

@@ -22,9 +22,9 @@ int main(void)
     mailmod_message *message = NULL;
     mailmod *mail = NULL;
 
-    if (mailmod_new(&mail) || mailmod_set_services_wait(mail, 1) ||
+    if (mailmod_new(&mail) || mailmod_services_set_wait(mail, 1) ||
         mailmod_start(mail) ||
-        mailmod_submit(mail, &envelope, text, strlen(text), &message)) {
+        mailmod_message_submit(mail, &envelope, text, strlen(text), &message)) {
         puts(mailmod_last_error_text());
         return 1;
     }

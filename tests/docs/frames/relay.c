@@ -1,6 +1,6 @@
 /* relay.c - sends a message through the server that it names; with an argument
  * the server is the smarthost, and the message goes out as configured. */
-#include <mailmod.h>
+#include <mailmod/srv.h>
 #include <stdio.h>
 
 static int send_it(void)

@@ -1,13 +1,13 @@
 /* services.c - opens and closes a service of a running instance; with an
  * argument of the default instance. */
-#include <mailmod.h>
+#include <mailmod/srv.h>
 #include <stdio.h>
 
 static int open_and_close(mailmod *mail)
 {
 #include "calls.inc"
 
-    return mailmod_port(mail, "smtp");
+    return mailmod_service_port(mail, "smtp");
 }
 
 int main(int argc, char **argv)
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
         printf("smtp %d\n", open_and_close(SRVInstance()));
         return SRVShutdown();
     }
-    if (mailmod_new(&mail) || mailmod_set_services_wait(mail, 1) ||
+    if (mailmod_new(&mail) || mailmod_services_set_wait(mail, 1) ||
         mailmod_start(mail)) {
         puts(mailmod_last_error_text());
         return 1;

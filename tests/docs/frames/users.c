@@ -1,5 +1,5 @@
 /* users.c - makes a user, or gives her a new password, and serves POP3. */
-#include <mailmod.h>
+#include <mailmod/srv.h>
 #include <stdio.h>
 
 static void make_user(void)

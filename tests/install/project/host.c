@@ -77,15 +77,15 @@ static int read_back(int port)
 
 static int set_all(mailmod *mail, const char *folder)
 {
-    return mailmod_set(mail, "general.data_folder", folder) ||
-           mailmod_set(mail, "general.host_name", "mail.test") ||
-           mailmod_set(mail, "local.domains", "mail.test") ||
-           mailmod_set(mail, "smtp.listen", "127.0.0.1:0") ||
-           mailmod_set(mail, "submission.listen", "") ||
-           mailmod_set(mail, "submissions.listen", "") ||
-           mailmod_set(mail, "pop3.listen", "127.0.0.1:0") ||
-           mailmod_set(mail, "pop3s.listen", "") ||
-           mailmod_set(mail, "pop3.allows_clear_login", "true") ||
+    return mailmod_config_set(mail, "general.data_folder", folder) ||
+           mailmod_config_set(mail, "general.host_name", "mail.test") ||
+           mailmod_config_set(mail, "local.domains", "mail.test") ||
+           mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
+           mailmod_config_set(mail, "submission.listen", "") ||
+           mailmod_config_set(mail, "submissions.listen", "") ||
+           mailmod_config_set(mail, "pop3.listen", "127.0.0.1:0") ||
+           mailmod_config_set(mail, "pop3s.listen", "") ||
+           mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
            mailmod_user_add(mail, "demo", "secret", 0);
 }
 
@@ -105,9 +105,9 @@ int main(int argc, char **argv)
     if (is_bad) {
         printf("%s\n", mailmod_last_error_text());
     }
-    is_bad = is_bad || deliver(mailmod_port(mail, "smtp")) ||
-             read_back(mailmod_port(mail, "pop3")) || mailmod_stop(mail) ||
-             mailmod_drain(mail, 10000);
+    is_bad = is_bad || deliver(mailmod_service_port(mail, "smtp")) ||
+             read_back(mailmod_service_port(mail, "pop3")) ||
+             mailmod_stop(mail) || mailmod_drain(mail, 10000);
     mailmod_free(&mail);
     printf("version %s, %s\n", mailmod_version(), is_bad ? "failed" : "served");
     return is_bad ? 1 : 0;

@@ -15,12 +15,13 @@ int main(int argc, char **argv)
     if (argc != 2 || mailmod_new(&mail)) {
         return 2;
     }
-    is_bad = mailmod_set(mail, "general.data_folder", argv[1]);
+    is_bad = mailmod_config_set(mail, "general.data_folder", argv[1]);
     for (int i = 0; !is_bad && i < 5; i++) {
-        is_bad = mailmod_set(mail, services[i], "127.0.0.1:0");
+        is_bad = mailmod_config_set(mail, services[i], "127.0.0.1:0");
     }
-    is_bad = is_bad || mailmod_start(mail) || mailmod_port(mail, "smtp") == 0 ||
-             mailmod_port(mail, "pop3s") == 0 || mailmod_stop(mail) ||
+    is_bad = is_bad || mailmod_start(mail) ||
+             mailmod_service_port(mail, "smtp") == 0 ||
+             mailmod_service_port(mail, "pop3s") == 0 || mailmod_stop(mail) ||
              mailmod_drain(mail, 10000);
     if (is_bad) {
         printf("%s\n", mailmod_last_error_text());

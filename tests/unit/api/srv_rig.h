@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "mailmod.h"
+#include "mailmod/srv.h"
 
 /* Setup and teardown of a test. The instance is made and set, not started:
  * listeners on free ports of 127.0.0.1, a queue that holds, a.test local. */

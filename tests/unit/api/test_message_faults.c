@@ -43,8 +43,9 @@ static mailmod *begin(void)
 
     assert_int_equal(mailmod_new(&mail), MAILMOD_OK);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        assert_int_equal(mailmod_set(mail, settings[i][0], settings[i][1]),
-                         MAILMOD_OK);
+        assert_int_equal(
+            mailmod_config_set(mail, settings[i][0], settings[i][1]),
+            MAILMOD_OK);
     }
     assert_int_equal(mailmod_start(mail), MAILMOD_OK);
     return mail;
@@ -93,7 +94,8 @@ static bool try(mailmod *mail, struct mailmod_envelope *envelope,
 
     envelope->context = &done;
     mm_mem_set_fault(n, 0);
-    error = mailmod_submit(mail, envelope, text, sizeof text - 1, &message);
+    error =
+        mailmod_message_submit(mail, envelope, text, sizeof text - 1, &message);
     if (error == MAILMOD_OK && is_local) {
         error = mailmod_message_wait(message, WAIT_MS);
         assert_int_equal(error, MAILMOD_OK);

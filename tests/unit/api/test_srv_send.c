@@ -324,8 +324,8 @@ static void test_shutdown_in_another_callback(void **state)
     assert_int_equal(SRVStart(), 0);
     assert_int_equal(mailmod_user_add(SRVInstance(), "demo", "secret", 0),
                      MAILMOD_OK);
-    assert_int_equal(mailmod_submit(SRVInstance(), &envelope, text,
-                                    sizeof text - 1, &message),
+    assert_int_equal(mailmod_message_submit(SRVInstance(), &envelope, text,
+                                            sizeof text - 1, &message),
                      MAILMOD_OK);
     assert_int_equal(mailmod_message_wait(message, 10000), MAILMOD_OK);
     assert_int_equal(told, MAILMOD_ERROR_STATE);

@@ -199,7 +199,7 @@ enum mailmod_error mm_dial(struct mm_loop *loop,
     mm_buf_init(&conn->out, MM_LIMIT_OUTPUT);
     mm_list_append(&world.conns, &conn->node);
     if (conn->host == NULL || conn->host->host.manner == FAKE_REFUSES) {
-        end_conn(conn, MAILMOD_ERROR_REFUSED, LATENCY_MS);
+        end_conn(conn, MAILMOD_ERROR_CONNECTION_REFUSED, LATENCY_MS);
     } else if (conn->host->host.manner == FAKE_HANGS) {
         end_conn(conn, MAILMOD_ERROR_TIMEOUT, options->timeout_ms);
     } else {

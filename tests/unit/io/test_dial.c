@@ -41,7 +41,7 @@ static void test_refused(void **state)
     on_loop(attempt.loop, run_attempt, &attempt);
     assert_int_equal(attempt.error, MAILMOD_OK);
     wait_flag(&attempt.side.is_closed);
-    assert_int_equal(attempt.side.reason, MAILMOD_ERROR_REFUSED);
+    assert_int_equal(attempt.side.reason, MAILMOD_ERROR_CONNECTION_REFUSED);
     assert_non_null(strstr(attempt.side.failure, "refused"));
     assert_false(attempt.side.is_open);
     attempt_end(&attempt);
