@@ -6,6 +6,8 @@
  * Thread: any. RFC 5322 section 3.3. */
 #include "base/datetime.h"
 
+#include <string.h>
+
 enum { MS_PER_DAY = 86400000 };
 
 static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed",
@@ -77,6 +79,12 @@ static enum mailmod_error split(int64_t unix_ms, struct civil *civil)
     return MAILMOD_OK;
 }
 
+static void put_two(char *at, int value)
+{
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+}
+
 enum mailmod_error mm_datetime_rfc5322(struct mm_buf *out, int64_t unix_ms)
 {
     struct civil c;
@@ -84,7 +92,14 @@ enum mailmod_error mm_datetime_rfc5322(struct mm_buf *out, int64_t unix_ms)
     if (error != MAILMOD_OK) {
         return error;
     }
-    return mm_buf_appendf(out, "%s, %02d %s %04d %02d:%02d:%02d +0000",
-                          day_names[c.weekday], c.day, month_names[c.month - 1],
-                          c.year, c.hour, c.minute, c.second);
+    char text[] = "Mon, 01 Jan 2000 00:00:00 +0000";
+    memcpy(text, day_names[c.weekday], 3);
+    put_two(text + 5, c.day);
+    memcpy(text + 8, month_names[c.month - 1], 3);
+    put_two(text + 12, c.year / 100);
+    put_two(text + 14, c.year % 100);
+    put_two(text + 17, c.hour);
+    put_two(text + 20, c.minute);
+    put_two(text + 23, c.second);
+    return mm_buf_append(out, text, sizeof text - 1);
 }

@@ -43,10 +43,28 @@ static size_t showable(struct mm_span text)
     return length;
 }
 
+/* How many octets at the start of `text` need no thought. */
+static size_t plain_size(struct mm_span text)
+{
+    size_t size = 0;
+    while (size < text.size &&
+           mm_ascii_is_printable((unsigned char)text.data[size]) &&
+           text.data[size] != '"' && text.data[size] != '\\') {
+        size++;
+    }
+    return size;
+}
+
 static void append_escaped(struct mm_buf *line, struct mm_span text)
 {
     static const char hex[] = "0123456789abcdef";
     while (text.size > 0) {
+        size_t plain = plain_size(text);
+        mm_buf_append(line, text.data, plain);
+        text = mm_span_from(text, plain);
+        if (text.size == 0) {
+            return;
+        }
         size_t length = showable(text);
         unsigned char c = (unsigned char)text.data[0];
         if (length == 0) {

@@ -235,14 +235,30 @@ static int format_v6(const struct mm_netaddr *address,
     return used;
 }
 
+static void format_v4(const uint8_t bytes[4], char *text_out)
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned value = bytes[i];
+        if (i > 0) {
+            *text_out++ = '.';
+        }
+        if (value >= 100) {
+            *text_out++ = (char)('0' + value / 100);
+        }
+        if (value >= 10) {
+            *text_out++ = (char)('0' + value / 10 % 10);
+        }
+        *text_out++ = (char)('0' + value % 10);
+    }
+    *text_out = '\0';
+}
+
 void mm_netaddr_format_ip(const struct mm_netaddr *address,
                           char text_out[MM_NETADDR_TEXT_MAX])
 {
-    const uint8_t *b = address->bytes;
     switch (address->family) {
     case MM_NETADDR_V4:
-        snprintf(text_out, MM_NETADDR_TEXT_MAX, "%u.%u.%u.%u", b[0], b[1], b[2],
-                 b[3]);
+        format_v4(address->bytes, text_out);
         return;
     case MM_NETADDR_V6:
         format_v6(address, text_out);

@@ -185,6 +185,16 @@ static void test_utf8(void **state)
     assert_true(mm_span_has_8bit(mm_span_cstr("ab\x80")));
     assert_false(mm_span_has_8bit(mm_span_cstr("ab\x7f")));
     assert_false(mm_span_has_8bit(mm_span(NULL, 0)));
+    char text[40];
+    memset(text, '~', sizeof text);
+    for (size_t size = 0; size <= sizeof text; size++) {
+        assert_false(mm_span_has_8bit(mm_span(text, size)));
+        for (size_t at = 0; at < size; at++) {
+            text[at] = (char)0x80;
+            assert_true(mm_span_has_8bit(mm_span(text, size)));
+            text[at] = '~';
+        }
+    }
 }
 
 static void test_copy(void **state)
