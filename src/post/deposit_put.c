@@ -7,7 +7,7 @@
  * a mailbox tells: it is made when the message is served). */
 #include "post/deposit_internal.h"
 
-#include "mailbox/mailbox.h"
+#include "mailbox/store_mailbox.h"
 
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,

@@ -1,9 +1,8 @@
 /* post.c - the value that all doors share.
  *
- * Owns nothing but itself: the store, the workers and the log are the
- * instance's. Promises: fixed once it is attached, so that every thread may
- * read it without a lock.
- * Thread: any. */
+ * Owns itself and the claims on open mailboxes: the store, the workers and the
+ * log are the instance's. Promises: fixed once it is attached, so that every
+ * thread may read it without a lock. Thread: any. */
 #include "post/post.h"
 
 #include "base/mem.h"
@@ -24,13 +23,22 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
-    return MAILMOD_OK;
+    enum mailmod_error error = mm_mailbox_locks_new(&post->mailbox_locks);
+    if (error != MAILMOD_OK) {
+        mm_post_free(post_out);
+    }
+    return error;
 }
 
-void mm_post_free(struct mm_post **post)
+void mm_post_free(struct mm_post **post_in)
 {
-    mm_free(*post);
-    *post = NULL;
+    struct mm_post *post = *post_in;
+
+    *post_in = NULL;
+    if (post != NULL) {
+        mm_mailbox_locks_free(&post->mailbox_locks);
+        mm_free(post);
+    }
 }
 
 void mm_post_attach(struct mm_post *post, struct mm_store *store,
@@ -38,6 +46,7 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 {
     post->store = store;
     post->workers = workers;
+    mm_store_mailboxes_init(&post->store_mailboxes, store, post->mailbox_locks);
 }
 
 size_t mm_post_busy(const struct mm_post *post)

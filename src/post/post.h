@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "io/io.h"
+#include "mailbox/store_mailbox.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -35,7 +36,10 @@ struct mm_post {
     const struct mm_resolve_step *steps;
     size_t step_count;
     struct mm_list consumers; /* consumer.h */
-    atomic_size_t busy;       /* deposits of loops, not freed yet */
+    /* Where mailboxes lie (mailboxes.h), and which are open. */
+    struct mm_mailbox_locks *mailbox_locks;
+    struct mm_store_mailboxes store_mailboxes;
+    atomic_size_t busy; /* deposits of loops, not freed yet */
 };
 
 /* Who watches the queue. */

@@ -74,7 +74,7 @@ void mm_pop3_open_done(struct mm_pop3_session *pop3)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        pop3->octets += mm_mailbox_entry(pop3->mailbox, i)->size;
+        pop3->octets += mm_mailbox_size(pop3->mailbox, i);
     }
     MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "mailbox opened",
            MM_TEXT("session", pop3->base.identifier),

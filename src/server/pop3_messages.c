@@ -13,9 +13,11 @@
 static void log_unreadable(const struct mm_pop3_session *pop3,
                            enum mailmod_error error)
 {
-    if (pop3->is_removed) {
+    if (error == MAILMOD_ERROR_STOPPED || error == MAILMOD_ERROR_CANCELLED) {
         MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3",
-               "mailbox removed during the session",
+               error == MAILMOD_ERROR_STOPPED
+                   ? "mailbox removed during the session"
+                   : "message removed during the session",
                MM_TEXT("session", pop3->base.identifier),
                MM_TEXT("user", pop3->logins.auth.user_name));
         return;
@@ -36,8 +38,10 @@ static void open_done(struct mm_pop3_session *pop3)
         return;
     }
     log_unreadable(pop3, pop3->work_error);
-    if (pop3->is_removed) {
+    if (pop3->work_error == MAILMOD_ERROR_STOPPED) {
         mm_pop3_answer_error(pop3, "SYS/PERM", "this mailbox was removed");
+    } else if (pop3->work_error == MAILMOD_ERROR_CANCELLED) {
+        mm_pop3_answer_error(pop3, NULL, "the message is no longer there");
     } else {
         mm_pop3_answer_error(pop3, "SYS/TEMP",
                              "the message cannot be read now");
@@ -70,8 +74,8 @@ void mm_pop3_read_done(struct mm_pop3_session *pop3)
 
 void mm_pop3_update_done(struct mm_pop3_session *pop3)
 {
-    mm_free(pop3->removal.unique_numbers);
-    pop3->removal.unique_numbers = NULL;
+    mm_free(pop3->removed);
+    pop3->removed = NULL;
     mm_mailbox_close(&pop3->mailbox);
     if (pop3->work_error != MAILMOD_OK) {
         MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
@@ -135,7 +139,7 @@ void mm_pop3_list(struct mm_pop3_session *pop3,
     char unique_id[MM_UNIQUE_ID_MAX];
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
     if (mm_pop3d_answer_row(pop3->engine, info->number,
-                            mm_mailbox_entry(pop3->mailbox, index)->size,
+                            mm_mailbox_size(pop3->mailbox, index),
                             is_uidl ? unique_id : NULL) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
     }
@@ -164,7 +168,7 @@ bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
             mm_mailbox_unique_id(pop3->mailbox, pop3->row, unique_id);
         }
         if (!mm_pop3d_row(pop3->engine, pop3->row + 1,
-                          mm_mailbox_entry(pop3->mailbox, pop3->row)->size,
+                          mm_mailbox_size(pop3->mailbox, pop3->row),
                           pop3->is_uidl ? unique_id : NULL)) {
             return is_broken(pop3);
         }
@@ -273,7 +277,6 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
     if (pop3->is_served_by_host) {
         return give_written(pop3);
     }
-    uint64_t size = mm_mailbox_entry(pop3->mailbox, pop3->reading)->size;
     if (!mm_pop3d_wants_body(pop3->engine)) {
         mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
         return true;
@@ -284,11 +287,11 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         pop3->piece_used += used;
         return used > 0 || is_broken(pop3);
     }
-    if (pop3->read_octets == size) {
+    if (pop3->read_octets == pop3->read_size) {
         mm_pop3d_body_end(pop3->engine);
         return true;
     }
-    if (pop3->read_octets > size) {
+    if (pop3->read_octets > pop3->read_size) {
         give_up(pop3, MAILMOD_ERROR_STORAGE_DAMAGED);
     } else if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_READ)) {
         give_up(pop3, MAILMOD_ERROR_LIMIT);
@@ -305,7 +308,7 @@ void mm_pop3_dele(struct mm_pop3_session *pop3,
         ask_about(pop3, MM_MOMENT_POP3_DELETE, index)) {
         pop3->deleted[index / 8] |= (uint8_t)(1u << (index % 8));
         pop3->deleted_count++;
-        pop3->deleted_octets += mm_mailbox_entry(pop3->mailbox, index)->size;
+        pop3->deleted_octets += mm_mailbox_size(pop3->mailbox, index);
         mm_pop3_answer(pop3, NULL);
     }
 }
@@ -329,20 +332,15 @@ void mm_pop3_update(struct mm_pop3_session *pop3)
         mm_pop3_answer(pop3, NULL);
         return;
     }
-    pop3->removal.unique_numbers =
-        mm_alloc_array(pop3->deleted_count, sizeof(uint64_t));
-    if (pop3->removal.unique_numbers == NULL) {
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
+    pop3->removed = mm_alloc_array(pop3->deleted_count, sizeof *pop3->removed);
+    for (size_t i = 0; pop3->removed != NULL && i < count; i++) {
         if (is_deleted(pop3, i)) {
-            pop3->removal.unique_numbers[next++] =
-                mm_mailbox_entry(pop3->mailbox, i)->unique_number;
+            pop3->removed[next++] = i;
         }
     }
+    pop3->removal.indexes = pop3->removed;
     pop3->removal.count = next;
-    pop3->removal.done = mm_pop3_removed;
-    mm_pop3_start_work(pop3, MM_POP3_WORK_UPDATE);
-    mm_mailbox_remove(pop3->mailbox, &pop3->removal);
+    if (next == 0 || !mm_pop3_submit_job(pop3, MM_POP3_WORK_UPDATE)) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
+    }
 }

@@ -1,15 +1,16 @@
 /* pop3_session.c - a POP3 engine paired with logins and a mailbox.
  *
  * Owns: the engine, one login attempt, the open mailbox (exclusively, RFC 1939
- * 4) and the marks of what is to be deleted. What blocks (opening a mailbox,
- * reading pieces) is a job on a worker; one at a time, and the engine waits
+ * 4) and the marks of what is to be deleted. What blocks (all that a mailbox's
+ * provider does) is a job on a worker; one at a time, and the engine waits
  * unanswered. A connection that drops deletes nothing.
- * Thread: the session's loop; `run_job` on a worker, mm_pop3_removed on the
- * writer. RFC 1939, 2449, 2595, 5034. */
+ * Thread: the session's loop; `run_job` on a worker, on_removed on a thread of
+ * the provider's. RFC 1939, 2449, 2595, 5034. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
 #include "platform/random.h"
+#include "post/mailboxes.h"
 #include "server/server_internal.h"
 
 #include <string.h>
@@ -42,44 +43,44 @@ void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
     mm_pop3_answer(pop3, &reply);
 }
 
-void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work)
+/* thread: the provider's */
+static void on_removed(struct mm_mailbox_removal *removal,
+                       enum mailmod_error error)
 {
-    pop3->work = work;
-    mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
-}
+    struct mm_pop3_session *pop3 =
+        MM_LIST_OBJECT(removal, struct mm_pop3_session, removal);
 
-/* An open mailbox whose user was removed is empty, not damaged. */
-static bool is_removed(const struct mm_pop3_session *pop3)
-{
-    struct mm_store_user user;
-    bool is_gone = mm_store_find_user(pop3->base.server->store,
-                                      pop3->logins.auth.user_name,
-                                      &user) == MAILMOD_ERROR_NOT_FOUND;
-
-    mm_secret_clear(&user, sizeof user);
-    return is_gone;
+    pop3->work_error = error;
+    mm_loop_post(pop3->base.loop, &pop3->removal_task);
 }
 
 static void run_job(struct mm_job *job)
 {
     struct mm_pop3_session *pop3 =
         MM_LIST_OBJECT(job, struct mm_pop3_session, job);
-    struct mm_server *server = pop3->base.server;
+    const struct mm_auth *auth = &pop3->logins.auth;
 
     if (pop3->work == MM_POP3_WORK_OPEN) {
-        pop3->work_error = mm_mailbox_open(&pop3->mailbox, server->store,
-                                           server->mailbox_locks,
-                                           pop3->logins.auth.mailbox_id);
+        pop3->work_error =
+            mm_mailboxes_open(pop3->base.server->options.post, auth->user_name,
+                              auth->mailbox_id, &pop3->mailbox);
+    } else if (pop3->work == MM_POP3_WORK_READ) {
+        pop3->work_error =
+            mm_mailbox_read(pop3->mailbox, pop3->reading, pop3->piece_number,
+                            &pop3->piece, &pop3->read_size);
     } else {
-        pop3->work_error = mm_mailbox_read(pop3->mailbox, pop3->reading,
-                                           pop3->piece_number, &pop3->piece);
-        pop3->is_removed = pop3->work_error != MAILMOD_OK && is_removed(pop3);
+        pop3->removal.done = on_removed;
+        mm_mailbox_remove_list(pop3->mailbox, &pop3->removal);
     }
 }
 
+/* A removal is over when its call returned and its answer is there, whichever
+ * comes first. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
-    mm_pop3_start_work(pop3, work);
+    pop3->work = work;
+    pop3->work_parts = work == MM_POP3_WORK_UPDATE ? 2 : 1;
+    mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
     if (mm_workers_submit(pop3->base.server->workers, &pop3->job) ==
         MAILMOD_OK) {
         return true;
@@ -93,6 +94,9 @@ static void work_done(struct mm_pop3_session *pop3)
 {
     enum mm_pop3_work work = pop3->work;
 
+    if (--pop3->work_parts > 0) {
+        return;
+    }
     pop3->work = MM_POP3_WORK_NONE;
     if (!mm_session_job_done(&pop3->base)) {
         return;
@@ -115,17 +119,6 @@ static void on_job_done(struct mm_job *job)
 static void on_removal_task(struct mm_task *task)
 {
     work_done(MM_LIST_OBJECT(task, struct mm_pop3_session, removal_task));
-}
-
-/* thread: writer */
-void mm_pop3_removed(struct mm_mailbox_removal *removal,
-                     enum mailmod_error error)
-{
-    struct mm_pop3_session *pop3 =
-        MM_LIST_OBJECT(removal, struct mm_pop3_session, removal);
-
-    pop3->work_error = error;
-    mm_loop_post(pop3->base.loop, &pop3->removal_task);
 }
 
 static void handle_stls(struct mm_pop3_session *pop3)
@@ -333,7 +326,7 @@ static void free_pop3(struct mm_session *session)
 
     mm_timer_close(&pop3->lock_timer);
     mm_mailbox_close(&pop3->mailbox);
-    mm_free(pop3->removal.unique_numbers);
+    mm_free(pop3->removed);
     mm_free(pop3->deleted);
     mm_buf_fini(&pop3->piece);
     mm_pop3d_free(&pop3->engine);

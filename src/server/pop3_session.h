@@ -5,7 +5,7 @@
 #ifndef MM_SERVER_POP3_SESSION_H
 #define MM_SERVER_POP3_SESSION_H
 
-#include "mailbox/mailbox.h"
+#include "mailbox/provider.h"
 #include "server/logins.h"
 #include "server/session.h"
 #include "wire/pop3/server.h"
@@ -32,7 +32,8 @@ struct mm_pop3_session {
     size_t reading;  /* index of the message inside RETR and TOP */
     bool is_opening; /* the first piece decides between +OK and -ERR */
     unsigned piece_number;
-    uint64_t read_octets; /* of the message, in all pieces so far */
+    uint64_t read_size;   /* of the message, in all pieces */
+    uint64_t read_octets; /* ... and in those so far */
     size_t piece_used;
     struct mm_buf piece;
 
@@ -41,10 +42,11 @@ struct mm_pop3_session {
     bool is_served_by_host;     /* the message going out is the host's */
     enum mm_pop3_work work;     /* a job is out */
     struct mm_job job;
+    unsigned work_parts; /* of it, that are not back */
     struct mm_task removal_task;
     struct mm_mailbox_removal removal;
+    size_t *removed; /* its indexes */
     enum mailmod_error work_error;
-    bool is_removed; /* a piece could not be read: its user is no more */
 };
 
 struct mm_pop3_session *mm_pop3_session(struct mm_session *session);
@@ -53,13 +55,8 @@ void mm_pop3_answer(struct mm_pop3_session *pop3,
                     const struct mm_pop3_reply *reply);
 void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
                           const char *text);
-/* One job is out: the pending event waits for it. */
-void mm_pop3_start_work(struct mm_pop3_session *pop3, enum mm_pop3_work work);
-/* False: the workers have no room. */
+/* The pending event waits for the job. False: the workers have no room. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work);
-/* thread: writer */
-void mm_pop3_removed(struct mm_mailbox_removal *removal,
-                     enum mailmod_error error);
 
 /* pop3_login.c: false when the event is not one of a login. */
 bool mm_pop3_login_event(struct mm_pop3_session *pop3,

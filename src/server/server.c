@@ -132,11 +132,7 @@ static enum mailmod_error init_server(struct mm_server *server,
         server->loops[i].cut_task.run = cut_loop;
     }
     error = mm_mutex_new(&server->mutex);
-    if (error == MAILMOD_OK) {
-        error = mm_mutex_new(&server->listening);
-    }
-    return error == MAILMOD_OK ? mm_mailbox_locks_new(&server->mailbox_locks)
-                               : error;
+    return error == MAILMOD_OK ? mm_mutex_new(&server->listening) : error;
 }
 
 enum mailmod_error mm_server_new(struct mm_server **server_out,
@@ -171,7 +167,6 @@ void mm_server_free(struct mm_server **server_in)
     }
     mm_server_close_listeners(server);
     mm_settings_unref(&server->settings);
-    mm_mailbox_locks_free(&server->mailbox_locks);
     mm_mutex_free(&server->mutex);
     mm_mutex_free(&server->listening);
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {

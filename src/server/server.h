@@ -6,7 +6,6 @@
 #ifndef MM_SERVER_SERVER_H
 #define MM_SERVER_SERVER_H
 
-#include "mailbox/mailbox.h"
 #include "post/post.h"
 #include "server/request.h"
 #include "server/settings.h"

@@ -33,7 +33,6 @@ struct mm_server {
     struct mm_server_options options;
     struct mm_store *store;
     struct mm_workers *workers;
-    struct mm_mailbox_locks *mailbox_locks;
     struct mm_server_loop *loops;
     atomic_uint moments;                      /* at which the host is asked */
     atomic_bool is_crowded[MM_SERVICE_COUNT]; /* most places are taken */

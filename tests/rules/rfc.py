@@ -2,8 +2,8 @@
 """rules.rfc: docs/rfc.md held to the tree: what it names exists.
 
 A row's test is "suite.name: case, case; suite.name: case". A case is a dialogue
-of tests/transcripts, a function of the unit test, or one of the integration
-script; words in parentheses are remarks. A file is a path below src/ or at the
+of tests/transcripts, a function of the unit test or of the suite that it shares
+with others of its folder, or one of the integration script; words in parentheses are remarks. A file is a path below src/ or at the
 top, or a name beside the file named before it; a function in parentheses
 behind it must stand in it.
 """
@@ -16,9 +16,12 @@ PAGE = "docs/rfc.md"
 
 
 def find_unit(module, name):
+    """The test, and what its folder shares."""
     for folder, _, files in os.walk(os.path.join(ROOT, "tests/unit", module)):
         if f"test_{name}.c" in files:
-            return os.path.join(folder, f"test_{name}.c")
+            return [os.path.join(folder, f) for f in files
+                    if f == f"test_{name}.c" or
+                    (f.endswith(".c") and not f.startswith("test_"))]
     return None
 
 
@@ -41,9 +44,12 @@ def check_test(suite, cases):
         return [c for c in cases
                 if not os.path.exists(os.path.join(folder, c + ".txt"))]
     if parts[0] == "unit" and len(parts) == 3:
-        path = find_unit(parts[1], parts[2])
-        return [suite] if path is None else check_cases(
-            path, cases, r"^static void %s\(")
+        paths = find_unit(parts[1], parts[2])
+        if paths is None:
+            return [suite]
+        for path in paths:
+            cases = check_cases(path, cases, r"^(?:static )?void %s\(")
+        return cases
     if parts[0] in ("integration", "host") and len(parts) == 2:
         path = os.path.join(ROOT, f"tests/{parts[0]}/test_{parts[1]}.py")
         return [suite] if not os.path.exists(path) else check_cases(

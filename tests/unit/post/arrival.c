@@ -1,6 +1,8 @@
 /* arrival.c - see arrival.h. */
 #include "arrival.h"
 
+#include "post/mailboxes.h"
+
 char arrival_big[200000];
 
 static void on_room(void *context)
@@ -146,21 +148,19 @@ void arrival_finish(struct arrival *a)
 void arrival_read_whole(struct arrival *a, uint64_t mailbox_id,
                         struct mm_buf *text, uint64_t *size_out)
 {
-    struct mm_mailbox_locks *locks = NULL;
     struct mm_mailbox *mailbox = NULL;
     struct mm_buf piece;
     size_t last;
     enum mailmod_error error = MAILMOD_OK;
 
-    assert_int_equal(mm_mailbox_locks_new(&locks), MAILMOD_OK);
-    assert_int_equal(mm_mailbox_open(&mailbox, a->store, locks, mailbox_id),
+    assert_int_equal(mm_mailboxes_open(a->post, "alice", mailbox_id, &mailbox),
                      MAILMOD_OK);
     assert_true(mm_mailbox_count(mailbox) > 0);
     last = mm_mailbox_count(mailbox) - 1;
-    *size_out = mm_mailbox_entry(mailbox, last)->size;
+    *size_out = mm_mailbox_size(mailbox, last);
     mm_buf_init(&piece, 2 * MM_LIMIT_CHUNK);
     for (unsigned i = 0; error == MAILMOD_OK; i++) {
-        error = mm_mailbox_read(mailbox, last, i, &piece);
+        error = mm_mailbox_read(mailbox, last, i, &piece, size_out);
         if (error == MAILMOD_OK) {
             assert_int_equal(mm_buf_append_span(text, mm_buf_span(&piece)),
                              MAILMOD_OK);
@@ -169,7 +169,6 @@ void arrival_read_whole(struct arrival *a, uint64_t mailbox_id,
     assert_int_equal(error, MAILMOD_ERROR_NOT_FOUND);
     mm_buf_fini(&piece);
     mm_mailbox_close(&mailbox);
-    mm_mailbox_locks_free(&locks);
 }
 
 size_t arrival_entries(struct arrival *a, uint64_t mailbox_id)

@@ -4,7 +4,6 @@
 #ifndef MM_TEST_POST_ARRIVAL_H
 #define MM_TEST_POST_ARRIVAL_H
 
-#include "mailbox/mailbox.h"
 #include "people.h"
 #include "post/deposit.h"
 

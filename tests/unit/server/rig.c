@@ -1,7 +1,7 @@
 /* rig.c - see rig.h. */
 #include "rig.h"
 
-#include "mailbox/mailbox.h"
+#include "mailbox/store_mailbox.h"
 
 static void wake(void *context)
 {

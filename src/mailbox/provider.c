@@ -1,0 +1,90 @@
+/* provider.c - the calls of provider.h, checked and handed to the provider.
+ *
+ * Owns nothing. Promises: a provider sees indexes of the listing alone, and a
+ * verb that it has not is an error and no call. Thread: as provider.h says. */
+#include "mailbox/provider.h"
+
+enum mailmod_error mm_mailbox_open(struct mm_mailbox_provider *provider,
+                                   const struct mm_mailbox_owner *owner,
+                                   struct mm_mailbox **mailbox_out)
+{
+    *mailbox_out = NULL;
+    return provider->verbs->open(provider, owner, mailbox_out);
+}
+
+void mm_mailbox_close(struct mm_mailbox **mailbox_in)
+{
+    struct mm_mailbox *mailbox = *mailbox_in;
+
+    *mailbox_in = NULL;
+    if (mailbox != NULL) {
+        mailbox->verbs->close(mailbox);
+    }
+}
+
+bool mm_mailbox_can(const struct mm_mailbox *mailbox,
+                    enum mm_mailbox_capability capability)
+{
+    return (mailbox->verbs->capabilities & capability) != 0;
+}
+
+size_t mm_mailbox_count(const struct mm_mailbox *mailbox)
+{
+    return mailbox->count;
+}
+
+uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index)
+{
+    return index < mailbox->count ? mailbox->verbs->size(mailbox, index) : 0;
+}
+
+void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
+                          char text_out[MM_UNIQUE_ID_MAX])
+{
+    text_out[0] = '\0';
+    if (index < mailbox->count) {
+        mailbox->verbs->unique_id(mailbox, index, text_out);
+    }
+}
+
+enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
+                                   unsigned number, struct mm_buf *out,
+                                   uint64_t *size_out)
+{
+    if (index >= mailbox->count) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return mailbox->verbs->read(mailbox, index, number, out, size_out);
+}
+
+/* Rising indexes: the last one is the largest. */
+static bool is_listed(const struct mm_mailbox *mailbox,
+                      const struct mm_mailbox_removal *removal)
+{
+    return removal->count == 0 ||
+           removal->indexes[removal->count - 1] < mailbox->count;
+}
+
+void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
+                            struct mm_mailbox_removal *removal)
+{
+    if (!is_listed(mailbox, removal)) {
+        removal->done(removal, MAILMOD_ERROR_ARGUMENT);
+        return;
+    }
+    mailbox->verbs->remove_list(mailbox, removal);
+}
+
+void mm_mailbox_remove_now(struct mm_mailbox *mailbox,
+                           struct mm_mailbox_removal *removal)
+{
+    if (!mm_mailbox_can(mailbox, MM_MAILBOX_REMOVES_NOW)) {
+        removal->done(removal, MAILMOD_ERROR_STATE);
+        return;
+    }
+    if (!is_listed(mailbox, removal)) {
+        removal->done(removal, MAILMOD_ERROR_ARGUMENT);
+        return;
+    }
+    mailbox->verbs->remove_now(mailbox, removal);
+}

@@ -1,0 +1,119 @@
+/* thread: worker, or any for what answers from memory
+ * provider.h - the contract of mailbox providers: where mail lies for POP3.
+ *
+ * A provider has mailboxes of users. What serves mail knows this contract and
+ * no provider: it opens a mailbox, lists, reads, removes and closes.
+ *
+ * Threads. open, read, remove_list, remove_now and close may block: they are
+ * called on a worker, but close, which waits for nothing, on any thread. One
+ * call at a time for each open mailbox. Count, size and unique-id answer from
+ * memory: on any thread, also while another call is running.
+ *
+ * The listing is read once, at the opening, and never changes (RFC 1939 5). An
+ * open mailbox is this system's alone (RFC 1939 4): a second opening gets BUSY.
+ * Programs outside of this system may work on the same mailbox, where the
+ * provider says so: what they took away meanwhile is told as CANCELLED. */
+#ifndef MM_MAILBOX_PROVIDER_H
+#define MM_MAILBOX_PROVIDER_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define MM_UNIQUE_ID_MAX 71 /* RFC 1939 7: 1 to 70 octets of 33..126, NUL */
+
+/* Whose mailbox is opened. The texts live until `open` returns. */
+struct mm_mailbox_owner {
+    const char *user; /* canonical name */
+    uint64_t mailbox_id;
+    const char *place; /* where the configuration puts it; "": as it is */
+};
+
+/* What a provider can do beside what all can. */
+enum mm_mailbox_capability {
+    MM_MAILBOX_REMOVES_NOW = 1 << 0 /* remove_now */
+};
+
+struct mm_mailbox;
+struct mm_mailbox_provider;
+
+/* A removal that was asked for; the caller keeps it until `done`. */
+struct mm_mailbox_removal {
+    const size_t *indexes; /* of the listing, rising, each once */
+    size_t count;
+    /* thread: any; perhaps inside the call, exactly once. OK: none of them is
+     * there at the next opening, whatever happens to this machine. An error:
+     * all are. */
+    void (*done)(struct mm_mailbox_removal *removal, enum mailmod_error error);
+};
+
+/* The operations. `mailbox` and `index` are good where these are called. */
+struct mm_mailbox_verbs {
+    unsigned capabilities; /* enum mm_mailbox_capability bits */
+    /* BUSY when another session has it; NOT_FOUND when there is none. */
+    enum mailmod_error (*open)(struct mm_mailbox_provider *provider,
+                               const struct mm_mailbox_owner *owner,
+                               struct mm_mailbox **mailbox_out);
+    /* Octets as served, before dot-stuffing. */
+    uint64_t (*size)(const struct mm_mailbox *mailbox, size_t index);
+    void (*unique_id)(const struct mm_mailbox *mailbox, size_t index,
+                      char text_out[MM_UNIQUE_ID_MAX]);
+    /* See mm_mailbox_read. */
+    enum mailmod_error (*read)(struct mm_mailbox *mailbox, size_t index,
+                               unsigned number, struct mm_buf *out,
+                               uint64_t *size_out);
+    /* All of them or none: what QUIT promises (RFC 1939 6). Messages that are
+     * gone already count as removed. */
+    void (*remove_list)(struct mm_mailbox *mailbox,
+                        struct mm_mailbox_removal *removal);
+    /* The same before the session ends: what a dropped line does not undo. The
+     * listing keeps its numbers. NULL without MM_MAILBOX_REMOVES_NOW. */
+    void (*remove_now)(struct mm_mailbox *mailbox,
+                       struct mm_mailbox_removal *removal);
+    /* Not while a removal is out. Frees the mailbox. */
+    void (*close)(struct mm_mailbox *mailbox);
+};
+
+struct mm_mailbox_provider {
+    const struct mm_mailbox_verbs *verbs;
+};
+
+/* An open mailbox; a provider's own begins with it. */
+struct mm_mailbox {
+    const struct mm_mailbox_verbs *verbs;
+    size_t count;
+};
+
+/* thread: worker */
+MM_CHECK enum mailmod_error
+mm_mailbox_open(struct mm_mailbox_provider *provider,
+                const struct mm_mailbox_owner *owner,
+                struct mm_mailbox **mailbox_out);
+/* thread: any. NULL does nothing. */
+void mm_mailbox_close(struct mm_mailbox **mailbox);
+bool mm_mailbox_can(const struct mm_mailbox *mailbox,
+                    enum mm_mailbox_capability capability);
+size_t mm_mailbox_count(const struct mm_mailbox *mailbox);
+/* 0 outside of the listing. */
+uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index);
+/* "" outside of the listing. */
+void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
+                          char text_out[MM_UNIQUE_ID_MAX]);
+/* Piece `number` of the message as served into `out` (replaced; cap at least
+ * 2 * MM_LIMIT_CHUNK), in turn from 0. With piece 0 `size_out` gets the octets
+ * of all pieces together; it is the listed size, unless that was an estimate
+ * that proved wrong. NOT_FOUND after the last piece. STORAGE_DAMAGED: it cannot
+ * be served whole. CANCELLED: somebody has removed the message. STOPPED: the
+ * user and the mailbox were removed. ARGUMENT outside of the listing.
+ * thread: worker */
+MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
+                                            size_t index, unsigned number,
+                                            struct mm_buf *out,
+                                            uint64_t *size_out);
+/* thread: worker */
+void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
+                            struct mm_mailbox_removal *removal);
+/* `done` gets STATE without the capability. thread: worker */
+void mm_mailbox_remove_now(struct mm_mailbox *mailbox,
+                           struct mm_mailbox_removal *removal);
+
+#endif

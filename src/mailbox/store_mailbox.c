@@ -1,0 +1,360 @@
+/* store_mailbox.c - the store's own mailboxes, opened for one session each.
+ *
+ * Owns: the listing as it was at the opening (24 octets an entry), and the
+ * claim on the mailbox. Promises: one session a mailbox; numbers, sizes and
+ * unique-ids do not move while it is open. A unique-id is the text that the
+ * message was imported with, or the mailbox's tag and the entry's number in
+ * hexadecimal, never reused. A removal is one transaction of the store.
+ *
+ * The Return-Path field (RFC 5321 4.4) is made when a message is served; the
+ * stored body is the queue's and every mailbox's.
+ * Thread: as provider.h says; a removal is answered on the store's writer. */
+#include "mailbox/store_mailbox.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+struct entry {
+    uint64_t unique_number;
+    uint64_t size;
+    uint64_t message_id;
+};
+
+struct store_mailbox {
+    struct mm_mailbox base;
+    struct mm_store *store;
+    struct mm_mailbox_locks *locks;
+    uint64_t mailbox_id;
+    uint32_t tag;
+    struct entry *entries;
+    char **uidls; /* of imported messages; NULL: there are none */
+    /* The message that is being read piece by piece. */
+    size_t read_index;
+    unsigned read_next; /* the piece that continues it */
+    uint64_t read_octets;
+    /* The removal that is out. */
+    struct mm_store_job job;
+    struct mm_mailbox_removal *removal;
+    uint64_t *numbers;
+};
+
+static struct store_mailbox *cast(struct mm_mailbox *mailbox)
+{
+    return MM_LIST_OBJECT(mailbox, struct store_mailbox, base);
+}
+
+static const struct store_mailbox *look(const struct mm_mailbox *mailbox)
+{
+    return MM_LIST_OBJECT(mailbox, const struct store_mailbox, base);
+}
+
+/* What the message was called where it came from. */
+static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
+{
+    struct mm_store_entry_detail detail;
+    enum mailmod_error error =
+        mm_store_find_entry(box->store, box->mailbox_id,
+                            box->entries[index].unique_number, &detail);
+
+    if (error == MAILMOD_ERROR_NOT_FOUND ||
+        (error == MAILMOD_OK && detail.uidl[0] == '\0')) {
+        return MAILMOD_OK; /* gone meanwhile, or without such a text */
+    }
+    if (error == MAILMOD_OK && box->uidls == NULL) {
+        box->uidls = mm_alloc_array(box->base.count, sizeof *box->uidls);
+        error = box->uidls == NULL ? MAILMOD_ERROR_MEMORY : MAILMOD_OK;
+    }
+    if (error == MAILMOD_OK) {
+        box->uidls[index] = mm_strdup(detail.uidl);
+        error = box->uidls[index] == NULL ? MAILMOD_ERROR_MEMORY : MAILMOD_OK;
+    }
+    return error;
+}
+
+static enum mailmod_error take_entries(struct store_mailbox *box,
+                                       const struct mm_store_entry *entries)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    box->entries = mm_alloc_array(box->base.count, sizeof *box->entries);
+    if (box->entries == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    for (size_t i = 0; error == MAILMOD_OK && i < box->base.count; i++) {
+        box->entries[i] = (struct entry){
+            entries[i].unique_number, entries[i].size, entries[i].message_id};
+        if ((entries[i].flags & MM_ENTRY_HAS_DETAIL) != 0) {
+            error = keep_uidl(box, i);
+        }
+    }
+    return error;
+}
+
+static enum mailmod_error read_listing(struct store_mailbox *box)
+{
+    struct mm_store_entry *entries = NULL;
+    enum mailmod_error error =
+        mm_store_mailbox_tag(box->store, box->mailbox_id, &box->tag);
+
+    if (error == MAILMOD_OK) {
+        error = mm_store_list_entries(box->store, box->mailbox_id, &entries,
+                                      &box->base.count);
+    }
+    if (error == MAILMOD_OK && box->base.count > 0) {
+        error = take_entries(box, entries);
+    }
+    mm_free(entries);
+    return error;
+}
+
+static void close_mailbox(struct mm_mailbox *mailbox)
+{
+    struct store_mailbox *box = cast(mailbox);
+
+    mm_mailbox_unlock(box->locks, box->mailbox_id);
+    for (size_t i = 0; box->uidls != NULL && i < box->base.count; i++) {
+        mm_free(box->uidls[i]);
+    }
+    mm_free(box->uidls);
+    mm_free(box->entries);
+    mm_free(box->numbers);
+    mm_free(box);
+}
+
+static uint64_t size_of(const struct mm_mailbox *mailbox, size_t index)
+{
+    return look(mailbox)->entries[index].size;
+}
+
+static char *write_hex(char *out, uint64_t value, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    return out + digits;
+}
+
+static void unique_id(const struct mm_mailbox *mailbox, size_t index,
+                      char text_out[MM_UNIQUE_ID_MAX])
+{
+    const struct store_mailbox *box = look(mailbox);
+
+    if (box->uidls != NULL && box->uidls[index] != NULL &&
+        mm_span_copy(mm_span_cstr(box->uidls[index]), text_out,
+                     MM_UNIQUE_ID_MAX)) {
+        return;
+    }
+    char *end = write_hex(text_out, box->tag, 8);
+    *end++ = '.';
+    end = write_hex(end, box->entries[index].unique_number, 12);
+    *end = '\0';
+}
+
+static const char return_path_begin[] = "Return-Path: <";
+static const char return_path_end[] = ">\r\n";
+
+size_t mm_mailbox_return_path_size(const char *reverse_path)
+{
+    return sizeof return_path_begin - 1 + strlen(reverse_path) +
+           sizeof return_path_end - 1;
+}
+
+static enum mailmod_error write_return_path(struct store_mailbox *box,
+                                            uint64_t message_id,
+                                            struct mm_buf *out)
+{
+    struct mm_store_message message;
+    enum mailmod_error error =
+        mm_store_find_message(box->store, message_id, &message);
+
+    mm_buf_clear(out);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)mm_buf_append_cstr(out, return_path_begin);
+    (void)mm_buf_append_cstr(out, message.reverse_path);
+    (void)mm_buf_append_cstr(out, return_path_end);
+    return mm_buf_error(out);
+}
+
+/* Piece 0 is the field and the first chunk together: a small message is one
+ * read. A message without any chunk is the field alone. */
+static enum mailmod_error read_first(struct store_mailbox *box,
+                                     uint64_t message_id, struct mm_buf *out)
+{
+    enum mailmod_error error = write_return_path(box, message_id, out);
+
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_ERROR_STORAGE_DAMAGED
+                                                : error;
+    }
+    struct mm_buf chunk;
+    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
+    error = mm_store_read_chunk(box->store, message_id, 0, &chunk);
+    if (error == MAILMOD_OK) {
+        error = mm_buf_append_span(out, mm_buf_span(&chunk));
+    } else if (error == MAILMOD_ERROR_NOT_FOUND) {
+        error = MAILMOD_OK;
+    }
+    mm_buf_fini(&chunk);
+    return error;
+}
+
+/* Counts what is served: a message that lost its end is damaged, and not a
+ * shorter one. Pieces out of turn (TOP's are in turn) are not counted. */
+static enum mailmod_error count_piece(struct store_mailbox *box, size_t index,
+                                      unsigned number, size_t size,
+                                      enum mailmod_error error)
+{
+    if (number == 0) {
+        box->read_index = index;
+        box->read_next = 0;
+        box->read_octets = 0;
+    }
+    if (index != box->read_index || number != box->read_next) {
+        return error;
+    }
+    if (error == MAILMOD_OK) {
+        box->read_next++;
+        box->read_octets += size;
+    } else if (error == MAILMOD_ERROR_NOT_FOUND &&
+               box->read_octets < box->entries[index].size) {
+        error = MAILMOD_ERROR_STORAGE_DAMAGED;
+    }
+    return error;
+}
+
+/* What is no more is not damaged: the user was removed, or a tool took the
+ * message away. */
+static enum mailmod_error name_loss(const struct store_mailbox *box,
+                                    size_t index)
+{
+    struct mm_store_entry_detail detail;
+    uint32_t tag;
+
+    if (mm_store_mailbox_tag(box->store, box->mailbox_id, &tag) ==
+        MAILMOD_ERROR_NOT_FOUND) {
+        return MAILMOD_ERROR_STOPPED;
+    }
+    return mm_store_find_entry(box->store, box->mailbox_id,
+                               box->entries[index].unique_number,
+                               &detail) == MAILMOD_ERROR_NOT_FOUND
+               ? MAILMOD_ERROR_CANCELLED
+               : MAILMOD_ERROR_STORAGE_DAMAGED;
+}
+
+static enum mailmod_error read_piece(struct mm_mailbox *mailbox, size_t index,
+                                     unsigned number, struct mm_buf *out,
+                                     uint64_t *size_out)
+{
+    struct store_mailbox *box = cast(mailbox);
+    const struct entry *entry = &box->entries[index];
+    enum mailmod_error error =
+        number == 0
+            ? read_first(box, entry->message_id, out)
+            : mm_store_read_chunk(box->store, entry->message_id, number, out);
+
+    if (number == 0) {
+        *size_out = entry->size;
+    }
+    error = count_piece(box, index, number, mm_buf_size(out), error);
+    return error == MAILMOD_ERROR_STORAGE_DAMAGED ? name_loss(box, index)
+                                                  : error;
+}
+
+static enum mailmod_error run_removal(struct mm_store_job *job,
+                                      struct mm_store_transaction *transaction)
+{
+    struct store_mailbox *box = MM_LIST_OBJECT(job, struct store_mailbox, job);
+
+    return mm_store_remove_entries(transaction, box->mailbox_id, box->numbers,
+                                   box->removal->count);
+}
+
+/* The mailbox may be closed, and freed, as soon as `done` was told. */
+static void removal_done(struct mm_store_job *job, enum mailmod_error error)
+{
+    struct store_mailbox *box = MM_LIST_OBJECT(job, struct store_mailbox, job);
+    struct mm_mailbox_removal *removal = box->removal;
+
+    mm_free(box->numbers);
+    box->numbers = NULL;
+    box->removal = NULL;
+    removal->done(removal, error);
+}
+
+static void remove_messages(struct mm_mailbox *mailbox,
+                            struct mm_mailbox_removal *removal)
+{
+    struct store_mailbox *box = cast(mailbox);
+
+    box->numbers = mm_alloc_array(removal->count + 1, sizeof *box->numbers);
+    if (box->numbers == NULL) {
+        removal->done(removal, MAILMOD_ERROR_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < removal->count; i++) {
+        box->numbers[i] = box->entries[removal->indexes[i]].unique_number;
+    }
+    box->removal = removal;
+    box->job.run = run_removal;
+    box->job.done = removal_done;
+    mm_store_submit(box->store, &box->job);
+}
+
+static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
+                                       const struct mm_mailbox_owner *owner,
+                                       struct mm_mailbox **mailbox_out);
+
+static const struct mm_mailbox_verbs verbs = {
+    .capabilities = MM_MAILBOX_REMOVES_NOW,
+    .open = open_mailbox,
+    .size = size_of,
+    .unique_id = unique_id,
+    .read = read_piece,
+    .remove_list = remove_messages,
+    .remove_now = remove_messages,
+    .close = close_mailbox,
+};
+
+static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
+                                       const struct mm_mailbox_owner *owner,
+                                       struct mm_mailbox **mailbox_out)
+{
+    struct mm_store_mailboxes *mailboxes =
+        MM_LIST_OBJECT(provider, struct mm_store_mailboxes, provider);
+    enum mailmod_error error =
+        mm_mailbox_lock(mailboxes->locks, owner->mailbox_id);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct store_mailbox *box = mm_alloc(sizeof *box);
+    if (box == NULL) {
+        mm_mailbox_unlock(mailboxes->locks, owner->mailbox_id);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    box->base.verbs = &verbs;
+    box->store = mailboxes->store;
+    box->locks = mailboxes->locks;
+    box->mailbox_id = owner->mailbox_id;
+    error = read_listing(box);
+    if (error != MAILMOD_OK) {
+        close_mailbox(&box->base);
+        return error;
+    }
+    *mailbox_out = &box->base;
+    return MAILMOD_OK;
+}
+
+void mm_store_mailboxes_init(struct mm_store_mailboxes *mailboxes,
+                             struct mm_store *store,
+                             struct mm_mailbox_locks *locks)
+{
+    mailboxes->provider.verbs = &verbs;
+    mailboxes->store = store;
+    mailboxes->locks = locks;
+}

@@ -1,0 +1,16 @@
+/* thread: any
+ * mailboxes.h - which provider has whose mailbox: the one place that says it,
+ * for those who serve mail and for those who deliver it. */
+#ifndef MM_POST_MAILBOXES_H
+#define MM_POST_MAILBOXES_H
+
+#include "mailbox/provider.h"
+#include "post/post.h"
+
+/* Opens the mailbox of a user. thread: worker */
+MM_CHECK enum mailmod_error mm_mailboxes_open(struct mm_post *post,
+                                              const char *user,
+                                              uint64_t mailbox_id,
+                                              struct mm_mailbox **mailbox_out);
+
+#endif
