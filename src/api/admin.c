@@ -11,7 +11,7 @@
 static enum mailmod_error open_store(struct mm_admin *admin, bool creates)
 {
     struct mm_store_options options = {
-        .data_folder = admin->config->data_folder,
+        .description = admin->config->data_folder,
         .mode = MM_STORE_SHARED,
         .syncs = true,
         .erase = (enum mm_store_erase)admin->config->secure_delete,

@@ -219,7 +219,7 @@ static void check_with_store(struct mailmod *instance,
         mm_tell_warnings(instance, settings, instance->store);
         return;
     }
-    struct mm_store_options options = {.data_folder =
+    struct mm_store_options options = {.description =
                                            settings->config->data_folder,
                                        .mode = MM_STORE_SHARED,
                                        .syncs = true,

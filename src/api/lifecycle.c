@@ -203,7 +203,7 @@ enum mailmod_error mailmod_listeners_open(mailmod *instance)
 static enum mailmod_error open_store(struct mailmod *instance)
 {
     struct mm_store_options options = {
-        .data_folder = instance->config->data_folder,
+        .description = instance->config->data_folder,
         .mode = MM_STORE_EXCLUSIVE,
         .syncs = true,
         .free_space_min = instance->config->free_space_min,

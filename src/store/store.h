@@ -17,10 +17,13 @@
  * Look-ups by key touch a few pages and may be made on a loop; body reads and
  * listings belong on a worker.
  *
- * Folder. `data_folder` holds mailmod.db (+ -wal, -shm) and mailmod.lock. The
- * daemon opens with MM_STORE_EXCLUSIVE: a second one gets BUSY. Tools open
- * with MM_STORE_SHARED beside a running daemon, which sees their changes when
- * it reads. */
+ * Kinds. A store is opened by its description. A folder: SQLite (sqlite/), with
+ * mailmod.db (+ -wal, -shm) and mailmod.lock in it; the daemon opens with
+ * MM_STORE_EXCLUSIVE: a second one gets BUSY; tools open with MM_STORE_SHARED
+ * beside a running daemon, which sees their changes when it reads. "memory:": a
+ * store for tests and the simulator, gone when it is closed. "postgresql://..."
+ * has its place and is refused in words (ARGUMENT). What a kind of store gives
+ * stands in ops.h. */
 #ifndef MM_STORE_STORE_H
 #define MM_STORE_STORE_H
 
@@ -46,7 +49,7 @@ enum mm_store_erase {
 };
 
 struct mm_store_options {
-    const char *data_folder; /* UTF-8 */
+    const char *description; /* UTF-8: a folder, or "memory:" */
     enum mm_store_mode mode;
     bool syncs;              /* false only in tests and benchmarks */
     uint64_t free_space_min; /* octets kept free on the volume; below it writes
@@ -92,8 +95,6 @@ MM_CHECK enum mailmod_error mm_store_run(struct mm_store *store,
  * settled meanwhile, so no delivery may begin. The store comes back by itself;
  * it says so in the log, once each way. thread: any. */
 bool mm_store_is_writable(const struct mm_store *store);
-/* Jobs waiting now: for back-pressure. */
-size_t mm_store_backlog(const struct mm_store *store);
 
 /* Canonical address text and NUL: a path has angle brackets, this has none. */
 #define MM_STORE_REVERSE_PATH_MAX (MM_LIMIT_PATH - 1)

@@ -237,7 +237,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "store_bench FOLDER [threads] [messages] [octets]\n");
         return 2;
     }
-    options.data_folder = argv[1];
+    options.description = argv[1];
     if (mm_store_open(&store, &options, NULL) != MAILMOD_OK) {
         fprintf(stderr, "%s cannot be opened\n", argv[1]);
         return 1;

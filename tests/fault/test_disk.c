@@ -41,7 +41,7 @@ struct post {
 static void open_synced(struct fixture *disk)
 {
     struct mm_store_options options = {
-        .data_folder = disk->folder, .mode = MM_STORE_EXCLUSIVE, .syncs = true};
+        .description = disk->folder, .mode = MM_STORE_EXCLUSIVE, .syncs = true};
 
     assert_int_equal(mm_store_open(&disk->store, &options, NULL), MAILMOD_OK);
 }
@@ -233,7 +233,7 @@ static void check_cut(struct post *post, size_t step,
 {
     struct mm_store_user user;
     struct mm_buf reason;
-    struct mm_store_options options = {.data_folder = post->after.folder,
+    struct mm_store_options options = {.description = post->after.folder,
                                        .mode = MM_STORE_EXCLUSIVE};
     enum mailmod_error error;
 
@@ -242,7 +242,7 @@ static void check_cut(struct post *post, size_t step,
     assert_true(fault_play(post->after.folder, step, survival,
                            step * 2654435761u + 88172645463325252u));
     mm_buf_init(&reason, 2000);
-    options.data_folder = post->after.folder;
+    options.description = post->after.folder;
     error = mm_store_open(&post->after.store, &options, &reason);
     if (error != MAILMOD_OK) {
         fail_msg("step %zu, %d: %s", step, (int)survival, mm_buf_cstr(&reason));
@@ -284,7 +284,7 @@ static void test_power_cut(void **state)
 static void test_a_lying_disk_is_seen(void **state)
 {
     struct post *post = *state;
-    struct mm_store_options options = {.data_folder = post->after.folder,
+    struct mm_store_options options = {.description = post->after.folder,
                                        .mode = MM_STORE_EXCLUSIVE};
     size_t step;
 
@@ -340,7 +340,7 @@ static void check_after_fault(struct post *post, enum fault_kind kind,
                               unsigned number)
 {
     struct mm_buf reason;
-    struct mm_store_options options = {.data_folder = post->disk.folder,
+    struct mm_store_options options = {.description = post->disk.folder,
                                        .mode = MM_STORE_EXCLUSIVE};
 
     mm_buf_init(&reason, 2000);
@@ -464,7 +464,7 @@ static void check_upgraded(struct post *post, size_t step,
     struct mm_buf text;
     fixture_remove_folder(post->after.folder);
     make_folder(&post->after);
-    options.data_folder = post->after.folder;
+    options.description = post->after.folder;
     assert_true(
         fault_play(post->after.folder, step, survival, step * 2654435761u + 7));
     mm_buf_init(&text, 1 << 20);

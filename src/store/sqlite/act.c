@@ -8,15 +8,12 @@
  * writer. */
 #include "store/sqlite/internal.h"
 
-#include "platform/clock.h"
-
 #include <string.h>
 
 /* Recipients that one transaction changes at once; one slice looks at as many
  * as MM_SQL_LIST_KEYS gives. */
 #define AT_ONCE_MAX 256
 #define KEYS_MAX 64
-#define SETTLE_STEP_MS 5
 #define REROUTE 100 /* beside enum mm_queue_action, in the row */
 
 struct act {
@@ -39,7 +36,7 @@ struct row {
     char destination[MM_STORE_DESTINATION_MAX];
 };
 
-static enum mailmod_error list_rows(struct mm_store_transaction *t,
+static enum mailmod_error list_rows(struct mm_sqlite_transaction *t,
                                     const struct act *act,
                                     struct row rows[KEYS_MAX],
                                     size_t *count_out)
@@ -71,7 +68,7 @@ static void bind_key(sqlite3_stmt *statement, int index, const struct row *row)
     (void)sqlite3_bind_int64(statement, index + 1, row->number);
 }
 
-static enum mailmod_error set_number(struct mm_store_transaction *t,
+static enum mailmod_error set_number(struct mm_sqlite_transaction *t,
                                      enum mm_statement which, int64_t value,
                                      const struct row *row)
 {
@@ -86,7 +83,7 @@ static enum mailmod_error set_number(struct mm_store_transaction *t,
 }
 
 /* The given destination, or the path's own domain. */
-static enum mailmod_error reroute(struct mm_store_transaction *t,
+static enum mailmod_error reroute(struct mm_sqlite_transaction *t,
                                   const struct act *act, const struct row *row)
 {
     char wanted[MM_STORE_DESTINATION_MAX];
@@ -113,7 +110,7 @@ static enum mailmod_error reroute(struct mm_store_transaction *t,
     return mm_sql_run(statement);
 }
 
-static enum mailmod_error act_on(struct mm_store_transaction *t,
+static enum mailmod_error act_on(struct mm_sqlite_transaction *t,
                                  const struct act *act, const struct row *row)
 {
     switch (act->action) {
@@ -126,7 +123,8 @@ static enum mailmod_error act_on(struct mm_store_transaction *t,
         return row->is_held ? MAILMOD_OK
                             : set_number(t, MM_SQL_SET_DUE, act->now_ms, row);
     case MM_QUEUE_DELETE:
-        return mm_store_remove_recipient(t, row->message_id, row->number);
+        return mm_sqlite_remove_recipient(&t->base, row->message_id,
+                                          row->number);
     case REROUTE:
         return reroute(t, act, row);
     }
@@ -134,7 +132,7 @@ static enum mailmod_error act_on(struct mm_store_transaction *t,
 }
 
 /* One look; `is_done_out` when nothing is left behind it. */
-static enum mailmod_error do_some(struct mm_store_transaction *t,
+static enum mailmod_error do_some(struct mm_sqlite_transaction *t,
                                   struct act *act, bool *is_done_out)
 {
     struct row rows[KEYS_MAX];
@@ -153,7 +151,7 @@ static enum mailmod_error do_some(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error do_all(struct mm_store_transaction *t,
+static enum mailmod_error do_all(struct mm_sqlite_transaction *t,
                                  struct act *act)
 {
     bool is_done = false;
@@ -164,7 +162,7 @@ static enum mailmod_error do_all(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error put_act(struct mm_store_transaction *t,
+static enum mailmod_error put_act(struct mm_sqlite_transaction *t,
                                   const struct act *act)
 {
     enum mailmod_error error;
@@ -181,7 +179,7 @@ static enum mailmod_error put_act(struct mm_store_transaction *t,
     return mm_sql_run(statement);
 }
 
-static enum mailmod_error count_rows(struct mm_store_transaction *t,
+static enum mailmod_error count_rows(struct mm_sqlite_transaction *t,
                                      uint64_t message_id, int action,
                                      size_t *count_out)
 {
@@ -203,7 +201,7 @@ static enum mailmod_error count_rows(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error begin_act(struct mm_store_transaction *t,
+static enum mailmod_error begin_act(struct mm_sqlite_transaction *t,
                                     uint64_t message_id, struct act *act,
                                     size_t *count_out)
 {
@@ -225,22 +223,20 @@ static enum mailmod_error begin_act(struct mm_store_transaction *t,
     return do_all(t, act);
 }
 
-enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
-                                uint64_t message_id,
-                                enum mm_queue_action action, int64_t now_ms,
-                                size_t *count_out)
+enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
+                                 uint64_t message_id,
+                                 enum mm_queue_action action, int64_t now_ms,
+                                 size_t *count_out)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct act act = {.action = (int)action, .now_ms = now_ms};
-    *count_out = 0;
-    if ((unsigned)action > MM_QUEUE_DELETE) {
-        return MAILMOD_ERROR_ARGUMENT;
-    }
     return begin_act(transaction, message_id, &act, count_out);
 }
 
-enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
-                                    const char *destination)
+enum mailmod_error mm_sqlite_reroute(struct mm_store_transaction *base,
+                                     const char *destination)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct act act = {.action = REROUTE};
     size_t count;
     act.has_destination = destination != NULL &&
@@ -250,7 +246,7 @@ enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
 }
 
 /* The first row; an id of 0 when there is none. */
-static enum mailmod_error next_act(struct mm_store_transaction *t,
+static enum mailmod_error next_act(struct mm_sqlite_transaction *t,
                                    struct act *act)
 {
     enum mailmod_error error;
@@ -272,7 +268,7 @@ static enum mailmod_error next_act(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error note_place(struct mm_store_transaction *t,
+static enum mailmod_error note_place(struct mm_sqlite_transaction *t,
                                      const struct act *act, bool is_done)
 {
     enum mailmod_error error;
@@ -289,8 +285,8 @@ static enum mailmod_error note_place(struct mm_store_transaction *t,
     return mm_sql_run(statement);
 }
 
-enum mailmod_error mm_store_act_step(struct mm_store_transaction *transaction,
-                                     bool *found_out)
+enum mailmod_error mm_sqlite_act_step(struct mm_sqlite_transaction *transaction,
+                                      bool *found_out)
 {
     struct act act = {.id = 0};
     bool is_done = false;
@@ -304,7 +300,7 @@ enum mailmod_error mm_store_act_step(struct mm_store_transaction *transaction,
                : error;
 }
 
-bool mm_store_has_act(struct mm_store *store)
+bool mm_sqlite_has_act(struct mm_sqlite *store)
 {
     struct mm_reading reading;
     enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_HAS_ACT);
@@ -314,11 +310,4 @@ bool mm_store_has_act(struct mm_store *store)
     bool has = mm_sql_step(reading.statement, &error);
     mm_read_close(&reading);
     return has;
-}
-
-void mm_store_settle(struct mm_store *store)
-{
-    while (mm_store_is_settling(store) && mm_store_is_writable(store)) {
-        mm_clock_sleep_ms(SETTLE_STEP_MS);
-    }
 }

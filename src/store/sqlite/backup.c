@@ -122,7 +122,7 @@ static enum mailmod_error check_file(const char *path,
         error = check_ours(file.db);
     }
     if (error == MAILMOD_OK) {
-        error = mm_store_check_all(path, file.db, &report);
+        error = mm_sqlite_check_all(path, file.db, &report);
     }
     if (mm_buf_size(&report) > 0) {
         (void)say(reason_out, path, mm_buf_cstr(&report), error);
@@ -147,10 +147,11 @@ static enum mailmod_error settle(const struct copy *copy,
     return say(reason_out, copy->path, mm_error_text(error), error);
 }
 
-enum mailmod_error mm_store_backup(struct mm_store *store, const char *path,
-                                   mm_store_progress progress, void *context,
-                                   struct mm_buf *reason_out)
+enum mailmod_error mm_sqlite_backup(struct mm_store *base, const char *path,
+                                    mm_store_progress progress, void *context,
+                                    struct mm_buf *reason_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct copy copy = {path, progress, context, false};
     struct mm_connection *reader;
     if (store->is_memory) {
@@ -187,16 +188,16 @@ static enum mailmod_error restore_to(struct copy *copy, const char *from_path,
     return error == MAILMOD_OK ? check_file(copy->path, reason_out) : error;
 }
 
-enum mailmod_error mm_store_restore(const char *data_folder, const char *path,
-                                    mm_store_progress progress, void *context,
-                                    struct mm_buf *reason_out)
+enum mailmod_error mm_sqlite_restore(const char *data_folder, const char *path,
+                                     mm_store_progress progress, void *context,
+                                     struct mm_buf *reason_out)
 {
     struct mm_file_lock *lock = NULL;
     char to_path[MM_STORE_PATH_SIZE];
     char lock_path[MM_STORE_PATH_SIZE];
     struct copy copy = {to_path, progress, context, false};
-    if (!mm_store_path(data_folder, "mailmod.db", to_path) ||
-        !mm_store_path(data_folder, "mailmod.lock", lock_path)) {
+    if (!mm_sqlite_path(data_folder, "mailmod.db", to_path) ||
+        !mm_sqlite_path(data_folder, "mailmod.lock", lock_path)) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
     if (!mm_fs_exists(path)) {

@@ -20,7 +20,7 @@
 #define FREE_PAGES_MAX 256 /* 1 MiB stays for what comes */
 #define SHRINK_PAGES "PRAGMA incremental_vacuum(1024)"
 
-static sqlite3_stmt *ask(struct mm_store_transaction *t,
+static sqlite3_stmt *ask(struct mm_sqlite_transaction *t,
                          enum mm_statement which, enum mailmod_error *error_out)
 {
     return mm_sql(t->connection, which, error_out);
@@ -33,7 +33,7 @@ struct range {
 };
 
 /* False when there is none. */
-static bool next_removal(struct mm_store_transaction *t, struct range *range,
+static bool next_removal(struct mm_sqlite_transaction *t, struct range *range,
                          enum mailmod_error *error_out)
 {
     sqlite3_stmt *statement = ask(t, MM_SQL_NEXT_REMOVAL, error_out);
@@ -49,7 +49,7 @@ static bool next_removal(struct mm_store_transaction *t, struct range *range,
     return found;
 }
 
-static enum mailmod_error list_range(struct mm_store_transaction *t,
+static enum mailmod_error list_range(struct mm_sqlite_transaction *t,
                                      const struct range *range,
                                      uint64_t numbers[ROWS_MAX],
                                      size_t *count_out)
@@ -70,7 +70,7 @@ static enum mailmod_error list_range(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error run_with(struct mm_store_transaction *t,
+static enum mailmod_error run_with(struct mm_sqlite_transaction *t,
                                    enum mm_statement which, sqlite3_int64 first,
                                    sqlite3_int64 second)
 {
@@ -86,7 +86,7 @@ static enum mailmod_error run_with(struct mm_store_transaction *t,
     return mm_sql_run(statement);
 }
 
-static enum mailmod_error end_removal(struct mm_store_transaction *t,
+static enum mailmod_error end_removal(struct mm_sqlite_transaction *t,
                                       const struct range *range)
 {
     enum mailmod_error error =
@@ -97,7 +97,7 @@ static enum mailmod_error end_removal(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error do_removal(struct mm_store_transaction *t,
+static enum mailmod_error do_removal(struct mm_sqlite_transaction *t,
                                      bool *found_out)
 {
     struct range range = {0};
@@ -110,8 +110,8 @@ static enum mailmod_error do_removal(struct mm_store_transaction *t,
     }
     error = list_range(t, &range, numbers, &count);
     if (error == MAILMOD_OK) {
-        error = mm_store_take_entries(t, (uint64_t)range.mailbox_id, numbers,
-                                      count);
+        error = mm_sqlite_take_entries(t, (uint64_t)range.mailbox_id, numbers,
+                                       count);
     }
     if (error == MAILMOD_OK && count < ROWS_MAX) {
         error = end_removal(t, &range);
@@ -119,7 +119,7 @@ static enum mailmod_error do_removal(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error do_litter(struct mm_store_transaction *t,
+static enum mailmod_error do_litter(struct mm_sqlite_transaction *t,
                                     bool *found_out)
 {
     enum mailmod_error error;
@@ -142,10 +142,10 @@ static enum mailmod_error do_litter(struct mm_store_transaction *t,
 }
 
 /* One small step of whatever waits; `found_out` false when nothing does. */
-static enum mailmod_error do_step(struct mm_store_transaction *t,
+static enum mailmod_error do_step(struct mm_sqlite_transaction *t,
                                   bool *found_out)
 {
-    enum mailmod_error error = mm_store_act_step(t, found_out);
+    enum mailmod_error error = mm_sqlite_act_step(t, found_out);
     if (error == MAILMOD_OK && !*found_out) {
         error = do_removal(t, found_out);
     }
@@ -155,10 +155,9 @@ static enum mailmod_error do_step(struct mm_store_transaction *t,
     return error;
 }
 
-static enum mailmod_error do_slice(struct mm_store *store, bool *found)
+static enum mailmod_error do_slice(struct mm_sqlite *store, bool *found)
 {
-    struct mm_store_transaction t = {.store = store,
-                                     .connection = &store->writer};
+    struct mm_sqlite_transaction t = mm_sqlite_transaction_begin(store);
     uint64_t begin_ms = mm_clock_monotonic_ms();
     enum mailmod_error error = MAILMOD_OK;
     do {
@@ -168,7 +167,7 @@ static enum mailmod_error do_slice(struct mm_store *store, bool *found)
     return error;
 }
 
-static enum mailmod_error run_slice(struct mm_store *store, bool *found)
+static enum mailmod_error run_slice(struct mm_sqlite *store, bool *found)
 {
     struct mm_connection *writer = &store->writer;
     enum mailmod_error error = mm_sql_do(writer, MM_SQL_BEGIN);
@@ -185,7 +184,7 @@ static enum mailmod_error run_slice(struct mm_store *store, bool *found)
     return error;
 }
 
-bool mm_chores_run(struct mm_store *store)
+bool mm_chores_run(struct mm_sqlite *store)
 {
     if (!atomic_load(&store->has_chores) || mm_health_refuses(store) ||
         mm_clock_monotonic_ms() < store->chores_after_ms) {
@@ -208,7 +207,7 @@ bool mm_chores_run(struct mm_store *store)
     return true;
 }
 
-void mm_chores_shrink(struct mm_store *store)
+void mm_chores_shrink(struct mm_sqlite *store)
 {
     int64_t free_pages = 0;
     enum mailmod_error error =
@@ -226,7 +225,7 @@ void mm_chores_shrink(struct mm_store *store)
     store->shrinks = error == MAILMOD_OK;
 }
 
-void mm_chores_begin(struct mm_store *store)
+void mm_chores_begin(struct mm_sqlite *store)
 {
     int64_t count = 0;
     if (mm_sql_number(store->writer.db,
@@ -238,9 +237,10 @@ void mm_chores_begin(struct mm_store *store)
     store->shrinks = !store->is_shared;
 }
 
-bool mm_store_is_settling(struct mm_store *store)
+bool mm_sqlite_is_settling(struct mm_store *base)
 {
-    bool is_settling = mm_store_has_act(store);
+    struct mm_sqlite *store = mm_sqlite_of(base);
+    bool is_settling = mm_sqlite_has_act(store);
     if (is_settling && !atomic_exchange(&store->has_chores, true)) {
         /* A tool's that was ended: it is gone on with here. */
         mm_mutex_lock(store->mutex);

@@ -216,7 +216,7 @@ enum mailmod_error mm_sql_error(int result)
 }
 
 static enum mailmod_error set_pragmas(struct mm_connection *connection,
-                                      const struct mm_store *store,
+                                      const struct mm_sqlite *store,
                                       bool is_writer)
 {
     /* The write-ahead log is synced at each commit (FULL); it is copied back
@@ -277,7 +277,7 @@ enum mailmod_error mm_database_open(struct mm_connection *connection,
 }
 
 enum mailmod_error mm_connection_open(struct mm_connection *connection,
-                                      const struct mm_store *store,
+                                      const struct mm_sqlite *store,
                                       bool is_writer)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;

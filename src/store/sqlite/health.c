@@ -25,7 +25,7 @@
 static const char *const suffixes[MM_STORE_FILES] = {
     "mailmod.db", "mailmod.db-wal", "mailmod.db-shm", "mailmod.lock"};
 
-enum mailmod_error mm_health_begin(struct mm_store *store)
+enum mailmod_error mm_health_begin(struct mm_sqlite *store)
 {
     for (size_t i = 0; !store->is_memory && i < MM_STORE_FILES; i++) {
         struct mm_held_file *file = &store->files[i];
@@ -42,7 +42,7 @@ enum mailmod_error mm_health_begin(struct mm_store *store)
     return MAILMOD_OK;
 }
 
-void mm_health_end(struct mm_store *store)
+void mm_health_end(struct mm_sqlite *store)
 {
     for (size_t i = 0; i < MM_STORE_FILES; i++) {
         mm_free(store->files[i].path);
@@ -62,7 +62,7 @@ static bool is_missing(const struct mm_held_file *file)
                                : error != MAILMOD_ERROR_MEMORY;
 }
 
-static const char *missing_file(const struct mm_store *store)
+static const char *missing_file(const struct mm_sqlite *store)
 {
     for (size_t i = 0; i < MM_STORE_FILES; i++) {
         const struct mm_held_file *file = &store->files[i];
@@ -74,7 +74,7 @@ static const char *missing_file(const struct mm_store *store)
     return NULL;
 }
 
-bool mm_health_has_files(const struct mm_store *store)
+bool mm_health_has_files(const struct mm_sqlite *store)
 {
     return missing_file(store) == NULL;
 }
@@ -85,7 +85,7 @@ static bool passes_by_itself(enum mailmod_error error)
            error == MAILMOD_ERROR_BUSY;
 }
 
-static void say_trouble(const struct mm_store *store, enum mailmod_error error)
+static void say_trouble(const struct mm_sqlite *store, enum mailmod_error error)
 {
     const char *missing = missing_file(store);
     if (missing != NULL) {
@@ -114,7 +114,7 @@ static void say_trouble(const struct mm_store *store, enum mailmod_error error)
     }
 }
 
-void mm_health_judge(struct mm_store *store, enum mailmod_error error)
+void mm_health_judge(struct mm_sqlite *store, enum mailmod_error error)
 {
     enum mailmod_error before =
         (enum mailmod_error)atomic_load(&store->trouble);
@@ -132,12 +132,12 @@ void mm_health_judge(struct mm_store *store, enum mailmod_error error)
     store->mended_ms = mm_clock_monotonic_ms();
 }
 
-bool mm_health_refuses(const struct mm_store *store)
+bool mm_health_refuses(const struct mm_sqlite *store)
 {
     return !passes_by_itself((enum mailmod_error)atomic_load(&store->trouble));
 }
 
-int mm_health_busy_ms(const struct mm_store *store)
+int mm_health_busy_ms(const struct mm_sqlite *store)
 {
     if (store->is_shared) {
         return MM_STORE_BUSY_TOOL_MS;
@@ -148,12 +148,12 @@ int mm_health_busy_ms(const struct mm_store *store)
 }
 
 /* A transaction that changes nothing but is written and synced. */
-static enum mailmod_error commit_note(struct mm_store *store)
+static enum mailmod_error commit_note(struct mm_sqlite *store)
 {
     struct mm_connection *writer = &store->writer;
     enum mailmod_error error = mm_sql_do(writer, MM_SQL_BEGIN);
     if (error == MAILMOD_OK) {
-        error = mm_store_note_ids(store, store->reserved_id);
+        error = mm_sqlite_note_ids(store, store->reserved_id);
     }
     if (error == MAILMOD_OK) {
         error = mm_sql_do(writer, MM_SQL_COMMIT);
@@ -165,7 +165,7 @@ static enum mailmod_error commit_note(struct mm_store *store)
     return error;
 }
 
-static enum mailmod_error mend(struct mm_store *store)
+static enum mailmod_error mend(struct mm_sqlite *store)
 {
     sqlite3 *db = store->writer.db;
     if (!mm_health_has_files(store)) {
@@ -189,7 +189,7 @@ static enum mailmod_error mend(struct mm_store *store)
                : error;
 }
 
-void mm_health_mend(struct mm_store *store)
+void mm_health_mend(struct mm_sqlite *store)
 {
     enum mailmod_error trouble =
         (enum mailmod_error)atomic_load(&store->trouble);
@@ -204,7 +204,8 @@ void mm_health_mend(struct mm_store *store)
     }
 }
 
-bool mm_store_is_writable(const struct mm_store *store)
+bool mm_sqlite_is_writable(const struct mm_store *base)
 {
+    const struct mm_sqlite *store = mm_sqlite_of_const(base);
     return atomic_load(&store->trouble) == MAILMOD_OK;
 }

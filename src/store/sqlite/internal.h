@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "platform/fs.h"
 #include "platform/thread.h"
-#include "store/store.h"
+#include "store/ops.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -133,7 +133,8 @@ struct mm_held_file {
     bool is_known;
 };
 
-struct mm_store {
+struct mm_sqlite {
+    struct mm_store base;
     const struct mm_log *log;
     char *path; /* of the database; ":memory:" */
     bool is_memory;
@@ -158,11 +159,9 @@ struct mm_store {
     bool is_closing;
     /* Why the last commit failed; OK: the store can be written. */
     atomic_int trouble;
-    atomic_size_t backlog;
     atomic_ullong job_count;
     atomic_ullong commit_count;
-    atomic_ullong last_id; /* message_id.c tells its form */
-    unsigned node;
+    struct mm_message_ids ids;
     uint64_t reserved_id;      /* the writer's: on disk, none above
                                             was in a message */
     uint64_t space_checked_ms; /* the writer's */
@@ -187,8 +186,9 @@ struct mm_store {
     unsigned reader_count;
 };
 
-struct mm_store_transaction {
-    struct mm_store *store;
+struct mm_sqlite_transaction {
+    struct mm_store_transaction base;
+    struct mm_sqlite *store;
     struct mm_connection *connection;
     /* Of the job that runs, from zero for each: */
     uint64_t unreferred_id; /* what it wrote and nobody refers to yet */
@@ -196,19 +196,132 @@ struct mm_store_transaction {
     uint64_t referred_id;   /* the last one that is surely not in `pending` */
 };
 
+/* What the table's verbs are handed. */
+struct mm_sqlite *mm_sqlite_of(struct mm_store *base);
+const struct mm_sqlite *mm_sqlite_of_const(const struct mm_store *base);
+struct mm_sqlite_transaction *
+mm_sqlite_transaction_of(struct mm_store_transaction *base);
+struct mm_sqlite_transaction
+mm_sqlite_transaction_begin(struct mm_sqlite *store);
+
+/* The verbs of ops.h. */
+void mm_sqlite_submit(struct mm_store *base, struct mm_store_job *job);
+bool mm_sqlite_is_writable(const struct mm_store *base);
+bool mm_sqlite_is_settling(struct mm_store *base);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_chunk(struct mm_store_transaction *base, uint64_t id,
+                    unsigned number, struct mm_span data);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_message(struct mm_store_transaction *base,
+                      const struct mm_store_message *message);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_recipient(struct mm_store_transaction *base,
+                        const struct mm_store_recipient *recipient);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
+                    uint64_t message_id, uint64_t served_size,
+                    const struct mm_store_entry_detail *detail);
+MM_CHECK enum mailmod_error
+mm_sqlite_drop_chunks(struct mm_store_transaction *base, uint64_t id);
+MM_CHECK enum mailmod_error
+mm_sqlite_remove_entries(struct mm_store_transaction *base, uint64_t mailbox_id,
+                         const uint64_t *unique_numbers, size_t count);
+MM_CHECK enum mailmod_error
+mm_sqlite_update_recipient(struct mm_store_transaction *base,
+                           const struct mm_store_recipient *recipient);
+MM_CHECK enum mailmod_error
+mm_sqlite_remove_recipient(struct mm_store_transaction *base,
+                           uint64_t message_id, unsigned number);
+MM_CHECK enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
+                                          uint64_t message_id,
+                                          enum mm_queue_action action,
+                                          int64_t now_ms, size_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_reroute(struct mm_store_transaction *base,
+                                              const char *destination);
+MM_CHECK enum mailmod_error
+mm_sqlite_add_user(struct mm_store_transaction *base,
+                   struct mm_store_user *user);
+MM_CHECK enum mailmod_error
+mm_sqlite_change_user(struct mm_store_transaction *base,
+                      const struct mm_store_user *user);
+MM_CHECK enum mailmod_error
+mm_sqlite_remove_user(struct mm_store_transaction *base, const char *name);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_secret(struct mm_store_transaction *base, uint64_t mailbox_id,
+                     const struct mm_store_secret_key *secret);
+MM_CHECK enum mailmod_error
+mm_sqlite_remove_secret(struct mm_store_transaction *base, uint64_t mailbox_id,
+                        const char *label);
+MM_CHECK enum mailmod_error mm_sqlite_find_user(struct mm_store *base,
+                                                const char *name,
+                                                struct mm_store_user *user_out);
+MM_CHECK enum mailmod_error mm_sqlite_each_user(
+    struct mm_store *base,
+    bool (*visit)(void *context, const struct mm_store_user *user),
+    void *context);
+MM_CHECK enum mailmod_error mm_sqlite_list_secrets(
+    struct mm_store *base, uint64_t mailbox_id,
+    struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
+    size_t *count_out);
+MM_CHECK enum mailmod_error
+mm_sqlite_list_entries(struct mm_store *base, uint64_t mailbox_id,
+                       struct mm_store_entry **entries_out, size_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_mailbox_tag(struct mm_store *base,
+                                                  uint64_t mailbox_id,
+                                                  uint32_t *tag_out);
+MM_CHECK enum mailmod_error
+mm_sqlite_find_entry(struct mm_store *base, uint64_t mailbox_id,
+                     uint64_t unique_number,
+                     struct mm_store_entry_detail *detail_out);
+MM_CHECK enum mailmod_error mm_sqlite_mailbox_use(struct mm_store *base,
+                                                  uint64_t mailbox_id,
+                                                  uint64_t *entries_out,
+                                                  uint64_t *octets_out);
+MM_CHECK enum mailmod_error
+mm_sqlite_find_message(struct mm_store *base, uint64_t message_id,
+                       struct mm_store_message *message_out);
+MM_CHECK enum mailmod_error mm_sqlite_read_chunk(struct mm_store *base,
+                                                 uint64_t message_id,
+                                                 unsigned number,
+                                                 struct mm_buf *out);
+MM_CHECK enum mailmod_error
+mm_sqlite_list_destinations(struct mm_store *base, int64_t now_ms,
+                            struct mm_store_destination *destinations_out,
+                            size_t count_max, size_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_list_due(
+    struct mm_store *base, const char *destination, int64_t now_ms, size_t skip,
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
+    void *context);
+MM_CHECK enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
+                                               int64_t *next_attempt_ms_out);
+MM_CHECK enum mailmod_error mm_sqlite_each_recipient(
+    struct mm_store *base, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient),
+    void *context);
+MM_CHECK enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
+                                                  uint64_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_verify(struct mm_store *base,
+                                             struct mm_buf *report_out);
+MM_CHECK enum mailmod_error mm_sqlite_backup(struct mm_store *base,
+                                             const char *path,
+                                             mm_store_progress progress,
+                                             void *context,
+                                             struct mm_buf *reason_out);
+
 enum mailmod_error mm_sql_error(int result);
 MM_CHECK enum mailmod_error mm_connection_open(struct mm_connection *connection,
-                                               const struct mm_store *store,
+                                               const struct mm_sqlite *store,
                                                bool is_writer);
 /* Only opens the file. */
 MM_CHECK enum mailmod_error mm_database_open(struct mm_connection *connection,
                                              const char *path, int flags);
 /* The checks of mm_store_verify on a connection; `path` for the words. */
-MM_CHECK enum mailmod_error mm_store_check_all(const char *path, sqlite3 *db,
-                                               struct mm_buf *report_out);
+MM_CHECK enum mailmod_error mm_sqlite_check_all(const char *path, sqlite3 *db,
+                                                struct mm_buf *report_out);
 /* False when it is too long. */
-bool mm_store_path(const char *folder, const char *name,
-                   char path_out[MM_STORE_PATH_SIZE]);
+bool mm_sqlite_path(const char *folder, const char *name,
+                    char path_out[MM_STORE_PATH_SIZE]);
 void mm_connection_close(struct mm_connection *connection);
 /* The prepared statement, reset and unbound; NULL with the error. */
 sqlite3_stmt *mm_sql(struct mm_connection *connection, enum mm_statement which,
@@ -228,10 +341,10 @@ void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
 /* The database's file is there, or is made; before a connection is opened. */
-MM_CHECK enum mailmod_error mm_schema_find_file(struct mm_store *store,
+MM_CHECK enum mailmod_error mm_schema_find_file(struct mm_sqlite *store,
                                                 bool creates,
                                                 struct mm_buf *reason_out);
-MM_CHECK enum mailmod_error mm_schema_settle(struct mm_store *store,
+MM_CHECK enum mailmod_error mm_schema_settle(struct mm_sqlite *store,
                                              bool is_owner,
                                              struct mm_buf *reason_out);
 
@@ -241,86 +354,85 @@ MM_CHECK enum mailmod_error mm_sql_number(sqlite3 *db, const char *text,
 /* The steps from the file's version to ours; `store` is NULL for a new file,
  * which is made in memory. */
 MM_CHECK enum mailmod_error mm_upgrade(sqlite3 *db,
-                                       const struct mm_store *store,
+                                       const struct mm_sqlite *store,
                                        struct mm_buf *reason_out);
 
-MM_CHECK enum mailmod_error mm_writer_start(struct mm_store *store);
-void mm_writer_stop(struct mm_store *store);
+MM_CHECK enum mailmod_error mm_writer_start(struct mm_sqlite *store);
+void mm_writer_stop(struct mm_sqlite *store);
 
 /* A connection for reading, given back with mm_reader_put. */
-MM_CHECK enum mailmod_error mm_reader_take(struct mm_store *store,
+MM_CHECK enum mailmod_error mm_reader_take(struct mm_sqlite *store,
                                            struct mm_connection **reader_out);
-void mm_reader_put(struct mm_store *store, struct mm_connection *reader);
-void mm_readers_close(struct mm_store *store);
+void mm_reader_put(struct mm_sqlite *store, struct mm_connection *reader);
+void mm_readers_close(struct mm_sqlite *store);
 /* A reader and one of its statements; released by mm_read_close. */
 struct mm_reading {
-    struct mm_store *store;
+    struct mm_sqlite *store;
     struct mm_connection *reader;
     sqlite3_stmt *statement;
 };
 MM_CHECK enum mailmod_error mm_read_open(struct mm_reading *reading,
-                                         struct mm_store *store,
+                                         struct mm_sqlite *store,
                                          enum mm_statement which);
 void mm_read_close(struct mm_reading *reading);
 /* Ends the reads that have gone on for too long. */
-void mm_readers_end_old(struct mm_store *store);
+void mm_readers_end_old(struct mm_sqlite *store);
 
 /* Notes which files the store has open; before the writer starts. */
-MM_CHECK enum mailmod_error mm_health_begin(struct mm_store *store);
-void mm_health_end(struct mm_store *store);
+MM_CHECK enum mailmod_error mm_health_begin(struct mm_sqlite *store);
+void mm_health_end(struct mm_sqlite *store);
 /* All files are where they were. thread: writer. */
-bool mm_health_has_files(const struct mm_store *store);
+bool mm_health_has_files(const struct mm_sqlite *store);
 /* What a transaction came to. thread: writer. */
-void mm_health_judge(struct mm_store *store, enum mailmod_error error);
+void mm_health_judge(struct mm_sqlite *store, enum mailmod_error error);
 /* Writes nothing more until it is mended. */
-bool mm_health_refuses(const struct mm_store *store);
+bool mm_health_refuses(const struct mm_sqlite *store);
 /* When it is time: tries to write, and takes the trouble back when it works.
  * thread: writer. */
-void mm_health_mend(struct mm_store *store);
+void mm_health_mend(struct mm_sqlite *store);
 /* One slice of what is promised; true when there is more. thread: writer. */
-bool mm_chores_run(struct mm_store *store);
+bool mm_chores_run(struct mm_sqlite *store);
 /* Gives some free pages back; `shrinks` tells whether there are more. */
-void mm_chores_shrink(struct mm_store *store);
+void mm_chores_shrink(struct mm_sqlite *store);
 /* What was left over; before the writer starts. */
-void mm_chores_begin(struct mm_store *store);
+void mm_chores_begin(struct mm_sqlite *store);
 /* Copies the log back; `restarts` as copy_log_back tells. thread: writer. */
-int mm_log_copy_back(struct mm_store *store, bool restarts);
+int mm_log_copy_back(struct mm_sqlite *store, bool restarts);
 /* How long the writer waits for another process now. */
-int mm_health_busy_ms(const struct mm_store *store);
+int mm_health_busy_ms(const struct mm_sqlite *store);
 
 /* One more or one fewer who refers to the message; `mm_store_settle_job` ends a
  * job: what it wrote and nobody refers to is noted for the sweep. */
 MM_CHECK enum mailmod_error
-mm_store_refer(struct mm_store_transaction *transaction, uint64_t message_id);
+mm_sqlite_refer(struct mm_sqlite_transaction *transaction, uint64_t message_id);
 MM_CHECK enum mailmod_error
-mm_store_settle_job(struct mm_store_transaction *transaction);
-/* Identifiers given out from now on are above this one. Before the writer. */
-void mm_store_saw_id(struct mm_store *store, uint64_t id);
+mm_sqlite_settle_job(struct mm_sqlite_transaction *transaction);
 /* Notes on disk that identifiers up to now and some more are used up. */
-MM_CHECK enum mailmod_error mm_store_reserve_ids(struct mm_store *store,
-                                                 bool is_closing);
-MM_CHECK enum mailmod_error mm_store_note_ids(struct mm_store *store,
-                                              uint64_t reserved);
+MM_CHECK enum mailmod_error mm_sqlite_reserve_ids(struct mm_sqlite *store,
+                                                  bool is_closing);
+MM_CHECK enum mailmod_error mm_sqlite_note_ids(struct mm_sqlite *store,
+                                               uint64_t reserved);
 /* The node's number in identifiers that are made here. */
-MM_CHECK enum mailmod_error mm_store_choose_node(struct mm_store *store);
+MM_CHECK enum mailmod_error mm_sqlite_choose_node(struct mm_sqlite *store);
 /* Is the volume above its reserve? Asked of the system now and then. */
-bool mm_store_has_space(struct mm_store *store);
+bool mm_sqlite_has_space(struct mm_sqlite *store);
 /* Removes entries now, row by row. */
 MM_CHECK enum mailmod_error
-mm_store_take_entries(struct mm_store_transaction *transaction,
-                      uint64_t mailbox_id, const uint64_t *unique_numbers,
-                      size_t count);
+mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
+                       uint64_t mailbox_id, const uint64_t *unique_numbers,
+                       size_t count);
 /* Notes that the numbers from `first` to `last` are gone from the mailbox; the
  * mailbox itself too when `last` is INT64_MAX. */
 MM_CHECK enum mailmod_error
-mm_store_put_removal(struct mm_store_transaction *transaction,
-                     uint64_t mailbox_id, uint64_t first, uint64_t last);
+mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
+                      uint64_t mailbox_id, uint64_t first, uint64_t last);
 /* Some rows of the first act on the whole queue; `found_out`: there is one. */
 MM_CHECK enum mailmod_error
-mm_store_act_step(struct mm_store_transaction *transaction, bool *found_out);
-bool mm_store_has_act(struct mm_store *store);
+mm_sqlite_act_step(struct mm_sqlite_transaction *transaction, bool *found_out);
+bool mm_sqlite_has_act(struct mm_sqlite *store);
 MM_CHECK enum mailmod_error
-mm_store_unrefer(struct mm_store_transaction *transaction, uint64_t message_id);
+mm_sqlite_unrefer(struct mm_sqlite_transaction *transaction,
+                  uint64_t message_id);
 
 /* The rows as structures. */
 void mm_row_message(sqlite3_stmt *statement, int first,

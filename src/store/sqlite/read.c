@@ -39,22 +39,17 @@ static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
     user_out->quota = (uint64_t)sqlite3_column_int64(statement, 8);
 }
 
-enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
-                                      struct mm_store_user *user_out)
+enum mailmod_error mm_sqlite_find_user(struct mm_store *base, const char *name,
+                                       struct mm_store_user *user_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
-    char canonical[MM_STORE_USER_MAX];
-    enum mailmod_error error =
-        mm_user_name_canonical(mm_span_cstr(name), canonical);
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FIND_USER);
 
-    if (error != MAILMOD_OK) {
-        return error == MAILMOD_ERROR_MEMORY ? error : MAILMOD_ERROR_NOT_FOUND;
-    }
-    error = mm_read_open(&reading, store, MM_SQL_FIND_USER);
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_sql_bind_text(reading.statement, 1, canonical);
+    mm_sql_bind_text(reading.statement, 1, name);
     if (mm_sql_step(reading.statement, &error)) {
         row_user(reading.statement, user_out);
     } else if (error == MAILMOD_OK) {
@@ -64,11 +59,12 @@ enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
     return error;
 }
 
-enum mailmod_error mm_store_each_user(
-    struct mm_store *store,
+enum mailmod_error mm_sqlite_each_user(
+    struct mm_store *base,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_EACH_USER);
 
@@ -87,16 +83,16 @@ enum mailmod_error mm_store_each_user(
     return error;
 }
 
-enum mailmod_error mm_store_list_secrets(
-    struct mm_store *store, uint64_t mailbox_id,
+enum mailmod_error mm_sqlite_list_secrets(
+    struct mm_store *base, uint64_t mailbox_id,
     struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
     size_t *count_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_LIST_SECRETS);
 
-    *count_out = 0;
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -117,10 +113,11 @@ enum mailmod_error mm_store_list_secrets(
     return error;
 }
 
-enum mailmod_error mm_store_find_message(struct mm_store *store,
-                                         uint64_t message_id,
-                                         struct mm_store_message *message_out)
+enum mailmod_error mm_sqlite_find_message(struct mm_store *base,
+                                          uint64_t message_id,
+                                          struct mm_store_message *message_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_FIND_MESSAGE);
@@ -139,7 +136,7 @@ enum mailmod_error mm_store_find_message(struct mm_store *store,
 }
 
 /* A chunk that is not there: the end, or a hole when later ones are. */
-static enum mailmod_error judge_missing(struct mm_store *store,
+static enum mailmod_error judge_missing(struct mm_sqlite *store,
                                         uint64_t message_id, unsigned number)
 {
     struct mm_reading reading;
@@ -160,7 +157,7 @@ static enum mailmod_error judge_missing(struct mm_store *store,
 }
 
 /* Copies the chunk out; one that is not what was put is damage. */
-static enum mailmod_error copy_chunk(struct mm_store *store,
+static enum mailmod_error copy_chunk(struct mm_sqlite *store,
                                      uint64_t message_id,
                                      sqlite3_stmt *statement,
                                      struct mm_buf *out)
@@ -178,13 +175,13 @@ static enum mailmod_error copy_chunk(struct mm_store *store,
     return MAILMOD_ERROR_STORAGE_DAMAGED;
 }
 
-enum mailmod_error mm_store_read_chunk(struct mm_store *store,
-                                       uint64_t message_id, unsigned number,
-                                       struct mm_buf *out)
+enum mailmod_error mm_sqlite_read_chunk(struct mm_store *base,
+                                        uint64_t message_id, unsigned number,
+                                        struct mm_buf *out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     bool is_missing = false;
-    mm_buf_clear(out);
     enum mailmod_error error = mm_read_open(
         &reading, store, number == 0 ? MM_SQL_READ_BODY : MM_SQL_READ_CHUNK);
     if (error != MAILMOD_OK) {
@@ -230,15 +227,15 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
 }
 
 enum mailmod_error
-mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
-                           struct mm_store_destination *destinations_out,
-                           size_t count_max, size_t *count_out)
+mm_sqlite_list_destinations(struct mm_store *base, int64_t now_ms,
+                            struct mm_store_destination *destinations_out,
+                            size_t count_max, size_t *count_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_LIST_DESTINATIONS);
 
-    *count_out = 0;
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -254,12 +251,12 @@ mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
     return error;
 }
 
-enum mailmod_error mm_store_list_due(
-    struct mm_store *store, const char *destination, int64_t now_ms,
-    size_t skip,
+enum mailmod_error mm_sqlite_list_due(
+    struct mm_store *base, const char *destination, int64_t now_ms, size_t skip,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_LIST_DUE);
 
@@ -280,13 +277,13 @@ enum mailmod_error mm_store_list_due(
     return error;
 }
 
-enum mailmod_error mm_store_next_due(struct mm_store *store,
-                                     int64_t *next_attempt_ms_out)
+enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
+                                      int64_t *next_attempt_ms_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_NEXT_DUE);
 
-    *next_attempt_ms_out = INT64_MAX;
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -298,12 +295,13 @@ enum mailmod_error mm_store_next_due(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_each_recipient(
-    struct mm_store *store, uint64_t message_id,
+enum mailmod_error mm_sqlite_each_recipient(
+    struct mm_store *base, uint64_t message_id,
     bool (*visit)(void *context, const struct mm_store_message *message,
                   const struct mm_store_recipient *recipient),
     void *context)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_EACH_RECIPIENT);
@@ -328,13 +326,13 @@ enum mailmod_error mm_store_each_recipient(
     return error;
 }
 
-enum mailmod_error mm_store_flush_count(struct mm_store *store,
-                                        uint64_t *count_out)
+enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
+                                         uint64_t *count_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FLUSHES);
 
-    *count_out = 0;
     if (error != MAILMOD_OK) {
         return error;
     }

@@ -44,7 +44,7 @@ static enum mailmod_error grow(void **items, size_t count, size_t *capacity,
 }
 
 static enum mailmod_error
-read_ranges(struct mm_store *store, uint64_t mailbox_id, struct ranges *ranges)
+read_ranges(struct mm_sqlite *store, uint64_t mailbox_id, struct ranges *ranges)
 {
     struct mm_reading reading;
     enum mailmod_error error =
@@ -101,7 +101,7 @@ static enum mailmod_error read_entries(sqlite3_stmt *statement,
     return error;
 }
 
-static enum mailmod_error list_entries(struct mm_store *store,
+static enum mailmod_error list_entries(struct mm_sqlite *store,
                                        uint64_t mailbox_id,
                                        const struct ranges *ranges,
                                        struct listing *listing)
@@ -119,11 +119,12 @@ static enum mailmod_error list_entries(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_list_entries(struct mm_store *store,
-                                         uint64_t mailbox_id,
-                                         struct mm_store_entry **entries_out,
-                                         size_t *count_out)
+enum mailmod_error mm_sqlite_list_entries(struct mm_store *base,
+                                          uint64_t mailbox_id,
+                                          struct mm_store_entry **entries_out,
+                                          size_t *count_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct ranges ranges = {NULL, 0, 0};
     struct listing listing = {NULL, 0, 0};
     enum mailmod_error error = read_ranges(store, mailbox_id, &ranges);
@@ -140,11 +141,12 @@ enum mailmod_error mm_store_list_entries(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_find_entry(struct mm_store *store,
-                                       uint64_t mailbox_id,
-                                       uint64_t unique_number,
-                                       struct mm_store_entry_detail *detail_out)
+enum mailmod_error
+mm_sqlite_find_entry(struct mm_store *base, uint64_t mailbox_id,
+                     uint64_t unique_number,
+                     struct mm_store_entry_detail *detail_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_store_entry_detail *d = detail_out;
     struct mm_reading reading;
     enum mailmod_error error =
@@ -171,11 +173,12 @@ enum mailmod_error mm_store_find_entry(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_mailbox_use(struct mm_store *store,
-                                        uint64_t mailbox_id,
-                                        uint64_t *entries_out,
-                                        uint64_t *octets_out)
+enum mailmod_error mm_sqlite_mailbox_use(struct mm_store *base,
+                                         uint64_t mailbox_id,
+                                         uint64_t *entries_out,
+                                         uint64_t *octets_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_MAILBOX_USE);
@@ -193,9 +196,10 @@ enum mailmod_error mm_store_mailbox_use(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
-                                        uint64_t mailbox_id, uint32_t *tag_out)
+enum mailmod_error mm_sqlite_mailbox_tag(struct mm_store *base,
+                                         uint64_t mailbox_id, uint32_t *tag_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
     enum mailmod_error error =
         mm_read_open(&reading, store, MM_SQL_MAILBOX_TAG);

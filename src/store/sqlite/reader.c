@@ -10,7 +10,7 @@
 #include "platform/clock.h"
 
 /* A place in the pool, or NULL with `may_open`. Under the pool's lock. */
-static struct mm_connection *wait_idle(struct mm_store *store, bool *may_open)
+static struct mm_connection *wait_idle(struct mm_sqlite *store, bool *may_open)
 {
     *may_open = false;
     struct mm_list *node;
@@ -25,7 +25,7 @@ static struct mm_connection *wait_idle(struct mm_store *store, bool *may_open)
     return MM_LIST_OBJECT(node, struct mm_connection, node);
 }
 
-static enum mailmod_error open_reader(struct mm_store *store,
+static enum mailmod_error open_reader(struct mm_sqlite *store,
                                       struct mm_connection **reader_out)
 {
     struct mm_connection *reader = mm_alloc(sizeof *reader);
@@ -48,12 +48,12 @@ static enum mailmod_error open_reader(struct mm_store *store,
 
 /* A job's run may read too (reports quote the original): in memory mode the
  * writer holds the lock already. */
-static bool is_writing(const struct mm_store *store)
+static bool is_writing(const struct mm_sqlite *store)
 {
     return store->thread != NULL && mm_thread_is_current(store->thread);
 }
 
-enum mailmod_error mm_reader_take(struct mm_store *store,
+enum mailmod_error mm_reader_take(struct mm_sqlite *store,
                                   struct mm_connection **reader_out)
 {
     if (store->is_memory) {
@@ -81,7 +81,7 @@ enum mailmod_error mm_reader_take(struct mm_store *store,
     return MAILMOD_OK;
 }
 
-void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
+void mm_reader_put(struct mm_sqlite *store, struct mm_connection *reader)
 {
     if (store->is_memory) {
         if (!is_writing(store)) {
@@ -96,7 +96,7 @@ void mm_reader_put(struct mm_store *store, struct mm_connection *reader)
     mm_mutex_unlock(store->reader_mutex);
 }
 
-void mm_readers_end_old(struct mm_store *store)
+void mm_readers_end_old(struct mm_sqlite *store)
 {
     uint64_t now_ms = mm_clock_monotonic_ms();
     size_t count = 0;
@@ -118,7 +118,7 @@ void mm_readers_end_old(struct mm_store *store)
     }
 }
 
-void mm_readers_close(struct mm_store *store)
+void mm_readers_close(struct mm_sqlite *store)
 {
     if (store->idle_readers.next == NULL) {
         return;
@@ -134,7 +134,8 @@ void mm_readers_close(struct mm_store *store)
 }
 
 enum mailmod_error mm_read_open(struct mm_reading *reading,
-                                struct mm_store *store, enum mm_statement which)
+                                struct mm_sqlite *store,
+                                enum mm_statement which)
 {
     reading->store = store;
     enum mailmod_error error = mm_reader_take(store, &reading->reader);

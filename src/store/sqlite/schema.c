@@ -108,7 +108,7 @@ static enum mailmod_error fill(sqlite3 *db)
     return error == MAILMOD_OK ? mm_upgrade(db, NULL, NULL) : error;
 }
 
-static enum mailmod_error create_file(struct mm_store *store)
+static enum mailmod_error create_file(struct mm_sqlite *store)
 {
     sqlite3 *db = NULL;
     unsigned char *image = NULL;
@@ -133,7 +133,7 @@ static enum mailmod_error create_file(struct mm_store *store)
 
 /* Before SQLite sees it: SQLite takes an empty file for a new database, and
  * throws the log beside it away. */
-static enum mailmod_error check_length(const struct mm_store *store)
+static enum mailmod_error check_length(const struct mm_sqlite *store)
 {
     struct mm_buf header;
 
@@ -146,7 +146,7 @@ static enum mailmod_error check_length(const struct mm_store *store)
     return error == MAILMOD_OK ? MAILMOD_ERROR_STORAGE_DAMAGED : error;
 }
 
-enum mailmod_error mm_schema_find_file(struct mm_store *store, bool creates,
+enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,
                                        struct mm_buf *reason_out)
 {
     size_t size = strlen(store->path) + sizeof "-wal";
@@ -176,7 +176,7 @@ enum mailmod_error mm_schema_find_file(struct mm_store *store, bool creates,
 }
 
 /* Damage is what the check says, not a check that could not be made. */
-static enum mailmod_error quick_check(struct mm_store *store)
+static enum mailmod_error quick_check(struct mm_sqlite *store)
 {
     sqlite3_stmt *statement = NULL;
     bool is_sound = false;
@@ -194,7 +194,7 @@ static enum mailmod_error quick_check(struct mm_store *store)
                                             : error;
 }
 
-static enum mailmod_error check_pages(struct mm_store *store)
+static enum mailmod_error check_pages(struct mm_sqlite *store)
 {
     int64_t pages = 0;
     int64_t page_size = 0;
@@ -217,7 +217,7 @@ static enum mailmod_error check_pages(struct mm_store *store)
 }
 
 /* The roots of all tables, and the highest identifier that was given out. */
-static enum mailmod_error read_roots(struct mm_store *store)
+static enum mailmod_error read_roots(struct mm_sqlite *store)
 {
     int64_t last_message = 0;
     int64_t last_chunk = 0;
@@ -243,13 +243,13 @@ static enum mailmod_error read_roots(struct mm_store *store)
             "(SELECT count(*) FROM (SELECT 1 FROM user LIMIT 1))",
             &count);
     }
-    mm_store_saw_id(store, (uint64_t)last_chunk);
-    mm_store_saw_id(store, (uint64_t)last_message);
+    mm_message_id_saw(&store->ids, (uint64_t)last_chunk);
+    mm_message_id_saw(&store->ids, (uint64_t)last_message);
     return error;
 }
 
 /* How far the identifiers were used, also by messages that are gone. */
-static enum mailmod_error read_reserved(struct mm_store *store)
+static enum mailmod_error read_reserved(struct mm_sqlite *store)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement =
@@ -262,11 +262,11 @@ static enum mailmod_error read_reserved(struct mm_store *store)
         store->reserved_id = (uint64_t)sqlite3_column_int64(statement, 0);
     }
     mm_sql_end(statement);
-    mm_store_saw_id(store, store->reserved_id);
+    mm_message_id_saw(&store->ids, store->reserved_id);
     return error;
 }
 
-static enum mailmod_error read_secret(struct mm_store *store)
+static enum mailmod_error read_secret(struct mm_sqlite *store)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(&store->writer, MM_SQL_SECRET, &error);
@@ -290,7 +290,7 @@ static enum mailmod_error read_secret(struct mm_store *store)
 
 /* Messages that were never finished, and those that nobody ever had. What
  * is large of them goes in slices, beside the mail that comes. */
-static enum mailmod_error sweep(struct mm_store *store)
+static enum mailmod_error sweep(struct mm_sqlite *store)
 {
     return mm_sql_error(sqlite3_exec(
         store->writer.db,
@@ -308,7 +308,7 @@ static enum mailmod_error sweep(struct mm_store *store)
         NULL, NULL, NULL));
 }
 
-static void say_older(const struct mm_store *store, struct mm_buf *reason_out)
+static void say_older(const struct mm_sqlite *store, struct mm_buf *reason_out)
 {
     if (reason_out != NULL) {
         (void)mm_buf_appendf(
@@ -319,7 +319,7 @@ static void say_older(const struct mm_store *store, struct mm_buf *reason_out)
     }
 }
 
-static void say_version(const struct mm_store *store, int64_t version,
+static void say_version(const struct mm_sqlite *store, int64_t version,
                         struct mm_buf *reason_out)
 {
     if (reason_out != NULL) {
@@ -331,7 +331,7 @@ static void say_version(const struct mm_store *store, int64_t version,
     }
 }
 
-static enum mailmod_error check_version(struct mm_store *store,
+static enum mailmod_error check_version(struct mm_sqlite *store,
                                         struct mm_buf *reason_out,
                                         bool *is_older_out)
 {
@@ -358,7 +358,7 @@ static enum mailmod_error check_version(struct mm_store *store,
 
 /* A tool that meets an older store brings it up to date as the daemon would,
  * with the daemon's lock held. */
-static enum mailmod_error upgrade(struct mm_store *store,
+static enum mailmod_error upgrade(struct mm_sqlite *store,
                                   struct mm_buf *reason_out)
 {
     struct mm_file_lock *lock = NULL;
@@ -378,7 +378,7 @@ static enum mailmod_error upgrade(struct mm_store *store,
 }
 
 /* The version first: nothing is changed in a file of a newer one. */
-static enum mailmod_error settle_file(struct mm_store *store,
+static enum mailmod_error settle_file(struct mm_sqlite *store,
                                       struct mm_buf *reason_out)
 {
     bool is_older = false;
@@ -391,7 +391,7 @@ static enum mailmod_error settle_file(struct mm_store *store,
     return error == MAILMOD_OK && is_older ? upgrade(store, reason_out) : error;
 }
 
-enum mailmod_error mm_schema_settle(struct mm_store *store, bool is_owner,
+enum mailmod_error mm_schema_settle(struct mm_sqlite *store, bool is_owner,
                                     struct mm_buf *reason_out)
 {
     enum mailmod_error error = store->is_memory

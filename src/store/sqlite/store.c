@@ -8,6 +8,7 @@
 #include "store/sqlite/internal.h"
 
 #include "base/mem.h"
+#include "platform/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +17,41 @@
 #define DATABASE "mailmod.db"
 #define LOCK "mailmod.lock"
 
-void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets)
+static const struct mm_store_ops operations;
+
+struct mm_sqlite *mm_sqlite_of(struct mm_store *base)
 {
+    return MM_LIST_OBJECT(base, struct mm_sqlite, base);
+}
+
+const struct mm_sqlite *mm_sqlite_of_const(const struct mm_store *base)
+{
+    return MM_LIST_OBJECT(base, const struct mm_sqlite, base);
+}
+
+struct mm_sqlite_transaction *
+mm_sqlite_transaction_of(struct mm_store_transaction *base)
+{
+    return MM_LIST_OBJECT(base, struct mm_sqlite_transaction, base);
+}
+
+struct mm_sqlite_transaction
+mm_sqlite_transaction_begin(struct mm_sqlite *store)
+{
+    return (struct mm_sqlite_transaction){.base.store = &store->base,
+                                          .store = store,
+                                          .connection = &store->writer};
+}
+
+static void set_free_space_min(struct mm_store *base, uint64_t octets)
+{
+    struct mm_sqlite *store = mm_sqlite_of(base);
     atomic_store(&store->free_space_min, octets);
+}
+
+static uint64_t new_message_id(struct mm_store *base)
+{
+    return mm_message_id_next(&mm_sqlite_of(base)->ids, mm_clock_wall_ms());
 }
 
 static char *join(const char *folder, const char *name)
@@ -32,17 +65,18 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
-bool mm_store_path(const char *folder, const char *name,
-                   char path_out[MM_STORE_PATH_SIZE])
+bool mm_sqlite_path(const char *folder, const char *name,
+                    char path_out[MM_STORE_PATH_SIZE])
 {
     int size = snprintf(path_out, MM_STORE_PATH_SIZE, "%s/%s", folder, name);
 
     return size > 0 && size < MM_STORE_PATH_SIZE;
 }
 
-static enum mailmod_error init_store(struct mm_store *store,
+static enum mailmod_error init_store(struct mm_sqlite *store,
                                      const struct mm_log *log)
 {
+    store->base.ops = &operations;
     store->log = log;
     store->syncs = true;
     store->has_space = true;
@@ -65,14 +99,10 @@ static enum mailmod_error init_store(struct mm_store *store,
     return error;
 }
 
-void mm_store_close(struct mm_store **store_in)
+static void close_store(struct mm_store *base)
 {
-    struct mm_store *store = *store_in;
+    struct mm_sqlite *store = mm_sqlite_of(base);
 
-    *store_in = NULL;
-    if (store == NULL) {
-        return;
-    }
     mm_writer_stop(store);
     mm_readers_close(store);
     mm_connection_close(&store->writer);
@@ -90,22 +120,22 @@ void mm_store_close(struct mm_store **store_in)
     mm_free(store);
 }
 
-static enum mailmod_error prepare_folder(struct mm_store *store,
+static enum mailmod_error prepare_folder(struct mm_sqlite *store,
                                          const struct mm_store_options *options)
 {
-    store->folder = mm_strdup(options->data_folder);
-    store->path = join(options->data_folder, DATABASE);
+    store->folder = mm_strdup(options->description);
+    store->path = join(options->description, DATABASE);
     if (store->folder == NULL || store->path == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    store->lock_path = join(options->data_folder, LOCK);
+    store->lock_path = join(options->description, LOCK);
     if (store->lock_path == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     if (options->mode == MM_STORE_SHARED) {
         return MAILMOD_OK;
     }
-    enum mailmod_error error = mm_fs_make_folder(options->data_folder);
+    enum mailmod_error error = mm_fs_make_folder(options->description);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -113,11 +143,11 @@ static enum mailmod_error prepare_folder(struct mm_store *store,
     return error;
 }
 
-static void explain(const struct mm_store *store,
+static void explain(const struct mm_sqlite *store,
                     const struct mm_store_options *options,
                     enum mailmod_error error, struct mm_buf *reason_out)
 {
-    const char *path = store->path != NULL ? store->path : options->data_folder;
+    const char *path = store->path != NULL ? store->path : options->description;
 
     if (reason_out == NULL || mm_buf_size(reason_out) > 0) {
         return;
@@ -133,13 +163,13 @@ static void explain(const struct mm_store *store,
     } else if (error == MAILMOD_ERROR_BUSY) {
         (void)mm_buf_appendf(
             reason_out, "%s: another mailmod is running on this data folder",
-            options->data_folder);
+            options->description);
     } else {
         (void)mm_buf_appendf(reason_out, "%s: %s", path, mm_error_text(error));
     }
 }
 
-static enum mailmod_error open_store(struct mm_store *store,
+static enum mailmod_error open_store(struct mm_sqlite *store,
                                      const struct mm_store_options *options,
                                      struct mm_buf *reason_out)
 {
@@ -151,7 +181,7 @@ static enum mailmod_error open_store(struct mm_store *store,
     store->erase = options->erase;
     atomic_store(&store->free_space_min, options->free_space_min);
     if (error == MAILMOD_OK) {
-        error = mm_store_choose_node(store);
+        error = mm_sqlite_choose_node(store);
     }
     if (error == MAILMOD_OK) {
         error = prepare_folder(store, options);
@@ -180,11 +210,11 @@ static enum mailmod_error open_store(struct mm_store *store,
     return error;
 }
 
-enum mailmod_error mm_store_open(struct mm_store **store_out,
-                                 const struct mm_store_options *options,
-                                 struct mm_buf *reason_out)
+enum mailmod_error mm_sqlite_open(struct mm_store **store_out,
+                                  const struct mm_store_options *options,
+                                  struct mm_buf *reason_out)
 {
-    struct mm_store *store = mm_alloc(sizeof *store);
+    struct mm_sqlite *store = mm_alloc(sizeof *store);
 
     *store_out = NULL;
     if (store == NULL) {
@@ -193,23 +223,25 @@ enum mailmod_error mm_store_open(struct mm_store **store_out,
     enum mailmod_error error = open_store(store, options, reason_out);
     if (error != MAILMOD_OK) {
         explain(store, options, error, reason_out);
-        mm_store_close(&store);
+        close_store(&store->base);
         return error;
     }
-    *store_out = store;
+    *store_out = &store->base;
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
-                                        const struct mm_log *log)
+enum mailmod_error mm_sqlite_open_memory(struct mm_store **store_out,
+                                         const struct mm_store_options *options,
+                                         struct mm_buf *reason_out)
 {
-    struct mm_store *store = mm_alloc(sizeof *store);
+    (void)reason_out;
+    struct mm_sqlite *store = mm_alloc(sizeof *store);
 
     *store_out = NULL;
     if (store == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    enum mailmod_error error = init_store(store, log);
+    enum mailmod_error error = init_store(store, options->log);
     store->is_memory = true;
     store->path = mm_strdup(":memory:");
     if (error == MAILMOD_OK && store->path == NULL) {
@@ -229,28 +261,67 @@ enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
         error = mm_writer_start(store);
     }
     if (error != MAILMOD_OK) {
-        mm_store_close(&store);
+        close_store(&store->base);
         return error;
     }
-    *store_out = store;
+    *store_out = &store->base;
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_store_secret(struct mm_store *store,
-                                   uint8_t secret_out[32])
+static enum mailmod_error read_secret(struct mm_store *base,
+                                      uint8_t secret_out[32])
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     memcpy(secret_out, store->secret, sizeof store->secret);
     return MAILMOD_OK;
 }
 
-void mm_store_counters(const struct mm_store *store,
-                       struct mm_store_counters *counters_out)
+static void read_counters(const struct mm_store *base,
+                          struct mm_store_counters *counters_out)
 {
+    const struct mm_sqlite *store = mm_sqlite_of_const(base);
     counters_out->jobs = atomic_load(&store->job_count);
     counters_out->commits = atomic_load(&store->commit_count);
 }
 
-size_t mm_store_backlog(const struct mm_store *store)
-{
-    return atomic_load(&store->backlog);
-}
+static const struct mm_store_ops operations = {
+    .close = close_store,
+    .new_message_id = new_message_id,
+    .submit = mm_sqlite_submit,
+    .is_writable = mm_sqlite_is_writable,
+    .is_settling = mm_sqlite_is_settling,
+    .set_free_space_min = set_free_space_min,
+    .counters = read_counters,
+    .put_chunk = mm_sqlite_put_chunk,
+    .put_message = mm_sqlite_put_message,
+    .put_recipient = mm_sqlite_put_recipient,
+    .put_entry = mm_sqlite_put_entry,
+    .drop_chunks = mm_sqlite_drop_chunks,
+    .remove_entries = mm_sqlite_remove_entries,
+    .update_recipient = mm_sqlite_update_recipient,
+    .remove_recipient = mm_sqlite_remove_recipient,
+    .act = mm_sqlite_act,
+    .reroute = mm_sqlite_reroute,
+    .add_user = mm_sqlite_add_user,
+    .change_user = mm_sqlite_change_user,
+    .remove_user = mm_sqlite_remove_user,
+    .put_secret = mm_sqlite_put_secret,
+    .remove_secret = mm_sqlite_remove_secret,
+    .find_user = mm_sqlite_find_user,
+    .each_user = mm_sqlite_each_user,
+    .list_secrets = mm_sqlite_list_secrets,
+    .list_entries = mm_sqlite_list_entries,
+    .mailbox_tag = mm_sqlite_mailbox_tag,
+    .find_entry = mm_sqlite_find_entry,
+    .mailbox_use = mm_sqlite_mailbox_use,
+    .find_message = mm_sqlite_find_message,
+    .read_chunk = mm_sqlite_read_chunk,
+    .list_destinations = mm_sqlite_list_destinations,
+    .list_due = mm_sqlite_list_due,
+    .next_due = mm_sqlite_next_due,
+    .each_recipient = mm_sqlite_each_recipient,
+    .secret = read_secret,
+    .flush_count = mm_sqlite_flush_count,
+    .verify = mm_sqlite_verify,
+    .backup = mm_sqlite_backup,
+};

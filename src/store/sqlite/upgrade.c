@@ -67,7 +67,7 @@ static const char tables_2[] =
 
 struct upgrade {
     sqlite3 *db;
-    const struct mm_store *store; /* NULL: a new one, in memory */
+    const struct mm_sqlite *store; /* NULL: a new one, in memory */
 };
 
 static enum mailmod_error run_text(sqlite3 *db, const char *text)
@@ -229,7 +229,7 @@ static enum mailmod_error check_room(const struct upgrade *upgrade,
 static enum mailmod_error run_step(struct upgrade *upgrade, size_t which,
                                    struct mm_buf *reason_out)
 {
-    const struct mm_store *store = upgrade->store;
+    const struct mm_sqlite *store = upgrade->store;
     if (store == NULL) {
         return steps[which].run(upgrade);
     }
@@ -243,7 +243,7 @@ static enum mailmod_error run_step(struct upgrade *upgrade, size_t which,
     return steps[which].run(upgrade);
 }
 
-enum mailmod_error mm_upgrade(sqlite3 *db, const struct mm_store *store,
+enum mailmod_error mm_upgrade(sqlite3 *db, const struct mm_sqlite *store,
                               struct mm_buf *reason_out)
 {
     struct upgrade upgrade = {db, store};

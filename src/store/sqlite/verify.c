@@ -130,8 +130,8 @@ static enum mailmod_error check_bodies(const char *path, sqlite3 *db,
     return error;
 }
 
-enum mailmod_error mm_store_check_all(const char *path, sqlite3 *db,
-                                      struct mm_buf *report_out)
+enum mailmod_error mm_sqlite_check_all(const char *path, sqlite3 *db,
+                                       struct mm_buf *report_out)
 {
     bool is_sound = true;
     enum mailmod_error error = check_pages(path, db, report_out, &is_sound);
@@ -156,9 +156,10 @@ enum mailmod_error mm_store_check_all(const char *path, sqlite3 *db,
                                             : error;
 }
 
-enum mailmod_error mm_store_verify(struct mm_store *store,
-                                   struct mm_buf *report_out)
+enum mailmod_error mm_sqlite_verify(struct mm_store *base,
+                                    struct mm_buf *report_out)
 {
+    struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_connection *reader;
     enum mailmod_error error = mm_reader_take(store, &reader);
     bool has_begun = false;
@@ -172,7 +173,7 @@ enum mailmod_error mm_store_verify(struct mm_store *store,
         has_begun = error == MAILMOD_OK;
     }
     if (error == MAILMOD_OK) {
-        error = mm_store_check_all(store->path, reader->db, report_out);
+        error = mm_sqlite_check_all(store->path, reader->db, report_out);
     }
     if (has_begun) {
         (void)sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);

@@ -25,7 +25,7 @@
 #define REMOVED_AT_ONCE 64
 
 /* The volume keeps a reserve, so that deletions always have room to work. */
-bool mm_store_has_space(struct mm_store *store)
+bool mm_sqlite_has_space(struct mm_sqlite *store)
 {
     uint64_t now_ms = mm_clock_monotonic_ms();
 
@@ -59,7 +59,7 @@ static enum mailmod_error run_with_id(struct mm_connection *connection,
 }
 
 /* From now on `id` is what the job has written without a referrer. */
-static enum mailmod_error note_unreferred(struct mm_store_transaction *t,
+static enum mailmod_error note_unreferred(struct mm_sqlite_transaction *t,
                                           uint64_t id, bool is_first_seen)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -77,12 +77,13 @@ static enum mailmod_error note_unreferred(struct mm_store_transaction *t,
     return error;
 }
 
-enum mailmod_error mm_store_settle_job(struct mm_store_transaction *transaction)
+enum mailmod_error
+mm_sqlite_settle_job(struct mm_sqlite_transaction *transaction)
 {
     return note_unreferred(transaction, 0, false);
 }
 
-static enum mailmod_error forget_pending(struct mm_store_transaction *t,
+static enum mailmod_error forget_pending(struct mm_sqlite_transaction *t,
                                          uint64_t id)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -102,8 +103,8 @@ static enum mailmod_error forget_pending(struct mm_store_transaction *t,
     return error;
 }
 
-enum mailmod_error mm_store_refer(struct mm_store_transaction *transaction,
-                                  uint64_t message_id)
+enum mailmod_error mm_sqlite_refer(struct mm_sqlite_transaction *transaction,
+                                   uint64_t message_id)
 {
     enum mailmod_error error =
         run_with_id(transaction->connection, MM_SQL_REFER, message_id);
@@ -117,15 +118,13 @@ enum mailmod_error mm_store_refer(struct mm_store_transaction *transaction,
                                : error;
 }
 
-enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
-                                      uint64_t id, unsigned number,
-                                      struct mm_span data)
+enum mailmod_error mm_sqlite_put_chunk(struct mm_store_transaction *base,
+                                       uint64_t id, unsigned number,
+                                       struct mm_span data)
 {
-    if (number > INT32_MAX || data.size > MM_LIMIT_CHUNK) {
-        return MAILMOD_ERROR_TOO_LARGE;
-    }
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     transaction->store->space_written += data.size;
-    if (!mm_store_has_space(transaction->store)) {
+    if (!mm_sqlite_has_space(transaction->store)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
     enum mailmod_error error = MAILMOD_OK;
@@ -152,9 +151,10 @@ enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
     return mm_sql_run(statement);
 }
 
-enum mailmod_error
-mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
+enum mailmod_error mm_sqlite_drop_chunks(struct mm_store_transaction *base,
+                                         uint64_t id)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error =
         run_with_id(transaction->connection, MM_SQL_DROP_BODY, id);
     if (error != MAILMOD_OK) {
@@ -177,10 +177,10 @@ mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
     return error == MAILMOD_OK ? forget_pending(transaction, id) : error;
 }
 
-enum mailmod_error
-mm_store_put_message(struct mm_store_transaction *transaction,
-                     const struct mm_store_message *message)
+enum mailmod_error mm_sqlite_put_message(struct mm_store_transaction *base,
+                                         const struct mm_store_message *message)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_PUT_MESSAGE, &error);
@@ -223,8 +223,8 @@ void mm_row_message(sqlite3_stmt *statement, int first,
                 sizeof message_out->envelope_id);
 }
 
-enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
-                                    uint64_t message_id)
+enum mailmod_error mm_sqlite_unrefer(struct mm_sqlite_transaction *transaction,
+                                     uint64_t message_id)
 {
     struct mm_connection *connection = transaction->connection;
     enum mailmod_error error =
@@ -234,7 +234,7 @@ enum mailmod_error mm_store_unrefer(struct mm_store_transaction *transaction,
         return error;
     }
     return sqlite3_changes(connection->db) > 0
-               ? mm_store_drop_chunks(transaction, message_id)
+               ? mm_sqlite_drop_chunks(&transaction->base, message_id)
                : run_with_id(connection, MM_SQL_UNREFER, message_id);
 }
 
@@ -273,14 +273,6 @@ static enum mailmod_error next_number(struct mm_connection *connection,
                                : error;
 }
 
-enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
-                                      uint64_t mailbox_id, uint64_t message_id,
-                                      uint64_t served_size)
-{
-    return mm_store_put_entry_with(transaction, mailbox_id, message_id,
-                                   served_size, NULL);
-}
-
 static void bind_filled(sqlite3_stmt *statement, int index, const char *text)
 {
     if (text[0] != '\0') {
@@ -301,11 +293,11 @@ static void bind_detail(sqlite3_stmt *statement,
 }
 
 enum mailmod_error
-mm_store_put_entry_with(struct mm_store_transaction *transaction,
-                        uint64_t mailbox_id, uint64_t message_id,
-                        uint64_t served_size,
-                        const struct mm_store_entry_detail *detail)
+mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
+                    uint64_t message_id, uint64_t served_size,
+                    const struct mm_store_entry_detail *detail)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     int64_t number = 0;
     enum mailmod_error error =
         next_number(transaction->connection, mailbox_id, served_size, &number);
@@ -327,7 +319,7 @@ mm_store_put_entry_with(struct mm_store_transaction *transaction,
         bind_detail(statement, detail);
     }
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK ? mm_store_refer(transaction, message_id)
+    return error == MAILMOD_OK ? mm_sqlite_refer(transaction, message_id)
                                : error;
 }
 
@@ -361,7 +353,7 @@ static enum mailmod_error find_entry(struct mm_connection *connection,
     return error;
 }
 
-static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
+static enum mailmod_error take_entry(struct mm_sqlite_transaction *transaction,
                                      uint64_t mailbox_id,
                                      uint64_t unique_number,
                                      struct taken *taken)
@@ -380,14 +372,14 @@ static enum mailmod_error take_entry(struct mm_store_transaction *transaction,
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK ? mm_store_unrefer(transaction, message_id)
+    return error == MAILMOD_OK ? mm_sqlite_unrefer(transaction, message_id)
                                : error;
 }
 
 enum mailmod_error
-mm_store_take_entries(struct mm_store_transaction *transaction,
-                      uint64_t mailbox_id, const uint64_t *unique_numbers,
-                      size_t count)
+mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
+                       uint64_t mailbox_id, const uint64_t *unique_numbers,
+                       size_t count)
 {
     struct taken taken = {0, 0};
     enum mailmod_error error = MAILMOD_OK;
@@ -409,8 +401,8 @@ mm_store_take_entries(struct mm_store_transaction *transaction,
 }
 
 enum mailmod_error
-mm_store_put_removal(struct mm_store_transaction *transaction,
-                     uint64_t mailbox_id, uint64_t first, uint64_t last)
+mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
+                      uint64_t mailbox_id, uint64_t first, uint64_t last)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement =
@@ -433,9 +425,9 @@ static int compare_numbers(const void *left, const void *right)
 }
 
 /* One row for each run of numbers that follow one another. */
-static enum mailmod_error put_removals(struct mm_store_transaction *transaction,
-                                       uint64_t mailbox_id,
-                                       const uint64_t *numbers, size_t count)
+static enum mailmod_error
+put_removals(struct mm_sqlite_transaction *transaction, uint64_t mailbox_id,
+             const uint64_t *numbers, size_t count)
 {
     enum mailmod_error error = MAILMOD_OK;
     for (size_t i = 0; error == MAILMOD_OK && i < count;) {
@@ -447,19 +439,20 @@ static enum mailmod_error put_removals(struct mm_store_transaction *transaction,
         if (last > INT64_MAX - 1) {
             break; /* no mailbox has such a number */
         }
-        error = mm_store_put_removal(transaction, mailbox_id, first, last);
+        error = mm_sqlite_put_removal(transaction, mailbox_id, first, last);
     }
     return error;
 }
 
-enum mailmod_error
-mm_store_remove_entries(struct mm_store_transaction *transaction,
-                        uint64_t mailbox_id, const uint64_t *unique_numbers,
-                        size_t count)
+enum mailmod_error mm_sqlite_remove_entries(struct mm_store_transaction *base,
+                                            uint64_t mailbox_id,
+                                            const uint64_t *unique_numbers,
+                                            size_t count)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     if (count <= REMOVED_AT_ONCE) {
-        return mm_store_take_entries(transaction, mailbox_id, unique_numbers,
-                                     count);
+        return mm_sqlite_take_entries(transaction, mailbox_id, unique_numbers,
+                                      count);
     }
     uint64_t *sorted = mm_alloc_array(count, sizeof *sorted);
     if (sorted == NULL) {

@@ -14,9 +14,10 @@ static void bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 }
 
 enum mailmod_error
-mm_store_put_recipient(struct mm_store_transaction *transaction,
-                       const struct mm_store_recipient *recipient)
+mm_sqlite_put_recipient(struct mm_store_transaction *base,
+                        const struct mm_store_recipient *recipient)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_PUT_RECIPIENT, &error);
@@ -41,7 +42,7 @@ mm_store_put_recipient(struct mm_store_transaction *transaction,
     }
     error = mm_sql_run(statement);
     return error == MAILMOD_OK
-               ? mm_store_refer(transaction, recipient->message_id)
+               ? mm_sqlite_refer(transaction, recipient->message_id)
                : error;
 }
 
@@ -57,9 +58,10 @@ static enum mailmod_error run_on_row(struct mm_connection *connection,
 }
 
 enum mailmod_error
-mm_store_update_recipient(struct mm_store_transaction *transaction,
-                          const struct mm_store_recipient *recipient)
+mm_sqlite_update_recipient(struct mm_store_transaction *base,
+                           const struct mm_store_recipient *recipient)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_UPDATE_RECIPIENT, &error);
@@ -79,10 +81,11 @@ mm_store_update_recipient(struct mm_store_transaction *transaction,
     return run_on_row(transaction->connection, statement);
 }
 
-enum mailmod_error
-mm_store_remove_recipient(struct mm_store_transaction *transaction,
-                          uint64_t message_id, unsigned number)
+enum mailmod_error mm_sqlite_remove_recipient(struct mm_store_transaction *base,
+                                              uint64_t message_id,
+                                              unsigned number)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_DROP_RECIPIENT, &error);
@@ -93,6 +96,6 @@ mm_store_remove_recipient(struct mm_store_transaction *transaction,
     bind_u64(statement, 1, message_id);
     (void)sqlite3_bind_int64(statement, 2, number);
     error = run_on_row(transaction->connection, statement);
-    return error == MAILMOD_OK ? mm_store_unrefer(transaction, message_id)
+    return error == MAILMOD_OK ? mm_sqlite_unrefer(transaction, message_id)
                                : error;
 }

@@ -1,9 +1,8 @@
 /* write_user.c - users and their mailboxes, written.
  *
- * Promises: a name is kept in its one form (user_name.c) however it is given; a
- * user and its mailbox come and go in one transaction; a mailbox made anew
- * draws a new tag, so that its unique-ids repeat none of an older one's (RFC
- * 1939 7). Thread: writer. */
+ * Promises: a user and its mailbox come and go in one transaction; a mailbox
+ * made anew draws a new tag, so that its unique-ids repeat none of an older
+ * one's (RFC 1939 7). Thread: writer. */
 #include "store/sqlite/internal.h"
 
 #include "platform/random.h"
@@ -59,19 +58,15 @@ static enum mailmod_error make_mailbox(struct mm_connection *connection,
     return error;
 }
 
-enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
-                                     struct mm_store_user *user)
+enum mailmod_error mm_sqlite_add_user(struct mm_store_transaction *base,
+                                      struct mm_store_user *user)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct mm_connection *connection = transaction->connection;
-    char name[MM_STORE_USER_MAX];
-    enum mailmod_error error =
-        mm_user_name_canonical(mm_span_cstr(user->name), name);
+    enum mailmod_error error;
 
-    if (error == MAILMOD_OK) {
-        memcpy(user->name, name, sizeof user->name);
-        if (is_known(connection, name, &error)) {
-            return MAILMOD_ERROR_EXISTS;
-        }
+    if (is_known(connection, user->name, &error)) {
+        return MAILMOD_ERROR_EXISTS;
     }
     if (error == MAILMOD_OK) {
         error = make_mailbox(connection, &user->mailbox_id);
@@ -133,10 +128,10 @@ static enum mailmod_error end_secrets(struct mm_connection *connection,
                : error;
 }
 
-enum mailmod_error
-mm_store_change_user(struct mm_store_transaction *transaction,
-                     const struct mm_store_user *user)
+enum mailmod_error mm_sqlite_change_user(struct mm_store_transaction *base,
+                                         const struct mm_store_user *user)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error = end_secrets(transaction->connection, user);
     if (error != MAILMOD_OK) {
         return error;
@@ -162,23 +157,18 @@ mm_store_change_user(struct mm_store_transaction *transaction,
                : error;
 }
 
-enum mailmod_error
-mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
+enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
+                                         const char *name)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct mm_connection *connection = transaction->connection;
-    char canonical[MM_STORE_USER_MAX];
     uint64_t mailbox_id = 0;
-    enum mailmod_error error =
-        mm_user_name_canonical(mm_span_cstr(name), canonical);
-
-    if (error != MAILMOD_OK) {
-        return error == MAILMOD_ERROR_MEMORY ? error : MAILMOD_ERROR_NOT_FOUND;
-    }
+    enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_DROP_USER, &error);
     if (statement == NULL) {
         return error;
     }
-    mm_sql_bind_text(statement, 1, canonical);
+    mm_sql_bind_text(statement, 1, name);
     if (mm_sql_step(statement, &error)) {
         mailbox_id = (uint64_t)sqlite3_column_int64(statement, 0);
     } else if (error == MAILMOD_OK) {
@@ -192,7 +182,7 @@ mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
         error = run_on_mailbox(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
     }
     return error == MAILMOD_OK
-               ? mm_store_put_removal(transaction, mailbox_id, 0, INT64_MAX)
+               ? mm_sqlite_put_removal(transaction, mailbox_id, 0, INT64_MAX)
                : error;
 }
 
@@ -215,10 +205,11 @@ static enum mailmod_error count_secrets(struct mm_connection *connection,
 }
 
 /* Also when the label is there already: EXISTS comes from the row's key. */
-enum mailmod_error mm_store_put_secret(struct mm_store_transaction *transaction,
-                                       uint64_t mailbox_id,
-                                       const struct mm_store_secret_key *secret)
+enum mailmod_error
+mm_sqlite_put_secret(struct mm_store_transaction *base, uint64_t mailbox_id,
+                     const struct mm_store_secret_key *secret)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct mm_connection *connection = transaction->connection;
     size_t count = 0;
     enum mailmod_error error = count_secrets(connection, mailbox_id, &count);
@@ -240,10 +231,11 @@ enum mailmod_error mm_store_put_secret(struct mm_store_transaction *transaction,
     return mm_sql_run(statement);
 }
 
-enum mailmod_error
-mm_store_remove_secret(struct mm_store_transaction *transaction,
-                       uint64_t mailbox_id, const char *label)
+enum mailmod_error mm_sqlite_remove_secret(struct mm_store_transaction *base,
+                                           uint64_t mailbox_id,
+                                           const char *label)
 {
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_DROP_SECRET, &error);

@@ -11,7 +11,7 @@
  * unless the disk was merely full or busy the store takes no more writes until
  * it is mended (health.c). When
  * it cannot be told what a job left behind, the whole batch is rolled back.
- * Thread: its own; mm_store_submit is for any. */
+ * Thread: its own; mm_sqlite_submit is for any. */
 #include "store/sqlite/internal.h"
 
 #include "base/mem.h"
@@ -28,12 +28,11 @@ struct batch {
     size_t count;
 };
 
-static void answer_all(struct mm_store *store, struct batch *batch)
+static void answer_all(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct mm_store_job *job = batch->outcomes[i].job;
 
-        atomic_fetch_sub(&store->backlog, 1);
         job->done(job, batch->outcomes[i].error);
     }
     batch->count = 0;
@@ -46,7 +45,7 @@ static void fail_all(struct batch *batch, enum mailmod_error error)
     }
 }
 
-static enum mailmod_error begin_job(struct mm_store_transaction *transaction,
+static enum mailmod_error begin_job(struct mm_sqlite_transaction *transaction,
                                     bool is_alone)
 {
     transaction->unreferred_id = 0;
@@ -59,7 +58,7 @@ static enum mailmod_error begin_job(struct mm_store_transaction *transaction,
 /* One job. False when the transaction is lost with it: SQLite has taken all
  * back (a full disk, an error of the file), or what the job left behind cannot
  * be taken back alone. */
-static bool run_job(struct mm_store_transaction *transaction,
+static bool run_job(struct mm_sqlite_transaction *transaction,
                     struct outcome *outcome, bool is_alone)
 {
     struct mm_connection *connection = transaction->connection;
@@ -68,9 +67,9 @@ static bool run_job(struct mm_store_transaction *transaction,
     if (outcome->error != MAILMOD_OK) {
         return !sqlite3_get_autocommit(connection->db);
     }
-    outcome->error = outcome->job->run(outcome->job, transaction);
+    outcome->error = outcome->job->run(outcome->job, &transaction->base);
     if (outcome->error == MAILMOD_OK) {
-        outcome->error = mm_store_settle_job(transaction);
+        outcome->error = mm_sqlite_settle_job(transaction);
     }
     if (sqlite3_get_autocommit(connection->db)) {
         return false;
@@ -85,10 +84,10 @@ static bool run_job(struct mm_store_transaction *transaction,
     return mm_sql_do(connection, MM_SQL_RELEASE) == MAILMOD_OK;
 }
 
-static enum mailmod_error run_jobs(struct mm_store *store, struct batch *batch)
+static enum mailmod_error run_jobs(struct mm_sqlite *store, struct batch *batch)
 {
-    struct mm_store_transaction transaction = {.store = store,
-                                               .connection = &store->writer};
+    struct mm_sqlite_transaction transaction =
+        mm_sqlite_transaction_begin(store);
 
     for (size_t i = 0; i < batch->count; i++) {
         struct outcome *outcome = &batch->outcomes[i];
@@ -101,9 +100,9 @@ static enum mailmod_error run_jobs(struct mm_store *store, struct batch *batch)
     return MAILMOD_OK;
 }
 
-static enum mailmod_error commit(struct mm_store *store, size_t job_count)
+static enum mailmod_error commit(struct mm_sqlite *store, size_t job_count)
 {
-    enum mailmod_error error = mm_store_reserve_ids(store, false);
+    enum mailmod_error error = mm_sqlite_reserve_ids(store, false);
 
     if (error == MAILMOD_OK) {
         error = mm_sql_do(&store->writer, MM_SQL_COMMIT);
@@ -118,7 +117,7 @@ static enum mailmod_error commit(struct mm_store *store, size_t job_count)
     return error;
 }
 
-static void run_batch(struct mm_store *store, struct batch *batch)
+static void run_batch(struct mm_sqlite *store, struct batch *batch)
 {
     enum mailmod_error error =
         mm_health_refuses(store) ? MAILMOD_ERROR_STORAGE : MAILMOD_OK;
@@ -152,7 +151,7 @@ static void run_batch(struct mm_store *store, struct batch *batch)
     fail_all(batch, error);
 }
 
-static void run_batch_locked(struct mm_store *store, struct batch *batch)
+static void run_batch_locked(struct mm_sqlite *store, struct batch *batch)
 {
     if (store->is_memory) {
         mm_mutex_lock(store->write_mutex);
@@ -165,7 +164,7 @@ static void run_batch_locked(struct mm_store *store, struct batch *batch)
 
 static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
 {
-    struct mm_store *store = context;
+    struct mm_sqlite *store = context;
 
     (void)db;
     (void)name;
@@ -181,7 +180,7 @@ static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
  * never used anew: it would grow for as long as there is load. So a long one is
  * restarted. Readers do not wait for that; those who come now read the database
  * itself, and the writer waits, within bounds, for those who were there. */
-int mm_log_copy_back(struct mm_store *store, bool restarts)
+int mm_log_copy_back(struct mm_sqlite *store, bool restarts)
 {
     sqlite3 *db = store->writer.db;
     if (!restarts) {
@@ -198,7 +197,7 @@ int mm_log_copy_back(struct mm_store *store, bool restarts)
 /* Copies the log back when it has grown; readers are not disturbed. Where room
  * is short it is done at once, so that the log is used anew from its beginning
  * and what was freed goes back to the volume. */
-static void checkpoint(struct mm_store *store)
+static void checkpoint(struct mm_sqlite *store)
 {
     bool is_short = store->was_full || !store->has_space;
     if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
@@ -227,9 +226,9 @@ static void checkpoint(struct mm_store *store)
 }
 
 /* How long to wait for jobs before the writer looks after the store itself. */
-static uint64_t idle_ms(const struct mm_store *store)
+static uint64_t idle_ms(const struct mm_sqlite *store)
 {
-    if (!mm_store_is_writable(store)) {
+    if (!mm_sqlite_is_writable(&store->base)) {
         return MM_STORE_MEND_MS;
     }
     if (atomic_load(&store->has_chores)) {
@@ -241,7 +240,7 @@ static uint64_t idle_ms(const struct mm_store *store)
 }
 
 /* False when there is nothing and the store closes. */
-static bool collect(struct mm_store *store, struct batch *batch)
+static bool collect(struct mm_sqlite *store, struct batch *batch)
 {
     bool has_waited = false;
     mm_mutex_lock(store->mutex);
@@ -270,7 +269,7 @@ static bool collect(struct mm_store *store, struct batch *batch)
     return goes_on;
 }
 
-static bool run_chores(struct mm_store *store)
+static bool run_chores(struct mm_sqlite *store)
 {
     if (!store->is_memory) {
         return mm_chores_run(store);
@@ -283,7 +282,7 @@ static bool run_chores(struct mm_store *store)
 
 static void run_writer(void *context)
 {
-    struct mm_store *store = context;
+    struct mm_sqlite *store = context;
     struct batch batch = {.count = 0};
 
     while (collect(store, &batch)) {
@@ -291,7 +290,7 @@ static void run_writer(void *context)
         mm_health_mend(store);
         if (!is_idle) {
             run_batch_locked(store, &batch);
-            answer_all(store, &batch);
+            answer_all(&batch);
         }
         bool has_chores = run_chores(store);
         if (is_idle && !has_chores && store->shrinks) {
@@ -318,7 +317,7 @@ static enum mailmod_error prepare_ends(struct mm_connection *connection)
     return error;
 }
 
-enum mailmod_error mm_writer_start(struct mm_store *store)
+enum mailmod_error mm_writer_start(struct mm_sqlite *store)
 {
     enum mailmod_error error = prepare_ends(&store->writer);
 
@@ -330,7 +329,7 @@ enum mailmod_error mm_writer_start(struct mm_store *store)
     return mm_thread_start(&store->thread, "mm-store", run_writer, store);
 }
 
-void mm_writer_stop(struct mm_store *store)
+void mm_writer_stop(struct mm_sqlite *store)
 {
     if (store->thread == NULL) {
         return;
@@ -341,16 +340,16 @@ void mm_writer_stop(struct mm_store *store)
     mm_mutex_unlock(store->mutex);
     mm_thread_join(&store->thread);
     if (!mm_health_refuses(store) &&
-        mm_store_reserve_ids(store, true) != MAILMOD_OK) {
+        mm_sqlite_reserve_ids(store, true) != MAILMOD_OK) {
         MM_LOG(store->log, MM_LOG_WARNING, "store",
                "the last identifier was not noted; the next ones begin ahead",
                MM_TEXT("path", store->path));
     }
 }
 
-void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
+void mm_sqlite_submit(struct mm_store *base, struct mm_store_job *job)
 {
-    atomic_fetch_add(&store->backlog, 1);
+    struct mm_sqlite *store = mm_sqlite_of(base);
     mm_mutex_lock(store->mutex);
     bool is_closing = store->is_closing;
     if (!is_closing) {
@@ -359,59 +358,6 @@ void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
     }
     mm_mutex_unlock(store->mutex);
     if (is_closing) {
-        atomic_fetch_sub(&store->backlog, 1);
         job->done(job, MAILMOD_ERROR_STOPPED);
     }
-}
-
-struct waiter {
-    struct mm_store_job job;
-    struct mm_store_job *inner;
-    struct mm_mutex *mutex;
-    struct mm_condition *condition;
-    bool is_done;
-    enum mailmod_error error;
-};
-
-static enum mailmod_error run_inner(struct mm_store_job *job,
-                                    struct mm_store_transaction *transaction)
-{
-    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
-
-    return waiter->inner->run(waiter->inner, transaction);
-}
-
-static void inner_done(struct mm_store_job *job, enum mailmod_error error)
-{
-    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
-
-    mm_mutex_lock(waiter->mutex);
-    waiter->error = error;
-    waiter->is_done = true;
-    mm_condition_signal(waiter->condition);
-    mm_mutex_unlock(waiter->mutex);
-}
-
-enum mailmod_error mm_store_run(struct mm_store *store,
-                                struct mm_store_job *job)
-{
-    struct waiter waiter = {.inner = job,
-                            .job = {.run = run_inner, .done = inner_done}};
-    enum mailmod_error error = mm_mutex_new(&waiter.mutex);
-
-    if (error == MAILMOD_OK) {
-        error = mm_condition_new(&waiter.condition);
-    }
-    if (error == MAILMOD_OK) {
-        mm_store_submit(store, &waiter.job);
-        mm_mutex_lock(waiter.mutex);
-        while (!waiter.is_done) {
-            mm_condition_wait(waiter.condition, waiter.mutex);
-        }
-        mm_mutex_unlock(waiter.mutex);
-        error = waiter.error;
-    }
-    mm_condition_free(&waiter.condition);
-    mm_mutex_free(&waiter.mutex);
-    return error;
 }

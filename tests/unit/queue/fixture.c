@@ -39,7 +39,7 @@ void fixture_open(struct fixture *fixture, bool is_sqlite)
     if (is_sqlite) {
         strcpy(fixture->folder, "/tmp/mailmod-queue-XXXXXX");
         assert_non_null(mkdtemp(fixture->folder));
-        struct mm_store_options options = {.data_folder = fixture->folder,
+        struct mm_store_options options = {.description = fixture->folder,
                                            .mode = MM_STORE_EXCLUSIVE};
         assert_int_equal(mm_store_open(&fixture->store, &options, NULL),
                          MAILMOD_OK);

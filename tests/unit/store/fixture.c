@@ -52,7 +52,7 @@ enum mailmod_error fixture_open_as(struct fixture *fixture,
                                    struct mm_store **store_out,
                                    struct mm_buf *reason_out)
 {
-    struct mm_store_options options = {.data_folder = fixture->folder,
+    struct mm_store_options options = {.description = fixture->folder,
                                        .mode = mode};
     return mm_store_open(store_out, &options, reason_out);
 }

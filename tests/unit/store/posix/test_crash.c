@@ -61,7 +61,7 @@ static void on_sent(struct mm_store_job *job, enum mailmod_error error)
 static void send_until_killed(const char *folder, int end)
 {
     struct mm_store_options options = {
-        .data_folder = folder, .mode = MM_STORE_EXCLUSIVE, .syncs = true};
+        .description = folder, .mode = MM_STORE_EXCLUSIVE, .syncs = true};
     struct mm_store *store = NULL;
     struct mm_store_user user;
     if (mm_store_open(&store, &options, NULL) != MAILMOD_OK ||

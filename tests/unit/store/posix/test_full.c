@@ -64,7 +64,7 @@ static void check_all(struct mm_store *store, uint64_t box, const uint64_t *ids,
 
 static void open_small(struct fixture *fixture, uint64_t free_space_min)
 {
-    struct mm_store_options options = {.data_folder = fixture->folder,
+    struct mm_store_options options = {.description = fixture->folder,
                                        .mode = MM_STORE_EXCLUSIVE,
                                        .syncs = true,
                                        .free_space_min = free_space_min};

@@ -1,31 +1,23 @@
 /* message_id.c - identifiers of messages: unique for ever, rising with time.
  *
  * An identifier is 41 bits of milliseconds since 2020, 10 bits of the node that
- * made it and 12 bits of count: 63 in all, until 2089. The owner of the folder
- * is node 0; a tool beside it draws one from the upper half. Version 0.1 had
+ * made it and 12 bits of count: 63 in all, until 2089. Version 0.1 had
  * milliseconds and 8 bits of count, 49 in all, so every identifier of now is
  * above every one of then; those keep their form of ten characters. A new one
- * is always above the last one that was given out or found in the store, and
- * the store notes ahead, a minute at a time, up to where they are used: so a
- * clock that is set back repeats none, even when the messages are gone.
- * Thread: any; the notes are the writer's. */
-#include "platform/clock.h"
-#include "platform/random.h"
-#include "store/sqlite/internal.h"
+ * is always above the last one that was given out or found in the store, so a
+ * clock that is set back repeats none. Thread: any. */
+#include "store/ops.h"
 
 #include <string.h>
 
 #define EPOCH_MS 1577836800000 /* 2020-01-01 */
 #define COUNT_BITS 12
 #define NODE_BITS 10
-#define TOOL_NODES 512   /* of the tools: 512 to 1023 */
 #define OLD_COUNT_BITS 8 /* of 0.1 */
 #define OLD_ID_BITS 50   /* ten characters hold them */
 #define OLD_DIGITS 10
 #define ID_BITS 63
 #define TEXT_DIGITS 13
-/* One minute, without the node's bits. */
-#define RESERVE (60000ull << COUNT_BITS)
 
 /* Crockford's digits: no I, L, O, U to be misread. */
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -47,64 +39,30 @@ static unsigned long long without_node(uint64_t id)
            (id & ((1u << COUNT_BITS) - 1));
 }
 
-void mm_store_saw_id(struct mm_store *store, uint64_t id)
+void mm_message_id_saw(struct mm_message_ids *ids, uint64_t id)
 {
     unsigned long long at = id != 0 ? without_node(id) : 0;
-    if (at > atomic_load(&store->last_id)) {
-        atomic_store(&store->last_id, at);
+    if (at > atomic_load(&ids->last)) {
+        atomic_store(&ids->last, at);
     }
 }
 
-enum mailmod_error mm_store_choose_node(struct mm_store *store)
+uint64_t mm_message_id_next(struct mm_message_ids *ids, int64_t wall_ms)
 {
-    uint16_t drawn = 0;
-    if (!store->is_shared) {
-        return MAILMOD_OK;
-    }
-    enum mailmod_error error = mm_random(&drawn, sizeof drawn);
-    store->node = TOOL_NODES + drawn % TOOL_NODES;
-    return error;
-}
-
-uint64_t mm_store_new_message_id(struct mm_store *store)
-{
-    int64_t now_ms = mm_clock_wall_ms() - EPOCH_MS;
+    int64_t now_ms = wall_ms - EPOCH_MS;
     unsigned long long wanted = (unsigned long long)(now_ms > 0 ? now_ms : 1)
                                 << COUNT_BITS;
-    unsigned long long last = atomic_load(&store->last_id);
+    unsigned long long last = atomic_load(&ids->last);
     unsigned long long next;
     do {
         next = wanted > last ? wanted : last + 1;
-    } while (!atomic_compare_exchange_weak(&store->last_id, &last, next));
-    return with_node(next, store->node);
+    } while (!atomic_compare_exchange_weak(&ids->last, &last, next));
+    return with_node(next, ids->node);
 }
 
-enum mailmod_error mm_store_note_ids(struct mm_store *store, uint64_t reserved)
+uint64_t mm_message_id_last(const struct mm_message_ids *ids, uint64_t later_ms)
 {
-    enum mailmod_error error;
-    sqlite3_stmt *statement =
-        mm_sql(&store->writer, MM_SQL_RESERVE_IDS, &error);
-    if (statement == NULL) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)reserved);
-    error = mm_sql_run(statement);
-    if (error == MAILMOD_OK) {
-        store->reserved_id = reserved;
-    }
-    return error;
-}
-
-enum mailmod_error mm_store_reserve_ids(struct mm_store *store, bool is_closing)
-{
-    unsigned long long last = atomic_load(&store->last_id);
-    uint64_t used = with_node(last, 0);
-    if (store->is_shared || used == store->reserved_id ||
-        (!is_closing && used < store->reserved_id)) {
-        return MAILMOD_OK;
-    }
-    return mm_store_note_ids(store,
-                             is_closing ? used : with_node(last + RESERVE, 0));
+    return with_node(atomic_load(&ids->last) + (later_ms << COUNT_BITS), 0);
 }
 
 void mm_message_id_format(uint64_t id, char text_out[MM_MESSAGE_ID_TEXT_MAX])

@@ -1,0 +1,168 @@
+/* thread: any, except what store.h says is the writer's
+ * ops.h - the wall: what an implementation of the store gives.
+ *
+ * Callers know store.h alone; store.c hands each of its verbs on through this
+ * table. What holds for every implementation stands in store.c and is not done
+ * again behind it: names of users come in their one form, sizes and actions are
+ * within their limits, outputs are set to nothing.
+ *
+ * An implementation is a folder beside this file, with a structure that begins
+ * with struct mm_store, a transaction that begins with struct
+ * mm_store_transaction, and one row in store.c's table of descriptions. It is
+ * right when tests/unit/store/contract says so. */
+#ifndef MM_STORE_OPS_H
+#define MM_STORE_OPS_H
+
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+/* Identifiers are made in one way everywhere: message_id.c. */
+struct mm_message_ids {
+    /* The last one given out: time and count side by side, without node. */
+    atomic_ullong last;
+    unsigned node;
+};
+uint64_t mm_message_id_next(struct mm_message_ids *ids, int64_t wall_ms);
+/* Identifiers given out from now on are above this one. */
+void mm_message_id_saw(struct mm_message_ids *ids, uint64_t id);
+/* The one that a node 0 would have given out last, and one that stands
+ * `later_ms` behind it. */
+uint64_t mm_message_id_last(const struct mm_message_ids *ids,
+                            uint64_t later_ms);
+
+struct mm_store_ops {
+    void (*close)(struct mm_store *store);
+    uint64_t (*new_message_id)(struct mm_store *store);
+    void (*submit)(struct mm_store *store, struct mm_store_job *job);
+    bool (*is_writable)(const struct mm_store *store);
+    bool (*is_settling)(struct mm_store *store);
+    void (*set_free_space_min)(struct mm_store *store, uint64_t octets);
+    void (*counters)(const struct mm_store *store,
+                     struct mm_store_counters *counters_out);
+
+    /* Inside a job's run. */
+    enum mailmod_error (*put_chunk)(struct mm_store_transaction *transaction,
+                                    uint64_t id, unsigned number,
+                                    struct mm_span data);
+    enum mailmod_error (*put_message)(struct mm_store_transaction *transaction,
+                                      const struct mm_store_message *message);
+    enum mailmod_error (*put_recipient)(
+        struct mm_store_transaction *transaction,
+        const struct mm_store_recipient *recipient);
+    /* `detail` may be NULL. */
+    enum mailmod_error (*put_entry)(struct mm_store_transaction *transaction,
+                                    uint64_t mailbox_id, uint64_t message_id,
+                                    uint64_t served_size,
+                                    const struct mm_store_entry_detail *detail);
+    enum mailmod_error (*drop_chunks)(struct mm_store_transaction *transaction,
+                                      uint64_t id);
+    enum mailmod_error (*remove_entries)(
+        struct mm_store_transaction *transaction, uint64_t mailbox_id,
+        const uint64_t *unique_numbers, size_t count);
+    enum mailmod_error (*update_recipient)(
+        struct mm_store_transaction *transaction,
+        const struct mm_store_recipient *recipient);
+    enum mailmod_error (*remove_recipient)(
+        struct mm_store_transaction *transaction, uint64_t message_id,
+        unsigned number);
+    enum mailmod_error (*act)(struct mm_store_transaction *transaction,
+                              uint64_t message_id, enum mm_queue_action action,
+                              int64_t now_ms, size_t *count_out);
+    enum mailmod_error (*reroute)(struct mm_store_transaction *transaction,
+                                  const char *destination);
+    enum mailmod_error (*add_user)(struct mm_store_transaction *transaction,
+                                   struct mm_store_user *user);
+    enum mailmod_error (*change_user)(struct mm_store_transaction *transaction,
+                                      const struct mm_store_user *user);
+    enum mailmod_error (*remove_user)(struct mm_store_transaction *transaction,
+                                      const char *name);
+    enum mailmod_error (*put_secret)(struct mm_store_transaction *transaction,
+                                     uint64_t mailbox_id,
+                                     const struct mm_store_secret_key *secret);
+    enum mailmod_error (*remove_secret)(
+        struct mm_store_transaction *transaction, uint64_t mailbox_id,
+        const char *label);
+
+    /* What was committed. */
+    enum mailmod_error (*find_user)(struct mm_store *store, const char *name,
+                                    struct mm_store_user *user_out);
+    enum mailmod_error (*each_user)(
+        struct mm_store *store,
+        bool (*visit)(void *context, const struct mm_store_user *user),
+        void *context);
+    enum mailmod_error (*list_secrets)(
+        struct mm_store *store, uint64_t mailbox_id,
+        struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
+        size_t *count_out);
+    enum mailmod_error (*list_entries)(struct mm_store *store,
+                                       uint64_t mailbox_id,
+                                       struct mm_store_entry **entries_out,
+                                       size_t *count_out);
+    enum mailmod_error (*mailbox_tag)(struct mm_store *store,
+                                      uint64_t mailbox_id, uint32_t *tag_out);
+    enum mailmod_error (*find_entry)(struct mm_store *store,
+                                     uint64_t mailbox_id,
+                                     uint64_t unique_number,
+                                     struct mm_store_entry_detail *detail_out);
+    enum mailmod_error (*mailbox_use)(struct mm_store *store,
+                                      uint64_t mailbox_id,
+                                      uint64_t *entries_out,
+                                      uint64_t *octets_out);
+    enum mailmod_error (*find_message)(struct mm_store *store,
+                                       uint64_t message_id,
+                                       struct mm_store_message *message_out);
+    enum mailmod_error (*read_chunk)(struct mm_store *store,
+                                     uint64_t message_id, unsigned number,
+                                     struct mm_buf *out);
+    enum mailmod_error (*list_destinations)(
+        struct mm_store *store, int64_t now_ms,
+        struct mm_store_destination *destinations_out, size_t count_max,
+        size_t *count_out);
+    enum mailmod_error (*list_due)(
+        struct mm_store *store, const char *destination, int64_t now_ms,
+        size_t skip,
+        bool (*visit)(void *context,
+                      const struct mm_store_recipient *recipient),
+        void *context);
+    enum mailmod_error (*next_due)(struct mm_store *store,
+                                   int64_t *next_attempt_ms_out);
+    enum mailmod_error (*each_recipient)(
+        struct mm_store *store, uint64_t message_id,
+        bool (*visit)(void *context, const struct mm_store_message *message,
+                      const struct mm_store_recipient *recipient),
+        void *context);
+    enum mailmod_error (*secret)(struct mm_store *store,
+                                 uint8_t secret_out[32]);
+    enum mailmod_error (*flush_count)(struct mm_store *store,
+                                      uint64_t *count_out);
+    enum mailmod_error (*verify)(struct mm_store *store,
+                                 struct mm_buf *report_out);
+    enum mailmod_error (*backup)(struct mm_store *store, const char *path,
+                                 mm_store_progress progress, void *context,
+                                 struct mm_buf *reason_out);
+};
+
+/* What an implementation's own structures begin with. */
+struct mm_store {
+    const struct mm_store_ops *ops;
+};
+struct mm_store_transaction {
+    struct mm_store *store;
+};
+
+MM_CHECK enum mailmod_error
+mm_sqlite_open(struct mm_store **store_out,
+               const struct mm_store_options *options,
+               struct mm_buf *reason_out);
+MM_CHECK enum mailmod_error
+mm_sqlite_open_memory(struct mm_store **store_out,
+                      const struct mm_store_options *options,
+                      struct mm_buf *reason_out);
+MM_CHECK enum mailmod_error mm_sqlite_restore(const char *data_folder,
+                                              const char *path,
+                                              mm_store_progress progress,
+                                              void *context,
+                                              struct mm_buf *reason_out);
+
+#endif

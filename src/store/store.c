@@ -1,0 +1,455 @@
+/* store.c - the front of every store: opens one by its description, and hands
+ * each verb of store.h on to it.
+ *
+ * Promises what holds for all of them, so that no implementation does it again:
+ * a description that no store knows is refused in words; users are added, found
+ * and removed by the one form of their name; a chunk is no larger than its
+ * limit; what is waited for (mm_store_run, mm_store_settle) is waited for here.
+ * Thread: as store.h says. */
+#include "platform/clock.h"
+#include "platform/thread.h"
+#include "store/ops.h"
+
+#include <string.h>
+
+#define SETTLE_STEP_MS 5
+
+/* The first row that a description begins with; a folder is what is none of
+ * them. `open` NULL: known by name alone. */
+static const struct {
+    const char *prefix;
+    enum mailmod_error (*open)(struct mm_store **store_out,
+                               const struct mm_store_options *options,
+                               struct mm_buf *reason_out);
+} kinds[] = {{"memory:", mm_sqlite_open_memory},
+             {"postgresql:", NULL},
+             {"postgres:", NULL},
+             {"", mm_sqlite_open}};
+
+enum mailmod_error mm_store_open(struct mm_store **store_out,
+                                 const struct mm_store_options *options,
+                                 struct mm_buf *reason_out)
+{
+    size_t i = 0;
+    *store_out = NULL;
+    while (strncmp(options->description, kinds[i].prefix,
+                   strlen(kinds[i].prefix)) != 0) {
+        i++;
+    }
+    if (kinds[i].open != NULL) {
+        return kinds[i].open(store_out, options, reason_out);
+    }
+    if (reason_out != NULL) {
+        /* The rest may hold a password. */
+        (void)mm_buf_appendf(reason_out,
+                             "%s...: this version of mailmod has no store of "
+                             "this kind; name a folder",
+                             kinds[i].prefix);
+    }
+    return MAILMOD_ERROR_ARGUMENT;
+}
+
+enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
+                                        const struct mm_log *log)
+{
+    struct mm_store_options options = {.description = "memory:", .log = log};
+    return mm_store_open(store_out, &options, NULL);
+}
+
+void mm_store_close(struct mm_store **store_in)
+{
+    struct mm_store *store = *store_in;
+    *store_in = NULL;
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
+
+uint64_t mm_store_new_message_id(struct mm_store *store)
+{
+    return store->ops->new_message_id(store);
+}
+
+void mm_store_submit(struct mm_store *store, struct mm_store_job *job)
+{
+    store->ops->submit(store, job);
+}
+
+struct waiter {
+    struct mm_store_job job;
+    struct mm_store_job *inner;
+    struct mm_mutex *mutex;
+    struct mm_condition *condition;
+    bool is_done;
+    enum mailmod_error error;
+};
+
+static enum mailmod_error run_inner(struct mm_store_job *job,
+                                    struct mm_store_transaction *transaction)
+{
+    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
+
+    return waiter->inner->run(waiter->inner, transaction);
+}
+
+static void inner_done(struct mm_store_job *job, enum mailmod_error error)
+{
+    struct waiter *waiter = MM_LIST_OBJECT(job, struct waiter, job);
+
+    mm_mutex_lock(waiter->mutex);
+    waiter->error = error;
+    waiter->is_done = true;
+    mm_condition_signal(waiter->condition);
+    mm_mutex_unlock(waiter->mutex);
+}
+
+enum mailmod_error mm_store_run(struct mm_store *store,
+                                struct mm_store_job *job)
+{
+    struct waiter waiter = {.inner = job,
+                            .job = {.run = run_inner, .done = inner_done}};
+    enum mailmod_error error = mm_mutex_new(&waiter.mutex);
+
+    if (error == MAILMOD_OK) {
+        error = mm_condition_new(&waiter.condition);
+    }
+    if (error == MAILMOD_OK) {
+        mm_store_submit(store, &waiter.job);
+        mm_mutex_lock(waiter.mutex);
+        while (!waiter.is_done) {
+            mm_condition_wait(waiter.condition, waiter.mutex);
+        }
+        mm_mutex_unlock(waiter.mutex);
+        error = waiter.error;
+    }
+    mm_condition_free(&waiter.condition);
+    mm_mutex_free(&waiter.mutex);
+    return error;
+}
+
+bool mm_store_is_writable(const struct mm_store *store)
+{
+    return store->ops->is_writable(store);
+}
+
+bool mm_store_is_settling(struct mm_store *store)
+{
+    return store->ops->is_settling(store);
+}
+
+void mm_store_settle(struct mm_store *store)
+{
+    while (mm_store_is_settling(store) && mm_store_is_writable(store)) {
+        mm_clock_sleep_ms(SETTLE_STEP_MS);
+    }
+}
+
+void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets)
+{
+    store->ops->set_free_space_min(store, octets);
+}
+
+void mm_store_counters(const struct mm_store *store,
+                       struct mm_store_counters *counters_out)
+{
+    store->ops->counters(store, counters_out);
+}
+
+static const struct mm_store_ops *
+ops_of(const struct mm_store_transaction *transaction)
+{
+    return transaction->store->ops;
+}
+
+enum mailmod_error mm_store_put_chunk(struct mm_store_transaction *transaction,
+                                      uint64_t id, unsigned number,
+                                      struct mm_span data)
+{
+    if (number > INT32_MAX || data.size > MM_LIMIT_CHUNK) {
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    return ops_of(transaction)->put_chunk(transaction, id, number, data);
+}
+
+enum mailmod_error
+mm_store_put_message(struct mm_store_transaction *transaction,
+                     const struct mm_store_message *message)
+{
+    return ops_of(transaction)->put_message(transaction, message);
+}
+
+enum mailmod_error
+mm_store_put_recipient(struct mm_store_transaction *transaction,
+                       const struct mm_store_recipient *recipient)
+{
+    return ops_of(transaction)->put_recipient(transaction, recipient);
+}
+
+enum mailmod_error mm_store_put_entry(struct mm_store_transaction *transaction,
+                                      uint64_t mailbox_id, uint64_t message_id,
+                                      uint64_t served_size)
+{
+    return ops_of(transaction)
+        ->put_entry(transaction, mailbox_id, message_id, served_size, NULL);
+}
+
+enum mailmod_error
+mm_store_put_entry_with(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, uint64_t message_id,
+                        uint64_t served_size,
+                        const struct mm_store_entry_detail *detail)
+{
+    return ops_of(transaction)
+        ->put_entry(transaction, mailbox_id, message_id, served_size, detail);
+}
+
+enum mailmod_error
+mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
+{
+    return ops_of(transaction)->drop_chunks(transaction, id);
+}
+
+enum mailmod_error
+mm_store_remove_entries(struct mm_store_transaction *transaction,
+                        uint64_t mailbox_id, const uint64_t *unique_numbers,
+                        size_t count)
+{
+    return ops_of(transaction)
+        ->remove_entries(transaction, mailbox_id, unique_numbers, count);
+}
+
+enum mailmod_error
+mm_store_update_recipient(struct mm_store_transaction *transaction,
+                          const struct mm_store_recipient *recipient)
+{
+    return ops_of(transaction)->update_recipient(transaction, recipient);
+}
+
+enum mailmod_error
+mm_store_remove_recipient(struct mm_store_transaction *transaction,
+                          uint64_t message_id, unsigned number)
+{
+    return ops_of(transaction)
+        ->remove_recipient(transaction, message_id, number);
+}
+
+enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
+                                uint64_t message_id,
+                                enum mm_queue_action action, int64_t now_ms,
+                                size_t *count_out)
+{
+    *count_out = 0;
+    if ((unsigned)action > MM_QUEUE_DELETE) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return ops_of(transaction)
+        ->act(transaction, message_id, action, now_ms, count_out);
+}
+
+enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
+                                    const char *destination)
+{
+    return ops_of(transaction)->reroute(transaction, destination);
+}
+
+enum mailmod_error mm_store_add_user(struct mm_store_transaction *transaction,
+                                     struct mm_store_user *user)
+{
+    char name[MM_STORE_USER_MAX];
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(user->name), name);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    memcpy(user->name, name, sizeof user->name);
+    return ops_of(transaction)->add_user(transaction, user);
+}
+
+enum mailmod_error
+mm_store_change_user(struct mm_store_transaction *transaction,
+                     const struct mm_store_user *user)
+{
+    return ops_of(transaction)->change_user(transaction, user);
+}
+
+/* What can be no name is nobody's. */
+static enum mailmod_error canonical(const char *name,
+                                    char name_out[MM_STORE_USER_MAX])
+{
+    enum mailmod_error error =
+        mm_user_name_canonical(mm_span_cstr(name), name_out);
+
+    return error == MAILMOD_OK || error == MAILMOD_ERROR_MEMORY
+               ? error
+               : MAILMOD_ERROR_NOT_FOUND;
+}
+
+enum mailmod_error
+mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
+{
+    char name_kept[MM_STORE_USER_MAX];
+    enum mailmod_error error = canonical(name, name_kept);
+
+    return error == MAILMOD_OK
+               ? ops_of(transaction)->remove_user(transaction, name_kept)
+               : error;
+}
+
+enum mailmod_error mm_store_put_secret(struct mm_store_transaction *transaction,
+                                       uint64_t mailbox_id,
+                                       const struct mm_store_secret_key *secret)
+{
+    return ops_of(transaction)->put_secret(transaction, mailbox_id, secret);
+}
+
+enum mailmod_error
+mm_store_remove_secret(struct mm_store_transaction *transaction,
+                       uint64_t mailbox_id, const char *label)
+{
+    return ops_of(transaction)->remove_secret(transaction, mailbox_id, label);
+}
+
+enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
+                                      struct mm_store_user *user_out)
+{
+    char name_kept[MM_STORE_USER_MAX];
+    enum mailmod_error error = canonical(name, name_kept);
+
+    return error == MAILMOD_OK
+               ? store->ops->find_user(store, name_kept, user_out)
+               : error;
+}
+
+enum mailmod_error mm_store_each_user(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_user *user),
+    void *context)
+{
+    return store->ops->each_user(store, visit, context);
+}
+
+enum mailmod_error mm_store_list_secrets(
+    struct mm_store *store, uint64_t mailbox_id,
+    struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
+    size_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->list_secrets(store, mailbox_id, secrets_out, count_out);
+}
+
+enum mailmod_error mm_store_list_entries(struct mm_store *store,
+                                         uint64_t mailbox_id,
+                                         struct mm_store_entry **entries_out,
+                                         size_t *count_out)
+{
+    *entries_out = NULL;
+    *count_out = 0;
+    return store->ops->list_entries(store, mailbox_id, entries_out, count_out);
+}
+
+enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
+                                        uint64_t mailbox_id, uint32_t *tag_out)
+{
+    return store->ops->mailbox_tag(store, mailbox_id, tag_out);
+}
+
+enum mailmod_error mm_store_find_entry(struct mm_store *store,
+                                       uint64_t mailbox_id,
+                                       uint64_t unique_number,
+                                       struct mm_store_entry_detail *detail_out)
+{
+    return store->ops->find_entry(store, mailbox_id, unique_number, detail_out);
+}
+
+enum mailmod_error mm_store_mailbox_use(struct mm_store *store,
+                                        uint64_t mailbox_id,
+                                        uint64_t *entries_out,
+                                        uint64_t *octets_out)
+{
+    return store->ops->mailbox_use(store, mailbox_id, entries_out, octets_out);
+}
+
+enum mailmod_error mm_store_find_message(struct mm_store *store,
+                                         uint64_t message_id,
+                                         struct mm_store_message *message_out)
+{
+    return store->ops->find_message(store, message_id, message_out);
+}
+
+enum mailmod_error mm_store_read_chunk(struct mm_store *store,
+                                       uint64_t message_id, unsigned number,
+                                       struct mm_buf *out)
+{
+    mm_buf_clear(out);
+    return store->ops->read_chunk(store, message_id, number, out);
+}
+
+enum mailmod_error
+mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
+                           struct mm_store_destination *destinations_out,
+                           size_t count_max, size_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->list_destinations(store, now_ms, destinations_out,
+                                         count_max, count_out);
+}
+
+enum mailmod_error mm_store_list_due(
+    struct mm_store *store, const char *destination, int64_t now_ms,
+    size_t skip,
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
+    void *context)
+{
+    return store->ops->list_due(store, destination, now_ms, skip, visit,
+                                context);
+}
+
+enum mailmod_error mm_store_next_due(struct mm_store *store,
+                                     int64_t *next_attempt_ms_out)
+{
+    *next_attempt_ms_out = INT64_MAX;
+    return store->ops->next_due(store, next_attempt_ms_out);
+}
+
+enum mailmod_error mm_store_each_recipient(
+    struct mm_store *store, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient),
+    void *context)
+{
+    return store->ops->each_recipient(store, message_id, visit, context);
+}
+
+enum mailmod_error mm_store_secret(struct mm_store *store,
+                                   uint8_t secret_out[32])
+{
+    return store->ops->secret(store, secret_out);
+}
+
+enum mailmod_error mm_store_flush_count(struct mm_store *store,
+                                        uint64_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->flush_count(store, count_out);
+}
+
+enum mailmod_error mm_store_verify(struct mm_store *store,
+                                   struct mm_buf *report_out)
+{
+    return store->ops->verify(store, report_out);
+}
+
+enum mailmod_error mm_store_backup(struct mm_store *store, const char *path,
+                                   mm_store_progress progress, void *context,
+                                   struct mm_buf *reason_out)
+{
+    return store->ops->backup(store, path, progress, context, reason_out);
+}
+
+enum mailmod_error mm_store_restore(const char *data_folder, const char *path,
+                                    mm_store_progress progress, void *context,
+                                    struct mm_buf *reason_out)
+{
+    return mm_sqlite_restore(data_folder, path, progress, context, reason_out);
+}
