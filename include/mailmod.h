@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "mailmod/error.h"
+#include "mailmod/terms.h"
 
 #if defined(_WIN32)
 #ifdef MAILMOD_BUILD
@@ -202,13 +203,6 @@ enum mailmod_relay_tls {
     MAILMOD_RELAY_TLS_IMPLICIT /* from the first octet (RFC 8314), verified */
 };
 
-enum mailmod_progress {
-    MAILMOD_FINDING_HOST = 1, /* names are looked up */
-    MAILMOD_CONNECTING,
-    MAILMOD_IN_DIALOG, /* greeting to RCPT */
-    MAILMOD_SENDING,   /* octets of the text go out: `sent` grows */
-    MAILMOD_DONE       /* once and last: every recipient has its outcome */
-};
 /* From a thread of the instance, in order, one at a time for each message. The
  * progress is that of the recipient who is furthest, and never falls within an
  * attempt; a further attempt of the queue's begins anew. `sent`: octets of the
@@ -497,12 +491,6 @@ MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
                                                   const char *message,
                                                   mailmod_on_octets on_octets,
                                                   void *context);
-enum mailmod_queue_action {
-    MAILMOD_QUEUE_HOLD,
-    MAILMOD_QUEUE_RELEASE,
-    MAILMOD_QUEUE_FLUSH, /* try now */
-    MAILMOD_QUEUE_DELETE /* without a report to the sender */
-};
 /* `message` NULL: all. `count_out` (may be NULL): recipients that it met. */
 MAILMOD_API enum mailmod_error
 mailmod_queue_act(mailmod *instance, const char *message,

@@ -82,19 +82,14 @@ static mailmod_message *find(const struct mm_messages *messages, uint64_t id)
 }
 
 static void on_progress(void *context, uint64_t message_id,
-                        enum mm_attempt_progress progress, uint64_t octets)
+                        enum mailmod_progress progress, uint64_t octets)
 {
-    static const enum mailmod_progress names[] = {
-        [MM_ATTEMPT_ROUTING] = MAILMOD_FINDING_HOST,
-        [MM_ATTEMPT_DIALLING] = MAILMOD_CONNECTING,
-        [MM_ATTEMPT_TALKING] = MAILMOD_IN_DIALOG,
-        [MM_ATTEMPT_SENDING] = MAILMOD_SENDING};
     struct mm_messages *messages = context;
 
     mm_mutex_lock(messages->mutex);
     mailmod_message *message = find(messages, message_id);
     if (message != NULL) {
-        mm_message_advance(message, names[progress], octets);
+        mm_message_advance(message, progress, octets);
     }
     mm_messages_pump(messages);
     mm_mutex_unlock(messages->mutex);

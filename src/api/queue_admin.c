@@ -132,7 +132,7 @@ enum mailmod_error mailmod_queue_read(mailmod *instance, const char *message,
 struct act_job {
     struct mm_store_job job;
     uint64_t id;
-    enum mm_queue_action action;
+    enum mailmod_queue_action action;
     int64_t now_ms;
     size_t count;
 };
@@ -156,7 +156,7 @@ static enum mailmod_error run(mailmod *instance, struct mm_store *store,
     }
     mm_store_settle(store); /* what a caller lists next is so */
     if (instance->outbound != NULL) {
-        if (act->action == MM_QUEUE_FLUSH) {
+        if (act->action == MAILMOD_QUEUE_FLUSH) {
             mm_outbound_flush(instance->outbound);
         }
         mm_outbound_wake(instance->outbound);
@@ -202,7 +202,7 @@ static enum mailmod_error act_on(mailmod *instance, const char *message,
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (act->action == MM_QUEUE_DELETE && enter(instance)) {
+    if (act->action == MAILMOD_QUEUE_DELETE && enter(instance)) {
         struct mm_messages *messages = instance->messages;
         struct mm_outbound *outbound = instance->outbound;
 
@@ -225,9 +225,8 @@ enum mailmod_error mailmod_queue_act(mailmod *instance, const char *message,
                                      enum mailmod_queue_action action,
                                      size_t *count_out)
 {
-    struct act_job act = {.job.run = run_act,
-                          .action = (enum mm_queue_action)action,
-                          .now_ms = mm_clock_wall_ms()};
+    struct act_job act = {
+        .job.run = run_act, .action = action, .now_ms = mm_clock_wall_ms()};
     enum mailmod_error error = parse_message(message, &act.id);
 
     if (error == MAILMOD_OK && (unsigned)action > MAILMOD_QUEUE_DELETE) {

@@ -126,13 +126,13 @@ void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
 }
 
 void mm_delivery_note(struct mm_delivery *delivery,
-                      enum mm_attempt_progress progress)
+                      enum mailmod_progress progress)
 {
     const struct mm_delivery_handler *handler = delivery->options.handler;
     if (handler->on_progress != NULL && delivery->batch != NULL) {
         handler->on_progress(
             delivery->options.context, delivery->batch, progress,
-            progress == MM_ATTEMPT_SENDING ? delivery->octets_sent : 0);
+            progress == MAILMOD_SENDING ? delivery->octets_sent : 0);
     }
 }
 

@@ -83,7 +83,7 @@ static void on_open(void *context, struct mm_conn *conn)
     delivery->has_failure = false; /* of the hop before */
     enum mailmod_error error = mm_dialogue_open(delivery);
     delivery->stage = MM_DELIVERY_TALKING;
-    mm_delivery_note(delivery, MM_ATTEMPT_TALKING);
+    mm_delivery_note(delivery, MAILMOD_IN_DIALOG);
     if (error == MAILMOD_OK &&
         mm_delivery_tls_policy(delivery) == MM_CONFIG_TLS_IMPLICIT) {
         error = mm_delivery_start_tls(delivery);
@@ -282,7 +282,7 @@ static void dial(struct mm_delivery *delivery)
                                       .source = source_for(delivery),
                                       .timeout_ms = timeout_ms};
     delivery->stage = MM_DELIVERY_DIALLING;
-    mm_delivery_note(delivery, MM_ATTEMPT_DIALLING);
+    mm_delivery_note(delivery, MAILMOD_CONNECTING);
     enum mailmod_error error =
         mm_dial(delivery->options.loop, &options, &conn_handler, delivery,
                 &delivery->conn);
@@ -339,7 +339,7 @@ static void adopt(struct mm_delivery *to, struct mm_delivery *from)
     to->is_decided = false;
     to->has_failure = false;
     to->stage = MM_DELIVERY_TALKING;
-    mm_delivery_note(to, MM_ATTEMPT_TALKING);
+    mm_delivery_note(to, MAILMOD_IN_DIALOG);
     pump(to);
 }
 
@@ -404,7 +404,7 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
 static void next_hop(struct mm_delivery *delivery)
 {
     delivery->stage = MM_DELIVERY_ROUTING;
-    mm_delivery_note(delivery, MM_ATTEMPT_ROUTING);
+    mm_delivery_note(delivery, MAILMOD_FINDING_HOST);
     mm_route_next(delivery->route);
 }
 
@@ -569,7 +569,7 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
         return;
     }
     delivery->stage = MM_DELIVERY_TALKING;
-    mm_delivery_note(delivery, MM_ATTEMPT_TALKING);
+    mm_delivery_note(delivery, MAILMOD_IN_DIALOG);
     pump(delivery);
 }
 

@@ -29,7 +29,7 @@ struct mm_delivery_handler {
     void (*on_idle)(void *context);
     /* May be NULL; not from inside a call that ends in on_outcomes. */
     void (*on_progress)(void *context, const struct mq_batch *batch,
-                        enum mm_attempt_progress progress, uint64_t octets);
+                        enum mailmod_progress progress, uint64_t octets);
     void (*on_gone)(void *context);
 };
 

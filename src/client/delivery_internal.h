@@ -181,6 +181,6 @@ mm_delivery_weaken_tls(const struct mm_delivery *delivery,
                        enum mailmod_error reason);
 /* Tells how far the attempt has come. */
 void mm_delivery_note(struct mm_delivery *delivery,
-                      enum mm_attempt_progress progress);
+                      enum mailmod_progress progress);
 
 #endif

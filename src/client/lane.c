@@ -307,7 +307,7 @@ static void on_gone(void *context)
 }
 
 static void on_progress(void *context, const struct mq_batch *batch,
-                        enum mm_attempt_progress progress, uint64_t octets)
+                        enum mailmod_progress progress, uint64_t octets)
 {
     const struct lane *lane = context;
     mm_outbound_note_progress(lane->outbound, batch, progress, octets);

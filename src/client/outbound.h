@@ -27,7 +27,7 @@ struct mm_outbound_observer {
      * `octets` of the text were handed to the connection so far (of this
      * attempt: from 0 anew with each). */
     void (*on_progress)(void *context, uint64_t message_id,
-                        enum mm_attempt_progress progress, uint64_t octets);
+                        enum mailmod_progress progress, uint64_t octets);
     /* One recipient's outcome, after it is on disk. `is_final`: it is out of
      * the queue (or was never in it) and nothing more comes for it. */
     void (*on_outcome)(void *context, uint64_t message_id,

@@ -73,8 +73,7 @@ mm_outbound_delivery(const struct mm_outbound *outbound,
 /* Tell the observer, if there is one. */
 void mm_outbound_note_progress(const struct mm_outbound *outbound,
                                const struct mq_batch *batch,
-                               enum mm_attempt_progress progress,
-                               uint64_t octets);
+                               enum mailmod_progress progress, uint64_t octets);
 void mm_outbound_note_outcome(const struct mm_outbound *outbound,
                               uint64_t message_id,
                               const struct mm_store_recipient *recipient,

@@ -32,8 +32,7 @@ mm_outbound_delivery(const struct mm_outbound *outbound,
 
 void mm_outbound_note_progress(const struct mm_outbound *outbound,
                                const struct mq_batch *batch,
-                               enum mm_attempt_progress progress,
-                               uint64_t octets)
+                               enum mailmod_progress progress, uint64_t octets)
 {
     const struct mm_outbound_observer *observer = &outbound->options.observer;
     if (observer->on_progress != NULL) {

@@ -4,15 +4,9 @@
 #ifndef MM_CLIENT_OUTCOME_H
 #define MM_CLIENT_OUTCOME_H
 
+#include "mailmod/terms.h"
 #include "queue/queue.h"
 #include "wire/smtp/reply.h"
-
-enum mm_attempt_progress {
-    MM_ATTEMPT_ROUTING = 1, /* names are looked up */
-    MM_ATTEMPT_DIALLING,
-    MM_ATTEMPT_TALKING, /* greeting to RCPT */
-    MM_ATTEMPT_SENDING  /* the text goes out */
-};
 
 /* Our own words: a permanent one when `status` begins with 5. */
 void mm_outcome_set(struct mq_outcome *outcome, const char *status,

@@ -328,13 +328,13 @@ bool mm_transaction_on_need_body(struct mm_delivery *delivery)
         size_t taken = mm_smtpc_body(delivery->engine, left.data, left.size);
         mm_buf_consume(&delivery->chunk, taken);
         delivery->octets_sent += taken;
-        mm_delivery_note(delivery, MM_ATTEMPT_SENDING);
+        mm_delivery_note(delivery, MAILMOD_SENDING);
         return taken > 0;
     }
     if (delivery->chunk_error == MAILMOD_ERROR_NOT_FOUND) {
         return end_body(delivery);
     }
-    mm_delivery_note(delivery, MM_ATTEMPT_SENDING);
+    mm_delivery_note(delivery, MAILMOD_SENDING);
     if (mm_delivery_start_work(delivery, MM_WORK_CHUNK) != MAILMOD_OK) {
         mm_delivery_break_batch(delivery, "4.3.2",
                                 "too busy to read the message");

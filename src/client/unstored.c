@@ -177,7 +177,7 @@ static void on_idle(void *context)
 }
 
 static void on_progress(void *context, const struct mq_batch *batch,
-                        enum mm_attempt_progress progress, uint64_t octets)
+                        enum mailmod_progress progress, uint64_t octets)
 {
     const struct work *work = context;
 

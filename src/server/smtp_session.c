@@ -218,10 +218,8 @@ static void fill_options(const struct mm_smtp_session *smtp,
     options->errors_max = config->smtp.errors_max;
     options->refused_recipients_max = config->smtp.refused_recipients_max;
     options->empty_commands_max = config->smtp.empty_commands_max;
-    options->bare_newline =
-        config->smtp.bare_newline == MM_CONFIG_BARE_NEWLINE_NORMALIZE
-            ? MM_BARE_NEWLINE_NORMALIZE
-            : MM_BARE_NEWLINE_REJECT;
+    options->normalizes_bare_newline =
+        config->smtp.bare_newline == MM_CONFIG_BARE_NEWLINE_NORMALIZE;
     /* AUTH is for submission alone: on port 25 there is nothing to gain. */
     options->mechanisms_tls = is_submission ? CLEAR_MECHANISMS : 0;
     options->mechanisms_clear =

@@ -67,8 +67,9 @@ struct mm_store_ops {
         struct mm_store_transaction *transaction, uint64_t message_id,
         unsigned number);
     enum mailmod_error (*act)(struct mm_store_transaction *transaction,
-                              uint64_t message_id, enum mm_queue_action action,
-                              int64_t now_ms, size_t *count_out);
+                              uint64_t message_id,
+                              enum mailmod_queue_action action, int64_t now_ms,
+                              size_t *count_out);
     enum mailmod_error (*reroute)(struct mm_store_transaction *transaction,
                                   const char *destination);
     enum mailmod_error (*add_user)(struct mm_store_transaction *transaction,

@@ -235,11 +235,11 @@ mm_store_remove_recipient(struct mm_store_transaction *transaction,
 
 enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
                                 uint64_t message_id,
-                                enum mm_queue_action action, int64_t now_ms,
-                                size_t *count_out)
+                                enum mailmod_queue_action action,
+                                int64_t now_ms, size_t *count_out)
 {
     *count_out = 0;
-    if ((unsigned)action > MM_QUEUE_DELETE) {
+    if ((unsigned)action > MAILMOD_QUEUE_DELETE) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     return ops_of(transaction)

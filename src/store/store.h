@@ -32,6 +32,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "mailmod/terms.h"
 
 struct mm_store;
 struct mm_store_transaction;
@@ -203,15 +204,10 @@ mm_store_remove_recipient(struct mm_store_transaction *transaction,
 /* Operator's actions on one message (0: all). `count_out`: recipients. On a
  * long queue only the promise is committed and the rows follow in slices;
  * until they have (mm_store_is_settling) nothing may be claimed. */
-enum mm_queue_action {
-    MM_QUEUE_HOLD,
-    MM_QUEUE_RELEASE,
-    MM_QUEUE_FLUSH, /* due now */
-    MM_QUEUE_DELETE
-};
 MM_CHECK enum mailmod_error
 mm_store_act(struct mm_store_transaction *transaction, uint64_t message_id,
-             enum mm_queue_action action, int64_t now_ms, size_t *count_out);
+             enum mailmod_queue_action action, int64_t now_ms,
+             size_t *count_out);
 /* Rows of an act on the whole queue are still being changed. */
 bool mm_store_is_settling(struct mm_store *store);
 /* Waits for that. Not on a loop or the writer. */

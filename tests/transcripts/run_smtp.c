@@ -59,8 +59,7 @@ static void *open_peer(const struct dialogue *dialogue)
         .errors_max = option_number(dialogue, "errors"),
         .refused_recipients_max = option_number(dialogue, "refused"),
         .empty_commands_max = option_number(dialogue, "empty"),
-        .bare_newline =
-            normalizes ? MM_BARE_NEWLINE_NORMALIZE : MM_BARE_NEWLINE_REJECT,
+        .normalizes_bare_newline = normalizes,
         .leniencies = option_is_yes(dialogue, "lenient") ? MM_LENIENT_ALL : 0,
         .mechanisms_clear = option_mechanisms(dialogue, "clear"),
         .mechanisms_tls = option_mechanisms(dialogue, "tls"),

@@ -14,7 +14,7 @@
  * as MM_SQL_LIST_KEYS gives. */
 #define AT_ONCE_MAX 256
 #define KEYS_MAX 64
-#define REROUTE 100 /* beside enum mm_queue_action, in the row */
+#define REROUTE 100 /* beside enum mailmod_queue_action, in the row */
 
 struct act {
     int64_t id; /* 0: done at once, no row */
@@ -114,15 +114,15 @@ static enum mailmod_error act_on(struct mm_sqlite_transaction *t,
                                  const struct act *act, const struct row *row)
 {
     switch (act->action) {
-    case MM_QUEUE_HOLD:
+    case MAILMOD_QUEUE_HOLD:
         return set_number(t, MM_SQL_SET_STATE, MM_RECIPIENT_HELD, row);
-    case MM_QUEUE_RELEASE:
+    case MAILMOD_QUEUE_RELEASE:
         return row->is_held ? set_number(t, MM_SQL_SET_DUE, act->now_ms, row)
                             : MAILMOD_OK;
-    case MM_QUEUE_FLUSH:
+    case MAILMOD_QUEUE_FLUSH:
         return row->is_held ? MAILMOD_OK
                             : set_number(t, MM_SQL_SET_DUE, act->now_ms, row);
-    case MM_QUEUE_DELETE:
+    case MAILMOD_QUEUE_DELETE:
         return mm_sqlite_remove_recipient(&t->base, row->message_id,
                                           row->number);
     case REROUTE:
@@ -144,8 +144,8 @@ static enum mailmod_error do_some(struct mm_sqlite_transaction *t,
         act->number = rows[i].number;
     }
     *is_done_out = error == MAILMOD_OK && count < KEYS_MAX;
-    if (*is_done_out &&
-        (act->action == MM_QUEUE_RELEASE || act->action == MM_QUEUE_FLUSH)) {
+    if (*is_done_out && (act->action == MAILMOD_QUEUE_RELEASE ||
+                         act->action == MAILMOD_QUEUE_FLUSH)) {
         error = mm_sql_do(t->connection, MM_SQL_COUNT_FLUSH);
     }
     return error;
@@ -192,8 +192,9 @@ static enum mailmod_error count_rows(struct mm_sqlite_transaction *t,
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message_id);
     (void)sqlite3_bind_int64(
         statement, 2, message_id != 0 ? (sqlite3_int64)message_id : INT64_MAX);
-    (void)sqlite3_bind_int(statement, 3, action == MM_QUEUE_RELEASE ? 1 : 0);
-    (void)sqlite3_bind_int(statement, 4, action == MM_QUEUE_FLUSH ? 0 : 1);
+    (void)sqlite3_bind_int(statement, 3,
+                           action == MAILMOD_QUEUE_RELEASE ? 1 : 0);
+    (void)sqlite3_bind_int(statement, 4, action == MAILMOD_QUEUE_FLUSH ? 0 : 1);
     if (mm_sql_step(statement, &error)) {
         *count_out = (size_t)sqlite3_column_int64(statement, 0);
     }
@@ -225,8 +226,8 @@ static enum mailmod_error begin_act(struct mm_sqlite_transaction *t,
 
 enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
                                  uint64_t message_id,
-                                 enum mm_queue_action action, int64_t now_ms,
-                                 size_t *count_out)
+                                 enum mailmod_queue_action action,
+                                 int64_t now_ms, size_t *count_out)
 {
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     struct act act = {.action = (int)action, .now_ms = now_ms};

@@ -234,7 +234,7 @@ mm_sqlite_remove_recipient(struct mm_store_transaction *base,
                            uint64_t message_id, unsigned number);
 MM_CHECK enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
                                           uint64_t message_id,
-                                          enum mm_queue_action action,
+                                          enum mailmod_queue_action action,
                                           int64_t now_ms, size_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_reroute(struct mm_store_transaction *base,
                                               const char *destination);

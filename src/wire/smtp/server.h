@@ -27,11 +27,6 @@
 
 struct mm_smtpd;
 
-enum mm_bare_newline {
-    MM_BARE_NEWLINE_REJECT,   /* 550 at the end of the message */
-    MM_BARE_NEWLINE_NORMALIZE /* bare CR or LF becomes CRLF; never ends DATA */
-};
-
 struct mm_smtpd_options {
     const struct mm_tap *tap;  /* NULL: nobody listens; outlives the engine */
     const char *host_name;     /* in greeting and EHLO; outlives the engine */
@@ -41,7 +36,9 @@ struct mm_smtpd_options {
     unsigned errors_max;       /* refused commands before 421 and close */
     unsigned refused_recipients_max; /* likewise; 0: no end */
     unsigned empty_commands_max; /* NOOP, RSET, EHLO, VRFY in a row: likewise */
-    enum mm_bare_newline bare_newline;
+    /* A bare CR or LF becomes CRLF, and never ends DATA. Else the message gets
+     * 550 at its end. */
+    bool normalizes_bare_newline;
     unsigned leniencies;       /* mm_leniency bits, for a peer we know */
     unsigned mechanisms_clear; /* mm_sasl_mechanism bits offered in clear */
     unsigned mechanisms_tls;   /* and under TLS */

@@ -16,8 +16,7 @@ void mm_smtpd_body_begin(struct mm_smtpd *smtpd, bool has_dots)
     memset(&smtpd->body, 0, sizeof smtpd->body);
     bool takes_lf = (smtpd->options.leniencies & MM_LENIENT_LF_BODY) != 0;
     mm_dot_reader_init(&smtpd->body.dot, has_dots,
-                       takes_lf || smtpd->options.bare_newline ==
-                                       MM_BARE_NEWLINE_NORMALIZE);
+                       takes_lf || smtpd->options.normalizes_bare_newline);
     smtpd->body.dot.takes_lf = takes_lf;
 }
 

@@ -146,7 +146,7 @@ static mailmod_message *depart(struct stage *stage, struct audience *audience,
 }
 
 static void step(struct stage *stage, uint64_t id,
-                 enum mm_attempt_progress progress, uint64_t octets)
+                 enum mailmod_progress progress, uint64_t octets)
 {
     stage->observer.on_progress(stage->observer.context, id, progress, octets);
 }
@@ -207,17 +207,17 @@ static void one_attempt(void **state)
     begin_audience(&audience);
     audience.waits = true;
     message = depart(&stage, &audience, "a@b.test", MAILMOD_SEND_NOW, 7);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0);
     wait_seen(&audience, 1);
-    step(&stage, 7, MM_ATTEMPT_DIALLING, 0);
+    step(&stage, 7, MAILMOD_CONNECTING, 0);
     wait_seen(&audience, 2);
-    step(&stage, 7, MM_ATTEMPT_DIALLING, 0); /* the next address */
-    step(&stage, 7, MM_ATTEMPT_TALKING, 0);
+    step(&stage, 7, MAILMOD_CONNECTING, 0); /* the next address */
+    step(&stage, 7, MAILMOD_IN_DIALOG, 0);
     wait_seen(&audience, 3);
-    step(&stage, 7, MM_ATTEMPT_SENDING, 400);
+    step(&stage, 7, MAILMOD_SENDING, 400);
     wait_seen(&audience, 4);
-    step(&stage, 7, MM_ATTEMPT_SENDING, 400); /* no news */
-    step(&stage, 7, MM_ATTEMPT_SENDING, 5000);
+    step(&stage, 7, MAILMOD_SENDING, 400); /* no news */
+    step(&stage, 7, MAILMOD_SENDING, 5000);
     wait_seen(&audience, 5);
     assert_int_equal(await(message, 0), MAILMOD_ERROR_TIMEOUT);
     outcome(&stage, 7, "a@b.test", "2.0.0", true);
@@ -226,7 +226,7 @@ static void one_attempt(void **state)
     assert_int_equal(audience.seen[3].sent, 400);
     assert_int_equal(audience.seen[5].sent, TEXT_SIZE);
     assert_int_equal(audience.wait_error, MAILMOD_ERROR_STATE);
-    step(&stage, 7, MM_ATTEMPT_SENDING, 10); /* nobody is there any more */
+    step(&stage, 7, MAILMOD_SENDING, 10); /* nobody is there any more */
     outcome(&stage, 7, "a@b.test", "5.1.1", true);
     assert_int_equal(message->recipients.items[0].outcome, MAILMOD_DELIVERED);
     mm_message_unref(message);
@@ -247,12 +247,12 @@ static void a_slow_callback(void **state)
     begin_audience(&audience);
     audience.is_shut = true;
     message = depart(&stage, &audience, "a@b.test", MAILMOD_SEND_NOW, 7);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0);
     wait_seen(&audience, 1);
-    step(&stage, 7, MM_ATTEMPT_DIALLING, 0);
-    step(&stage, 7, MM_ATTEMPT_TALKING, 0);
+    step(&stage, 7, MAILMOD_CONNECTING, 0);
+    step(&stage, 7, MAILMOD_IN_DIALOG, 0);
     for (uint64_t octets = 1; octets <= TEXT_SIZE; octets++) {
-        step(&stage, 7, MM_ATTEMPT_SENDING, octets);
+        step(&stage, 7, MAILMOD_SENDING, octets);
     }
     outcome(&stage, 7, "a@b.test", "5.1.1", true);
     assert_int_equal(await(message, 20), MAILMOD_ERROR_TIMEOUT);
@@ -278,11 +278,11 @@ static void many_attempts_and_a_slow_callback(void **state)
     begin_audience(&audience);
     audience.is_shut = true;
     message = depart(&stage, &audience, "a@b.test", MAILMOD_SEND_QUEUE, 7);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0);
     wait_seen(&audience, 1);
     for (unsigned i = 0; i < 20; i++) {
-        step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
-        step(&stage, 7, MM_ATTEMPT_TALKING, 0);
+        step(&stage, 7, MAILMOD_FINDING_HOST, 0);
+        step(&stage, 7, MAILMOD_IN_DIALOG, 0);
         outcome(&stage, 7, "a@b.test", "4.2.1", false);
         assert_int_equal(message->recipients.items[0].outcome,
                          MAILMOD_DEFERRED);
@@ -310,17 +310,17 @@ static void rounds(void **state)
     begin_audience(&audience);
     message =
         depart(&stage, &audience, "a@b.test c@d.test", MAILMOD_SEND_QUEUE, 7);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0);
     wait_seen(&audience, 1);
-    step(&stage, 7, MM_ATTEMPT_SENDING, 1000);
+    step(&stage, 7, MAILMOD_SENDING, 1000);
     wait_seen(&audience, 2);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0); /* the other one's */
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0); /* the other one's */
     outcome(&stage, 7, "a@b.test", "4.2.1", false);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0);
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0);
     outcome(&stage, 7, "c@d.test", "2.0.0", true);
-    step(&stage, 7, MM_ATTEMPT_ROUTING, 0); /* all were tried: anew */
+    step(&stage, 7, MAILMOD_FINDING_HOST, 0); /* all were tried: anew */
     wait_seen(&audience, 3);
-    step(&stage, 7, MM_ATTEMPT_SENDING, 10);
+    step(&stage, 7, MAILMOD_SENDING, 10);
     wait_seen(&audience, 4);
     outcome(&stage, 7, "a@b.test", "2.0.0", true);
     assert_int_equal(await(message, 10000), MAILMOD_OK);

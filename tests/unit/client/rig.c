@@ -53,7 +53,7 @@ static void note(struct rig *rig, const char *format, ...)
 }
 
 static void on_progress(void *context, uint64_t message_id,
-                        enum mm_attempt_progress progress, uint64_t octets)
+                        enum mailmod_progress progress, uint64_t octets)
 {
     struct rig *rig = context;
     (void)message_id;
@@ -279,7 +279,7 @@ static char *read_message(struct rig *rig, uint64_t id)
 struct act_job {
     struct mm_store_job job;
     uint64_t id;
-    enum mm_queue_action action;
+    enum mailmod_queue_action action;
     uint64_t mailbox_id;
     uint64_t unique_number;
 };
@@ -297,7 +297,7 @@ static enum mailmod_error run_act(struct mm_store_job *job,
                         &count);
 }
 
-void rig_act(struct rig *rig, uint64_t id, enum mm_queue_action action)
+void rig_act(struct rig *rig, uint64_t id, enum mailmod_queue_action action)
 {
     struct act_job act = {.job.run = run_act, .id = id, .action = action};
     assert_int_equal(mm_store_run(rig->store, &act.job), MAILMOD_OK);
@@ -335,7 +335,7 @@ char *rig_take_report(struct rig *rig, const char *path)
     }
     assert_int_equal(find.row.notify, MM_TEST_NOTIFY_NEVER);
     char *text = read_message(rig, find.row.message_id);
-    rig_act(rig, find.row.message_id, MM_QUEUE_DELETE);
+    rig_act(rig, find.row.message_id, MAILMOD_QUEUE_DELETE);
     return text;
 }
 

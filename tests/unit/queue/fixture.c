@@ -315,7 +315,7 @@ bool fixture_row(struct fixture *fixture, uint64_t id, unsigned number,
 struct act_job {
     struct mm_store_job job;
     uint64_t id;
-    enum mm_queue_action action;
+    enum mailmod_queue_action action;
     int64_t now_ms;
 };
 
@@ -328,7 +328,7 @@ static enum mailmod_error run_act(struct mm_store_job *job,
 }
 
 void fixture_act(struct fixture *fixture, uint64_t id,
-                 enum mm_queue_action action)
+                 enum mailmod_queue_action action)
 {
     struct act_job act = {.job.run = run_act,
                           .id = id,

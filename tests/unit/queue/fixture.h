@@ -59,6 +59,6 @@ size_t fixture_count(struct fixture *fixture, uint64_t id);
 bool fixture_row(struct fixture *fixture, uint64_t id, unsigned number,
                  struct mm_store_recipient *row_out);
 void fixture_act(struct fixture *fixture, uint64_t id,
-                 enum mm_queue_action action);
+                 enum mailmod_queue_action action);
 
 #endif

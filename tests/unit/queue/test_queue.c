@@ -339,7 +339,7 @@ static void test_flush_forgets_backoff(void **state)
     struct fixture *f = *state;
     uint64_t id = fixture_add(f, "a.example", &plain);
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
-    fixture_act(f, id, MM_QUEUE_FLUSH);
+    fixture_act(f, id, MAILMOD_QUEUE_FLUSH);
     assert_null(fixture_claim_one(f));
     mq_flush(f->queue);
     struct mq_batch *batch = fixture_claim_one(f);
@@ -413,7 +413,7 @@ static void test_removed_while_sent(void **state)
     for (size_t i = 0; i < 3; i++) {
         uint64_t id = fixture_add(f, "a.example", &plain);
         struct mq_batch *batch = fixture_claim_one(f);
-        fixture_act(f, id, MM_QUEUE_DELETE);
+        fixture_act(f, id, MAILMOD_QUEUE_DELETE);
         fixture_settle(f, batch, verdicts[i], false);
         assert_int_equal(fixture_count(f, 0), 0);
     }
@@ -509,7 +509,7 @@ static void test_take_out_while_sent(void **state)
 
     id = fixture_add(f, "a.example", &plain); /* by a tool beside us */
     batch = fixture_claim_one(f);
-    fixture_act(f, id, MM_QUEUE_DELETE);
+    fixture_act(f, id, MAILMOD_QUEUE_DELETE);
     fixture_settle(f, batch, MQ_DEFERRED, false);
     assert_string_equal(f->ends[0].status, "5.0.0");
 
@@ -533,7 +533,7 @@ static void test_held_while_sent(void **state)
     struct fixture *f = *state;
     uint64_t id = fixture_add(f, "a.example", &plain);
     struct mq_batch *batch = fixture_claim_one(f);
-    fixture_act(f, id, MM_QUEUE_HOLD);
+    fixture_act(f, id, MAILMOD_QUEUE_HOLD);
     fixture_settle(f, batch, MQ_DEFERRED, false);
     struct mm_store_recipient row;
     assert_true(fixture_row(f, id, 0, &row));
@@ -541,10 +541,10 @@ static void test_held_while_sent(void **state)
     f->now_ms += HOUR_MS;
     assert_null(fixture_claim_one(f));
     assert_int_equal(mq_next_due(f->queue, f->now_ms), INT64_MAX);
-    fixture_act(f, id, MM_QUEUE_RELEASE);
+    fixture_act(f, id, MAILMOD_QUEUE_RELEASE);
     batch = fixture_claim_one(f);
     assert_non_null(batch);
-    fixture_act(f, id, MM_QUEUE_HOLD);
+    fixture_act(f, id, MAILMOD_QUEUE_HOLD);
     fixture_settle(f, batch, MQ_DELIVERED, false); /* it was sent: gone */
     assert_int_equal(fixture_count(f, 0), 0);
 }
@@ -605,7 +605,7 @@ static void test_reports(void **state)
             fail_msg("row %zu: report %d", i, (int)f->reports[0]);
         }
         assert_int_equal(f->report_calls, rows[i].report != MQ_REPORT_NONE);
-        fixture_act(f, id, MM_QUEUE_DELETE);
+        fixture_act(f, id, MAILMOD_QUEUE_DELETE);
         assert_int_equal(fixture_count(f, 0), 0);
     }
 }

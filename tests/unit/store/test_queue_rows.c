@@ -208,7 +208,7 @@ static enum mailmod_error update(struct mm_store_transaction *t, void *context)
 
 struct act {
     uint64_t id;
-    enum mm_queue_action action;
+    enum mailmod_queue_action action;
     int64_t now_ms;
     size_t count;
 };
@@ -220,7 +220,7 @@ static enum mailmod_error run_act(struct mm_store_transaction *t, void *context)
 }
 
 static size_t act(struct mm_store *store, uint64_t id,
-                  enum mm_queue_action action, int64_t now_ms)
+                  enum mailmod_queue_action action, int64_t now_ms)
 {
     struct act one = {id, action, now_ms, 0};
     assert_int_equal(fixture_run(store, run_act, &one), MAILMOD_OK);
@@ -234,7 +234,7 @@ static void test_hold_outlives_an_attempt(void **state)
     struct mm_store *store = fixture->store;
     uint64_t id = put(store, 0, 0, "x@b.net", "b.net", 1);
     struct mm_store_recipient row = list(store, id)->rows[0];
-    assert_int_equal(act(store, id, MM_QUEUE_HOLD, 0), 1);
+    assert_int_equal(act(store, id, MAILMOD_QUEUE_HOLD, 0), 1);
     row.attempts = 4;
     row.next_attempt_ms = 7777;
     strcpy(row.last_reply, "mx: 451 later");
@@ -243,7 +243,7 @@ static void test_hold_outlives_an_attempt(void **state)
     assert_int_equal(found->state, MM_RECIPIENT_HELD);
     assert_int_equal(found->attempts, 4);
     assert_string_equal(found->last_reply, "mx: 451 later");
-    assert_int_equal(act(store, id, MM_QUEUE_DELETE, 0), 1);
+    assert_int_equal(act(store, id, MAILMOD_QUEUE_DELETE, 0), 1);
     assert_int_equal(fixture_run(store, update, &row), MAILMOD_ERROR_NOT_FOUND);
 }
 
@@ -262,25 +262,26 @@ static void test_actions(void **state)
     uint64_t a = put(store, 0, 0, "x@b.net", "b.net", 5000);
     (void)put(store, a, 1, "y@b.net", "b.net", 5000);
     uint64_t b = put(store, 0, 0, "x@c.net", "c.net", 6000);
-    assert_int_equal(act(store, a, MM_QUEUE_HOLD, 0), 2);
+    assert_int_equal(act(store, a, MAILMOD_QUEUE_HOLD, 0), 2);
     assert_int_equal(flush_count(store), 0);
     assert_int_equal(mm_store_next_due(store, &next), MAILMOD_OK);
     assert_int_equal(next, 6000);
-    assert_int_equal(act(store, 0, MM_QUEUE_FLUSH, 100), 1); /* not the held */
+    assert_int_equal(act(store, 0, MAILMOD_QUEUE_FLUSH, 100),
+                     1); /* not the held */
     assert_int_equal(mm_store_next_due(store, &next), MAILMOD_OK);
     assert_int_equal(next, 100);
-    assert_int_equal(act(store, 0, MM_QUEUE_RELEASE, 50), 2);
+    assert_int_equal(act(store, 0, MAILMOD_QUEUE_RELEASE, 50), 2);
     assert_int_equal(mm_store_next_due(store, &next), MAILMOD_OK);
     assert_int_equal(next, 50);
-    assert_int_equal(act(store, b, MM_QUEUE_FLUSH, 10), 1);
+    assert_int_equal(act(store, b, MAILMOD_QUEUE_FLUSH, 10), 1);
     assert_int_equal(list(store, b)->rows[0].next_attempt_ms, 10);
     assert_int_equal(list(store, a)->rows[1].next_attempt_ms, 50);
     assert_int_equal(flush_count(store), 3);
-    assert_int_equal(act(store, 4711, MM_QUEUE_DELETE, 0), 0);
-    assert_int_equal(act(store, a, MM_QUEUE_DELETE, 0), 2);
+    assert_int_equal(act(store, 4711, MAILMOD_QUEUE_DELETE, 0), 0);
+    assert_int_equal(act(store, a, MAILMOD_QUEUE_DELETE, 0), 2);
     assert_false(fixture_has_message(store, a));
     assert_true(fixture_has_message(store, b));
-    assert_int_equal(act(store, 0, MM_QUEUE_DELETE, 0), 1);
+    assert_int_equal(act(store, 0, MAILMOD_QUEUE_DELETE, 0), 1);
     assert_int_equal(list(store, 0)->count, 0);
     assert_int_equal(flush_count(store), 3);
     fixture_verify(store);
@@ -336,7 +337,7 @@ static void test_many(void **state)
                      MAILMOD_OK);
     assert_int_equal(count, 1);
     assert_string_equal(found[0].name, "other.net");
-    assert_int_equal(act(store, 0, MM_QUEUE_DELETE, 0), 2500);
+    assert_int_equal(act(store, 0, MAILMOD_QUEUE_DELETE, 0), 2500);
     mm_store_settle(store);
     assert_false(fixture_has_message(store, id));
     fixture_verify(store);
