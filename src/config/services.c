@@ -25,11 +25,6 @@ const char *mm_service_name(enum mm_service service)
     return rows[service].name;
 }
 
-bool mm_service_is_pop3(enum mm_service service)
-{
-    return rows[service].protocol == MM_PROTOCOL_POP3;
-}
-
 bool mm_service_has_implicit_tls(enum mm_service service)
 {
     return rows[service].has_implicit_tls;

@@ -49,7 +49,6 @@ struct mm_service_row {
 
 const struct mm_service_row *mm_service_row(enum mm_service service);
 const char *mm_service_name(enum mm_service service);
-bool mm_service_is_pop3(enum mm_service service);
 bool mm_service_has_implicit_tls(enum mm_service service);
 /* COUNT for a name that is none. */
 enum mm_service mm_service_find(const char *name);

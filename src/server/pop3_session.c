@@ -366,8 +366,26 @@ static const struct mm_session_engine engine_verbs = {
     .progress = progress,
 };
 
+static struct mm_session_limits limits_pop3(const struct mm_config *config)
+{
+    return (struct mm_session_limits){
+        .connections_max = config->pop3.connections_max,
+        .connections_per_address_max = config->pop3.connections_per_address_max,
+        .tls_ms = config->pop3.tls_ms,
+        .write_ms = config->pop3.write_ms};
+}
+
+/* RFC 3206 4: not the client's fault, and it may come again. */
+static void write_refusal_pop3(struct mm_buf *line, enum mm_reply_id reply)
+{
+    (void)reply;
+    (void)mm_buf_append_cstr(line, "-ERR [SYS/TEMP] too many connections\r\n");
+}
+
 const struct mm_session_protocol mm_pop3_session_protocol = {
     .component = "pop3",
+    .limits = limits_pop3,
+    .write_refusal = write_refusal_pop3,
     .size = sizeof(struct mm_pop3_session),
     .engine = &engine_verbs,
     .begin = begin_pop3,

@@ -22,20 +22,19 @@ static size_t addresses_max(unsigned connections_max)
     return (size_t)connections_max + 1;
 }
 
-/* The maxima of the service; its counts are its own. */
+/* The maxima are the protocol's; the counts are the service's own. */
 static unsigned connections_max(const struct mm_config *config,
                                 enum mm_service service)
 {
-    return mm_service_is_pop3(service) ? config->pop3.connections_max
-                                       : config->smtp.connections_max;
+    return mm_session_protocol_of(service)->limits(config).connections_max;
 }
 
 static unsigned address_max(const struct mm_config *config,
                             enum mm_service service)
 {
-    return mm_service_is_pop3(service)
-               ? config->pop3.connections_per_address_max
-               : config->smtp.connections_per_address_max;
+    return mm_session_protocol_of(service)
+        ->limits(config)
+        .connections_per_address_max;
 }
 
 /* The maxima are the configuration's; the counts of a smaller one stand until

@@ -73,5 +73,7 @@ void mm_server_end_round(struct mm_server *server, enum mm_service service);
 
 extern const struct mm_session_protocol mm_smtp_session_protocol;
 extern const struct mm_session_protocol mm_pop3_session_protocol;
+const struct mm_session_protocol *
+mm_session_protocol_of(enum mm_service service);
 
 #endif

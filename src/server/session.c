@@ -326,10 +326,8 @@ bool mm_session_has_tls(const struct mm_session *session)
 
 static void start_tls(struct mm_session *session)
 {
-    const struct mm_config *config = session->settings->config;
-    uint64_t timeout_ms = mm_service_is_pop3(session->service)
-                              ? config->pop3.tls_ms
-                              : config->smtp.tls_ms;
+    uint64_t timeout_ms =
+        session->protocol->limits(session->settings->config).tls_ms;
 
     session->is_in_tls = true;
     mm_timer_cancel(&session->timer);
@@ -356,8 +354,8 @@ void mm_session_begin_tls(struct mm_session *session)
 
 enum mailmod_error mm_session_open(struct mm_session *session)
 {
-    const struct mm_config *config = session->settings->config;
-    bool is_pop3 = mm_service_is_pop3(session->service);
+    struct mm_session_limits limits =
+        session->protocol->limits(session->settings->config);
     enum mailmod_error error =
         mm_timer_open(&session->timer, session->loop, on_timer);
     if (error == MAILMOD_OK) {
@@ -367,10 +365,9 @@ enum mailmod_error mm_session_open(struct mm_session *session)
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_conn_set_write_timeout(session->conn, is_pop3 ? config->pop3.write_ms
-                                                     : config->smtp.write_ms);
-    if (!is_pop3) {
-        mm_timer_set(&session->life_timer, config->smtp.session_ms);
+    mm_conn_set_write_timeout(session->conn, limits.write_ms);
+    if (limits.life_ms > 0) {
+        mm_timer_set(&session->life_timer, limits.life_ms);
     }
     mm_trace_init(&session->trace, session->server->options.log,
                   session->protocol->component, session->identifier,

@@ -29,9 +29,21 @@ enum mm_standing {
 };
 
 /* What a protocol does for the common part. */
+/* What the configuration allows the sessions of a protocol. */
+struct mm_session_limits {
+    unsigned connections_max;             /* of each of its services */
+    unsigned connections_per_address_max; /* likewise */
+    uint64_t tls_ms;                      /* a handshake */
+    uint64_t write_ms;                    /* the peer takes no octets */
+    uint64_t life_ms;                     /* the whole session; 0: no end */
+};
+
 struct mm_session_protocol {
     const char *component; /* of its log lines */
-    size_t size;           /* of its session, which begins with the common */
+    struct mm_session_limits (*limits)(const struct mm_config *config);
+    /* One line for a connection that gets no session. */
+    void (*write_refusal)(struct mm_buf *line, enum mm_reply_id reply);
+    size_t size; /* of its session, which begins with the common */
     const struct mm_session_engine *engine;
     /* Builds session->engine; the connection is there. */
     enum mailmod_error (*begin)(struct mm_session *session);
@@ -66,7 +78,7 @@ struct mm_session {
     char identifier[24];
     struct mm_trace trace;      /* what its engine reads and says */
     struct mm_timer timer;      /* the present wait */
-    struct mm_timer life_timer; /* the whole session; SMTP */
+    struct mm_timer life_timer; /* the whole session */
     uint64_t progress;          /* at the last setting of the timer */
     uint64_t timer_wait_ms;
     struct mm_wait wait;

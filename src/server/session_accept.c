@@ -52,12 +52,7 @@ static void refuse(enum mm_service service, struct mm_conn *conn,
     if (mm_service_has_implicit_tls(service)) {
         mm_conn_abort(conn);
     } else {
-        if (mm_service_is_pop3(service)) {
-            (void)mm_buf_append_cstr(
-                &line, "-ERR [SYS/TEMP] too many connections\r\n");
-        } else {
-            (void)mm_reply_write(&line, mm_reply_get(reply), true);
-        }
+        mm_session_protocol_of(service)->write_refusal(&line, reply);
         if (mm_conn_write(conn, mm_buf_span(&line).data, mm_buf_size(&line)) ==
             MAILMOD_OK) {
             mm_conn_close(conn);
@@ -68,13 +63,22 @@ static void refuse(enum mm_service service, struct mm_conn *conn,
     mm_buf_fini(&line);
 }
 
+const struct mm_session_protocol *
+mm_session_protocol_of(enum mm_service service)
+{
+    static const struct mm_session_protocol *const protocols[] = {
+        [MM_PROTOCOL_SMTP] = &mm_smtp_session_protocol,
+        [MM_PROTOCOL_POP3] = &mm_pop3_session_protocol};
+
+    return protocols[mm_service_row(service)->protocol];
+}
+
 static struct mm_session *new_session(struct mm_server *server,
                                       enum mm_service service,
                                       struct mm_conn *conn)
 {
     const struct mm_session_protocol *protocol =
-        mm_service_is_pop3(service) ? &mm_pop3_session_protocol
-                                    : &mm_smtp_session_protocol;
+        mm_session_protocol_of(service);
     struct mm_session *session = mm_alloc(protocol->size);
 
     if (session == NULL) {

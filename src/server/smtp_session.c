@@ -352,8 +352,25 @@ static const struct mm_session_engine engine_verbs = {
     .progress = progress,
 };
 
+static struct mm_session_limits limits_smtp(const struct mm_config *config)
+{
+    return (struct mm_session_limits){
+        .connections_max = config->smtp.connections_max,
+        .connections_per_address_max = config->smtp.connections_per_address_max,
+        .tls_ms = config->smtp.tls_ms,
+        .write_ms = config->smtp.write_ms,
+        .life_ms = config->smtp.session_ms};
+}
+
+static void write_refusal_smtp(struct mm_buf *line, enum mm_reply_id reply)
+{
+    (void)mm_reply_write(line, mm_reply_get(reply), true);
+}
+
 const struct mm_session_protocol mm_smtp_session_protocol = {
     .component = "smtp",
+    .limits = limits_smtp,
+    .write_refusal = write_refusal_smtp,
     .size = sizeof(struct mm_smtp_session),
     .engine = &engine_verbs,
     .begin = begin_smtp,

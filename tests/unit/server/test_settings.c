@@ -108,7 +108,9 @@ static void test_services(void **state)
 
         assert_string_equal(mm_service_name(rows[i].service), rows[i].name);
         assert_int_equal(mm_service_find(rows[i].name), rows[i].service);
-        assert_int_equal(mm_service_is_pop3(rows[i].service), rows[i].is_pop3);
+        assert_int_equal(mm_service_row(rows[i].service)->protocol ==
+                             MM_PROTOCOL_POP3,
+                         rows[i].is_pop3);
         assert_int_equal(mm_service_has_implicit_tls(rows[i].service),
                          rows[i].is_implicit);
         assert_int_equal(list->count, 1);
