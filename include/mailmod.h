@@ -95,12 +95,17 @@ MAILMOD_API enum mailmod_error mailmod_config_get(mailmod *instance,
  * instance goes on with what it has until mailmod_reload. MEMORY, and nothing
  * was changed. */
 MAILMOD_API enum mailmod_error mailmod_config_reset(mailmod *instance);
-/* Every key with its present value (secrets as asterisks), its default and
- * what it means, in the order of docs/config.md; the callback must not call
- * the instance. MEMORY. */
-typedef void (*mailmod_on_setting)(void *context, const char *name,
-                                   const char *value, const char *default_value,
-                                   const char *help);
+struct mailmod_setting {
+    size_t size;       /* of this structure as the library filled it */
+    const char *name;  /* "smtp.listen" */
+    const char *value; /* the present one; secrets as asterisks */
+    const char *default_value;
+    const char *help; /* what it means */
+};
+typedef void (*mailmod_on_setting)(void *context,
+                                   const struct mailmod_setting *setting);
+/* Every key, in the order of docs/config.md; the callback must not call the
+ * instance. MEMORY. */
 MAILMOD_API enum mailmod_error
 mailmod_config_list(mailmod *instance, mailmod_on_setting on_setting,
                     void *context);
@@ -203,14 +208,20 @@ enum mailmod_relay_tls {
     MAILMOD_RELAY_TLS_IMPLICIT /* from the first octet (RFC 8314), verified */
 };
 
-/* From a thread of the instance, in order, one at a time for each message. The
- * progress is that of the recipient who is furthest, and never falls within an
- * attempt; a further attempt of the queue's begins anew. `sent`: octets of the
- * text with its line ends as CRLF that went out, at most those of the text; it
- * never falls. In MAILMOD_DONE the results can be read. */
-typedef void (*mailmod_on_progress)(void *context, mailmod_message *message,
-                                    enum mailmod_progress progress,
-                                    uint64_t sent);
+struct mailmod_progress_report {
+    size_t size; /* of this structure as the library filled it */
+    mailmod_message *message;
+    /* Of the recipient who is furthest. It never falls within an attempt; a
+     * further attempt of the queue's begins anew. */
+    enum mailmod_progress progress;
+    /* Octets of the text with its line ends as CRLF that went out, at most
+     * those of the text. It never falls. */
+    uint64_t sent;
+};
+/* From a thread of the instance, in order, one at a time for each message. In
+ * MAILMOD_DONE the results can be read. */
+typedef void (*mailmod_on_progress)(
+    void *context, const struct mailmod_progress_report *report);
 
 /* What the sender wants to be told of, bits (RFC 3461 4.1); 0: failures and
  * delays, as the hosts on the way see fit. */

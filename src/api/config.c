@@ -45,8 +45,14 @@ static enum mailmod_error list(const struct mm_config *config,
             error = MAILMOD_ERROR_MEMORY;
         }
         if (error == MAILMOD_OK) {
-            on_setting(context, keys[i].name, text, keys[i].default_text,
-                       keys[i].help);
+            const struct mailmod_setting setting = {.size = sizeof setting,
+                                                    .name = keys[i].name,
+                                                    .value = text,
+                                                    .default_value =
+                                                        keys[i].default_text,
+                                                    .help = keys[i].help};
+
+            on_setting(context, &setting);
         }
     }
     mm_buf_fini(&value);

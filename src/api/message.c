@@ -10,6 +10,7 @@
 
 #include "api/handles.h"
 #include "api/instance.h"
+#include "api/sized.h"
 #include "base/mem.h"
 #include "platform/clock.h"
 
@@ -197,13 +198,14 @@ static void copy_result(struct mm_message_recipient *recipient,
     const struct mm_message_words *words = recipient->words;
 
     recipient->was_read = true;
-    *result_out = (struct mailmod_result){.size = sizeof *result_out,
-                                          .recipient = recipient->path,
-                                          .outcome = recipient->outcome,
-                                          .code = words->code,
-                                          .enhanced = words->enhanced,
-                                          .text = words->text,
-                                          .host = words->host};
+    const struct mailmod_result known = {.size = sizeof known,
+                                         .recipient = recipient->path,
+                                         .outcome = recipient->outcome,
+                                         .code = words->code,
+                                         .enhanced = words->enhanced,
+                                         .text = words->text,
+                                         .host = words->host};
+    mm_sized_give(result_out, &known, sizeof known);
 }
 
 enum mailmod_error mailmod_message_result(mailmod_message *message,
@@ -215,13 +217,12 @@ enum mailmod_error mailmod_message_result(mailmod_message *message,
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (result_out == NULL || result_out->size < sizeof *result_out) {
-        error = mm_fail(MAILMOD_ERROR_ARGUMENT,
-                        "result_out: it is NULL or its size is too small");
-    } else if (index >= message->recipients.count) {
+    error = mm_sized_check(result_out, MM_RESULT_SIZE_1, "result_out");
+    if (error == MAILMOD_OK && index >= message->recipients.count) {
         error = mm_fail(MAILMOD_ERROR_NOT_FOUND, "recipient %zu of %zu", index,
                         message->recipients.count);
-    } else {
+    }
+    if (error == MAILMOD_OK) {
         mm_mutex_lock(message->messages->mutex);
         copy_result(&message->recipients.items[index], result_out);
         mm_mutex_unlock(message->messages->mutex);

@@ -8,6 +8,7 @@
  * Thread: any. RFC 5321 4.1.2 (addresses), 2.4 (case), RFC 6531 3.3. */
 #include "api/instance.h"
 #include "api/message.h"
+#include "api/sized.h"
 
 #include "base/host.h"
 #include "base/mem.h"
@@ -154,27 +155,46 @@ static enum mailmod_error take_wishes(struct mm_message_recipient *recipient,
     return error;
 }
 
+static enum mailmod_error take_one(struct mm_message_recipients *recipients,
+                                   struct mm_map *seen,
+                                   const struct mailmod_recipient *wished)
+{
+    size_t count = recipients->count;
+
+    if (wished->address == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "recipient_list: number %zu has no address", count);
+    }
+    enum mailmod_error error = parse_recipient(
+        recipients, seen, mm_span_trim(mm_span_cstr(wished->address)));
+    return error == MAILMOD_OK && recipients->count > count
+               ? take_wishes(&recipients->items[count], wished)
+               : error;
+}
+
+/* All have the size of the first: it is the host's, and the step to the next.
+ */
 static enum mailmod_error take_all(struct mm_message_recipients *recipients,
                                    struct mm_map *seen,
                                    const struct mailmod_recipient *list,
                                    size_t list_count)
 {
     enum mailmod_error error = MAILMOD_OK;
+    const char *at = (const char *)list;
 
     for (size_t i = 0; error == MAILMOD_OK && i < list_count; i++) {
-        size_t count = recipients->count;
+        struct mailmod_recipient wished;
 
-        if (list[i].size < sizeof list[i] || list[i].address == NULL) {
-            return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                           "recipient_list: number %zu has no address, or "
-                           "its size is too small",
-                           i);
+        error = mm_sized_take(&wished, sizeof wished, at, MM_RECIPIENT_SIZE_1,
+                              "recipient_list");
+        if (error == MAILMOD_OK && wished.size != list->size) {
+            error = mm_fail(MAILMOD_ERROR_ARGUMENT,
+                            "recipient_list: number %zu has another size", i);
         }
-        error = parse_recipient(recipients, seen,
-                                mm_span_trim(mm_span_cstr(list[i].address)));
-        if (error == MAILMOD_OK && recipients->count > count) {
-            error = take_wishes(&recipients->items[count], &list[i]);
+        if (error == MAILMOD_OK) {
+            error = take_one(recipients, seen, &wished);
         }
+        at += list->size;
     }
     return error;
 }
@@ -361,14 +381,9 @@ static enum mailmod_error take_reverse_path(mailmod_message *message,
     return MAILMOD_OK;
 }
 
-enum mailmod_error
-mm_message_take_envelope(mailmod_message *message,
-                         const struct mailmod_envelope *envelope)
+static enum mailmod_error
+check_envelope(const struct mailmod_envelope *envelope)
 {
-    if (envelope->size < sizeof *envelope) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "size: %zu is too small",
-                       envelope->size);
-    }
     if ((unsigned)envelope->mode > MAILMOD_SEND_RELAY) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "mode: %d is no such value",
                        (int)envelope->mode);
@@ -379,11 +394,28 @@ mm_message_take_envelope(mailmod_message *message,
                            ? "recipients: NULL"
                            : "recipients and recipient_list: one of both");
     }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error
+mm_message_take_envelope(mailmod_message *message,
+                         const struct mailmod_envelope *given)
+{
+    struct mailmod_envelope known;
+    const struct mailmod_envelope *envelope = &known;
+    enum mailmod_error error = mm_sized_take(&known, sizeof known, given,
+                                             MM_ENVELOPE_SIZE_1, "envelope");
+
+    if (error == MAILMOD_OK) {
+        error = check_envelope(envelope);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     message->mode = envelope->mode;
     message->on_progress = envelope->on_progress;
     message->context = envelope->context;
-    enum mailmod_error error =
-        take_reverse_path(message, envelope->reverse_path);
+    error = take_reverse_path(message, envelope->reverse_path);
     if (error == MAILMOD_OK) {
         error =
             fill_recipients(&message->recipients, envelope->recipients,

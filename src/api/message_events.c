@@ -60,11 +60,15 @@ void mm_messages_pump(struct mm_messages *messages)
 static void tell(mailmod_message *message, struct mm_message_event event)
 {
     struct mm_messages *messages = message->messages;
+    const struct mailmod_progress_report report = {.size = sizeof report,
+                                                   .message = message,
+                                                   .progress = event.progress,
+                                                   .sent = event.sent};
 
     message->in_callback = true;
     mm_mutex_unlock(messages->mutex);
     in_callback_of = message;
-    message->on_progress(message->context, message, event.progress, event.sent);
+    message->on_progress(message->context, &report);
     in_callback_of = NULL;
     mm_mutex_lock(messages->mutex);
     message->in_callback = false;

@@ -120,15 +120,14 @@ static void tell(struct mm_srv_stream *stream, int state, uint64_t sent)
 }
 
 /* The numbers of enum mailmod_progress are those of STATE_SMTP_... */
-static void on_progress(void *context, mailmod_message *message,
-                        enum mailmod_progress progress, uint64_t sent)
+static void on_progress(void *context,
+                        const struct mailmod_progress_report *report)
 {
     struct mm_srv_stream *stream = context;
-    bool is_done = progress == MAILMOD_DONE;
+    bool is_done = report->progress == MAILMOD_DONE;
 
-    (void)message;
     if (is_told(stream, is_done)) {
-        tell(stream, (int)progress, sent);
+        tell(stream, (int)report->progress, report->sent);
         if (is_done) {
             let_go(stream, OWNER_DONE);
         }

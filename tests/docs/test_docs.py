@@ -327,7 +327,8 @@ def test_every_block(_):
 def declarations():
     """(functions, all public names) of the headers."""
     text = "".join(read(f"include/{name}") for name in
-                   ("mailmod.h", "mailmod/srv.h", "mailmod/error.h"))
+                   ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
+                    "mailmod/terms.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))

@@ -225,13 +225,11 @@ static enum mailmod_verdict on_request(void *context, mailmod_request *request)
     return MAILMOD_ACCEPT;
 }
 
-static void on_progress(void *context, mailmod_message *message,
-                        enum mailmod_progress progress, uint64_t sent)
+static void on_progress(void *context,
+                        const struct mailmod_progress_report *report)
 {
     (void)context;
-    (void)message;
-    (void)progress;
-    (void)sent;
+    (void)report;
 }
 
 /* QUEUE and NOW find the mailbox themselves, RELAY by our own listener. */

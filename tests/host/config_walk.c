@@ -40,20 +40,19 @@ static void expect(int is_right, const char *name, const char *what)
     }
 }
 
-static void on_setting(void *context, const char *name, const char *value,
-                       const char *default_value, const char *help)
+static void on_setting(void *context, const struct mailmod_setting *setting)
 {
     struct key *key = &keys[key_count];
 
     (void)context;
-    if (key_count == KEYS_MAX || help[0] == '\0') {
-        wrong(name, "too many, or without help", "");
+    if (key_count == KEYS_MAX || setting->help[0] == '\0') {
+        wrong(setting->name, "too many, or without help", "");
         return;
     }
-    snprintf(key->name, sizeof key->name, "%s", name);
-    snprintf(key->listed, sizeof key->listed, "%s", value);
+    snprintf(key->name, sizeof key->name, "%s", setting->name);
+    snprintf(key->listed, sizeof key->listed, "%s", setting->value);
     snprintf(key->default_value, sizeof key->default_value, "%s",
-             default_value);
+             setting->default_value);
     key_count++;
 }
 

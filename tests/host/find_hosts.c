@@ -83,13 +83,9 @@ static void *free_soon(void *context)
     return NULL;
 }
 
-static void find_in_list(void *context, const char *name, const char *value,
-                         const char *default_value, const char *help)
+static void find_in_list(void *context, const struct mailmod_setting *setting)
 {
-    (void)value;
-    (void)default_value;
-    (void)help;
-    if (strcmp(name, "dns.tries") == 0) {
+    if (strcmp(setting->name, "dns.tries") == 0) {
         find(context, "order.test");
     }
 }

@@ -28,14 +28,10 @@ static void expect(long got, long wanted, const char *call, const char *where)
     }
 }
 
-static void on_setting(void *context, const char *name, const char *value,
-                       const char *default_value, const char *help)
+static void on_setting(void *context, const struct mailmod_setting *setting)
 {
     (void)context;
-    (void)name;
-    (void)value;
-    (void)default_value;
-    (void)help;
+    (void)setting;
 }
 
 static void on_user(void *context, const struct mailmod_user *user)

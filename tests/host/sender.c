@@ -52,13 +52,15 @@ static void answer(const char *what, const char *name, enum mailmod_error error)
            error != MAILMOD_OK ? mailmod_last_error_text() : "");
 }
 
-static void on_progress(void *context, mailmod_message *message,
-                        enum mailmod_progress progress, uint64_t sent)
+static void on_progress(void *context,
+                        const struct mailmod_progress_report *report)
 {
     struct entry *entry = context;
+    mailmod_message *message = report->message;
+    enum mailmod_progress progress = report->progress;
 
     printf("event\t%s\t%d\t%lu\n", entry->name, (int)progress,
-           (unsigned long)sent);
+           (unsigned long)report->sent);
     if (strcmp(entry->manner, "slow") == 0) {
         usleep(200000);
     }

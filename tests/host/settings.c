@@ -25,22 +25,20 @@ static int key_count;
 static int mistakes;
 
 /* The callback must not call the library: it only notes what there is. */
-static void on_setting(void *context, const char *name, const char *value,
-                       const char *default_value, const char *help)
+static void on_setting(void *context, const struct mailmod_setting *setting)
 {
     struct key *key = &keys[key_count];
 
     (void)context;
-    (void)help;
     if (key_count == KEYS_MAX) {
         printf("more than %d keys\n", KEYS_MAX);
         mistakes++;
         return;
     }
-    snprintf(key->name, sizeof key->name, "%s", name);
-    snprintf(key->value, sizeof key->value, "%s", value);
+    snprintf(key->name, sizeof key->name, "%s", setting->name);
+    snprintf(key->value, sizeof key->value, "%s", setting->value);
     snprintf(key->default_value, sizeof key->default_value, "%s",
-             default_value);
+             setting->default_value);
     key_count++;
 }
 

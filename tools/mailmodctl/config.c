@@ -43,16 +43,15 @@ static int check(struct control *control)
     return EXIT_SUCCESS;
 }
 
-static void on_setting(void *context, const char *name, const char *value,
-                       const char *default_value, const char *help)
+static void on_setting(void *context, const struct mailmod_setting *setting)
 {
+    const char *usual = setting->default_value;
+
     (void)context;
-    (void)help;
-    printf("%-36s ", name);
-    control_print_text(value);
-    if (strcmp(value, default_value) != 0) {
-        printf("   (default: %s)",
-               default_value[0] == '\0' ? "empty" : default_value);
+    printf("%-36s ", setting->name);
+    control_print_text(setting->value);
+    if (strcmp(setting->value, usual) != 0) {
+        printf("   (default: %s)", usual[0] == '\0' ? "empty" : usual);
     }
     putchar('\n');
 }

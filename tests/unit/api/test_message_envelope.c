@@ -253,7 +253,7 @@ static void fields_that_are_wrong(void **state)
     (void)state;
     begin_envelope(&envelope);
     envelope.size = 0;
-    refuse(&message, &envelope, "size");
+    refuse(&message, &envelope, "envelope");
     begin_envelope(&envelope);
     envelope.mode = (enum mailmod_send_mode)3;
     refuse(&message, &envelope, "mode");

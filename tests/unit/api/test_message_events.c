@@ -72,10 +72,11 @@ static void end_audience(struct audience *audience)
     mm_mutex_free(&audience->lock);
 }
 
-static void on_progress(void *context, mailmod_message *message,
-                        enum mailmod_progress progress, uint64_t sent)
+static void on_progress(void *context,
+                        const struct mailmod_progress_report *report)
 {
     struct audience *audience = context;
+    mailmod_message *message = report->message;
 
     if (audience->waits) {
         mm_mutex_lock(message->messages->mutex);
@@ -89,7 +90,7 @@ static void on_progress(void *context, mailmod_message *message,
     audience->was_crowded |= audience->inside++ > 0;
     if (audience->count < SEEN_MAX) {
         audience->seen[audience->count++] =
-            (struct mm_message_event){progress, sent};
+            (struct mm_message_event){report->progress, report->sent};
     }
     mm_condition_broadcast(audience->changed);
     while (audience->is_shut) {

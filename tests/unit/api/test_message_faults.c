@@ -73,12 +73,10 @@ static size_t mail_of(const mailmod *mail)
     return count;
 }
 
-static void count_done(void *context, mailmod_message *message,
-                       enum mailmod_progress progress, uint64_t sent)
+static void count_done(void *context,
+                       const struct mailmod_progress_report *report)
 {
-    (void)message;
-    (void)sent;
-    if (progress == MAILMOD_DONE) {
+    if (report->progress == MAILMOD_DONE) {
         atomic_fetch_add((atomic_uint *)context, 1);
     }
 }

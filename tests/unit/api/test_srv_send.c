@@ -298,12 +298,10 @@ static void test_callback(void **state)
     assert_int_equal(told.result.outcome, MAILMOD_DELIVERED);
 }
 
-static void shut_down_at_done(void *context, mailmod_message *message,
-                              enum mailmod_progress progress, uint64_t sent)
+static void shut_down_at_done(void *context,
+                              const struct mailmod_progress_report *report)
 {
-    (void)message;
-    (void)sent;
-    if (progress == MAILMOD_DONE) {
+    if (report->progress == MAILMOD_DONE) {
         *(int *)context = SRVShutdown();
     }
 }

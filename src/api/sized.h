@@ -1,0 +1,40 @@
+/* thread: any
+ * sized.h - the structures of mailmod.h that begin with their size, between a
+ * host and a library of different versions.
+ *
+ * A structure grows at its end alone (docs/abi.md). A host that is older than
+ * the library gives or lends a smaller one: what it does not have is zero, and
+ * is not written. The sizes below are those of the first version that had the
+ * structure. They never change; less is a mistake. */
+#ifndef MM_API_SIZED_H
+#define MM_API_SIZED_H
+
+#include "mailmod.h"
+
+#include "base/error.h"
+
+#define MM_SIZE_UP_TO(type, member)                                            \
+    (offsetof(type, member) + sizeof(((type *)0)->member))
+
+/* The host gives it. */
+#define MM_ENVELOPE_SIZE_1 offsetof(struct mailmod_envelope, recipient_list)
+#define MM_RECIPIENT_SIZE_1                                                    \
+    MM_SIZE_UP_TO(struct mailmod_recipient, dsn_original_recipient)
+/* The host lends it, and the library fills it. */
+#define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
+/* The library gives the others to callbacks, in the size that it knows. */
+
+/* The structure that begins at `given` as this library knows it, into
+ * `known_out`. ARGUMENT with words that begin with `name`: `given` is NULL or
+ * smaller than `size_1`. */
+MM_CHECK enum mailmod_error mm_sized_take(void *known_out, size_t known_size,
+                                          const void *given, size_t size_1,
+                                          const char *name);
+/* The same check of one that the host lends. */
+MM_CHECK enum mailmod_error mm_sized_check(const void *lent, size_t size_1,
+                                           const char *name);
+/* Fills one that was checked: as much of `known` as it has room for, zero where
+ * it has more. Its size stays the host's. */
+void mm_sized_give(void *lent, const void *known, size_t known_size);
+
+#endif

@@ -1,0 +1,374 @@
+/* sizes.c - a host program that was compiled with the first version of each
+ * structure that begins with its size.
+ *
+ * sizes FOLDER SERVER: embeds mailmod with its data in FOLDER and the name
+ * server SERVER. The structures below are those of mailmod.h as they were at
+ * first; they never change (docs/abi.md). Behind what it gives and lends lie
+ * octets of its own, which the library must neither read nor write. It lends
+ * and gives what is too small, too, and what a newer host has. Prints what is
+ * wrong and then "done"; ends with 0 when nothing was. A host program: it may
+ * print. */
+#include "mailmod.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BEHIND = 64, MARK = 0xee };
+
+struct old_setting {
+    size_t size;
+    const char *name;
+    const char *value;
+    const char *default_value;
+    const char *help;
+};
+
+struct old_progress_report {
+    size_t size;
+    mailmod_message *message;
+    enum mailmod_progress progress;
+    uint64_t sent;
+};
+
+struct old_recipient {
+    size_t size;
+    const char *address;
+    unsigned dsn_notify;
+    const char *dsn_original_recipient;
+};
+
+struct old_envelope {
+    size_t size;
+    enum mailmod_send_mode mode;
+    const char *reverse_path;
+    const char *recipients;
+    mailmod_on_progress on_progress;
+    void *context;
+    const char *relay_host;
+    int relay_port;
+    const char *relay_user;
+    const char *relay_password;
+    enum mailmod_relay_tls relay_tls;
+};
+
+struct old_result {
+    size_t size;
+    const char *recipient;
+    enum mailmod_outcome outcome;
+    int code;
+    const char *enhanced;
+    const char *text;
+    const char *host;
+};
+
+struct old_mail_host {
+    size_t size;
+    const char *name;
+    unsigned preference;
+    const char *const *addresses;
+    size_t address_count;
+};
+
+struct old_user {
+    size_t size;
+    const char *name;
+    unsigned flags;
+};
+
+struct old_queue_entry {
+    size_t size;
+    const char *message;
+    const char *reverse_path;
+    const char *recipient;
+    const char *destination;
+    const char *last_reply;
+    uint64_t message_size;
+    int64_t arrival_ms, next_attempt_ms, expires_ms;
+    unsigned attempts;
+    int is_held;
+};
+
+static mailmod *mail;
+static int mistakes;
+static int checks;
+
+static void expect(int is_right, const char *what)
+{
+    checks++;
+    if (!is_right) {
+        printf("wrong: %s: %s\n", what, mailmod_last_error_text());
+        mistakes++;
+    }
+}
+
+/* What a callback of an old host makes of `given`. */
+static void look_at(void *old_out, size_t old_size, const void *given,
+                    const char *what)
+{
+    size_t size;
+
+    memcpy(&size, given, sizeof size);
+    expect(size >= old_size, what);
+    memcpy(old_out, given, old_size);
+}
+
+/* ---- the host gives -------------------------------------------------- */
+
+/* A copy of `old` in which `size` octets belong to the structure, the first of
+ * which say so. */
+static void *give(const void *old, size_t old_size, size_t size)
+{
+    unsigned char *given = malloc(old_size + BEHIND);
+
+    if (given == NULL) {
+        exit(2);
+    }
+    memset(given, MARK, old_size + BEHIND);
+    memcpy(given, old, old_size);
+    memcpy(given, &size, sizeof size);
+    return given;
+}
+
+static enum mailmod_error send_with(const void *envelope)
+{
+    static const char text[] = "Subject: x\r\n\r\nhello\r\n";
+    mailmod_message *message = NULL;
+    enum mailmod_error error =
+        mailmod_message_submit(mail, envelope, text, sizeof text - 1, &message);
+
+    if (error == MAILMOD_OK &&
+        ((const struct mailmod_envelope *)envelope)->mode == MAILMOD_SEND_NOW) {
+        error = mailmod_message_wait(message, 60000);
+    }
+    mailmod_message_free(&message);
+    return error;
+}
+
+static void give_envelope(const struct old_envelope *old, size_t size,
+                          enum mailmod_error wanted, const char *what)
+{
+    void *given = give(old, sizeof *old, size);
+
+    expect(send_with(given) == wanted, what);
+    free(given);
+}
+
+static void on_progress(void *context,
+                        const struct mailmod_progress_report *report)
+{
+    struct old_progress_report old;
+
+    look_at(&old, sizeof old, report, "a report of progress");
+    if (old.progress == MAILMOD_DONE) {
+        expect(old.message != NULL && old.sent > 0, "the report's members");
+        ++*(int *)context;
+    }
+}
+
+static void give_envelopes(void)
+{
+    int done_count = 0;
+    struct old_envelope old = {.size = sizeof old,
+                               .mode = MAILMOD_SEND_NOW,
+                               .recipients = "demo@mail.test",
+                               .on_progress = on_progress,
+                               .context = &done_count};
+
+    give_envelope(&old, sizeof old, MAILMOD_OK, "an old envelope");
+    give_envelope(&old, sizeof old - 1, MAILMOD_ERROR_ARGUMENT,
+                  "an envelope that is too small");
+    give_envelope(&old, 0, MAILMOD_ERROR_ARGUMENT, "an envelope of size 0");
+    struct {
+        struct mailmod_envelope known;
+        unsigned char unknown[BEHIND];
+    } newer;
+    memset(&newer, 0, sizeof newer);
+    memset(newer.unknown, MARK, sizeof newer.unknown);
+    newer.known.size = sizeof newer;
+    newer.known.mode = MAILMOD_SEND_NOW;
+    newer.known.recipients = "demo@mail.test";
+    expect(send_with(&newer) == MAILMOD_OK, "a newer envelope");
+    expect(done_count == 1, "DONE was told once");
+}
+
+/* A list whose items have the size of another version. */
+static void give_list(size_t size, size_t second_size,
+                      enum mailmod_error wanted, const char *what)
+{
+    static const char *const addresses[] = {"demo@mail.test",
+                                            "postmaster@mail.test"};
+    unsigned char list[2 * (sizeof(struct old_recipient) + BEHIND)];
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_QUEUE,
+                                        .recipient_count = 2};
+
+    memset(list, MARK, sizeof list);
+    for (int i = 0; i < 2; i++) {
+        struct old_recipient old = {.size = i == 0 ? size : second_size,
+                                    .address = addresses[i]};
+
+        memcpy(list + (size_t)i * size, &old, sizeof old);
+    }
+    void *aligned = malloc(sizeof list);
+    if (aligned == NULL) {
+        exit(2);
+    }
+    memcpy(aligned, list, sizeof list);
+    envelope.recipient_list = aligned;
+    expect(send_with(&envelope) == wanted, what);
+    free(aligned);
+}
+
+static void give_recipients(void)
+{
+    size_t size = sizeof(struct old_recipient);
+
+    give_list(size, size, MAILMOD_OK, "old recipients");
+    give_list(size + 32, size + 32, MAILMOD_OK, "newer recipients");
+    give_list(size - 8, size - 8, MAILMOD_ERROR_ARGUMENT,
+              "recipients that are too small");
+    give_list(size, size + 8, MAILMOD_ERROR_ARGUMENT,
+              "recipients of two sizes");
+}
+
+/* ---- the host lends -------------------------------------------------- */
+
+static void lend(mailmod_message *message, size_t size,
+                 enum mailmod_error wanted, const char *what)
+{
+    unsigned char lent[sizeof(struct old_result) + BEHIND];
+    struct old_result old;
+    size_t size_after;
+    size_t at = size;
+
+    memset(lent, MARK, sizeof lent);
+    memcpy(lent, &size, sizeof size);
+    expect(mailmod_message_result(message, 0, (struct mailmod_result *)lent) ==
+               wanted,
+           what);
+    memcpy(&size_after, lent, sizeof size_after);
+    expect(size_after == size, "the size is the host's");
+    while (at < sizeof lent && lent[at] == MARK) {
+        at++;
+    }
+    expect(at == sizeof lent, "octets behind it were written");
+    if (wanted == MAILMOD_OK) {
+        memcpy(&old, lent, sizeof old);
+        expect(strcmp(old.recipient, "demo@mail.test") == 0 &&
+                   old.outcome == MAILMOD_DELIVERED && old.text != NULL,
+               "the result's members");
+        for (at = sizeof(struct mailmod_result); at < size; at++) {
+            expect(lent[at] == 0, "what the library does not know is zero");
+        }
+    }
+}
+
+static void lend_results(void)
+{
+    mailmod_message *message = NULL;
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_NOW,
+                                        .recipients = "demo@mail.test"};
+
+    expect(mailmod_message_submit(mail, &envelope, "x", 1, &message) ==
+               MAILMOD_OK,
+           "a message");
+    lend(message, sizeof(struct old_result), MAILMOD_OK, "an old result");
+    lend(message, sizeof(struct old_result) - 1, MAILMOD_ERROR_ARGUMENT,
+         "a result that is too small");
+    lend(message, sizeof(struct mailmod_result) + 8, MAILMOD_OK,
+         "a newer result");
+    mailmod_message_free(&message);
+}
+
+/* ---- the library gives ------------------------------------------------ */
+
+static void on_setting(void *context, const struct mailmod_setting *setting)
+{
+    struct old_setting old;
+
+    look_at(&old, sizeof old, setting, "a setting");
+    expect(old.name != NULL && old.value != NULL && old.help != NULL &&
+               old.default_value != NULL,
+           "the setting's members");
+    ++*(int *)context;
+}
+
+static void on_user(void *context, const struct mailmod_user *user)
+{
+    struct old_user old;
+
+    look_at(&old, sizeof old, user, "a user");
+    expect(old.name != NULL && (old.flags & ~1u) == 0, "the user's members");
+    ++*(int *)context;
+}
+
+static void on_entry(void *context, const struct mailmod_queue_entry *entry)
+{
+    struct old_queue_entry old;
+
+    look_at(&old, sizeof old, entry, "an entry of the queue");
+    expect(strcmp(old.recipient, "far@order.test") == 0 &&
+               old.message_size > 0 && old.expires_ms > old.arrival_ms,
+           "the entry's members");
+    ++*(int *)context;
+}
+
+static void on_host(void *context, const struct mailmod_mail_host *host)
+{
+    struct old_mail_host old;
+
+    look_at(&old, sizeof old, host, "a mail host");
+    expect(strcmp(old.name, "a.test") == 0 && old.preference == 10 &&
+               old.address_count == 1 &&
+               strcmp(old.addresses[0], "192.0.2.1") == 0,
+           "the mail host's members");
+    ++*(int *)context;
+}
+
+static void see_all(void)
+{
+    int settings = 0;
+    int users = 0;
+    int entries = 0;
+    int hosts = 0;
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .recipients = "far@order.test"};
+
+    expect(send_with(&envelope) == MAILMOD_OK, "a message that waits");
+    expect(mailmod_config_list(mail, on_setting, &settings) == MAILMOD_OK &&
+               settings > 80,
+           "the settings");
+    expect(mailmod_user_list(mail, on_user, &users) == MAILMOD_OK && users > 1,
+           "the users");
+    expect(mailmod_queue_list(mail, NULL, on_entry, &entries) == MAILMOD_OK &&
+               entries == 1,
+           "the queue");
+    expect(mailmod_mail_host_find(mail, "order.test", on_host, &hosts) ==
+                   MAILMOD_OK &&
+               hosts == 1,
+           "the mail hosts");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3 || mailmod_new(&mail) ||
+        mailmod_config_set(mail, "general.data_folder", argv[1]) ||
+        mailmod_config_set(mail, "general.host_name", "mail.test") ||
+        mailmod_config_set(mail, "local.domains", "mail.test") ||
+        mailmod_config_set(mail, "dns.servers", argv[2]) ||
+        mailmod_config_set(mail, "queue.holds", "true") ||
+        mailmod_services_set_wait(mail, 1) ||
+        mailmod_user_add(mail, "demo", "secret", 0) || mailmod_start(mail)) {
+        printf("cannot start: %s\n", mailmod_last_error_text());
+        return 1;
+    }
+    give_envelopes();
+    give_recipients();
+    lend_results();
+    see_all();
+    expect(mailmod_free(&mail) == MAILMOD_OK, "the end");
+    printf("%d checks, %d mistakes\ndone\n", checks, mistakes);
+    return mistakes == 0 ? 0 : 1;
+}
