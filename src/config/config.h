@@ -65,6 +65,8 @@ struct mm_config {
     uint64_t drain_ms; /* on stop: time for open sessions */
     uint64_t free_space_min;
     enum mm_config_secure_delete secure_delete;
+    struct mm_range_list proxy_from; /* peers that send a PROXY header */
+    uint64_t proxy_ms;
 
     struct {                    /* TLS for all listeners */
         char *certificate_file; /* "": none, unless self_signed */

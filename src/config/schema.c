@@ -106,6 +106,25 @@ static const struct mm_config_key keys[] = {
              "writes as much as is removed and needs that room on the disk; "
              "fast where it costs nothing.",
      .offset = AT(secure_delete)},
+    {.name = "general.proxy_from",
+     .type = MM_CONFIG_RANGE_LIST,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 1000,
+     .help = "Networks of proxies in front of all services, such as HAProxy: "
+             "each of their connections must begin with a PROXY header "
+             "(version 1 or 2), and the client that it tells counts as the "
+             "peer. Where it tells none (LOCAL, UNKNOWN), or tells a loopback "
+             "or proxy address, no network setting gives the connection any "
+             "leave. From all others such a header is refused. Empty: none.",
+     .offset = AT(proxy_from)},
+    {.name = "general.proxy_timeout",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "5s",
+     .minimum = 100,
+     .maximum = MINUTE,
+     .help = "The time that a proxy has for its header.",
+     .offset = AT(proxy_ms)},
     {.name = "tls.certificate_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

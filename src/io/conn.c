@@ -339,6 +339,15 @@ enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
     return start_tls(conn, tls, NULL, false, timeout_ms);
 }
 
+enum mailmod_error mm_conn_start_implicit_tls(struct mm_conn *conn,
+                                              struct mm_tls *tls,
+                                              uint64_t timeout_ms)
+{
+    enum mailmod_error error = start_tls(conn, tls, NULL, false, timeout_ms);
+    conn->is_implicit_tls = error == MAILMOD_OK;
+    return error;
+}
+
 enum mailmod_error mm_conn_start_tls_client(struct mm_conn *conn,
                                             struct mm_tls *tls,
                                             const char *name, bool verifies,

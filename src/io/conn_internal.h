@@ -63,10 +63,11 @@ struct mm_conn {
     bool has_raw_end; /* FIN of the socket */
     bool has_end;     /* end of the peer's octets: FIN or close_notify */
     bool is_end_told;
-    bool is_talking;   /* the peer sent what nobody will take */
-    bool is_shut;      /* FIN is asked for */
-    bool is_lingering; /* FIN is out; waiting for the peer's */
-    bool is_deaf;      /* the peer takes no octets any more */
+    bool is_talking;      /* the peer sent what nobody will take */
+    bool is_shut;         /* FIN is asked for */
+    bool is_lingering;    /* FIN is out; waiting for the peer's */
+    bool is_implicit_tls; /* nothing of the conversation is in clear */
+    bool is_deaf;         /* the peer takes no octets any more */
 };
 
 /* An empty connection whose handle is ready; the places of its timers are

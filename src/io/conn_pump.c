@@ -55,6 +55,24 @@ static bool fresh_input(struct mm_conn *conn, struct mm_span *span_out)
     return span_out->size > 0;
 }
 
+/* The handler began TLS and left octets that arrived in clear. */
+static void leave_to_tls(struct mm_conn *conn, struct mm_span rest)
+{
+    if (!conn->is_implicit_tls) {
+        mm_conn_end(conn, MAILMOD_ERROR_PROTOCOL, "TLS",
+                    "octets were sent in clear ahead of the handshake");
+        return;
+    }
+    enum mailmod_error error = mm_tls_keep(conn->tls, rest);
+    mm_buf_clear(&conn->input);
+    conn->is_paused = false;
+    if (error != MAILMOD_OK) {
+        mm_conn_end(conn, error, "read", NULL);
+        return;
+    }
+    mm_conn_kick(conn);
+}
+
 /* Offers one span; false when the handler wants no more now. */
 static bool deliver_one(struct mm_conn *conn)
 {
@@ -71,8 +89,7 @@ static bool deliver_one(struct mm_conn *conn)
         return false;
     }
     if (was_clear && conn->tls != NULL && rest.size > 0) {
-        mm_conn_end(conn, MAILMOD_ERROR_PROTOCOL, "TLS",
-                    "octets were sent in clear ahead of the handshake");
+        leave_to_tls(conn, rest);
         return false;
     }
     if (is_kept) {

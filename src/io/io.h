@@ -141,6 +141,11 @@ void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms);
 MM_CHECK enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
                                                      struct mm_tls *tls,
                                                      uint64_t timeout_ms);
+/* The same for a service that is TLS from the first octet: what has arrived and
+ * was not taken (behind a proxy's header) is the handshake's. */
+MM_CHECK enum mailmod_error mm_conn_start_implicit_tls(struct mm_conn *conn,
+                                                       struct mm_tls *tls,
+                                                       uint64_t timeout_ms);
 MM_CHECK enum mailmod_error
 mm_conn_start_tls_client(struct mm_conn *conn, struct mm_tls *tls,
                          const char *name, bool verifies, uint64_t timeout_ms);

@@ -208,8 +208,7 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       void (*on_done)(void *context),
                                       void *context)
 {
-    if (config->dnsbl.zones.count == 0 ||
-        mm_range_list_has(&config->dnsbl.exempt, peer)) {
+    if (config->dnsbl.zones.count == 0) {
         return NULL;
     }
     struct mm_blocklist *blocklist = mm_alloc(sizeof *blocklist);

@@ -16,7 +16,11 @@ static void on_connection(void *context, struct mm_conn *conn)
 {
     struct mm_server_listener *listener = context;
 
-    mm_session_accept(listener->server, listener->service, conn);
+    if (mm_server_is_proxy(listener->server, mm_conn_peer(conn))) {
+        mm_proxied_accept(listener->server, listener->service, conn);
+    } else {
+        mm_session_accept(listener->server, listener->service, conn, NULL);
+    }
 }
 
 static void log_listener(const struct mm_server_listener *listener,

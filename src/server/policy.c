@@ -19,8 +19,7 @@ bool mm_policy_may_relay(const struct mm_policy_facts *facts)
     if (!mm_service_row(facts->service)->is_submission) {
         return false;
     }
-    return facts->user != NULL ||
-           mm_range_list_has(&facts->config->smtp.relay_from, &facts->peer);
+    return facts->user != NULL || facts->is_relay_client;
 }
 
 const struct mm_reply *

@@ -13,8 +13,8 @@ struct mm_policy_facts {
     struct mm_store *store; /* asked for senders alone */
     const struct mm_config *config;
     enum mm_service service;
-    struct mm_netaddr peer;
-    const char *user; /* logged in; NULL: not */
+    bool is_relay_client; /* its network is in smtp.relay_from */
+    const char *user;     /* logged in; NULL: not */
 };
 
 /* Whether this peer may submit mail for other systems: it is logged in, or

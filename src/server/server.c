@@ -53,7 +53,7 @@ static size_t session_count(const struct mm_server *server)
     size_t count = 0;
 
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
-        count += server->limits[i].total;
+        count += server->limits[i].total + server->proxied[i];
     }
     return count;
 }
@@ -79,6 +79,7 @@ static void stop_loop(struct mm_task *task)
     memcpy(rounds, server->rounds, sizeof rounds);
     server_loop->has_stop_task = false;
     mm_mutex_unlock(server->mutex);
+    mm_proxied_stop(server_loop, rounds);
     MM_LIST_EACH(node, &server_loop->sessions)
     {
         struct mm_session *session =
@@ -127,6 +128,7 @@ static enum mailmod_error init_server(struct mm_server *server,
         server->loops[i].loop = options->loops[i];
         server->loops[i].resolver = options->resolvers[i];
         mm_list_init(&server->loops[i].sessions);
+        mm_list_init(&server->loops[i].proxied);
         server->loops[i].stop_task.run = stop_loop;
         server->loops[i].cut_task.run = cut_loop;
     }
@@ -287,6 +289,38 @@ bool mm_server_enter(struct mm_session *session)
     }
     mm_hex(bytes, sizeof bytes, session->identifier);
     return session->settings != NULL;
+}
+
+bool mm_server_is_proxy(struct mm_server *server, const struct mm_netaddr *peer)
+{
+    mm_mutex_lock(server->mutex);
+    bool is_proxy =
+        mm_range_list_has(&server->settings->config->proxy_from, peer);
+    mm_mutex_unlock(server->mutex);
+    return is_proxy;
+}
+
+bool mm_server_enter_proxied(struct mm_server *server, enum mm_service service,
+                             unsigned *round_out, uint64_t *timeout_ms_out)
+{
+    mm_mutex_lock(server->mutex);
+    const struct mm_config *config = server->settings->config;
+    bool is_in = !server->is_stopped &&
+                 server->proxied[service] < connections_max(config, service);
+    if (is_in) {
+        server->proxied[service]++;
+    }
+    *round_out = server->rounds[service];
+    *timeout_ms_out = config->proxy_ms;
+    mm_mutex_unlock(server->mutex);
+    return is_in;
+}
+
+void mm_server_leave_proxied(struct mm_server *server, enum mm_service service)
+{
+    mm_mutex_lock(server->mutex);
+    server->proxied[service]--;
+    mm_mutex_unlock(server->mutex);
 }
 
 bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,

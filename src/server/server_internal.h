@@ -7,6 +7,7 @@
 #include "server/apop.h"
 #include "server/blocklist.h"
 #include "server/limits.h"
+#include "server/proxied.h"
 #include "server/server.h"
 #include "server/session.h"
 
@@ -14,6 +15,7 @@ struct mm_server_loop {
     struct mm_server *server;
     struct mm_loop *loop;
     struct mm_list sessions;
+    struct mm_list proxied; /* wait for their header: proxied.c */
     struct mm_task stop_task;
     struct mm_task cut_task;
     struct mm_resolver *resolver;
@@ -49,6 +51,7 @@ struct mm_server {
     unsigned rounds[MM_SERVICE_COUNT];
     /* A service each: silent peers of port 25 take no place of submission. */
     struct mm_limits limits[MM_SERVICE_COUNT];
+    size_t proxied[MM_SERVICE_COUNT]; /* connections without their header */
     uint64_t next_identifier;
     bool is_stopped;
     bool is_cut;
@@ -65,6 +68,15 @@ void mm_server_leave(struct mm_server *server, enum mm_service service,
                      const struct mm_netaddr *peer);
 struct mm_server_loop *mm_server_loop(struct mm_server *server,
                                       const struct mm_loop *loop);
+
+/* Is it one of general.proxy_from, which must send a header first? */
+bool mm_server_is_proxy(struct mm_server *server,
+                        const struct mm_netaddr *peer);
+/* Counts a connection that waits for its header, which must be left again;
+ * false: too many do, or the server is stopping. */
+bool mm_server_enter_proxied(struct mm_server *server, enum mm_service service,
+                             unsigned *round_out, uint64_t *timeout_ms_out);
+void mm_server_leave_proxied(struct mm_server *server, enum mm_service service);
 
 /* All services. thread: not a loop */
 void mm_server_close_listeners(struct mm_server *server);

@@ -35,6 +35,13 @@ const struct mm_config *mm_session_config(const struct mm_session *session)
     return session->settings->config;
 }
 
+bool mm_session_is_from(const struct mm_session *session,
+                        const struct mm_range_list *networks)
+{
+    return session->peer_origin == MM_PEER_DIRECT &&
+           mm_range_list_has(networks, &session->peer);
+}
+
 bool mm_session_is_tls(const struct mm_session *session)
 {
     return session->conn != NULL && mm_conn_is_tls(session->conn);
@@ -211,6 +218,21 @@ bool mm_session_job_done(struct mm_session *session)
     return session->conn != NULL && !session->is_ending;
 }
 
+/* Nobody may tell us an address whom general.proxy_from does not name. */
+static bool refuse_header(struct mm_session *session, struct mm_span piece)
+{
+    if (!mm_proxy_start_is_header(&session->start, piece)) {
+        return false;
+    }
+    MM_LOG(session->server->options.log, MM_LOG_WARNING,
+           session->protocol->component,
+           "refused: a PROXY header, but not from general.proxy_from",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("peer", session->peer_text));
+    mm_session_abort(session);
+    return true;
+}
+
 static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
                        size_t size)
 {
@@ -218,6 +240,9 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
     size_t total = 0;
 
     (void)conn;
+    if (refuse_header(session, mm_span(bytes, size))) {
+        return size;
+    }
     while (total < size && session->conn != NULL && !session->is_ending &&
            !session->is_in_tls) {
         size_t used = session->protocol->engine->feed(
@@ -329,11 +354,15 @@ static void start_tls(struct mm_session *session)
     uint64_t timeout_ms =
         session->protocol->limits(session->settings->config).tls_ms;
 
+    struct mm_tls *tls = session->settings->tls[session->service];
+
     session->is_in_tls = true;
     mm_timer_cancel(&session->timer);
-    if (mm_conn_start_tls_server(session->conn,
-                                 session->settings->tls[session->service],
-                                 timeout_ms) != MAILMOD_OK) {
+    enum mailmod_error error =
+        mm_service_has_implicit_tls(session->service)
+            ? mm_conn_start_implicit_tls(session->conn, tls, timeout_ms)
+            : mm_conn_start_tls_server(session->conn, tls, timeout_ms);
+    if (error != MAILMOD_OK) {
         mm_session_abort(session);
     }
 }

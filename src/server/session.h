@@ -8,6 +8,7 @@
 #include "server/server.h"
 #include "server/trace.h"
 #include "server/wait.h"
+#include "wire/proxy/header.h"
 
 struct mm_server_loop;
 struct mm_session;
@@ -20,6 +21,13 @@ struct mm_session_engine {
     void (*tls_begun)(void *engine);
     /* Counts what may extend a deadline. */
     uint64_t (*progress)(const void *engine);
+};
+
+/* What is known of the peer. */
+enum mm_peer_origin {
+    MM_PEER_DIRECT,    /* its own connection, or told by a proxy */
+    MM_PEER_POWERLESS, /* told, but no address that a client can have there */
+    MM_PEER_HIDDEN     /* not told: `peer` is the proxy */
 };
 
 enum mm_standing {
@@ -74,6 +82,8 @@ struct mm_session {
     enum mm_service service;
     unsigned round; /* of its service: see struct mm_server */
     struct mm_netaddr peer;
+    enum mm_peer_origin peer_origin;
+    struct mm_proxy_start start; /* a PROXY header may not come from here */
     char peer_text[MM_NETADDR_TEXT_MAX];
     char identifier[24];
     struct mm_trace trace;      /* what its engine reads and says */
@@ -95,9 +105,16 @@ struct mm_session {
 };
 
 /* thread: loop. A new connection of a service: counts it, makes its session,
- * or sends it away. */
+ * or sends it away. `header` is what its proxy told; NULL: it has none. */
 void mm_session_accept(struct mm_server *server, enum mm_service service,
-                       struct mm_conn *conn);
+                       struct mm_conn *conn,
+                       const struct mm_proxy_header *header);
+/* One line where the protocol allows it, then the end. */
+void mm_session_refuse(enum mm_service service, struct mm_conn *conn,
+                       enum mm_reply_id reply);
+/* Has the peer what a setting gives to networks? Not when a proxy hides it. */
+bool mm_session_is_from(const struct mm_session *session,
+                        const struct mm_range_list *networks);
 /* session.c for session_accept.c: timers and engine; what may come first; the
  * whole given back; the deadline anew when the patience changed. */
 MM_CHECK enum mailmod_error mm_session_open(struct mm_session *session);

@@ -2,9 +2,10 @@
  * away.
  *
  * Owns nothing. Promises: a connection over a maximum costs one line and no
- * session; while a service is crowded, those of its peers that have said
- * nothing get less time, whenever they came.
- * Thread: the connection's loop. RFC 5321 3.8, 4.5.3.2. */
+ * session; what a proxy tells of a client gives no rights that only the proxy
+ * or this machine has; while a service is crowded, those of its peers that have
+ * said nothing get less time, whenever they came. Thread: the connection's
+ * loop. RFC 5321 3.8, 4.5.3.2. */
 #include "server/server_internal.h"
 
 #include "base/mem.h"
@@ -41,8 +42,8 @@ static const struct mm_conn_handler refusal_handler = {
 
 /* A connection over the limit: one line where the protocol allows it (not
  * before an implicit handshake), then the end. */
-static void refuse(enum mm_service service, struct mm_conn *conn,
-                   enum mm_reply_id reply)
+void mm_session_refuse(enum mm_service service, struct mm_conn *conn,
+                       enum mm_reply_id reply)
 {
     struct mm_buf line;
 
@@ -73,9 +74,37 @@ mm_session_protocol_of(enum mm_service service)
     return protocols[mm_service_row(service)->protocol];
 }
 
+/* A proxy that tells an address of its own, or of this machine, may have been
+ * talked into it: such a client has no rights of a network. */
+static enum mm_peer_origin origin_of(const struct mm_session *session,
+                                     const struct mm_proxy_header *header)
+{
+    const struct mm_config *config = mm_session_config(session);
+
+    if (header == NULL) {
+        return MM_PEER_DIRECT;
+    }
+    if (header->peer.family == MM_NETADDR_NONE) {
+        return MM_PEER_HIDDEN;
+    }
+    return mm_netaddr_is_loopback(&header->peer) ||
+                   mm_range_list_has(&config->proxy_from, &header->peer)
+               ? MM_PEER_POWERLESS
+               : MM_PEER_DIRECT;
+}
+
+static const struct mm_netaddr *peer_of(const struct mm_conn *conn,
+                                        const struct mm_proxy_header *header)
+{
+    return header != NULL && header->peer.family != MM_NETADDR_NONE
+               ? &header->peer
+               : mm_conn_peer(conn);
+}
+
 static struct mm_session *new_session(struct mm_server *server,
                                       enum mm_service service,
-                                      struct mm_conn *conn)
+                                      struct mm_conn *conn,
+                                      const struct mm_proxy_header *header)
 {
     const struct mm_session_protocol *protocol =
         mm_session_protocol_of(service);
@@ -89,14 +118,31 @@ static struct mm_session *new_session(struct mm_server *server,
     session->service = service;
     session->conn = conn;
     session->loop = mm_conn_loop(conn);
-    session->peer = *mm_conn_peer(conn);
+    session->peer = *peer_of(conn, header);
     mm_netaddr_format(&session->peer, session->peer_text);
     mm_list_init(&session->node);
     if (!mm_server_enter(session)) {
         mm_free(session);
         return NULL;
     }
+    session->peer_origin = origin_of(session, header);
     return session;
+}
+
+static void refuse_crowd(struct mm_server *server, enum mm_service service,
+                         struct mm_conn *conn, const struct mm_netaddr *peer)
+{
+    bool is_of_peer = mm_server_is_full_for(server, service, peer);
+    char peer_text[MM_NETADDR_TEXT_MAX];
+
+    mm_netaddr_format(peer, peer_text);
+    MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
+           is_of_peer ? "connection refused: too many of its address"
+                      : "connection refused: too many in all",
+           MM_TEXT("peer", peer_text));
+    mm_session_refuse(service, conn,
+                      is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
+                                 : MM_REPLY_TOO_MANY_CONNECTIONS);
 }
 
 /* Silent sessions that came before the crowd get its deadline, too. */
@@ -123,23 +169,13 @@ static void hurry_silent(struct mm_session *newcomer)
 }
 
 void mm_session_accept(struct mm_server *server, enum mm_service service,
-                       struct mm_conn *conn)
+                       struct mm_conn *conn,
+                       const struct mm_proxy_header *header)
 {
-    struct mm_session *session = new_session(server, service, conn);
+    struct mm_session *session = new_session(server, service, conn, header);
 
     if (session == NULL) {
-        const struct mm_netaddr *peer = mm_conn_peer(conn);
-        bool is_of_peer = mm_server_is_full_for(server, service, peer);
-        char peer_text[MM_NETADDR_TEXT_MAX];
-
-        mm_netaddr_format(peer, peer_text);
-        MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
-               is_of_peer ? "connection refused: too many of its address"
-                          : "connection refused: too many in all",
-               MM_TEXT("peer", peer_text));
-        refuse(service, conn,
-               is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
-                          : MM_REPLY_TOO_MANY_CONNECTIONS);
+        refuse_crowd(server, service, conn, peer_of(conn, header));
         return;
     }
     session->server_loop = mm_server_loop(server, session->loop);
@@ -147,7 +183,7 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
     hurry_silent(session);
     if (mm_session_open(session) != MAILMOD_OK) {
         mm_session_free(session);
-        refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
+        mm_session_refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
         return;
     }
     MM_LOG(server->options.log, MM_LOG_DEBUG, session->protocol->component,

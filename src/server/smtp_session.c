@@ -25,12 +25,14 @@ struct mm_smtp_session *mm_smtp_session(struct mm_session *session)
 
 struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp)
 {
-    return (struct mm_policy_facts){.store = smtp->base.server->store,
-                                    .config = mm_session_config(&smtp->base),
-                                    .service = smtp->base.service,
-                                    .peer = smtp->base.peer,
-                                    .user =
-                                        smtp->is_logged_in ? smtp->user : NULL};
+    const struct mm_config *config = mm_session_config(&smtp->base);
+    return (struct mm_policy_facts){
+        .store = smtp->base.server->store,
+        .config = config,
+        .service = smtp->base.service,
+        .is_relay_client =
+            mm_session_is_from(&smtp->base, &config->smtp.relay_from),
+        .user = smtp->is_logged_in ? smtp->user : NULL};
 }
 
 /* Out of memory while answering: nothing sensible can be said any more. */
@@ -128,10 +130,13 @@ static void on_blocklist_done(void *context)
     mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
-/* Who submits here is known otherwise. */
+/* Who submits here is known otherwise; a proxy is no client. */
 static void ask_blocklists(struct mm_smtp_session *smtp)
 {
-    if (smtp->base.service == MM_SERVICE_SMTP) {
+    const struct mm_config *config = mm_session_config(&smtp->base);
+    if (smtp->base.service == MM_SERVICE_SMTP &&
+        smtp->base.peer_origin != MM_PEER_HIDDEN &&
+        !mm_session_is_from(&smtp->base, &config->dnsbl.exempt)) {
         smtp->blocklist = mm_blocklist_new(
             smtp->base.server_loop, smtp->base.settings->config,
             &smtp->base.peer, on_blocklist_done, smtp);
@@ -211,7 +216,7 @@ static void fill_options(const struct mm_smtp_session *smtp,
     options->message_size_max = config->smtp.message_size_max;
     options->line_size_max = config->smtp.line_size_max;
     options->leniencies =
-        mm_range_list_has(&config->smtp.lenient_from, &smtp->base.peer)
+        mm_session_is_from(&smtp->base, &config->smtp.lenient_from)
             ? MM_LENIENT_ALL
             : 0;
     options->recipients_max = config->smtp.recipients_max;

@@ -104,7 +104,7 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
 
     if (smtp->base.service == MM_SERVICE_SMTP &&
         config->dnsbl.action == MM_CONFIG_DNSBL_TAG &&
-        !mm_range_list_has(&config->dnsbl.exempt, &smtp->base.peer)) {
+        !mm_session_is_from(&smtp->base, &config->dnsbl.exempt)) {
         edits |= MM_HEADER_DROPS_BLOCKLIST;
     }
     if (smtp->base.service != MM_SERVICE_SMTP && config->smtp.edits_submitted) {

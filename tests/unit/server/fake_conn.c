@@ -189,6 +189,13 @@ enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_conn_start_implicit_tls(struct mm_conn *conn,
+                                              struct mm_tls *tls,
+                                              uint64_t timeout_ms)
+{
+    return mm_conn_start_tls_server(conn, tls, timeout_ms);
+}
+
 bool mm_conn_is_tls(const struct mm_conn *conn)
 {
     return conn->is_tls;
