@@ -79,6 +79,7 @@ struct fetch {
     const char *destination;
     int64_t now_ms;
     bool is_overdue;
+    struct mq_found *found;
     struct mq_batch *batch;
     size_t capacity;
     size_t verified;
@@ -87,24 +88,52 @@ struct fetch {
 
 /* The delay notice of a row alone: its message's arrival is its expiry less
  * the lifetime, unless the lifetime was changed meanwhile. */
-static bool is_overdue(const struct fetch *fetch,
-                       const struct mm_store_recipient *row)
+static int64_t overdue_ms(const struct fetch *fetch,
+                          const struct mm_store_recipient *row)
 {
-    if (row->expires_ms <= fetch->now_ms) {
-        return true;
-    }
-    int64_t arrival_ms = row->expires_ms - (int64_t)fetch->options.lifetime_ms;
+    int64_t notice_ms = row->expires_ms - (int64_t)fetch->options.lifetime_ms +
+                        (int64_t)fetch->options.warn_after_ms;
     return fetch->options.warn_after_ms != 0 && !row->was_warned &&
-           arrival_ms + (int64_t)fetch->options.warn_after_ms <= fetch->now_ms;
+                   notice_ms < row->expires_ms
+               ? notice_ms
+               : row->expires_ms;
+}
+
+static bool is_due(const struct fetch *fetch,
+                   const struct mm_store_recipient *row)
+{
+    return mq_is_due(row->next_attempt_ms, fetch->now_ms,
+                     fetch->longest_wait_ms);
 }
 
 static bool is_wanted(const struct fetch *fetch,
                       const struct mm_store_recipient *row)
 {
-    return row->state == MM_RECIPIENT_WAITING &&
-           mq_is_due(row->next_attempt_ms, fetch->now_ms,
-                     fetch->longest_wait_ms) &&
-           (!fetch->is_overdue || is_overdue(fetch, row));
+    return row->state == MM_RECIPIENT_WAITING && is_due(fetch, row) &&
+           (!fetch->is_overdue || overdue_ms(fetch, row) <= fetch->now_ms);
+}
+
+/* In an attempt; should it be kept, its lifetime may be what comes next. */
+static void note_claimed(struct fetch *fetch,
+                         const struct mm_store_recipient *row)
+{
+    if (row->expires_ms < fetch->found->overdue_ms) {
+        fetch->found->overdue_ms = row->expires_ms;
+    }
+}
+
+/* Who is not for now tells when to come again. False: no later row can be. */
+static bool note_other(struct fetch *fetch,
+                       const struct mm_store_recipient *row)
+{
+    int64_t row_overdue_ms = overdue_ms(fetch, row);
+    if (row_overdue_ms < fetch->found->overdue_ms) {
+        fetch->found->overdue_ms = row_overdue_ms;
+    }
+    if (row->next_attempt_ms < fetch->found->next_ms) {
+        fetch->found->next_ms = row->next_attempt_ms;
+    }
+    return fetch->is_overdue || is_due(fetch, row);
 }
 
 static enum mailmod_error add_row(struct fetch *fetch,
@@ -135,8 +164,11 @@ static bool on_candidate(void *context, const struct mm_store_recipient *row)
         row->message_id != batch->recipients[0].message_id) {
         return false;
     }
-    if (!is_wanted(fetch, row) ||
-        !claim(fetch->queue, row->message_id, row->number)) {
+    if (!is_wanted(fetch, row)) {
+        return note_other(fetch, row);
+    }
+    if (!claim(fetch->queue, row->message_id, row->number)) {
+        note_claimed(fetch, row);
         return true;
     }
     fetch->error = add_row(fetch, row);
@@ -179,12 +211,14 @@ static void drop_unverified(struct fetch *fetch)
     batch->recipient_count = fetch->verified;
 }
 
-static enum mailmod_error fetch_once(struct fetch *fetch, int64_t due_ms)
+static enum mailmod_error fetch_once(struct fetch *fetch)
 {
     fetch->verified = 0;
     fetch->error = MAILMOD_OK;
+    fetch->found->next_ms = INT64_MAX;
+    fetch->found->overdue_ms = INT64_MAX;
     enum mailmod_error error =
-        mm_store_list_due(fetch->queue->store, fetch->destination, due_ms, 0,
+        mm_store_list_due(fetch->queue->store, fetch->destination, INT64_MAX, 0,
                           on_candidate, fetch);
     if (error == MAILMOD_OK) {
         error = fetch->error;
@@ -204,31 +238,48 @@ static enum mailmod_error fetch_once(struct fetch *fetch, int64_t due_ms)
     return error;
 }
 
+/* What it works by, as of now. */
+static void begin_fetch(struct fetch *fetch)
+{
+    struct mq_queue *queue = fetch->queue;
+    mm_mutex_lock(queue->lock);
+    const struct mq_destination *destination =
+        mq_destination_find(queue, fetch->destination);
+    fetch->found->version = destination != NULL ? destination->version : 0;
+    fetch->options = queue->options; /* its numbers; the steps are not used */
+    fetch->longest_wait_ms = queue->longest_wait_ms;
+    mm_mutex_unlock(queue->lock);
+}
+
+/* Rows that were settled meanwhile are no end: there may be others. */
+static enum mailmod_error fetch_some(struct fetch *fetch)
+{
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        enum mailmod_error error = fetch_once(fetch);
+        if (error != MAILMOD_OK || fetch->batch->recipient_count > 0) {
+            return error;
+        }
+    }
+    fetch->found->next_ms = fetch->now_ms + MQ_STORE_AWAY_MS;
+    fetch->found->overdue_ms = fetch->now_ms;
+    return MAILMOD_ERROR_NOT_FOUND;
+}
+
 enum mailmod_error mq_fetch(struct mq_queue *queue, const char *destination,
                             int64_t now_ms, bool overdue,
-                            struct mq_batch **batch_out)
+                            struct mq_found *found_out)
 {
     struct fetch fetch = {.queue = queue,
                           .destination = destination,
                           .now_ms = now_ms,
-                          .is_overdue = overdue};
+                          .is_overdue = overdue,
+                          .found = found_out};
     fetch.batch = mm_alloc(sizeof *fetch.batch);
     if (fetch.batch == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    mm_mutex_lock(queue->lock);
-    fetch.options = queue->options; /* its numbers; the steps are not used */
-    int64_t due_ms = queue->clock_went_back ? INT64_MAX : now_ms;
-    fetch.longest_wait_ms = queue->longest_wait_ms;
-    mm_mutex_unlock(queue->lock);
-    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
-    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-        error = fetch_once(&fetch, due_ms);
-        if (error != MAILMOD_OK || fetch.batch->recipient_count > 0) {
-            break;
-        }
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
+    begin_fetch(&fetch);
+    enum mailmod_error error = fetch_some(&fetch);
     if (error != MAILMOD_OK) {
         mm_free(fetch.batch->recipients);
         mm_free(fetch.batch);
@@ -238,6 +289,6 @@ enum mailmod_error mq_fetch(struct mq_queue *queue, const char *destination,
     mm_span_copy(mm_span_cstr(destination), fetch.batch->destination,
                  sizeof fetch.batch->destination);
     fetch.batch->is_overdue = overdue;
-    *batch_out = fetch.batch;
+    found_out->batch = fetch.batch;
     return MAILMOD_OK;
 }

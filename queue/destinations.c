@@ -3,9 +3,10 @@
  * Owns the struct mq_destination values in queue->destinations. A destination
  * is entered when it is first served and stays, for its place in the order of
  * service and its back-off, until the table is full; then those that neither
- * run nor wait are dropped, and failing that some whose wait ends soonest: a
- * forgotten back-off costs one early attempt, a refused destination would cost
- * its mail.
+ * run nor wait nor have anybody waiting are dropped, and failing that some
+ * whose back-off ends soonest: forgotten, it costs one early attempt. What
+ * waits for a destination that has no place is found by the next look at all
+ * (agenda.c).
  *
  * Law of the back-off: it begins and grows only with a failure that comes when
  * it is over; the failures of attempts that ran side by side count as one. Any
@@ -27,6 +28,21 @@ struct mq_destination *mq_destination_find(struct mq_queue *queue,
     return mm_map_get(&queue->destinations, key_of(name));
 }
 
+/* Taken out of all orders, and freed. */
+static void forget(struct mq_queue *queue, struct mq_destination *destination)
+{
+    int64_t hidden_ms = destination->retry_ms > queue->now_ms + MQ_HIDDEN_MS
+                            ? destination->retry_ms
+                            : queue->now_ms + MQ_HIDDEN_MS;
+    if (destination->due_ms != INT64_MAX && hidden_ms < queue->hidden_ms) {
+        queue->hidden_ms = hidden_ms;
+    }
+    mm_heap_remove(&queue->later, &destination->time);
+    mm_heap_remove(&queue->ready, &destination->turn);
+    mm_list_remove(&destination->sweeping);
+    mm_free(destination);
+}
+
 struct eviction {
     struct mq_queue *queue;
     int64_t until_ms; /* back-offs that end by then go as well */
@@ -37,7 +53,9 @@ static void evict_one(void *context, struct mm_span key, void *value)
 {
     struct eviction *eviction = context;
     struct mq_destination *destination = value;
-    if (destination->active > 0) {
+    /* Who waits for it could only be found again by a look at all. */
+    if (destination->active > 0 ||
+        (destination->retry_ms == 0 && destination->due_ms != INT64_MAX)) {
         return;
     }
     if (destination->retry_ms > eviction->until_ms) {
@@ -50,7 +68,7 @@ static void evict_one(void *context, struct mm_span key, void *value)
         return;
     }
     mm_map_remove(&eviction->queue->destinations, key);
-    mm_free(destination);
+    forget(eviction->queue, destination);
 }
 
 /* First those without a back-off; then an eighth of the span of times at a
@@ -71,6 +89,43 @@ static void make_room(struct mq_queue *queue)
     }
 }
 
+/* A search that was in vain is not made again for each that comes. */
+static bool find_room(struct mq_queue *queue)
+{
+    if (queue->now_ms < queue->full_until_ms) {
+        return false;
+    }
+    make_room(queue);
+    bool has_room = queue->destinations.count < MQ_DESTINATIONS_MAX;
+    queue->full_until_ms = has_room ? 0 : queue->now_ms + MQ_FULL_MS;
+    return has_room;
+}
+
+static struct mq_destination *new_destination(struct mq_queue *queue,
+                                              const char *name)
+{
+    size_t size = strlen(name) + 1;
+    struct mq_destination *destination = mm_alloc(sizeof *destination + size);
+    if (destination == NULL) {
+        return NULL;
+    }
+    memcpy(destination->name, name, size);
+    mm_list_init(&destination->sweeping);
+    destination->due_ms = INT64_MAX;
+    if (mm_heap_add(&queue->later, &destination->time, INT64_MAX) !=
+        MAILMOD_OK) {
+        mm_free(destination);
+        return NULL;
+    }
+    if (mm_map_put(&queue->destinations, key_of(name), destination) !=
+        MAILMOD_OK) {
+        mm_heap_remove(&queue->later, &destination->time);
+        mm_free(destination);
+        return NULL;
+    }
+    return destination;
+}
+
 struct mq_destination *mq_destination_get(struct mq_queue *queue,
                                           const char *name)
 {
@@ -78,19 +133,10 @@ struct mq_destination *mq_destination_get(struct mq_queue *queue,
     if (destination != NULL) {
         return destination;
     }
-    if (queue->destinations.count >= MQ_DESTINATIONS_MAX) {
-        make_room(queue);
-    }
-    destination = mm_alloc(sizeof *destination);
-    if (destination == NULL) {
+    if (queue->destinations.count >= MQ_DESTINATIONS_MAX && !find_room(queue)) {
         return NULL;
     }
-    if (mm_map_put(&queue->destinations, key_of(name), destination) !=
-        MAILMOD_OK) {
-        mm_free(destination);
-        return NULL;
-    }
-    return destination;
+    return new_destination(queue, name);
 }
 
 static void free_one(void *context, struct mm_span key, void *value)
@@ -102,6 +148,8 @@ static void free_one(void *context, struct mm_span key, void *value)
 
 void mq_destinations_free(struct mq_queue *queue)
 {
+    mm_heap_fini(&queue->later);
+    mm_heap_fini(&queue->ready);
     mm_map_each(&queue->destinations, free_one, NULL);
     mm_map_fini(&queue->destinations);
 }
@@ -116,8 +164,8 @@ bool mq_destination_is_open(const struct mq_queue *queue,
 
 /* After a failure one attempt alone probes the destination; the others wait
  * for what it finds. */
-static unsigned active_max(const struct mq_queue *queue,
-                           const struct mq_destination *destination)
+unsigned mq_destination_max(const struct mq_queue *queue,
+                            const struct mq_destination *destination)
 {
     return destination->failures > 0 ? 1 : queue->options.destination_max;
 }
@@ -126,13 +174,14 @@ bool mq_slot_take(struct mq_queue *queue, struct mq_destination *destination,
                   int64_t now_ms)
 {
     if (queue->attempts >= queue->options.attempts_max ||
-        destination->active >= active_max(queue, destination) ||
+        destination->active >= mq_destination_max(queue, destination) ||
         !mq_destination_is_open(queue, destination, now_ms)) {
         return false;
     }
     queue->attempts++;
     destination->active++;
     destination->served = ++queue->sequence;
+    mq_agenda_place(queue, destination);
     return true;
 }
 
@@ -141,6 +190,7 @@ static void leave_destination(struct mq_queue *queue, const char *name)
     struct mq_destination *destination = mq_destination_find(queue, name);
     if (destination != NULL && destination->active > 0) {
         destination->active--;
+        mq_agenda_place(queue, destination);
     }
 }
 
@@ -195,7 +245,9 @@ void mq_destination_down(struct mq_queue *queue, const char *name,
         destination->retry_ms =
             now_ms +
             (int64_t)mq_wait_ms(&queue->options, destination->failures, random);
-        destination->sweeps = true;
+        mm_list_remove(&destination->sweeping);
+        mm_list_append(&queue->sweeping, &destination->sweeping);
+        mq_agenda_place(queue, destination);
     }
     *retry_ms_out = destination->retry_ms;
 }
@@ -206,6 +258,7 @@ void mq_destination_up(struct mq_queue *queue, const char *name)
     if (destination != NULL) {
         destination->failures = 0;
         destination->retry_ms = 0;
-        destination->sweeps = false;
+        mm_list_remove(&destination->sweeping);
+        mq_agenda_place(queue, destination);
     }
 }

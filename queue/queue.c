@@ -1,7 +1,8 @@
 /* queue.c - what is due and may be tried now: claims, limits, fairness.
  *
  * Owns struct mq_queue: the tables in memory. What is waiting stands in the
- * store alone; a restart loses the back-offs and nothing else. Promises that
+ * store alone, and agenda.c knows which destination has something due; a
+ * restart loses the back-offs and nothing else. Promises that
  * no destination takes more than its places, that all destinations that have
  * something due are served in turn, and that one that is down costs one
  * attempt a step.
@@ -12,10 +13,7 @@
 #include "base/mem.h"
 #include "queue/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-enum { LIST_FIRST = 256 };
 
 static enum mailmod_error check_options(const struct mq_options *options)
 {
@@ -57,7 +55,12 @@ enum mailmod_error mq_new(struct mq_queue **queue_out, struct mm_store *store,
     queue->random = options->seed;
     set_options(queue, options);
     mm_list_init(&queue->removed);
+    mm_list_init(&queue->sweeping);
+    mm_heap_init(&queue->later, MQ_DESTINATIONS_MAX);
+    mm_heap_init(&queue->ready, MQ_DESTINATIONS_MAX);
     mm_map_init(&queue->destinations, MQ_DESTINATIONS_MAX, options->seed);
+    queue->hidden_ms = INT64_MAX;
+    queue->wants_scan = true;
     mm_map_init(&queue->claims, MQ_CLAIMS_MAX, options->seed);
     *queue_out = queue;
     return MAILMOD_OK;
@@ -88,6 +91,15 @@ void mq_free(struct mq_queue **queue)
     *queue = NULL;
 }
 
+/* Warnings and lifetimes may be due sooner now. */
+static void forget_overdue(void *context, struct mm_span key, void *value)
+{
+    (void)context;
+    (void)key;
+    struct mq_destination *destination = value;
+    destination->overdue_ms = 0;
+}
+
 enum mailmod_error mq_set_options(struct mq_queue *queue,
                                   const struct mq_options *options)
 {
@@ -95,6 +107,8 @@ enum mailmod_error mq_set_options(struct mq_queue *queue,
     if (error == MAILMOD_OK) {
         mm_mutex_lock(queue->lock);
         set_options(queue, options);
+        mm_map_each(&queue->destinations, forget_overdue, NULL);
+        mq_agenda_place_all(queue, queue->now_ms);
         mm_mutex_unlock(queue->lock);
     }
     return error;
@@ -102,17 +116,19 @@ enum mailmod_error mq_set_options(struct mq_queue *queue,
 
 static void reopen_one(void *context, struct mm_span key, void *value)
 {
-    (void)context;
     (void)key;
     struct mq_destination *destination = value;
     destination->failures = 0;
     destination->retry_ms = 0;
+    destination->overdue_ms = 0;
+    mq_agenda_place(context, destination);
 }
 
 void mq_flush(struct mq_queue *queue)
 {
     mm_mutex_lock(queue->lock);
-    mm_map_each(&queue->destinations, reopen_one, NULL);
+    mm_map_each(&queue->destinations, reopen_one, queue);
+    queue->wants_scan = true;
     mm_mutex_unlock(queue->lock);
 }
 
@@ -126,217 +142,143 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch)
         mq_unclaim(queue, released->recipients[i].message_id,
                    released->recipients[i].number);
     }
+    mm_mutex_lock(queue->lock);
     if (released->holds_slot) {
-        mm_mutex_lock(queue->lock);
         mq_slot_give(queue, released);
-        mm_mutex_unlock(queue->lock);
     }
+    if (!released->is_settled && released->recipient_count > 0) {
+        mq_agenda_tell(queue, released->destination, 0);
+    }
+    mm_mutex_unlock(queue->lock);
     mm_free(released->recipients);
     mm_free(released);
     *batch = NULL;
 }
 
-struct candidate {
-    char name[MM_STORE_DESTINATION_MAX];
-    uint64_t served;
-    size_t order; /* the store's: longest waiting first */
-    bool is_open;
-    bool sweeps;
-    bool is_done;
-};
-
-struct candidates {
-    struct candidate *items;
-    size_t count;
-    size_t open_count;
-};
-
-/* The store's list, whole up to `count_max`. */
-static enum mailmod_error list_up_to(struct mq_queue *queue, int64_t due_ms,
-                                     size_t count_max,
-                                     struct mm_store_destination **list_out,
-                                     size_t *count_out)
-{
-    struct mm_store_destination *list = mm_alloc_array(count_max, sizeof *list);
-    if (list == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    enum mailmod_error error = mm_store_list_destinations(
-        queue->store, due_ms, list, count_max, count_out);
-    if (error != MAILMOD_OK) {
-        mm_free(list);
-        return error;
-    }
-    *list_out = list;
-    return MAILMOD_OK;
-}
-
-static void judge(struct mq_queue *queue, struct candidate *candidate,
-                  int64_t now_ms)
-{
-    struct mq_destination *destination =
-        mq_destination_find(queue, candidate->name);
-    candidate->is_open = true;
-    if (destination != NULL) {
-        candidate->served = destination->served;
-        candidate->is_open = mq_destination_is_open(queue, destination, now_ms);
-        candidate->sweeps = destination->sweeps && !candidate->is_open;
-        destination->streak = 0;
-    }
-}
-
-static int compare_candidates(const void *left, const void *right)
-{
-    const struct candidate *a = left;
-    const struct candidate *b = right;
-    if (a->served != b->served) {
-        return a->served < b->served ? -1 : 1;
-    }
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static enum mailmod_error judge_all(struct mq_queue *queue, int64_t now_ms,
-                                    const struct mm_store_destination *list,
-                                    size_t count,
-                                    struct candidates *candidates_out)
-{
-    struct candidate *items = mm_alloc_array(count + 1, sizeof *items);
-    if (items == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    candidates_out->items = items;
-    candidates_out->count = count;
-    candidates_out->open_count = 0;
-    mm_mutex_lock(queue->lock);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(items[i].name, list[i].name, sizeof items[i].name);
-        items[i].order = i;
-        judge(queue, &items[i], now_ms);
-        candidates_out->open_count += items[i].is_open;
-    }
-    mm_mutex_unlock(queue->lock);
-    qsort(items, count, sizeof *items, compare_candidates);
-    return MAILMOD_OK;
-}
-
-/* Destinations that are backed off stand in the store's list too, mostly in
- * front: the list is lengthened until it holds enough that are not. */
-static enum mailmod_error list_candidates(struct mq_queue *queue,
-                                          int64_t now_ms,
-                                          struct candidates *candidates_out)
-{
-    mm_mutex_lock(queue->lock);
-    int64_t due_ms = queue->clock_went_back ? INT64_MAX : now_ms;
-    size_t wanted = queue->options.attempts_max - queue->attempts;
-    if (queue->attempts >= queue->options.attempts_max) {
-        wanted = 1;
-    }
-    if (queue->clock_went_back) {
-        wanted = SIZE_MAX; /* those of the far future stand last */
-    }
-    mm_mutex_unlock(queue->lock);
-    for (size_t max = LIST_FIRST;; max *= 4) {
-        struct mm_store_destination *list = NULL;
-        size_t count = 0;
-        enum mailmod_error error =
-            list_up_to(queue, due_ms, max, &list, &count);
-        if (error != MAILMOD_OK) {
-            return error;
-        }
-        error = judge_all(queue, now_ms, list, count, candidates_out);
-        mm_free(list);
-        if (error != MAILMOD_OK || count < max ||
-            candidates_out->open_count >= wanted ||
-            max >= MQ_DESTINATIONS_MAX) {
-            return error;
-        }
-        mm_free(candidates_out->items);
-    }
-}
-
-static enum mailmod_error claim_one(struct mq_queue *queue, const char *name,
+/* What a place was taken for; given back when nobody is there. */
+static enum mailmod_error fetch_one(struct mq_queue *queue, const char *name,
                                     int64_t now_ms, struct mq_batch **batch_out)
 {
+    struct mq_found found = {.batch = NULL};
+    enum mailmod_error error = mq_fetch(queue, name, now_ms, false, &found);
     mm_mutex_lock(queue->lock);
-    struct mq_destination *destination = mq_destination_get(queue, name);
-    bool is_taken =
-        destination != NULL && mq_slot_take(queue, destination, now_ms);
-    bool is_full = queue->attempts >= queue->options.attempts_max;
-    mm_mutex_unlock(queue->lock);
-    if (!is_taken) {
-        return is_full ? MAILMOD_ERROR_LIMIT : MAILMOD_ERROR_NOT_FOUND;
-    }
-    enum mailmod_error error = mq_fetch(queue, name, now_ms, false, batch_out);
-    if (error != MAILMOD_OK) {
-        mm_mutex_lock(queue->lock);
+    if (error == MAILMOD_OK) {
+        const struct mq_destination *destination =
+            mq_destination_find(queue, name);
+        found.batch->holds_slot = true;
+        found.batch->attempts = destination != NULL ? destination->active : 1;
+        *batch_out = found.batch;
+    } else {
         mq_slot_return(queue, name);
-        mm_mutex_unlock(queue->lock);
-        return error;
     }
-    (*batch_out)->holds_slot = true;
-    return MAILMOD_OK;
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        mq_agenda_learn(queue, name, found.version, found.next_ms);
+    }
+    mm_mutex_unlock(queue->lock);
+    return error;
 }
 
-/* One batch a destination and round, until nothing moves or all places are
- * taken; `is_starved_out` then says that somebody went away without. */
-static enum mailmod_error
-claim_rounds(struct mq_queue *queue, struct candidates *candidates,
-             int64_t now_ms, struct mm_list *batches_out, bool *is_starved_out)
+/* The next in turn, with a place; false: nobody is due, or no place is left. */
+static bool take_turn(struct mq_queue *queue, int64_t now_ms,
+                      char name_out[MM_STORE_DESTINATION_MAX])
 {
-    *is_starved_out = false;
-    for (bool has_moved = true; has_moved;) {
-        has_moved = false;
-        for (size_t i = 0; i < candidates->count; i++) {
-            struct candidate *candidate = &candidates->items[i];
-            if (!candidate->is_open || candidate->is_done) {
-                continue;
-            }
-            struct mq_batch *batch = NULL;
-            enum mailmod_error error =
-                claim_one(queue, candidate->name, now_ms, &batch);
-            if (error == MAILMOD_ERROR_LIMIT) {
-                *is_starved_out = true;
-                return MAILMOD_OK;
-            }
-            if (error == MAILMOD_OK) {
-                mm_list_append(batches_out, &batch->node);
-                has_moved = true;
-            } else if (error == MAILMOD_ERROR_NOT_FOUND) {
-                candidate->is_done = true;
-            } else {
-                return error;
-            }
+    mm_mutex_lock(queue->lock);
+    struct mq_destination *destination = mq_agenda_first(queue, now_ms);
+    bool is_taken =
+        destination != NULL && mq_slot_take(queue, destination, now_ms);
+    if (is_taken) {
+        memcpy(name_out, destination->name, strlen(destination->name) + 1);
+    }
+    mm_mutex_unlock(queue->lock);
+    return is_taken;
+}
+
+/* By turn, one batch each, until nobody is due or all places are taken. */
+static enum mailmod_error claim_turns(struct mq_queue *queue, int64_t now_ms,
+                                      struct mm_list *batches_out)
+{
+    char name[MM_STORE_DESTINATION_MAX];
+    while (take_turn(queue, now_ms, name)) {
+        struct mq_batch *batch = NULL;
+        enum mailmod_error error = fetch_one(queue, name, now_ms, &batch);
+        if (error == MAILMOD_OK) {
+            mm_list_append(batches_out, &batch->node);
+        } else if (error != MAILMOD_ERROR_NOT_FOUND) {
+            return error;
         }
     }
     return MAILMOD_OK;
 }
 
 /* What is past its lifetime behind a destination that is down: the failed
- * attempt stands for all of it. The mark stays while there may be more. */
+ * attempt stands for all of it. It stays in the list while there may be more.
+ */
 static enum mailmod_error sweep(struct mq_queue *queue, const char *name,
                                 int64_t now_ms, size_t *room,
                                 struct mm_list *batches_out)
 {
     while (*room > 0) {
-        struct mq_batch *batch = NULL;
-        enum mailmod_error error = mq_fetch(queue, name, now_ms, true, &batch);
+        struct mq_found found = {.batch = NULL};
+        enum mailmod_error error = mq_fetch(queue, name, now_ms, true, &found);
         if (error == MAILMOD_ERROR_NOT_FOUND) {
             mm_mutex_lock(queue->lock);
             struct mq_destination *destination =
                 mq_destination_find(queue, name);
             if (destination != NULL) {
-                destination->sweeps = false;
+                mm_list_remove(&destination->sweeping);
             }
+            if (destination != NULL && destination->version == found.version) {
+                destination->overdue_ms = found.overdue_ms;
+            }
+            mq_agenda_learn(queue, name, found.version, found.next_ms);
             mm_mutex_unlock(queue->lock);
             return MAILMOD_OK;
         }
         if (error != MAILMOD_OK) {
             return error;
         }
-        mm_list_append(batches_out, &batch->node);
+        mm_list_append(batches_out, &found.batch->node);
         (*room)--;
     }
     return MAILMOD_OK;
+}
+
+/* The first that is down and may have somebody overdue; those that are not, or
+ * have not, leave the list. */
+static bool next_sweep(struct mq_queue *queue, int64_t now_ms,
+                       char name_out[MM_STORE_DESTINATION_MAX])
+{
+    bool is_found = false;
+    mm_mutex_lock(queue->lock);
+    MM_LIST_EACH(node, &queue->sweeping)
+    {
+        struct mq_destination *destination =
+            MM_LIST_OBJECT(node, struct mq_destination, sweeping);
+        if (!mq_destination_is_open(queue, destination, now_ms) &&
+            destination->overdue_ms <= now_ms) {
+            memcpy(name_out, destination->name, strlen(destination->name) + 1);
+            is_found = true;
+            break;
+        }
+        mm_list_remove(node);
+    }
+    mm_mutex_unlock(queue->lock);
+    return is_found;
+}
+
+static enum mailmod_error sweep_all(struct mq_queue *queue, int64_t now_ms,
+                                    struct mm_list *batches_out)
+{
+    char name[MM_STORE_DESTINATION_MAX];
+    size_t room = MQ_OVERDUE_BATCHES_MAX;
+    enum mailmod_error error = MAILMOD_OK;
+    while (error == MAILMOD_OK && room > 0 && next_sweep(queue, now_ms, name)) {
+        error = sweep(queue, name, now_ms, &room, batches_out);
+    }
+    mm_mutex_lock(queue->lock);
+    queue->sweeps_more = room == 0;
+    mm_mutex_unlock(queue->lock);
+    return error;
 }
 
 /* What is delivered while the store cannot be written could not be settled, and
@@ -356,99 +298,88 @@ enum mailmod_error mq_claim(struct mq_queue *queue, int64_t now_ms,
     if (!may_claim(queue)) {
         return MAILMOD_OK;
     }
-    struct candidates candidates = {0};
-    enum mailmod_error error = list_candidates(queue, now_ms, &candidates);
+    enum mailmod_error error = mq_agenda_refresh(queue, now_ms);
     if (error != MAILMOD_OK) {
         return error;
     }
-    bool is_starved = false;
-    error = claim_rounds(queue, &candidates, now_ms, batches_out, &is_starved);
-    size_t room = MQ_OVERDUE_BATCHES_MAX;
-    for (size_t i = 0; i < candidates.count && error == MAILMOD_OK; i++) {
-        if (candidates.items[i].sweeps) {
-            error = sweep(queue, candidates.items[i].name, now_ms, &room,
-                          batches_out);
-        }
-    }
     mm_mutex_lock(queue->lock);
-    queue->is_starved = is_starved;
+    queue->round++;
     mm_mutex_unlock(queue->lock);
-    mm_free(candidates.items);
-    return error;
+    error = claim_turns(queue, now_ms, batches_out);
+    return error == MAILMOD_OK ? sweep_all(queue, now_ms, batches_out) : error;
+}
+
+/* Others are due, and have no place. */
+static bool do_others_wait(struct mq_queue *queue,
+                           const struct mq_destination *destination,
+                           int64_t now_ms)
+{
+    (void)mq_agenda_first(queue, now_ms);
+    return queue->ready.count > (destination->turn.place != 0 ? 1 : 0);
+}
+
+/* A place for it out of turn, on the connection that it has. */
+static bool take_next(struct mq_queue *queue, const char *name, int64_t now_ms)
+{
+    mm_mutex_lock(queue->lock);
+    struct mq_destination *destination = mq_destination_get(queue, name);
+    bool may = destination != NULL;
+    if (may && destination->round != queue->round) {
+        destination->round = queue->round;
+        destination->streak = 0;
+    }
+    may = may &&
+          (destination->streak < MQ_STREAK_MAX ||
+           !do_others_wait(queue, destination, now_ms)) &&
+          mq_slot_take(queue, destination, now_ms);
+    if (may) {
+        destination->streak++;
+    }
+    mm_mutex_unlock(queue->lock);
+    return may;
 }
 
 enum mailmod_error mq_claim_next(struct mq_queue *queue,
                                  const char *destination, int64_t now_ms,
                                  struct mq_batch **batch_out)
 {
-    if (!may_claim(queue)) {
+    if (!may_claim(queue) || !take_next(queue, destination, now_ms)) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
-    mm_mutex_lock(queue->lock);
-    struct mq_destination *known = mq_destination_get(queue, destination);
-    bool may =
-        known != NULL && (!queue->is_starved || known->streak < MQ_STREAK_MAX);
-    if (may) {
-        known->streak++;
-    }
-    mm_mutex_unlock(queue->lock);
-    if (!may) {
-        return MAILMOD_ERROR_NOT_FOUND;
-    }
-    enum mailmod_error error = claim_one(queue, destination, now_ms, batch_out);
-    return error == MAILMOD_ERROR_LIMIT ? MAILMOD_ERROR_NOT_FOUND : error;
-}
-
-/* A destination with all its places taken is no reason to come: the end of an
- * attempt is. */
-static int64_t due_of(struct mq_queue *queue,
-                      const struct mm_store_destination *listed, int64_t now_ms)
-{
-    int64_t due_ms = listed->next_attempt_ms;
-    if (due_ms > now_ms && mq_is_due(due_ms, now_ms, queue->longest_wait_ms)) {
-        queue->clock_went_back = true;
-        due_ms = now_ms;
-    }
-    const struct mq_destination *destination =
-        mq_destination_find(queue, listed->name);
-    if (destination == NULL) {
-        return due_ms;
-    }
-    if (destination->active > 0 && due_ms <= now_ms) {
-        return INT64_MAX;
-    }
-    if (destination->sweeps ||
-        mq_destination_is_open(queue, destination, now_ms) ||
-        destination->retry_ms <= due_ms) {
-        return due_ms;
-    }
-    return destination->retry_ms;
+    return fetch_one(queue, destination, now_ms, batch_out);
 }
 
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms)
 {
-    int64_t next_ms = INT64_MAX;
     if (!may_claim(queue)) {
         return now_ms + MQ_STORE_AWAY_MS;
     }
-    for (size_t max = LIST_FIRST;; max *= 4) {
-        struct mm_store_destination *list = NULL;
-        size_t count = 0;
-        if (list_up_to(queue, INT64_MAX, max, &list, &count) != MAILMOD_OK) {
-            return now_ms; /* a failed read is tried again */
-        }
-        mm_mutex_lock(queue->lock);
-        queue->clock_went_back = false;
-        for (size_t i = 0; i < count; i++) {
-            int64_t due_ms = due_of(queue, &list[i], now_ms);
-            next_ms = due_ms < next_ms ? due_ms : next_ms;
-        }
-        mm_mutex_unlock(queue->lock);
-        int64_t last_ms = count > 0 ? list[count - 1].next_attempt_ms : 0;
-        mm_free(list);
-        /* They come by rising time: later ones can be no earlier. */
-        if (count < max || next_ms <= last_ms || max >= MQ_DESTINATIONS_MAX) {
-            return next_ms;
-        }
+    if (mq_agenda_refresh(queue, now_ms) != MAILMOD_OK) {
+        return now_ms; /* a failed read is tried again */
     }
+    mm_mutex_lock(queue->lock);
+    (void)mq_agenda_first(queue, now_ms);
+    int64_t next_ms = mq_agenda_next_ms(queue);
+    if (next_ms <= now_ms && queue->attempts >= queue->options.attempts_max) {
+        next_ms = INT64_MAX; /* the end of an attempt is the time */
+    }
+    if (queue->sweeps_more) {
+        next_ms = now_ms;
+    }
+    mm_mutex_unlock(queue->lock);
+    return next_ms;
+}
+
+bool mq_has_work(struct mq_queue *queue, int64_t now_ms)
+{
+    if (mm_store_has_news(queue->store)) {
+        return true;
+    }
+    mm_mutex_lock(queue->lock);
+    (void)mq_agenda_first(queue, now_ms);
+    bool has_place = queue->attempts < queue->options.attempts_max;
+    bool has_work = queue->wants_scan || !mm_list_is_empty(&queue->sweeping) ||
+                    (has_place && mq_agenda_next_ms(queue) <= now_ms);
+    mm_mutex_unlock(queue->lock);
+    return has_work;
 }

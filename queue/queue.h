@@ -5,8 +5,9 @@
  * socket, reads no clock and writes no message text. It knows: the schedule
  * (growing, jittered steps inside a lifetime), destinations (each with its own
  * back-off, so that a dead one costs one attempt a step, whatever its number of
- * messages), claims (a recipient is in one attempt at a time), limits in all
- * and per destination, fairness among destinations, and outcomes. */
+ * messages; and when it is due next, so that a look costs by what changed and
+ * not by what waits), claims (a recipient is in one attempt at a time), limits
+ * in all and per destination, fairness among destinations, and outcomes. */
 #ifndef MQ_QUEUE_H
 #define MQ_QUEUE_H
 
@@ -39,6 +40,9 @@ struct mq_batch {
     bool is_overdue;
     bool holds_slot; /* the queue's: counts as an attempt */
     bool is_parked;  /* the queue's: without a place among the attempts */
+    bool is_settled; /* the queue's: what is left of it is in the store anew */
+    /* Attempts to the destination at work with this one. */
+    unsigned attempts;
 };
 
 enum mq_verdict {
@@ -130,9 +134,13 @@ bool mq_park(struct mq_queue *queue, struct mq_batch *batch);
 /* Gives the claims up and frees the batch (after settling, or untried).
  * thread: any. */
 void mq_release(struct mq_queue *queue, struct mq_batch **batch);
-/* When to call mq_claim again; INT64_MAX: not before something new comes.
- * thread: any (reads the store). */
+/* When to call mq_claim again; INT64_MAX: not before something new comes or an
+ * attempt ends. thread: any (reads the store). */
 int64_t mq_next_due(struct mq_queue *queue, int64_t now_ms);
+/* False: mq_claim would find nothing now. Cheap, without the store. thread:
+ * any.
+ */
+bool mq_has_work(struct mq_queue *queue, int64_t now_ms);
 /* Somebody whom an operator took out of the queue. */
 struct mq_removed {
     struct mm_list node;
@@ -157,8 +165,8 @@ MM_CHECK enum mailmod_error mq_remove(struct mq_queue *queue,
 struct mq_removed *mq_take_removed(struct mq_queue *queue);
 /* What is told of each. */
 void mq_removal_outcome(struct mq_outcome *outcome_out);
-/* An operator's flush: every back-off of destinations is forgotten.
- * thread: any. */
+/* An operator's flush, here or by a tool: every back-off of destinations is
+ * forgotten, and the store is asked for all that waits. thread: any. */
 void mq_flush(struct mq_queue *queue);
 /* The wait after this many failures, jittered: the schedule alone, for tests
  * and documentation. */

@@ -241,6 +241,7 @@ static void settlement_done(struct mm_store_job *job, enum mailmod_error error)
     struct mq_settlement *settlement =
         MM_LIST_OBJECT(job, struct mq_settlement, job);
     if (error == MAILMOD_OK) {
+        settlement->batch->is_settled = true;
         end_removed(settlement);
     }
     settlement->done(settlement, error);

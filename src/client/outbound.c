@@ -104,10 +104,14 @@ static void claim_what_is_due(struct mm_outbound *outbound)
         mm_timer_cancel(&outbound->poll_timer);
         return;
     }
+    outbound->claim_now_ms = mm_loop_wall_ms(outbound->options.loop);
+    if (mm_timer_is_set(&outbound->poll_timer) &&
+        !mq_has_work(outbound->queue, outbound->claim_now_ms)) {
+        return; /* an outcome and nobody who waits for it, say */
+    }
     outbound->claim_job.loop = outbound->options.loop;
     outbound->claim_job.run = run_claim;
     outbound->claim_job.done = claim_done;
-    outbound->claim_now_ms = mm_loop_wall_ms(outbound->options.loop);
     mm_timer_cancel(&outbound->poll_timer);
     if (mm_workers_submit(outbound->options.workers, &outbound->claim_job) !=
         MAILMOD_OK) {

@@ -13,6 +13,7 @@
 #ifndef MM_STORE_OPS_H
 #define MM_STORE_OPS_H
 
+#include "store/news.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -117,7 +118,7 @@ struct mm_store_ops {
                                      uint64_t message_id, unsigned number,
                                      struct mm_buf *out);
     enum mailmod_error (*list_destinations)(
-        struct mm_store *store, int64_t now_ms,
+        struct mm_store *store, const char *after,
         struct mm_store_destination *destinations_out, size_t count_max,
         size_t *count_out);
     enum mailmod_error (*list_due)(
@@ -144,9 +145,12 @@ struct mm_store_ops {
                                  struct mm_buf *reason_out);
 };
 
-/* What an implementation's own structures begin with. */
+/* What an implementation's own structures begin with. It opens and ends the
+ * news, tells what an act or a new routing makes due, and publishes after each
+ * commit; of put_recipient and update_recipient store.c tells. */
 struct mm_store {
     const struct mm_store_ops *ops;
+    struct mm_store_news news;
 };
 struct mm_store_transaction {
     struct mm_store *store;

@@ -182,6 +182,8 @@ enum mailmod_error
 mm_store_put_recipient(struct mm_store_transaction *transaction,
                        const struct mm_store_recipient *recipient)
 {
+    mm_store_news_add(&transaction->store->news, recipient->destination,
+                      recipient->next_attempt_ms);
     return ops_of(transaction)->put_recipient(transaction, recipient);
 }
 
@@ -222,6 +224,8 @@ enum mailmod_error
 mm_store_update_recipient(struct mm_store_transaction *transaction,
                           const struct mm_store_recipient *recipient)
 {
+    mm_store_news_add(&transaction->store->news, recipient->destination,
+                      recipient->next_attempt_ms);
     return ops_of(transaction)->update_recipient(transaction, recipient);
 }
 
@@ -386,13 +390,26 @@ enum mailmod_error mm_store_read_chunk(struct mm_store *store,
 }
 
 enum mailmod_error
-mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
+mm_store_list_destinations(struct mm_store *store, const char *after,
                            struct mm_store_destination *destinations_out,
                            size_t count_max, size_t *count_out)
 {
     *count_out = 0;
-    return store->ops->list_destinations(store, now_ms, destinations_out,
+    return store->ops->list_destinations(store, after, destinations_out,
                                          count_max, count_out);
+}
+
+size_t mm_store_take_news(struct mm_store *store,
+                          struct mm_store_destination *destinations_out,
+                          size_t count_max, bool *is_whole_out)
+{
+    return mm_store_news_take(&store->news, destinations_out, count_max,
+                              is_whole_out);
+}
+
+bool mm_store_has_news(const struct mm_store *store)
+{
+    return atomic_load(&store->news.has_some);
 }
 
 enum mailmod_error mm_store_list_due(

@@ -320,15 +320,24 @@ MM_CHECK enum mailmod_error mm_store_read_chunk(struct mm_store *store,
                                                 uint64_t message_id,
                                                 unsigned number,
                                                 struct mm_buf *out);
-/* Destinations that have something due, the longest waiting first. */
 struct mm_store_destination {
     char name[MM_STORE_DESTINATION_MAX];
     int64_t next_attempt_ms; /* earliest */
 };
+/* Destinations that somebody waits for, by name, those after `after` (""), each
+ * with its earliest time. Costs by what it tells, not by what waits. */
 MM_CHECK enum mailmod_error
-mm_store_list_destinations(struct mm_store *store, int64_t now_ms,
+mm_store_list_destinations(struct mm_store *store, const char *after,
                            struct mm_store_destination *destinations_out,
                            size_t count_max, size_t *count_out);
+/* What commits of this process may have made due since the last call: some
+ * destinations, each with a time from which on; 0: no more. `is_whole_out` is
+ * false when some were left out: then look at all. What another process does is
+ * not told. */
+size_t mm_store_take_news(struct mm_store *store,
+                          struct mm_store_destination *destinations_out,
+                          size_t count_max, bool *is_whole_out);
+bool mm_store_has_news(const struct mm_store *store);
 /* Recipients of one destination, by next_attempt_ms, message, number: due ones
  * with `now_ms`, all waiting ones with INT64_MAX. Starts after `skip` rows. */
 MM_CHECK enum mailmod_error mm_store_list_due(

@@ -107,7 +107,15 @@ static enum mailmod_error reroute(struct mm_sqlite_transaction *t,
     }
     mm_sql_bind_text(statement, 1, wanted);
     bind_key(statement, 2, row);
+    mm_store_news_add_all(&t->store->base.news);
     return mm_sql_run(statement);
+}
+
+static enum mailmod_error set_due(struct mm_sqlite_transaction *t,
+                                  const struct act *act, const struct row *row)
+{
+    mm_store_news_add(&t->store->base.news, row->destination, act->now_ms);
+    return set_number(t, MM_SQL_SET_DUE, act->now_ms, row);
 }
 
 static enum mailmod_error act_on(struct mm_sqlite_transaction *t,
@@ -117,11 +125,9 @@ static enum mailmod_error act_on(struct mm_sqlite_transaction *t,
     case MAILMOD_QUEUE_HOLD:
         return set_number(t, MM_SQL_SET_STATE, MM_RECIPIENT_HELD, row);
     case MAILMOD_QUEUE_RELEASE:
-        return row->is_held ? set_number(t, MM_SQL_SET_DUE, act->now_ms, row)
-                            : MAILMOD_OK;
+        return row->is_held ? set_due(t, act, row) : MAILMOD_OK;
     case MAILMOD_QUEUE_FLUSH:
-        return row->is_held ? MAILMOD_OK
-                            : set_number(t, MM_SQL_SET_DUE, act->now_ms, row);
+        return row->is_held ? MAILMOD_OK : set_due(t, act, row);
     case MAILMOD_QUEUE_DELETE:
         return mm_sqlite_remove_recipient(&t->base, row->message_id,
                                           row->number);

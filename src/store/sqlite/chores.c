@@ -177,6 +177,9 @@ static enum mailmod_error run_slice(struct mm_sqlite *store, bool *found)
     if (error == MAILMOD_OK) {
         error = mm_sql_do(writer, MM_SQL_COMMIT);
     }
+    if (error == MAILMOD_OK) {
+        mm_store_news_publish(&store->base.news);
+    }
     if (error != MAILMOD_OK && !sqlite3_get_autocommit(writer->db) &&
         mm_sql_do(writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
         return MAILMOD_ERROR_STORAGE;

@@ -149,10 +149,14 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_CHUNK_EXISTS] =
         "SELECT 1 FROM chunk WHERE message_id=?1 AND number>?2 AND NOT EXISTS("
         "SELECT 1 FROM litter WHERE id=?1) LIMIT 1",
+    /* From name to name by the index: two steps each, whatever waits. */
     [MM_SQL_LIST_DESTINATIONS] =
-        "SELECT destination,min(next_attempt_ms) FROM recipient "
-        "WHERE state=0 AND next_attempt_ms<=? GROUP BY destination "
-        "ORDER BY 2,1 LIMIT ?",
+        "WITH RECURSIVE d(name) AS (SELECT min(destination) FROM recipient "
+        "WHERE state=0 AND destination>?1 UNION ALL SELECT (SELECT "
+        "min(destination) FROM recipient WHERE state=0 AND "
+        "destination>d.name) FROM d WHERE d.name IS NOT NULL) "
+        "SELECT name,(SELECT min(next_attempt_ms) FROM recipient WHERE state=0 "
+        "AND destination=name) FROM d WHERE name IS NOT NULL LIMIT ?2",
     [MM_SQL_LIST_DUE] =
         "SELECT " RECIPIENT_COLUMNS " FROM recipient r "
         "WHERE r.state=0 AND r.destination=? AND r.next_attempt_ms<=? "

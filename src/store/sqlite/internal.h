@@ -285,7 +285,7 @@ MM_CHECK enum mailmod_error mm_sqlite_read_chunk(struct mm_store *base,
                                                  unsigned number,
                                                  struct mm_buf *out);
 MM_CHECK enum mailmod_error
-mm_sqlite_list_destinations(struct mm_store *base, int64_t now_ms,
+mm_sqlite_list_destinations(struct mm_store *base, const char *after,
                             struct mm_store_destination *destinations_out,
                             size_t count_max, size_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_list_due(

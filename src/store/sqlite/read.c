@@ -227,7 +227,7 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
 }
 
 enum mailmod_error
-mm_sqlite_list_destinations(struct mm_store *base, int64_t now_ms,
+mm_sqlite_list_destinations(struct mm_store *base, const char *after,
                             struct mm_store_destination *destinations_out,
                             size_t count_max, size_t *count_out)
 {
@@ -239,7 +239,7 @@ mm_sqlite_list_destinations(struct mm_store *base, int64_t now_ms,
     if (error != MAILMOD_OK) {
         return error;
     }
-    (void)sqlite3_bind_int64(reading.statement, 1, now_ms);
+    mm_sql_bind_text(reading.statement, 1, after);
     (void)sqlite3_bind_int64(reading.statement, 2, (sqlite3_int64)count_max);
     while (*count_out < count_max && mm_sql_step(reading.statement, &error)) {
         struct mm_store_destination *d = &destinations_out[(*count_out)++];

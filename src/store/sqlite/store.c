@@ -96,6 +96,9 @@ static enum mailmod_error init_store(struct mm_sqlite *store,
     if (error == MAILMOD_OK) {
         error = mm_condition_new(&store->reader_condition);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_store_news_init(&store->base.news);
+    }
     return error;
 }
 
@@ -108,6 +111,7 @@ static void close_store(struct mm_store *base)
     mm_connection_close(&store->writer);
     mm_health_end(store);
     mm_file_lock_close(&store->lock);
+    mm_store_news_fini(&store->base.news);
     mm_condition_free(&store->reader_condition);
     mm_mutex_free(&store->reader_mutex);
     mm_mutex_free(&store->write_mutex);

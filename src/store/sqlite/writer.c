@@ -113,6 +113,7 @@ static enum mailmod_error commit(struct mm_sqlite *store, size_t job_count)
     if (error == MAILMOD_OK) {
         atomic_fetch_add(&store->commit_count, 1);
         atomic_fetch_add(&store->job_count, job_count);
+        mm_store_news_publish(&store->base.news);
     }
     return error;
 }

@@ -118,15 +118,23 @@ static void test_what_is_due(void **state)
     (void)put(store, second, 1, "x@d.net", "d.net", 900);
     assert_int_equal(mm_store_next_due(store, &next), MAILMOD_OK);
     assert_int_equal(next, 300);
-    assert_int_equal(mm_store_list_destinations(store, 500, found, 8, &count),
+    assert_int_equal(mm_store_list_destinations(store, "", found, 8, &count),
                      MAILMOD_OK);
-    assert_int_equal(count, 2); /* d.net is not due */
+    assert_int_equal(count, 3);
     assert_string_equal(found[0].name, "b.net");
     assert_int_equal(found[0].next_attempt_ms, 300);
     assert_string_equal(found[1].name, "c.net");
-    assert_int_equal(mm_store_list_destinations(store, 5000, found, 1, &count),
-                     MAILMOD_OK);
+    assert_string_equal(found[2].name, "d.net");
+    assert_int_equal(found[2].next_attempt_ms, 900);
+    assert_int_equal(
+        mm_store_list_destinations(store, "b.net", found, 1, &count),
+        MAILMOD_OK);
     assert_int_equal(count, 1);
+    assert_string_equal(found[0].name, "c.net");
+    assert_int_equal(
+        mm_store_list_destinations(store, "d.net", found, 8, &count),
+        MAILMOD_OK);
+    assert_int_equal(count, 0);
     seen.count = 0;
     seen.count_max = 64;
     assert_int_equal(mm_store_list_due(store, "b.net", 400, 0, on_due, &seen),
@@ -147,6 +155,28 @@ static void test_what_is_due(void **state)
         mm_store_list_due(store, "b.net", INT64_MAX, 0, on_due, &seen),
         MAILMOD_OK);
     assert_int_equal(seen.count, 1);
+}
+
+/* The earliest that is told of a destination; -1: nothing is. */
+static int64_t told_of(struct mm_store *store, const char *destination,
+                       bool *is_whole_out)
+{
+    struct mm_store_destination news[2];
+    int64_t told_ms = -1;
+    size_t count = 0;
+    *is_whole_out = true;
+    do {
+        bool is_whole = true;
+        count = mm_store_take_news(store, news, 2, &is_whole);
+        *is_whole_out = *is_whole_out && is_whole;
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(news[i].name, destination) == 0 &&
+                (told_ms < 0 || news[i].next_attempt_ms < told_ms)) {
+                told_ms = news[i].next_attempt_ms;
+            }
+        }
+    } while (count > 0);
+    return told_ms;
 }
 
 struct key {
@@ -287,6 +317,30 @@ static void test_actions(void **state)
     fixture_verify(store);
 }
 
+/* D19: who schedules hears what a commit may have made due. */
+static void test_D19_news(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    bool is_whole = true;
+    assert_false(mm_store_has_news(store));
+    uint64_t a = put(store, 0, 0, "x@b.net", "b.net", 500);
+    (void)put(store, a, 1, "y@c.net", "c.net", 300);
+    (void)put(store, a, 2, "y@d.net", "d.net", 400);
+    assert_true(mm_store_has_news(store));
+    assert_int_equal(told_of(store, "b.net", &is_whole), 500);
+    assert_true(is_whole);
+    assert_int_equal(told_of(store, "b.net", &is_whole), -1); /* once */
+    assert_false(mm_store_has_news(store));
+    assert_int_equal(act(store, a, MAILMOD_QUEUE_HOLD, 0), 3);
+    assert_int_equal(told_of(store, "c.net", &is_whole), -1);
+    assert_int_equal(act(store, a, MAILMOD_QUEUE_RELEASE, 50), 3);
+    assert_int_equal(told_of(store, "c.net", &is_whole), 50);
+    assert_int_equal(act(store, 0, MAILMOD_QUEUE_FLUSH, 20), 3);
+    assert_int_equal(told_of(store, "d.net", &is_whole), 20);
+    assert_true(is_whole);
+}
+
 static enum mailmod_error put_thousands(struct mm_store_transaction *t,
                                         void *context)
 {
@@ -326,14 +380,18 @@ static void test_many(void **state)
     struct mm_store_destination found[16];
     size_t count;
     assert_int_equal(fixture_run(store, put_thousands, &id), MAILMOD_OK);
+    bool is_whole = true;
+    (void)told_of(store, "relay.net", &is_whole);
     assert_int_equal(fixture_run(store, reroute, NULL), MAILMOD_OK);
     mm_store_settle(store);
+    (void)told_of(store, "relay.net", &is_whole);
+    assert_false(is_whole);
     assert_int_equal(mm_store_each_recipient(store, 0, on_own_domain, &own),
                      MAILMOD_OK);
     assert_int_equal(own, 2500);
     assert_int_equal(fixture_run(store, reroute, relay), MAILMOD_OK);
     mm_store_settle(store);
-    assert_int_equal(mm_store_list_destinations(store, 0, found, 16, &count),
+    assert_int_equal(mm_store_list_destinations(store, "", found, 16, &count),
                      MAILMOD_OK);
     assert_int_equal(count, 1);
     assert_string_equal(found[0].name, "other.net");
@@ -363,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {ON_BOTH(test_row_is_kept),
                                        ON_BOTH(test_what_is_due),
+                                       ON_BOTH(test_D19_news),
                                        ON_BOTH(test_last_one_takes_message),
                                        ON_BOTH(test_mailbox_keeps_message),
                                        ON_BOTH(test_hold_outlives_an_attempt),
