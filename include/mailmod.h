@@ -141,6 +141,12 @@ MAILMOD_API const char *mailmod_service_name(size_t index);
 /* The port that a service is bound to, its first listener; 0 when it is not
  * open. */
 MAILMOD_API int mailmod_service_port(mailmod *instance, const char *service);
+/* All addresses that a service is bound to, "127.0.0.1:2525,[::1]:2525", copied
+ * into `text_out` with a NUL; "" when it is not open. UNKNOWN_NAME, LIMIT. */
+MAILMOD_API enum mailmod_error mailmod_service_addresses(mailmod *instance,
+                                                         const char *service,
+                                                         char *text_out,
+                                                         size_t size);
 
 /* ---- log --------------------------------------------------------------- */
 

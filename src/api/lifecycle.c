@@ -42,6 +42,17 @@ static enum mailmod_error make_folder(const struct mm_config *config)
                              : mm_error_text(error));
 }
 
+/* Before anything listens: the peers of the one that runs are not ours. Where
+ * it cannot be told now, opening the store will. */
+static enum mailmod_error check_alone(const struct mm_config *config)
+{
+    return mm_store_is_in_use(config->data_folder)
+               ? mm_fail(MAILMOD_ERROR_BUSY,
+                         "another mailmod is running on the data folder %s",
+                         config->data_folder)
+               : MAILMOD_OK;
+}
+
 static enum mailmod_error make_loops(struct mailmod *instance)
 {
     size_t wanted = instance->config->loops != 0 ? instance->config->loops
@@ -162,6 +173,9 @@ static enum mailmod_error open_parts(struct mailmod *instance)
     if (error == MAILMOD_OK) {
         atomic_store(&instance->log.level, instance->config->log_level);
         error = make_folder(instance->config);
+    }
+    if (error == MAILMOD_OK) {
+        error = check_alone(instance->config);
     }
     if (error == MAILMOD_OK) {
         error = mm_standard_fill();
@@ -331,10 +345,6 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     mm_messages_open(instance->messages, instance->outbound,
                      instance->loops[0]);
     instance->state = MM_INSTANCE_RUNNING;
-    MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "started",
-           MM_TEXT("version", MAILMOD_VERSION),
-           MM_TEXT("host", instance->config->host_name),
-           MM_TEXT("data_folder", instance->config->data_folder));
     return MAILMOD_OK;
 }
 
@@ -370,7 +380,8 @@ static enum mailmod_error stop_parts(struct mailmod *instance)
         mm_server_stop(instance->server);
         mm_outbound_stop(instance->outbound);
         instance->state = MM_INSTANCE_STOPPING;
-        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopping",
+        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
+               "waiting for open sessions and attempts",
                MM_NUMBER("sessions", (int64_t)mm_server_busy(instance->server)),
                MM_NUMBER("attempts",
                          (int64_t)mm_outbound_busy(instance->outbound)));
@@ -463,8 +474,6 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
     mm_messages_close(instance->messages);
     mm_host_threads_end(instance->host_threads);
     mm_mutex_lock(instance->mutex);
-    MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "stopped",
-           MM_TEXT("error", was_cut ? "TIMEOUT" : ""));
     take_down(instance);
     mm_mutex_unlock(instance->mutex);
     return was_cut ? mm_fail(MAILMOD_ERROR_TIMEOUT,

@@ -183,10 +183,6 @@ static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
     if (error == MAILMOD_OK) {
         error = use_config(instance, config);
     }
-    if (error == MAILMOD_OK) {
-        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod", "reloaded",
-               MM_TEXT("host", config->host_name));
-    }
     mm_config_unref(&config);
     return error;
 }

@@ -118,3 +118,35 @@ int mailmod_service_port(mailmod *instance, const char *service)
     }
     return port;
 }
+
+enum mailmod_error mailmod_service_addresses(mailmod *instance,
+                                             const char *service,
+                                             char *text_out, size_t size)
+{
+    enum mm_service which = MM_SERVICE_COUNT;
+    enum mailmod_error error = find_service(service, &which);
+
+    if (error == MAILMOD_OK && (text_out == NULL || size == 0)) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "the text is NULL");
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_instance_lock(instance);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf text;
+    mm_buf_init(&text, WORDS_MAX);
+    if (instance->server != NULL) {
+        error = mm_server_addresses(instance->server, which, &text);
+    }
+    mm_instance_unlock(instance);
+    if (error == MAILMOD_OK &&
+        !mm_span_copy(mm_buf_span(&text), text_out, size)) {
+        error = MAILMOD_ERROR_LIMIT;
+    }
+    mm_buf_fini(&text);
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "%s: %s", service, mm_error_text(error));
+}

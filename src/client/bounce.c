@@ -2,7 +2,7 @@
  *
  * Owns nothing past a call; the reports themselves are post/report's. Promises:
  * one report a kind, in the transaction of the outcomes that it tells.
- * Thread: the store's writer. RFC 3461 5.2, RFC 3463 3.5. */
+ * Thread: the store's writer. RFC 3461 5.2. */
 #include "client/bounce.h"
 
 #include "base/mem.h"
@@ -22,15 +22,6 @@ static enum mm_report_action action_of(enum mq_report kind)
     return MM_REPORT_FAILED;
 }
 
-static const char *status_of(const struct mq_outcome *outcome,
-                             enum mq_report kind)
-{
-    if (kind == MQ_REPORT_FAILED && outcome->verdict == MQ_DEFERRED) {
-        return "4.4.7"; /* RFC 3463 3.5: delivery time expired */
-    }
-    return outcome->status[0] != '\0' ? outcome->status : "4.0.0";
-}
-
 static size_t select_recipients(const struct mq_settlement *settlement,
                                 enum mq_report kind,
                                 struct mm_report_recipient *out)
@@ -47,7 +38,7 @@ static size_t select_recipients(const struct mq_settlement *settlement,
             .recipient = row->path,
             .original_recipient = row->original_recipient,
             .action = action_of(kind),
-            .status = status_of(outcome, kind),
+            .status = outcome->status[0] != '\0' ? outcome->status : "4.0.0",
             .remote_host = outcome->host,
             .diagnostic = outcome->reply,
             .is_reply = outcome->is_reply};

@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 static enum mailmod_error write_reports(struct mq_settlement *settlement,
                                         struct mm_store_transaction *t)
 {
@@ -102,10 +104,25 @@ static bool wants_sender(const struct mm_settling *settling)
     return error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND;
 }
 
+/* RFC 3463 3.5, delivery time expired: for the log, the report and the host
+ * alike. The reply stays the last attempt's. */
+static void note_expired(struct mm_settling *settling)
+{
+    struct mq_settlement *settlement = &settling->settlement;
+    for (size_t i = 0; i < settlement->batch->recipient_count; i++) {
+        struct mq_outcome *outcome = &settlement->outcomes[i];
+        if (outcome->verdict == MQ_DEFERRED &&
+            mm_settling_is_final(settling, i)) {
+            snprintf(outcome->status, sizeof outcome->status, "4.4.7");
+        }
+    }
+}
+
 void mm_settling_submit(struct mm_settling *settling)
 {
     settling->is_out = true;
     mq_decide(&settling->settlement);
+    note_expired(settling);
     if (!wants_sender(settling) || ask_sender(settling) == MM_ANSWERED) {
         mq_settle(&settling->settlement);
     }
@@ -131,22 +148,28 @@ static const char *outcome_text(const struct mm_settling *settling, size_t i)
     return mm_settling_is_final(settling, i) ? "expired" : "deferred";
 }
 
+/* Zero where the clock was set back since. */
+static int64_t delay_ms(const struct mq_settlement *settlement)
+{
+    int64_t delay = settlement->now_ms - settlement->batch->message.arrival_ms;
+    return delay > 0 ? delay : 0;
+}
+
 static void log_one(const struct mm_settling *settling, const char *message,
                     size_t i)
 {
     const struct mq_settlement *settlement = &settling->settlement;
     const struct mq_batch *batch = settlement->batch;
     const struct mq_outcome *outcome = &settlement->outcomes[i];
-    MM_LOG(
-        settling->post->log, MM_LOG_INFO, "delivery", outcome_text(settling, i),
-        MM_TEXT("message", message),
-        MM_TEXT("recipient", batch->recipients[i].path),
-        MM_TEXT("destination", batch->destination),
-        MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
-        MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
-        MM_NUMBER("delay_ms", settlement->now_ms - batch->message.arrival_ms),
-        MM_NUMBER("attempts",
-                  batch->recipients[i].attempts + !batch->is_overdue));
+    MM_LOG(settling->post->log, MM_LOG_INFO, "delivery",
+           outcome_text(settling, i), MM_TEXT("message", message),
+           MM_TEXT("recipient", batch->recipients[i].path),
+           MM_TEXT("destination", batch->destination),
+           MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
+           MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
+           MM_NUMBER("delay_ms", delay_ms(settlement)),
+           MM_NUMBER("attempts",
+                     batch->recipients[i].attempts + !batch->is_overdue));
 }
 
 void mm_settling_log(const struct mm_settling *settling)

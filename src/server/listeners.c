@@ -29,7 +29,7 @@ static void log_listener(const struct mm_server_listener *listener,
     char address[MM_NETADDR_TEXT_MAX];
 
     mm_netaddr_format(mm_listener_address(listener->listener), address);
-    MM_LOG(listener->server->options.log, MM_LOG_INFO, "server", text,
+    MM_LOG(listener->server->options.log, MM_LOG_DEBUG, "server", text,
            MM_TEXT("service", mm_service_name(listener->service)),
            MM_TEXT("address", address));
 }
@@ -287,4 +287,28 @@ unsigned mm_server_port(struct mm_server *server, enum mm_service service)
     }
     mm_mutex_unlock(server->listening);
     return port;
+}
+
+enum mailmod_error mm_server_addresses(struct mm_server *server,
+                                       enum mm_service service,
+                                       struct mm_buf *out)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    const char *between = "";
+
+    mm_mutex_lock(server->listening);
+    MM_LIST_EACH(node, &server->listeners)
+    {
+        struct mm_server_listener *listener =
+            MM_LIST_OBJECT(node, struct mm_server_listener, node);
+        char address[MM_NETADDR_TEXT_MAX];
+
+        if (error == MAILMOD_OK && listener->service == service) {
+            mm_netaddr_format(mm_listener_address(listener->listener), address);
+            error = mm_buf_appendf(out, "%s%s", between, address);
+            between = ",";
+        }
+    }
+    mm_mutex_unlock(server->listening);
+    return error;
 }

@@ -48,6 +48,11 @@ MM_CHECK enum mailmod_error mm_server_open_service(struct mm_server *server,
  * loop */
 MM_CHECK enum mailmod_error mm_server_close_service(struct mm_server *server,
                                                     enum mm_service service);
+/* Appends the addresses of its listeners, "127.0.0.1:2525,[::1]:2525"; nothing
+ * when it is not open. thread: not a loop */
+MM_CHECK enum mailmod_error mm_server_addresses(struct mm_server *server,
+                                                enum mm_service service,
+                                                struct mm_buf *out);
 /* The port of the service's first listener; 0: none. thread: not a loop */
 unsigned mm_server_port(struct mm_server *server, enum mm_service service);
 /* New sessions begin with these. Takes a reference. */

@@ -464,6 +464,11 @@ enum mailmod_error mm_store_backup(struct mm_store *store, const char *path,
     return store->ops->backup(store, path, progress, context, reason_out);
 }
 
+bool mm_store_is_in_use(const char *data_folder)
+{
+    return mm_sqlite_is_in_use(data_folder);
+}
+
 enum mailmod_error mm_store_restore(const char *data_folder, const char *path,
                                     mm_store_progress progress, void *context,
                                     struct mm_buf *reason_out)

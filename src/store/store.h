@@ -59,6 +59,8 @@ struct mm_store_options {
     const struct mm_log *log;
 };
 
+/* Somebody has the folder's store open for himself alone. */
+bool mm_store_is_in_use(const char *data_folder);
 /* BUSY, ACCESS, STORAGE_FULL, STORAGE_DAMAGED, STORAGE_VERSION ...; the words
  * that name the file and the repair go to `reason_out` (may be NULL). Opening
  * sweeps chunks of messages that were never finished. */

@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from harness import Daemon, Wire, main, need_posix, wait_for  # noqa: E402
+from harness import Daemon, Wire, main, need_posix, ports_of, wait_for  # noqa: E402
 
 LINE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}"
 
@@ -38,15 +38,13 @@ def test_D09_nobody_reads_the_log(build):
             "general.log_level": "wire",
             "smtp.empty_commands_max": 10000}) as daemon:
         process = start_plain(daemon, stderr=subprocess.PIPE)
-        ports = {}
         for raw in process.stderr:
             line = raw.decode()
             if "mailmodd: started" in line:
-                ports = dict(re.findall(r" (\w+)=\S*?(\d+)\b", line))
+                daemon.ports = ports_of(line)
                 break
         # Far more than a pipe and the backlog hold.
-        talk(int(ports["smtp"]), 150)
-        daemon.ports = {name: int(port) for name, port in ports.items()}
+        talk(daemon.port("smtp"), 150)
         with daemon.smtp() as smtp:
             smtp.sendmail("a@b.test", ["demo@mail.test"], b"Subject: x\r\n\r\n")
         assert len(daemon.messages()) == 1
@@ -75,11 +73,10 @@ def test_D09_end_without_a_reader(build):
             "smtp.empty_commands_max": 10000}) as daemon:
         process = start_plain(daemon, stderr=subprocess.PIPE)
         for raw in process.stderr:
-            found = re.search(r"mailmodd: started.* smtp=\S*?(\d+)\b",
-                              raw.decode())
-            if found:
+            if b"mailmodd: started" in raw:
+                daemon.ports = ports_of(raw.decode())
                 break
-        talk(int(found.group(1)), 150)
+        talk(daemon.port("smtp"), 150)
         process.terminate()
         assert process.wait(60) == 0
 
@@ -139,5 +136,34 @@ def test_O19_local_time(build):
                                  time.time() + 5.5 * 3600 - 60))), line
 
 
-main(__name__, test_D09_nobody_reads_the_log, test_D09_end_without_a_reader,
+def test_O19_one_line_with_the_listeners(build):
+    """Nothing else is said at a start, and what is listened on stands in it."""
+    with Daemon(build, settings={
+            "general.log_level": "info",
+            "smtp.listen": "127.0.0.1:0, 127.0.0.2:0"}) as daemon:
+        started = [l for l in daemon.lines if "started" in l]
+        assert len(started) == 1, started
+        assert not any("listening" in l for l in daemon.lines), daemon.lines
+        line = started[0]
+        assert re.search(r" smtp=127.0.0.1:\d+,127.0.0.2:\d+ ", line), line
+        assert re.search(r" pop3s=127.0.0.1:\d+$", line), line
+        assert " host=mail.test " in line, line
+        assert " data_folder=" in line, line
+
+
+def test_O19_another_is_running(build):
+    """It is told before anything listens."""
+    with Daemon(build) as daemon:
+        daemon.settings["smtp.listen"] = f"127.0.0.1:{daemon.port('smtp')}"
+        run = subprocess.run(
+            [*daemon.daemon, "-c", daemon.write_config()],
+            capture_output=True, text=True, timeout=60)
+        assert run.returncode == 1, run
+        lines = run.stderr.strip().split("\n")
+        assert len(lines) == 1, lines
+        assert "another mailmod is running on the data folder " in lines[0]
+
+
+main(__name__, test_O19_one_line_with_the_listeners,
+     test_O19_another_is_running, test_D09_nobody_reads_the_log, test_D09_end_without_a_reader,
      test_O20_log_file, test_O19_local_time)

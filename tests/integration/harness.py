@@ -34,6 +34,12 @@ class Skip(Exception):
     """The test cannot run here; the text says why."""
 
 
+def ports_of(line):
+    """The ports of the services in the line "started": their first ones."""
+    return {service: int(port) for service, port in re.findall(
+        r" (\w+)=(?:[\d.]+|\*|\[[^\]]*\]):(\d+)", line)}
+
+
 def need(program):
     """The path of a program, or a loud skip."""
     path = shutil.which(program)
@@ -170,8 +176,7 @@ class Daemon:
         for raw in self.process.stderr:
             line = raw.decode("utf-8", "replace").rstrip()
             if "mailmodd: started" in line:
-                for service, port in re.findall(r" (\w+)=(\d+)\b", line):
-                    self.ports[service] = int(port)
+                self.ports = ports_of(line)
             self.lines.append(line)
 
     def wait_log(self, pattern, seconds=30, after=0):

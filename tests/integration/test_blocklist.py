@@ -69,7 +69,7 @@ def test_reload(build):
             world.daemon.settings["dnsbl.exempt"] = LISTED
             world.daemon.write_config()
             world.daemon.ask_reload()
-            world.daemon.wait_log("mailmod: reloaded")
+            world.daemon.wait_log("mailmodd: reloaded")
             wire.ask("EHLO c.test")
             wire.ask("MAIL FROM:<a@c.test>")
             assert wire.ask("RCPT TO:<demo@mail.test>")[:3] == "550"

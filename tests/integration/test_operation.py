@@ -151,7 +151,7 @@ def test_reload(build):
             os.remove(os.path.join(daemon.settings["general.data_folder"],
                                    name))
         daemon.ask_reload()
-        daemon.wait_log("mailmod: reloaded")
+        daemon.wait_log("mailmodd: reloaded")
         assert certificate_of(daemon) != first
         with Wire(daemon.port("smtp")) as wire:
             wire.reply()

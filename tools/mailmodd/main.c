@@ -230,22 +230,50 @@ static enum mailmod_error become_user(mailmod *instance)
     return MAILMOD_OK;
 }
 
+/* " key=value", in quotes where it has a blank. */
+static void add_field(char *line, size_t line_size, const char *key,
+                      const char *value)
+{
+    size_t used = strlen(line);
+    const char *quote = strchr(value, ' ') != NULL ? "\"" : "";
+    if (value[0] != '\0') {
+        snprintf(line + used, line_size - used, " %s=%s%s%s", key, quote, value,
+                 quote);
+    }
+}
+
+static void add_setting(char *line, size_t line_size, mailmod *instance,
+                        const char *key, const char *name)
+{
+    char value[VALUE_MAX];
+    if (mailmod_config_get(instance, name, value, sizeof value) == MAILMOD_OK) {
+        add_field(line, line_size, key, value);
+    }
+}
+
+/* One line with all that one asks first; the addresses for systemctl too. */
 static void tell_started(mailmod *instance)
 {
-    char line[512];
-    int size = snprintf(line, sizeof line, "mailmodd: started version=%s",
-                        mailmod_version());
+    char line[2 * VALUE_MAX] = "";
+    char listeners[VALUE_MAX] = "";
+    char state[VALUE_MAX + 64];
+    snprintf(line, sizeof line, "mailmodd: started version=%s",
+             mailmod_version());
+    add_setting(line, sizeof line, instance, "host", "general.host_name");
+    add_setting(line, sizeof line, instance, "data_folder",
+                "general.data_folder");
     const char *service;
     for (size_t i = 0; (service = mailmod_service_name(i)) != NULL; i++) {
-        int port = mailmod_service_port(instance, service);
-        if (port != 0 && size > 0 && (size_t)size < sizeof line) {
-            size += snprintf(line + size, sizeof line - (size_t)size, " %s=%d",
-                             service, port);
+        char addresses[VALUE_MAX];
+        if (mailmod_service_addresses(instance, service, addresses,
+                                      sizeof addresses) == MAILMOD_OK) {
+            add_field(listeners, sizeof listeners, service, addresses);
         }
     }
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof line - used, "%s", listeners);
     system_log(NULL, MAILMOD_LOG_INFO, line);
-    char state[600];
-    snprintf(state, sizeof state, "READY=1\nSTATUS=%s", line + 10);
+    snprintf(state, sizeof state, "READY=1\nSTATUS=running:%s", listeners);
     system_notify(state);
 }
 

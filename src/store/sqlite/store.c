@@ -147,6 +147,20 @@ static enum mailmod_error prepare_folder(struct mm_sqlite *store,
     return error;
 }
 
+bool mm_sqlite_is_in_use(const char *data_folder)
+{
+    struct mm_file_lock *lock = NULL;
+    char *path = join(data_folder, LOCK);
+    enum mailmod_error error = path == NULL || !mm_fs_exists(path)
+                                   ? MAILMOD_ERROR_NOT_FOUND
+                                   : mm_file_lock_open(&lock, path);
+    if (error == MAILMOD_OK) {
+        mm_file_lock_close(&lock);
+    }
+    mm_free(path);
+    return error == MAILMOD_ERROR_BUSY;
+}
+
 static void explain(const struct mm_sqlite *store,
                     const struct mm_store_options *options,
                     enum mailmod_error error, struct mm_buf *reason_out)
@@ -165,9 +179,9 @@ static void explain(const struct mm_sqlite *store,
             "mailmod.db .dump\" as docs/store-format.md tells",
             path);
     } else if (error == MAILMOD_ERROR_BUSY) {
-        (void)mm_buf_appendf(
-            reason_out, "%s: another mailmod is running on this data folder",
-            options->description);
+        (void)mm_buf_appendf(reason_out,
+                             "another mailmod is running on the data folder %s",
+                             options->description);
     } else {
         (void)mm_buf_appendf(reason_out, "%s: %s", path, mm_error_text(error));
     }

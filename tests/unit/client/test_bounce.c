@@ -248,6 +248,31 @@ static void test_delay_and_expiry(void **state)
     has(report, "450 4.2.1 come back");
     mm_free(report);
     assert_int_equal(rig_count(&rig), 0);
+    /* O16: the log has the report's status, and the host's own reply. */
+    const char *line = strstr(fake_log_text(), "delivery: expired ");
+    assert_non_null(line);
+    assert_non_null(strstr(line, " dsn=4.4.7 "));
+    assert_non_null(strstr(line, "reply=\"450 4.2.1 come back\""));
+    rig_close(&rig);
+}
+
+/* The clock is set back between the message and its delivery. */
+static void test_O19_delay_is_never_negative(void **state)
+{
+    (void)state;
+    static const struct fake_host host = {
+        .rules = {{.command = "MAIL",
+                   .reply = "250 2.1.0 well\r\n",
+                   .delay_ms = 20000}}};
+    struct rig rig;
+    open_with(&rig, &host);
+    struct rig_message message = {.reverse_path = BOB, .recipients = "a@x.net"};
+    rig_send(&rig, &message);
+    fake_run(10000);
+    fake_shift_wall(-3600 * 1000);
+    fake_run(20000);
+    assert_non_null(strstr(fake_log_text(), "delivery: delivered "));
+    assert_non_null(strstr(fake_log_text(), " delay_ms=0 "));
     rig_close(&rig);
 }
 
@@ -315,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_whole_message_back),
         cmocka_unit_test(test_hostile_words),
         cmocka_unit_test(test_delay_and_expiry),
+        cmocka_unit_test(test_O19_delay_is_never_negative),
         cmocka_unit_test(test_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
