@@ -218,7 +218,7 @@ static enum mailmod_error fetch_once(struct fetch *fetch)
     fetch->found->next_ms = INT64_MAX;
     fetch->found->overdue_ms = INT64_MAX;
     enum mailmod_error error =
-        mm_store_list_due(fetch->queue->store, fetch->destination, INT64_MAX, 0,
+        mm_store_list_due(fetch->queue->store, fetch->destination, INT64_MAX,
                           on_candidate, fetch);
     if (error == MAILMOD_OK) {
         error = fetch->error;

@@ -303,7 +303,7 @@ static void begin(struct mm_route *route)
         char name[MM_STORE_DESTINATION_MAX];
         route->kind = KIND_RELAY;
         if (mm_host_parse(mm_span_cstr(relay->host), &host)) {
-            mm_store_destination(host.text, name);
+            mm_destination_canonical(host.text, name);
             mm_mx_list_add(&route->list, name, 0, 0);
         }
         take_host(route);

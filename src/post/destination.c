@@ -14,14 +14,14 @@ void mm_destination_name(const char *relay_host, const char *domain,
 {
     struct mm_host host;
     if (relay_host == NULL || relay_host[0] == '\0') {
-        mm_store_destination(domain, text_out);
+        mm_destination_canonical(domain, text_out);
     } else if (!mm_host_parse(mm_span_cstr(relay_host), &host)) {
-        mm_store_destination(relay_host, text_out);
+        mm_destination_canonical(relay_host, text_out);
     } else if (host.address.family == MM_NETADDR_V6) {
         /* However it was written; a bare colon is a consumer's. */
         (void)snprintf(text_out, MM_STORE_DESTINATION_MAX, "[%s]", host.text);
     } else {
-        mm_store_destination(host.text, text_out);
+        mm_destination_canonical(host.text, text_out);
     }
 }
 

@@ -7,8 +7,8 @@
 #include "platform/idn.h"
 #include "store/store.h"
 
-void mm_store_destination(const char *domain,
-                          char text_out[MM_STORE_DESTINATION_MAX])
+void mm_destination_canonical(const char *domain,
+                              char text_out[MM_STORE_DESTINATION_MAX])
 {
     char ascii[MM_LIMIT_DOMAIN + 1];
     struct mm_span text = mm_span_cstr(domain);

@@ -32,6 +32,14 @@ void mm_message_id_saw(struct mm_message_ids *ids, uint64_t id);
 uint64_t mm_message_id_last(const struct mm_message_ids *ids,
                             uint64_t later_ms);
 
+/* A recipient's place in a listing. `number` -1: before a message's first. Only
+ * the listing of one destination looks at the time. */
+struct mm_due_key {
+    int64_t next_attempt_ms;
+    uint64_t message_id;
+    int64_t number;
+};
+
 struct mm_store_ops {
     void (*close)(struct mm_store *store);
     uint64_t (*new_message_id)(struct mm_store *store);
@@ -89,18 +97,22 @@ struct mm_store_ops {
     /* What was committed. */
     enum mailmod_error (*find_user)(struct mm_store *store, const char *name,
                                     struct mm_store_user *user_out);
+    /* Listings: what follows a key, in the order that store.h tells, until the
+     * visitor wants no more. A call is one page. */
     enum mailmod_error (*each_user)(
-        struct mm_store *store,
+        struct mm_store *store, const char *after_name,
         bool (*visit)(void *context, const struct mm_store_user *user),
         void *context);
     enum mailmod_error (*list_secrets)(
         struct mm_store *store, uint64_t mailbox_id,
         struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
         size_t *count_out);
+    /* Fewer than `count_max`: there are no more. */
     enum mailmod_error (*list_entries)(struct mm_store *store,
                                        uint64_t mailbox_id,
-                                       struct mm_store_entry **entries_out,
-                                       size_t *count_out);
+                                       uint64_t after_number,
+                                       struct mm_store_entry *entries_out,
+                                       size_t count_max, size_t *count_out);
     enum mailmod_error (*mailbox_tag)(struct mm_store *store,
                                       uint64_t mailbox_id, uint32_t *tag_out);
     enum mailmod_error (*find_entry)(struct mm_store *store,
@@ -123,14 +135,15 @@ struct mm_store_ops {
         size_t *count_out);
     enum mailmod_error (*list_due)(
         struct mm_store *store, const char *destination, int64_t now_ms,
-        size_t skip,
+        const struct mm_due_key *after,
         bool (*visit)(void *context,
                       const struct mm_store_recipient *recipient),
         void *context);
     enum mailmod_error (*next_due)(struct mm_store *store,
                                    int64_t *next_attempt_ms_out);
     enum mailmod_error (*each_recipient)(
-        struct mm_store *store, uint64_t message_id,
+        struct mm_store *store, const struct mm_due_key *after,
+        uint64_t last_message_id,
         bool (*visit)(void *context, const struct mm_store_message *message,
                       const struct mm_store_recipient *recipient),
         void *context);

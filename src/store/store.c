@@ -325,14 +325,6 @@ enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                : error;
 }
 
-enum mailmod_error mm_store_each_user(
-    struct mm_store *store,
-    bool (*visit)(void *context, const struct mm_store_user *user),
-    void *context)
-{
-    return store->ops->each_user(store, visit, context);
-}
-
 enum mailmod_error mm_store_list_secrets(
     struct mm_store *store, uint64_t mailbox_id,
     struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
@@ -340,16 +332,6 @@ enum mailmod_error mm_store_list_secrets(
 {
     *count_out = 0;
     return store->ops->list_secrets(store, mailbox_id, secrets_out, count_out);
-}
-
-enum mailmod_error mm_store_list_entries(struct mm_store *store,
-                                         uint64_t mailbox_id,
-                                         struct mm_store_entry **entries_out,
-                                         size_t *count_out)
-{
-    *entries_out = NULL;
-    *count_out = 0;
-    return store->ops->list_entries(store, mailbox_id, entries_out, count_out);
 }
 
 enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,
@@ -412,30 +394,11 @@ bool mm_store_has_news(const struct mm_store *store)
     return atomic_load(&store->news.has_some);
 }
 
-enum mailmod_error mm_store_list_due(
-    struct mm_store *store, const char *destination, int64_t now_ms,
-    size_t skip,
-    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
-    void *context)
-{
-    return store->ops->list_due(store, destination, now_ms, skip, visit,
-                                context);
-}
-
 enum mailmod_error mm_store_next_due(struct mm_store *store,
                                      int64_t *next_attempt_ms_out)
 {
     *next_attempt_ms_out = INT64_MAX;
     return store->ops->next_due(store, next_attempt_ms_out);
-}
-
-enum mailmod_error mm_store_each_recipient(
-    struct mm_store *store, uint64_t message_id,
-    bool (*visit)(void *context, const struct mm_store_message *message,
-                  const struct mm_store_recipient *recipient),
-    void *context)
-{
-    return store->ops->each_recipient(store, message_id, visit, context);
 }
 
 enum mailmod_error mm_store_secret(struct mm_store *store,

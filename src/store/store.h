@@ -15,7 +15,10 @@
  * Reading. Read verbs may be called from any thread; they use their own
  * connections, never wait for the writer, and see only what was committed.
  * Look-ups by key touch a few pages and may be made on a loop; body reads and
- * listings belong on a worker.
+ * listings belong on a worker. A listing is read in pages, each of one
+ * committed state and each from the key on where the last one ended: so a long
+ * one keeps no state of the store alive, and what changes behind its place is
+ * seen. Its visitor must not call the store.
  *
  * Kinds. A store is opened by its description. A folder: SQLite (sqlite/), with
  * mailmod.db (+ -wal, -shm) and mailmod.lock in it; the daemon opens with
@@ -216,8 +219,8 @@ bool mm_store_is_settling(struct mm_store *store);
 void mm_store_settle(struct mm_store *store);
 /* How a domain, an address literal or a host is called as a destination: in
  * A-labels and lower case. "" for what is too long. */
-void mm_store_destination(const char *domain,
-                          char text_out[MM_STORE_DESTINATION_MAX]);
+void mm_destination_canonical(const char *domain,
+                              char text_out[MM_STORE_DESTINATION_MAX]);
 /* After a change of routing: every waiting recipient gets this destination, or
  * with NULL its own domain; but for those with a colon outside of brackets in
  * their destination, which no route leads to. */
@@ -286,7 +289,7 @@ mm_store_remove_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
                                                const char *name,
                                                struct mm_store_user *user_out);
-/* The visitor returns false to stop. */
+/* By rising name; the visitor returns false to stop. */
 MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_user *user),
@@ -341,10 +344,9 @@ size_t mm_store_take_news(struct mm_store *store,
                           size_t count_max, bool *is_whole_out);
 bool mm_store_has_news(const struct mm_store *store);
 /* Recipients of one destination, by next_attempt_ms, message, number: due ones
- * with `now_ms`, all waiting ones with INT64_MAX. Starts after `skip` rows. */
+ * with `now_ms`, all waiting ones with INT64_MAX. */
 MM_CHECK enum mailmod_error mm_store_list_due(
     struct mm_store *store, const char *destination, int64_t now_ms,
-    size_t skip,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context);
 /* Earliest next_attempt_ms of all waiting; INT64_MAX for none. */

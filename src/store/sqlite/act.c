@@ -95,7 +95,7 @@ static enum mailmod_error reroute(struct mm_sqlite_transaction *t,
         memcpy(wanted, act->destination, sizeof wanted);
     } else {
         const char *at = strrchr(row->path, '@');
-        mm_store_destination(at != NULL ? at + 1 : "", wanted);
+        mm_destination_canonical(at != NULL ? at + 1 : "", wanted);
     }
     if (wanted[0] == '\0' || strcmp(wanted, row->destination) == 0) {
         return MAILMOD_OK;

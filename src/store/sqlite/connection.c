@@ -136,10 +136,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_MAILBOX_USE] = "SELECT entries,octets FROM mailbox WHERE id=?",
     [MM_SQL_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id=?",
     [MM_SQL_FIND_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name=?",
-    [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user ORDER BY name",
+    [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name>? "
+                         "ORDER BY name",
     [MM_SQL_LIST_ENTRIES] =
         "SELECT number,message_id,size,flags FROM entry WHERE mailbox_id=? "
-        "ORDER BY number LIMIT ?",
+        "AND number>? ORDER BY number",
     [MM_SQL_MAILBOX_TAG] = "SELECT tag FROM mailbox WHERE id=? AND is_gone=0",
     [MM_SQL_FIND_MESSAGE] =
         "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.id=?",
@@ -159,14 +160,16 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "AND destination=name) FROM d WHERE name IS NOT NULL LIMIT ?2",
     [MM_SQL_LIST_DUE] =
         "SELECT " RECIPIENT_COLUMNS " FROM recipient r "
-        "WHERE r.state=0 AND r.destination=? AND r.next_attempt_ms<=? "
-        "ORDER BY r.next_attempt_ms,r.message_id,r.number LIMIT -1 OFFSET ?",
+        "WHERE r.state=0 AND r.destination=? AND r.next_attempt_ms<=? AND "
+        "(r.next_attempt_ms,r.message_id,r.number)>(?,?,?) "
+        "ORDER BY r.next_attempt_ms,r.message_id,r.number",
     [MM_SQL_NEXT_DUE] = "SELECT min(next_attempt_ms) FROM recipient "
                         "WHERE state=0",
     [MM_SQL_EACH_RECIPIENT] =
         "SELECT " MESSAGE_COLUMNS "," RECIPIENT_COLUMNS
         " FROM recipient r JOIN message m ON m.id=r.message_id "
-        "WHERE r.message_id BETWEEN ? AND ? ORDER BY r.message_id,r.number",
+        "WHERE (r.message_id,r.number)>(?,?) AND r.message_id<=? "
+        "ORDER BY r.message_id,r.number",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
     /* What makes rows due by an operator's wish is counted, so that the queue
      * can tell it from rows that became due. */

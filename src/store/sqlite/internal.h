@@ -256,16 +256,16 @@ MM_CHECK enum mailmod_error mm_sqlite_find_user(struct mm_store *base,
                                                 const char *name,
                                                 struct mm_store_user *user_out);
 MM_CHECK enum mailmod_error mm_sqlite_each_user(
-    struct mm_store *base,
+    struct mm_store *base, const char *after_name,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context);
 MM_CHECK enum mailmod_error mm_sqlite_list_secrets(
     struct mm_store *base, uint64_t mailbox_id,
     struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
     size_t *count_out);
-MM_CHECK enum mailmod_error
-mm_sqlite_list_entries(struct mm_store *base, uint64_t mailbox_id,
-                       struct mm_store_entry **entries_out, size_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_list_entries(
+    struct mm_store *base, uint64_t mailbox_id, uint64_t after_number,
+    struct mm_store_entry *entries_out, size_t count_max, size_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_mailbox_tag(struct mm_store *base,
                                                   uint64_t mailbox_id,
                                                   uint32_t *tag_out);
@@ -289,13 +289,15 @@ mm_sqlite_list_destinations(struct mm_store *base, const char *after,
                             struct mm_store_destination *destinations_out,
                             size_t count_max, size_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_list_due(
-    struct mm_store *base, const char *destination, int64_t now_ms, size_t skip,
+    struct mm_store *base, const char *destination, int64_t now_ms,
+    const struct mm_due_key *after,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context);
 MM_CHECK enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
                                                int64_t *next_attempt_ms_out);
 MM_CHECK enum mailmod_error mm_sqlite_each_recipient(
-    struct mm_store *base, uint64_t message_id,
+    struct mm_store *base, const struct mm_due_key *after,
+    uint64_t last_message_id,
     bool (*visit)(void *context, const struct mm_store_message *message,
                   const struct mm_store_recipient *recipient),
     void *context);

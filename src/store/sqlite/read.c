@@ -60,7 +60,7 @@ enum mailmod_error mm_sqlite_find_user(struct mm_store *base, const char *name,
 }
 
 enum mailmod_error mm_sqlite_each_user(
-    struct mm_store *base,
+    struct mm_store *base, const char *after_name,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context)
 {
@@ -72,6 +72,7 @@ enum mailmod_error mm_sqlite_each_user(
         return error;
     }
     struct mm_store_user user;
+    mm_sql_bind_text(reading.statement, 1, after_name);
     while (mm_sql_step(reading.statement, &error)) {
         row_user(reading.statement, &user);
         if (!visit(context, &user)) {
@@ -252,7 +253,8 @@ mm_sqlite_list_destinations(struct mm_store *base, const char *after,
 }
 
 enum mailmod_error mm_sqlite_list_due(
-    struct mm_store *base, const char *destination, int64_t now_ms, size_t skip,
+    struct mm_store *base, const char *destination, int64_t now_ms,
+    const struct mm_due_key *after,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context)
 {
@@ -265,7 +267,10 @@ enum mailmod_error mm_sqlite_list_due(
     }
     mm_sql_bind_text(reading.statement, 1, destination);
     (void)sqlite3_bind_int64(reading.statement, 2, now_ms);
-    (void)sqlite3_bind_int64(reading.statement, 3, (sqlite3_int64)skip);
+    (void)sqlite3_bind_int64(reading.statement, 3, after->next_attempt_ms);
+    (void)sqlite3_bind_int64(reading.statement, 4,
+                             (sqlite3_int64)after->message_id);
+    (void)sqlite3_bind_int64(reading.statement, 5, after->number);
     struct mm_store_recipient recipient;
     while (mm_sql_step(reading.statement, &error)) {
         mm_row_recipient(reading.statement, 0, &recipient);
@@ -296,7 +301,8 @@ enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
 }
 
 enum mailmod_error mm_sqlite_each_recipient(
-    struct mm_store *base, uint64_t message_id,
+    struct mm_store *base, const struct mm_due_key *after,
+    uint64_t last_message_id,
     bool (*visit)(void *context, const struct mm_store_message *message,
                   const struct mm_store_recipient *recipient),
     void *context)
@@ -309,10 +315,11 @@ enum mailmod_error mm_sqlite_each_recipient(
     if (error != MAILMOD_OK) {
         return error;
     }
-    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)message_id);
-    (void)sqlite3_bind_int64(reading.statement, 2,
-                             message_id != 0 ? (sqlite3_int64)message_id
-                                             : INT64_MAX);
+    (void)sqlite3_bind_int64(reading.statement, 1,
+                             (sqlite3_int64)after->message_id);
+    (void)sqlite3_bind_int64(reading.statement, 2, after->number);
+    (void)sqlite3_bind_int64(reading.statement, 3,
+                             (sqlite3_int64)last_message_id);
     struct mm_store_message message;
     struct mm_store_recipient recipient;
     while (mm_sql_step(reading.statement, &error)) {

@@ -20,26 +20,20 @@ struct ranges {
     size_t capacity;
 };
 
-struct listing {
-    struct mm_store_entry *entries;
-    size_t count;
-    size_t capacity;
-};
-
 /* Room for one more. */
-static enum mailmod_error grow(void **items, size_t count, size_t *capacity,
-                               size_t size)
+static enum mailmod_error grow(struct ranges *ranges)
 {
-    if (count < *capacity) {
+    if (ranges->count < ranges->capacity) {
         return MAILMOD_OK;
     }
-    size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = mm_realloc(*items, wanted * size);
+    size_t wanted = ranges->capacity == 0 ? 16 : ranges->capacity * 2;
+    struct range *grown =
+        mm_realloc(ranges->items, wanted * sizeof *ranges->items);
     if (grown == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    *items = grown;
-    *capacity = wanted;
+    ranges->items = grown;
+    ranges->capacity = wanted;
     return MAILMOD_OK;
 }
 
@@ -54,8 +48,7 @@ read_ranges(struct mm_sqlite *store, uint64_t mailbox_id, struct ranges *ranges)
     }
     (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
     while (mm_sql_step(reading.statement, &error)) {
-        error = grow((void **)&ranges->items, ranges->count, &ranges->capacity,
-                     sizeof *ranges->items);
+        error = grow(ranges);
         if (error != MAILMOD_OK) {
             break;
         }
@@ -78,21 +71,17 @@ static bool is_removed(const struct ranges *ranges, size_t *at, uint64_t number)
 
 static enum mailmod_error read_entries(sqlite3_stmt *statement,
                                        const struct ranges *ranges,
-                                       struct listing *listing)
+                                       struct mm_store_entry *entries_out,
+                                       size_t count_max, size_t *count_out)
 {
     enum mailmod_error error = MAILMOD_OK;
     size_t at = 0;
-    while (mm_sql_step(statement, &error)) {
+    while (*count_out < count_max && mm_sql_step(statement, &error)) {
         uint64_t number = (uint64_t)sqlite3_column_int64(statement, 0);
         if (is_removed(ranges, &at, number)) {
             continue;
         }
-        error = grow((void **)&listing->entries, listing->count,
-                     &listing->capacity, sizeof *listing->entries);
-        if (error != MAILMOD_OK) {
-            break;
-        }
-        listing->entries[listing->count++] = (struct mm_store_entry){
+        entries_out[(*count_out)++] = (struct mm_store_entry){
             .unique_number = number,
             .message_id = (uint64_t)sqlite3_column_int64(statement, 1),
             .size = (uint64_t)sqlite3_column_int64(statement, 2),
@@ -101,43 +90,29 @@ static enum mailmod_error read_entries(sqlite3_stmt *statement,
     return error;
 }
 
-static enum mailmod_error list_entries(struct mm_sqlite *store,
-                                       uint64_t mailbox_id,
-                                       const struct ranges *ranges,
-                                       struct listing *listing)
-{
-    struct mm_reading reading;
-    enum mailmod_error error =
-        mm_read_open(&reading, store, MM_SQL_LIST_ENTRIES);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(reading.statement, 1, (sqlite3_int64)mailbox_id);
-    (void)sqlite3_bind_int64(reading.statement, 2, MM_LIMIT_MAILBOX_ENTRIES);
-    error = read_entries(reading.statement, ranges, listing);
-    mm_read_close(&reading);
-    return error;
-}
-
 enum mailmod_error mm_sqlite_list_entries(struct mm_store *base,
                                           uint64_t mailbox_id,
-                                          struct mm_store_entry **entries_out,
-                                          size_t *count_out)
+                                          uint64_t after_number,
+                                          struct mm_store_entry *entries_out,
+                                          size_t count_max, size_t *count_out)
 {
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct ranges ranges = {NULL, 0, 0};
-    struct listing listing = {NULL, 0, 0};
+    struct mm_reading reading;
     enum mailmod_error error = read_ranges(store, mailbox_id, &ranges);
     if (error == MAILMOD_OK) {
-        error = list_entries(store, mailbox_id, &ranges, &listing);
+        error = mm_read_open(&reading, store, MM_SQL_LIST_ENTRIES);
+    }
+    if (error == MAILMOD_OK) {
+        (void)sqlite3_bind_int64(reading.statement, 1,
+                                 (sqlite3_int64)mailbox_id);
+        (void)sqlite3_bind_int64(reading.statement, 2,
+                                 (sqlite3_int64)after_number);
+        error = read_entries(reading.statement, &ranges, entries_out, count_max,
+                             count_out);
+        mm_read_close(&reading);
     }
     mm_free(ranges.items);
-    if (error != MAILMOD_OK) {
-        mm_free(listing.entries);
-        listing = (struct listing){NULL, 0, 0};
-    }
-    *entries_out = listing.entries;
-    *count_out = listing.count;
     return error;
 }
 

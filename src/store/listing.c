@@ -1,0 +1,172 @@
+/* listing.c - the long listings of every store: read in pages, from a key on.
+ *
+ * Promises: a listing goes on behind the last row that was seen, however many
+ * rows were removed or came meanwhile: a row that is there all the time is seen
+ * once. No page skips over rows that were seen, so the last page costs what the
+ * first one did, and none keeps a state of the store alive for long.
+ * Thread: any; listings belong on a worker. */
+#include "base/mem.h"
+#include "store/ops.h"
+
+#include <string.h>
+
+#define PAGE_ROWS 256
+/* Of a mailbox: the first page; each further one is as large as all before. */
+#define FIRST_ENTRIES 64
+
+/* One page: what the visitor said, and how far it came. */
+struct page {
+    size_t rows;
+    bool is_stopped; /* by the visitor */
+    void *context;
+};
+
+static bool has_more(const struct page *page)
+{
+    return !page->is_stopped && page->rows == PAGE_ROWS;
+}
+
+static bool count_row(struct page *page, bool goes_on)
+{
+    page->is_stopped = !goes_on;
+    page->rows++;
+    return goes_on && page->rows < PAGE_ROWS;
+}
+
+struct user_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_user *user);
+    char last[MM_STORE_USER_MAX];
+};
+
+static bool on_user(void *context, const struct mm_store_user *user)
+{
+    struct user_page *users = context;
+
+    memcpy(users->last, user->name, sizeof users->last);
+    return count_row(&users->page, users->visit(users->page.context, user));
+}
+
+enum mailmod_error mm_store_each_user(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_user *user),
+    void *context)
+{
+    struct user_page users = {.visit = visit};
+    enum mailmod_error error;
+
+    do {
+        char after[MM_STORE_USER_MAX];
+        memcpy(after, users.last, sizeof after);
+        users.page = (struct page){.context = context};
+        error = store->ops->each_user(store, after, on_user, &users);
+    } while (error == MAILMOD_OK && has_more(&users.page));
+    return error;
+}
+
+struct due_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient);
+    struct mm_due_key last;
+};
+
+static bool on_due(void *context, const struct mm_store_recipient *recipient)
+{
+    struct due_page *due = context;
+
+    due->last = (struct mm_due_key){recipient->next_attempt_ms,
+                                    recipient->message_id, recipient->number};
+    return count_row(&due->page, due->visit(due->page.context, recipient));
+}
+
+enum mailmod_error mm_store_list_due(
+    struct mm_store *store, const char *destination, int64_t now_ms,
+    bool (*visit)(void *context, const struct mm_store_recipient *recipient),
+    void *context)
+{
+    struct due_page due = {.visit = visit, .last = {INT64_MIN, 0, -1}};
+    enum mailmod_error error;
+
+    do {
+        struct mm_due_key after = due.last;
+        due.page = (struct page){.context = context};
+        error = store->ops->list_due(store, destination, now_ms, &after, on_due,
+                                     &due);
+    } while (error == MAILMOD_OK && has_more(&due.page));
+    return error;
+}
+
+struct recipient_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient);
+    struct mm_due_key last;
+};
+
+static bool on_recipient(void *context, const struct mm_store_message *message,
+                         const struct mm_store_recipient *recipient)
+{
+    struct recipient_page *rows = context;
+
+    rows->last =
+        (struct mm_due_key){0, recipient->message_id, recipient->number};
+    return count_row(&rows->page,
+                     rows->visit(rows->page.context, message, recipient));
+}
+
+enum mailmod_error mm_store_each_recipient(
+    struct mm_store *store, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_recipient *recipient),
+    void *context)
+{
+    struct recipient_page rows = {.visit = visit, .last = {0, message_id, -1}};
+    uint64_t last_id = message_id != 0 ? message_id : INT64_MAX;
+    enum mailmod_error error;
+
+    do {
+        struct mm_due_key after = rows.last;
+        rows.page = (struct page){.context = context};
+        error = store->ops->each_recipient(store, &after, last_id, on_recipient,
+                                           &rows);
+    } while (error == MAILMOD_OK && has_more(&rows.page));
+    return error;
+}
+
+enum mailmod_error mm_store_list_entries(struct mm_store *store,
+                                         uint64_t mailbox_id,
+                                         struct mm_store_entry **entries_out,
+                                         size_t *count_out)
+{
+    struct mm_store_entry *entries = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    size_t added;
+    enum mailmod_error error;
+
+    *entries_out = NULL;
+    *count_out = 0;
+    do {
+        capacity = capacity == 0 ? FIRST_ENTRIES : 2 * capacity;
+        struct mm_store_entry *grown =
+            mm_realloc(entries, capacity * sizeof *entries);
+        if (grown == NULL) {
+            mm_free(entries);
+            return MAILMOD_ERROR_MEMORY;
+        }
+        entries = grown;
+        added = 0;
+        error = store->ops->list_entries(
+            store, mailbox_id, count > 0 ? entries[count - 1].unique_number : 0,
+            entries + count, capacity - count, &added);
+        count += added;
+    } while (error == MAILMOD_OK && count == capacity &&
+             count < MM_LIMIT_MAILBOX_ENTRIES);
+    if (error != MAILMOD_OK || count == 0) {
+        mm_free(entries);
+        return error;
+    }
+    *entries_out = entries;
+    *count_out = count;
+    return MAILMOD_OK;
+}
