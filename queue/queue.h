@@ -55,13 +55,15 @@ struct mq_outcome {
     enum mq_verdict verdict;
     bool is_destination_down; /* DEFERRED because no host could be reached or
                                  talked to: backs off the whole destination */
-    char status[12];          /* "4.4.1" */
-    char host[256];           /* who said it, or "" */
-    char reply[512];          /* "450 4.2.1 mailbox busy" or our own words */
-    bool is_reply;            /* the host's words, not ours */
-    char tls[24];             /* "TLSv1.3 verified", "none"; "": no talk */
-    bool relayed_dsn;         /* NOTIFY was passed on: no success report */
-    bool is_missed;           /* the queue's: it was removed meanwhile */
+    /* OK when delivered; else the cause, as a host program is told it */
+    enum mailmod_error error;
+    char status[12];  /* "4.4.1" */
+    char host[256];   /* who said it, or "" */
+    char reply[512];  /* "450 4.2.1 mailbox busy" or our own words */
+    bool is_reply;    /* the host's words, not ours */
+    char tls[24];     /* "TLSv1.3 verified", "none"; "": no talk */
+    bool relayed_dsn; /* NOTIFY was passed on: no success report */
+    bool is_missed;   /* the queue's: it was removed meanwhile */
 };
 /* What the caller must report to the sender, in the same transaction. */
 enum mq_report {

@@ -36,6 +36,7 @@ void mq_removal_outcome(struct mq_outcome *outcome_out)
 {
     *outcome_out =
         (struct mq_outcome){.verdict = MQ_FAILED,
+                            .error = MAILMOD_ERROR_CANCELLED,
                             .status = "5.0.0",
                             .reply = "taken out of the queue by an operator"};
 }

@@ -62,6 +62,7 @@ struct mm_messages {
 /* What is said of a recipient. */
 struct mm_message_words {
     struct mm_message_words *former; /* the host may hold its texts */
+    enum mailmod_error error;        /* OK: delivered */
     int code;
     char enhanced[12];
     char host[256];

@@ -1,64 +1,18 @@
 /* message_outcome.c - what came of each recipient, in words and as an error.
  *
  * Owns nothing; fills the recipients of a message. Promises: an outcome that is
- * final stays; texts that the host may have read are never written again; an
- * outcome is never lost for want of memory (then its texts are, and the error
- * and the outcome are true). Replies were cleaned of control characters by the
- * parser of replies.
+ * final stays; its cause is the attempt's own and never guessed from a code;
+ * texts that the host may have read are never written again; an outcome is
+ * never lost for want of memory (then its texts are, and the error and the
+ * outcome are true). Replies were cleaned of control characters by the parser
+ * of replies.
  *
- * Thread: any, locked. RFC 3463 (codes), RFC 7505 4 (null MX), RFC 2034 4. */
+ * Thread: any, locked. RFC 3463 (codes), RFC 2034 4. */
 #include "api/message.h"
 
 #include "base/mem.h"
 
 #include <string.h>
-
-/* Enhanced codes by what they say about the host's own question: could the mail
- * be sent? The class is left out; a subject alone catches the rest of it. */
-static const struct {
-    const char *status;
-    enum mailmod_error error;
-} causes[] = {
-    {"1.2", MAILMOD_ERROR_DNS_NO_NAME},
-    {"1.10", MAILMOD_ERROR_DNS_NULL_MX},
-    {"3.2", MAILMOD_ERROR_STOPPED},
-    {"3.4", MAILMOD_ERROR_TOO_LARGE},
-    {"4.1", MAILMOD_ERROR_UNREACHABLE},
-    {"4.3", MAILMOD_ERROR_DNS},
-    {"4.4", MAILMOD_ERROR_DNS_NO_DATA},
-    {"4.6", MAILMOD_ERROR_DNS},
-    {"4.7", MAILMOD_ERROR_TIMEOUT},
-    {"7.4", MAILMOD_ERROR_TLS_UNAVAILABLE},
-    {"7.5", MAILMOD_ERROR_TLS},
-    {"7.8", MAILMOD_ERROR_AUTHENTICATION},
-    {"7.10", MAILMOD_ERROR_TLS_UNAVAILABLE},
-    {"1.", MAILMOD_ERROR_REFUSED},
-    {"3.", MAILMOD_ERROR_SYSTEM},
-    {"4.", MAILMOD_ERROR_NETWORK},
-    {"5.", MAILMOD_ERROR_PROTOCOL},
-    {"6.", MAILMOD_ERROR_REFUSED},
-    {"7.", MAILMOD_ERROR_AUTHENTICATION},
-};
-
-static enum mailmod_error cause_of(const struct mm_message_words *words)
-{
-    const char *detail = words->enhanced[0] != '\0' ? words->enhanced + 2 : "";
-
-    /* 7.8 of a host's means the login, whatever else a reply means. */
-    if (words->code != 0 && strcmp(detail, "7.8") != 0) {
-        return MAILMOD_ERROR_REFUSED;
-    }
-    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
-        size_t size = strlen(causes[i].status);
-        bool is_subject = causes[i].status[size - 1] == '.';
-
-        if (is_subject ? strncmp(detail, causes[i].status, size) == 0
-                       : strcmp(detail, causes[i].status) == 0) {
-            return causes[i].error;
-        }
-    }
-    return MAILMOD_ERROR_NETWORK;
-}
 
 /* Words that the host does not hold: the present ones, or new ones. NULL
  * without memory. */
@@ -85,6 +39,7 @@ static void use_words(struct mm_message_recipient *recipient,
     struct mm_message_words *own = writable_words(recipient);
 
     if (own != NULL) {
+        own->error = words->error;
         own->code = words->code;
         memcpy(own->enhanced, words->enhanced, sizeof own->enhanced);
         memcpy(own->host, words->host, sizeof own->host);
@@ -95,7 +50,8 @@ static void use_words(struct mm_message_recipient *recipient,
 static bool is_same(const struct mm_message_words *a,
                     const struct mm_message_words *b)
 {
-    return a->code == b->code && strcmp(a->enhanced, b->enhanced) == 0 &&
+    return a->error == b->error && a->code == b->code &&
+           strcmp(a->enhanced, b->enhanced) == 0 &&
            strcmp(a->host, b->host) == 0 && strcmp(a->text, b->text) == 0;
 }
 
@@ -112,8 +68,7 @@ static void settle(mailmod_message *message, size_t index,
         use_words(recipient, words);
     }
     recipient->outcome = outcome;
-    recipient->error =
-        outcome == MAILMOD_DELIVERED ? MAILMOD_OK : cause_of(words);
+    recipient->error = words->error;
     if (!recipient->was_tried) {
         recipient->was_tried = true;
         message->untried_count -= message->untried_count > 0 ? 1 : 0;
@@ -166,7 +121,7 @@ static void split_words(struct mm_message_words *words,
 {
     struct mm_span reply = mm_span_cstr(outcome->reply);
 
-    *words = (struct mm_message_words){.code = 0};
+    *words = (struct mm_message_words){.error = outcome->error};
     if (outcome->host[0] != '\0') {
         words->code = take_code(&reply);
     }

@@ -113,10 +113,15 @@ void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
 {
     static const struct mm_message_words delivered = {.enhanced = "2.1.5",
                                                       .text = "in the mailbox"};
-    static const struct mm_message_words nobody = {
-        .code = 550, .enhanced = "5.1.1", .text = "No such user here"};
-    static const struct mm_message_words not_stored = {
-        .enhanced = "4.3.0", .text = "the mailbox cannot be written"};
+    static const struct mm_message_words nobody = {.error =
+                                                       MAILMOD_ERROR_REFUSED,
+                                                   .code = 550,
+                                                   .enhanced = "5.1.1",
+                                                   .text = "No such user here"};
+    const struct mm_message_words not_stored = {
+        .error = error,
+        .enhanced = "4.3.0",
+        .text = "the mailbox cannot be written"};
 
     for (size_t i = 0; i < message->recipients.count; i++) {
         struct mm_message_recipient *recipient = &message->recipients.items[i];
@@ -129,7 +134,6 @@ void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
                    (recipient->place == MM_PLACE_QUEUED &&
                     error != MAILMOD_OK)) {
             mm_message_note_own(message, i, MAILMOD_DEFERRED, &not_stored);
-            recipient->error = error;
         }
     }
     mm_message_end_if_over(message);

@@ -177,7 +177,9 @@ void mm_messages_leave(struct mm_messages *messages)
 static void stop(mailmod_message *message)
 {
     static const struct mm_message_words words = {
-        .enhanced = "4.3.2", .text = "the instance stopped"};
+        .error = MAILMOD_ERROR_STOPPED,
+        .enhanced = "4.3.2",
+        .text = "the instance stopped"};
 
     if (message->state != MM_MESSAGE_SENT) {
         return;

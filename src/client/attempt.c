@@ -79,7 +79,8 @@ void mm_delivery_hand_back(struct mm_delivery *delivery)
     }
     /* Nobody is taken for served because nobody spoke of him. */
     struct mq_outcome unknown;
-    mm_outcome_set(&unknown, "4.3.0", "", "the attempt broke off");
+    mm_outcome_set(&unknown, MAILMOD_ERROR_CANCELLED, "4.3.0", "",
+                   "the attempt broke off");
     mm_delivery_conclude(delivery, &unknown);
     delivery->outcomes = NULL;
     mm_delivery_drop_batch(delivery);
@@ -117,10 +118,11 @@ void mm_delivery_leave(struct mm_delivery *delivery,
     }
 }
 
-void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
+void mm_delivery_fail_host(struct mm_delivery *delivery,
+                           enum mailmod_error error, const char *status,
                            const char *text, bool is_down)
 {
-    mm_outcome_set(&delivery->failure, status, delivery->hop.host, text);
+    mm_outcome_set(&delivery->failure, error, status, delivery->hop.host, text);
     delivery->failure.is_destination_down = is_down;
     delivery->has_failure = true;
 }
@@ -200,11 +202,12 @@ enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
     return error;
 }
 
-void mm_delivery_break_batch(struct mm_delivery *delivery, const char *status,
+void mm_delivery_break_batch(struct mm_delivery *delivery,
+                             enum mailmod_error error, const char *status,
                              const char *text)
 {
     struct mq_outcome outcome;
-    mm_outcome_set(&outcome, status, "", text);
+    mm_outcome_set(&outcome, error, status, "", text);
     mm_delivery_conclude(delivery, &outcome);
     mm_delivery_leave(delivery, MM_AFTER_GONE, false);
 }

@@ -89,7 +89,8 @@ static void on_open(void *context, struct mm_conn *conn)
         error = mm_delivery_start_tls(delivery);
     }
     if (error != MAILMOD_OK) {
-        mm_delivery_fail_host(delivery, "4.3.0", mm_error_text(error), false);
+        mm_delivery_fail_host(delivery, error, "4.3.0", mm_error_text(error),
+                              false);
         mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
     } else {
         pump(delivery);
@@ -154,7 +155,7 @@ static void on_tls(void *context, struct mm_conn *conn)
     /* RFC 3207 4.2; with implicit TLS the engine knows already. */
     if (mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_IMPLICIT &&
         mm_smtpc_tls_begun(delivery->engine) != MAILMOD_OK) {
-        mm_delivery_fail_host(delivery, "4.7.5",
+        mm_delivery_fail_host(delivery, MAILMOD_ERROR_PROTOCOL, "4.7.5",
                               "the server talked before TLS began", true);
         mm_delivery_leave(delivery,
                           mm_delivery_weaken_tls(delivery, MAILMOD_ERROR_TLS),
@@ -166,8 +167,9 @@ static void on_tls(void *context, struct mm_conn *conn)
 }
 
 /* What failed, said once: the connection's own words may begin with `own`. */
-static void note_setup_failure(struct mm_delivery *delivery, const char *status,
-                               const char *what, const char *own,
+static void note_setup_failure(struct mm_delivery *delivery,
+                               enum mailmod_error reason, const char *status,
+                               const char *own, const char *what,
                                const char *words)
 {
     char text[400];
@@ -178,7 +180,7 @@ static void note_setup_failure(struct mm_delivery *delivery, const char *status,
     if (snprintf(text, sizeof text, "%s%s", what, words) < 0) {
         text[0] = '\0';
     }
-    mm_delivery_fail_host(delivery, status, text, true);
+    mm_delivery_fail_host(delivery, reason, status, text, true);
 }
 
 static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
@@ -188,18 +190,18 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
         words = mm_error_text(reason);
     }
     if (delivery->stage == MM_DELIVERY_DIALLING) {
-        note_setup_failure(delivery, "4.4.1",
-                           "connecting: ", "connect: ", words);
+        note_setup_failure(delivery, reason, "4.4.1",
+                           "connect: ", "connecting: ", words);
         delivery->after = reason == MAILMOD_ERROR_CONNECTION_REFUSED &&
                                   mm_place_note_full(&delivery->place)
                               ? MM_AFTER_AGAIN
                               : MM_AFTER_NEXT_HOP;
     } else if (delivery->in_handshake) {
-        note_setup_failure(delivery, "4.7.5",
+        note_setup_failure(delivery, reason, "4.7.5",
                            "TLS handshake: ", "TLS handshake: ", words);
         delivery->after = mm_delivery_weaken_tls(delivery, reason);
     } else {
-        mm_dialogue_lost(delivery, "4.4.2", words);
+        mm_dialogue_lost(delivery, reason, "4.4.2", words);
     }
 }
 
@@ -288,7 +290,8 @@ static void dial(struct mm_delivery *delivery)
                 &delivery->conn);
     if (error != MAILMOD_OK) {
         delivery->conn = NULL;
-        mm_delivery_fail_host(delivery, "4.4.1", mm_error_text(error), true);
+        mm_delivery_fail_host(delivery, error, "4.4.1", mm_error_text(error),
+                              true);
         log_failure(delivery);
         mm_place_give(&delivery->place);
         next_hop(delivery);
@@ -490,7 +493,8 @@ static void on_expired(struct mm_timer *timer)
     if (delivery->stage == MM_DELIVERY_IDLE) {
         mm_delivery_quit(delivery);
     } else if (delivery->stage == MM_DELIVERY_TALKING) {
-        mm_dialogue_lost(delivery, "4.4.2", "the host did not answer in time");
+        mm_dialogue_lost(delivery, MAILMOD_ERROR_TIMEOUT, "4.4.2",
+                         "the host did not answer in time");
         mm_delivery_leave(delivery, delivery->after, false);
     } else if (delivery->stage == MM_DELIVERY_LEAVING) {
         mm_conn_abort(delivery->conn);

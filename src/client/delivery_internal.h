@@ -124,8 +124,8 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work);
 /* The connection was lost, or a time is over: what it means depends on how far
  * the message had come. */
-void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
-                      const char *text);
+void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
+                      const char *status, const char *text);
 
 /* transaction.c */
 /* A host's reply becomes the outcome of recipient `i`. */
@@ -151,13 +151,15 @@ void mm_delivery_drop_batch(struct mm_delivery *delivery);
 /* As if nothing had been said; but not who is served. */
 void mm_delivery_hand_back_untried(struct mm_delivery *delivery);
 /* No other host would help. Cut, so that half a body gets no end. */
-void mm_delivery_break_batch(struct mm_delivery *delivery, const char *status,
+void mm_delivery_break_batch(struct mm_delivery *delivery,
+                             enum mailmod_error error, const char *status,
                              const char *text);
 
 /* Closes; `is_polite`: what is owed goes out first. */
 void mm_delivery_leave(struct mm_delivery *delivery,
                        enum mm_delivery_after after, bool is_polite);
-void mm_delivery_fail_host(struct mm_delivery *delivery, const char *status,
+void mm_delivery_fail_host(struct mm_delivery *delivery,
+                           enum mailmod_error error, const char *status,
                            const char *text, bool is_down);
 /* Gives all recipients of whom no host spoke this outcome; all are final. */
 void mm_delivery_conclude(struct mm_delivery *delivery,

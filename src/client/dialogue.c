@@ -133,9 +133,9 @@ static void reopen_recipients(struct mm_delivery *delivery)
 }
 
 static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
-                 const char *status, const char *text)
+                 enum mailmod_error error, const char *status, const char *text)
 {
-    mm_delivery_fail_host(delivery, status, text, is_before_mail(phase));
+    mm_delivery_fail_host(delivery, error, status, text, is_before_mail(phase));
     if (phase == MM_SMTPC_PHASE_END && delivery->batch != NULL) {
         char words[500];
         if (snprintf(words, sizeof words,
@@ -144,7 +144,7 @@ static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
                      text) < 0) {
             words[0] = '\0';
         }
-        mm_delivery_fail_host(delivery, status, words, false);
+        mm_delivery_fail_host(delivery, error, status, words, false);
         MM_LOG(delivery->options.log, MM_LOG_WARNING, "delivery",
                "unsure whether the message was taken",
                MM_TEXT("destination", delivery->destination),
@@ -154,17 +154,17 @@ static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
     reopen_recipients(delivery);
 }
 
-void mm_dialogue_lost(struct mm_delivery *delivery, const char *status,
-                      const char *text)
+void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
+                      const char *status, const char *text)
 {
-    lose(delivery, mm_smtpc_phase(delivery->engine), status, text);
+    lose(delivery, mm_smtpc_phase(delivery->engine), error, status, text);
 }
 
 /* Ends the conversation for a reason of ours; the mail is not at fault. */
-static void break_off(struct mm_delivery *delivery, const char *status,
-                      const char *text, bool is_down)
+static void break_off(struct mm_delivery *delivery, enum mailmod_error error,
+                      const char *status, const char *text, bool is_down)
 {
-    mm_delivery_fail_host(delivery, status, text, is_down);
+    mm_delivery_fail_host(delivery, error, status, text, is_down);
     reopen_recipients(delivery);
     mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, false);
 }
@@ -203,18 +203,21 @@ static void fail_without_login(struct mm_delivery *delivery)
         mm_smtpc_extensions(delivery->engine);
     char words[300];
     if (offered->auth[0] == '\0') {
-        mm_delivery_fail_host(delivery, "4.7.8", "the host offers no AUTH",
-                              true);
+        mm_delivery_fail_host(delivery, MAILMOD_ERROR_UNSUPPORTED, "4.7.8",
+                              "the host offers no AUTH", true);
         return;
     }
-    const char *reason = offered->mechanisms == 0
-                             ? "no mechanism that is known here"
-                             : "a password goes under TLS alone";
+    bool is_known = offered->mechanisms != 0;
+    const char *reason = !is_known ? "no mechanism that is known here"
+                                   : "a password goes under TLS alone";
     if (snprintf(words, sizeof words, "no login: %s; the host offers AUTH %s",
                  reason, offered->auth) < 0) {
         words[0] = '\0';
     }
-    mm_delivery_fail_host(delivery, "4.7.8", words, true);
+    mm_delivery_fail_host(delivery,
+                          is_known ? MAILMOD_ERROR_TLS_UNAVAILABLE
+                                   : MAILMOD_ERROR_UNSUPPORTED,
+                          "4.7.8", words, true);
 }
 
 static const char *command_name(enum mm_smtpc_phase phase)
@@ -245,7 +248,7 @@ static void fail_out_of_step(struct mm_delivery *delivery,
                  command_name(info->phase), said.reply) < 0) {
         words[0] = '\0';
     }
-    mm_delivery_fail_host(delivery, "4.5.0", words,
+    mm_delivery_fail_host(delivery, MAILMOD_ERROR_PROTOCOL, "4.5.0", words,
                           is_before_mail(info->phase));
 }
 
@@ -258,6 +261,9 @@ static void fail_by_reply(struct mm_delivery *delivery,
     }
     mm_outcome_from_refusal(&delivery->failure, delivery->hop.host, info->reply,
                             refusal_status(info->phase));
+    if (info->phase == MM_SMTPC_PHASE_AUTH) {
+        delivery->failure.error = MAILMOD_ERROR_AUTHENTICATION;
+    }
     delivery->failure.is_destination_down = is_before_mail(info->phase);
     delivery->has_failure = true;
 }
@@ -294,12 +300,12 @@ static void note_failed(struct mm_delivery *delivery,
     } else if (info->reply != NULL) {
         fail_by_reply(delivery, info);
     } else if (info->phase == MM_SMTPC_PHASE_END) {
-        lose(delivery, info->phase, error_status(info->error),
+        lose(delivery, info->phase, info->error, error_status(info->error),
              mm_error_text(info->error));
     } else if (info->error == MAILMOD_ERROR_AUTHENTICATION) {
         fail_without_login(delivery);
     } else {
-        mm_delivery_fail_host(delivery, error_status(info->error),
+        mm_delivery_fail_host(delivery, info->error, error_status(info->error),
                               mm_error_text(info->error),
                               is_before_mail(info->phase));
     }
@@ -408,7 +414,7 @@ static bool on_starttls(struct mm_delivery *delivery)
     enum mailmod_error error = mm_delivery_start_tls(delivery);
     if (error != MAILMOD_OK) {
         delivery->in_handshake = false;
-        break_off(delivery, "4.7.5", mm_error_text(error), true);
+        break_off(delivery, error, "4.7.5", mm_error_text(error), true);
     }
     return false;
 }
@@ -432,7 +438,8 @@ static bool on_auth(struct mm_delivery *delivery,
         return false;
     }
     if (error != MAILMOD_OK) {
-        break_off(delivery, "4.7.8", "no mechanism to log in with", true);
+        break_off(delivery, error, "4.7.8", "no mechanism to log in with",
+                  true);
         return false;
     }
     return true;
@@ -453,7 +460,7 @@ static bool on_challenge(struct mm_delivery *delivery,
         }
     }
     if (error != MAILMOD_OK) {
-        break_off(delivery, "4.7.0", mm_error_text(error), false);
+        break_off(delivery, error, "4.7.0", mm_error_text(error), false);
         return false;
     }
     return true;
@@ -472,6 +479,7 @@ static bool on_auth_refused(struct mm_delivery *delivery,
 {
     mm_outcome_from_refusal(&delivery->failure, delivery->hop.host, reply,
                             "4.7.8");
+    delivery->failure.error = MAILMOD_ERROR_AUTHENTICATION;
     delivery->has_failure = true;
     if (allows_another(reply)) {
         return true;
@@ -495,7 +503,7 @@ static bool on_auth_done(struct mm_delivery *delivery,
     }
     delivery->has_failure = false;
     if (!mm_login_is_proven(&delivery->login)) {
-        break_off(delivery, "4.7.8",
+        break_off(delivery, MAILMOD_ERROR_AUTHENTICATION, "4.7.8",
                   "the server did not prove that it knows the password", true);
         return false;
     }
@@ -517,15 +525,18 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
     if (work == MM_WORK_LOGIN) {
-        if (mm_login_finish(&delivery->login, delivery->engine) != MAILMOD_OK) {
-            break_off(delivery, "4.7.0", "the login could not be made", false);
+        enum mailmod_error error =
+            mm_login_finish(&delivery->login, delivery->engine);
+        if (error != MAILMOD_OK) {
+            break_off(delivery, error, "4.7.0", "the login could not be made",
+                      false);
         }
     } else if (work == MM_WORK_HEADER && delivery->chunk_error == MAILMOD_OK) {
         mm_transaction_judge_header(delivery);
     } else if (delivery->chunk_error == MAILMOD_OK) {
         delivery->chunk_number++;
     } else if (delivery->chunk_error != MAILMOD_ERROR_NOT_FOUND) {
-        mm_delivery_break_batch(delivery, "4.3.0",
+        mm_delivery_break_batch(delivery, delivery->chunk_error, "4.3.0",
                                 "the message cannot be read");
     }
 }
@@ -547,7 +558,7 @@ static bool flush_output(struct mm_delivery *delivery)
             return has_moved; /* it is ending, and on_closed says why */
         }
         if (error != MAILMOD_OK) {
-            mm_dialogue_lost(delivery, "4.4.2", mm_error_text(error));
+            mm_dialogue_lost(delivery, error, "4.4.2", mm_error_text(error));
             mm_delivery_leave(delivery, delivery->after, false);
             return has_moved;
         }

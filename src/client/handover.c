@@ -49,7 +49,7 @@ static void defer_all(struct mm_outbound *outbound,
                       const struct mq_batch *batch, struct mq_outcome *outcomes)
 {
     for (size_t i = 0; i < batch->recipient_count; i++) {
-        mm_outcome_set(&outcomes[i], "4.3.5", "",
+        mm_outcome_set(&outcomes[i], MAILMOD_ERROR_STATE, "4.3.5", "",
                        "the part of the system that takes this mail is off");
     }
     mm_lane_settle(outbound, settling, outcomes);

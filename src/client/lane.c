@@ -142,7 +142,7 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
     }
     for (size_t i = 0; i < batch->recipient_count; i++) {
         const char *last = batch->recipients[i].last_reply;
-        mm_outcome_set(&outcomes[i], "4.4.1", "",
+        mm_outcome_set(&outcomes[i], MAILMOD_ERROR_UNREACHABLE, "4.4.1", "",
                        last[0] != '\0' ? last
                                        : "no host of the destination could "
                                          "be reached");

@@ -50,10 +50,11 @@ static void copy_reply(struct mq_outcome *outcome,
     trim_cut_utf8(outcome->reply);
 }
 
-void mm_outcome_set(struct mq_outcome *outcome, const char *status,
-                    const char *host, const char *text)
+void mm_outcome_set(struct mq_outcome *outcome, enum mailmod_error error,
+                    const char *status, const char *host, const char *text)
 {
     memset(outcome, 0, sizeof *outcome);
+    outcome->error = error;
     outcome->verdict = status[0] == '5' ? MQ_FAILED : MQ_DEFERRED;
     copy_text(outcome->status, sizeof outcome->status, status);
     copy_text(outcome->host, sizeof outcome->host, host);
@@ -68,6 +69,7 @@ void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
     outcome->verdict = class == 2   ? MQ_DELIVERED
                        : class == 5 ? MQ_FAILED
                                     : MQ_DEFERRED;
+    outcome->error = class == 2 ? MAILMOD_OK : MAILMOD_ERROR_REFUSED;
     copy_text(outcome->host, sizeof outcome->host, host);
     copy_reply(outcome, reply);
     if (reply->enhanced[0] - '0' == class) {
@@ -83,6 +85,7 @@ void mm_outcome_from_refusal(struct mq_outcome *outcome, const char *host,
                              const char *status)
 {
     mm_outcome_from_reply(outcome, host, reply);
+    outcome->error = MAILMOD_ERROR_REFUSED;
     if (outcome->verdict != MQ_DEFERRED) {
         copy_text(outcome->status, sizeof outcome->status, status);
         outcome->verdict = MQ_DEFERRED;

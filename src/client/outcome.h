@@ -8,11 +8,12 @@
 #include "queue/queue.h"
 #include "wire/smtp/reply.h"
 
-/* Our own words: a permanent one when `status` begins with 5. */
-void mm_outcome_set(struct mq_outcome *outcome, const char *status,
-                    const char *host, const char *text);
-/* A reply: 2xx delivered, 4xx deferred, 5xx failed; the status is the
- * reply's own enhanced code or its class with 0.0 (RFC 3464 2.3.4). */
+/* Our own words: a permanent one when `status` begins with 5. `error` is the
+ * cause, which is kept and never guessed from the status. */
+void mm_outcome_set(struct mq_outcome *outcome, enum mailmod_error error,
+                    const char *status, const char *host, const char *text);
+/* A reply: 2xx delivered, 4xx deferred, 5xx failed, both REFUSED; the status is
+ * the reply's own enhanced code or its class with 0.0 (RFC 3464 2.3.4). */
 void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
                            const struct mm_reply_in *reply);
 /* The same for a reply that speaks of the host and not of the mail (greeting,

@@ -42,11 +42,13 @@ struct mm_route {
     size_t address_next;
     bool is_temporary; /* some host's addresses are not known now */
     char why[128];     /* the last look-up that failed */
+    enum mailmod_error why_error;
 };
 
 static void take_host(struct mm_route *route);
 
-static void end_at(struct mm_route *route, const char *status, const char *text)
+static void end_at(struct mm_route *route, enum mailmod_error error,
+                   const char *status, const char *text)
 {
     route->state = DEAD_END;
     char words[400];
@@ -54,7 +56,7 @@ static void end_at(struct mm_route *route, const char *status, const char *text)
         words[0] = '\0';
     }
     struct mq_outcome outcome;
-    mm_outcome_set(&outcome, status, "", words);
+    mm_outcome_set(&outcome, error, status, "", words);
     outcome.is_destination_down = outcome.verdict == MQ_DEFERRED;
     route->options.on_hop(route->options.context, NULL, &outcome);
 }
@@ -64,14 +66,22 @@ static void end_at(struct mm_route *route, const char *status, const char *text)
 static void end_without_hosts(struct mm_route *route)
 {
     if (route->is_temporary || route->kind == KIND_RELAY) {
-        end_at(route, "4.4.3",
+        end_at(route,
+               route->why_error != MAILMOD_OK ? route->why_error
+                                              : MAILMOD_ERROR_CONFIG,
+               "4.4.3",
                route->why[0] != '\0' ? route->why : "no host to send to");
     } else if (route->has_self) {
-        end_at(route, "5.4.6", "mail for it loops back to this host");
+        end_at(route, MAILMOD_ERROR_DNS, "5.4.6",
+               "mail for it loops back to this host");
     } else if (route->list.is_implicit) {
-        end_at(route, "5.1.2", "the domain has no mail host");
+        end_at(route,
+               route->why_error != MAILMOD_OK ? route->why_error
+                                              : MAILMOD_ERROR_DNS_NO_DATA,
+               "5.1.2", "the domain has no mail host");
     } else {
-        end_at(route, "5.4.4", "none of its mail hosts has an address");
+        end_at(route, MAILMOD_ERROR_DNS_NO_DATA, "5.4.4",
+               "none of its mail hosts has an address");
     }
 }
 
@@ -136,19 +146,22 @@ static void on_mx(void *context, enum mailmod_error error,
                                         .error = error,
                                         .records = records,
                                         .count = count};
-    switch (mm_mx_list_read(&route->list, &answer, &route->random)) {
+    error = mm_mx_list_read(&route->list, &answer, &route->random);
+    switch (error) {
     case MAILMOD_OK:
         drop_self(route);
         take_host(route);
         break;
     case MAILMOD_ERROR_DNS_NULL_MX:
-        end_at(route, "5.1.10", "the domain accepts no mail (null MX)");
+        end_at(route, MAILMOD_ERROR_DNS_NULL_MX, "5.1.10",
+               "the domain accepts no mail (null MX)");
         break;
     case MAILMOD_ERROR_DNS_NO_NAME:
-        end_at(route, "5.1.2", "the domain does not exist");
+        end_at(route, error, "5.1.2", "the domain does not exist");
         break;
     default:
-        end_at(route, "4.4.3", "its mail hosts are not known: no answer");
+        end_at(route, error, "4.4.3",
+               "its mail hosts are not known: no answer");
         break;
     }
 }
@@ -189,12 +202,16 @@ static void hand_out(struct mm_route *route)
     route->options.on_hop(route->options.context, &hop, NULL);
 }
 
+/* What may be otherwise tomorrow is told rather than what will not. */
 static void note_failure(struct mm_route *route, enum mailmod_error error)
 {
-    if (error != MAILMOD_ERROR_DNS_NO_NAME &&
-        error != MAILMOD_ERROR_DNS_NO_DATA) {
-        route->is_temporary = true;
+    bool is_temporary = error != MAILMOD_ERROR_DNS_NO_NAME &&
+                        error != MAILMOD_ERROR_DNS_NO_DATA;
+    if (route->is_temporary && !is_temporary && route->why[0] != '\0') {
+        return;
     }
+    route->is_temporary = route->is_temporary || is_temporary;
+    route->why_error = error;
     if (snprintf(route->why, sizeof route->why, "no address of %.60s: %.40s",
                  route->list.hosts[route->host_next - 1].name,
                  mm_error_text(error)) < 0) {
@@ -313,7 +330,8 @@ static void begin(struct mm_route *route)
     if (route->destination[0] == '[') {
         route->kind = KIND_LITERAL;
         if (!read_literal(route->destination, &literal)) {
-            end_at(route, "5.1.2", "not an address that mail can go to");
+            end_at(route, MAILMOD_ERROR_SYNTAX, "5.1.2",
+                   "not an address that mail can go to");
             return;
         }
         char text[MM_NETADDR_TEXT_MAX];
@@ -327,9 +345,10 @@ static void begin(struct mm_route *route)
         mm_resolve_mx(route->options.resolver, route->destination, on_mx, route,
                       &route->mx_query);
     if (error == MAILMOD_ERROR_SYNTAX) {
-        end_at(route, "5.1.2", "the domain is no name that the DNS can have");
+        end_at(route, error, "5.1.2",
+               "the domain is no name that the DNS can have");
     } else if (error != MAILMOD_OK) {
-        end_at(route, "4.4.3", "its mail hosts cannot be asked for now");
+        end_at(route, error, "4.4.3", "its mail hosts cannot be asked for now");
     }
 }
 

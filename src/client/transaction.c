@@ -27,7 +27,8 @@ static bool offers_utf8(const struct mm_delivery *delivery)
 /* RFC 6531 3.2: without the extension one such path fails, for itself. */
 static void refuse_path(struct mm_delivery *delivery, size_t i)
 {
-    mm_outcome_set(&delivery->outcomes[i], "5.6.7", delivery->hop.host,
+    mm_outcome_set(&delivery->outcomes[i], MAILMOD_ERROR_UNSUPPORTED, "5.6.7",
+                   delivery->hop.host,
                    "the address needs SMTPUTF8, which the host does not "
                    "offer");
     delivery->progress[i] = MM_PROGRESS_FINAL;
@@ -74,12 +75,13 @@ static void refuse_message(struct mm_delivery *delivery,
     } else if (error == MAILMOD_ERROR_UNKNOWN_NAME) {
         status = "5.6.7";
         text = "the message needs SMTPUTF8, which the host does not offer";
+        error = MAILMOD_ERROR_UNSUPPORTED;
     } else if (error == MAILMOD_ERROR_ARGUMENT) {
         status = "5.6.0";
         text = "the envelope cannot be written on the wire";
     }
     struct mq_outcome outcome;
-    mm_outcome_set(&outcome, status, delivery->hop.host, text);
+    mm_outcome_set(&outcome, error, status, delivery->hop.host, text);
     mm_delivery_conclude(delivery, &outcome);
 }
 
@@ -146,8 +148,9 @@ static bool begin_message(struct mm_delivery *delivery)
     }
     delivery->chunk_number = 0;
     mm_buf_clear(&delivery->chunk);
-    if (mm_delivery_start_work(delivery, MM_WORK_HEADER) != MAILMOD_OK) {
-        mm_delivery_break_batch(delivery, "4.3.2",
+    enum mailmod_error error = mm_delivery_start_work(delivery, MM_WORK_HEADER);
+    if (error != MAILMOD_OK) {
+        mm_delivery_break_batch(delivery, error, "4.3.2",
                                 "too busy to read the message");
     }
     return false;
@@ -309,12 +312,13 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
 static bool end_body(struct mm_delivery *delivery)
 {
     if (delivery->octets_sent != delivery->batch->message.size) {
-        mm_delivery_break_batch(delivery, "4.3.0",
-                                "the message cannot be read whole");
+        mm_delivery_break_batch(delivery, MAILMOD_ERROR_STORAGE_DAMAGED,
+                                "4.3.0", "the message cannot be read whole");
         return false;
     }
-    if (mm_smtpc_body_end(delivery->engine) != MAILMOD_OK) {
-        mm_delivery_break_batch(delivery, "4.3.0",
+    enum mailmod_error error = mm_smtpc_body_end(delivery->engine);
+    if (error != MAILMOD_OK) {
+        mm_delivery_break_batch(delivery, error, "4.3.0",
                                 "the message could not be ended");
         return false;
     }
@@ -335,8 +339,9 @@ bool mm_transaction_on_need_body(struct mm_delivery *delivery)
         return end_body(delivery);
     }
     mm_delivery_note(delivery, MAILMOD_SENDING);
-    if (mm_delivery_start_work(delivery, MM_WORK_CHUNK) != MAILMOD_OK) {
-        mm_delivery_break_batch(delivery, "4.3.2",
+    enum mailmod_error error = mm_delivery_start_work(delivery, MM_WORK_CHUNK);
+    if (error != MAILMOD_OK) {
+        mm_delivery_break_batch(delivery, error, "4.3.2",
                                 "too busy to read the message");
     }
     return false;

@@ -63,12 +63,12 @@ static void tell(struct mm_unstored *unstored, size_t i,
 
 /* All recipients with this mark, of one destination or (NULL) of all. */
 static void tell_all(struct mm_unstored *unstored, unsigned mark,
-                     const char *destination, const char *status,
-                     const char *text)
+                     const char *destination, enum mailmod_error error,
+                     const char *status, const char *text)
 {
     struct mq_outcome outcome;
 
-    mm_outcome_set(&outcome, status, "", text);
+    mm_outcome_set(&outcome, error, status, "", text);
     for (size_t i = 0; i < unstored->recipient_count; i++) {
         if (is_of(unstored, i, mark, destination)) {
             tell(unstored, i, &outcome);
@@ -146,7 +146,8 @@ static void on_outcomes(void *context, struct mq_batch *batch,
     struct work *work = context;
     struct mq_outcome untried;
 
-    mm_outcome_set(&untried, "4.3.2", "", "the attempt was broken off");
+    mm_outcome_set(&untried, MAILMOD_ERROR_STOPPED, "4.3.2", "",
+                   "the attempt was broken off");
     for (size_t i = 0; i < batch->recipient_count; i++) {
         const struct mq_outcome *outcome =
             outcomes != NULL ? &outcomes[i] : &untried;
@@ -279,8 +280,10 @@ static void start_work(struct mm_unstored *unstored, const char *destination)
     if (work != NULL) {
         free_work(work);
     }
-    tell_all(unstored, FREE, destination, "4.3.0", "out of memory");
-    tell_all(unstored, TAKEN, destination, "4.3.0", "out of memory");
+    tell_all(unstored, FREE, destination, MAILMOD_ERROR_MEMORY, "4.3.0",
+             "out of memory");
+    tell_all(unstored, TAKEN, destination, MAILMOD_ERROR_MEMORY, "4.3.0",
+             "out of memory");
 }
 
 /* Starts what there is room for, the oldest message first. */
@@ -294,7 +297,8 @@ static void pump(struct mm_outbound *outbound)
             MM_LIST_OBJECT(node, struct mm_unstored, node);
 
         if (outbound->is_cut || unstored->is_late) {
-            tell_all(unstored, FREE, NULL, "4.3.2", "the instance is stopping");
+            tell_all(unstored, FREE, NULL, MAILMOD_ERROR_STOPPED, "4.3.2",
+                     "the instance is stopping");
         }
         for (size_t i = 0; i < unstored->recipient_count &&
                            outbound->unstored_work_count < work_max;
@@ -352,8 +356,10 @@ void mm_unstored_free_all(struct mm_outbound *outbound)
         struct mm_unstored *unstored =
             MM_LIST_OBJECT(other, struct mm_unstored, node);
 
-        tell_all(unstored, TAKEN, NULL, "4.3.2", "the instance stopped");
-        tell_all(unstored, FREE, NULL, "4.3.2", "the instance stopped");
+        tell_all(unstored, TAKEN, NULL, MAILMOD_ERROR_STOPPED, "4.3.2",
+                 "the instance stopped");
+        tell_all(unstored, FREE, NULL, MAILMOD_ERROR_STOPPED, "4.3.2",
+                 "the instance stopped");
         end_if_over(unstored);
     }
 }

@@ -68,6 +68,7 @@ static void on_outcome(void *context, uint64_t message_id,
     (void)message_id;
     note(rig, "outcome %s %d %s %s%s\n", recipient->path, (int)outcome->verdict,
          outcome->status, outcome->reply, is_final ? " final" : "");
+    note(rig, "cause %s %s\n", recipient->path, mm_error_name(outcome->error));
 }
 
 void rig_open(struct rig *rig, const char *const *settings)

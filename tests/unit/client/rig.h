@@ -18,7 +18,8 @@ struct rig {
     struct mm_outbound *outbound;
     uint64_t mailbox_id; /* of the local user "bob" */
     /* What the observer was told, a line each: "progress STEP OCTETS",
-     * "outcome PATH VERDICT STATUS REPLY final". Stops when it is full. */
+     * "outcome PATH VERDICT STATUS REPLY final" and "cause PATH ERROR". Stops
+     * when it is full. */
     char told[1 << 16];
     size_t told_size;
 };

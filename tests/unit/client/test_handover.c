@@ -114,7 +114,8 @@ static void test_deferred_then_taken(void **state)
     (void)state;
     open_with(&rig, NULL);
     send_to_list(&rig, "a@here.test, b@here.test", 0);
-    mm_outcome_set(&list.work->outcomes[1], "4.2.2", "", "not now");
+    mm_outcome_set(&list.work->outcomes[1], MAILMOD_ERROR_REFUSED, "4.2.2", "",
+                   "not now");
     answer(list.work);
     assert_int_equal(rig_count(&rig), 1);
     assert_string_equal(rig_row(&rig, "b@here.test"), "not now");
@@ -134,7 +135,8 @@ static void test_failed(void **state)
     (void)state;
     open_with(&rig, NULL);
     send_to_list(&rig, "a@here.test", 0);
-    mm_outcome_set(&list.work->outcomes[0], "5.7.1", "", "members only");
+    mm_outcome_set(&list.work->outcomes[0], MAILMOD_ERROR_REFUSED, "5.7.1", "",
+                   "members only");
     answer(list.work);
     char *report = rig_take_report(&rig, SENDER);
     assert_non_null(report);

@@ -306,13 +306,94 @@ static void test_queued(void **state)
     rig_close(&rig);
 }
 
+/* S14: the cause is what happened, not what its code might mean. */
+static void test_S14_true_causes(void **state)
+{
+    (void)state;
+    static const struct {
+        struct fake_host host;
+        enum mm_config_tls_policy tls;
+        bool has_login;
+        const char *cause;
+    } rows[] = {
+        {{.rules = {{"RCPT", "250 ok\r\n", 0, 0, 0}}}, 0, false, "OK"},
+        {{.rules = {{"RCPT", "550 5.1.1 no\r\n", 0, 0, 0}}},
+         0,
+         false,
+         "REFUSED"},
+        {{.rules = {{".", "451 4.4.1 not now\r\n", 0, 0, 0}}},
+         0,
+         false,
+         "REFUSED"},
+        {{.rules = {{"", "554 5.7.1 go away\r\n", 0, 0, 0}}},
+         0,
+         false,
+         "REFUSED"},
+        {{.manner = FAKE_REFUSES}, 0, false, "CONNECTION_REFUSED"},
+        {{.manner = FAKE_HANGS}, 0, false, "TIMEOUT"},
+        {{.rules = {{"", "", FAKE_SILENCE, 0, 0}}}, 0, false, "TIMEOUT"},
+        {{.rules = {{"MAIL", "", FAKE_SILENCE, 0, 0}}}, 0, false, "TIMEOUT"},
+        {{.rules = {{".", "", FAKE_SILENCE, 0, 0}}}, 0, false, "TIMEOUT"},
+        {{.rules = {{"DATA", "", FAKE_CLOSE, 0, 0}}}, 0, false, "CLOSED"},
+        {{.rules = {{"DATA", "250 what\r\n", 0, 0, 0}}}, 0, false, "PROTOCOL"},
+        {{.extensions = "STARTTLS"},
+         MM_CONFIG_TLS_MUST,
+         false,
+         "TLS_CERTIFICATE"},
+        {{.extensions = "STARTTLS", .fails_tls = true},
+         MM_CONFIG_TLS_MUST,
+         false,
+         "TLS"},
+        {{.extensions = ""}, MM_CONFIG_TLS_MUST, false, "TLS_UNAVAILABLE"},
+        {{.extensions = "AUTH PLAIN",
+          .rules = {{"AUTH", "535 5.7.8 no\r\n", 0, 0, 0}}},
+         MM_CONFIG_TLS_OFF,
+         true,
+         "AUTHENTICATION"},
+        {{.extensions = "AUTH XOAUTH2"},
+         MM_CONFIG_TLS_OFF,
+         true,
+         "UNSUPPORTED"},
+        {{.extensions = ""}, MM_CONFIG_TLS_OFF, true, "UNSUPPORTED"},
+    };
+    static const char *const recipients[] = {"a@x.net", NULL};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fake_host host = rows[i].host;
+        struct mm_relay relay = {.host = "192.0.2.77",
+                                 .port = 2525,
+                                 .user = rows[i].has_login ? "u" : NULL,
+                                 .password = "p",
+                                 .tls = rows[i].tls,
+                                 .verifies = !rows[i].host.fails_tls};
+        struct rig rig;
+        struct sending sending;
+        char cause[64];
+        host.address = "192.0.2.77:2525";
+        open_world(&rig, NULL);
+        fake_add_host(&host);
+        fill(&rig, &sending, recipients, &relay);
+        mm_outbound_send(rig.outbound, &sending.direct);
+        fake_run(HOUR_MS);
+        snprintf(cause, sizeof cause, "cause a@x.net %s\n", rows[i].cause);
+        if (strstr(rig.told, cause) == NULL) {
+            fail_msg("%zu: not %s:\n%s", i, cause, rig.told);
+        }
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mail_hosts), cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_relay),      cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_places),     cmocka_unit_test(test_stop_and_cut),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_queued),
+        cmocka_unit_test(test_mail_hosts),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_stop_and_cut),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_queued),
+        cmocka_unit_test(test_S14_true_causes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
