@@ -51,10 +51,15 @@
 extern "C" {
 #endif
 
-#define MAILMOD_VERSION "0.1.0"
+/* The version of this header, as text and as a number for #if: major * 1000000
+ * + minor * 1000 + patch. */
+#define MAILMOD_VERSION "0.2.0"
+#define MAILMOD_VERSION_NUMBER 2000
 
-/* The version of the library that is loaded, such as "0.1.0"; static. */
+/* The version of the library that is loaded, such as "0.2.0"; static. */
 MAILMOD_API const char *mailmod_version(void);
+/* The same as a number, to compare with MAILMOD_VERSION_NUMBER. */
+MAILMOD_API int mailmod_version_number(void);
 /* The general text of an error; static, never NULL. */
 MAILMOD_API const char *mailmod_error_text(enum mailmod_error error);
 /* The words for the last error of a call on this thread: which file, which

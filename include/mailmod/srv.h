@@ -315,7 +315,7 @@ MAILMOD_API const char *SRVLastErrorText(void);
  * NOT_FOUND past the last, HANDLE, ARGUMENT. */
 MAILMOD_API int SRVGetResult(ServerStream stream, int index,
                              struct mailmod_result *result);
-/* The version of the library that is loaded, such as "0.1.0"; static. */
+/* The version of the library that is loaded, such as "0.2.0"; static. */
 MAILMOD_API const char *SRVVersion(void);
 /* Where log lines go (see mailmod_log_set_callback); general.log_level says
  * which. STATE once the instance has started. */

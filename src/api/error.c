@@ -42,3 +42,8 @@ const char *mailmod_version(void)
 {
     return MAILMOD_VERSION;
 }
+
+int mailmod_version_number(void)
+{
+    return MAILMOD_VERSION_NUMBER;
+}

@@ -126,7 +126,13 @@ def test_soname(build):
     """docs/abi.md: major.minor while the major version is 0."""
     readelf = need("readelf")
     version = project_version()
-    major, minor, _ = version.split(".")
+    major, minor, patch = version.split(".")
+    with open(os.path.join(SOURCE, "include", "mailmod.h"),
+              encoding="utf-8") as f:
+        header = f.read()
+    assert f'#define MAILMOD_VERSION "{version}"\n' in header
+    number = int(major) * 1000000 + int(minor) * 1000 + int(patch)
+    assert f"#define MAILMOD_VERSION_NUMBER {number}\n" in header
     soname = "libmailmod.so." + (f"0.{minor}" if major == "0" else major)
     with Installed(build) as it:
         assert it.version() == version

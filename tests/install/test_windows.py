@@ -25,7 +25,7 @@ def build_by_cmake(prefix, folder):
     work = os.path.join(folder, "project")
     shutil.copytree(PROJECT, work)
     run(CMAKE, "-S", work, "-B", work + "/build",
-        "-DCMAKE_TOOLCHAIN_FILE=" + TOOLCHAIN, "-DWANTED=0.1",
+        "-DCMAKE_TOOLCHAIN_FILE=" + TOOLCHAIN, "-DWANTED=0.2",
         "-Dmailmod_DIR=" + os.path.join(prefix, "lib/cmake/mailmod"))
     run(CMAKE, "--build", work + "/build")
     return os.path.join(work, "build", "host.exe")

@@ -42,7 +42,9 @@ def promised(root):
                                     body)
         constants += ["MAILMOD_ERROR_" + name for name in
                       re.findall(r"\bX\((\w+), -", code)]
-        constants += re.findall(r"(?m)^#define (\w+)[ \t]+-?\d+u?\s*$", code)
+        # The version's own number is another one in each version.
+        constants += re.findall(r"(?m)^#define (?!MAILMOD_VERSION_NUMBER)"
+                                r"(\w+)[ \t]+-?\d+u?\s*$", code)
         for name, body in re.findall(r"\bstruct\s+(\w+)\s*\{([^}]*)\}", code):
             members.append((name, None))
             for line in body.split(";"):

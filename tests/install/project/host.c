@@ -101,6 +101,11 @@ int main(int argc, char **argv)
         printf("header %s, library %s\n", MAILMOD_VERSION, mailmod_version());
         return 2;
     }
+    if (mailmod_version_number() != MAILMOD_VERSION_NUMBER) {
+        printf("header %d, library %d\n", MAILMOD_VERSION_NUMBER,
+               mailmod_version_number());
+        return 2;
+    }
     is_bad = set_all(mail, argv[1]) || mailmod_start(mail);
     if (is_bad) {
         printf("%s\n", mailmod_last_error_text());
