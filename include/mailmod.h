@@ -66,6 +66,12 @@ MAILMOD_API const char *mailmod_error_text(enum mailmod_error error);
  * key, which address. Lives until the next failing call on this thread. */
 MAILMOD_API const char *mailmod_last_error_text(void);
 
+/* Told once for a `context` that the host gave: no callback has it any more and
+ * none will. The place that takes the context says on which thread. It holds
+ * nothing of the library's and may call it, but for what may not be called on
+ * that thread. A call that fails has not taken the context. */
+typedef void (*mailmod_on_release)(void *context);
+
 /* ---- instances ------------------------------------------------------- */
 
 typedef struct mailmod mailmod;
@@ -78,6 +84,15 @@ MAILMOD_API enum mailmod_error mailmod_new(mailmod **instance_out);
  * that are open keep their results. NULL or a pointer to NULL does nothing.
  * HANDLE for a pointer to none; STATE in a callback of the instance. */
 MAILMOD_API enum mailmod_error mailmod_free(mailmod **instance);
+
+/* A pointer of the host's own for the instance. A former one is released in
+ * this call, the last one at the end of mailmod_free, on the calling thread.
+ * `on_release` may be NULL. */
+MAILMOD_API enum mailmod_error
+mailmod_instance_set_context(mailmod *instance, void *context,
+                             mailmod_on_release on_release);
+/* NULL without one, and for a handle that is none. */
+MAILMOD_API void *mailmod_instance_context(mailmod *instance);
 
 /* Reads a configuration file (mailmod's syntax or the original engine's, see
  * docs/config.md) over the present settings. CONFIG: the mistakes, one a line
@@ -286,6 +301,12 @@ struct mailmod_envelope { /* zero what is not used */
     /* Comes back in each report: 1 to 100 printable characters without blanks
      * (RFC 3461 4.4); NULL: none. */
     const char *dsn_envelope_id;
+    /* Releases `context`: in mailmod_message_free, on its thread; where that is
+     * called by a progress callback of the message, after the callback, on its
+     * thread. A message whose handle nobody took (mailmod_message_submit) is
+     * freed after MAILMOD_DONE on a thread of the instance, or without
+     * on_progress in the call itself. NULL: nobody is told. */
+    mailmod_on_release on_release;
 };
 
 /* A new message for a running instance. ARGUMENT (the words say which field),
@@ -315,6 +336,9 @@ MAILMOD_API enum mailmod_error mailmod_message_wait(mailmod_message *message,
 /* The queue identifier, as in Received and logs; lives as long as `message`.
  * NULL for a handle that is none. */
 MAILMOD_API const char *mailmod_message_identifier(mailmod_message *message);
+/* The envelope's `context`, of a stream of mailmod/srv.h its callback_param;
+ * NULL for a handle that is none. */
+MAILMOD_API void *mailmod_message_context(mailmod_message *message);
 
 enum mailmod_outcome {
     MAILMOD_PENDING,   /* no attempt is over yet */
@@ -408,10 +432,24 @@ enum mailmod_verdict {
 typedef enum mailmod_verdict (*mailmod_on_request)(void *context,
                                                    mailmod_request *request);
 /* `moments`: for which to ask. NULL: never. At any time; a question that is
- * open goes to the callback that there was when it was asked. */
+ * open goes to the callback that there was when it was asked. `context` is
+ * released when another callback was set, or the instance freed, and the last
+ * question that had it is over: on the thread that did the last of these.
+ * `on_release` may be NULL. MEMORY, and nothing was changed. */
 MAILMOD_API enum mailmod_error
 mailmod_request_set_callback(mailmod *instance, unsigned moments,
-                             mailmod_on_request on_request, void *context);
+                             mailmod_on_request on_request, void *context,
+                             mailmod_on_release on_release);
+/* A pointer of the host's own for one question, as long as that lives: from its
+ * callback to whoever answers it. A former one is released in this call; the
+ * last one when the question is answered and its callback has returned, on the
+ * thread that did the last of these: the callback's, or in
+ * mailmod_request_answer. `on_release` may be NULL. */
+MAILMOD_API enum mailmod_error
+mailmod_request_set_context(mailmod_request *request, void *context,
+                            mailmod_on_release on_release);
+/* NULL without one, and for a handle that is none. */
+MAILMOD_API void *mailmod_request_context(const mailmod_request *request);
 /* Settles a question that was answered MAILMOD_LATER. `code` 400 to 599 is the
  * SMTP reply code of a rejection (0: 550 or 451; 554
  * or 421 at MAILMOD_SMTP_CONNECT, RFC 5321 3.1), `text` its words (NULL: ours).

@@ -72,8 +72,10 @@ void mm_instance_unlock(struct mailmod *instance)
 void mm_instance_dispose(struct mailmod **instance_in)
 {
     struct mailmod *instance = *instance_in;
+    struct mm_context context = mm_context_take(&instance->context);
 
     *instance_in = NULL;
+    mm_asker_unref(&instance->asked.asker);
     mm_config_builder_free(&instance->builder);
     mm_mutex_free(&instance->asked.mutex);
     mm_mutex_free(&instance->mutex);
@@ -82,6 +84,7 @@ void mm_instance_dispose(struct mailmod **instance_in)
         mm_standard_let();
     }
     mm_free(instance);
+    mm_context_release(&context);
 }
 
 static enum mailmod_error init_instance(struct mailmod *instance)
@@ -309,6 +312,37 @@ enum mailmod_error mm_instance_config(struct mailmod *instance,
     }
     mm_buf_fini(&mistakes);
     return error;
+}
+
+enum mailmod_error mailmod_instance_set_context(mailmod *instance,
+                                                void *context,
+                                                mailmod_on_release on_release)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_mutex_lock(instance->asked.mutex);
+    struct mm_context former = mm_context_take(&instance->context);
+    instance->context = (struct mm_context){context, on_release};
+    mm_mutex_unlock(instance->asked.mutex);
+    mm_handle_let(instance);
+    mm_context_release(&former);
+    return MAILMOD_OK;
+}
+
+void *mailmod_instance_context(mailmod *instance)
+{
+    void *context = NULL;
+
+    if (mm_handle_hold(MM_HANDLE_INSTANCE, instance) == MAILMOD_OK) {
+        mm_mutex_lock(instance->asked.mutex);
+        context = instance->context.value;
+        mm_mutex_unlock(instance->asked.mutex);
+        mm_handle_let(instance);
+    }
+    return context;
 }
 
 enum mailmod_error mailmod_log_set_callback(mailmod *instance,

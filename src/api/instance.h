@@ -5,6 +5,7 @@
 
 #include "mailmod.h"
 
+#include "api/context.h"
 #include "client/outbound.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -31,10 +32,9 @@ struct mm_messages;
 /* Who is asked from now on, and when. Its own lock, because a loop that puts a
  * question must not wait for a life-cycle call. */
 struct mm_asked {
-    struct mm_mutex *mutex; /* guards the rest */
+    struct mm_mutex *mutex; /* guards the rest, and the instance's context */
     unsigned moments;
-    mailmod_on_request on_request;
-    void *context;
+    struct mm_asker *asker; /* NULL: nobody */
 };
 
 struct mailmod {
@@ -50,6 +50,7 @@ struct mailmod {
     bool holds_standard;  /* the places of the standard files */
     char *working_folder; /* from which relative names count; NULL: not used */
     struct mm_asked asked;
+    struct mm_context context; /* of the host's */
 
     struct mm_loop *loops[MM_LOOPS_MAX];
     struct mm_resolver *resolvers[MM_LOOPS_MAX]; /* one a loop, for all on it */

@@ -192,6 +192,28 @@ const char *mailmod_message_identifier(mailmod_message *message)
     return message->identifier;
 }
 
+void *mailmod_message_context(mailmod_message *message)
+{
+    if (mm_handle_hold(MM_HANDLE_MESSAGE, message) != MAILMOD_OK) {
+        return NULL;
+    }
+    void *context = message->shown_context;
+    mm_handle_let(message);
+    return context;
+}
+
+void mm_message_show_context(mailmod_message *message, void *context)
+{
+    message->shown_context = context;
+}
+
+void mm_message_keep_context(mailmod_message *message)
+{
+    mm_mutex_lock(message->messages->mutex);
+    (void)mm_context_take(&message->release);
+    mm_mutex_unlock(message->messages->mutex);
+}
+
 static void copy_result(struct mm_message_recipient *recipient,
                         struct mailmod_result *result_out)
 {
@@ -258,11 +280,17 @@ enum mailmod_error mailmod_message_free(mailmod_message **message_in)
         return error;
     }
     *message_in = NULL;
+    struct mm_context owed = {.value = NULL};
     mm_mutex_lock(message->messages->mutex);
-    mm_message_await_callback(message);
+    if (mm_message_await_callback(message)) {
+        message->releases_later = true;
+    } else {
+        owed = mm_context_take(&message->release);
+    }
     mm_message_forget(message);
     mm_mutex_unlock(message->messages->mutex);
     mm_message_drop(message);
     mm_message_unref(message);
+    mm_context_release(&owed);
     return MAILMOD_OK;
 }

@@ -12,6 +12,7 @@
 
 #include "mailmod.h"
 
+#include "api/context.h"
 #include "api/host_threads.h"
 #include "api/message_text.h"
 #include "base/list.h"
@@ -138,7 +139,8 @@ struct mailmod_message {
     enum mm_dsn_return dsn_return;
     char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1];
     mailmod_on_progress on_progress;
-    void *context;
+    void *context;       /* of on_progress */
+    void *shown_context; /* that the host sees as its own */
     struct mm_message_relay relay;
     struct mm_message_recipients recipients;
 
@@ -172,6 +174,8 @@ struct mailmod_message {
     bool has_job;
     bool in_callback;
     struct mm_condition *changed;
+    struct mm_context release; /* what is released when the handle is gone */
+    bool releases_later;       /* when the callback that freed it returns */
 };
 
 /* ---- messages.c: the table ------------------------------------------- */
@@ -199,6 +203,11 @@ MM_CHECK enum mailmod_error mm_messages_enter(struct mm_messages *messages);
 void mm_messages_leave(struct mm_messages *messages); /* locked */
 
 /* ---- message.c -------------------------------------------------------- */
+
+/* A call that made it failed: the context is the host's again. */
+void mm_message_keep_context(mailmod_message *message);
+/* What mailmod_message_context gives, instead of the envelope's. */
+void mm_message_show_context(mailmod_message *message, void *context);
 
 void mm_message_unref(mailmod_message *message);
 /* Takes it out of the table's map. Locked. */
@@ -295,7 +304,7 @@ void mm_messages_tell_one(struct mm_messages *messages);
 /* Until DONE was told. HANDLE when it was freed, STOPPED, TIMEOUT. */
 MM_CHECK enum mailmod_error mm_message_await(mailmod_message *message,
                                              uint64_t timeout_ms);
-/* Until no callback of it runs, unless this is one. */
-void mm_message_await_callback(mailmod_message *message);
+/* Until no callback of it runs, unless this is one: true. */
+bool mm_message_await_callback(mailmod_message *message);
 
 #endif

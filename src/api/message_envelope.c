@@ -415,6 +415,9 @@ mm_message_take_envelope(mailmod_message *message,
     message->mode = envelope->mode;
     message->on_progress = envelope->on_progress;
     message->context = envelope->context;
+    message->shown_context = envelope->context;
+    message->release =
+        (struct mm_context){envelope->context, envelope->on_release};
     error = take_reverse_path(message, envelope->reverse_path);
     if (error == MAILMOD_OK) {
         error =

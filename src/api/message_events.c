@@ -95,7 +95,12 @@ static void tell_all(mailmod_message *message)
     messages->jobs--;
     bool frees =
         message->frees_itself && message->is_told && !message->is_freed;
+    struct mm_context owed = {.value = NULL};
+    if (message->releases_later) {
+        owed = mm_context_take(&message->release);
+    }
     mm_mutex_unlock(messages->mutex);
+    mm_context_release(&owed);
     if (frees) {
         mailmod_message *handle = message;
 
@@ -237,9 +242,10 @@ enum mailmod_error mm_message_await(mailmod_message *message,
     return message->was_stopped ? MAILMOD_ERROR_STOPPED : MAILMOD_OK;
 }
 
-void mm_message_await_callback(mailmod_message *message)
+bool mm_message_await_callback(mailmod_message *message)
 {
     while (message->in_callback && in_callback_of != message) {
         mm_condition_wait(message->changed, message->messages->mutex);
     }
+    return message->in_callback;
 }

@@ -24,6 +24,7 @@ static enum mailmod_error give_up(mailmod_message *message,
     char words[WORDS_MAX];
 
     (void)snprintf(words, sizeof words, "%s", mailmod_last_error_text());
+    mm_message_keep_context(message);
     (void)mailmod_message_free(&message);
     return mm_fail(error, "%s", words);
 }

@@ -26,8 +26,8 @@ enum request_state { REQUEST_RUNNING, REQUEST_WAITING, REQUEST_ANSWERED };
 struct mailmod_request {
     struct mm_host_job job;
     struct mm_request *inner;
-    mailmod_on_request on_request;
-    void *context;
+    struct mm_asker *asker;    /* who was to be asked when it was put */
+    struct mm_context context; /* of the host's; the asker's mutex */
     atomic_int state;
     char peer[MM_NETADDR_TEXT_MAX];
 };
@@ -62,8 +62,12 @@ static enum mailmod_error settle(mailmod_request *request,
 
 static void free_request(mailmod_request *request)
 {
+    struct mm_asker *asker = request->asker;
+
     mm_request_unref(&request->inner);
+    mm_context_release(&request->context);
     mm_free(request);
+    mm_asker_unref(&asker);
 }
 
 /* Answered, and the callback has returned. `own_holds` are the caller's; of
@@ -79,7 +83,7 @@ static void run_request(struct mm_host_job *job)
 {
     mailmod_request *request = MM_LIST_OBJECT(job, mailmod_request, job);
     enum mailmod_verdict verdict =
-        request->on_request(request->context, request);
+        request->asker->on_request(request->asker->context.value, request);
 
     if (verdict == MAILMOD_LATER &&
         move(request, REQUEST_RUNNING, REQUEST_WAITING)) {
@@ -124,24 +128,28 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
     mm_netaddr_format_ip(&facts->peer, request->peer);
     mm_mutex_lock(instance->asked.mutex);
     bool asks = (instance->asked.moments & (unsigned)facts->moment) != 0;
-    request->on_request = instance->asked.on_request;
-    request->context = instance->asked.context;
-    mm_mutex_unlock(instance->asked.mutex);
-    /* The host changed its mind between the session's look and this one. */
-    enum mailmod_error error =
-        asks ? put(instance->host_threads, request)
-             : mm_request_settle(inner, MM_VERDICT_ACCEPT);
+    enum mailmod_error error = MAILMOD_OK;
+    if (asks) {
+        request->asker = mm_asker_ref(instance->asked.asker);
+        error = put(instance->host_threads, request);
+    }
     if (!asks || error != MAILMOD_OK) {
+        /* With the mutex: a loop never has the last reference on an asker. */
         free_request(request);
     }
-    return error;
+    mm_mutex_unlock(instance->asked.mutex);
+    /* The host changed its mind between the session's look and this one. */
+    return asks ? error : mm_request_settle(inner, MM_VERDICT_ACCEPT);
 }
 
 enum mailmod_error mailmod_request_set_callback(mailmod *instance,
                                                 unsigned moments,
                                                 mailmod_on_request on_request,
-                                                void *context)
+                                                void *context,
+                                                mailmod_on_release on_release)
 {
+    struct mm_asker *asker;
+
     if ((moments & ~(unsigned)MAILMOD_ALL_MOMENTS) != 0) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "moments has unknown bits");
     }
@@ -149,16 +157,54 @@ enum mailmod_error mailmod_request_set_callback(mailmod *instance,
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_mutex_lock(instance->asked.mutex);
-    instance->asked.moments = on_request != NULL ? moments : 0;
-    instance->asked.on_request = on_request;
-    instance->asked.context = context;
-    mm_mutex_unlock(instance->asked.mutex);
-    if (instance->server != NULL) {
-        mm_server_set_moments(instance->server, instance->asked.moments);
+    error = mm_asker_new(&asker, on_request,
+                         (struct mm_context){context, on_release});
+    if (error == MAILMOD_OK) {
+        mm_mutex_lock(instance->asked.mutex);
+        struct mm_asker *former = instance->asked.asker;
+        instance->asked.moments = on_request != NULL ? moments : 0;
+        instance->asked.asker = asker;
+        mm_mutex_unlock(instance->asked.mutex);
+        asker = former;
+        if (instance->server != NULL) {
+            mm_server_set_moments(instance->server, instance->asked.moments);
+        }
     }
     mm_instance_unlock(instance);
+    mm_asker_unref(&asker);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s", mm_error_text(error));
+}
+
+enum mailmod_error mailmod_request_set_context(mailmod_request *request,
+                                               void *context,
+                                               mailmod_on_release on_release)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_mutex_lock(request->asker->mutex);
+    struct mm_context former = mm_context_take(&request->context);
+    request->context = (struct mm_context){context, on_release};
+    mm_mutex_unlock(request->asker->mutex);
+    mm_handle_let(request);
+    mm_context_release(&former);
     return MAILMOD_OK;
+}
+
+void *mailmod_request_context(const mailmod_request *request)
+{
+    void *context = NULL;
+
+    if (mm_handle_hold(MM_HANDLE_REQUEST, request) == MAILMOD_OK) {
+        mm_mutex_lock(request->asker->mutex);
+        context = request->context.value;
+        mm_mutex_unlock(request->asker->mutex);
+        mm_handle_let(request);
+    }
+    return context;
 }
 
 static enum mailmod_error set_reply(mailmod_request *request, int code,

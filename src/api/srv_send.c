@@ -11,6 +11,7 @@
  * Thread: any; the lock of srv_state.h guards the records. */
 #include "api/handles.h"
 #include "api/instance.h"
+#include "api/message.h"
 #include "api/srv_alias.h"
 #include "api/srv_state.h"
 
@@ -172,7 +173,11 @@ static enum mailmod_error new_message(struct mm_srv_stream *stream,
     if (error == MAILMOD_OK) {
         error = mailmod_message_new(instance, envelope, &stream->message);
     }
-    return error == MAILMOD_OK ? enter_stream(stream) : error;
+    if (error == MAILMOD_OK) {
+        mm_message_show_context(stream->message, stream->callback_param);
+        error = enter_stream(stream);
+    }
+    return error;
 }
 
 static ServerStream begin(struct mailmod_envelope *envelope,

@@ -156,8 +156,8 @@ static enum mailmod_error set_moments(const struct mm_srv *srv)
             moments |= srv->servers[i].mask & kinds[i].actions;
         }
     }
-    return mailmod_request_set_callback(srv->instance, moments,
-                                        moments != 0 ? on_request : NULL, NULL);
+    return mailmod_request_set_callback(
+        srv->instance, moments, moments != 0 ? on_request : NULL, NULL, NULL);
 }
 
 static bool is_another_port(const struct mm_srv *srv,

@@ -300,7 +300,7 @@ static bool start(struct life *life)
     return is_good &&
            mailmod_request_set_callback(
                life->mail, MAILMOD_SMTP_MESSAGE | MAILMOD_POP3_LOGIN,
-               on_request, NULL) == 0 &&
+               on_request, NULL, NULL) == 0 &&
            mailmod_start(life->mail) == 0;
 }
 

@@ -142,7 +142,7 @@ static int start(mailmod *mail, const char *folder, const char *server)
            mailmod_config_set(mail, "dns.timeout", "1s") ||
            mailmod_config_set(mail, "dns.tries", "1") ||
            mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, refuse,
-                                        mail) ||
+                                        mail, NULL) ||
            mailmod_start(mail);
 }
 

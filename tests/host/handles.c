@@ -94,7 +94,10 @@ static mailmod_message *made;
     X(submit_reader,                                                           \
       mailmod_message_submit_reader(h, &envelope, read_nothing, NULL, &made))  \
     X(find_mail_hosts, mailmod_mail_host_find(h, "mail.test", on_host, NULL))  \
-    X(set_on_request, mailmod_request_set_callback(h, 0, NULL, NULL))          \
+    X(set_on_request, mailmod_request_set_callback(h, 0, NULL, NULL, NULL))    \
+    X(set_context, mailmod_instance_set_context(h, NULL, NULL))                \
+    X(service_addresses,                                                       \
+      mailmod_service_addresses(h, "smtp", text, sizeof text))                 \
     X(user_add, mailmod_user_add(h, "demo", "secret", 0))                      \
     X(user_set_password, mailmod_user_set_password(h, "demo", "secret", 0))    \
     X(user_remove, mailmod_user_remove(h, "demo"))                             \
@@ -110,6 +113,7 @@ static mailmod_message *made;
       mailmod_request_answer(h, MAILMOD_REJECT, 554, "no"))                    \
     X(set_reply, mailmod_request_set_reply(h, 554, "no"))                      \
     X(write, mailmod_request_write(h, "x", 1))                                 \
+    X(set_context, mailmod_request_set_context(h, NULL, NULL))                 \
     X(read, read_error(h))
 
 #define MESSAGE_CALLS(X)                                                       \
@@ -119,7 +123,9 @@ static mailmod_message *made;
     X(message_result, mailmod_message_result(h, 0, &result))
 
 /* Calls that give nothing: 1 when they do. */
-#define INSTANCE_LOOKS(X) X(port, mailmod_service_port(h, "smtp") == 0)
+#define INSTANCE_LOOKS(X)                                                      \
+    X(port, mailmod_service_port(h, "smtp") == 0)                              \
+    X(context, mailmod_instance_context(h) == NULL)
 
 #define REQUEST_LOOKS(X)                                                       \
     X(moment, (int)mailmod_request_moment(h) == 0)                             \
@@ -132,9 +138,12 @@ static mailmod_message *made;
     X(is_tls, mailmod_request_is_tls(h) == 0)                                  \
     X(peer, mailmod_request_peer(h) == NULL)                                   \
     X(address, mailmod_request_address(h, text, sizeof text) == 0)             \
-    X(socket, mailmod_request_socket(h) == -1)
+    X(socket, mailmod_request_socket(h) == -1)                                 \
+    X(context, mailmod_request_context(h) == NULL)
 
-#define MESSAGE_LOOKS(X) X(identifier, mailmod_message_identifier(h) == NULL)
+#define MESSAGE_LOOKS(X)                                                       \
+    X(identifier, mailmod_message_identifier(h) == NULL)                       \
+    X(message_context, mailmod_message_context(h) == NULL)
 
 static long read_error(void *h)
 {
@@ -289,8 +298,8 @@ static int start(mailmod *mail, const char *folder)
            mailmod_config_set(mail, "general.host_name", "mail.test") ||
            mailmod_config_set(mail, "local.domains", "mail.test") ||
            mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
-           mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, ask,
-                                        mail) ||
+           mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, ask, mail,
+                                        NULL) ||
            mailmod_user_add(mail, "demo", "secret", 0) || mailmod_start(mail);
 }
 

@@ -147,7 +147,8 @@ static int serve(mailmod *mail, const char *folder)
         mailmod_config_set(mail, "pop3s.listen", "") ||
         mailmod_config_set(mail, "smtp.connections_per_address_max", "500") ||
         mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
-        mailmod_request_set_callback(mail, MAILMOD_ALL_MOMENTS, judge, NULL) ||
+        mailmod_request_set_callback(mail, MAILMOD_ALL_MOMENTS, judge, NULL,
+                                     NULL) ||
         mailmod_user_add(mail, "demo", "secret", 0) ||
         mailmod_user_add(mail, "banned", "secret", 0) || mailmod_start(mail)) {
         return fail("start");

@@ -36,11 +36,11 @@ static int ask(mailmod *mail, const char *name)
     char *kept = names[name_count++ % 32];
 
     if (strcmp(name, "nobody") == 0) {
-        return mailmod_request_set_callback(mail, 0, NULL, NULL);
+        return mailmod_request_set_callback(mail, 0, NULL, NULL, NULL);
     }
     snprintf(kept, sizeof names[0], "%.60s", name);
     return mailmod_request_set_callback(mail, MAILMOD_SMTP_CONNECT, refuse,
-                                        kept);
+                                        kept, NULL);
 }
 
 static int obey(mailmod *mail, const char *word, const char *a, const char *b)
