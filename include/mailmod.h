@@ -304,8 +304,8 @@ struct mailmod_envelope { /* zero what is not used */
     /* Releases `context`: in mailmod_message_free, on its thread; where that is
      * called by a progress callback of the message, after the callback, on its
      * thread. A message whose handle nobody took (mailmod_message_submit) is
-     * freed after MAILMOD_DONE on a thread of the instance, or without
-     * on_progress in the call itself. NULL: nobody is told. */
+     * freed after MAILMOD_DONE, on that callback's thread or in the call if it
+     * is still at it; without on_progress in the call. NULL: nobody is told. */
     mailmod_on_release on_release;
 };
 
