@@ -404,16 +404,6 @@ mailmod_mail_host_find(mailmod *instance, const char *domain,
 
 /* ---- requests: the host has its say -------------------------------------- */
 
-/* Moments at which the instance asks the host. Bits of a mask. */
-enum mailmod_moment {
-    MAILMOD_SMTP_CONNECT = 1,  /* before the greeting */
-    MAILMOD_SMTP_MESSAGE = 2,  /* envelope complete, before 354 */
-    MAILMOD_POP3_LOGIN = 4,    /* name and password known, before the check */
-    MAILMOD_POP3_RETRIEVE = 8, /* RETR and TOP, before the message goes out */
-    MAILMOD_POP3_DELETE = 16,  /* DELE, before the message is marked */
-    MAILMOD_ALL_MOMENTS = 31
-};
-
 /* One question; lives until it is answered. */
 typedef struct mailmod_request mailmod_request;
 
@@ -475,7 +465,11 @@ MAILMOD_API const char *
 mailmod_request_recipient(const mailmod_request *request, size_t index);
 /* The queue identifier (SMTP) or the unique-id (POP3) of the message. */
 MAILMOD_API const char *mailmod_request_message(const mailmod_request *request);
+/* The message-number (POP3); 0 where the moment has none. */
 MAILMOD_API uint64_t mailmod_request_number(const mailmod_request *request);
+/* The connection's number, in every moment: unique in the instance. Log lines
+ * have it as session=, in 16 hexadecimal digits. */
+MAILMOD_API uint64_t mailmod_request_connection(const mailmod_request *request);
 MAILMOD_API int mailmod_request_is_tls(const mailmod_request *request);
 MAILMOD_API const char *mailmod_request_peer(const mailmod_request *request);
 /* Copies the peer's sockaddr_in or sockaddr_in6 and returns its length; the

@@ -22,4 +22,19 @@ enum mailmod_queue_action {
     MAILMOD_QUEUE_DELETE /* without a report to the sender */
 };
 
+/* Moments at which the instance asks the host. Bits of a mask. */
+enum mailmod_moment {
+    MAILMOD_SMTP_CONNECT = 1,  /* before the greeting */
+    MAILMOD_SMTP_MESSAGE = 2,  /* envelope complete, before 354 */
+    MAILMOD_POP3_LOGIN = 4,    /* name and password known, before the check */
+    MAILMOD_POP3_RETRIEVE = 8, /* RETR and TOP, before the message goes out */
+    MAILMOD_POP3_DELETE = 16,  /* DELE, before the message is marked */
+    /* MAIL, which is answered at once: a refusal is said to each RCPT of the
+     * message but postmaster's (RFC 5321 4.5.1), which waits for the host. */
+    MAILMOD_SMTP_MAIL = 32,
+    MAILMOD_SMTP_RCPT = 64,  /* each RCPT, before the recipient is looked up */
+    MAILMOD_SMTP_AUTH = 128, /* name and password known, before the check */
+    MAILMOD_ALL_MOMENTS = 255
+};
+
 #endif

@@ -320,6 +320,11 @@ uint64_t mailmod_request_number(const mailmod_request *request)
     return facts_of(request).number;
 }
 
+uint64_t mailmod_request_connection(const mailmod_request *request)
+{
+    return facts_of(request).connection;
+}
+
 int mailmod_request_is_tls(const mailmod_request *request)
 {
     return facts_of(request).is_tls;

@@ -19,8 +19,9 @@ static bool on_ask(struct mm_auth *auth)
     struct mm_request_facts facts = {.user = auth->user_name,
                                      .password = mm_auth_password_text(auth)};
 
-    login->is_asking = mm_session_ask(login->session, login->words->moment,
-                                      &facts) != MM_ASK_NOBODY;
+    login->is_asking =
+        mm_session_ask(login->session, &login->session->question,
+                       login->words->moment, &facts) != MM_ASK_NOBODY;
     return login->is_asking;
 }
 
@@ -65,36 +66,51 @@ static void log_login(const struct mm_logins *login, enum mm_log_level level,
            MM_TEXT("peer", session->peer_text));
 }
 
-static void refuse(struct mm_logins *login, const char *text)
+static void refuse(struct mm_logins *login, const struct mm_reply *reply)
 {
     bool is_last = ++login->failures >= login->failures_max;
 
     log_login(login, MM_LOG_WARNING, "login refused", login->auth.given_name);
     login->words->answer(login->session,
                          is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED,
-                         text);
+                         reply);
 }
 
-/* What the host that vouches has to say; words that do not fit are left out. */
-static void keep_text(struct mm_logins *login, const struct mm_reply *reply)
+/* What the host has to say; words that do not fit are left out. */
+static void keep_reply(struct mm_logins *login, const struct mm_reply *reply)
 {
+    const char *enhanced =
+        reply != NULL && reply->enhanced != NULL ? reply->enhanced : "";
+
     if (reply == NULL || !mm_span_copy(mm_span_cstr(reply->text), login->text,
                                        sizeof login->text)) {
         login->text[0] = '\0';
     }
+    if (!mm_span_copy(mm_span_cstr(enhanced), login->enhanced,
+                      sizeof login->enhanced)) {
+        login->enhanced[0] = '\0';
+    }
+    login->reply = (struct mm_reply){
+        reply != NULL ? reply->code : 0,
+        login->enhanced[0] != '\0' ? login->enhanced : NULL, login->text};
+}
+
+static const struct mm_reply *kept_reply(const struct mm_logins *login)
+{
+    return login->text[0] != '\0' ? &login->reply : NULL;
 }
 
 /* The host's verdict is there, or it could not be asked. */
 static void settle(struct mm_logins *login)
 {
-    struct mm_request *request = login->session->request;
+    struct mm_request *request = login->session->question.request;
     enum mm_verdict verdict = request != NULL ? mm_request_verdict(request)
                                               : MM_VERDICT_REJECT_FOR_NOW;
 
     login->is_asking = false;
-    keep_text(login, request != NULL ? mm_request_reply(request) : NULL);
-    mm_session_forget_request(login->session);
-    const char *text = login->text[0] != '\0' ? login->text : NULL;
+    keep_reply(login, request != NULL ? mm_request_reply(request) : NULL);
+    mm_session_forget(&login->session->question);
+    const struct mm_reply *reply = kept_reply(login);
     switch (verdict) {
     case MM_VERDICT_ACCEPT:
         use(login, mm_auth_decide(&login->auth, MM_AUTH_CHECK));
@@ -104,20 +120,20 @@ static void settle(struct mm_logins *login)
         return;
     case MM_VERDICT_REJECT:
         (void)mm_auth_decide(&login->auth, MM_AUTH_REFUSE);
-        refuse(login, text);
+        refuse(login, reply);
         return;
     case MM_VERDICT_REJECT_FOR_NOW:
         (void)mm_auth_decide(&login->auth, MM_AUTH_REFUSE);
         log_login(login, MM_LOG_WARNING, "login refused for now",
                   login->auth.given_name);
-        login->words->answer(login->session, MM_LOGIN_REFUSED_FOR_NOW, text);
+        login->words->answer(login->session, MM_LOGIN_REFUSED_FOR_NOW, reply);
         return;
     }
 }
 
 static void wait(struct mm_logins *login)
 {
-    const struct mm_request *request = login->session->request;
+    const struct mm_request *request = login->session->question.request;
 
     if (!login->is_asking) {
         mm_wait_begin(&login->session->wait, MM_WAIT_JOB);
@@ -141,8 +157,7 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         break;
     case MM_AUTH_OK:
         log_login(login, MM_LOG_INFO, "login", login->auth.user_name);
-        words->answer(login->session, MM_LOGIN_OK,
-                      login->text[0] != '\0' ? login->text : NULL);
+        words->answer(login->session, MM_LOGIN_OK, kept_reply(login));
         break;
     case MM_AUTH_REFUSED:
         refuse(login, NULL);

@@ -14,6 +14,7 @@ struct mm_session;
 
 /* A host's words about a login. */
 #define MM_LOGIN_TEXT_MAX 128
+#define MM_LOGIN_ENHANCED_MAX 12
 
 enum mm_login_outcome {
     MM_LOGIN_OK,              /* login->auth has the name and the mailbox */
@@ -25,11 +26,11 @@ enum mm_login_outcome {
 };
 
 struct mm_login_words {
-    enum mm_moment moment; /* at which the host is asked first; 0: never */
+    enum mailmod_moment moment; /* at which the host is asked first; 0: never */
     void (*challenge)(struct mm_session *session, struct mm_span data);
-    /* Answers the pending event. `text` is the host's; NULL: none. */
+    /* Answers the pending event. `reply` is the host's; NULL: none. */
     void (*answer)(struct mm_session *session, enum mm_login_outcome outcome,
-                   const char *text);
+                   const struct mm_reply *reply);
 };
 
 struct mm_logins {
@@ -38,8 +39,10 @@ struct mm_logins {
     struct mm_auth auth;
     unsigned failures;
     unsigned failures_max;
-    bool is_asking; /* the host decides */
-    char text[MM_LOGIN_TEXT_MAX];
+    bool is_asking;        /* the host decides */
+    struct mm_reply reply; /* the host's */
+    char enhanced[MM_LOGIN_ENHANCED_MAX];
+    char text[MM_LOGIN_TEXT_MAX]; /* "": it said nothing */
 };
 
 /* The session has its loop, server and settings. */

@@ -92,7 +92,8 @@ static void challenge(struct mm_session *session, struct mm_span data)
 }
 
 static void answer_login(struct mm_session *session,
-                         enum mm_login_outcome outcome, const char *text)
+                         enum mm_login_outcome outcome,
+                         const struct mm_reply *own)
 {
     static const struct mm_pop3_reply replies[] = {
         [MM_LOGIN_REFUSED] = {false, "AUTH", "user name or password is wrong"},
@@ -110,7 +111,7 @@ static void answer_login(struct mm_session *session,
         return;
     }
     struct mm_pop3_reply reply = replies[outcome];
-    reply.text = text != NULL ? text : reply.text;
+    reply.text = own != NULL ? own->text : reply.text;
     mm_pop3_answer(pop3, &reply);
     if (outcome == MM_LOGIN_REFUSED_LAST) {
         mm_session_end(session);
@@ -118,7 +119,7 @@ static void answer_login(struct mm_session *session,
 }
 
 const struct mm_login_words mm_pop3_login_words = {
-    .moment = MM_MOMENT_POP3_LOGIN,
+    .moment = MAILMOD_POP3_LOGIN,
     .challenge = challenge,
     .answer = answer_login,
 };

@@ -178,16 +178,17 @@ bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
 }
 
 /* The host refuses, or has dealt with it; NULL: it could not be asked. */
-static void answer_for_host(struct mm_pop3_session *pop3, enum mm_moment moment)
+static void answer_for_host(struct mm_pop3_session *pop3,
+                            enum mailmod_moment moment)
 {
-    struct mm_request *request = pop3->base.request;
+    struct mm_request *request = pop3->base.question.request;
     const struct mm_reply *reply =
         request != NULL ? mm_request_reply(request) : NULL;
     const struct mm_pop3_reply own = {true, NULL,
                                       reply != NULL ? reply->text : NULL};
 
     if (request != NULL && mm_request_verdict(request) == MM_VERDICT_TAKEN) {
-        pop3->is_served_by_host = moment == MM_MOMENT_POP3_RETRIEVE;
+        pop3->is_served_by_host = moment == MAILMOD_POP3_RETRIEVE;
         pop3->piece_used = 0;
         mm_pop3_answer(pop3, reply != NULL ? &own : NULL);
     } else {
@@ -199,7 +200,7 @@ static void answer_for_host(struct mm_pop3_session *pop3, enum mm_moment moment)
 
 /* Asks about one message. True: go on as without the host; else it is
  * answered, or will be. */
-static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
+static bool ask_about(struct mm_pop3_session *pop3, enum mailmod_moment moment,
                       size_t index)
 {
     char unique_id[MM_UNIQUE_ID_MAX];
@@ -208,7 +209,7 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
                                      .number = index + 1};
 
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
-    switch (mm_session_ask(&pop3->base, moment, &facts)) {
+    switch (mm_session_ask(&pop3->base, &pop3->base.question, moment, &facts)) {
     case MM_ASK_NOBODY:
         return true;
     case MM_ASK_WAIT:
@@ -217,14 +218,14 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mm_moment moment,
     case MM_ASK_SETTLED:
         break;
     }
-    if (pop3->base.request != NULL &&
-        mm_request_verdict(pop3->base.request) == MM_VERDICT_ACCEPT) {
-        mm_session_forget_request(&pop3->base);
+    if (pop3->base.question.request != NULL &&
+        mm_request_verdict(pop3->base.question.request) == MM_VERDICT_ACCEPT) {
+        mm_session_forget(&pop3->base.question);
         return true;
     }
     answer_for_host(pop3, moment);
     if (!pop3->is_served_by_host) {
-        mm_session_forget_request(&pop3->base);
+        mm_session_forget(&pop3->base.question);
     }
     return false;
 }
@@ -237,7 +238,7 @@ void mm_pop3_retr(struct mm_pop3_session *pop3,
     size_t index;
 
     if (!find_message(pop3, info->number, &index) ||
-        !ask_about(pop3, MM_MOMENT_POP3_RETRIEVE, index)) {
+        !ask_about(pop3, MAILMOD_POP3_RETRIEVE, index)) {
         return;
     }
     pop3->reading = index;
@@ -253,8 +254,8 @@ void mm_pop3_retr(struct mm_pop3_session *pop3,
 /* The host's own text, from its request. */
 static bool give_written(struct mm_pop3_session *pop3)
 {
-    struct mm_span rest =
-        mm_span_from(mm_request_written(pop3->base.request), pop3->piece_used);
+    struct mm_span rest = mm_span_from(
+        mm_request_written(pop3->base.question.request), pop3->piece_used);
     size_t used = 0;
 
     if (rest.size > 0 && mm_pop3d_wants_body(pop3->engine)) {
@@ -263,7 +264,7 @@ static bool give_written(struct mm_pop3_session *pop3)
         return used > 0 || is_broken(pop3);
     }
     pop3->is_served_by_host = false;
-    mm_session_forget_request(&pop3->base);
+    mm_session_forget(&pop3->base.question);
     mm_pop3d_body_end(pop3->engine);
     return true;
 }
@@ -305,7 +306,7 @@ void mm_pop3_dele(struct mm_pop3_session *pop3,
     size_t index;
 
     if (find_message(pop3, info->number, &index) &&
-        ask_about(pop3, MM_MOMENT_POP3_DELETE, index)) {
+        ask_about(pop3, MAILMOD_POP3_DELETE, index)) {
         pop3->deleted[index / 8] |= (uint8_t)(1u << (index % 8));
         pop3->deleted_count++;
         pop3->deleted_octets += mm_mailbox_size(pop3->mailbox, index);

@@ -221,7 +221,7 @@ static enum mailmod_error make_stamp(const struct mm_pop3_session *pop3,
 /* A host that decides about logins may know the password. */
 static bool may_use_apop(struct mm_session *session)
 {
-    return mm_session_is_hooked(session, MM_MOMENT_POP3_LOGIN) ||
+    return mm_session_is_hooked(session, MAILMOD_POP3_LOGIN) ||
            mm_apop_is_usable(&session->server->apop,
                              mm_loop_now_ms(session->loop));
 }
@@ -288,7 +288,7 @@ static enum mm_standing standing_pop3(struct mm_session *session)
 static uint64_t wait_ms_pop3(struct mm_session *session)
 {
     /* A client that is slow to read is the connection's write time-out. */
-    if (session->request != NULL ||
+    if (session->question.request != NULL ||
         mm_pop3d_output(mm_pop3_session(session)->engine).size > 0) {
         return 0;
     }

@@ -88,6 +88,7 @@ static void free_request(struct mm_request *request)
     free_secret(request->facts.password);
     free_secret(request->facts.reverse_path);
     free_secret(request->facts.message);
+    free_secret(request->facts.recipient);
     mm_buf_fini(&request->body);
     mm_buf_fini(&request->written);
     mm_condition_free(&request->condition);
@@ -189,6 +190,7 @@ enum mailmod_error mm_request_new(struct mm_request **request_out,
     request->facts.password = copy(facts->password, &failed);
     request->facts.reverse_path = copy(facts->reverse_path, &failed);
     request->facts.message = copy(facts->message, &failed);
+    request->facts.recipient = copy(facts->recipient, &failed);
     if (failed || mm_mutex_new(&request->mutex) != MAILMOD_OK ||
         mm_condition_new(&request->condition) != MAILMOD_OK) {
         let_go(request);
@@ -296,6 +298,9 @@ mm_request_facts(const struct mm_request *request)
 
 const char *mm_request_recipient(const struct mm_request *request, size_t index)
 {
+    if (request->facts.recipient != NULL && index-- == 0) {
+        return request->facts.recipient;
+    }
     for (const struct mm_list *node = request->recipients.next;
          node != &request->recipients; node = node->next) {
         if (index-- == 0) {
@@ -317,6 +322,8 @@ static const char *enhanced_for(int code)
         return "4.3.2"; /* not accepting network messages */
     case 452:
         return "4.3.1"; /* mail system full */
+    case 454:
+        return "4.7.0"; /* temporary authentication failure (RFC 4954 4) */
     case 530:
         return "5.7.0"; /* authentication required */
     case 535:
@@ -328,17 +335,22 @@ static const char *enhanced_for(int code)
     }
 }
 
-/* A connection is refused with 554 (RFC 5321 3.1, 4.3.2) or, for now, 421. */
+/* A connection is refused with 554 (RFC 5321 3.1, 4.3.2) or, for now, 421; a
+ * login with 535 or, for now, 454 (RFC 4954 6). */
 int mm_request_default_code(const struct mm_request *request,
                             enum mm_verdict verdict)
 {
-    bool is_connect = request->facts.moment == MM_MOMENT_SMTP_CONNECT;
+    enum mailmod_moment moment = request->facts.moment;
 
     switch (verdict) {
     case MM_VERDICT_REJECT:
-        return is_connect ? 554 : 550;
+        return moment == MAILMOD_SMTP_CONNECT ? 554
+               : moment == MAILMOD_SMTP_AUTH  ? 535
+                                              : 550;
     case MM_VERDICT_REJECT_FOR_NOW:
-        return is_connect ? 421 : 451;
+        return moment == MAILMOD_SMTP_CONNECT ? 421
+               : moment == MAILMOD_SMTP_AUTH  ? 454
+                                              : 451;
     case MM_VERDICT_ACCEPT:
     case MM_VERDICT_TAKEN:
         break;
@@ -422,20 +434,12 @@ static void parse_status(struct mm_request *request)
 /* "250 2.6.0 thanks" of a host that answers for itself; anything that is no
  * reply line, or asks the peer for more (3xx), is left out, so that a host
  * cannot break the dialogue. */
-static void parse_written(struct mm_request *request)
+static void parse_reply(struct mm_request *request)
 {
     struct mm_span written = mm_buf_span(&request->written);
     size_t used = 0;
-
-    if (request->facts.moment == MM_MOMENT_POP3_LOGIN ||
-        request->facts.moment == MM_MOMENT_POP3_DELETE) {
-        parse_status(request);
-    }
-    if (request->facts.moment != MM_MOMENT_SMTP_CONNECT &&
-        request->facts.moment != MM_MOMENT_SMTP_MESSAGE) {
-        return;
-    }
     struct mm_reply_parser parser;
+
     mm_reply_parser_init(&parser);
     if (written.size > 0 &&
         mm_reply_parser_feed(&parser, written.data, written.size, &used) ==
@@ -450,6 +454,38 @@ static void parse_written(struct mm_request *request)
         }
     }
     mm_reply_parser_fini(&parser);
+}
+
+/* Who writes a refusal refuses; a login that is taken is vouched for. */
+static void parse_login_reply(struct mm_request *request)
+{
+    parse_reply(request);
+    if (request->reply.code >= 400) {
+        request->verdict = request->reply.code < 500 ? MM_VERDICT_REJECT_FOR_NOW
+                                                     : MM_VERDICT_REJECT;
+    }
+}
+
+static void parse_written(struct mm_request *request)
+{
+    switch (request->facts.moment) {
+    case MAILMOD_POP3_LOGIN:
+    case MAILMOD_POP3_DELETE:
+        parse_status(request);
+        break;
+    case MAILMOD_SMTP_CONNECT:
+    case MAILMOD_SMTP_MAIL:
+    case MAILMOD_SMTP_RCPT:
+    case MAILMOD_SMTP_MESSAGE:
+        parse_reply(request);
+        break;
+    case MAILMOD_SMTP_AUTH:
+        parse_login_reply(request);
+        break;
+    case MAILMOD_POP3_RETRIEVE: /* it is the message */
+    case MAILMOD_ALL_MOMENTS:   /* never one question's */
+        break;
+    }
 }
 
 enum mailmod_error mm_request_settle(struct mm_request *request,
@@ -531,7 +567,7 @@ size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
     size_t got = 0;
 
     *error_out = MAILMOD_ERROR_STATE;
-    if (request->facts.moment != MM_MOMENT_SMTP_MESSAGE || size == 0) {
+    if (request->facts.moment != MAILMOD_SMTP_MESSAGE || size == 0) {
         return 0;
     }
     mm_mutex_lock(request->mutex);

@@ -10,15 +10,8 @@
 #define MM_SERVER_REQUEST_H
 
 #include "io/io.h"
+#include "mailmod/terms.h"
 #include "wire/smtp/reply.h"
-
-enum mm_moment { /* bits, as in mailmod.h */
-                 MM_MOMENT_SMTP_CONNECT = 1,
-                 MM_MOMENT_SMTP_MESSAGE = 2,
-                 MM_MOMENT_POP3_LOGIN = 4,
-                 MM_MOMENT_POP3_RETRIEVE = 8,
-                 MM_MOMENT_POP3_DELETE = 16
-};
 
 enum mm_verdict {
     MM_VERDICT_ACCEPT,
@@ -29,13 +22,15 @@ enum mm_verdict {
 
 /* What the host may know. Texts are copied; NULL where there is none. */
 struct mm_request_facts {
-    enum mm_moment moment;
+    enum mailmod_moment moment;
+    uint64_t connection; /* the session's number */
     struct mm_netaddr peer;
     intptr_t socket;
     bool is_tls;
     const char *user;
     const char *password;
     const char *reverse_path;
+    const char *recipient; /* the first, or the only one */
     const char *message;
     uint64_t number;
     size_t written_max; /* octets that the host may write */
@@ -45,7 +40,8 @@ struct mm_request;
 
 /* How the host is asked. */
 struct mm_hooks {
-    unsigned moments; /* mm_moment bits to begin with: mm_server_set_moments */
+    unsigned
+        moments; /* mailmod_moment bits to begin with: mm_server_set_moments */
     /* thread: loop. Hands the request to a thread of the host's and returns;
      * LIMIT or MEMORY when it cannot: the session answers for now. It may come
      * for a moment at which the host is no longer asked. */

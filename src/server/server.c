@@ -112,7 +112,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     if (error != MAILMOD_OK) {
         return error;
     }
-    server->next_identifier = seeds[0];
+    server->next_number = seeds[0];
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
         mm_limits_init(
             &server->limits[i],
@@ -280,9 +280,10 @@ bool mm_server_enter(struct mm_session *session)
         count_in(server, session->service, &session->peer)) {
         session->settings = mm_settings_ref(server->settings);
         session->round = server->rounds[session->service];
-        number = server->next_identifier++;
+        number = server->next_number++;
     }
     mm_mutex_unlock(server->mutex);
+    session->number = number;
     uint8_t bytes[8];
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (uint8_t)(number >> (56 - 8 * i));

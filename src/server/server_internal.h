@@ -52,7 +52,7 @@ struct mm_server {
     /* A service each: silent peers of port 25 take no place of submission. */
     struct mm_limits limits[MM_SERVICE_COUNT];
     size_t proxied[MM_SERVICE_COUNT]; /* connections without their header */
-    uint64_t next_identifier;
+    uint64_t next_number;             /* of sessions; from a random one on */
     bool is_stopped;
     bool is_cut;
 };

@@ -304,7 +304,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     session->conn = NULL;
     mm_timer_cancel(&session->timer);
     mm_timer_cancel(&session->life_timer);
-    mm_session_forget_request(session);
+    mm_session_forget(&session->question);
     mm_wait_forget(&session->wait);
     session->protocol->detach(session);
     if (session->wait.jobs == 0) {

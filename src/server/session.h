@@ -13,6 +13,12 @@
 struct mm_server_loop;
 struct mm_session;
 
+/* A question to the host. */
+struct mm_question {
+    struct mm_request *request; /* NULL: none */
+    bool is_asked;              /* the host has it */
+};
+
 /* What the common part asks of every engine: one line each onto wire/. */
 struct mm_session_engine {
     size_t (*feed)(void *engine, const char *bytes, size_t size);
@@ -85,16 +91,16 @@ struct mm_session {
     enum mm_peer_origin peer_origin;
     struct mm_proxy_start start; /* a PROXY header may not come from here */
     char peer_text[MM_NETADDR_TEXT_MAX];
-    char identifier[24];
+    uint64_t number;            /* unique in the instance */
+    char identifier[24];        /* the number, for logs */
     struct mm_trace trace;      /* what its engine reads and says */
     struct mm_timer timer;      /* the present wait */
     struct mm_timer life_timer; /* the whole session */
     uint64_t progress;          /* at the last setting of the timer */
     uint64_t timer_wait_ms;
     struct mm_wait wait;
-    struct mm_request *request; /* a question to the host; NULL: none */
-    bool is_asked;              /* the host has it */
-    bool is_stalled;            /* input was left with the connection */
+    struct mm_question question; /* of the pending event */
+    bool is_stalled;             /* input was left with the connection */
     bool is_pumping;
     bool wants_pump;   /* something came while pumping */
     bool is_in_tls;    /* a handshake runs */
@@ -131,22 +137,25 @@ bool mm_session_job_done(struct mm_session *session);
 enum mm_ask {
     MM_ASK_NOBODY, /* the host is not asked at this moment: go on */
     MM_ASK_WAIT,
-    MM_ASK_SETTLED /* session->request has the verdict */
+    MM_ASK_SETTLED /* question->request has the verdict */
 };
 bool mm_session_is_hooked(const struct mm_session *session,
-                          enum mm_moment moment);
-/* Makes session->request; the peer's facts are filled in here. */
+                          enum mailmod_moment moment);
+/* Makes question->request; the peer's facts are filled in here. */
 MM_CHECK enum mailmod_error
-mm_session_prepare_request(struct mm_session *session,
-                           struct mm_request_facts *facts);
+mm_session_prepare_question(struct mm_session *session,
+                            struct mm_question *question,
+                            struct mm_request_facts *facts);
 /* Asks the host at a moment, or tells how the question stands: to be called for
  * the pending event again and again until it is settled. A question that cannot
  * be put is settled as a rejection for now by MM_ASK_SETTLED with a NULL
- * request. `facts` NULL: nobody is asked unless the request was prepared. */
-enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
+ * request. `facts` NULL: nobody is asked unless the question was prepared. */
+enum mm_ask mm_session_ask(struct mm_session *session,
+                           struct mm_question *question,
+                           enum mailmod_moment moment,
                            struct mm_request_facts *facts);
 /* The verdict has been used. */
-void mm_session_forget_request(struct mm_session *session);
+void mm_session_forget(struct mm_question *question);
 /* Whether STARTTLS can be answered with a handshake. */
 bool mm_session_has_tls(const struct mm_session *session);
 /* STARTTLS was answered: the answer goes out, then the handshake begins. Not

@@ -1,8 +1,8 @@
 /* session_host.c - a session's question to the host.
  *
- * Owns session->request from its making to mm_session_forget_request. Promises:
- * one question at a time; one that cannot be put is settled as a rejection for
- * now, since the host may be all that guards.
+ * Owns a question's request from its making to mm_session_forget. Promises: one
+ * that cannot be put is settled as a rejection for now, since the host may be
+ * all that guards.
  * Thread: the session's loop. */
 #include "server/server_internal.h"
 
@@ -28,56 +28,61 @@ static const struct mm_request_handler request_handler = {
 };
 
 bool mm_session_is_hooked(const struct mm_session *session,
-                          enum mm_moment moment)
+                          enum mailmod_moment moment)
 {
     return (atomic_load(&session->server->moments) & moment) != 0;
 }
 
-enum mailmod_error mm_session_prepare_request(struct mm_session *session,
-                                              struct mm_request_facts *facts)
+enum mailmod_error mm_session_prepare_question(struct mm_session *session,
+                                               struct mm_question *question,
+                                               struct mm_request_facts *facts)
 {
+    facts->connection = session->number;
     facts->peer = session->peer;
     facts->socket = mm_conn_socket(session->conn);
     facts->is_tls = mm_session_is_tls(session);
     facts->written_max = MM_LIMIT_REPLY;
-    if (facts->moment == MM_MOMENT_POP3_RETRIEVE) {
+    if (facts->moment == MAILMOD_POP3_RETRIEVE) {
         facts->written_max =
             (size_t)mm_session_config(session)->smtp.message_size_max;
     }
-    session->is_asked = false;
-    return mm_request_new(&session->request, session->loop, facts,
+    question->is_asked = false;
+    return mm_request_new(&question->request, session->loop, facts,
                           &request_handler, session);
 }
 
-enum mm_ask mm_session_ask(struct mm_session *session, enum mm_moment moment,
+enum mm_ask mm_session_ask(struct mm_session *session,
+                           struct mm_question *question,
+                           enum mailmod_moment moment,
                            struct mm_request_facts *facts)
 {
     /* A question that was begun is put, whatever the moments are by now. */
-    if (session->request == NULL) {
+    if (question->request == NULL) {
         if (facts == NULL || !mm_session_is_hooked(session, moment)) {
             return MM_ASK_NOBODY;
         }
         facts->moment = moment;
-        if (mm_session_prepare_request(session, facts) != MAILMOD_OK) {
+        if (mm_session_prepare_question(session, question, facts) !=
+            MAILMOD_OK) {
             return MM_ASK_SETTLED;
         }
     }
-    if (!session->is_asked) {
-        session->is_asked = true;
-        if (mm_request_ask(session->request, &session->server->options.hooks) !=
-            MAILMOD_OK) {
-            mm_request_leave(&session->request);
+    if (!question->is_asked) {
+        question->is_asked = true;
+        if (mm_request_ask(question->request,
+                           &session->server->options.hooks) != MAILMOD_OK) {
+            mm_request_leave(&question->request);
         }
     }
-    if (session->request == NULL) {
+    if (question->request == NULL) {
         return MM_ASK_SETTLED;
     }
-    return mm_request_is_settled(session->request) ? MM_ASK_SETTLED
-                                                   : MM_ASK_WAIT;
+    return mm_request_is_settled(question->request) ? MM_ASK_SETTLED
+                                                    : MM_ASK_WAIT;
 }
 
-void mm_session_forget_request(struct mm_session *session)
+void mm_session_forget(struct mm_question *question)
 {
-    mm_request_leave(&session->request);
-    session->is_asked = false;
+    mm_request_leave(&question->request);
+    question->is_asked = false;
 }

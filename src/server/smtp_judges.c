@@ -34,14 +34,13 @@ static enum mm_judgement guesses_are_slowed(void *subject,
     return MM_JUDGE_PASS;
 }
 
-/* A host may turn a peer away before the greeting. */
-static enum mm_judgement host_judges_peer(void *subject,
-                                          struct mm_finding *finding)
+/* The host's own words, or those for a question that could not be put. */
+static enum mm_judgement
+ask_host(struct mm_smtp_session *smtp, struct mm_question *question,
+         enum mailmod_moment moment, struct mm_request_facts *facts,
+         enum mm_reply_id unasked, struct mm_finding *finding)
 {
-    struct mm_smtp_session *smtp = subject;
-    struct mm_request_facts facts = {0};
-
-    switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_CONNECT, &facts)) {
+    switch (mm_session_ask(&smtp->base, question, moment, facts)) {
     case MM_ASK_NOBODY:
         return MM_JUDGE_PASS;
     case MM_ASK_WAIT:
@@ -50,10 +49,61 @@ static enum mm_judgement host_judges_peer(void *subject,
     case MM_ASK_SETTLED:
         break;
     }
-    return refuse_if(smtp->base.request != NULL
-                         ? mm_request_reply(smtp->base.request)
-                         : mm_reply_get(MM_REPLY_SHUTTING_DOWN),
+    return refuse_if(question->request != NULL
+                         ? mm_request_reply(question->request)
+                         : mm_reply_get(unasked),
                      finding);
+}
+
+/* A host may turn a peer away before the greeting, or join it. */
+static enum mm_judgement host_judges_peer(void *subject,
+                                          struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    struct mm_request_facts facts = {0};
+
+    return ask_host(smtp, &smtp->base.question, MAILMOD_SMTP_CONNECT, &facts,
+                    MM_REPLY_SHUTTING_DOWN, finding);
+}
+
+/* Only a refusal decides: a 2xx of the host's would end the judging. */
+static enum mm_judgement refusal_alone(enum mm_judgement judgement,
+                                       const struct mm_finding *finding)
+{
+    return judgement == MM_JUDGE_REPLY && finding->reply->code < 400
+               ? MM_JUDGE_PASS
+               : judgement;
+}
+
+/* Begun at MAIL, said at RCPT. */
+static enum mm_judgement host_judges_sender(void *subject,
+                                            struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    struct mm_request_facts facts = {
+        .user = smtp->is_logged_in ? smtp->user : NULL,
+        .reverse_path = smtp->deposit != NULL
+                            ? mm_deposit_reverse_path(smtp->deposit)
+                            : smtp->info->path->text};
+
+    return refusal_alone(ask_host(smtp, &smtp->sender, MAILMOD_SMTP_MAIL,
+                                  &facts, MM_REPLY_LOCAL_ERROR, finding),
+                         finding);
+}
+
+static enum mm_judgement host_judges_recipient(void *subject,
+                                               struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    struct mm_request_facts facts = {
+        .user = smtp->is_logged_in ? smtp->user : NULL,
+        .reverse_path = mm_deposit_reverse_path(smtp->deposit),
+        .message = mm_deposit_identifier(smtp->deposit),
+        .recipient = smtp->info->path->text};
+
+    return refusal_alone(ask_host(smtp, &smtp->base.question, MAILMOD_SMTP_RCPT,
+                                  &facts, MM_REPLY_LOCAL_ERROR, finding),
+                         finding);
 }
 
 /* "X-Blocklist: LABEL, LABEL", a line each: RFC 5322 2.1.1. */
@@ -151,11 +201,14 @@ static enum mm_judgement loops_are_refused(void *subject,
 static const struct mm_judge table[] = {
     /* first: whoever refuses, it is slowed */
     {"guesses", MM_STAGE_RCPT, true, guesses_are_slowed},
-    {"host", MM_STAGE_CONNECT, true, host_judges_peer},
+    {"host, peer", MM_STAGE_CONNECT, true, host_judges_peer},
     {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
     {"messages", MM_STAGE_MAIL, true, limits_judge_message},
+    {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
+    /* last of its stage: the host is not asked about what is refused anyway */
+    {"host, recipient", MM_STAGE_RCPT, true, host_judges_recipient},
     {"loop", MM_STAGE_END, true, loops_are_refused},
 };
 

@@ -57,7 +57,8 @@ static void challenge(struct mm_session *session, struct mm_span data)
 }
 
 static void answer_login(struct mm_session *session,
-                         enum mm_login_outcome outcome, const char *text)
+                         enum mm_login_outcome outcome,
+                         const struct mm_reply *own)
 {
     static const enum mm_reply_id replies[] = {
         [MM_LOGIN_OK] = MM_REPLY_AUTH_OK,
@@ -69,15 +70,22 @@ static void answer_login(struct mm_session *session,
     };
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    (void)text; /* the host is not asked about logins here */
     if (outcome == MM_LOGIN_OK) {
         smtp->is_logged_in = true;
         memcpy(smtp->user, smtp->logins.auth.user_name, sizeof smtp->user);
     }
-    mm_smtp_answer_id(smtp, replies[outcome]);
+    struct mm_reply reply = *mm_reply_get(replies[outcome]);
+    if (own != NULL && outcome != MM_LOGIN_REFUSED_LAST) {
+        reply = *own;
+    }
+    if (outcome == MM_LOGIN_OK) {
+        reply.code = 235; /* RFC 4954 6: no other one */
+    }
+    mm_smtp_answer(smtp, &reply);
 }
 
-static const struct mm_login_words login_words = {.challenge = challenge,
+static const struct mm_login_words login_words = {.moment = MAILMOD_SMTP_AUTH,
+                                                  .challenge = challenge,
                                                   .answer = answer_login};
 
 static void handle_helo(struct mm_smtp_session *smtp,
@@ -149,7 +157,7 @@ static void handle_connect(struct mm_smtp_session *smtp)
 
     if (mm_smtp_judge(smtp, MM_STAGE_CONNECT, &refusal)) {
         mm_smtp_answer(smtp, refusal);
-        mm_session_forget_request(&smtp->base);
+        mm_session_forget(&smtp->base.question);
     }
 }
 

@@ -25,6 +25,8 @@ struct mm_smtp_session {
     char user[MM_STORE_USER_MAX];
     char helo_name[MM_LIMIT_DOMAIN + 1];
     bool is_extended;
+    struct mm_question sender;  /* to the host, at MAIL; until the next one */
+    struct mm_question message; /* prepared at MAIL, asked at DATA */
     struct mm_deposit *deposit;
     struct mm_resolve resolve; /* of the pending RCPT */
     bool is_resolving;         /* it was asked */

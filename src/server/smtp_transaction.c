@@ -32,7 +32,9 @@ void mm_smtp_drop_message(struct mm_smtp_session *smtp)
     smtp->is_resolving = false;
     smtp->is_resolved = false;
     mm_deposit_abandon(&smtp->deposit);
-    mm_session_forget_request(&smtp->base);
+    mm_session_forget(&smtp->base.question);
+    mm_session_forget(&smtp->sender);
+    mm_session_forget(&smtp->message);
     smtp->body_error = MAILMOD_OK;
     smtp->body_used = 0;
     smtp->body_offered = 0;
@@ -86,13 +88,14 @@ static void on_finished(void *context, enum mailmod_error error)
 static bool prepare_question(struct mm_smtp_session *smtp)
 {
     struct mm_request_facts facts = {
-        .moment = MM_MOMENT_SMTP_MESSAGE,
+        .moment = MAILMOD_SMTP_MESSAGE,
         .user = smtp->is_logged_in ? smtp->user : NULL,
         .reverse_path = mm_deposit_reverse_path(smtp->deposit),
         .message = mm_deposit_identifier(smtp->deposit)};
 
-    return !mm_session_is_hooked(&smtp->base, MM_MOMENT_SMTP_MESSAGE) ||
-           mm_session_prepare_request(&smtp->base, &facts) == MAILMOD_OK;
+    return !mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_MESSAGE) ||
+           mm_session_prepare_question(&smtp->base, &smtp->message, &facts) ==
+               MAILMOD_OK;
 }
 
 /* RFC 6409 8: what a message lacks is for the submission service to add. A
@@ -227,6 +230,7 @@ void mm_smtp_delay_expired(struct mm_timer *timer)
 
     if (mm_wait_end(&smtp->base.wait, MM_WAIT_DELAY)) {
         mm_smtp_answer(smtp, smtp->delayed_reply);
+        mm_session_forget(&smtp->base.question);
         mm_session_pump(&smtp->base);
     }
 }
@@ -237,6 +241,7 @@ static void answer_recipient(struct mm_smtp_session *smtp,
     smtp->refused_count += reply->code >= 500;
     if (reply->code < 500 || smtp->judging.delay_ms == 0) {
         mm_smtp_answer(smtp, reply);
+        mm_session_forget(&smtp->base.question);
         return;
     }
     smtp->delayed_reply = reply;
@@ -261,8 +266,8 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
     }
     mm_resolve_cancel(&smtp->resolve);
     smtp->is_resolving = false;
-    if (reply->code < 400 && smtp->base.request != NULL &&
-        mm_request_add_recipient(smtp->base.request, info->path->text) !=
+    if (reply->code < 400 && smtp->message.request != NULL &&
+        mm_request_add_recipient(smtp->message.request, info->path->text) !=
             MAILMOD_OK) {
         mm_session_abort(&smtp->base);
         return;
@@ -307,7 +312,7 @@ static void begin_body(struct mm_smtp_session *smtp)
  * reply turns the message away, which then spares the peer the body. */
 static void use_early_verdict(struct mm_smtp_session *smtp)
 {
-    struct mm_request *request = smtp->base.request;
+    struct mm_request *request = smtp->message.request;
 
     if (request == NULL) {
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
@@ -315,7 +320,7 @@ static void use_early_verdict(struct mm_smtp_session *smtp)
     }
     const struct mm_reply *reply = mm_request_reply(request);
     if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
-        mm_session_forget_request(&smtp->base);
+        mm_session_forget(&smtp->message);
         begin_body(smtp);
     } else if (mm_request_verdict(request) == MM_VERDICT_TAKEN &&
                (reply == NULL || reply->code < 400)) {
@@ -328,7 +333,8 @@ static void use_early_verdict(struct mm_smtp_session *smtp)
 
 void mm_smtp_data(struct mm_smtp_session *smtp)
 {
-    switch (mm_session_ask(&smtp->base, MM_MOMENT_SMTP_MESSAGE, NULL)) {
+    switch (mm_session_ask(&smtp->base, &smtp->message, MAILMOD_SMTP_MESSAGE,
+                           NULL)) {
     case MM_ASK_NOBODY:
         begin_body(smtp);
         break;
@@ -355,7 +361,7 @@ void mm_smtp_wants_body(struct mm_session *session)
  * more. */
 static void offer(struct mm_smtp_session *smtp, struct mm_span data)
 {
-    struct mm_request *request = smtp->base.request;
+    struct mm_request *request = smtp->message.request;
     struct mm_span rest = mm_span_from(data, smtp->body_offered);
 
     if (!smtp->host_reads || request == NULL ||
@@ -409,7 +415,7 @@ static void refuse_message(struct mm_smtp_session *smtp,
 /* The host keeps the message: it is answered for and not stored. */
 static void give_away(struct mm_smtp_session *smtp)
 {
-    const struct mm_reply *reply = mm_request_reply(smtp->base.request);
+    const struct mm_reply *reply = mm_request_reply(smtp->message.request);
 
     MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message taken by the host",
            MM_TEXT("session", smtp->base.identifier),
@@ -421,7 +427,7 @@ static void give_away(struct mm_smtp_session *smtp)
 
 void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
 {
-    struct mm_request *request = smtp->base.request;
+    struct mm_request *request = smtp->message.request;
     const struct mm_reply *refusal = NULL;
 
     if (smtp->body_error != MAILMOD_OK) {
@@ -452,7 +458,7 @@ void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
         refuse_message(smtp, mm_reply_get(reply_for(smtp->body_error)));
         return;
     }
-    mm_session_forget_request(&smtp->base);
+    mm_session_forget(&smtp->message);
     mm_wait_begin(&smtp->base.wait, MM_WAIT_STORE);
     mm_deposit_finish(smtp->deposit, info->has_8bit);
 }

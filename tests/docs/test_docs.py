@@ -366,14 +366,17 @@ def test_settings(_):
 
 def test_constants(build):
     """The table of constants, as assertions that are compiled."""
-    rows = re.findall(r"(?m)^\| `(\w+)` \| (\d+) \| `(\w+)` \|",
-                      read(PAGES[0]))
+    rows = re.findall(r"(?m)^\| (?:`(\w+)`|\u2013) \| (\d+) \| "
+                      r"(?:`(\w+)`|\u2013) \|", read(PAGES[0]))
     header = read("include/mailmod/srv.h")
     defined = set(re.findall(r"#define ((?:ACTION|STATE)_\w+)", header))
-    assert {name for name, _, _ in rows} == defined | {"ALL_ACTIONS"}
+    assert {name for name, _, _ in rows} == defined | {"ALL_ACTIONS", ""}
+    moments = set(re.findall(r"MAILMOD_(?:SMTP|POP3|ALL)_\w+(?= =)",
+                             read("include/mailmod/terms.h")))
+    assert len(moments) > 8 and moments <= {new for _, _, new in rows}
     text = '#include "mailmod/srv.h"\n' + "".join(
-        f'_Static_assert({old} == {value} && (int){new} == {value}, "{old}");'
-        "\n" for old, value, new in rows)
+        f'_Static_assert((int){name} == {value}, "{name}");\n'
+        for old, value, new in rows for name in (old, new) if name)
     result = subprocess.run(
         [*Compiler(build).tools[".c"], "-fsyntax-only",
          "-I" + os.path.join(SOURCE, "include"), "-x", "c", "-"],

@@ -101,6 +101,17 @@ static enum mailmod_verdict judge_login(mailmod_request *request)
     return begins(user, "banned") ? MAILMOD_REJECT : MAILMOD_ACCEPT;
 }
 
+static enum mailmod_verdict judge_recipient(mailmod_request *request)
+{
+    const char *recipient = mailmod_request_recipient(request, 0);
+
+    if (begins(recipient, "moved@")) {
+        (void)mailmod_request_set_reply(request, 551, "ask elsewhere");
+        return MAILMOD_REJECT;
+    }
+    return begins(recipient, "demo+later@") ? later(request) : MAILMOD_ACCEPT;
+}
+
 static enum mailmod_verdict judge(void *context, mailmod_request *request)
 {
     static const char text[] = "Subject: from the host\r\n\r\n.\r\nhost\r\n";
@@ -120,11 +131,30 @@ static enum mailmod_verdict judge(void *context, mailmod_request *request)
     case MAILMOD_POP3_DELETE:
         return mailmod_request_number(request) == 1 ? MAILMOD_REJECT
                                                     : MAILMOD_ACCEPT;
+    case MAILMOD_SMTP_MAIL:
+        return begins(mailmod_request_reverse_path(request), "no-sender@")
+                   ? MAILMOD_REJECT
+                   : MAILMOD_ACCEPT;
+    case MAILMOD_SMTP_RCPT:
+        return judge_recipient(request);
+    case MAILMOD_SMTP_AUTH:
+        return judge_login(request);
     case MAILMOD_SMTP_CONNECT:
+        printf("connection %016llx\n",
+               (unsigned long long)mailmod_request_connection(request));
+        break;
     case MAILMOD_ALL_MOMENTS:
         break;
     }
     return MAILMOD_ACCEPT;
+}
+
+static void on_log(void *context, enum mailmod_log_level level,
+                   const char *line)
+{
+    (void)context;
+    (void)level;
+    printf("log %s\n", line);
 }
 
 static int fail(const char *what)
@@ -141,20 +171,23 @@ static int serve(mailmod *mail, const char *folder)
         mailmod_config_set(mail, "general.host_name", "mail.test") ||
         mailmod_config_set(mail, "local.domains", "mail.test") ||
         mailmod_config_set(mail, "smtp.listen", "127.0.0.1:0") ||
-        mailmod_config_set(mail, "submission.listen", "") ||
+        mailmod_config_set(mail, "submission.listen", "127.0.0.1:0") ||
         mailmod_config_set(mail, "submissions.listen", "") ||
         mailmod_config_set(mail, "pop3.listen", "127.0.0.1:0") ||
         mailmod_config_set(mail, "pop3s.listen", "") ||
         mailmod_config_set(mail, "smtp.connections_per_address_max", "500") ||
         mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
+        mailmod_config_set(mail, "smtp.allows_clear_auth", "true") ||
+        mailmod_log_set_callback(mail, on_log, NULL) ||
         mailmod_request_set_callback(mail, MAILMOD_ALL_MOMENTS, judge, NULL,
                                      NULL) ||
         mailmod_user_add(mail, "demo", "secret", 0) ||
         mailmod_user_add(mail, "banned", "secret", 0) || mailmod_start(mail)) {
         return fail("start");
     }
-    printf("ports %d %d\n", mailmod_service_port(mail, "smtp"),
-           mailmod_service_port(mail, "pop3"));
+    printf("ports %d %d %d\n", mailmod_service_port(mail, "smtp"),
+           mailmod_service_port(mail, "pop3"),
+           mailmod_service_port(mail, "submission"));
     while (read(STDIN_FILENO, &octet, 1) > 0) {
     }
     return mailmod_stop(mail) || mailmod_drain(mail, 10000) ? fail("stop") : 0;

@@ -3,6 +3,7 @@
 The host program is judge.c; what it decides stands in the sender's or the
 user's name.
 """
+import base64
 import os
 import poplib
 import re
@@ -26,10 +27,16 @@ class Judge:
             [os.path.join(build, "tests", "host", "judge"),
              self.folder.name], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        match = re.match(r"ports (\d+) (\d+)", line)
-        assert match, line + self.process.stderr.read()
-        self.smtp, self.pop3 = int(match[1]), int(match[2])
+        match = None
+        while match is None:
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            match = re.match(r"ports (\d+) (\d+) (\d+)", line)
+        self.smtp, self.pop3, self.submission = map(int, match.groups())
+        self.lines = []
+        self.reader = threading.Thread(
+            target=lambda: self.lines.extend(self.process.stdout))
+        self.reader.start()
 
     def deliver(self, sender, body=BODY):
         """The reply to DATA when that refuses, else the last one."""
@@ -62,7 +69,11 @@ class Judge:
         return self
 
     def __exit__(self, kind, *rest):
-        out, err = self.process.communicate(timeout=60)
+        self.process.stdin.close()
+        self.reader.join(60)
+        err = self.process.stderr.read()
+        self.process.wait(60)
+        out = "".join(self.lines)
         self.folder.cleanup()
         print(err[-4000:])
         assert kind is not None or (self.process.returncode == 0 and
@@ -155,5 +166,47 @@ def test_pop3(build):
         assert judge.count() == 2
 
 
-main(__name__, test_messages, test_a_peer_that_hangs_up,
+def test_envelope(build):
+    """MAIL is judged at RCPT, but for postmaster; RCPT at once, or later."""
+    with Judge(build) as judge:
+        with Wire(judge.smtp) as wire:
+            wire.reply()
+            wire.ask("EHLO c.test")
+            assert wire.ask("MAIL FROM:<no-sender@c.test>")[:3] == "250"
+            assert wire.ask("RCPT TO:<demo@mail.test>")[:9] == "550 5.7.1"
+            assert wire.ask("RCPT TO:<postmaster@mail.test>")[:3] == "250"
+            assert wire.ask("RSET")[:3] == "250"
+            assert wire.ask("MAIL FROM:<accept@c.test>")[:3] == "250"
+            assert wire.ask("RCPT TO:<moved@mail.test>").startswith(
+                "551 5.7.1 ask elsewhere")
+            assert wire.ask("RCPT TO:<demo+later@mail.test>").startswith(
+                "451 4.7.1 asked for later")
+            assert wire.ask("RCPT TO:<demo@mail.test>")[:3] == "250"
+            assert wire.ask("QUIT")[:3] == "221"
+        assert judge.deliver("accept").startswith("250")
+    numbers = {line.split()[1] for line in judge.lines
+               if line.startswith("connection ")}
+    assert len(numbers) == 2, numbers
+    accepted = [line for line in judge.lines if "message accepted" in line]
+    assert len(accepted) == 1
+    assert any(f"session={number}" in accepted[0] for number in numbers)
+
+
+def test_smtp_login(build):
+    def login(judge, user, password):
+        secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        with Wire(judge.submission) as wire:
+            wire.reply()
+            wire.ask("EHLO c.test")
+            return wire.ask(f"AUTH PLAIN {secret}")
+
+    with Judge(build) as judge:
+        assert login(judge, "demo", "secret")[:3] == "235"
+        assert login(judge, "demo", "wrong")[:9] == "535 5.7.8"
+        assert login(judge, "banned", "secret")[:9] == "535 5.7.8"
+        assert login(judge, "vouched", "open")[:3] == "235"
+        assert login(judge, "vouched", "wrong")[:9] == "535 5.7.8"
+
+
+main(__name__, test_messages, test_envelope, test_smtp_login, test_a_peer_that_hangs_up,
      test_slow_hosts_hold_up_their_own_alone, test_pop3)

@@ -23,7 +23,7 @@ static enum mailmod_error ask(void *context, struct mm_request *request)
 static struct host *open_host(unsigned moments, unsigned port)
 {
     static const char *const settings[] = {"pop3.allows_clear_login=true",
-                                           NULL};
+                                           "smtp.allows_clear_auth=true", NULL};
     struct host *host = mm_alloc(sizeof *host);
 
     assert_non_null(host);
@@ -85,7 +85,7 @@ static void test_greeting(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct host *host = open_host(MM_MOMENT_SMTP_CONNECT, PORT_SMTP);
+        struct host *host = open_host(MAILMOD_SMTP_CONNECT, PORT_SMTP);
 
         take(host, "", rows[i][0], rows[i][1]);
         close_host(host);
@@ -107,7 +107,7 @@ static void test_message(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct host *host = open_host(MM_MOMENT_SMTP_MESSAGE, PORT_SMTP);
+        struct host *host = open_host(MAILMOD_SMTP_MESSAGE, PORT_SMTP);
 
         (void)fake_talk(&host->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n"
                                      "RCPT TO:<alice@example.org>\r\n");
@@ -123,7 +123,7 @@ static void test_message(void **state)
 
 static void test_closing_reply(void **state)
 {
-    struct host *host = open_host(MM_MOMENT_SMTP_MESSAGE, PORT_SMTP);
+    struct host *host = open_host(MAILMOD_SMTP_MESSAGE, PORT_SMTP);
 
     (void)state;
     (void)fake_talk(&host->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n"
@@ -150,7 +150,7 @@ static void test_login(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct host *host = open_host(MM_MOMENT_POP3_LOGIN, PORT_POP3);
+        struct host *host = open_host(MAILMOD_POP3_LOGIN, PORT_POP3);
 
         expect(host, "USER newcomer\r\n", "+OK");
         take(host, "PASS any\r\n", rows[i].own, rows[i].reply);
@@ -162,7 +162,7 @@ static void test_login(void **state)
 /* The words of one login are not those of the next. */
 static void test_login_words_go_with_it(void **state)
 {
-    struct host *host = open_host(MM_MOMENT_POP3_LOGIN, PORT_POP3);
+    struct host *host = open_host(MAILMOD_POP3_LOGIN, PORT_POP3);
 
     (void)state;
     expect(host, "USER alice\r\n", "+OK");
@@ -182,7 +182,7 @@ static void test_deletion(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct host *host = open_host(MM_MOMENT_POP3_DELETE, PORT_POP3);
+        struct host *host = open_host(MAILMOD_POP3_DELETE, PORT_POP3);
 
         expect(host, "USER alice\r\n", "+OK");
         expect(host, "PASS secret-alice\r\n", "+OK");
@@ -196,7 +196,7 @@ static void test_deletion(void **state)
 /* A line longer than RFC 2449 4 allows is not cut to say something else. */
 static void test_long_status(void **state)
 {
-    struct host *host = open_host(MM_MOMENT_POP3_LOGIN, PORT_POP3);
+    struct host *host = open_host(MAILMOD_POP3_LOGIN, PORT_POP3);
     char own[700];
 
     (void)state;
@@ -206,6 +206,159 @@ static void test_long_status(void **state)
     expect(host, "USER alice\r\n", "+OK");
     take(host, "PASS any\r\n", own, "-ERR [AUTH] refused\r\n");
     close_host(host);
+}
+
+static void say_and_settle(struct host *host, const char *text,
+                           enum mm_verdict verdict, int code, const char *words)
+{
+    fake_say(&host->peer, text);
+    fake_run(5);
+    assert_non_null(host->asked);
+    if (code != 0) {
+        assert_int_equal(mm_request_set_reply(host->asked, code, words),
+                         MAILMOD_OK);
+    }
+    assert_int_equal(mm_request_settle(host->asked, verdict), MAILMOD_OK);
+    host->asked = NULL;
+    fake_run(5);
+}
+
+/* The connection's number and what else the host may know. */
+static void assert_facts(const struct host *host, enum mailmod_moment moment,
+                         const char *path, const char *recipient)
+{
+    const struct mm_request_facts *facts = mm_request_facts(host->asked);
+
+    assert_int_equal(facts->moment, moment);
+    assert_int_not_equal(facts->connection, 0);
+    assert_string_equal(facts->reverse_path, path);
+    if (recipient == NULL) {
+        assert_null(mm_request_recipient(host->asked, 0));
+    } else {
+        assert_string_equal(mm_request_recipient(host->asked, 0), recipient);
+        assert_null(mm_request_recipient(host->asked, 1));
+    }
+}
+
+/* A refusal at MAIL is said at RCPT, and never to postmaster's; MAIL waits for
+ * nobody, RCPT does. */
+static void test_sender(void **state)
+{
+    struct host *host = open_host(MAILMOD_SMTP_MAIL, PORT_SMTP);
+
+    (void)state;
+    (void)fake_talk(&host->peer, "EHLO c\r\n");
+    expect(host, "MAIL FROM:<c@example.net>\r\n", "250");
+    assert_facts(host, MAILMOD_SMTP_MAIL, "c@example.net", NULL);
+    expect(host, "RCPT TO:<postmaster@example.org>\r\n",
+           "550 5.1.1 No such user"); /* of this rig: nobody waits */
+    fake_say(&host->peer, "RCPT TO:<alice@example.org>\r\n");
+    fake_run(5);
+    assert_string_equal(fake_heard(&host->peer), "");
+    say_and_settle(host, "", MM_VERDICT_REJECT, 554, "not from you");
+    assert_string_equal(fake_heard(&host->peer), "554 5.7.1 not from you\r\n");
+    expect(host, "RCPT TO:<alice@example.org>\r\n", "554 5.7.1 not from you");
+    assert_null(host->asked); /* once a message */
+    expect(host, "RSET\r\n", "250");
+    say_and_settle(host, "MAIL FROM:<>\r\n", MM_VERDICT_ACCEPT, 0, NULL);
+    assert_non_null(strstr(fake_heard(&host->peer), "250 2.1.0"));
+    expect(host, "RCPT TO:<alice@example.org>\r\n", "250 2.1.5");
+    close_host(host);
+}
+
+static void test_recipient(void **state)
+{
+    struct host *host =
+        open_host(MAILMOD_SMTP_RCPT | MAILMOD_SMTP_MESSAGE, PORT_SMTP);
+
+    (void)state;
+    (void)fake_talk(&host->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n");
+    expect(host, "RCPT TO:<x@elsewhere.test>\r\n", "550 5.7.1"); /* a relay */
+    assert_null(host->asked);
+    fake_say(&host->peer, "RCPT TO:<alice@example.org>\r\n");
+    fake_run(5);
+    assert_facts(host, MAILMOD_SMTP_RCPT, "c@example.net", "alice@example.org");
+    say_and_settle(host, "", MM_VERDICT_REJECT_FOR_NOW, 0, NULL);
+    assert_string_equal(fake_heard(&host->peer),
+                        "451 4.7.1 not now, try again later\r\n");
+    take(host, "RCPT TO:<alice@example.org>\r\n", "550 5.1.1 moved\r\n",
+         "550 5.1.1 moved\r\n");
+    take(host, "RCPT TO:<alice@example.org>\r\n", "250 2.1.5 fine\r\n",
+         "250 2.1.5");
+    say_and_settle(host, "RCPT TO:<nobody@example.org>\r\n", MM_VERDICT_ACCEPT,
+                   0, NULL);
+    assert_non_null(strstr(fake_heard(&host->peer), "550 5.1.1"));
+    fake_say(&host->peer, "DATA\r\n");
+    fake_run(5);
+    assert_facts(host, MAILMOD_SMTP_MESSAGE, "c@example.net",
+                 "alice@example.org");
+    say_and_settle(host, "", MM_VERDICT_ACCEPT, 0, NULL);
+    assert_non_null(strstr(fake_heard(&host->peer), "354"));
+    expect(host, "x\r\n.\r\n", "250 2.6.0");
+    close_host(host);
+}
+
+/* The peer goes while the host thinks: nothing is left. */
+static void test_a_peer_that_left(void **state)
+{
+    static const char *const texts[] = {"", "RCPT TO:<alice@example.org>\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct host *host = open_host(
+            i == 0 ? MAILMOD_SMTP_MAIL : MAILMOD_SMTP_RCPT, PORT_SMTP);
+
+        (void)fake_talk(&host->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n");
+        fake_say(&host->peer, texts[i]);
+        fake_run(5);
+        assert_non_null(host->asked);
+        fake_hang_up(&host->peer);
+        fake_run(5);
+        assert_int_equal(mm_request_settle(host->asked, MM_VERDICT_REJECT),
+                         MAILMOD_OK);
+        fake_run(5);
+        close_host(host);
+    }
+}
+
+static void test_smtp_login(void **state)
+{
+    static const struct {
+        enum mm_verdict verdict;
+        int code;
+        const char *own;
+        const char *reply;
+    } rows[] = {
+        {MM_VERDICT_ACCEPT, 0, NULL, "235 2.7.0"},
+        {MM_VERDICT_TAKEN, 0, "", "235 2.7.0"},
+        {MM_VERDICT_TAKEN, 0, "235 2.7.0 be welcome\r\n",
+         "235 2.7.0 be welcome\r\n"},
+        {MM_VERDICT_TAKEN, 0, "535 5.7.8 gone\r\n", "535 5.7.8 gone\r\n"},
+        {MM_VERDICT_REJECT, 0, NULL, "535 5.7.8 refused\r\n"},
+        {MM_VERDICT_REJECT, 550, "no", "550 5.7.1 no\r\n"},
+        {MM_VERDICT_REJECT_FOR_NOW, 0, NULL, "454 4.7.0 "}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct host *host = open_host(MAILMOD_SMTP_AUTH, PORT_SUBMISSION);
+
+        (void)fake_talk(&host->peer, "EHLO c\r\n");
+        fake_say(&host->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n");
+        fake_run(5);
+        assert_non_null(host->asked);
+        assert_string_equal(mm_request_facts(host->asked)->user, "alice");
+        assert_string_equal(mm_request_facts(host->asked)->password,
+                            "secret-alice");
+        if (rows[i].verdict == MM_VERDICT_TAKEN) {
+            take(host, "", rows[i].own, rows[i].reply);
+        } else {
+            say_and_settle(host, "", rows[i].verdict, rows[i].code,
+                           rows[i].own);
+            fake_run(1000);
+            assert_non_null(strstr(fake_heard(&host->peer), rows[i].reply));
+        }
+        close_host(host);
+    }
 }
 
 int main(void)
@@ -218,6 +371,10 @@ int main(void)
         cmocka_unit_test(test_login_words_go_with_it),
         cmocka_unit_test(test_deletion),
         cmocka_unit_test(test_long_status),
+        cmocka_unit_test(test_sender),
+        cmocka_unit_test(test_recipient),
+        cmocka_unit_test(test_a_peer_that_left),
+        cmocka_unit_test(test_smtp_login),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

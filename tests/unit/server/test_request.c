@@ -68,7 +68,7 @@ static int end(void **state)
     return 0;
 }
 
-static void put(struct question *q, enum mm_moment moment)
+static void put(struct question *q, enum mailmod_moment moment)
 {
     struct mm_request_facts facts = {.moment = moment,
                                      .user = "alice",
@@ -94,7 +94,7 @@ static void test_facts(void **state)
     struct question *q = *state;
     const struct mm_request_facts *facts;
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     facts = mm_request_facts(q->host);
     assert_string_equal(facts->user, "alice");
     assert_string_equal(facts->password, "secret");
@@ -114,7 +114,7 @@ static void test_settle_then_leave(void **state)
 {
     struct question *q = *state;
 
-    put(q, MM_MOMENT_SMTP_CONNECT);
+    put(q, MAILMOD_SMTP_CONNECT);
     assert_int_equal(mm_request_settle(q->host, MM_VERDICT_REJECT), MAILMOD_OK);
     assert_false(mm_request_is_settled(q->request)); /* the loop's view */
     fake_run_tasks();
@@ -129,7 +129,7 @@ static void test_leave_between_settle_and_task(void **state)
 {
     struct question *q = *state;
 
-    put(q, MM_MOMENT_SMTP_CONNECT);
+    put(q, MAILMOD_SMTP_CONNECT);
     assert_int_equal(mm_request_settle(q->host, MM_VERDICT_ACCEPT), MAILMOD_OK);
     mm_request_leave(&q->request);
     fake_run_tasks();
@@ -142,7 +142,7 @@ static void test_leave_then_settle(void **state)
     enum mailmod_error error;
     char buffer[10];
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     mm_request_leave(&q->request);
     assert_int_equal(mm_request_read(q->host, buffer, sizeof buffer, &error),
                      0);
@@ -158,7 +158,7 @@ static void test_ask_fails(void **state)
     struct question *q = *state;
 
     q->ask_error = MAILMOD_ERROR_LIMIT;
-    put(q, MM_MOMENT_SMTP_CONNECT);
+    put(q, MAILMOD_SMTP_CONNECT);
     mm_request_leave(&q->request); /* frees: the host has no share */
 }
 
@@ -167,7 +167,7 @@ static void test_replies(void **state)
     struct question *q = *state;
     char text[3000];
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     assert_int_equal(mm_request_set_reply(q->host, 399, "no"),
                      MAILMOD_ERROR_ARGUMENT);
     assert_int_equal(mm_request_set_reply(q->host, 600, "no"),
@@ -196,7 +196,7 @@ static void test_enhanced_codes(void **state)
                 {550, "5.7.1"}, {552, "5.3.4"}, {599, "5.7.1"}};
     struct question *q = *state;
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(mm_request_set_reply(q->host, rows[i].code, NULL),
                          MAILMOD_OK);
@@ -227,7 +227,7 @@ static void test_written_replies(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct mm_reply *reply;
 
-        put(q, MM_MOMENT_SMTP_MESSAGE);
+        put(q, MAILMOD_SMTP_MESSAGE);
         assert_int_equal(
             mm_request_write(q->host, rows[i].text, strlen(rows[i].text)),
             MAILMOD_OK);
@@ -247,7 +247,7 @@ static void test_written_is_bounded(void **state)
     struct question *q = *state;
     char octets[101] = {0};
 
-    put(q, MM_MOMENT_POP3_RETRIEVE);
+    put(q, MAILMOD_POP3_RETRIEVE);
     assert_int_equal(mm_request_write(q->host, octets, 100), MAILMOD_OK);
     assert_int_equal(mm_request_write(q->host, octets, 1), MAILMOD_ERROR_LIMIT);
     assert_int_equal(mm_request_settle(q->host, MM_VERDICT_TAKEN), MAILMOD_OK);
@@ -293,7 +293,7 @@ static void test_body(void **state)
     for (size_t i = 0; i < sizeof body; i++) {
         body[i] = (char)(i * 7 + i / 251);
     }
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     assert_int_equal(mm_thread_start(&q->thread, "host", run_reader, q),
                      MAILMOD_OK);
     await(&q->wants_body, 1);
@@ -332,7 +332,7 @@ static void test_leave_wakes_the_reader(void **state)
 {
     struct question *q = *state;
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     assert_int_equal(mm_thread_start(&q->thread, "host", run_reader, q),
                      MAILMOD_OK);
     await(&q->wants_body, 1);
@@ -351,7 +351,7 @@ static void test_an_answer_wakes_the_reader(void **state)
     struct question *q = *state;
     struct mm_request *share;
 
-    put(q, MM_MOMENT_SMTP_MESSAGE);
+    put(q, MAILMOD_SMTP_MESSAGE);
     share = mm_request_ref(q->host);
     assert_int_equal(mm_thread_start(&q->thread, "host", run_waiting, q),
                      MAILMOD_OK);
@@ -375,7 +375,7 @@ static void test_only_messages_are_read(void **state)
     enum mailmod_error error;
     char buffer[10];
 
-    put(q, MM_MOMENT_POP3_LOGIN);
+    put(q, MAILMOD_POP3_LOGIN);
     assert_int_equal(mm_request_read(q->host, buffer, sizeof buffer, &error),
                      0);
     assert_int_equal(error, MAILMOD_ERROR_STATE);
@@ -400,7 +400,7 @@ static void test_race_of_the_two(void **state)
     struct question *q = *state;
 
     for (unsigned i = 0; i < 300; i++) {
-        put(q, MM_MOMENT_SMTP_CONNECT);
+        put(q, MAILMOD_SMTP_CONNECT);
         q->pause_ms = i % 3 == 0;
         assert_int_equal(mm_thread_start(&q->thread, "host", run_settler, q),
                          MAILMOD_OK);

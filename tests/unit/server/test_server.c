@@ -300,7 +300,7 @@ static void test_host_refuses_a_peer(void **state)
 {
     struct world_of_hosts *w = *state;
 
-    listen_to(w, MM_MOMENT_SMTP_CONNECT);
+    listen_to(w, MAILMOD_SMTP_CONNECT);
     fake_connect(&w->peer, PORT_SMTP, PEER);
     fake_run(100000); /* the host's time is not the peer's */
     assert_string_equal(fake_heard(&w->peer), "");
@@ -318,8 +318,8 @@ static void test_host_cannot_be_asked(void **state)
 {
     struct world_of_hosts *w = *state;
 
-    listen_to(w, MM_MOMENT_SMTP_CONNECT | MM_MOMENT_SMTP_MESSAGE |
-                     MM_MOMENT_POP3_LOGIN);
+    listen_to(w,
+              MAILMOD_SMTP_CONNECT | MAILMOD_SMTP_MESSAGE | MAILMOD_POP3_LOGIN);
     w->ask_error = MAILMOD_ERROR_LIMIT;
     fake_connect(&w->peer, PORT_SMTP, PEER);
     rig_expect(&w->peer, "", "421");
@@ -331,7 +331,7 @@ static void test_host_cannot_be_asked(void **state)
 
 static void begin_message(struct world_of_hosts *w)
 {
-    listen_to(w, MM_MOMENT_SMTP_MESSAGE);
+    listen_to(w, MAILMOD_SMTP_MESSAGE);
     fake_connect(&w->peer, PORT_SMTP, PEER);
     (void)fake_talk(&w->peer, "EHLO c\r\nMAIL FROM:<c@example.net>\r\n"
                               "RCPT TO:<alice@example.org>\r\n");
@@ -456,7 +456,7 @@ static void test_host_decides_a_login(void **state)
 {
     struct world_of_hosts *w = *state;
 
-    listen_to(w, MM_MOMENT_POP3_LOGIN);
+    listen_to(w, MAILMOD_POP3_LOGIN);
     fake_connect(&w->peer, PORT_POP3, PEER);
     rig_expect(&w->peer, "USER newcomer\r\n", "+OK");
     fake_say(&w->peer, "PASS anything\r\n");
@@ -486,7 +486,7 @@ static void test_host_serves_and_keeps_messages(void **state)
     struct world_of_hosts *w = *state;
 
     rig_deliver(&w->rig, w->rig.alice, "x\r\n");
-    listen_to(w, MM_MOMENT_POP3_RETRIEVE | MM_MOMENT_POP3_DELETE);
+    listen_to(w, MAILMOD_POP3_RETRIEVE | MAILMOD_POP3_DELETE);
     fake_connect(&w->peer, PORT_POP3, PEER);
     rig_expect(&w->peer, "USER alice\r\n", "+OK");
     rig_expect(&w->peer, "PASS secret-alice\r\n", "+OK");

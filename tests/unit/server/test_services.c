@@ -228,7 +228,7 @@ static void test_moments_change(void **state)
     fake_connect(&peer, PORT_SMTP, PEER);
     rig_expect(&peer, "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\n",
                "220");
-    mm_server_set_moments(server, MM_MOMENT_SMTP_MESSAGE);
+    mm_server_set_moments(server, MAILMOD_SMTP_MESSAGE);
     rig_expect(&peer, "DATA\r\n", "354");
     rig_expect(&peer, "x\r\n.\r\n", "250 2.6.0");
     assert_int_equal(place->questions, 0);
