@@ -138,7 +138,7 @@ def test_soname(build):
         assert it.version() == version
         names = sorted(n for n in os.listdir(it.library)
                        if n.startswith("libmailmod"))
-        assert names == ["libmailmod.so", soname,
+        assert names == ["libmailmod.a", "libmailmod.so", soname,
                          "libmailmod.so." + version], names
         out = run(readelf, "-d", os.path.join(it.library, soname))
         assert f"Library soname: [{soname}]" in out, out
@@ -204,6 +204,30 @@ def test_cmake(build):
             it.serve(os.path.join(project, name))
 
 
+def needed(program):
+    """The shared libraries that it asks the loader for."""
+    return re.findall(r"NEEDED\W+Shared library: \[([^]]+)\]",
+                      run(need("readelf"), "-d", program))
+
+
+def test_static(build):
+    """T-021: programs that have the library in them, and serve without it."""
+    with Installed(build) as it:
+        project = configure(it, it.version())
+        run(CMAKE, "--build", project)
+        work = it.work()
+        program = os.path.join(work, "plain")
+        flags = ["-l:libmailmod.a" if flag == "-lmailmod" else flag
+                 for flag in it.pkg_config("--static", "--libs")]
+        run(CC, *FLAGS, *STRICT, *it.pkg_config("--cflags"),
+            os.path.join(PROJECT, "host.c"), "-o", program, *flags)
+        for found in (program, os.path.join(project, "host-c-static"),
+                      os.path.join(project, "host-cc-static")):
+            names = needed(found)
+            assert not [n for n in names if "mailmod" in n], names
+            it.serve(found)
+
+
 def test_another_abi_is_refused(build):
     """A project that was written for another minor version of 0.x."""
     major, minor, _ = project_version().split(".")
@@ -220,4 +244,5 @@ def test_another_abi_is_refused(build):
 
 
 main(__name__, test_layout, test_soname, test_calls_stay_inside,
-     test_headers, test_pkg_config, test_cmake, test_another_abi_is_refused)
+     test_headers, test_pkg_config, test_cmake, test_static,
+     test_another_abi_is_refused)

@@ -36,6 +36,8 @@ else()
     string(REGEX REPLACE "/$" "" up "${up}")
     set(pkgconfig_prefix "\${pcfiledir}/${up}")
 endif()
+# What pkg-config --static adds for libmailmod.a.
+list(JOIN static_flags " " pkgconfig_private)
 mm_pkgconfig_folder(pkgconfig_libdir "${CMAKE_INSTALL_LIBDIR}")
 mm_pkgconfig_folder(pkgconfig_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
 configure_file(${CMAKE_SOURCE_DIR}/tools/cmake/mailmod.pc.in
