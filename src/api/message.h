@@ -84,6 +84,7 @@ struct mm_message_recipient {
     char *original_recipient; /* NULL: none */
     /* the sender's */
     enum mm_message_place place;
+    const struct mm_reply *refusal; /* of nobody: what the server would say */
     /* lock */
     enum mailmod_outcome outcome;
     enum mailmod_error error; /* the outcome as an error */

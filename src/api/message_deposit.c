@@ -49,13 +49,15 @@ enum mailmod_error mm_message_deposit_write(mailmod_message *message,
     return error;
 }
 
-/* A mailbox that was there when it was looked up. */
-static void note_lost(void *context, size_t number)
+/* A mailbox that was there, with room, when it was looked up. */
+static void note_lost(void *context, size_t number, bool is_full)
 {
     struct mm_message_recipients *recipients = context;
 
     if (number < recipients->count) {
         recipients->items[number].place = MM_PLACE_NOBODY;
+        recipients->items[number].refusal = mm_reply_get(
+            is_full ? MM_REPLY_MAILBOX_FULL : MM_REPLY_NO_SUCH_USER);
     }
 }
 

@@ -54,6 +54,7 @@ static enum mailmod_error use_target(mailmod_message *message, size_t index,
                                                    : leave_out(message);
     case MM_TARGET_REFUSED:
         recipient->place = MM_PLACE_NOBODY;
+        recipient->refusal = target->reply;
         return leave_out(message);
     case MM_TARGET_FOR_NOW:
         break;
@@ -77,7 +78,8 @@ static enum mailmod_error find_place(mailmod_message *message, size_t index)
                                  .address = &address,
                                  .notify = recipient->notify,
                                  .original_recipient =
-                                     recipient->original_recipient};
+                                     recipient->original_recipient,
+                                 .size = message->size};
     (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
     for (size_t i = 0; error == MAILMOD_OK && i < resolve.target_count; i++) {
         error = use_target(message, index, &resolve.targets[i]);
@@ -108,16 +110,27 @@ size_t mm_message_count_at(const mailmod_message *message,
     return count;
 }
 
+/* What the server would have said. A mailbox that is full is so for good here:
+ * this message is not tried again. */
+static void note_refusal(mailmod_message *message, size_t index,
+                         const struct mm_reply *reply)
+{
+    bool is_full = reply->code < 500;
+    struct mm_message_words words = {.error = MAILMOD_ERROR_REFUSED,
+                                     .code = is_full ? 552 : reply->code};
+
+    (void)mm_span_copy(mm_span_cstr(is_full ? "5.2.2" : reply->enhanced),
+                       words.enhanced, sizeof words.enhanced);
+    (void)mm_span_copy(mm_span_cstr(is_full ? "Mailbox full" : reply->text),
+                       words.text, sizeof words.text);
+    mm_message_note_own(message, index, MAILMOD_FAILED, &words);
+}
+
 /* Outcomes of those who are here: in the mailbox, or nobody. */
 void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
 {
     static const struct mm_message_words delivered = {.enhanced = "2.1.5",
                                                       .text = "in the mailbox"};
-    static const struct mm_message_words nobody = {.error =
-                                                       MAILMOD_ERROR_REFUSED,
-                                                   .code = 550,
-                                                   .enhanced = "5.1.1",
-                                                   .text = "No such user here"};
     const struct mm_message_words not_stored = {
         .error = error,
         .enhanced = "4.3.0",
@@ -127,7 +140,7 @@ void mm_message_note_places(mailmod_message *message, enum mailmod_error error)
         struct mm_message_recipient *recipient = &message->recipients.items[i];
 
         if (recipient->place == MM_PLACE_NOBODY) {
-            mm_message_note_own(message, i, MAILMOD_FAILED, &nobody);
+            note_refusal(message, i, recipient->refusal);
         } else if (recipient->place == MM_PLACE_HERE && error == MAILMOD_OK) {
             mm_message_note_own(message, i, MAILMOD_DELIVERED, &delivered);
         } else if (recipient->place == MM_PLACE_HERE ||

@@ -36,6 +36,11 @@ enum mm_config_secure_delete {
     MM_CONFIG_SECURE_DELETE_ON
 };
 
+enum mm_config_disabled_mail {
+    MM_CONFIG_DISABLED_MAIL_REFUSE,
+    MM_CONFIG_DISABLED_MAIL_KEEP
+};
+
 enum mm_config_bare_newline {
     MM_CONFIG_BARE_NEWLINE_REJECT,
     MM_CONFIG_BARE_NEWLINE_NORMALIZE
@@ -82,7 +87,9 @@ struct mm_config {
         char *postmaster;              /* user who gets its mail; "": a
                                           mailbox of that name */
         char plus_separator[2];        /* "+"; "" off */
-        bool keeps_apop_passwords;     /* default of mailmodctl user add */
+        uint64_t quota;                /* octets a mailbox; 0 any */
+        enum mm_config_disabled_mail disabled_mail;
+        bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;
 
     struct mm_address_list listen[MM_SERVICE_COUNT];

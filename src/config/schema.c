@@ -201,6 +201,23 @@ static const struct mm_config_key keys[] = {
      .help = "What separates a detail that a user may add to the name: with "
              "+ the mail for user+anything goes to user. Empty: off.",
      .offset = AT(local.plus_separator)},
+    {.name = "local.quota",
+     .type = MM_CONFIG_SIZE,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = (UINT64_C(1) << 50),
+     .help = "What a mailbox may hold; mail beyond it is put off with 452 "
+             "4.2.2. 0: any. A user may have another one (mailmodctl user "
+             "quota). For postmaster and for reports of this system there is "
+             "a reserve behind it: a tenth, 1M at least.",
+     .offset = AT(local.quota)},
+    {.name = "local.disabled_mail",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "refuse",
+     .choices = "refuse keep",
+     .help = "What mail for a disabled user gets: refuse says 550 5.2.1, keep "
+             "puts it in the mailbox. Mail for postmaster is always kept.",
+     .offset = AT(local.disabled_mail)},
     {.name = "local.keeps_apop_passwords",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",

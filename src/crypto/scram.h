@@ -27,6 +27,14 @@ struct mm_scram_verifier {
     uint8_t server_key[MM_SHA256_SIZE];
 };
 
+/* A further secret of the same user, made with the verifier's salt and rounds:
+ * SCRAM tells these before the proof comes. */
+#define MM_SCRAM_FURTHER_MAX 16
+struct mm_scram_further {
+    uint8_t stored_key[MM_SHA256_SIZE];
+    uint8_t server_key[MM_SHA256_SIZE];
+};
+
 /* Derives the verifier of a password; slow on purpose: worker threads only.
  * ARGUMENT for a password that is empty, no UTF-8 or has controls, and for
  * iterations outside 1..MM_SCRAM_ITERATIONS_MAX. */
@@ -37,6 +45,13 @@ MM_CHECK enum mailmod_error mm_scram_verifier_make(
 MM_CHECK enum mailmod_error
 mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
                         struct mm_span password, bool *matches_out);
+/* The same against further secrets, too; all are compared, whichever fits.
+ * `which_out`: 0 the verifier's, 1.. the further ones, -1 none. */
+MM_CHECK enum mailmod_error
+mm_scram_verifier_check_any(const struct mm_scram_verifier *verifier,
+                            const struct mm_scram_further *further,
+                            size_t count, struct mm_span password,
+                            int *which_out);
 /* A verifier that no password fits, the same for the same name and secret, so
  * that an unknown user looks like a known one. */
 MM_CHECK enum mailmod_error
@@ -60,6 +75,9 @@ struct mm_scram_server {
     char gs2_header[512];
     char authzid[256]; /* "": none was given */
     struct mm_scram_verifier verifier;
+    struct mm_scram_further *further; /* NULL: none */
+    size_t further_count;
+    int which; /* that the proof was of: 0 the verifier's, 1.. the further */
 };
 void mm_scram_server_init(struct mm_scram_server *server);
 void mm_scram_server_fini(struct mm_scram_server *server);
@@ -77,6 +95,11 @@ MM_CHECK enum mailmod_error
 mm_scram_server_challenge(struct mm_scram_server *server,
                           const struct mm_scram_verifier *verifier,
                           struct mm_buf *message_out);
+/* Secrets that the proof may be of, besides the verifier's: copied, before
+ * mm_scram_server_final. LIMIT past MM_SCRAM_FURTHER_MAX, MEMORY. */
+MM_CHECK enum mailmod_error
+mm_scram_server_further(struct mm_scram_server *server,
+                        const struct mm_scram_further *further, size_t count);
 /* client-final-message: AUTHENTICATION when the proof, the nonce or the
  * channel-binding attribute is wrong, SYNTAX when it is no such message, else
  * OK and the server-final-message. */

@@ -97,18 +97,45 @@ enum mailmod_error mm_scram_verifier_make(
     return error;
 }
 
-static bool has_key(const struct mm_scram_verifier *verifier,
+/* Which one has the key; all are compared. */
+static int find_key(const struct mm_scram_verifier *verifier,
+                    const struct mm_scram_further *further, size_t count,
                     const struct mm_scram_keys *keys)
 {
-    return mm_constant_time_equal(mm_scram_key_span(keys->stored_key),
-                                  mm_scram_key_span(verifier->stored_key));
+    struct mm_span key = mm_scram_key_span(keys->stored_key);
+    int which =
+        mm_constant_time_equal(key, mm_scram_key_span(verifier->stored_key))
+            ? 0
+            : -1;
+
+    for (size_t i = 0; i < count; i++) {
+        if (mm_constant_time_equal(key,
+                                   mm_scram_key_span(further[i].stored_key))) {
+            which = (int)i + 1;
+        }
+    }
+    return which;
 }
 
 enum mailmod_error
 mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
                         struct mm_span password, bool *matches_out)
 {
-    *matches_out = false;
+    int which = -1;
+    enum mailmod_error error =
+        mm_scram_verifier_check_any(verifier, NULL, 0, password, &which);
+
+    *matches_out = which == 0;
+    return error;
+}
+
+enum mailmod_error
+mm_scram_verifier_check_any(const struct mm_scram_verifier *verifier,
+                            const struct mm_scram_further *further,
+                            size_t count, struct mm_span password,
+                            int *which_out)
+{
+    *which_out = -1;
     if (!mm_scram_is_credential(password)) {
         return MAILMOD_OK;
     }
@@ -122,13 +149,17 @@ mm_scram_verifier_check(const struct mm_scram_verifier *verifier,
     bool differs = false;
     enum mailmod_error error = mm_scram_derive_prepared(
         &keys, password, salt, verifier->iterations, &differs);
-    *matches_out = error == MAILMOD_OK && has_key(verifier, &keys);
+    if (error == MAILMOD_OK) {
+        *which_out = find_key(verifier, further, count, &keys);
+    }
     /* Verifiers of 0.1 are of the password as it was typed. The work depends
      * on the password that was offered and on nothing of the user's. */
     if (error == MAILMOD_OK && differs) {
         error = mm_scram_derive(&keys, password, salt, verifier->iterations);
-        *matches_out =
-            *matches_out || (error == MAILMOD_OK && has_key(verifier, &keys));
+        int typed = error == MAILMOD_OK
+                        ? find_key(verifier, further, count, &keys)
+                        : -1;
+        *which_out = *which_out >= 0 ? *which_out : typed;
     }
     mm_secret_clear(&keys, sizeof keys);
     return error;

@@ -26,6 +26,11 @@ void mm_scram_server_init(struct mm_scram_server *server)
 void mm_scram_server_fini(struct mm_scram_server *server)
 {
     mm_buf_fini(&server->messages);
+    if (server->further != NULL) {
+        mm_secret_clear(server->further,
+                        server->further_count * sizeof *server->further);
+        mm_free(server->further);
+    }
     mm_secret_clear(server, sizeof *server);
     mm_scram_server_init(server);
 }
@@ -167,15 +172,37 @@ mm_scram_server_challenge(struct mm_scram_server *server,
     return error;
 }
 
+enum mailmod_error
+mm_scram_server_further(struct mm_scram_server *server,
+                        const struct mm_scram_further *further, size_t count)
+{
+    if (server->step == MM_SCRAM_OVER || server->further != NULL) {
+        return MAILMOD_ERROR_STATE;
+    }
+    if (count > MM_SCRAM_FURTHER_MAX) {
+        return MAILMOD_ERROR_LIMIT;
+    }
+    if (count == 0) {
+        return MAILMOD_OK;
+    }
+    server->further = mm_alloc_array(count, sizeof *further);
+    if (server->further == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    memcpy(server->further, further, count * sizeof *further);
+    server->further_count = count;
+    return MAILMOD_OK;
+}
+
 /* ClientKey := ClientProof XOR HMAC(StoredKey, AuthMessage); the proof is
  * right when H(ClientKey) is StoredKey. */
-static enum mailmod_error check_proof(const struct mm_scram_server *server,
-                                      const uint8_t proof[MM_SHA256_SIZE])
+static enum mailmod_error try_proof(const struct mm_scram_server *server,
+                                    const uint8_t wanted[MM_SHA256_SIZE],
+                                    const uint8_t proof[MM_SHA256_SIZE])
 {
     uint8_t client_key[MM_SHA256_SIZE];
     enum mailmod_error error =
-        mm_scram_hmac(server->verifier.stored_key,
-                      mm_buf_span(&server->messages), client_key);
+        mm_scram_hmac(wanted, mm_buf_span(&server->messages), client_key);
     uint8_t stored_key[MM_SHA256_SIZE];
     if (error == MAILMOD_OK) {
         mm_scram_xor(client_key, proof);
@@ -185,19 +212,42 @@ static enum mailmod_error check_proof(const struct mm_scram_server *server,
     if (error != MAILMOD_OK) {
         return error;
     }
-    return mm_constant_time_equal(
-               mm_scram_key_span(stored_key),
-               mm_scram_key_span(server->verifier.stored_key))
+    return mm_constant_time_equal(mm_scram_key_span(stored_key),
+                                  mm_scram_key_span(wanted))
                ? MAILMOD_OK
                : MAILMOD_ERROR_AUTHENTICATION;
+}
+
+/* Against each secret, all of them, whichever it is of. */
+static enum mailmod_error check_proof(struct mm_scram_server *server,
+                                      const uint8_t proof[MM_SHA256_SIZE])
+{
+    enum mailmod_error error =
+        try_proof(server, server->verifier.stored_key, proof);
+
+    server->which = error == MAILMOD_OK ? 0 : -1;
+    for (size_t i = 0; i < server->further_count; i++) {
+        enum mailmod_error other =
+            try_proof(server, server->further[i].stored_key, proof);
+
+        if (other == MAILMOD_OK) {
+            server->which = (int)i + 1;
+        } else if (other != MAILMOD_ERROR_AUTHENTICATION) {
+            return other;
+        }
+    }
+    return server->which >= 0 ? MAILMOD_OK : error;
 }
 
 static enum mailmod_error append_signature(struct mm_scram_server *server,
                                            struct mm_buf *message_out)
 {
     uint8_t signature[MM_SHA256_SIZE];
-    enum mailmod_error error = mm_scram_hmac(
-        server->verifier.server_key, mm_buf_span(&server->messages), signature);
+    const uint8_t *key = server->which == 0
+                             ? server->verifier.server_key
+                             : server->further[server->which - 1].server_key;
+    enum mailmod_error error =
+        mm_scram_hmac(key, mm_buf_span(&server->messages), signature);
     if (error != MAILMOD_OK) {
         return error;
     }

@@ -377,6 +377,9 @@ static void log_accepted(const struct mm_deposit *deposit)
 
 static void log_mailboxes(const struct mm_deposit *deposit)
 {
+    static const char *const words[] = {[MM_LOSS_NONE] = "in the mailbox",
+                                        [MM_LOSS_GONE] = "mailbox is gone",
+                                        [MM_LOSS_FULL] = "mailbox is full"};
     const struct mm_list *head = &deposit->recipients;
 
     for (const struct mm_list *node = head->next; node != head;
@@ -386,8 +389,9 @@ static void log_mailboxes(const struct mm_deposit *deposit)
 
         if (recipient->kind == MM_TARGET_MAILBOX) {
             MM_LOG(deposit->options.post->log,
-                   recipient->is_lost ? MM_LOG_WARNING : MM_LOG_INFO, "post",
-                   recipient->is_lost ? "mailbox is gone" : "in the mailbox",
+                   recipient->loss != MM_LOSS_NONE ? MM_LOG_WARNING
+                                                   : MM_LOG_INFO,
+                   "post", words[recipient->loss],
                    MM_TEXT("message", deposit->identifier),
                    MM_TEXT("recipient", recipient->path),
                    MM_TEXT("mailbox", recipient->place));

@@ -74,9 +74,14 @@ void mm_deposit_skip(struct mm_deposit *deposit);
 size_t mm_deposit_recipient_count(const struct mm_deposit *deposit);
 /* The path of the first one; NULL when there is none. */
 const char *mm_deposit_first_path(const struct mm_deposit *deposit);
-/* After the end: those whose mailbox was gone, so that they did not get it. */
+/* After an end by NOT_FOUND: a mailbox was full, so that it may be tried again;
+ * else all were gone. */
+bool mm_deposit_met_full(const struct mm_deposit *deposit);
+/* After the end: those whose mailbox was gone or full, so that they did not get
+ * it. */
 void mm_deposit_each_lost(const struct mm_deposit *deposit,
-                          void (*visit)(void *context, size_t number),
+                          void (*visit)(void *context, size_t number,
+                                        bool is_full),
                           void *context);
 
 uint64_t mm_deposit_id(const struct mm_deposit *deposit);

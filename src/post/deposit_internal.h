@@ -13,6 +13,13 @@
 /* Recipients that are compared one by one; past it a map is made. */
 #define MM_DEPOSIT_COMPARED_MAX 16
 
+/* Why a mailbox did not get it after all. */
+enum mm_deposit_loss {
+    MM_LOSS_NONE,
+    MM_LOSS_GONE, /* its user was removed */
+    MM_LOSS_FULL  /* its quota */
+};
+
 /* What is kept of one is what the store and the reports need, in one block:
  * at the limit of recipients an envelope is tens of kilobytes. */
 struct mm_deposit_recipient {
@@ -21,8 +28,9 @@ struct mm_deposit_recipient {
     unsigned number;
     unsigned notify;
     uint64_t mailbox_id;
+    uint64_t limit; /* octets of the mailbox; 0: any */
     bool is_double; /* somebody before it has the copy or the row */
-    bool is_lost;
+    enum mm_deposit_loss loss;
     const char *path;
     const char *place; /* name of the mailbox, or destination */
     const char *original_recipient;

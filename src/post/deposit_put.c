@@ -31,7 +31,8 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
     return mm_store_put_recipient(t, &row);
 }
 
-static void mark_lost(struct mm_deposit *deposit, uint64_t mailbox_id)
+static void mark(struct mm_deposit *deposit, uint64_t mailbox_id,
+                 enum mm_deposit_loss loss)
 {
     MM_LIST_EACH(node, &deposit->recipients)
     {
@@ -40,12 +41,31 @@ static void mark_lost(struct mm_deposit *deposit, uint64_t mailbox_id)
 
         if (recipient->kind == MM_TARGET_MAILBOX &&
             recipient->mailbox_id == mailbox_id) {
-            recipient->is_lost = true;
+            recipient->loss = loss;
         }
     }
 }
 
-/* NOT_FOUND: the user was removed since the look-up. */
+/* NOT_FOUND: the user was removed since the look-up. LIMIT: there is no room
+ * for it, by its true size and with all that came meanwhile. */
+static enum mailmod_error
+check_limit(const struct mm_deposit_recipient *recipient, uint64_t size,
+            struct mm_store_transaction *t)
+{
+    uint64_t octets = 0;
+
+    if (recipient->limit == 0) {
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error =
+        mm_store_octets_of(t, recipient->mailbox_id, &octets);
+    return error == MAILMOD_OK && (octets > recipient->limit ||
+                                   size > recipient->limit - octets)
+               ? MAILMOD_ERROR_LIMIT
+               : error;
+}
+
+/* The transaction may be run again: each run marks anew. */
 static enum mailmod_error put_entry(struct mm_deposit *deposit,
                                     struct mm_deposit_recipient *recipient,
                                     struct mm_store_transaction *t)
@@ -53,13 +73,16 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
     const struct mm_store_message *message = &deposit->message;
     uint64_t size =
         message->size + mm_mailbox_return_path_size(message->reverse_path);
-    enum mailmod_error error =
-        mm_store_put_entry(t, recipient->mailbox_id, message->id, size);
+    enum mailmod_error error = check_limit(recipient, size, t);
 
-    if (error == MAILMOD_ERROR_NOT_FOUND) {
-        mark_lost(deposit, recipient->mailbox_id);
+    if (error == MAILMOD_OK) {
+        error = mm_store_put_entry(t, recipient->mailbox_id, message->id, size);
     }
-    return error;
+    mark(deposit, recipient->mailbox_id,
+         error == MAILMOD_ERROR_LIMIT       ? MM_LOSS_FULL
+         : error == MAILMOD_ERROR_NOT_FOUND ? MM_LOSS_GONE
+                                            : MM_LOSS_NONE);
+    return error == MAILMOD_ERROR_LIMIT ? MAILMOD_ERROR_NOT_FOUND : error;
 }
 
 static enum mailmod_error put_recipients(struct mm_deposit *deposit,

@@ -105,6 +105,7 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target)
         recipient->kind = target->kind;
         recipient->notify = target->notify;
         recipient->mailbox_id = target->mailbox_id;
+        recipient->limit = target->limit;
         recipient->path = put_text(&at, target->path);
         recipient->place = put_text(&at, place);
         recipient->original_recipient = put_text(&at, original);
@@ -154,8 +155,24 @@ const char *mm_deposit_first_path(const struct mm_deposit *deposit)
                : NULL;
 }
 
+bool mm_deposit_met_full(const struct mm_deposit *deposit)
+{
+    const struct mm_list *head = &deposit->recipients;
+    bool is_full = false;
+
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        is_full =
+            is_full ||
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node)->loss ==
+                MM_LOSS_FULL;
+    }
+    return is_full;
+}
+
 void mm_deposit_each_lost(const struct mm_deposit *deposit,
-                          void (*visit)(void *context, size_t number),
+                          void (*visit)(void *context, size_t number,
+                                        bool is_full),
                           void *context)
 {
     const struct mm_list *head = &deposit->recipients;
@@ -165,8 +182,8 @@ void mm_deposit_each_lost(const struct mm_deposit *deposit,
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->is_lost) {
-            visit(context, recipient->number);
+        if (recipient->loss != MM_LOSS_NONE) {
+            visit(context, recipient->number, recipient->loss == MM_LOSS_FULL);
         }
     }
 }

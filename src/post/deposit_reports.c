@@ -2,13 +2,14 @@
  *
  * Owns the question for the sender and his answer. A recipient with a mailbox
  * who asked for it is told of as "delivered" (RFC 3461 5.2.3); one whose
- * mailbox went between RCPT and the end of the text as "failed" (RFC 5321 6.1),
+ * mailbox went or filled between RCPT and the end of the text as "failed"
+ * (RFC 5321 6.1),
  * unless he is the last and the message is refused whole. Promises: the reports
  * are in the transaction that they tell of; the sender is looked up before it,
- * on the depositor's thread. That a mailbox is gone shows in the transaction
- * alone: it is taken back then, the sender asked for, and run again. Thread:
- * the depositor's; mm_deposit_put_reports on the writer. RFC 3461 4.1 (NOTIFY);
- * RFC 5321 4.5.5 (never about a report). */
+ * on the depositor's thread. That a mailbox is gone or full shows in the
+ * transaction alone: it is taken back then, the sender asked for, and run
+ * again. Thread: the depositor's; mm_deposit_put_reports on the writer. RFC
+ * 3461 4.1 (NOTIFY); RFC 5321 4.5.5 (never about a report). */
 #include "post/deposit_internal.h"
 
 #include "base/mem.h"
@@ -29,10 +30,11 @@ static bool is_told(const struct mm_deposit_recipient *recipient,
         return false;
     }
     if (action == MM_REPORT_FAILED) {
-        return recipient->is_lost &&
+        return recipient->loss != MM_LOSS_NONE &&
                (notify == 0 || (notify & MM_DSN_NOTIFY_FAILURE) != 0);
     }
-    return !recipient->is_lost && (notify & MM_DSN_NOTIFY_SUCCESS) != 0;
+    return recipient->loss == MM_LOSS_NONE &&
+           (notify & MM_DSN_NOTIFY_SUCCESS) != 0;
 }
 
 static size_t count_told(const struct mm_deposit *deposit,
@@ -98,16 +100,23 @@ void mm_deposit_forget_sender(struct mm_deposit *deposit)
 static void fill(const struct mm_deposit_recipient *recipient,
                  enum mm_report_action action, struct mm_report_recipient *out)
 {
-    bool is_lost = action == MM_REPORT_FAILED;
+    static const struct {
+        const char *status; /* RFC 3463 3.2, 3.3 */
+        const char *diagnostic;
+    } words[] = {
+        [MM_LOSS_NONE] = {"2.1.5", ""},
+        [MM_LOSS_GONE] = {"5.1.1",
+                          "the mailbox was removed while the message came"},
+        [MM_LOSS_FULL] = {"5.2.2", "the mailbox is full"},
+    };
 
     *out = (struct mm_report_recipient){
         .recipient = recipient->path,
         .original_recipient = recipient->original_recipient,
         .action = action,
-        .status = is_lost ? "5.1.1" : "2.1.5",
+        .status = words[recipient->loss].status,
         .remote_host = "",
-        .diagnostic =
-            is_lost ? "the mailbox was removed while the message came" : ""};
+        .diagnostic = words[recipient->loss].diagnostic};
 }
 
 static enum mailmod_error put_kind(const struct mm_deposit *deposit,

@@ -32,25 +32,25 @@ bool mm_directory_is_local(const struct mm_config *config,
     return false;
 }
 
-/* `name_out` may be NULL. */
 static enum mailmod_error find_name(struct mm_store *store, const char *name,
-                                    uint64_t *mailbox_id_out, char *name_out)
+                                    struct mm_directory_user *user_out)
 {
     struct mm_store_user user;
     enum mailmod_error error = mm_store_find_user(store, name, &user);
 
     if (error == MAILMOD_OK) {
-        *mailbox_id_out = user.mailbox_id;
-        if (name_out != NULL) {
-            memcpy(name_out, user.name, sizeof user.name);
-        }
+        memcpy(user_out->name, user.name, sizeof user.name);
+        user_out->mailbox_id = user.mailbox_id;
+        user_out->is_disabled = user.is_disabled;
+        user_out->quota = user.quota;
     }
+    mm_secret_clear(&user, sizeof user);
     return error;
 }
 
 /* A user that a setting names, in any case of letters; "": none. */
 static enum mailmod_error find_set(struct mm_store *store, const char *setting,
-                                   uint64_t *mailbox_id_out, char *name_out)
+                                   struct mm_directory_user *user_out)
 {
     char name[MM_STORE_USER_MAX];
 
@@ -59,7 +59,7 @@ static enum mailmod_error find_set(struct mm_store *store, const char *setting,
         return MAILMOD_ERROR_NOT_FOUND;
     }
     mm_ascii_lower_cstr(name);
-    return find_name(store, name, mailbox_id_out, name_out);
+    return find_name(store, name, user_out);
 }
 
 /* "local@domain" first, then for postmaster who stands in for it, then "local":
@@ -69,7 +69,7 @@ static enum mailmod_error find_set(struct mm_store *store, const char *setting,
 static enum mailmod_error find_pair(struct mm_store *store,
                                     const struct mm_config *config,
                                     const char *local, const char *domain,
-                                    uint64_t *mailbox_id_out, char *name_out)
+                                    struct mm_directory_user *user_out)
 {
     enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
 
@@ -82,15 +82,14 @@ static enum mailmod_error find_pair(struct mm_store *store,
     if (domain[0] != '\0' &&
         mm_buf_appendf(&text, "%s@%s", local, domain) == MAILMOD_OK &&
         mm_span_copy(mm_buf_span(&text), name, sizeof name)) {
-        error = find_name(store, name, mailbox_id_out, name_out);
+        error = find_name(store, name, user_out);
     }
     mm_buf_fini(&text);
     if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0) {
-        error =
-            find_set(store, config->local.postmaster, mailbox_id_out, name_out);
+        error = find_set(store, config->local.postmaster, user_out);
     }
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error = find_name(store, local, mailbox_id_out, name_out);
+        error = find_name(store, local, user_out);
     }
     return error;
 }
@@ -111,8 +110,7 @@ static bool cut_plus(const struct mm_config *config, char *local)
 enum mailmod_error mm_directory_find(struct mm_store *store,
                                      const struct mm_config *config,
                                      const struct mm_address *address,
-                                     uint64_t *mailbox_id_out,
-                                     char name_out[MM_STORE_USER_MAX])
+                                     struct mm_directory_user *user_out)
 {
     const char *domain =
         address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
@@ -121,14 +119,12 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     memcpy(local, address->local_part, sizeof local);
     mm_ascii_lower_cstr(local);
     enum mailmod_error error =
-        find_pair(store, config, local, domain, mailbox_id_out, name_out);
+        find_pair(store, config, local, domain, user_out);
     if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
-        error =
-            find_pair(store, config, local, domain, mailbox_id_out, name_out);
+        error = find_pair(store, config, local, domain, user_out);
     }
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error =
-            find_set(store, config->local.catch_all, mailbox_id_out, name_out);
+        error = find_set(store, config->local.catch_all, user_out);
     }
     return error;
 }
@@ -169,9 +165,11 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
                                        uint64_t *mailbox_id_out)
 {
     struct ensure_job job = {.job.run = run_ensure};
-    enum mailmod_error error = find_name(store, name, mailbox_id_out, NULL);
+    struct mm_directory_user user;
+    enum mailmod_error error = find_name(store, name, &user);
 
     if (error != MAILMOD_ERROR_NOT_FOUND) {
+        *mailbox_id_out = error == MAILMOD_OK ? user.mailbox_id : 0;
         return error;
     }
     if (!mm_span_copy(mm_span_cstr(name), job.user.name,
@@ -183,24 +181,30 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
         error = mm_store_run(store, &job.job);
     }
     if (error == MAILMOD_OK || error == MAILMOD_ERROR_EXISTS) {
-        error = find_name(store, name, mailbox_id_out, NULL);
+        error = find_name(store, name, &user);
+        *mailbox_id_out = error == MAILMOD_OK ? user.mailbox_id : 0;
     }
     return error;
 }
 
-bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
-                       const char *user, const struct mm_address *address)
+bool mm_directory_is_postmaster(const struct mm_address *address)
 {
-    uint64_t mailbox_id = 0;
+    return mm_cstr_equal_nocase(address->local_part, POSTMASTER);
+}
+
+bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
+                       const char *name, const struct mm_address *address)
+{
+    struct mm_directory_user user = {.mailbox_id = 0};
 
     if (address->is_null || !mm_directory_is_local(config, address, NULL)) {
         return address->is_null;
     }
     struct mm_store_user login;
-    bool owns = mm_store_find_user(store, user, &login) == MAILMOD_OK &&
-                mm_directory_find(store, config, address, &mailbox_id, NULL) ==
-                    MAILMOD_OK &&
-                mailbox_id == login.mailbox_id;
+    bool owns =
+        mm_store_find_user(store, name, &login) == MAILMOD_OK &&
+        mm_directory_find(store, config, address, &user) == MAILMOD_OK &&
+        user.mailbox_id == login.mailbox_id;
     mm_secret_clear(&login, sizeof login);
     return owns;
 }

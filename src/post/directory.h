@@ -13,24 +13,31 @@
 bool mm_directory_is_local(const struct mm_config *config,
                            const struct mm_address *address,
                            const struct mm_netaddr *local);
-/* The mailbox of an address that is local, and the name of its user (NULL:
- * nobody wants it). NOT_FOUND: no such user. In order: the user of that very
- * domain, postmaster's stand-in, the user of all domains, these without the
- * plus part, the catch-all. */
-MM_CHECK enum mailmod_error mm_directory_find(struct mm_store *store,
-                                              const struct mm_config *config,
-                                              const struct mm_address *address,
-                                              uint64_t *mailbox_id_out,
-                                              char name_out[MM_STORE_USER_MAX]);
+/* Of a user, what is asked when mail comes. */
+struct mm_directory_user {
+    char name[MM_STORE_USER_MAX];
+    uint64_t mailbox_id;
+    bool is_disabled;
+    uint64_t quota; /* as the store has it */
+};
+/* The user whose mailbox an address that is local has. NOT_FOUND: no such user.
+ * In order: the user of that very domain, postmaster's stand-in, the user of
+ * all domains, these without the plus part, the catch-all. */
+MM_CHECK enum mailmod_error
+mm_directory_find(struct mm_store *store, const struct mm_config *config,
+                  const struct mm_address *address,
+                  struct mm_directory_user *user_out);
+/* Mail to it must always find somebody (RFC 5321 4.5.1). */
+bool mm_directory_is_postmaster(const struct mm_address *address);
 /* The mailbox of a user name, made with the user when there is none; nobody
  * can log in as a user made so until a password is set. thread: worker */
 MM_CHECK enum mailmod_error mm_directory_ensure(struct mm_store *store,
                                                 const char *name,
                                                 uint64_t *mailbox_id_out);
-/* Whether the login `user` may send as `address`: what comes to a local address
+/* Whether the login `name` may send as `address`: what comes to a local address
  * must come to the login's own mailbox. So a user of one domain alone is not
  * impersonated by a namesake of all domains. The null path is anybody's. */
 bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
-                       const char *user, const struct mm_address *address);
+                       const char *name, const struct mm_address *address);
 
 #endif

@@ -4,7 +4,8 @@
  * never reported itself; it goes by the same door as all mail, into the
  * sender's mailbox when he lives here, else into the queue; it stands in the
  * transaction of what it tells, so there is never one without the other. A
- * sender without a mailbox in a local domain gets none: nobody could read it.
+ * sender without a mailbox in a local domain gets none, nor does one whose
+ * mailbox is disabled, or full with its reserve: nobody could read it.
  *
  * The original comes back whole only when it failed, RET=FULL asked for it and
  * it is no larger than ORIGINAL_MAX; else its header block alone.
@@ -31,6 +32,7 @@ enum mm_answer mm_report_sender_ask(struct mm_report_sender *sender,
         return MM_ANSWERED; /* without a target */
     }
     sender->resolve.address = &sender->address;
+    sender->resolve.is_report = true;
     sender->resolve.notify = MM_DSN_NOTIFY_NEVER; /* RFC 3461 6.1 */
     return mm_resolve_ask(&sender->resolve);
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "post/destination.h"
 #include "post/directory.h"
+#include "post/quota.h"
 
 #include <string.h>
 
@@ -108,6 +109,45 @@ static void fill(const struct mm_resolve *resolve,
     target->original_recipient = resolve->original_recipient;
 }
 
+/* Why a user gets no mail now; NULL: there is nothing. Postmaster is always
+ * somebody (RFC 5321 4.5.1). */
+static const struct mm_reply *refuse_user(const struct mm_resolve *resolve,
+                                          const struct mm_address *address,
+                                          const struct mm_directory_user *user,
+                                          uint64_t limit)
+{
+    bool keeps =
+        resolve->config->local.disabled_mail == MM_CONFIG_DISABLED_MAIL_KEEP ||
+        mm_directory_is_postmaster(address);
+
+    if (user->is_disabled && !keeps) {
+        return mm_reply_get(MM_REPLY_MAILBOX_DISABLED);
+    }
+    return mm_quota_has_room(resolve->post->store, user->mailbox_id, limit,
+                             resolve->size)
+               ? NULL
+               : mm_reply_get(MM_REPLY_MAILBOX_FULL);
+}
+
+static void use_mailbox(const struct mm_resolve *resolve,
+                        struct mm_resolve_item *item,
+                        const struct mm_directory_user *user,
+                        struct mm_target *target)
+{
+    uint64_t limit = mm_quota_limit(
+        resolve->config, user,
+        resolve->is_report || mm_directory_is_postmaster(item->address));
+
+    memcpy(item->text, user->name, sizeof user->name);
+    target->mailbox_name = item->text;
+    target->mailbox_id = user->mailbox_id;
+    target->limit = limit;
+    target->reply = refuse_user(resolve, item->address, user, limit);
+    if (target->reply != NULL) {
+        target->kind = MM_TARGET_REFUSED;
+    }
+}
+
 /* Users of ours: directory.h. */
 static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
                                          struct mm_resolve_item *item)
@@ -120,14 +160,15 @@ static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
     }
     resolve->is_local = resolve->is_local || item->depth == 0;
     fill(resolve, item, &target);
-    target.mailbox_name = item->text;
-    target.error =
-        mm_directory_find(resolve->post->store, resolve->config, item->address,
-                          &target.mailbox_id, item->text);
-    if (target.error == MAILMOD_ERROR_NOT_FOUND) {
+    struct mm_directory_user user;
+    target.error = mm_directory_find(resolve->post->store, resolve->config,
+                                     item->address, &user);
+    if (target.error == MAILMOD_OK) {
+        use_mailbox(resolve, item, &user, &target);
+    } else if (target.error == MAILMOD_ERROR_NOT_FOUND) {
         target.kind = MM_TARGET_REFUSED;
         target.reply = mm_reply_get(MM_REPLY_NO_SUCH_USER);
-    } else if (target.error != MAILMOD_OK) {
+    } else {
         target.kind = MM_TARGET_FOR_NOW;
     }
     mm_resolve_add(resolve, &target);

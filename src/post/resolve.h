@@ -35,6 +35,8 @@ struct mm_resolve {
     const struct mm_netaddr *local; /* that the peer connected to; NULL */
     unsigned notify;                /* of all targets */
     const char *original_recipient;
+    uint64_t size;        /* of the message, as told; 0: nobody knows */
+    bool is_report;       /* of ours */
     struct mm_loop *loop; /* of `done`; NULL: the thread may block, and the
                              answer is never PENDING */
     void (*done)(struct mm_resolve *resolve);

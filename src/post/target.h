@@ -19,6 +19,7 @@ struct mm_target {
     enum mm_target_kind kind;
     const char *path; /* canonical address */
     uint64_t mailbox_id;
+    uint64_t limit;           /* octets of the mailbox; 0: any */
     const char *mailbox_name; /* the user's: for the log */
     const char *destination;
     unsigned notify;                /* enum mm_dsn_notify bits */

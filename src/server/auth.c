@@ -47,39 +47,83 @@ void mm_auth_fini(struct mm_auth *auth)
     mm_buf_fini(&auth->challenge);
 }
 
+_Static_assert(MM_SCRAM_FURTHER_MAX >= MM_STORE_SECRETS_MAX,
+               "a proof is tried against each secret");
+
+/* What a login is checked against. Wiped after use. */
+struct credentials {
+    struct mm_store_user user;
+    struct mm_scram_verifier verifier;
+    struct mm_scram_further further[MM_STORE_SECRETS_MAX];
+    size_t further_count;
+    bool may_enter; /* decides at the very end */
+};
+
+/* Of an unknown user (mailbox 0) there are none; asked for all the same. */
+static enum mailmod_error find_further(struct mm_auth *auth,
+                                       struct credentials *c)
+{
+    struct mm_store_secret_key keys[MM_STORE_SECRETS_MAX];
+    enum mailmod_error error = mm_store_list_secrets(
+        auth->store, c->user.mailbox_id, keys, &c->further_count);
+
+    for (size_t i = 0; error == MAILMOD_OK && i < c->further_count; i++) {
+        memcpy(c->further[i].stored_key, keys[i].stored_key,
+               sizeof c->further[i].stored_key);
+        memcpy(c->further[i].server_key, keys[i].server_key,
+               sizeof c->further[i].server_key);
+    }
+    mm_secret_clear(keys, sizeof keys);
+    return error;
+}
+
 /* The verifier that the user has, or a decoy under which no password fits. The
  * decoy is made for a known user, too, so that both cost the same. OK either
- * way unless the store itself failed. `is_known_out` decides at the very end.
- */
-static enum mailmod_error find_user(struct mm_auth *auth,
-                                    struct mm_store_user *user_out,
-                                    struct mm_scram_verifier *verifier_out,
-                                    bool *is_known_out)
+ * way unless the store itself failed. */
+static enum mailmod_error find_user(struct mm_auth *auth, struct credentials *c)
 {
     uint8_t secret[MM_SHA256_SIZE];
 
-    memset(user_out, 0, sizeof *user_out);
+    memset(c, 0, sizeof *c);
     enum mailmod_error found =
-        mm_store_find_user(auth->store, auth->user_name, user_out);
-    *is_known_out = found == MAILMOD_OK;
+        mm_store_find_user(auth->store, auth->user_name, &c->user);
+    bool is_known = found == MAILMOD_OK;
+    auth->is_disabled = is_known && c->user.is_disabled;
+    c->may_enter = is_known && !c->user.is_disabled;
     if (found != MAILMOD_OK && found != MAILMOD_ERROR_NOT_FOUND) {
         return found;
     }
     enum mailmod_error error = mm_store_secret(auth->store, secret);
     if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_decoy(verifier_out,
+        error = mm_scram_verifier_decoy(&c->verifier,
                                         mm_span_cstr(auth->user_name), secret);
     }
     mm_secret_clear(secret, sizeof secret);
-    if (error == MAILMOD_OK && *is_known_out) {
-        memcpy(verifier_out->salt, user_out->salt, sizeof verifier_out->salt);
-        verifier_out->iterations = user_out->iterations;
-        memcpy(verifier_out->stored_key, user_out->stored_key,
-               sizeof verifier_out->stored_key);
-        memcpy(verifier_out->server_key, user_out->server_key,
-               sizeof verifier_out->server_key);
+    if (error == MAILMOD_OK && is_known) {
+        memcpy(c->verifier.salt, c->user.salt, sizeof c->verifier.salt);
+        c->verifier.iterations = c->user.iterations;
+        memcpy(c->verifier.stored_key, c->user.stored_key,
+               sizeof c->verifier.stored_key);
+        memcpy(c->verifier.server_key, c->user.server_key,
+               sizeof c->verifier.server_key);
     }
-    return error;
+    return error == MAILMOD_OK ? find_further(auth, c) : error;
+}
+
+/* The name of the secret that was used: 0 is the main one. */
+static void note_secret(struct mm_auth *auth, uint64_t mailbox_id, int which)
+{
+    struct mm_store_secret_key keys[MM_STORE_SECRETS_MAX];
+    size_t count = 0;
+
+    auth->secret[0] = '\0';
+    if (which > 0 &&
+        mm_store_list_secrets(auth->store, mailbox_id, keys, &count) ==
+            MAILMOD_OK &&
+        (size_t)which <= count) {
+        memcpy(auth->secret, keys[which - 1].label, sizeof auth->secret);
+    }
+    mm_secret_clear(keys, sizeof keys);
 }
 
 /* The form of a name by which users are known: the store's, and
@@ -114,6 +158,7 @@ static bool take_name(struct mm_auth *auth, struct mm_span name)
 
     (void)mm_span_copy(mm_span(name.data, size), auth->given_name,
                        sizeof auth->given_name);
+    auth->is_disabled = false;
     return canonical_name(auth, name, auth->user_name);
 }
 
@@ -136,36 +181,52 @@ static bool check_apop(const struct mm_auth *auth,
     return matches && user->has_password;
 }
 
+/* A host vouches for a user; a disabled one stays out all the same. */
+static void admit_vouched(struct mm_auth *auth)
+{
+    struct mm_store_user user;
+    enum mailmod_error error =
+        mm_directory_ensure(auth->store, auth->user_name, &auth->mailbox_id);
+
+    if (error == MAILMOD_OK) {
+        error = mm_store_find_user(auth->store, auth->user_name, &user);
+        auth->is_disabled = error == MAILMOD_OK && user.is_disabled;
+        mm_secret_clear(&user, sizeof user);
+    }
+    auth->verdict = error != MAILMOD_OK ? MM_AUTH_TEMPORARY
+                    : auth->is_disabled ? MM_AUTH_REFUSED
+                                        : MM_AUTH_OK;
+}
+
 static void run_check(struct mm_job *job)
 {
     struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
-    bool is_known = false;
-    bool matches = false;
-    enum mailmod_error error;
+    int which = -1;
 
+    auth->secret[0] = '\0';
     if (auth->is_vouched) {
-        error = mm_directory_ensure(auth->store, auth->user_name,
-                                    &auth->mailbox_id);
-        auth->verdict = error == MAILMOD_OK ? MM_AUTH_OK : MM_AUTH_TEMPORARY;
+        admit_vouched(auth);
         mm_secret_clear(auth->password, sizeof auth->password);
         return;
     }
-    struct mm_store_user user;
-    struct mm_scram_verifier verifier;
-    error = find_user(auth, &user, &verifier, &is_known);
+    struct credentials c;
+    enum mailmod_error error = find_user(auth, &c);
     if (error == MAILMOD_OK && auth->is_apop) {
-        matches = check_apop(auth, &user);
+        which = check_apop(auth, &c.user) ? 0 : -1;
     } else if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_check(
-            &verifier, mm_span(auth->password, auth->password_size), &matches);
+        error = mm_scram_verifier_check_any(
+            &c.verifier, c.further, c.further_count,
+            mm_span(auth->password, auth->password_size), &which);
     }
-    auth->mailbox_id = user.mailbox_id;
-    auth->verdict = error != MAILMOD_OK   ? MM_AUTH_TEMPORARY
-                    : matches && is_known ? MM_AUTH_OK
-                                          : MM_AUTH_REFUSED;
+    auth->mailbox_id = c.user.mailbox_id;
+    auth->verdict = error != MAILMOD_OK         ? MM_AUTH_TEMPORARY
+                    : which >= 0 && c.may_enter ? MM_AUTH_OK
+                                                : MM_AUTH_REFUSED;
+    if (auth->verdict == MM_AUTH_OK) {
+        note_secret(auth, auth->mailbox_id, which);
+    }
     mm_secret_clear(auth->password, sizeof auth->password);
-    mm_secret_clear(&user, sizeof user);
-    mm_secret_clear(&verifier, sizeof verifier);
+    mm_secret_clear(&c, sizeof c);
 }
 
 static void check_done(struct mm_job *job)
@@ -189,19 +250,21 @@ static enum mm_auth_verdict submit_check(struct mm_auth *auth)
 /* The user's salt, or a decoy's. */
 static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 {
-    bool is_known = false;
-    struct mm_scram_verifier verifier;
-    struct mm_store_user user;
-    enum mailmod_error error = find_user(auth, &user, &verifier, &is_known);
+    struct credentials c;
+    enum mailmod_error error = find_user(auth, &c);
 
     if (error == MAILMOD_OK) {
-        auth->mailbox_id = user.mailbox_id; /* 0: a decoy */
+        /* 0: no proof lets in */
+        auth->mailbox_id = c.may_enter ? c.user.mailbox_id : 0;
         mm_buf_clear(&auth->challenge);
-        error = mm_scram_server_challenge(&auth->scram, &verifier,
+        error = mm_scram_server_challenge(&auth->scram, &c.verifier,
                                           &auth->challenge);
     }
-    mm_secret_clear(&user, sizeof user);
-    mm_secret_clear(&verifier, sizeof verifier);
+    if (error == MAILMOD_OK) {
+        error =
+            mm_scram_server_further(&auth->scram, c.further, c.further_count);
+    }
+    mm_secret_clear(&c, sizeof c);
     return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
 }
 
@@ -352,6 +415,9 @@ static enum mm_auth_verdict scram_final(struct mm_auth *auth,
         return MM_AUTH_SYNTAX;
     }
     auth->is_proven = error == MAILMOD_OK && auth->mailbox_id != 0;
+    if (auth->is_proven) {
+        note_secret(auth, auth->mailbox_id, auth->scram.which);
+    }
     return auth->is_proven ? MM_AUTH_CHALLENGE : MM_AUTH_REFUSED;
 }
 

@@ -3,8 +3,8 @@
  *
  * Drives a SASL mechanism, USER/PASS or APOP to a verdict. What is slow (a
  * password against its verifier, on purpose) runs on a worker; on_done tells
- * the verdict later. An unknown user takes the same steps as a known one and
- * gets the same verdict as a wrong password. */
+ * the verdict later. An unknown user and a disabled one take the same steps as
+ * a known one and get the same verdict as a wrong password. */
 #ifndef MM_SERVER_AUTH_H
 #define MM_SERVER_AUTH_H
 
@@ -41,6 +41,8 @@ struct mm_auth {
     char given_name[MM_STORE_USER_MAX]; /* as the client gave it, for logs */
     char user_name[MM_STORE_USER_MAX];
     uint64_t mailbox_id;
+    bool is_disabled; /* there is such a user, who may not log in: for logs */
+    char secret[MM_STORE_LABEL_MAX]; /* the further one that was used; "" */
 
     /* The job's: touched by the worker while `is_busy`. */
     struct mm_job job;

@@ -9,6 +9,7 @@
  * Thread: the session's loop. RFC 4954 4 and 6, RFC 1939 7, RFC 5034. */
 #include "server/logins.h"
 
+#include "server/admission.h"
 #include "server/server_internal.h"
 
 static void use(struct mm_logins *login, enum mm_auth_verdict verdict);
@@ -63,6 +64,7 @@ static void log_login(const struct mm_logins *login, enum mm_log_level level,
 
     MM_LOG(session->server->options.log, level, session->protocol->component,
            text, MM_TEXT("session", session->identifier), MM_TEXT("user", name),
+           MM_TEXT("secret", level == MM_LOG_INFO ? login->auth.secret : ""),
            MM_TEXT("peer", session->peer_text));
 }
 
@@ -70,7 +72,10 @@ static void refuse(struct mm_logins *login, const struct mm_reply *reply)
 {
     bool is_last = ++login->failures >= login->failures_max;
 
-    log_login(login, MM_LOG_WARNING, "login refused", login->auth.given_name);
+    log_login(login, MM_LOG_WARNING,
+              login->auth.is_disabled ? "login refused: the user is disabled"
+                                      : "login refused",
+              login->auth.given_name);
     login->words->answer(login->session,
                          is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED,
                          reply);
@@ -157,6 +162,7 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         break;
     case MM_AUTH_OK:
         log_login(login, MM_LOG_INFO, "login", login->auth.user_name);
+        mm_admission_begin(login->session, login->auth.user_name);
         words->answer(login->session, MM_LOGIN_OK, kept_reply(login));
         break;
     case MM_AUTH_REFUSED:

@@ -297,13 +297,17 @@ static uint64_t wait_ms_pop3(struct mm_session *session)
 }
 
 /* RFC 1939 3: an autologout deletes nothing and says nothing. */
-static void close_pop3(struct mm_session *session, bool is_timeout)
+static void close_pop3(struct mm_session *session, enum mm_close_reason reason)
 {
-    static const struct mm_pop3_reply reply = {false, "SYS/TEMP",
-                                               "the server is shutting down"};
+    static const struct mm_pop3_reply replies[] = {
+        [MM_CLOSE_STOPPED] = {false, "SYS/TEMP", "the server is shutting down"},
+        [MM_CLOSE_EXPELLED] = {false, "SYS/PERM",
+                               "this user may not log in any more"},
+    };
 
     if (mm_pop3d_close(mm_pop3_session(session)->engine,
-                       is_timeout ? NULL : &reply) != MAILMOD_OK) {
+                       reason == MM_CLOSE_TIMEOUT ? NULL : &replies[reason]) !=
+        MAILMOD_OK) {
         mm_session_abort(session);
     }
 }

@@ -131,8 +131,12 @@ static enum mailmod_error init_server(struct mm_server *server,
         mm_list_init(&server->loops[i].proxied);
         server->loops[i].stop_task.run = stop_loop;
         server->loops[i].cut_task.run = cut_loop;
+        error =
+            error == MAILMOD_OK ? mm_admission_open(&server->loops[i]) : error;
     }
-    error = mm_mutex_new(&server->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_mutex_new(&server->mutex);
+    }
     return error == MAILMOD_OK ? mm_mutex_new(&server->listening) : error;
 }
 
@@ -176,6 +180,7 @@ void mm_server_free(struct mm_server **server_in)
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
         mm_blocklists_free(&server->loops[i].blocklists);
+        mm_admission_close(&server->loops[i]);
     }
     mm_free(server->loops);
     mm_free(server);

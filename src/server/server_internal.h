@@ -4,6 +4,7 @@
 #define MM_SERVER_SERVER_INTERNAL_H
 
 #include "platform/thread.h"
+#include "server/admission.h"
 #include "server/apop.h"
 #include "server/blocklist.h"
 #include "server/limits.h"
@@ -21,6 +22,7 @@ struct mm_server_loop {
     struct mm_resolver *resolver;
     struct mm_blocklists *blocklists; /* NULL before the first use */
     bool has_stop_task;               /* it is posted; the server's mutex */
+    struct mm_admission admission;
     uint64_t hurried_ms; /* when silent peers were last given less time */
 };
 

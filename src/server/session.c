@@ -138,7 +138,7 @@ static void end_if_due(struct mm_session *session)
     if (session->is_stopping && session->is_in_tls) {
         mm_session_abort(session); /* nothing can be said in a handshake */
     } else if (session->is_stopping && may_stop(session)) {
-        session->protocol->close(session, false);
+        session->protocol->close(session, MM_CLOSE_STOPPED);
         mm_session_end(session);
         flush_output(session);
     } else if (session->has_peer_end && session->wait.what == MM_WAIT_NOTHING &&
@@ -198,6 +198,24 @@ void mm_session_stop(struct mm_session *session)
     if (session->conn != NULL && !session->is_closing) {
         mm_session_pump(session);
     }
+}
+
+void mm_session_expel(struct mm_session *session)
+{
+    if (session->conn == NULL || session->is_ending) {
+        return;
+    }
+    MM_LOG(session->server->options.log, MM_LOG_WARNING,
+           session->protocol->component, "session ended: no such user any more",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("user", session->user), MM_TEXT("peer", session->peer_text));
+    if (session->is_in_tls || !may_stop(session)) {
+        mm_session_abort(session);
+        return;
+    }
+    session->protocol->close(session, MM_CLOSE_EXPELLED);
+    mm_session_end(session);
+    mm_session_pump(session);
 }
 
 void mm_session_wait_over(struct mm_session *session, enum mm_wait_for what)
@@ -329,7 +347,7 @@ static void time_out(struct mm_session *session)
            session->protocol->component, "session timed out",
            MM_TEXT("session", session->identifier),
            MM_TEXT("peer", session->peer_text));
-    session->protocol->close(session, true);
+    session->protocol->close(session, MM_CLOSE_TIMEOUT);
     mm_session_end(session);
     mm_session_pump(session);
 }

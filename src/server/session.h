@@ -36,6 +36,13 @@ enum mm_peer_origin {
     MM_PEER_HIDDEN     /* not told: `peer` is the proxy */
 };
 
+/* Why a conversation ends that the peer has not ended. */
+enum mm_close_reason {
+    MM_CLOSE_STOPPED, /* its service stops */
+    MM_CLOSE_TIMEOUT,
+    MM_CLOSE_EXPELLED /* the user may not be logged in any more */
+};
+
 enum mm_standing {
     MM_STANDING_BUSY, /* something is pending or owed */
     MM_STANDING_OPEN, /* the peer's turn, inside a message */
@@ -67,7 +74,7 @@ struct mm_session_protocol {
     /* The time that the peer has now; 0: no end. */
     uint64_t (*wait_ms)(struct mm_session *session);
     /* Ends the conversation with the right words. */
-    void (*close)(struct mm_session *session, bool is_timeout);
+    void (*close)(struct mm_session *session, enum mm_close_reason reason);
     /* The host begins to read the body; NULL: it cannot. */
     void (*wants_body)(struct mm_session *session);
     /* The connection is gone: gives back what needs no waiting. */
@@ -91,8 +98,10 @@ struct mm_session {
     enum mm_peer_origin peer_origin;
     struct mm_proxy_start start; /* a PROXY header may not come from here */
     char peer_text[MM_NETADDR_TEXT_MAX];
-    uint64_t number;            /* unique in the instance */
-    char identifier[24];        /* the number, for logs */
+    uint64_t number;     /* unique in the instance */
+    char identifier[24]; /* the number, for logs */
+    const char *user;    /* who is logged in, in the protocol's memory; NULL */
+    bool is_newcomer;    /* the user was not looked at since the login */
     struct mm_trace trace;      /* what its engine reads and says */
     struct mm_timer timer;      /* the present wait */
     struct mm_timer life_timer; /* the whole session */
@@ -166,6 +175,8 @@ void mm_session_end(struct mm_session *session);
 /* Cut now, no flush. */
 void mm_session_abort(struct mm_session *session);
 void mm_session_stop(struct mm_session *session); /* see mm_server_stop */
+/* Its user was disabled or removed: told between two commands, else cut. */
+void mm_session_expel(struct mm_session *session);
 /* The time that a peer has: `ms`, or less for one that has said nothing yet
  * while its service is crowded. */
 uint64_t mm_session_patience(const struct mm_session *session, uint64_t ms);

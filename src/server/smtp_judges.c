@@ -7,6 +7,7 @@
  * Thread: the session's loop. RFC 5321 3.1, 4.5.1, 6.3, 7.7; RFC 6409 6.1. */
 #include "server/smtp_session.h"
 
+#include "post/directory.h"
 #include "server/server_internal.h"
 #include "wire/msg/header_edit.h"
 
@@ -223,9 +224,7 @@ bool mm_smtp_judge(struct mm_smtp_session *smtp, enum mm_stage stage,
 {
     struct mm_finding finding = {0};
     bool is_postmaster =
-        stage == MM_STAGE_RCPT &&
-        mm_span_is_nocase(mm_span_cstr(smtp->info->path->local_part),
-                          "postmaster");
+        stage == MM_STAGE_RCPT && mm_directory_is_postmaster(smtp->info->path);
     enum mm_judgement judgement =
         mm_judging_ask(&smtp->judging, stage, is_postmaster, &finding);
 

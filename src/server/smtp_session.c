@@ -111,6 +111,7 @@ static void handle_starttls(struct mm_smtp_session *smtp)
     mm_smtp_answer_id(smtp, MM_REPLY_START_TLS);
     mm_smtp_drop_message(smtp);
     smtp->is_logged_in = false;
+    smtp->base.user = NULL;
     smtp->helo_name[0] = '\0';
     mm_session_begin_tls(&smtp->base);
 }
@@ -299,13 +300,16 @@ static uint64_t wait_ms_smtp(struct mm_session *session)
                : config->smtp.command_ms;
 }
 
-static void close_smtp(struct mm_session *session, bool is_timeout)
+static void close_smtp(struct mm_session *session, enum mm_close_reason reason)
 {
+    static const enum mm_reply_id replies[] = {
+        [MM_CLOSE_STOPPED] = MM_REPLY_SHUTTING_DOWN,
+        [MM_CLOSE_TIMEOUT] = MM_REPLY_TIMEOUT,
+        [MM_CLOSE_EXPELLED] = MM_REPLY_USER_DISABLED,
+    };
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    if (mm_smtpd_close(smtp->engine,
-                       mm_reply_get(is_timeout ? MM_REPLY_TIMEOUT
-                                               : MM_REPLY_SHUTTING_DOWN)) !=
+    if (mm_smtpd_close(smtp->engine, mm_reply_get(replies[reason])) !=
         MAILMOD_OK) {
         mm_session_abort(session);
     }

@@ -29,6 +29,7 @@ struct mm_smtp_session {
     struct mm_question message; /* prepared at MAIL, asked at DATA */
     struct mm_deposit *deposit;
     struct mm_resolve resolve; /* of the pending RCPT */
+    uint64_t told_size;        /* SIZE of the pending message; 0: none */
     bool is_resolving;         /* it was asked */
     bool is_resolved;          /* ... and answered */
     size_t body_used;          /* of the pending BODY event: stored */

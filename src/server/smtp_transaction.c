@@ -69,16 +69,20 @@ static void answer_accepted(struct mm_smtp_session *smtp)
 static void on_finished(void *context, enum mailmod_error error)
 {
     struct mm_smtp_session *smtp = context;
+    bool is_full =
+        error == MAILMOD_ERROR_NOT_FOUND && mm_deposit_met_full(smtp->deposit);
 
     if (error == MAILMOD_OK) {
         answer_accepted(smtp);
         smtp->message_count++;
     } else {
-        MM_LOG(mm_smtp_log(smtp), MM_LOG_ERROR, "smtp", "message not stored",
+        MM_LOG(mm_smtp_log(smtp), is_full ? MM_LOG_WARNING : MM_LOG_ERROR,
+               "smtp", is_full ? "mailbox is full" : "message not stored",
                MM_TEXT("session", smtp->base.identifier),
                MM_TEXT("message", mm_deposit_identifier(smtp->deposit)),
                MM_TEXT("error", mm_error_name(error)));
-        mm_smtp_answer_id(smtp, reply_for(error));
+        mm_smtp_answer_id(smtp,
+                          is_full ? MM_REPLY_MAILBOX_FULL : reply_for(error));
     }
     mm_smtp_drop_message(smtp);
     mm_session_wait_over(&smtp->base, MM_WAIT_STORE);
@@ -145,6 +149,7 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info)
 {
     mm_smtp_drop_message(smtp);
+    smtp->told_size = info->mail->size;
     mm_judging_begin(&smtp->judging, MM_STAGE_MAIL);
     const struct mm_reply *refusal;
     if (!mm_smtp_judge(smtp, MM_STAGE_MAIL, &refusal)) {
@@ -191,6 +196,7 @@ static bool resolve(struct mm_smtp_session *smtp,
     smtp->resolve.local = mm_conn_local(smtp->base.conn);
     smtp->resolve.notify = info->rcpt->notify;
     smtp->resolve.original_recipient = info->rcpt->original_recipient;
+    smtp->resolve.size = smtp->told_size;
     smtp->resolve.loop = smtp->base.loop;
     smtp->resolve.done = on_resolved;
     smtp->is_resolving = true;

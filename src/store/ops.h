@@ -64,6 +64,8 @@ struct mm_store_ops {
                                     uint64_t mailbox_id, uint64_t message_id,
                                     uint64_t served_size,
                                     const struct mm_store_entry_detail *detail);
+    enum mailmod_error (*octets_of)(struct mm_store_transaction *transaction,
+                                    uint64_t mailbox_id, uint64_t *octets_out);
     enum mailmod_error (*drop_chunks)(struct mm_store_transaction *transaction,
                                       uint64_t id);
     enum mailmod_error (*remove_entries)(
@@ -151,6 +153,8 @@ struct mm_store_ops {
                                  uint8_t secret_out[32]);
     enum mailmod_error (*flush_count)(struct mm_store *store,
                                       uint64_t *count_out);
+    enum mailmod_error (*user_changes)(struct mm_store *store,
+                                       uint64_t *count_out);
     enum mailmod_error (*verify)(struct mm_store *store,
                                  struct mm_buf *report_out);
     enum mailmod_error (*backup)(struct mm_store *store, const char *path,

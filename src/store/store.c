@@ -178,6 +178,13 @@ mm_store_put_message(struct mm_store_transaction *transaction,
     return ops_of(transaction)->put_message(transaction, message);
 }
 
+enum mailmod_error mm_store_octets_of(struct mm_store_transaction *transaction,
+                                      uint64_t mailbox_id, uint64_t *octets_out)
+{
+    *octets_out = 0;
+    return ops_of(transaction)->octets_of(transaction, mailbox_id, octets_out);
+}
+
 enum mailmod_error
 mm_store_put_recipient(struct mm_store_transaction *transaction,
                        const struct mm_store_recipient *recipient)
@@ -412,6 +419,13 @@ enum mailmod_error mm_store_flush_count(struct mm_store *store,
 {
     *count_out = 0;
     return store->ops->flush_count(store, count_out);
+}
+
+enum mailmod_error mm_store_user_changes(struct mm_store *store,
+                                         uint64_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->user_changes(store, count_out);
 }
 
 enum mailmod_error mm_store_verify(struct mm_store *store,

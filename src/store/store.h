@@ -185,6 +185,10 @@ mm_store_put_entry_with(struct mm_store_transaction *transaction,
                         uint64_t mailbox_id, uint64_t message_id,
                         uint64_t served_size,
                         const struct mm_store_entry_detail *detail);
+/* What lies in a mailbox as the transaction sees it: with what it put there. */
+MM_CHECK enum mailmod_error
+mm_store_octets_of(struct mm_store_transaction *transaction,
+                   uint64_t mailbox_id, uint64_t *octets_out);
 /* Drops chunks of a message that was never finished. */
 MM_CHECK enum mailmod_error
 mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id);
@@ -366,6 +370,10 @@ MM_CHECK enum mailmod_error mm_store_secret(struct mm_store *store,
  * for its destination is to be tried at once then. */
 MM_CHECK enum mailmod_error mm_store_flush_count(struct mm_store *store,
                                                  uint64_t *count_out);
+/* How often users that were there were changed, disabled or removed, here or by
+ * a tool: who is logged in is to be looked at again then. */
+MM_CHECK enum mailmod_error mm_store_user_changes(struct mm_store *store,
+                                                  uint64_t *count_out);
 /* Integrity check, for tools; the words go to `report_out`. thread: worker. */
 MM_CHECK enum mailmod_error mm_store_verify(struct mm_store *store,
                                             struct mm_buf *report_out);

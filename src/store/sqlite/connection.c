@@ -176,6 +176,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_COUNT_FLUSH] = "INSERT INTO meta(key,value) VALUES('flushes',1) "
                            "ON CONFLICT(key) DO UPDATE SET value=value+1",
     [MM_SQL_FLUSHES] = "SELECT value FROM meta WHERE key='flushes'",
+    /* So that sessions of users need not be looked at one by one. */
+    [MM_SQL_COUNT_USER_CHANGE] =
+        "INSERT INTO meta(key,value) VALUES('user_changes',1) "
+        "ON CONFLICT(key) DO UPDATE SET value=value+1",
+    [MM_SQL_USER_CHANGES] = "SELECT value FROM meta WHERE key='user_changes'",
     [MM_SQL_RESERVE_IDS] =
         "INSERT OR REPLACE INTO meta(key,value) VALUES('reserved_id',?)",
     [MM_SQL_RESERVED_IDS] = "SELECT value FROM meta WHERE key='reserved_id'",

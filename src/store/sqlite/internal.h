@@ -114,6 +114,8 @@ enum mm_statement {
     MM_SQL_SECRET,
     MM_SQL_COUNT_FLUSH,
     MM_SQL_FLUSHES,
+    MM_SQL_COUNT_USER_CHANGE,
+    MM_SQL_USER_CHANGES,
     MM_SQL_RESERVE_IDS,
     MM_SQL_RESERVED_IDS,
     MM_SQL_COUNT
@@ -218,6 +220,9 @@ MM_CHECK enum mailmod_error
 mm_sqlite_put_recipient(struct mm_store_transaction *base,
                         const struct mm_store_recipient *recipient);
 MM_CHECK enum mailmod_error
+mm_sqlite_octets_of(struct mm_store_transaction *base, uint64_t mailbox_id,
+                    uint64_t *octets_out);
+MM_CHECK enum mailmod_error
 mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
                     uint64_t message_id, uint64_t served_size,
                     const struct mm_store_entry_detail *detail);
@@ -303,6 +308,8 @@ MM_CHECK enum mailmod_error mm_sqlite_each_recipient(
     void *context);
 MM_CHECK enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
                                                   uint64_t *count_out);
+MM_CHECK enum mailmod_error mm_sqlite_user_changes(struct mm_store *base,
+                                                   uint64_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_verify(struct mm_store *base,
                                              struct mm_buf *report_out);
 MM_CHECK enum mailmod_error mm_sqlite_backup(struct mm_store *base,

@@ -333,12 +333,13 @@ enum mailmod_error mm_sqlite_each_recipient(
     return error;
 }
 
-enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
-                                         uint64_t *count_out)
+/* A count that is kept in the table of single values; none yet is 0. */
+static enum mailmod_error
+read_count(struct mm_store *base, enum mm_statement which, uint64_t *count_out)
 {
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
-    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FLUSHES);
+    enum mailmod_error error = mm_read_open(&reading, store, which);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -348,4 +349,16 @@ enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
     }
     mm_read_close(&reading);
     return error;
+}
+
+enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
+                                         uint64_t *count_out)
+{
+    return read_count(base, MM_SQL_FLUSHES, count_out);
+}
+
+enum mailmod_error mm_sqlite_user_changes(struct mm_store *base,
+                                          uint64_t *count_out)
+{
+    return read_count(base, MM_SQL_USER_CHANGES, count_out);
 }

@@ -324,6 +324,7 @@ static const struct mm_store_ops operations = {
     .change_user = mm_sqlite_change_user,
     .remove_user = mm_sqlite_remove_user,
     .put_secret = mm_sqlite_put_secret,
+    .octets_of = mm_sqlite_octets_of,
     .remove_secret = mm_sqlite_remove_secret,
     .find_user = mm_sqlite_find_user,
     .each_user = mm_sqlite_each_user,
@@ -340,6 +341,7 @@ static const struct mm_store_ops operations = {
     .each_recipient = mm_sqlite_each_recipient,
     .secret = read_secret,
     .flush_count = mm_sqlite_flush_count,
+    .user_changes = mm_sqlite_user_changes,
     .verify = mm_sqlite_verify,
     .backup = mm_sqlite_backup,
 };

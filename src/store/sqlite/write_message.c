@@ -273,6 +273,28 @@ static enum mailmod_error next_number(struct mm_connection *connection,
                                : error;
 }
 
+enum mailmod_error mm_sqlite_octets_of(struct mm_store_transaction *base,
+                                       uint64_t mailbox_id,
+                                       uint64_t *octets_out)
+{
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
+    enum mailmod_error error;
+    sqlite3_stmt *statement =
+        mm_sql(transaction->connection, MM_SQL_MAILBOX_USE, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
+    if (mm_sql_step(statement, &error)) {
+        *octets_out = (uint64_t)sqlite3_column_int64(statement, 1);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_sql_end(statement);
+    return error;
+}
+
 static void bind_filled(sqlite3_stmt *statement, int index, const char *text)
 {
     if (text[0] != '\0') {

@@ -151,9 +151,12 @@ enum mailmod_error mm_sqlite_change_user(struct mm_store_transaction *base,
     (void)sqlite3_bind_int64(statement, 7, (sqlite3_int64)user->quota);
     mm_sql_bind_text(statement, 8, user->name);
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK &&
-                   sqlite3_changes(transaction->connection->db) == 0
-               ? MAILMOD_ERROR_NOT_FOUND
+    if (error == MAILMOD_OK &&
+        sqlite3_changes(transaction->connection->db) == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    return error == MAILMOD_OK
+               ? mm_sql_do(transaction->connection, MM_SQL_COUNT_USER_CHANGE)
                : error;
 }
 
@@ -180,6 +183,9 @@ enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
     }
     if (error == MAILMOD_OK) {
         error = run_on_mailbox(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(connection, MM_SQL_COUNT_USER_CHANGE);
     }
     return error == MAILMOD_OK
                ? mm_sqlite_put_removal(transaction, mailbox_id, 0, INT64_MAX)

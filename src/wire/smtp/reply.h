@@ -35,8 +35,10 @@ enum mm_reply_id {
     MM_REPLY_TOO_MANY_ERRORS,       /* 421 4.7.0 */
     MM_REPLY_TOO_MANY_EMPTY,        /* 421 4.7.0 */
     MM_REPLY_TOO_MANY_REFUSED,      /* 421 4.7.0 */
+    MM_REPLY_USER_DISABLED,         /* 421 4.7.0 */
     MM_REPLY_LOCAL_ERROR,           /* 451 4.3.0 */
     MM_REPLY_STORAGE_FULL,          /* 452 4.3.1 */
+    MM_REPLY_MAILBOX_FULL,          /* 452 4.2.2 */
     MM_REPLY_TOO_MANY_RECIPIENTS,   /* 452 4.5.3 */
     MM_REPLY_TOO_MANY_MESSAGES,     /* 421 4.7.0 */
     MM_REPLY_TLS_UNAVAILABLE,       /* 454 4.7.0 */
@@ -61,6 +63,7 @@ enum mm_reply_id {
     MM_REPLY_AUTH_FAILED,           /* 535 5.7.8 */
     MM_REPLY_AUTH_NEEDS_TLS,        /* 538 5.7.11 */
     MM_REPLY_NO_SUCH_USER,          /* 550 5.1.1 */
+    MM_REPLY_MAILBOX_DISABLED,      /* 550 5.2.1 */
     MM_REPLY_RELAY_DENIED,          /* 550 5.7.1 */
     MM_REPLY_BARE_NEWLINE,          /* 550 5.6.11 */
     MM_REPLY_LOOP,                  /* 554 5.4.6 */

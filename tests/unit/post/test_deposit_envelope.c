@@ -102,8 +102,9 @@ static void test_user_goes_meanwhile(void **state)
     assert_int_equal(arrival_entries(a, a->bob), 1);
 }
 
-static void note_number(void *context, size_t number)
+static void note_number(void *context, size_t number, bool is_full)
 {
+    assert_false(is_full);
     *(size_t *)context = *(size_t *)context * 10 + number + 1;
 }
 

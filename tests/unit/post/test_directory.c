@@ -43,13 +43,13 @@ static uint64_t find(struct world_of_users *w, const char *path,
 {
     struct mm_config *config = rig_config(settings);
     struct mm_address address = rig_address(path);
-    uint64_t mailbox_id = 0;
+    struct mm_directory_user user;
     enum mailmod_error error =
-        mm_directory_find(w->store, config, &address, &mailbox_id, NULL);
+        mm_directory_find(w->store, config, &address, &user);
 
     assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND);
     mm_config_unref(&config);
-    return error == MAILMOD_OK ? mailbox_id : 0;
+    return error == MAILMOD_OK ? user.mailbox_id : 0;
 }
 
 static const char *const two[] = {"local.domains=example.org, example.com",

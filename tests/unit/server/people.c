@@ -98,6 +98,82 @@ void rig_remove_user(struct mm_store *store, const char *name)
     assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
 }
 
+static enum mailmod_error run_change(struct mm_store_job *job,
+                                     struct mm_store_transaction *transaction)
+{
+    return mm_store_change_user(
+        transaction, &MM_LIST_OBJECT(job, struct user_job, job)->user);
+}
+
+void rig_change_user(struct mm_store *store, const char *name, bool is_disabled,
+                     uint64_t quota)
+{
+    struct user_job job = {.job.run = run_change};
+
+    assert_int_equal(mm_store_find_user(store, name, &job.user), MAILMOD_OK);
+    job.user.is_disabled = is_disabled;
+    job.user.quota = quota;
+    assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
+}
+
+struct secret_job {
+    struct mm_store_job job;
+    uint64_t mailbox_id;
+    struct mm_store_secret_key key;
+};
+
+static enum mailmod_error run_put_secret(struct mm_store_job *job,
+                                         struct mm_store_transaction *t)
+{
+    struct secret_job *secret = MM_LIST_OBJECT(job, struct secret_job, job);
+
+    return mm_store_put_secret(t, secret->mailbox_id, &secret->key);
+}
+
+static enum mailmod_error run_remove_secret(struct mm_store_job *job,
+                                            struct mm_store_transaction *t)
+{
+    struct secret_job *secret = MM_LIST_OBJECT(job, struct secret_job, job);
+
+    return mm_store_remove_secret(t, secret->mailbox_id, secret->key.label);
+}
+
+static void run_secret(struct mm_store *store, const char *name,
+                       struct secret_job *job, const char *label,
+                       const char *password)
+{
+    struct mm_store_user user;
+    struct mm_scram_verifier verifier;
+
+    assert_int_equal(mm_store_find_user(store, name, &user), MAILMOD_OK);
+    assert_int_equal(mm_scram_verifier_make(&verifier, mm_span_cstr(password),
+                                            user.salt, user.iterations),
+                     MAILMOD_OK);
+    job->mailbox_id = user.mailbox_id;
+    snprintf(job->key.label, sizeof job->key.label, "%s", label);
+    memcpy(job->key.stored_key, verifier.stored_key,
+           sizeof job->key.stored_key);
+    memcpy(job->key.server_key, verifier.server_key,
+           sizeof job->key.server_key);
+    assert_int_equal(mm_store_run(store, &job->job), MAILMOD_OK);
+}
+
+void rig_put_secret(struct mm_store *store, const char *name, const char *label,
+                    const char *password)
+{
+    struct secret_job job = {.job.run = run_put_secret};
+
+    run_secret(store, name, &job, label, password);
+}
+
+void rig_remove_secret(struct mm_store *store, const char *name,
+                       const char *label)
+{
+    struct secret_job job = {.job.run = run_remove_secret};
+
+    run_secret(store, name, &job, label, "any");
+}
+
 struct mm_address rig_address(const char *text)
 {
     struct mm_address address;

@@ -15,6 +15,13 @@ struct mm_config *rig_config(const char *const *settings);
 /* Password "secret-" and the name, kept for APOP unless `keeps` is false. */
 uint64_t rig_add_user(struct mm_store *store, const char *name, bool keeps);
 void rig_remove_user(struct mm_store *store, const char *name);
+/* As a tool does. */
+void rig_change_user(struct mm_store *store, const char *name, bool is_disabled,
+                     uint64_t quota);
+void rig_put_secret(struct mm_store *store, const char *name, const char *label,
+                    const char *password);
+void rig_remove_secret(struct mm_store *store, const char *name,
+                       const char *label);
 
 /* Of "<...>". */
 struct mm_address rig_address(const char *text);

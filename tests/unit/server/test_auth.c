@@ -315,6 +315,99 @@ static void test_F10_scram_acts_for_itself(void **state)
     }
 }
 
+static enum mm_auth_verdict by_password(struct attempt *a, const char *user,
+                                        const char *password)
+{
+    return settle(a, mm_auth_password(&a->auth, mm_span_cstr(user),
+                                      mm_span_cstr(password)));
+}
+
+/* The last verdict; with OK the server's signature was right, too. */
+static enum mm_auth_verdict by_scram(struct attempt *a, const char *user,
+                                     const char *password)
+{
+    struct scram s;
+
+    assert_int_equal(scram_begin(a, &s, user), MM_AUTH_CHALLENGE);
+    scram_reply(a, &s, password);
+    enum mm_auth_verdict verdict =
+        mm_auth_continue(&a->auth, mm_buf_span(&s.message));
+    if (verdict == MM_AUTH_CHALLENGE) {
+        assert_int_equal(mm_scram_client_check(&s.client, text_of(a)),
+                         MAILMOD_OK);
+        verdict = mm_auth_continue(&a->auth, mm_span(NULL, 0));
+    }
+    scram_end(&s);
+    return verdict;
+}
+
+/* What a wrong password gets, after the same steps. */
+static void test_disabled_user(void **state)
+{
+    struct attempt *a = *state;
+
+    rig_change_user(a->store, "alice", true, 0);
+    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_REFUSED);
+    assert_true(a->auth.is_disabled);
+    assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_REFUSED);
+    assert_true(a->auth.is_disabled);
+    assert_int_equal(by_scram(a, "alice", "wrong"), MM_AUTH_REFUSED);
+    assert_int_equal(by_password(a, "bob", "wrong"), MM_AUTH_REFUSED);
+    assert_false(a->auth.is_disabled);
+    rig_change_user(a->store, "alice", false, 0);
+    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_false(a->auth.is_disabled);
+}
+
+/* A host that vouches opens no door that the operator has shut. */
+static void test_disabled_user_is_vouched_for(void **state)
+{
+    struct attempt *a = *state;
+
+    rig_change_user(a->store, "alice", true, 0);
+    a->auth.on_ask = on_ask;
+    a->asks = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            mm_auth_password(&a->auth, mm_span_cstr(i == 0 ? "alice" : "bob"),
+                             mm_span_cstr("x")),
+            MM_AUTH_WAIT);
+        assert_int_equal(settle(a, mm_auth_decide(&a->auth, MM_AUTH_VOUCH)),
+                         i == 0 ? MM_AUTH_REFUSED : MM_AUTH_OK);
+    }
+}
+
+/* Passwords of applications: each lets in, by every way but APOP. */
+static void test_several_secrets(void **state)
+{
+    struct attempt *a = *state;
+    char label[16];
+    char password[16];
+
+    for (int i = 0; i < MM_STORE_SECRETS_MAX; i++) {
+        snprintf(label, sizeof label, "device-%02d", i);
+        snprintf(password, sizeof password, "app-%02d", i);
+        rig_put_secret(a->store, "alice", label, password);
+    }
+    for (int i = 0; i < MM_STORE_SECRETS_MAX; i += 5) {
+        snprintf(label, sizeof label, "device-%02d", i);
+        snprintf(password, sizeof password, "app-%02d", i);
+        assert_int_equal(by_password(a, "alice", password), MM_AUTH_OK);
+        assert_string_equal(a->auth.secret, label);
+        assert_int_equal(by_scram(a, "alice", password), MM_AUTH_OK);
+        assert_string_equal(a->auth.secret, label);
+    }
+    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_string_equal(a->auth.secret, "");
+    assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_string_equal(a->auth.secret, "");
+    assert_int_equal(by_password(a, "bob", "app-00"), MM_AUTH_REFUSED);
+    rig_remove_secret(a->store, "alice", "device-05");
+    assert_int_equal(by_password(a, "alice", "app-05"), MM_AUTH_REFUSED);
+    assert_int_equal(by_scram(a, "alice", "app-05"), MM_AUTH_REFUSED);
+}
+
 /* For the log: another name than the one that is looked for may be anybody's.
  */
 static void test_O15_name_as_given(void **state)
@@ -455,6 +548,16 @@ static enum mm_auth_verdict apop(struct attempt *a, const char *user,
                                   mm_span((const char *)digest, MM_MD5_SIZE)));
 }
 
+static void test_disabled_user_by_apop(void **state)
+{
+    struct attempt *a = *state;
+
+    rig_change_user(a->store, "alice", true, 0);
+    assert_int_equal(apop(a, "alice", "<1@mx>", "<1@mx>secret-alice"),
+                     MM_AUTH_REFUSED);
+    assert_true(a->auth.is_disabled);
+}
+
 static void test_apop(void **state)
 {
     struct attempt *a = *state;
@@ -574,6 +677,10 @@ int main(void)
         TEST(test_scram_syntax),
         TEST(test_scram_decoy),
         TEST(test_apop),
+        TEST(test_disabled_user),
+        TEST(test_disabled_user_by_apop),
+        TEST(test_disabled_user_is_vouched_for),
+        TEST(test_several_secrets),
         TEST(test_our_fault),
         TEST(test_host_decides),
         TEST(test_host_and_scram),
