@@ -29,6 +29,7 @@ static const char *key_of(struct mm_span reason)
         const char *words;
         const char *key;
     } table[] = {
+        {MM_MORE_CERTIFICATES, "tls.more_certificates"},
         {"certificate file ", "tls.certificate_file"},
         {"key file ", "tls.key_file"},
         {"the key ", "tls.key_file"},
@@ -135,33 +136,39 @@ static void check_users(const struct mailmod *instance,
 /* ---- files ---- */
 
 static void check_certificate(const struct mailmod *instance,
-                              const struct mm_settings *settings)
+                              const struct mm_certificate_facts *facts,
+                              bool is_first)
 {
-    const struct mm_config *config = settings->config;
-    const struct mm_tls *tls = settings->tls[0];
-    int days = tls != NULL ? mm_tls_days_left(tls) : INT_MAX;
-    if (days == INT_MAX) {
-        return;
-    }
-    if (days < 0) {
-        warn(instance, "tls.certificate_file",
+    const char *key =
+        is_first ? "tls.certificate_file" : "tls.more_certificates";
+    if (facts->days_left < 0) {
+        warn(instance, key,
              "the certificate %s has expired; peers that verify it will not "
              "come in",
-             config->tls.certificate_file);
-    } else if (days < DAYS_LEFT_MIN) {
-        warn(instance, "tls.certificate_file",
-             "the certificate %s expires in %d days",
-             config->tls.certificate_file, days);
-    } else {
+             facts->file);
+    } else if (facts->days_left < DAYS_LEFT_MIN) {
+        warn(instance, key, "the certificate %s expires in %d days",
+             facts->file, facts->days_left);
+    } else if (facts->days_left != INT_MAX) {
         MM_LOG(&instance->log, MM_LOG_INFO, "config", "certificate",
-               MM_TEXT("file", config->tls.certificate_file),
-               MM_NUMBER("days_left", days));
+               MM_TEXT("file", facts->file),
+               MM_NUMBER("days_left", facts->days_left));
     }
-    if (mm_fs_is_exposed(config->tls.key_file)) {
-        warn(instance, "tls.key_file",
+    if (mm_fs_is_exposed(facts->key_file)) {
+        warn(instance, is_first ? "tls.key_file" : key,
              "others can read or write %s (chmod 600, or chown root:GROUP and "
              "chmod 640)",
-             config->tls.key_file);
+             facts->key_file);
+    }
+}
+
+static void check_certificates(const struct mailmod *instance,
+                               const struct mm_settings *settings)
+{
+    struct mm_certificate_facts facts;
+    for (size_t i = 0; mm_certificates_facts(settings->certificates, i, &facts);
+         i++) {
+        check_certificate(instance, &facts, i == 0);
     }
 }
 
@@ -169,7 +176,7 @@ void mm_tell_warnings(const struct mailmod *instance,
                       const struct mm_settings *settings,
                       struct mm_store *store)
 {
-    check_certificate(instance, settings);
+    check_certificates(instance, settings);
     if (store != NULL) {
         check_users(instance, settings->config, store);
     }

@@ -39,6 +39,57 @@ static enum mailmod_error resolve(const char *folder, char **path)
     return MAILMOD_OK;
 }
 
+static enum mailmod_error append_path(struct mm_buf *out, const char *folder,
+                                      struct mm_span path)
+{
+    char *whole = mm_memdup0(path.data, path.size);
+    enum mailmod_error error =
+        whole == NULL ? MAILMOD_ERROR_MEMORY : resolve(folder, &whole);
+    if (error == MAILMOD_OK) {
+        error = mm_buf_append_cstr(out, whole);
+    }
+    mm_free(whole);
+    return error;
+}
+
+/* Lines as in tls.more_certificates. */
+static enum mailmod_error append_paths(struct mm_buf *out, const char *folder,
+                                       struct mm_span lines)
+{
+    struct mm_span certificate;
+    struct mm_span key;
+    enum mailmod_error error = MAILMOD_OK;
+    while (error == MAILMOD_OK &&
+           mm_config_next_certificate(&lines, &certificate, &key)) {
+        error = append_path(out, folder, certificate);
+        if (error == MAILMOD_OK && key.size > 0) {
+            (void)mm_buf_append_char(out, ';');
+            error = append_path(out, folder, key);
+        }
+        if (lines.size > 0) {
+            (void)mm_buf_append_char(out, '\n');
+        }
+    }
+    return error == MAILMOD_OK ? mm_buf_error(out) : error;
+}
+
+static enum mailmod_error resolve_lines(const char *folder, char **lines)
+{
+    struct mm_buf text;
+    mm_buf_init(&text, SIZE_MAX);
+    enum mailmod_error error =
+        append_paths(&text, folder, mm_span_cstr(*lines));
+    struct mm_span span = mm_buf_span(&text);
+    char *whole = error == MAILMOD_OK ? mm_memdup0(span.data, span.size) : NULL;
+    mm_buf_fini(&text);
+    if (whole == NULL) {
+        return error != MAILMOD_OK ? error : MAILMOD_ERROR_MEMORY;
+    }
+    mm_free(*lines);
+    *lines = whole;
+    return MAILMOD_OK;
+}
+
 enum mailmod_error mm_resolve_paths(struct mailmod *instance,
                                     struct mm_config *config)
 {
@@ -60,5 +111,7 @@ enum mailmod_error mm_resolve_paths(struct mailmod *instance,
          error == MAILMOD_OK && i < sizeof paths / sizeof paths[0]; i++) {
         error = resolve(instance->working_folder, paths[i]);
     }
-    return error;
+    return error == MAILMOD_OK ? resolve_lines(instance->working_folder,
+                                               &config->tls.more_certificates)
+                               : error;
 }

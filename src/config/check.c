@@ -68,6 +68,8 @@ static void check_tls(struct check *check)
     demand(check, !has_key || has_certificate,
            "tls.certificate_file: is missing, tls.key_file is set");
     bool has_tls = has_certificate || c->tls.self_signed;
+    demand(check, has_tls || c->tls.more_certificates[0] == '\0',
+           "tls.certificate_file: is missing, tls.more_certificates is set");
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
         const struct mm_service_row *service =
             mm_service_row((enum mm_service)i);

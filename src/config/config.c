@@ -360,6 +360,14 @@ enum mailmod_error mm_config_get_number(const struct mm_config *config,
     return MAILMOD_OK;
 }
 
+const struct mm_range_list *
+mm_config_lenient_from(const struct mm_config *config, enum mm_service service)
+{
+    return mm_service_row(service)->protocol == MM_PROTOCOL_POP3
+               ? &config->pop3.lenient_from
+               : &config->smtp.lenient_from;
+}
+
 bool mm_range_list_has(const struct mm_range_list *ranges,
                        const struct mm_netaddr *address)
 {

@@ -76,6 +76,8 @@ struct mm_config {
     struct {                    /* TLS for all listeners */
         char *certificate_file; /* "": none, unless self_signed */
         char *key_file;
+        char *more_certificates; /* lines "certificate" or "certificate;key" */
+        char *pass_phrase;       /* of those files; secret */
         bool self_signed; /* make one in data_folder when there is none */
         bool allows_tls_1_2;
     } tls;
@@ -124,7 +126,8 @@ struct mm_config {
         unsigned errors_max;
         bool allows_clear_login;
         bool apop;
-        uint64_t idle_ms; /* RFC 1939 3: at least 10 minutes */
+        struct mm_range_list lenient_from; /* old versions of TLS */
+        uint64_t idle_ms;                  /* RFC 1939 3: at least 10 minutes */
         uint64_t tls_ms, write_ms;
         unsigned login_failures_max;
     } pop3;
@@ -208,7 +211,8 @@ enum mm_config_form {
     MM_CONFIG_FORM_ACCOUNT, /* of the operating system: no blanks */
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
     MM_CONFIG_FORM_USERS,   /* lines "name:password" */
-    MM_CONFIG_FORM_NO_PORT  /* address list: without ports */
+    MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
+    MM_CONFIG_FORM_NO_PORT       /* address list: without ports */
 };
 
 struct mm_config_key {
@@ -282,6 +286,14 @@ MM_CHECK enum mailmod_error mm_config_get_number(const struct mm_config *config,
 /* The next of local.users; `rest` begins as its text. */
 bool mm_config_next_user(struct mm_span *rest, struct mm_span *name_out,
                          struct mm_span *password_out);
+/* The next of tls.more_certificates; the key is empty when it is in the same
+ * file. */
+bool mm_config_next_certificate(struct mm_span *rest,
+                                struct mm_span *certificate_out,
+                                struct mm_span *key_out);
+/* smtp.lenient_from or pop3.lenient_from. */
+const struct mm_range_list *
+mm_config_lenient_from(const struct mm_config *config, enum mm_service service);
 /* In either form, U-labels or A-labels, on either side. */
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);

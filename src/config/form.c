@@ -144,10 +144,41 @@ static bool is_users(struct mm_span text)
     return true;
 }
 
+bool mm_config_next_certificate(struct mm_span *rest,
+                                struct mm_span *certificate_out,
+                                struct mm_span *key_out)
+{
+    struct mm_span line;
+    if (rest->size == 0) {
+        return false;
+    }
+    (void)mm_span_cut(*rest, '\n', &line, rest);
+    (void)mm_span_cut(line, ';', certificate_out, key_out);
+    return true;
+}
+
+static bool is_certificates(struct mm_span text)
+{
+    struct mm_span certificate;
+    struct mm_span key;
+    while (mm_config_next_certificate(&text, &certificate, &key)) {
+        if (certificate.size == 0 || !is_plain(certificate) || !is_plain(key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mm_config_form_has_lines(enum mm_config_form form)
+{
+    return form == MM_CONFIG_FORM_USERS || form == MM_CONFIG_FORM_CERTIFICATES;
+}
+
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
 {
-    if (form == MM_CONFIG_FORM_USERS) {
-        return is_users(text);
+    if (mm_config_form_has_lines(form)) {
+        return form == MM_CONFIG_FORM_USERS ? is_users(text)
+                                            : is_certificates(text);
     }
     if (!is_plain(text)) {
         return false;
@@ -168,6 +199,7 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
     case MM_CONFIG_FORM_SERVERS:
         return is_servers(text);
     case MM_CONFIG_FORM_USERS:
+    case MM_CONFIG_FORM_CERTIFICATES:
     case MM_CONFIG_FORM_ANY:
     case MM_CONFIG_FORM_NO_PORT:
         break;
@@ -194,6 +226,9 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "addresses with or without ports";
     case MM_CONFIG_FORM_USERS:
         return "name:password, one a line, without blanks in the name";
+    case MM_CONFIG_FORM_CERTIFICATES:
+        return "a certificate's file, or it and its key's with a semicolon "
+               "between, one a line";
     case MM_CONFIG_FORM_NO_PORT:
         return "addresses without ports";
     case MM_CONFIG_FORM_ANY:

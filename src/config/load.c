@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "config/smallsrv/smallsrv.h"
+#include "config/value.h"
 
 #include <string.h>
 
@@ -96,7 +97,7 @@ static bool is_list(const struct mm_config_key *key)
         return true;
     default:
         return key->form == MM_CONFIG_FORM_SERVERS ||
-               key->form == MM_CONFIG_FORM_USERS;
+               mm_config_form_has_lines(key->form);
     }
 }
 

@@ -130,27 +130,51 @@ static const struct mm_config_key keys[] = {
      .default_text = "",
      .minimum = 0,
      .maximum = 4096,
-     .help = "PEM file with the certificate of all listeners and its chain. "
-             "Read anew at a reload.",
+     .help = "File with the certificate of all listeners and its chain, PEM "
+             "or PKCS#12. Read anew at a reload.",
      .offset = AT(tls.certificate_file)},
     {.name = "tls.key_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
      .minimum = 0,
      .maximum = 4096,
-     .help = "PEM file with the key of the certificate.",
+     .help = "File with the key of the certificate, PEM or PKCS#12; it may be "
+             "the same.",
      .offset = AT(tls.key_file)},
+    {.name = "tls.more_certificates",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 256 * 1024,
+     .form = MM_CONFIG_FORM_CERTIFICATES,
+     .help = "More certificates: a list of texts \"certificate\" or "
+             "\"certificate;key\", files as above; without a key it is in the "
+             "certificate's file. A client that names a host "
+             "(SNI) gets those that are for it, one of each kind of key; all "
+             "others get the first one, and beside it one of another kind for "
+             "the same name, such as RSA for old clients.",
+     .offset = AT(tls.more_certificates)},
+    {.name = "tls.pass_phrase",
+     .type = MM_CONFIG_SECRET,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = MM_LIMIT_PASSWORD,
+     .help = "The pass phrase of those of the files that have one. A file that "
+             "sets it must be readable by its owner alone.",
+     .offset = AT(tls.pass_phrase)},
     {.name = "tls.self_signed",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",
      .help = "Make a self-signed certificate in the data folder when no "
-             "certificate file is set.",
+             "certificate file is set, and one with an RSA key beside it.",
      .offset = AT(tls.self_signed)},
     {.name = "tls.allows_tls_1_2",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",
-     .help = "Accept TLS 1.2 beside TLS 1.3. Older versions are never spoken "
-             "(RFC 8996).",
+     .help =
+         "Accept TLS 1.2 beside TLS 1.3. Older versions are spoken with the "
+         "networks of smtp.lenient_from and pop3.lenient_from alone (RFC "
+         "8996).",
      .offset = AT(tls.allows_tls_1_2)},
     {.name = "local.domains",
      .type = MM_CONFIG_TEXT_LIST,
@@ -383,7 +407,8 @@ static const struct mm_config_key keys[] = {
      .help = "Networks of old devices and scripts, such as 192.0.2.0/24, from "
              "which SMTP is taken with faults: paths without angle brackets, "
              "odd dots before the at-sign, underscores in domains, HELO with "
-             "any name or none, lines and the final dot ended by LF alone. "
+             "any name or none, lines and the final dot ended by LF alone; "
+             "TLS 1.0 and 1.1 with weak ciphers. "
              "Never networks of mail servers: messages could be smuggled "
              "through them. It gives no leave to relay. Empty: none.",
      .offset = AT(smtp.lenient_from)},
@@ -444,6 +469,14 @@ static const struct mm_config_key keys[] = {
      .help = "Offer APOP (RFC 1939 7) where it can work: when a user's "
              "password is kept recoverable, or a host decides about logins.",
      .offset = AT(pop3.apop)},
+    {.name = "pop3.lenient_from",
+     .type = MM_CONFIG_RANGE_LIST,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 1000,
+     .help = "Networks of old mail programs, such as 192.0.2.0/24, which may "
+             "speak TLS 1.0 and 1.1 with weak ciphers. Empty: none.",
+     .offset = AT(pop3.lenient_from)},
     {.name = "pop3.idle_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "10m",

@@ -19,6 +19,7 @@
 #include "config/load.h"
 
 #include "base/mem.h"
+#include "config/value.h"
 
 #include <string.h>
 
@@ -301,7 +302,7 @@ static unsigned take_list(struct syntax *s, const char *name)
     unsigned forms = MM_CONFIG_AS_LIST;
     const struct mm_config_key *key = mm_config_find_key(name);
     const char *between =
-        key != NULL && key->form == MM_CONFIG_FORM_USERS ? "\n" : ", ";
+        key != NULL && mm_config_form_has_lines(key->form) ? "\n" : ", ";
     skip(s, 1);
     skip_space(s);
     while (peek(s) != end) {

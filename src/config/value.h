@@ -35,6 +35,8 @@ void mm_config_value_fini(const struct mm_config_key *key,
 
 /* Does `text` have the form? Pure; "" is judged by the caller. */
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text);
+/* A list of it is joined by line ends, for its items may hold blanks. */
+bool mm_config_form_has_lines(enum mm_config_form form);
 /* What the form is, for a person: "a host name". */
 const char *mm_config_form_text(enum mm_config_form form);
 

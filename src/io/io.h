@@ -57,11 +57,39 @@ void mm_timer_close(struct mm_timer *timer); /* gives the place back */
 /* An immutable, reference-counted set of TLS settings. thread: any. */
 struct mm_tls;
 
+/* The certificates of a server with their keys, read once. thread: any. */
+struct mm_certificates;
+struct mm_certificate_files {
+    struct mm_span certificate; /* PEM with its chain, or PKCS#12 */
+    struct mm_span key;         /* PEM or PKCS#12; empty: in the same file */
+};
+struct mm_certificate_facts {
+    const char *file; /* live as long as the certificates */
+    const char *key_file;
+    int days_left; /* below zero: it is over; INT_MAX: it does not say */
+};
+/* How the reason begins when it is not about the first of them. */
+#define MM_MORE_CERTIFICATES "more certificates: "
+/* The first is for clients that name no host, or none that is here. The pass
+ * phrase is for all of the files that have one; it may be NULL. CONFIG with the
+ * reason in `reason_out` (cap it, may be NULL). */
+MM_CHECK enum mailmod_error
+mm_certificates_new(struct mm_certificates **certificates_out,
+                    const struct mm_certificate_files *files, size_t count,
+                    const char *pass_phrase, struct mm_buf *reason_out);
+struct mm_certificates *mm_certificates_ref(struct mm_certificates *);
+void mm_certificates_unref(struct mm_certificates **certificates);
+/* False behind the last, or when there are none (NULL). */
+bool mm_certificates_facts(const struct mm_certificates *certificates,
+                           size_t index,
+                           struct mm_certificate_facts *facts_out);
+
+enum mm_tls_oldest { MM_TLS_OLDEST_1_2, MM_TLS_OLDEST_1_3, MM_TLS_OLDEST_1_0 };
 struct mm_tls_server_options {
-    const char *certificate_file; /* PEM chain */
-    const char *key_file;         /* PEM; NULL: in the certificate's file */
-    const char *service;          /* session tickets never cross services */
-    bool allows_tls_1_2;          /* else 1.3 alone */
+    struct mm_certificates *certificates; /* a reference is taken */
+    const char *service;       /* session tickets never cross services */
+    enum mm_tls_oldest oldest; /* 1.0: with weak ciphers too (RFC 8996 forbids
+                                  it: for old devices of named networks) */
 };
 struct mm_tls_client_options {
     const char *authority_file; /* PEM; NULL: the system's store, or none at
@@ -78,14 +106,13 @@ MM_CHECK enum mailmod_error
 mm_tls_client_new(struct mm_tls **tls_out,
                   const struct mm_tls_client_options *options,
                   struct mm_buf *reason_out);
-/* Days until the certificate of a server's context is over, below zero when it
- * is; INT_MAX when it does not say. */
-int mm_tls_days_left(const struct mm_tls *tls);
 struct mm_tls *mm_tls_ref(struct mm_tls *tls);
 void mm_tls_unref(struct mm_tls **tls);
-/* Writes a self-signed P-256 certificate and key for `host_name`, valid ten
+enum mm_tls_key { MM_TLS_KEY_P256, MM_TLS_KEY_RSA };
+/* Writes a self-signed certificate and its key for `host_name`, valid ten
  * years, into one PEM text each. thread: worker. */
 MM_CHECK enum mailmod_error mm_tls_self_signed(const char *host_name,
+                                               enum mm_tls_key kind,
                                                struct mm_buf *certificate_out,
                                                struct mm_buf *key_out);
 /* thread: any, after the last use in the process of this library: gives back

@@ -1,11 +1,11 @@
-/* tls.c - TLS contexts: certificates, versions, ciphers, trust.
+/* tls.c - TLS contexts: versions, ciphers, trust.
  *
  * Owns one SSL_CTX per context; immutable once made, shared by reference
  * count, replaced whole on reload. Promises TLS 1.2 as the lowest version
- * (RFC 8996), no renegotiation, no compression, no server-side session memory;
- * each server context has ticket keys and a session context of its own, so
- * that a ticket of one service is worth nothing at another. A key with a
- * pass phrase is refused: nothing may ask on the host's terminal.
+ * (RFC 8996) but where TLS 1.0 is asked for; no renegotiation, no compression,
+ * no server-side session memory; each server context has ticket keys and a
+ * session context of its own, so that a ticket of one service is worth nothing
+ * at another.
  * OpenSSL's process-wide clean-up belongs to the host where libcrypto is a
  * shared library, and is not touched here.
  * RFC 8446, RFC 9325, RFC 7301 (ALPN). Thread: any; the loading of files
@@ -24,6 +24,8 @@
 /* RFC 9325 4.2: forward secrecy only; CBC stays for old peers, which would
  * else send in clear. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL"
+/* Old devices: RSA without forward secrecy, SHA-1 in TLS 1.0's handshake. */
+#define CIPHERS_OLD "DEFAULT:!aNULL:!eNULL:@SECLEVEL=0"
 /* Opportunistic: any encryption is better than none (RFC 7435 3). */
 #define CIPHERS_ANY "ALL:COMPLEMENTOFDEFAULT:!eNULL:@SECLEVEL=0"
 
@@ -45,26 +47,14 @@ void mm_tls_take_reason(struct mm_buf *out)
     ERR_clear_error();
 }
 
-static enum mailmod_error refuse(struct mm_buf *reason_out, const char *what,
+enum mailmod_error mm_tls_refuse(struct mm_buf *reason_out, const char *what,
                                  const char *name)
 {
     if (reason_out != NULL) {
-        (void)mm_buf_append_cstr(reason_out, what);
-        (void)mm_buf_append_cstr(reason_out, " ");
-        (void)mm_buf_append_cstr(reason_out, name);
-        (void)mm_buf_append_cstr(reason_out, ": ");
+        (void)mm_buf_appendf(reason_out, "%s %s: ", what, name);
     }
     mm_tls_take_reason(reason_out);
     return MAILMOD_ERROR_CONFIG;
-}
-
-static int on_pass_phrase(char *buffer, int size, int is_writing, void *context)
-{
-    (void)buffer;
-    (void)size;
-    (void)is_writing;
-    (void)context;
-    return -1;
 }
 
 static enum mailmod_error tls_new(struct mm_tls **tls_out,
@@ -92,7 +82,6 @@ static enum mailmod_error tls_new(struct mm_tls **tls_out,
                                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                        SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(tls->context, on_pass_phrase);
     *tls_out = tls;
     return MAILMOD_OK;
 }
@@ -131,7 +120,7 @@ static bool set_service(struct mm_tls *tls, const char *service)
 }
 
 /* Only of a regular file OpenSSL's reading has an end. */
-static bool is_readable_kind(struct mm_buf *reason_out, const char *what,
+bool mm_tls_is_readable_kind(struct mm_buf *reason_out, const char *what,
                              const char *name)
 {
     if (mm_fs_is_file(name) || !mm_fs_exists(name)) {
@@ -144,40 +133,36 @@ static bool is_readable_kind(struct mm_buf *reason_out, const char *what,
     return false;
 }
 
-static enum mailmod_error
-load_certificate(struct mm_tls *tls,
-                 const struct mm_tls_server_options *options,
-                 struct mm_buf *reason_out)
+/* Called in each handshake before a certificate is chosen. */
+static int on_certificate(SSL *ssl, void *context)
 {
-    const char *certificate = options->certificate_file;
-    const char *key =
-        options->key_file != NULL ? options->key_file : certificate;
-    if (!is_readable_kind(reason_out, "certificate file", certificate) ||
-        !is_readable_kind(reason_out, "key file", key)) {
-        return MAILMOD_ERROR_CONFIG;
+    return mm_certificates_use_named(context, ssl) ? 1 : 0;
+}
+
+static enum mailmod_error use_certificates(struct mm_tls *tls,
+                                           struct mm_buf *reason_out)
+{
+    const char *file = "";
+    if (!mm_certificates_use_default(tls->certificates, tls->context, &file)) {
+        return mm_tls_refuse(reason_out, "certificate file", file);
     }
-    char *certificate_path = NULL;
-    char *key_path = NULL;
-    enum mailmod_error error = mm_fs_long_path(certificate, &certificate_path);
-    if (error == MAILMOD_OK) {
-        error = mm_fs_long_path(key, &key_path);
-    }
-    if (error != MAILMOD_OK) {
-        goto done;
-    }
-    if (SSL_CTX_use_certificate_chain_file(tls->context, certificate_path) !=
-        1) {
-        error = refuse(reason_out, "certificate file", certificate);
-    } else if (SSL_CTX_use_PrivateKey_file(tls->context, key_path,
-                                           SSL_FILETYPE_PEM) != 1) {
-        error = refuse(reason_out, "key file", key);
-    } else if (SSL_CTX_check_private_key(tls->context) != 1) {
-        error = refuse(reason_out, "the key does not fit the certificate", key);
-    }
-done:
-    mm_free(certificate_path);
-    mm_free(key_path);
-    return error;
+    SSL_CTX_set_cert_cb(tls->context, on_certificate, tls->certificates);
+    return MAILMOD_OK;
+}
+
+static bool set_versions(struct mm_tls *tls, enum mm_tls_oldest oldest)
+{
+    static const struct {
+        int version;
+        const char *ciphers;
+    } rows[] = {
+        [MM_TLS_OLDEST_1_2] = {TLS1_2_VERSION, CIPHERS},
+        [MM_TLS_OLDEST_1_3] = {TLS1_3_VERSION, CIPHERS},
+        [MM_TLS_OLDEST_1_0] = {TLS1_VERSION, CIPHERS_OLD},
+    };
+    return SSL_CTX_set_min_proto_version(tls->context, rows[oldest].version) ==
+               1 &&
+           SSL_CTX_set_cipher_list(tls->context, rows[oldest].ciphers) == 1;
 }
 
 enum mailmod_error
@@ -186,7 +171,7 @@ mm_tls_server_new(struct mm_tls **tls_out,
                   struct mm_buf *reason_out)
 {
     *tls_out = NULL;
-    if (options->certificate_file == NULL || options->service == NULL) {
+    if (options->certificates == NULL || options->service == NULL) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     struct mm_tls *tls;
@@ -194,13 +179,12 @@ mm_tls_server_new(struct mm_tls **tls_out,
     if (error != MAILMOD_OK) {
         return error;
     }
-    int version = options->allows_tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
-    if (SSL_CTX_set_min_proto_version(tls->context, version) != 1 ||
-        SSL_CTX_set_cipher_list(tls->context, CIPHERS) != 1 ||
+    tls->certificates = mm_certificates_ref(options->certificates);
+    if (!set_versions(tls, options->oldest) ||
         !set_service(tls, options->service)) {
-        error = refuse(reason_out, "TLS settings of", options->service);
+        error = mm_tls_refuse(reason_out, "TLS settings of", options->service);
     } else {
-        error = load_certificate(tls, options, reason_out);
+        error = use_certificates(tls, reason_out);
     }
     if (error != MAILMOD_OK) {
         mm_tls_unref(&tls);
@@ -226,21 +210,21 @@ static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
 {
     if (file == NULL) {
         if (SSL_CTX_set_default_verify_paths(tls->context) != 1) {
-            return refuse(reason_out, "trust store of", "the system");
+            return mm_tls_refuse(reason_out, "trust store of", "the system");
         }
         enum mailmod_error error =
             mm_trust_each(add_authority, SSL_CTX_get_cert_store(tls->context));
         ERR_clear_error(); /* an absent store is no error until it is used */
         return error;
     }
-    if (!is_readable_kind(reason_out, "authority file", file)) {
+    if (!mm_tls_is_readable_kind(reason_out, "authority file", file)) {
         return MAILMOD_ERROR_CONFIG;
     }
     char *path;
     enum mailmod_error error = mm_fs_long_path(file, &path);
     if (error == MAILMOD_OK &&
         SSL_CTX_load_verify_file(tls->context, path) != 1) {
-        error = refuse(reason_out, "authority file", file);
+        error = mm_tls_refuse(reason_out, "authority file", file);
     }
     mm_free(path);
     return error;
@@ -260,7 +244,7 @@ mm_tls_client_new(struct mm_tls **tls_out,
     const char *ciphers = options->allows_old ? CIPHERS_ANY : CIPHERS;
     if (SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(tls->context, ciphers) != 1) {
-        error = refuse(reason_out, "TLS settings of", "the client");
+        error = mm_tls_refuse(reason_out, "TLS settings of", "the client");
     } else if (options->authority_file != NULL || !options->allows_old) {
         error = load_trust(tls, options->authority_file, reason_out);
     }
@@ -270,19 +254,6 @@ mm_tls_client_new(struct mm_tls **tls_out,
     }
     *tls_out = tls;
     return MAILMOD_OK;
-}
-
-int mm_tls_days_left(const struct mm_tls *tls)
-{
-    const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
-    int days = 0;
-    int seconds = 0;
-    if (certificate == NULL ||
-        ASN1_TIME_diff(&days, &seconds, NULL,
-                       X509_get0_notAfter(certificate)) != 1) {
-        return INT_MAX;
-    }
-    return seconds < 0 ? days - 1 : days;
 }
 
 struct mm_tls *mm_tls_ref(struct mm_tls *tls)
@@ -302,6 +273,7 @@ void mm_tls_unref(struct mm_tls **tls_in)
     }
     SSL_CTX_free(tls->context);
     BIO_meth_free(tls->method);
+    mm_certificates_unref(&tls->certificates);
     mm_free(tls);
 }
 

@@ -11,6 +11,7 @@
 
 struct mm_tls {
     SSL_CTX *context;
+    struct mm_certificates *certificates; /* a server's: a reference */
     BIO_METHOD *method; /* the BIO over a connection's buffers */
     atomic_uint references;
     bool is_server;
@@ -20,5 +21,20 @@ struct mm_tls {
 BIO_METHOD *mm_tls_bio_method(void);
 /* Appends the first of OpenSSL's queued reasons, then empties the queue. */
 void mm_tls_take_reason(struct mm_buf *out);
+/* CONFIG, with "WHAT NAME: " and OpenSSL's reason. */
+enum mailmod_error mm_tls_refuse(struct mm_buf *reason_out, const char *what,
+                                 const char *name);
+/* False, with the same beginning, for what is there and no regular file. */
+bool mm_tls_is_readable_kind(struct mm_buf *reason_out, const char *what,
+                             const char *name);
+
+/* certificates.c: those of clients that name no host that is here. False: one
+ * of them, in that file, cannot be used. */
+bool mm_certificates_use_default(const struct mm_certificates *certificates,
+                                 SSL_CTX *context, const char **file_out);
+/* thread: the connection's. Those of the host that the client names; false:
+ * out of memory. */
+bool mm_certificates_use_named(const struct mm_certificates *certificates,
+                               SSL *ssl);
 
 #endif

@@ -367,12 +367,22 @@ bool mm_session_has_tls(const struct mm_session *session)
     return session->settings->tls[session->service] != NULL;
 }
 
+static struct mm_tls *tls_of(const struct mm_session *session)
+{
+    const struct mm_settings *settings = session->settings;
+    const struct mm_range_list *lenient =
+        mm_config_lenient_from(settings->config, session->service);
+    return mm_session_is_from(session, lenient)
+               ? settings->lenient_tls[session->service]
+               : settings->tls[session->service];
+}
+
 static void start_tls(struct mm_session *session)
 {
     uint64_t timeout_ms =
         session->protocol->limits(session->settings->config).tls_ms;
 
-    struct mm_tls *tls = session->settings->tls[session->service];
+    struct mm_tls *tls = tls_of(session);
 
     session->is_in_tls = true;
     mm_timer_cancel(&session->timer);

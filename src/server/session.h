@@ -49,7 +49,6 @@ enum mm_standing {
     MM_STANDING_IDLE  /* the peer's turn, between two commands */
 };
 
-/* What a protocol does for the common part. */
 /* What the configuration allows the sessions of a protocol. */
 struct mm_session_limits {
     unsigned connections_max;             /* of each of its services */
@@ -59,6 +58,7 @@ struct mm_session_limits {
     uint64_t life_ms;                     /* the whole session; 0: no end */
 };
 
+/* What a protocol does for the common part. */
 struct mm_session_protocol {
     const char *component; /* of its log lines */
     struct mm_session_limits (*limits)(const struct mm_config *config);

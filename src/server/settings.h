@@ -13,7 +13,9 @@
 struct mm_settings {
     atomic_uint references;
     struct mm_config *config;
-    struct mm_tls *tls[MM_SERVICE_COUNT]; /* NULL: no TLS */
+    struct mm_certificates *certificates;         /* NULL: no TLS */
+    struct mm_tls *tls[MM_SERVICE_COUNT];         /* likewise */
+    struct mm_tls *lenient_tls[MM_SERVICE_COUNT]; /* NULL: for nobody */
 };
 
 /* Takes a reference on the configuration. The words of a failure (which file)

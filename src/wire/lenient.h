@@ -2,7 +2,8 @@
  * lenient.h - the one table of what SMTP takes from old devices and scripts
  * though no standard has it. Each is off; an engine is given them as bits of
  * its options, for peers that the operator named (smtp.lenient_from). None
- * changes what is stored: paths in their canonical text, lines with CRLF. */
+ * changes what is stored: paths in their canonical text, lines with CRLF. Those
+ * peers may speak TLS 1.0 as well, by a context of io/ (server/settings). */
 #ifndef MM_WIRE_LENIENT_H
 #define MM_WIRE_LENIENT_H
 

@@ -144,7 +144,7 @@ static void texts_keep_their_lengths(void **state)
     for (size_t i = 0; i < count; i++) {
         const struct mm_config_key *key = &keys[i];
         if ((key->type != MM_CONFIG_TEXT && key->type != MM_CONFIG_SECRET) ||
-            key->form == MM_CONFIG_FORM_USERS) {
+            mm_config_form_has_lines(key->form)) {
             continue;
         }
         /* "1.1.1.1 1.1.1.1 ..." and "aa.aa.aa.aa" have every form. */
@@ -457,6 +457,28 @@ static void secrets_are_not_shown(void **state)
     mm_config_builder_free(&builder);
 }
 
+static void certificates_are_lines(void **state)
+{
+    static const char name[] = "tls.more_certificates";
+    struct mm_config_builder *builder = builder_new();
+    (void)state;
+    assert_int_equal(set(builder, name, "a b.pem;c,d.key\ne.p12"), MAILMOD_OK);
+    static const char *const wrong[] = {";k", "a\n\nb", "a\tb", "a;\x7f"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(set(builder, name, wrong[i]), MAILMOD_ERROR_ARGUMENT);
+    }
+    const struct mm_config *config = mm_config_peek(builder);
+    struct mm_span rest = mm_span_cstr(config->tls.more_certificates);
+    struct mm_span file;
+    struct mm_span key;
+    assert_true(mm_config_next_certificate(&rest, &file, &key));
+    assert_true(mm_span_is(file, "a b.pem") && mm_span_is(key, "c,d.key"));
+    assert_true(mm_config_next_certificate(&rest, &file, &key));
+    assert_true(mm_span_is(file, "e.p12") && key.size == 0);
+    assert_false(mm_config_next_certificate(&rest, &file, &key));
+    mm_config_builder_free(&builder);
+}
+
 static const struct {
     const char *settings[7]; /* key, value, ... */
     const char *words;       /* NULL: good */
@@ -466,6 +488,9 @@ static const struct {
     {{"tls.self_signed", "no", "submissions.listen", "", "pop3s.listen", ""},
      NULL},
     {{"tls.certificate_file", "c.pem"}, "tls.key_file"},
+    {{"tls.self_signed", "no", "submissions.listen", "",
+      "tls.more_certificates", "d.pem"},
+     "tls.certificate_file: is missing, tls.more_certificates is set"},
     {{"tls.key_file", "k.pem"}, "tls.certificate_file"},
     {{"tls.key_file", "k.pem", "tls.certificate_file", "c.pem"}, NULL},
     {{"smtp.connections_max", "49", "smtp.connections_per_address_max", "50"},
@@ -651,6 +676,7 @@ int main(void)
         cmocka_unit_test(numbers_keep_their_ranges),
         cmocka_unit_test(texts_keep_their_lengths),
         cmocka_unit_test(users_are_lines),
+        cmocka_unit_test(certificates_are_lines),
         cmocka_unit_test(choices_and_flags),
         cmocka_unit_test(single_values),
         cmocka_unit_test(names_are_unique_and_found),

@@ -369,6 +369,26 @@ static UNUSED void peer_expect_end(int fd)
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
 }
 
+/* A server's context with this certificate; `key` NULL: in the same file. */
+static UNUSED enum mailmod_error
+server_tls_new(struct mm_tls **tls_out, const char *certificate,
+               const char *key, const char *service, enum mm_tls_oldest oldest,
+               struct mm_buf *reason_out)
+{
+    struct mm_certificate_files files = {mm_span_cstr(certificate),
+                                         mm_span_cstr(key)};
+    struct mm_certificates *certificates;
+    *tls_out = NULL;
+    enum mailmod_error error =
+        mm_certificates_new(&certificates, &files, 1, NULL, reason_out);
+    if (error == MAILMOD_OK) {
+        struct mm_tls_server_options options = {certificates, service, oldest};
+        error = mm_tls_server_new(tls_out, &options, reason_out);
+    }
+    mm_certificates_unref(&certificates);
+    return error;
+}
+
 /* A socket pair of ours that listens without accepting: for refusals. */
 static UNUSED uint16_t unused_port(void)
 {

@@ -30,7 +30,9 @@ static void make_self_signed(const char *name)
     struct mm_buf key;
     mm_buf_init(&certificate, 65536);
     mm_buf_init(&key, 65536);
-    assert_int_equal(mm_tls_self_signed(name, &certificate, &key), MAILMOD_OK);
+    assert_int_equal(
+        mm_tls_self_signed(name, MM_TLS_KEY_P256, &certificate, &key),
+        MAILMOD_OK);
     write_file(certificate_file, mm_buf_span(&certificate));
     write_file(key_file, mm_buf_span(&key));
     mm_buf_fini(&certificate);
@@ -74,9 +76,9 @@ static void make_odd(const char *common, const char *names, long begin_s,
 static struct mm_tls *server_context(const char *service)
 {
     struct mm_tls *tls;
-    struct mm_tls_server_options options = {certificate_file, key_file, service,
-                                            true};
-    assert_int_equal(mm_tls_server_new(&tls, &options, NULL), MAILMOD_OK);
+    assert_int_equal(server_tls_new(&tls, certificate_file, key_file, service,
+                                    MM_TLS_OLDEST_1_2, NULL),
+                     MAILMOD_OK);
     return tls;
 }
 
@@ -702,8 +704,8 @@ static void test_bad_files(void **state)
     struct mm_buf reason;
     char other_key[64];
     mm_buf_init(&reason, 512);
-    struct mm_tls_server_options options = {"/nonexistent", NULL, "smtp", true};
-    assert_int_equal(mm_tls_server_new(&tls, &options, &reason),
+    assert_int_equal(server_tls_new(&tls, "/nonexistent", NULL, "smtp",
+                                    MM_TLS_OLDEST_1_2, &reason),
                      MAILMOD_ERROR_CONFIG);
     assert_null(tls);
     assert_non_null(strstr(mm_buf_cstr(&reason), "/nonexistent"));
@@ -711,14 +713,14 @@ static void test_bad_files(void **state)
     snprintf(other_key, sizeof other_key, "%s/other", folder);
     assert_int_equal(rename(key_file, other_key), 0);
     make_self_signed("two.example");
-    options.certificate_file = certificate_file;
-    options.key_file = other_key;
     mm_buf_clear(&reason);
-    assert_int_equal(mm_tls_server_new(&tls, &options, &reason),
+    assert_int_equal(server_tls_new(&tls, certificate_file, other_key, "smtp",
+                                    MM_TLS_OLDEST_1_2, &reason),
                      MAILMOD_ERROR_CONFIG);
-    assert_true(mm_buf_size(&reason) > 0);
-    options.key_file = NULL; /* no key in the certificate's file */
-    assert_int_equal(mm_tls_server_new(&tls, &options, NULL),
+    assert_non_null(strstr(mm_buf_cstr(&reason), "does not fit"));
+    /* No key in the certificate's file. */
+    assert_int_equal(server_tls_new(&tls, certificate_file, NULL, "smtp",
+                                    MM_TLS_OLDEST_1_2, NULL),
                      MAILMOD_ERROR_CONFIG);
     struct mm_tls_client_options client = {"/nonexistent", false};
     assert_int_equal(mm_tls_client_new(&tls, &client, NULL),
@@ -736,10 +738,13 @@ static void test_self_signed_names(void **state)
     mm_buf_init(&certificate, 65536);
     mm_buf_init(&key, 65536);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(mm_tls_self_signed(bad[i], &certificate, &key),
-                         MAILMOD_ERROR_ARGUMENT);
+        assert_int_equal(
+            mm_tls_self_signed(bad[i], MM_TLS_KEY_P256, &certificate, &key),
+            MAILMOD_ERROR_ARGUMENT);
     }
-    assert_int_equal(mm_tls_self_signed("::1", &certificate, &key), MAILMOD_OK);
+    assert_int_equal(
+        mm_tls_self_signed("::1", MM_TLS_KEY_RSA, &certificate, &key),
+        MAILMOD_OK);
     mm_buf_fini(&certificate);
     mm_buf_fini(&key);
 }

@@ -160,9 +160,9 @@ static void client_secured(struct side *side)
 
 static void open_contexts(void)
 {
-    struct mm_tls_server_options server = {chain_file, key_file, "smtp", true};
     struct mm_tls_client_options client = {authority_file, false};
-    assert_int_equal(mm_tls_server_new(&meeting.server_tls, &server, NULL),
+    assert_int_equal(server_tls_new(&meeting.server_tls, chain_file, key_file,
+                                    "smtp", MM_TLS_OLDEST_1_2, NULL),
                      MAILMOD_OK);
     assert_int_equal(mm_tls_client_new(&meeting.client_tls, &client, NULL),
                      MAILMOD_OK);

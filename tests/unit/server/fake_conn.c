@@ -5,18 +5,46 @@
 #include "fake_world.h"
 
 enum mailmod_error
+mm_certificates_new(struct mm_certificates **certificates_out,
+                    const struct mm_certificate_files *files, size_t count,
+                    const char *pass_phrase, struct mm_buf *reason_out)
+{
+    (void)pass_phrase;
+    *certificates_out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (mm_span_is(files[i].certificate, "missing.pem")) {
+            if (reason_out != NULL) {
+                (void)mm_buf_append_cstr(reason_out,
+                                         "missing.pem: no such file");
+            }
+            return MAILMOD_ERROR_CONFIG;
+        }
+    }
+    world.certificates.count = count;
+    world.certificates.references++;
+    *certificates_out = &world.certificates;
+    return MAILMOD_OK;
+}
+
+void mm_certificates_unref(struct mm_certificates **certificates)
+{
+    if (*certificates != NULL) {
+        (*certificates)->references--;
+    }
+    *certificates = NULL;
+}
+
+enum mailmod_error
 mm_tls_server_new(struct mm_tls **tls_out,
                   const struct mm_tls_server_options *options,
                   struct mm_buf *reason_out)
 {
-    if (strcmp(options->certificate_file, "missing.pem") == 0) {
-        if (reason_out != NULL) {
-            mm_buf_append_cstr(reason_out, "missing.pem: no such file");
-        }
-        return MAILMOD_ERROR_CONFIG;
-    }
-    world.tls.references++;
-    *tls_out = &world.tls;
+    struct mm_tls *tls =
+        options->oldest == MM_TLS_OLDEST_1_0 ? &world.lenient_tls : &world.tls;
+    (void)reason_out;
+    assert_ptr_equal(options->certificates, &world.certificates);
+    tls->references++;
+    *tls_out = tls;
     return MAILMOD_OK;
 }
 
@@ -181,6 +209,7 @@ enum mailmod_error mm_conn_start_tls_server(struct mm_conn *conn,
     if (tls == NULL) {
         return MAILMOD_ERROR_ARGUMENT; /* implicit TLS without a certificate */
     }
+    conn->peer->has_lenient_tls = tls == &world.lenient_tls;
     if (conn->peer->fails_tls) {
         end_at(conn, world.now_ms + timeout_ms, MAILMOD_ERROR_TIMEOUT);
     } else {

@@ -45,6 +45,8 @@ void fake_close(void)
     assert_true(mm_list_is_empty(&world.tasks));
     assert_int_equal(world.timers.count, 0);
     assert_int_equal(world.tls.references, 0);
+    assert_int_equal(world.lenient_tls.references, 0);
+    assert_int_equal(world.certificates.references, 0);
     mm_heap_fini(&world.timers);
     mm_buf_fini(&world.log_text);
     mm_mutex_free(&world.lock);

@@ -41,6 +41,7 @@ struct fake_peer {
     bool is_closed;
     enum mailmod_error reason;
     bool is_tls;
+    bool has_lenient_tls; /* TLS 1.0 may be spoken */
     bool reads_nothing;
     bool fails_tls;
 };

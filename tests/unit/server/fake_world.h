@@ -30,6 +30,10 @@ struct mm_workers {
 struct mm_tls {
     int references;
 };
+struct mm_certificates {
+    int references;
+    size_t count;
+};
 
 struct mm_listener {
     struct mm_list node;
@@ -64,6 +68,8 @@ struct fake_world {
     struct mm_loop loop;
     struct mm_workers workers;
     struct mm_tls tls;
+    struct mm_tls lenient_tls;
+    struct mm_certificates certificates;
     struct mm_log log;
     struct mm_buf log_text;
     uint64_t now_ms;

@@ -1,8 +1,9 @@
-/* certificate.c - the self-signed certificate of a server that has no other.
+/* self_signed.c - the self-signed certificate of a server that has no other.
  *
- * Makes a P-256 key and a certificate for one host name or address, valid from
- * a day ago (clocks differ) for ten years, as PEM texts. Opportunistic peers
- * take it; those that verify need a real one. RFC 5280. Thread: worker. */
+ * Makes a key, P-256 or (for old clients) RSA, and a certificate for one host
+ * name or address, valid from a day ago (clocks differ) for ten years, as PEM
+ * texts. Opportunistic peers take it; those that verify need a real one. RFC
+ * 5280. Thread: worker. */
 #include "io/tls_internal.h"
 
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 
 #include <string.h>
 
+#define RSA_BITS 2048u
 #define DAY_SECONDS (24 * 60 * 60)
 #define VALID_DAYS 3653 /* ten years with their leap days */
 /* RFC 5280 A.1, ub-common-name-length. */
@@ -109,6 +111,8 @@ static bool add_extension(X509 *certificate, int nid, const char *value)
 
 static bool fill(X509 *certificate, EVP_PKEY *key, const char *host_name)
 {
+    /* RFC 5246 7.4.2: a key exchange without forward secrecy enciphers. */
+    bool is_rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
     return X509_set_version(certificate, X509_VERSION_3) == 1 &&
            set_serial(certificate) &&
            X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY_SECONDS) !=
@@ -121,7 +125,8 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const char *host_name)
            add_extension(certificate, NID_basic_constraints,
                          "critical,CA:FALSE") &&
            add_extension(certificate, NID_key_usage,
-                         "critical,digitalSignature") &&
+                         is_rsa ? "critical,digitalSignature,keyEncipherment"
+                                : "critical,digitalSignature") &&
            add_extension(certificate, NID_ext_key_usage, "serverAuth") &&
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
@@ -158,6 +163,7 @@ static enum mailmod_error write_out(X509 *certificate, EVP_PKEY *key,
 }
 
 enum mailmod_error mm_tls_self_signed(const char *host_name,
+                                      enum mm_tls_key kind,
                                       struct mm_buf *certificate_out,
                                       struct mm_buf *key_out)
 {
@@ -169,7 +175,8 @@ enum mailmod_error mm_tls_self_signed(const char *host_name,
     }
     ERR_clear_error();
     enum mailmod_error error = MAILMOD_ERROR_TLS;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key =
+        kind == MM_TLS_KEY_RSA ? EVP_RSA_gen(RSA_BITS) : EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     if (key != NULL && certificate != NULL &&
         fill(certificate, key, host_name)) {
