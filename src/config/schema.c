@@ -4,7 +4,7 @@
  * all made from it; a default or a range is stated nowhere else. The defaults
  * are what a daemon without any file runs with: loopback alone, ports that
  * need no privilege, TLS with a certificate of its own making. The names of the
- * original engine are in name.c.
+ * original engine are in name.c. A row without a minimum has 0.
  *
  * The table is longer than a file should be because it is one table; each row
  * stands alone.
@@ -24,16 +24,21 @@
     {.name = service ".listen",                                                \
      .type = MM_CONFIG_ADDRESS_LIST,                                           \
      .default_text = (standard),                                               \
-     .minimum = 0,                                                             \
      .maximum = 64,                                                            \
      .help = (words),                                                          \
      .offset = AT(listen[MM_SERVICE_##id])},
+
+/* A list of networks that is empty at first. */
+#define NETWORKS(key, field, words)                                            \
+    {                                                                          \
+        .name = (key), .type = MM_CONFIG_RANGE_LIST, .default_text = "",       \
+        .maximum = 1000, .help = (words), .offset = AT(field)                  \
+    }
 
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_DOMAIN,
      .form = MM_CONFIG_FORM_HOST,
      .help = "The name of this system in greetings, EHLO, Received fields "
@@ -52,7 +57,6 @@ static const struct mm_config_key keys[] = {
     {.name = "general.run_as_user",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_ACCOUNT,
      .help = "The system user that mailmodd becomes once its listeners are "
@@ -69,7 +73,6 @@ static const struct mm_config_key keys[] = {
     {.name = "general.loops",
      .type = MM_CONFIG_INT,
      .default_text = "0",
-     .minimum = 0,
      .maximum = 256,
      .help = "Event loop threads. 0: one a processor.",
      .offset = AT(loops)},
@@ -85,7 +88,6 @@ static const struct mm_config_key keys[] = {
     {.name = "general.drain",
      .type = MM_CONFIG_DURATION,
      .default_text = "30s",
-     .minimum = 0,
      .maximum = HOUR,
      .help = "How long open sessions and deliveries may go on after a stop "
              "before they are cut.",
@@ -93,7 +95,6 @@ static const struct mm_config_key keys[] = {
     {.name = "general.free_space_min",
      .type = MM_CONFIG_SIZE,
      .default_text = "64M",
-     .minimum = 0,
      .maximum = (UINT64_C(1) << 50),
      .help = "With less room than this in the data folder mail is put off "
              "with 452 4.3.1.",
@@ -106,18 +107,13 @@ static const struct mm_config_key keys[] = {
              "writes as much as is removed and needs that room on the disk; "
              "fast where it costs nothing.",
      .offset = AT(secure_delete)},
-    {.name = "general.proxy_from",
-     .type = MM_CONFIG_RANGE_LIST,
-     .default_text = "",
-     .minimum = 0,
-     .maximum = 1000,
-     .help = "Networks of proxies in front of all services, such as HAProxy: "
+    NETWORKS("general.proxy_from", proxy_from,
+             "Networks of proxies in front of all services, such as HAProxy: "
              "each of their connections must begin with a PROXY header "
              "(version 1 or 2), and the client that it tells counts as the "
              "peer. Where it tells none (LOCAL, UNKNOWN), or tells a loopback "
              "or proxy address, no network setting gives the connection any "
-             "leave. From all others such a header is refused. Empty: none.",
-     .offset = AT(proxy_from)},
+             "leave. From all others such a header is refused. Empty: none."),
     {.name = "general.proxy_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "5s",
@@ -128,7 +124,6 @@ static const struct mm_config_key keys[] = {
     {.name = "tls.certificate_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = 4096,
      .help = "File with the certificate of all listeners and its chain, PEM "
              "or PKCS#12. Read anew at a reload.",
@@ -136,7 +131,6 @@ static const struct mm_config_key keys[] = {
     {.name = "tls.key_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = 4096,
      .help = "File with the key of the certificate, PEM or PKCS#12; it may be "
              "the same.",
@@ -144,7 +138,6 @@ static const struct mm_config_key keys[] = {
     {.name = "tls.more_certificates",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = 256 * 1024,
      .form = MM_CONFIG_FORM_CERTIFICATES,
      .help = "More certificates: a list of texts \"certificate\" or "
@@ -157,7 +150,6 @@ static const struct mm_config_key keys[] = {
     {.name = "tls.pass_phrase",
      .type = MM_CONFIG_SECRET,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_PASSWORD,
      .help = "The pass phrase of those of the files that have one. A file that "
              "sets it must be readable by its owner alone.",
@@ -179,7 +171,6 @@ static const struct mm_config_key keys[] = {
     {.name = "local.domains",
      .type = MM_CONFIG_TEXT_LIST,
      .default_text = "localhost",
-     .minimum = 0,
      .maximum = 1000,
      .form = MM_CONFIG_FORM_DOMAIN,
      .help = "The domains whose mail is kept here, in their own letters or as "
@@ -188,7 +179,6 @@ static const struct mm_config_key keys[] = {
     {.name = "local.catch_all",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "The user who gets the mail for unknown users. Empty: it is "
@@ -197,7 +187,6 @@ static const struct mm_config_key keys[] = {
     {.name = "local.users",
      .type = MM_CONFIG_SECRET,
      .default_text = "",
-     .minimum = 0,
      .maximum = 256 * 1024,
      .form = MM_CONFIG_FORM_USERS,
      .help =
@@ -209,7 +198,6 @@ static const struct mm_config_key keys[] = {
     {.name = "local.postmaster",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "The user who gets the mail for postmaster, which is always "
@@ -220,7 +208,6 @@ static const struct mm_config_key keys[] = {
     {.name = "local.plus_separator",
      .type = MM_CONFIG_LETTER,
      .default_text = "+",
-     .minimum = 0,
      .maximum = 1,
      .help = "What separates a detail that a user may add to the name: with "
              "+ the mail for user+anything goes to user. Empty: off.",
@@ -390,28 +377,18 @@ static const struct mm_config_key keys[] = {
      .maximum = (7 * DAY),
      .help = "The longest life of a session.",
      .offset = AT(smtp.session_ms)},
-    {.name = "smtp.relay_from",
-     .type = MM_CONFIG_RANGE_LIST,
-     .default_text = "",
-     .minimum = 0,
-     .maximum = 1000,
-     .help = "Networks that may send to the world through the submission "
+    NETWORKS("smtp.relay_from", smtp.relay_from,
+             "Networks that may send to the world through the submission "
              "services without AUTH, such as 192.0.2.0/24 or "
-             "192.0.2.1-192.0.2.9. Empty: none.",
-     .offset = AT(smtp.relay_from)},
-    {.name = "smtp.lenient_from",
-     .type = MM_CONFIG_RANGE_LIST,
-     .default_text = "",
-     .minimum = 0,
-     .maximum = 1000,
-     .help = "Networks of old devices and scripts, such as 192.0.2.0/24, from "
+             "192.0.2.1-192.0.2.9. Empty: none."),
+    NETWORKS("smtp.lenient_from", smtp.lenient_from,
+             "Networks of old devices and scripts, such as 192.0.2.0/24, from "
              "which SMTP is taken with faults: paths without angle brackets, "
              "odd dots before the at-sign, underscores in domains, HELO with "
              "any name or none, lines and the final dot ended by LF alone; "
              "TLS 1.0 and 1.1 with weak ciphers. "
              "Never networks of mail servers: messages could be smuggled "
-             "through them. It gives no leave to relay. Empty: none.",
-     .offset = AT(smtp.lenient_from)},
+             "through them. It gives no leave to relay. Empty: none."),
     {.name = "smtp.login_failures_max",
      .type = MM_CONFIG_INT,
      .default_text = "3",
@@ -469,14 +446,9 @@ static const struct mm_config_key keys[] = {
      .help = "Offer APOP (RFC 1939 7) where it can work: when a user's "
              "password is kept recoverable, or a host decides about logins.",
      .offset = AT(pop3.apop)},
-    {.name = "pop3.lenient_from",
-     .type = MM_CONFIG_RANGE_LIST,
-     .default_text = "",
-     .minimum = 0,
-     .maximum = 1000,
-     .help = "Networks of old mail programs, such as 192.0.2.0/24, which may "
-             "speak TLS 1.0 and 1.1 with weak ciphers. Empty: none.",
-     .offset = AT(pop3.lenient_from)},
+    NETWORKS("pop3.lenient_from", pop3.lenient_from,
+             "Networks of old mail programs, such as 192.0.2.0/24, which may "
+             "speak TLS 1.0 and 1.1 with weak ciphers. Empty: none."),
     {.name = "pop3.idle_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "10m",
@@ -510,7 +482,6 @@ static const struct mm_config_key keys[] = {
     {.name = "dnsbl.zones",
      .type = MM_CONFIG_TEXT_LIST,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_DNSBL_ZONES,
      .form = MM_CONFIG_FORM_ZONE,
      .help = "Block lists that the smtp service asks about each peer (RFC "
@@ -551,18 +522,12 @@ static const struct mm_config_key keys[] = {
     {.name = "dnsbl.cache",
      .type = MM_CONFIG_DURATION,
      .default_text = "5m",
-     .minimum = 0,
      .maximum = HOUR,
      .help = "How long a list's answer is known without asking again. 0: not "
              "at all.",
      .offset = AT(dnsbl.cache_ms)},
-    {.name = "dnsbl.exempt",
-     .type = MM_CONFIG_RANGE_LIST,
-     .default_text = "",
-     .minimum = 0,
-     .maximum = 1000,
-     .help = "Networks that no block list is asked about.",
-     .offset = AT(dnsbl.exempt)},
+    NETWORKS("dnsbl.exempt", dnsbl.exempt,
+             "Networks that no block list is asked about."),
     {.name = "dnsbl.timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "5s",
@@ -596,7 +561,6 @@ static const struct mm_config_key keys[] = {
     {.name = "queue.warn_after",
      .type = MM_CONFIG_DURATION,
      .default_text = "4h",
-     .minimum = 0,
      .maximum = (30 * DAY),
      .help = "After this time the sender gets one notice of the delay. 0: "
              "never. Unless it is set, it is at most half of queue.lifetime.",
@@ -612,7 +576,6 @@ static const struct mm_config_key keys[] = {
     {.name = "queue.jitter",
      .type = MM_CONFIG_INT,
      .default_text = "10",
-     .minimum = 0,
      .maximum = 50,
      .help = "Each wait is changed by up to this many per cent, so that mail "
              "that failed together is not tried together.",
@@ -743,7 +706,6 @@ static const struct mm_config_key keys[] = {
     {.name = "delivery.idle_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "10s",
-     .minimum = 0,
      .maximum = HOUR,
      .help = "How long a connection without mail is kept for the next "
              "message.",
@@ -751,7 +713,6 @@ static const struct mm_config_key keys[] = {
     {.name = "delivery.source",
      .type = MM_CONFIG_ADDRESS_LIST,
      .default_text = "",
-     .minimum = 0,
      .maximum = 2,
      .form = MM_CONFIG_FORM_NO_PORT,
      .help = "The addresses that deliveries come from, at most one of IPv4 "
@@ -760,7 +721,6 @@ static const struct mm_config_key keys[] = {
     {.name = "smarthost.host",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_DOMAIN,
      .form = MM_CONFIG_FORM_RELAY,
      .help = "The relay that takes all outgoing mail: a name or an address. "
@@ -789,7 +749,6 @@ static const struct mm_config_key keys[] = {
     {.name = "smarthost.authority_file",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = 4096,
      .help = "PEM file with the authorities to trust, also for the relay of a "
              "message of the host program. Empty: the system's.",
@@ -797,14 +756,12 @@ static const struct mm_config_key keys[] = {
     {.name = "smarthost.user",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_USER_NAME,
      .help = "The user name for AUTH. Empty: no AUTH.",
      .offset = AT(smarthost.user)},
     {.name = "smarthost.password",
      .type = MM_CONFIG_SECRET,
      .default_text = "",
-     .minimum = 0,
      .maximum = MM_LIMIT_PASSWORD,
      .help = "Its password. A file that sets it must be readable by its "
              "owner alone, or it is refused.",
@@ -812,7 +769,6 @@ static const struct mm_config_key keys[] = {
     {.name = "dns.servers",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .minimum = 0,
      .maximum = 1024,
      .form = MM_CONFIG_FORM_SERVERS,
      .help = "The name servers to ask, such as 192.0.2.53, 192.0.2.54:5353, "
