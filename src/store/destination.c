@@ -5,7 +5,9 @@
  * case, and fails where it is looked up.
  * Thread: any. RFC 5890 2.3.2.4. */
 #include "platform/idn.h"
-#include "store/store.h"
+#include "store/ops.h"
+
+#include <string.h>
 
 void mm_destination_canonical(const char *domain,
                               char text_out[MM_STORE_DESTINATION_MAX])
@@ -19,4 +21,23 @@ void mm_destination_canonical(const char *domain,
         text_out[0] = '\0';
     }
     mm_ascii_lower_cstr(text_out);
+}
+
+bool mm_destination_rerouted(const char *path, const char *before,
+                             const char *destination,
+                             char text_out[MM_STORE_DESTINATION_MAX])
+{
+    if (before[0] != '[' && strchr(before, ':') != NULL) {
+        return false; /* a part of this system: nobody dials it */
+    }
+    if (destination != NULL) {
+        if (!mm_span_copy(mm_span_cstr(destination), text_out,
+                          MM_STORE_DESTINATION_MAX)) {
+            return false;
+        }
+    } else {
+        const char *at = strrchr(path, '@');
+        mm_destination_canonical(at != NULL ? at + 1 : "", text_out);
+    }
+    return text_out[0] != '\0' && strcmp(text_out, before) != 0;
 }

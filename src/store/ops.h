@@ -141,8 +141,6 @@ struct mm_store_ops {
         bool (*visit)(void *context,
                       const struct mm_store_recipient *recipient),
         void *context);
-    enum mailmod_error (*next_due)(struct mm_store *store,
-                                   int64_t *next_attempt_ms_out);
     enum mailmod_error (*each_recipient)(
         struct mm_store *store, const struct mm_due_key *after,
         uint64_t last_message_id,
@@ -160,6 +158,9 @@ struct mm_store_ops {
     enum mailmod_error (*backup)(struct mm_store *store, const char *path,
                                  mm_store_progress progress, void *context,
                                  struct mm_buf *reason_out);
+    /* NULL, or: runs jobs that wait, on the caller's thread. For a store that
+     * has no thread of its own; false: there were none, or it has one. */
+    bool (*step)(struct mm_store *store);
 };
 
 /* What an implementation's own structures begin with. It opens and ends the
@@ -173,14 +174,20 @@ struct mm_store_transaction {
     struct mm_store *store;
 };
 
+/* Where a new routing leads the recipient: `destination`, or with NULL its own
+ * domain. False: nowhere else than before. */
+bool mm_destination_rerouted(const char *path, const char *before,
+                             const char *destination,
+                             char text_out[MM_STORE_DESTINATION_MAX]);
+
 MM_CHECK enum mailmod_error
 mm_sqlite_open(struct mm_store **store_out,
                const struct mm_store_options *options,
                struct mm_buf *reason_out);
 MM_CHECK enum mailmod_error
-mm_sqlite_open_memory(struct mm_store **store_out,
-                      const struct mm_store_options *options,
-                      struct mm_buf *reason_out);
+mm_memory_open_described(struct mm_store **store_out,
+                         const struct mm_store_options *options,
+                         struct mm_buf *reason_out);
 bool mm_sqlite_is_in_use(const char *data_folder);
 MM_CHECK enum mailmod_error mm_sqlite_restore(const char *data_folder,
                                               const char *path,

@@ -21,7 +21,7 @@ static const struct {
     enum mailmod_error (*open)(struct mm_store **store_out,
                                const struct mm_store_options *options,
                                struct mm_buf *reason_out);
-} kinds[] = {{"memory:", mm_sqlite_open_memory},
+} kinds[] = {{"memory:", mm_memory_open_described},
              {"postgresql:", NULL},
              {"postgres:", NULL},
              {"", mm_sqlite_open}};
@@ -115,6 +115,8 @@ enum mailmod_error mm_store_run(struct mm_store *store,
     }
     if (error == MAILMOD_OK) {
         mm_store_submit(store, &waiter.job);
+        while (store->ops->step != NULL && store->ops->step(store)) {
+        }
         mm_mutex_lock(waiter.mutex);
         while (!waiter.is_done) {
             mm_condition_wait(waiter.condition, waiter.mutex);
@@ -399,13 +401,6 @@ size_t mm_store_take_news(struct mm_store *store,
 bool mm_store_has_news(const struct mm_store *store)
 {
     return atomic_load(&store->news.has_some);
-}
-
-enum mailmod_error mm_store_next_due(struct mm_store *store,
-                                     int64_t *next_attempt_ms_out)
-{
-    *next_attempt_ms_out = INT64_MAX;
-    return store->ops->next_due(store, next_attempt_ms_out);
 }
 
 enum mailmod_error mm_store_secret(struct mm_store *store,

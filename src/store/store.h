@@ -353,9 +353,6 @@ MM_CHECK enum mailmod_error mm_store_list_due(
     struct mm_store *store, const char *destination, int64_t now_ms,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context);
-/* Earliest next_attempt_ms of all waiting; INT64_MAX for none. */
-MM_CHECK enum mailmod_error mm_store_next_due(struct mm_store *store,
-                                              int64_t *next_attempt_ms_out);
 /* The queue for a person: each recipient with its message, oldest message
  * first; message_id 0 is all. */
 MM_CHECK enum mailmod_error mm_store_each_recipient(

@@ -87,17 +87,10 @@ static enum mailmod_error reroute(struct mm_sqlite_transaction *t,
                                   const struct act *act, const struct row *row)
 {
     char wanted[MM_STORE_DESTINATION_MAX];
-    enum mailmod_error error = MAILMOD_OK;
-    if (row->destination[0] != '[' && strchr(row->destination, ':') != NULL) {
-        return MAILMOD_OK; /* a part of this system: nobody dials it */
-    }
-    if (act->has_destination) {
-        memcpy(wanted, act->destination, sizeof wanted);
-    } else {
-        const char *at = strrchr(row->path, '@');
-        mm_destination_canonical(at != NULL ? at + 1 : "", wanted);
-    }
-    if (wanted[0] == '\0' || strcmp(wanted, row->destination) == 0) {
+    enum mailmod_error error;
+    if (!mm_destination_rerouted(row->path, row->destination,
+                                 act->has_destination ? act->destination : NULL,
+                                 wanted)) {
         return MAILMOD_OK;
     }
     sqlite3_stmt *statement =

@@ -154,9 +154,6 @@ enum mailmod_error mm_sqlite_backup(struct mm_store *base, const char *path,
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct copy copy = {path, progress, context, false};
     struct mm_connection *reader;
-    if (store->is_memory) {
-        return MAILMOD_ERROR_STATE;
-    }
     enum mailmod_error error = mm_reader_take(store, &reader);
     if (error != MAILMOD_OK) {
         return error;

@@ -216,7 +216,7 @@ void mm_chores_shrink(struct mm_sqlite *store)
     enum mailmod_error error =
         mm_sql_number(store->writer.db, "PRAGMA freelist_count", &free_pages);
     store->shrinks = error == MAILMOD_OK && free_pages > FREE_PAGES_MAX &&
-                     !mm_health_refuses(store) && !store->is_memory;
+                     !mm_health_refuses(store);
     if (!store->shrinks) {
         return;
     }

@@ -163,8 +163,6 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "WHERE r.state=0 AND r.destination=? AND r.next_attempt_ms<=? AND "
         "(r.next_attempt_ms,r.message_id,r.number)>(?,?,?) "
         "ORDER BY r.next_attempt_ms,r.message_id,r.number",
-    [MM_SQL_NEXT_DUE] = "SELECT min(next_attempt_ms) FROM recipient "
-                        "WHERE state=0",
     [MM_SQL_EACH_RECIPIENT] =
         "SELECT " MESSAGE_COLUMNS "," RECIPIENT_COLUMNS
         " FROM recipient r JOIN message m ON m.id=r.message_id "
@@ -274,10 +272,6 @@ static const char *file_system(void)
 enum mailmod_error mm_database_open(struct mm_connection *connection,
                                     const char *path, int flags)
 {
-    if (strcmp(path, ":memory:") == 0) {
-        return mm_sql_error(
-            sqlite3_open_v2(path, &connection->db, flags, NULL));
-    }
     char *long_path;
     enum mailmod_error error = mm_fs_long_path(path, &long_path);
     if (error == MAILMOD_OK) {

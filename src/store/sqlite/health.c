@@ -27,7 +27,7 @@ static const char *const suffixes[MM_STORE_FILES] = {
 
 enum mailmod_error mm_health_begin(struct mm_sqlite *store)
 {
-    for (size_t i = 0; !store->is_memory && i < MM_STORE_FILES; i++) {
+    for (size_t i = 0; i < MM_STORE_FILES; i++) {
         struct mm_held_file *file = &store->files[i];
         size_t size = strlen(store->folder) + strlen(suffixes[i]) + 2;
         file->path = mm_alloc(size);
@@ -193,7 +193,7 @@ void mm_health_mend(struct mm_sqlite *store)
 {
     enum mailmod_error trouble =
         (enum mailmod_error)atomic_load(&store->trouble);
-    if (trouble == MAILMOD_OK || store->is_shared || store->is_memory ||
+    if (trouble == MAILMOD_OK || store->is_shared ||
         trouble == MAILMOD_ERROR_STORAGE_DAMAGED ||
         mm_clock_monotonic_ms() - store->mended_ms < MM_STORE_MEND_MS) {
         return;

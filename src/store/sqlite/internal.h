@@ -109,7 +109,6 @@ enum mm_statement {
     MM_SQL_CHUNK_EXISTS,
     MM_SQL_LIST_DESTINATIONS,
     MM_SQL_LIST_DUE,
-    MM_SQL_NEXT_DUE,
     MM_SQL_EACH_RECIPIENT,
     MM_SQL_SECRET,
     MM_SQL_COUNT_FLUSH,
@@ -138,8 +137,7 @@ struct mm_held_file {
 struct mm_sqlite {
     struct mm_store base;
     const struct mm_log *log;
-    char *path; /* of the database; ":memory:" */
-    bool is_memory;
+    char *path;     /* of the database */
     bool is_shared; /* a tool's, beside the owner of the folder */
     bool syncs;
     enum mm_store_erase erase;
@@ -150,9 +148,7 @@ struct mm_sqlite {
     char *lock_path;
     uint8_t secret[32];
 
-    struct mm_connection writer;  /* the writer's thread alone; in memory mode
-                                     also readers, under write_mutex */
-    struct mm_mutex *write_mutex; /* memory mode: one connection for all */
+    struct mm_connection writer; /* the writer's thread alone */
     struct mm_thread *thread;
 
     struct mm_mutex *mutex; /* guards what follows */
@@ -298,8 +294,6 @@ MM_CHECK enum mailmod_error mm_sqlite_list_due(
     const struct mm_due_key *after,
     bool (*visit)(void *context, const struct mm_store_recipient *recipient),
     void *context);
-MM_CHECK enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
-                                               int64_t *next_attempt_ms_out);
 MM_CHECK enum mailmod_error mm_sqlite_each_recipient(
     struct mm_store *base, const struct mm_due_key *after,
     uint64_t last_message_id,

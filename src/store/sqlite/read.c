@@ -282,24 +282,6 @@ enum mailmod_error mm_sqlite_list_due(
     return error;
 }
 
-enum mailmod_error mm_sqlite_next_due(struct mm_store *base,
-                                      int64_t *next_attempt_ms_out)
-{
-    struct mm_sqlite *store = mm_sqlite_of(base);
-    struct mm_reading reading;
-    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_NEXT_DUE);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (mm_sql_step(reading.statement, &error) &&
-        sqlite3_column_type(reading.statement, 0) != SQLITE_NULL) {
-        *next_attempt_ms_out = sqlite3_column_int64(reading.statement, 0);
-    }
-    mm_read_close(&reading);
-    return error;
-}
-
 enum mailmod_error mm_sqlite_each_recipient(
     struct mm_store *base, const struct mm_due_key *after,
     uint64_t last_message_id,

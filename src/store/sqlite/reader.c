@@ -2,8 +2,8 @@
  *
  * Owns: at most MM_STORE_READERS_MAX connections, opened when first needed and
  * kept. Promises: readers never wait for the writer (write-ahead log); past the
- * maximum a reader waits for another reader. In memory mode there is one
- * connection, lent under the writer's lock. Thread: any. */
+ * maximum a reader waits for another reader.
+ * Thread: any. */
 #include "store/sqlite/internal.h"
 
 #include "base/mem.h"
@@ -46,23 +46,9 @@ static enum mailmod_error open_reader(struct mm_sqlite *store,
     return MAILMOD_OK;
 }
 
-/* A job's run may read too (reports quote the original): in memory mode the
- * writer holds the lock already. */
-static bool is_writing(const struct mm_sqlite *store)
-{
-    return store->thread != NULL && mm_thread_is_current(store->thread);
-}
-
 enum mailmod_error mm_reader_take(struct mm_sqlite *store,
                                   struct mm_connection **reader_out)
 {
-    if (store->is_memory) {
-        if (!is_writing(store)) {
-            mm_mutex_lock(store->write_mutex);
-        }
-        *reader_out = &store->writer;
-        return MAILMOD_OK;
-    }
     mm_mutex_lock(store->reader_mutex);
     bool may_open;
     struct mm_connection *reader = wait_idle(store, &may_open);
@@ -83,12 +69,6 @@ enum mailmod_error mm_reader_take(struct mm_sqlite *store,
 
 void mm_reader_put(struct mm_sqlite *store, struct mm_connection *reader)
 {
-    if (store->is_memory) {
-        if (!is_writing(store)) {
-            mm_mutex_unlock(store->write_mutex);
-        }
-        return;
-    }
     mm_mutex_lock(store->reader_mutex);
     mm_list_remove(&reader->node);
     mm_list_prepend(&store->idle_readers, &reader->node);

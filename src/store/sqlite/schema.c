@@ -394,9 +394,7 @@ static enum mailmod_error settle_file(struct mm_sqlite *store,
 enum mailmod_error mm_schema_settle(struct mm_sqlite *store, bool is_owner,
                                     struct mm_buf *reason_out)
 {
-    enum mailmod_error error = store->is_memory
-                                   ? fill(store->writer.db)
-                                   : settle_file(store, reason_out);
+    enum mailmod_error error = settle_file(store, reason_out);
 
     if (error == MAILMOD_OK && is_owner) {
         error = check_pages(store);

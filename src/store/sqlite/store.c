@@ -2,8 +2,7 @@
  *
  * Owns: the folder's lock, the writer, the readers. Promises: one exclusive
  * opener a folder (a lock that a crash left behind does not block); what cannot
- * be opened names the file and what to do. The store in memory is the same
- * code on SQLite's ":memory:", where one connection, under a lock, does all.
+ * be opened names the file and what to do.
  * Thread: any. */
 #include "store/sqlite/internal.h"
 
@@ -88,9 +87,6 @@ static enum mailmod_error init_store(struct mm_sqlite *store,
         error = mm_condition_new(&store->condition);
     }
     if (error == MAILMOD_OK) {
-        error = mm_mutex_new(&store->write_mutex);
-    }
-    if (error == MAILMOD_OK) {
         error = mm_mutex_new(&store->reader_mutex);
     }
     if (error == MAILMOD_OK) {
@@ -114,7 +110,6 @@ static void close_store(struct mm_store *base)
     mm_store_news_fini(&store->base.news);
     mm_condition_free(&store->reader_condition);
     mm_mutex_free(&store->reader_mutex);
-    mm_mutex_free(&store->write_mutex);
     mm_condition_free(&store->condition);
     mm_mutex_free(&store->mutex);
     mm_secret_clear(store->secret, sizeof store->secret);
@@ -248,44 +243,6 @@ enum mailmod_error mm_sqlite_open(struct mm_store **store_out,
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_sqlite_open_memory(struct mm_store **store_out,
-                                         const struct mm_store_options *options,
-                                         struct mm_buf *reason_out)
-{
-    (void)reason_out;
-    struct mm_sqlite *store = mm_alloc(sizeof *store);
-
-    *store_out = NULL;
-    if (store == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    enum mailmod_error error = init_store(store, options->log);
-    store->is_memory = true;
-    store->path = mm_strdup(":memory:");
-    if (error == MAILMOD_OK && store->path == NULL) {
-        error = MAILMOD_ERROR_MEMORY;
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_connection_open(&store->writer, store, true);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_schema_settle(store, true, NULL);
-    }
-    if (error == MAILMOD_OK) {
-        mm_chores_begin(store);
-        error = mm_health_begin(store);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_writer_start(store);
-    }
-    if (error != MAILMOD_OK) {
-        close_store(&store->base);
-        return error;
-    }
-    *store_out = &store->base;
-    return MAILMOD_OK;
-}
-
 static enum mailmod_error read_secret(struct mm_store *base,
                                       uint8_t secret_out[32])
 {
@@ -337,7 +294,6 @@ static const struct mm_store_ops operations = {
     .read_chunk = mm_sqlite_read_chunk,
     .list_destinations = mm_sqlite_list_destinations,
     .list_due = mm_sqlite_list_due,
-    .next_due = mm_sqlite_next_due,
     .each_recipient = mm_sqlite_each_recipient,
     .secret = read_secret,
     .flush_count = mm_sqlite_flush_count,

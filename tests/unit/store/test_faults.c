@@ -89,9 +89,7 @@ static void test_write(void **state)
     size_t count = 0;
     bool is_met = true;
     while (is_met) {
-        if (fixture->is_sqlite) {
-            fixture_reopen(fixture);
-        }
+        fixture_reopen(fixture);
         struct put one = {mm_store_new_message_id(fixture->store), box};
         order(++number);
         enum mailmod_error error = fixture_run(fixture->store, put, &one);
@@ -159,9 +157,7 @@ static void test_read(void **state)
         long number = 0;
         bool is_met = true;
         while (is_met) {
-            if (fixture->is_sqlite) {
-                fixture_reopen(fixture);
-            }
+            fixture_reopen(fixture);
             number++;
             if (which == 0) {
                 order(number);
@@ -222,7 +218,7 @@ static void test_open(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_BOTH(test_write), ON_BOTH(test_read),
+    const struct CMUnitTest tests[] = {ON_DISK(test_write), ON_DISK(test_read),
                                        ON_DISK(test_open)};
     return cmocka_run_group_tests(tests, set_up_allocator, NULL);
 }

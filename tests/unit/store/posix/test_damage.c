@@ -127,7 +127,8 @@ static size_t use(struct mm_store *store)
     size_t errors = 0;
     size_t count = 0;
     struct mm_store_user user;
-    int64_t due;
+    struct mm_store_destination due[8];
+    size_t due_count;
     for (uint64_t box = 1; box <= BOXES; box++) {
         uint32_t tag;
         errors += read_box(store, box);
@@ -138,7 +139,8 @@ static size_t use(struct mm_store *store)
         mm_store_each_recipient(store, 0, on_recipient, &count) != MAILMOD_OK;
     errors += mm_store_each_user(store, on_user, &count) != MAILMOD_OK;
     errors += mm_store_find_user(store, "user1", &user) != MAILMOD_OK;
-    errors += mm_store_next_due(store, &due) != MAILMOD_OK;
+    errors +=
+        mm_store_list_destinations(store, "", due, 8, &due_count) != MAILMOD_OK;
     errors += count != MESSAGES + BOXES;
     return errors;
 }

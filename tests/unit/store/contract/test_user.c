@@ -1,6 +1,6 @@
 /* test_user.c - users and the mailboxes that come and go with them, on disk
  * and in memory. */
-#include "fixture.h"
+#include "../fixture.h"
 
 #include "platform/clock.h"
 
@@ -216,9 +216,9 @@ static void test_F15_good_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        ON_BOTH(test_add_find_change), ON_BOTH(test_longest_names),
-        ON_BOTH(test_remove),          ON_BOTH(test_each),
-        ON_BOTH(test_F15_spellings),   cmocka_unit_test(test_F15_good_names)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct fixture_test tests[] = {
+        FIXTURE_TEST(test_add_find_change), FIXTURE_TEST(test_longest_names),
+        FIXTURE_TEST(test_remove),          FIXTURE_TEST(test_each),
+        FIXTURE_TEST(test_F15_spellings),   FIXTURE_TEST(test_F15_good_names)};
+    return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }

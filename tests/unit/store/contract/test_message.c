@@ -1,6 +1,6 @@
 /* test_message.c - messages, their chunks and entries, on disk and in memory:
  * identifiers, sizes, who refers to what, and what is swept. */
-#include "fixture.h"
+#include "../fixture.h"
 
 #include "base/limits.h"
 
@@ -351,18 +351,18 @@ static void test_hundred_thousand(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        ON_BOTH(test_identifiers),
-        cmocka_unit_test(test_identifier_texts),
-        ON_BOTH(test_sizes),
-        ON_BOTH(test_row_is_kept),
-        ON_BOTH(test_last_reference_takes_message),
-        ON_BOTH(test_numbers_are_never_reused),
-        ON_BOTH(test_tags),
-        ON_BOTH(test_refusals),
-        ON_BOTH(test_hole_is_damage),
-        ON_DISK(test_sweep),
-        ON_DISK(test_identifiers_survive),
-        ON_BOTH(test_hundred_thousand)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct fixture_test tests[] = {
+        FIXTURE_TEST(test_identifiers),
+        FIXTURE_TEST(test_sizes),
+        FIXTURE_TEST(test_row_is_kept),
+        FIXTURE_TEST(test_last_reference_takes_message),
+        FIXTURE_TEST(test_numbers_are_never_reused),
+        FIXTURE_TEST(test_tags),
+        FIXTURE_TEST(test_refusals),
+        FIXTURE_TEST(test_hole_is_damage),
+        FIXTURE_TEST(test_sweep),
+        FIXTURE_TEST(test_identifiers_survive),
+        FIXTURE_TEST(test_hundred_thousand),
+        FIXTURE_TEST(test_identifier_texts)};
+    return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }

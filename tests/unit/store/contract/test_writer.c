@@ -1,6 +1,6 @@
 /* test_writer.c - group commit: many jobs a commit, one job's failure its own,
  * and what happens to jobs when the store closes. */
-#include "fixture.h"
+#include "../fixture.h"
 
 #include "platform/thread.h"
 
@@ -266,12 +266,7 @@ static void test_close_runs_the_rest(void **state)
         assert_true(atomic_load(&steps[i].is_done));
     }
     gate_fini(&gate);
-    if (!fixture->is_sqlite) {
-        return;
-    }
-    assert_int_equal(
-        fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store, NULL),
-        MAILMOD_OK);
+    assert_int_equal(fixture->kind->open(fixture), MAILMOD_OK);
     for (int i = 0; i < STEPS; i++) {
         assert_int_equal(fixture_has_message(fixture->store, steps[i].id),
                          !steps[i].fails);
@@ -324,9 +319,12 @@ static void test_readers_beside(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        ON_BOTH(test_many_threads),        ON_BOTH(test_failure_in_a_batch),
-        ON_BOTH(test_failure_alone),       ON_BOTH(test_job_errors_are_its_own),
-        ON_BOTH(test_close_runs_the_rest), ON_BOTH(test_readers_beside)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct fixture_test tests[] = {
+        FIXTURE_TEST(test_many_threads),
+        FIXTURE_TEST(test_failure_in_a_batch),
+        FIXTURE_TEST(test_failure_alone),
+        FIXTURE_TEST(test_job_errors_are_its_own),
+        FIXTURE_TEST(test_close_runs_the_rest),
+        FIXTURE_TEST(test_readers_beside)};
+    return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }

@@ -1,0 +1,43 @@
+/* test_shrink.c - a store that has emptied gives its room back. */
+#include "fixture.h"
+
+#include "platform/clock.h"
+
+#include <stdio.h>
+
+static long file_size(const struct fixture *fixture)
+{
+    char path[128];
+    fixture_path(fixture, "mailmod.db", path);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    (void)fclose(file);
+    return size;
+}
+
+static void test_D22_emptied_store_shrinks(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t box = fixture_add_user(fixture->store, "alice");
+    for (uint64_t number = 1; number <= 6; number++) {
+        (void)fixture_deliver(fixture->store, 4000000, &box, 1);
+    }
+    for (uint64_t number = 1; number <= 6; number++) {
+        assert_int_equal(fixture_remove(fixture->store, box, number),
+                         MAILMOD_OK);
+    }
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    while (file_size(fixture) == 0 || file_size(fixture) > 2500000) {
+        assert_true(mm_clock_monotonic_ms() - begin_ms < 60000);
+        mm_clock_sleep_ms(20);
+    }
+    fixture_verify(fixture->store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {ON_DISK(test_D22_emptied_store_shrinks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
