@@ -497,6 +497,10 @@ MAILMOD_API enum mailmod_error mailmod_request_write(mailmod_request *request,
  * this or another process runs on it or not. */
 
 #define MAILMOD_USER_KEEP_PASSWORD 1u /* recoverable, so that APOP works */
+#define MAILMOD_USER_DISABLED 2u      /* told by mailmod_user_list */
+/* Of a mailbox: what local.quota says, or no limit at all. */
+#define MAILMOD_QUOTA_DEFAULT 0
+#define MAILMOD_QUOTA_UNLIMITED UINT64_MAX
 
 /* EXISTS, ARGUMENT (name or password not allowed), and the store's errors.
  * `password` is wiped from the library's memory before it returns. */
@@ -515,10 +519,38 @@ struct mailmod_user {
     size_t size; /* of this structure as the library filled it */
     const char *name;
     unsigned flags;
+    unsigned secrets; /* further passwords */
+    uint64_t quota;   /* octets, or one of the two words above */
+    uint64_t octets;  /* that are in the mailbox */
+    uint64_t messages;
 };
 typedef void (*mailmod_on_user)(void *context, const struct mailmod_user *user);
 MAILMOD_API enum mailmod_error
 mailmod_user_list(mailmod *instance, mailmod_on_user on_user, void *context);
+/* Octets that the mailbox may hold. NOT_FOUND. */
+MAILMOD_API enum mailmod_error
+mailmod_user_set_quota(mailmod *instance, const char *name, uint64_t octets);
+/* A disabled user cannot log in, sessions end within a second, and mail is
+ * refused or kept as local.disabled_mail says. NOT_FOUND. */
+MAILMOD_API enum mailmod_error
+mailmod_user_set_disabled(mailmod *instance, const char *name, int is_disabled);
+/* A further password under a name of its own (1 to 63 octets); setting the main
+ * one ends them. EXISTS, LIMIT (16), NOT_FOUND (the user), BUSY (the main one
+ * was set in the same moment), ARGUMENT. */
+MAILMOD_API enum mailmod_error mailmod_user_secret_add(mailmod *instance,
+                                                       const char *name,
+                                                       const char *label,
+                                                       const char *password);
+/* NOT_FOUND: the user, or a password of that name. */
+MAILMOD_API enum mailmod_error mailmod_user_secret_remove(mailmod *instance,
+                                                          const char *name,
+                                                          const char *label);
+/* `created_ms`: since 1970, UTC. */
+typedef void (*mailmod_on_secret)(void *context, const char *label,
+                                  int64_t created_ms);
+MAILMOD_API enum mailmod_error
+mailmod_user_secret_list(mailmod *instance, const char *name,
+                         mailmod_on_secret on_secret, void *context);
 
 struct mailmod_queue_entry { /* one recipient of one queued message */
     size_t size;

@@ -11,6 +11,7 @@
 #include "crypto/scram.h"
 #include "platform/random.h"
 #include "post/directory.h"
+#include "post/quota.h"
 
 #include <string.h>
 
@@ -193,26 +194,43 @@ enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
 }
 
 struct user_visit {
+    struct mm_store *store;
     mailmod_on_user on_user;
     void *context;
+    enum mailmod_error error;
 };
 
 static bool visit_user(void *context, const struct mm_store_user *user)
 {
     struct user_visit *visit = context;
+    struct mm_store_secret_key keys[MM_STORE_SECRETS_MAX];
+    size_t secrets = 0;
     struct mailmod_user shown = {
         .size = sizeof shown,
         .name = user->name,
-        .flags = user->has_password ? MAILMOD_USER_KEEP_PASSWORD : 0};
+        .flags = (user->has_password ? MAILMOD_USER_KEEP_PASSWORD : 0) |
+                 (user->is_disabled ? MAILMOD_USER_DISABLED : 0),
+        .quota = user->quota < MM_QUOTA_UNLIMITED ? user->quota
+                                                  : MAILMOD_QUOTA_UNLIMITED};
 
-    visit->on_user(visit->context, &shown);
-    return true;
+    visit->error = mm_store_mailbox_use(visit->store, user->mailbox_id,
+                                        &shown.messages, &shown.octets);
+    if (visit->error == MAILMOD_OK) {
+        visit->error = mm_store_list_secrets(visit->store, user->mailbox_id,
+                                             keys, &secrets);
+    }
+    mm_secret_clear(keys, sizeof keys);
+    if (visit->error == MAILMOD_OK) {
+        shown.secrets = (unsigned)secrets;
+        visit->on_user(visit->context, &shown);
+    }
+    return visit->error == MAILMOD_OK;
 }
 
 enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
                                      void *context)
 {
-    struct user_visit visit = {on_user, context};
+    struct user_visit visit = {.on_user = on_user, .context = context};
 
     if (on_user == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
@@ -222,7 +240,9 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
     if (error != MAILMOD_OK) {
         return error;
     }
+    visit.store = admin.store;
     error = mm_store_each_user(admin.store, visit_user, &visit);
+    error = error == MAILMOD_OK ? visit.error : error;
     mm_admin_end(&admin);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s", mm_error_text(error));

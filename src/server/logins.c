@@ -64,7 +64,23 @@ static void log_login(const struct mm_logins *login, enum mm_log_level level,
 
     MM_LOG(session->server->options.log, level, session->protocol->component,
            text, MM_TEXT("session", session->identifier), MM_TEXT("user", name),
-           MM_TEXT("secret", level == MM_LOG_INFO ? login->auth.secret : ""),
+           MM_TEXT("peer", session->peer_text));
+}
+
+/* Which of several secrets it was, too. */
+static void log_entry(const struct mm_logins *login)
+{
+    const struct mm_session *session = login->session;
+
+    if (login->auth.secret[0] == '\0') {
+        log_login(login, MM_LOG_INFO, "login", login->auth.user_name);
+        return;
+    }
+    MM_LOG(session->server->options.log, MM_LOG_INFO,
+           session->protocol->component, "login",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("user", login->auth.user_name),
+           MM_TEXT("secret", login->auth.secret),
            MM_TEXT("peer", session->peer_text));
 }
 
@@ -161,7 +177,7 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         words->challenge(login->session, mm_buf_span(&login->auth.challenge));
         break;
     case MM_AUTH_OK:
-        log_login(login, MM_LOG_INFO, "login", login->auth.user_name);
+        log_entry(login);
         mm_admission_begin(login->session, login->auth.user_name);
         words->answer(login->session, MM_LOGIN_OK, kept_reply(login));
         break;

@@ -16,8 +16,9 @@ struct control {
     int may_create;          /* a store in the folder that has none */
     char **words;            /* of the command, after "user" and the like */
     int word_count;
-    int keeps_password; /* --apop */
-    int reads_password; /* --password-stdin */
+    int keeps_password;  /* --apop */
+    int reads_password;  /* --password-stdin */
+    unsigned user_flags; /* of the main password that is set */
 };
 
 /* Each returns the exit code. */
@@ -27,6 +28,17 @@ int control_store(struct control *control);
 int control_backup(struct control *control);
 int control_restore(struct control *control);
 int control_config(struct control *control);
+
+/* user quota and user password: account.c */
+int control_is_account(const struct control *control);
+int control_account(struct control *control);
+/* Messages, octets and quota, in columns. */
+void control_print_use(const struct mailmod_user *user);
+/* Asks for a password, or reads it, and hands it on; wiped afterwards. */
+typedef enum mailmod_error (*control_set_password)(struct control *control,
+                                                   const char *password);
+int control_with_password(struct control *control, control_set_password set,
+                          const char *head);
 
 /* "mailmodctl: ..." on stderr. */
 int control_usage(const char *words);

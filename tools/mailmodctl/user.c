@@ -62,27 +62,27 @@ static int keeps_password(struct control *control)
             strcmp(value, "true") == 0);
 }
 
-typedef enum mailmod_error (*set_password)(mailmod *instance, const char *name,
-                                           const char *password,
-                                           unsigned flags);
+/* Of the main password that is set. */
+static unsigned choose_flags(struct control *control)
+{
+    if (!keeps_password(control)) {
+        return 0;
+    }
+    fprintf(stderr, "mailmodctl: the password is kept recoverable, so that "
+                    "APOP works: whoever can\n"
+                    "read the data folder can read the password.\n");
+    return MAILMOD_USER_KEEP_PASSWORD;
+}
 
-static int with_password(struct control *control, set_password set,
-                         const char *head)
+int control_with_password(struct control *control, control_set_password set,
+                          const char *head)
 {
     char password[PASSWORD_MAX_SIZE] = "";
-    unsigned flags = 0;
-    if (keeps_password(control)) {
-        flags = MAILMOD_USER_KEEP_PASSWORD;
-        fprintf(stderr, "mailmodctl: the password is kept recoverable, so that "
-                        "APOP works: whoever can\n"
-                        "read the data folder can read the password.\n");
-    }
     int result = control->reads_password ? read_line(password, sizeof password)
                                          : ask_twice(password, sizeof password);
     int code = EXIT_FAILURE;
     if (result == 0) {
-        enum mailmod_error error =
-            set(control->instance, control->words[1], password, flags);
+        enum mailmod_error error = set(control, password);
         code =
             error == MAILMOD_OK ? EXIT_SUCCESS : control_failure(head, error);
     }
@@ -90,18 +90,39 @@ static int with_password(struct control *control, set_password set,
     return code;
 }
 
+static enum mailmod_error add_user(struct control *control,
+                                   const char *password)
+{
+    return mailmod_user_add(control->instance, control->words[1], password,
+                            control->user_flags);
+}
+
+static enum mailmod_error set_password(struct control *control,
+                                       const char *password)
+{
+    return mailmod_user_set_password(control->instance, control->words[1],
+                                     password, control->user_flags);
+}
+
 static void on_user(void *context, const struct mailmod_user *user)
 {
     size_t *count = context;
     if (*count == 0) {
-        printf("%-32s %s\n", "NAME", "PASSWORD");
+        printf("%-32s %8s %13s %13s  %s\n", "NAME", "MESSAGES", "OCTETS",
+               "QUOTA", "PASSWORD");
     }
     (*count)++;
     control_print_text(user->name);
     int width = 32 - (int)strlen(user->name);
-    printf("%*s %s\n", width > 0 ? width : 0, "",
-           user->flags & MAILMOD_USER_KEEP_PASSWORD ? "recoverable (APOP)"
-                                                    : "verifier");
+    printf("%*s ", width > 0 ? width : 0, "");
+    control_print_use(user);
+    printf("  %s", user->flags & MAILMOD_USER_KEEP_PASSWORD
+                       ? "recoverable (APOP)"
+                       : "verifier");
+    if (user->secrets > 0) {
+        printf(", %u more", user->secrets);
+    }
+    puts(user->flags & MAILMOD_USER_DISABLED ? ", disabled" : "");
 }
 
 static int list(struct control *control)
@@ -140,12 +161,16 @@ static int add(struct control *control)
         }
         return code;
     }
-    return with_password(control, mailmod_user_add, "user add");
+    control->user_flags = choose_flags(control);
+    return control_with_password(control, add_user, "user add");
 }
 
 int control_user(struct control *control)
 {
     const char *word = control->word_count > 0 ? control->words[0] : "";
+    if (control_is_account(control)) {
+        return control_account(control);
+    }
     if (strcmp(word, "list") == 0 && control->word_count == 1) {
         return list(control);
     }
@@ -156,7 +181,8 @@ int control_user(struct control *control)
         return add(control);
     }
     if (strcmp(word, "passwd") == 0) {
-        return with_password(control, mailmod_user_set_password, "user passwd");
+        control->user_flags = choose_flags(control);
+        return control_with_password(control, set_password, "user passwd");
     }
     if (strcmp(word, "del") == 0) {
         enum mailmod_error error =
