@@ -206,7 +206,7 @@ static enum mailmod_error try_files(const struct mailmod *instance,
     mm_buf_init(&reasons[1], WORDS_MAX);
     const enum mailmod_error errors[2] = {
         mm_settings_new(settings_out, config, &reasons[0]),
-        mm_outbound_settings_new(&outbound, config, NULL, &reasons[1])};
+        mm_outbound_settings_new(&outbound, config, &reasons[1])};
     mm_outbound_settings_unref(&outbound);
     for (int i = 0; i < 2; i++) {
         if (errors[i] != MAILMOD_OK) {

@@ -243,8 +243,9 @@ static enum mailmod_error open_store(struct mailmod *instance)
 
 static enum mailmod_error open_outbound(struct mailmod *instance)
 {
-    struct mm_outbound_options options = {.loop = instance->loops[0],
-                                          .resolver = instance->resolvers[0],
+    struct mm_outbound_options options = {.loops = instance->loops,
+                                          .resolvers = instance->resolvers,
+                                          .loop_count = instance->loop_count,
                                           .workers = instance->workers,
                                           .store = instance->store,
                                           .post = instance->post,
@@ -339,11 +340,8 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         return error;
     }
     mm_tell_warnings(instance, instance->settings, instance->store);
-    if (!instance->config->queue.holds) {
-        mm_outbound_start(instance->outbound);
-    }
-    mm_messages_open(instance->messages, instance->outbound,
-                     instance->loops[0]);
+    mm_outbound_start(instance->outbound);
+    mm_messages_open(instance->messages, instance->outbound);
     instance->state = MM_INSTANCE_RUNNING;
     return MAILMOD_OK;
 }

@@ -56,7 +56,6 @@ struct mm_messages {
     struct mm_config *config;
     const struct mm_log *log;
     struct mm_outbound *outbound;
-    struct mm_loop *loop; /* the outbound's */
     struct mm_host_threads *host_threads;
 };
 
@@ -190,7 +189,7 @@ void mm_messages_observer(struct mm_messages *messages,
                           struct mm_outbound_observer *observer_out);
 /* From now on messages can be made. */
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound, struct mm_loop *loop);
+                      struct mm_outbound *outbound);
 void mm_messages_use_config(struct mm_messages *messages,
                             struct mm_config *config);
 /* When no attempt is at work any more: what is open becomes DONE with what is

@@ -5,7 +5,7 @@
  * called; the text and a relay's password are given back when the last attempt
  * is over, whatever becomes of the handle.
  *
- * Thread: any but the instance's loops; on_gone on the outbound's loop,
+ * Thread: any but the instance's loops; on_gone on one of them,
  * read_chunk on a worker. */
 #include "api/message.h"
 

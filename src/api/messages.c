@@ -8,7 +8,9 @@
  *
  * It lives from start to drain in the instance, and after that as long as a
  * message has it: then it is closed, and calls get STOPPED.
- * Thread: any; the observer's functions on the outbound's loop. */
+ * Thread: any; the observer's functions too, for the outbound tells from all of
+ * its loops, of one message perhaps from several at once: the lock is the order
+ * of what a message hears. */
 #include "api/message.h"
 
 #include "base/mem.h"
@@ -138,11 +140,10 @@ void mm_messages_observer(struct mm_messages *messages,
 }
 
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound, struct mm_loop *loop)
+                      struct mm_outbound *outbound)
 {
     mm_mutex_lock(messages->mutex);
     messages->outbound = outbound;
-    messages->loop = loop;
     messages->is_open = true;
     mm_mutex_unlock(messages->mutex);
 }
@@ -255,7 +256,6 @@ void mm_messages_close(struct mm_messages *messages)
     }
     messages->host_threads = NULL;
     messages->outbound = NULL;
-    messages->loop = NULL;
     messages->store = NULL;
     messages->post = NULL;
     mm_mutex_unlock(messages->mutex);

@@ -351,6 +351,12 @@ static void on_granted(struct mm_place *place)
     dial(delivery_of(place));
 }
 
+/* Idle, and wanted by somebody who cannot use this connection. */
+static void on_called(struct mm_place *place)
+{
+    mm_delivery_quit(delivery_of(place));
+}
+
 static unsigned host_max(const struct mm_delivery *delivery)
 {
     unsigned by_host = delivery->config->queue.host_max;
@@ -369,10 +375,8 @@ static void reach(struct mm_delivery *delivery)
         return;
     }
     delivery->stage = MM_DELIVERY_WAITING;
-    delivery->place.on_granted = on_granted;
-    mm_place_take(&delivery->place, delivery->options.hosts,
-                  &delivery->hop.address, host_max(delivery));
-    if (delivery->place.state != MM_PLACE_WAITS) {
+    if (mm_place_take(&delivery->place, delivery->options.hosts,
+                      &delivery->hop.address, host_max(delivery))) {
         dial(delivery);
     }
 }
@@ -381,10 +385,15 @@ static void reach(struct mm_delivery *delivery)
  * host, or for the owner. */
 static void rest(struct mm_delivery *delivery)
 {
+    bool yields = false;
     struct mm_place *waiting =
-        mm_place_find_waiting(&delivery->place, fits, delivery);
+        mm_place_find_waiting(&delivery->place, fits, delivery, &yields);
     if (waiting != NULL && !delivery->quits) {
         adopt(delivery_of(waiting), delivery);
+        return;
+    }
+    if (yields) {
+        mm_delivery_quit(delivery);
         return;
     }
     mm_place_set_idle(&delivery->place, true);
@@ -427,7 +436,7 @@ static void draw(const struct mm_delivery *delivery,
 
 static void begin_route(struct mm_delivery *delivery)
 {
-    struct mm_route_options options = {.resolver = delivery->settings->resolver,
+    struct mm_route_options options = {.resolver = delivery->options.resolver,
                                        .config = delivery->config,
                                        .relay = delivery->options.relay,
                                        .destination = delivery->destination,
@@ -524,6 +533,8 @@ enum mailmod_error mm_delivery_new(struct mm_delivery **delivery_out,
     delivery->settings = mm_outbound_settings_ref(options->settings);
     delivery->config = delivery->settings->config;
     delivery->gone_task.run = run_gone;
+    delivery->place.on_granted = on_granted;
+    delivery->place.on_called = on_called;
     delivery->job.loop = options->loop;
     delivery->job.run = run_work;
     delivery->job.done = work_done;

@@ -20,6 +20,7 @@
 #include "store/store.h"
 
 struct mm_delivery;
+struct mm_host_loop;
 
 struct mm_delivery_handler {
     /* Outcomes, one a recipient, are the host's to mm_free. NULL: untried (cut,
@@ -35,6 +36,7 @@ struct mm_delivery_handler {
 
 struct mm_delivery_options {
     struct mm_loop *loop;
+    struct mm_resolver *resolver; /* the loop's */
     struct mm_workers *workers;
     struct mm_store *store;
     const struct mm_log *log;
@@ -45,8 +47,8 @@ struct mm_delivery_options {
     enum mailmod_error (*read_chunk)(void *read_context, uint64_t message_id,
                                      unsigned number, struct mm_buf *out);
     void *read_context;
-    struct mm_host_table *hosts; /* outlives it */
-    const uint8_t *secret;       /* 32 octets, outlive it: nonces */
+    struct mm_host_loop *hosts; /* the loop's; outlives it */
+    const uint8_t *secret;      /* 32 octets, outlive it: nonces */
     const struct mm_delivery_handler *handler;
     void *context;
 };

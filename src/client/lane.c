@@ -1,10 +1,10 @@
 /* lane.c - deliveries at work and what becomes of their outcomes.
  *
  * Owns the lanes (a delivery each, with the job that asks for its next batch)
- * and the settlements in work, both in lists of the outbound. Promises that
- * their numbers are bounded: attempts_max lanes at work and as many idle, with
- * those that are parked (the queue bounds them) beside, and
- * no further message is asked for while settlements pile up; and that a
+ * and the settlements in work, both in lists of their branch. Promises that
+ * their numbers are bounded: attempts_max lanes at work on all loops together
+ * and as many idle, with those that are parked (the queue bounds them) beside,
+ * and no further message is asked for while settlements pile up; and that a
  * settlement that the store refused is tried again, never forgotten, while the
  * process runs.
  * Thread: loop; run_ask on a worker. */
@@ -21,7 +21,7 @@ enum { RETRY_MS = 10000, QUIET_MS = 3000, LOOK_MS = 1000 };
 
 struct lane {
     struct mm_list node;
-    struct mm_outbound *outbound;
+    struct mm_branch *branch;
     struct mm_delivery *delivery;
     struct mm_settling *settling; /* for the outcomes of its batch */
     bool is_working;              /* has a batch */
@@ -33,17 +33,17 @@ struct lane {
     int64_t now_ms;
 };
 
-static void drop_settling(struct mm_outbound *outbound,
+static void drop_settling(struct mm_branch *branch,
                           struct mm_settling *settling, bool releases)
 {
     mm_list_remove(&settling->node);
-    outbound->settling_count--;
+    branch->settling_count--;
     if (settling->on_dropped != NULL) {
         settling->on_dropped(settling);
     }
     mm_settling_free(&settling, releases);
-    mm_outbound_tell_removed(outbound);
-    atomic_fetch_sub(&outbound->busy, 1);
+    mm_outbound_tell_removed(branch->outbound);
+    atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
 static void tell_outcomes(const struct mm_outbound *outbound,
@@ -60,30 +60,30 @@ static void tell_outcomes(const struct mm_outbound *outbound,
 
 static void on_settled(struct mm_settling *settling)
 {
-    struct mm_outbound *outbound = settling->context;
+    struct mm_branch *branch = settling->context;
     if (settling->error == MAILMOD_OK) {
         mm_settling_log(settling);
-        tell_outcomes(outbound, settling);
-        drop_settling(outbound, settling, true);
-        outbound->poll(outbound);
+        tell_outcomes(branch->outbound, settling);
+        drop_settling(branch, settling, true);
+        mm_branch_poll(branch);
         return;
     }
     char message[MM_MESSAGE_ID_TEXT_MAX];
     mm_message_id_format(settling->settlement.batch->message.id, message);
-    MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
+    MM_LOG(branch->outbound->options.log, MM_LOG_ERROR, "delivery",
            "the store did not take the outcome, it is kept in memory",
            MM_TEXT("message", message),
            MM_TEXT("error", mm_error_name(settling->error)));
-    if (outbound->is_cut) {
-        drop_settling(outbound, settling, false);
-    } else if (!mm_timer_is_set(&outbound->retry_timer)) {
-        mm_timer_set(&outbound->retry_timer, RETRY_MS);
+    if (branch->is_cut) {
+        drop_settling(branch, settling, false);
+    } else if (!mm_timer_is_set(&branch->retry_timer)) {
+        mm_timer_set(&branch->retry_timer, RETRY_MS);
     }
 }
 
-void mm_lane_retry_settlements(struct mm_outbound *outbound)
+void mm_lane_retry_settlements(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->settlings)
+    MM_LIST_EACH(node, &branch->settlings)
     {
         struct mm_settling *settling =
             MM_LIST_OBJECT(node, struct mm_settling, node);
@@ -101,43 +101,42 @@ void mm_lane_release(struct mm_outbound *outbound, struct mq_batch *batch)
 
 /* Memory for the outcomes is taken before the attempt: later there would be no
  * way back, for what was delivered must not be sent again. */
-enum mailmod_error mm_lane_prepare(struct mm_outbound *outbound,
+enum mailmod_error mm_lane_prepare(struct mm_branch *branch,
                                    struct mq_batch *batch,
                                    struct mm_settling **settling_out)
 {
-    enum mailmod_error error =
-        mm_settling_new(settling_out, outbound->queue, batch,
-                        outbound->options.post, outbound->settings->config);
+    enum mailmod_error error = mm_settling_new(
+        settling_out, branch->outbound->queue, batch,
+        branch->outbound->options.post, branch->settings->config);
     if (error == MAILMOD_OK) {
-        (*settling_out)->loop = outbound->options.loop;
+        (*settling_out)->loop = branch->loop;
         (*settling_out)->on_done = on_settled;
-        (*settling_out)->context = outbound;
+        (*settling_out)->context = branch;
     }
     return error;
 }
 
-void mm_lane_settle(struct mm_outbound *outbound, struct mm_settling *settling,
+void mm_lane_settle(struct mm_branch *branch, struct mm_settling *settling,
                     struct mq_outcome *outcomes)
 {
     settling->settlement.outcomes = outcomes;
-    settling->settlement.now_ms = mm_loop_wall_ms(outbound->options.loop);
-    mm_list_append(&outbound->settlings, &settling->node);
-    outbound->settling_count++;
-    atomic_fetch_add(&outbound->busy, 1);
+    settling->settlement.now_ms = mm_loop_wall_ms(branch->loop);
+    mm_list_append(&branch->settlings, &settling->node);
+    branch->settling_count++;
+    atomic_fetch_add(&branch->outbound->busy, 1);
     mm_settling_submit(settling);
 }
 
 /* Behind a destination that is down: the words of the last attempt count. */
-void mm_lane_settle_overdue(struct mm_outbound *outbound,
-                            struct mq_batch *batch)
+void mm_lane_settle_overdue(struct mm_branch *branch, struct mq_batch *batch)
 {
     struct mm_settling *settling = NULL;
     struct mq_outcome *outcomes =
         mm_alloc_array(batch->recipient_count, sizeof *outcomes);
     if (outcomes == NULL ||
-        mm_lane_prepare(outbound, batch, &settling) != MAILMOD_OK) {
+        mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {
         mm_free(outcomes);
-        mm_lane_release(outbound, batch);
+        mm_lane_release(branch->outbound, batch);
         return;
     }
     for (size_t i = 0; i < batch->recipient_count; i++) {
@@ -147,7 +146,7 @@ void mm_lane_settle_overdue(struct mm_outbound *outbound,
                                        : "no host of the destination could "
                                          "be reached");
     }
-    mm_lane_settle(outbound, settling, outcomes);
+    mm_lane_settle(branch, settling, outcomes);
 }
 
 static void set_working(struct lane *lane, bool is_working)
@@ -156,57 +155,57 @@ static void set_working(struct lane *lane, bool is_working)
         return;
     }
     lane->is_working = is_working;
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_branch *branch = lane->branch;
     if (is_working) {
-        atomic_fetch_add(&outbound->busy, 1);
-        if (!mm_timer_is_set(&outbound->quiet_timer) && !outbound->is_cut) {
-            mm_timer_set(&outbound->quiet_timer, LOOK_MS);
+        atomic_fetch_add(&branch->outbound->busy, 1);
+        if (!mm_timer_is_set(&branch->quiet_timer) && !branch->is_cut) {
+            mm_timer_set(&branch->quiet_timer, LOOK_MS);
         }
         return;
     }
     if (lane->is_parked) {
         lane->is_parked = false;
-        outbound->parked_count--;
+        branch->parked_count--;
     }
-    atomic_fetch_sub(&outbound->busy, 1);
+    atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
 static bool park(struct lane *lane)
 {
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_branch *branch = lane->branch;
     if (!lane->is_working || lane->is_parked || lane->settling == NULL ||
         mm_delivery_quiet_ms(lane->delivery) < QUIET_MS ||
-        !mq_park(outbound->queue, lane->settling->settlement.batch)) {
+        !mq_park(branch->outbound->queue, lane->settling->settlement.batch)) {
         return false;
     }
     lane->is_parked = true;
-    outbound->parked_count++;
+    branch->parked_count++;
     return true;
 }
 
-void mm_lane_park_quiet(struct mm_outbound *outbound)
+void mm_lane_park_quiet(struct mm_branch *branch)
 {
     bool has_parked = false;
     bool is_working = false;
-    MM_LIST_EACH(node, &outbound->lanes)
+    MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         has_parked = park(lane) || has_parked;
         is_working = is_working || lane->is_working;
     }
     if (is_working) {
-        mm_timer_set(&outbound->quiet_timer, LOOK_MS);
+        mm_timer_set(&branch->quiet_timer, LOOK_MS);
     }
     if (has_parked) {
-        outbound->poll(outbound);
+        mm_branch_poll(branch);
     }
 }
 
 static void free_lane(struct lane *lane)
 {
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_branch *branch = lane->branch;
     mm_list_remove(&lane->node);
-    outbound->lane_count--;
+    branch->lane_count--;
     set_working(lane, false);
     mm_delivery_free(&lane->delivery);
     mm_settling_free(&lane->settling, true);
@@ -223,7 +222,7 @@ static void on_outcomes(void *context, struct mq_batch *batch,
     if (outcomes == NULL) {
         mm_settling_free(&settling, true);
     } else {
-        mm_lane_settle(lane->outbound, settling, outcomes);
+        mm_lane_settle(lane->branch, settling, outcomes);
     }
     set_working(lane, false);
 }
@@ -231,7 +230,7 @@ static void on_outcomes(void *context, struct mq_batch *batch,
 static void run_ask(struct mm_job *job)
 {
     struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
-    if (mq_claim_next(lane->outbound->queue,
+    if (mq_claim_next(lane->branch->outbound->queue,
                       mm_delivery_destination(lane->delivery), lane->now_ms,
                       &lane->next) != MAILMOD_OK) {
         lane->next = NULL;
@@ -241,16 +240,16 @@ static void run_ask(struct mm_job *job)
 static void use_answer(struct lane *lane, struct mq_batch *batch)
 {
     if (batch != NULL && !lane->is_gone &&
-        !mm_outbound_is_stopped(lane->outbound) &&
+        !mm_outbound_is_stopped(lane->branch->outbound) &&
         mm_delivery_is_idle(lane->delivery) &&
-        mm_lane_prepare(lane->outbound, batch, &lane->settling) == MAILMOD_OK) {
+        mm_lane_prepare(lane->branch, batch, &lane->settling) == MAILMOD_OK) {
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
         return;
     }
     if (batch != NULL) {
-        mm_lane_release(lane->outbound, batch);
-        lane->outbound->poll(lane->outbound);
+        mm_lane_release(lane->branch->outbound, batch);
+        mm_branch_poll(lane->branch);
     }
     if (lane->is_gone) {
         free_lane(lane);
@@ -260,12 +259,12 @@ static void use_answer(struct lane *lane, struct mq_batch *batch)
 static void ask_done(struct mm_job *job)
 {
     struct lane *lane = MM_LIST_OBJECT(job, struct lane, job);
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_branch *branch = lane->branch;
     struct mq_batch *batch = lane->next;
     lane->is_asking = false;
     lane->next = NULL;
     use_answer(lane, batch);
-    atomic_fetch_sub(&outbound->busy, 1);
+    atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
 /* The connection stands and its message is settled: is there another one?
@@ -273,24 +272,26 @@ static void ask_done(struct mm_job *job)
 static void on_idle(void *context)
 {
     struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
-    const struct mm_config *config = mm_outbound_config(outbound);
-    bool is_old = mm_delivery_settings(lane->delivery) != outbound->settings;
-    if (mm_outbound_is_stopped(outbound) || is_old || config->queue.holds ||
-        outbound->settling_count > 2 * (size_t)config->queue.attempts_max) {
+    struct mm_branch *branch = lane->branch;
+    const struct mm_config *config = mm_branch_config(branch);
+    bool is_old = mm_delivery_settings(lane->delivery) != branch->settings;
+    if (mm_outbound_is_stopped(branch->outbound) || is_old ||
+        config->queue.holds ||
+        branch->settling_count >
+            2 * mm_branch_share(branch, config->queue.attempts_max)) {
         mm_delivery_quit(lane->delivery);
         return;
     }
-    lane->job.loop = outbound->options.loop;
+    lane->job.loop = branch->loop;
     lane->job.run = run_ask;
     lane->job.done = ask_done;
-    lane->now_ms = mm_loop_wall_ms(outbound->options.loop);
+    lane->now_ms = mm_loop_wall_ms(branch->loop);
     lane->is_asking = true;
-    atomic_fetch_add(&outbound->busy, 1);
-    if (mm_workers_submit(outbound->options.workers, &lane->job) !=
+    atomic_fetch_add(&branch->outbound->busy, 1);
+    if (mm_workers_submit(branch->outbound->options.workers, &lane->job) !=
         MAILMOD_OK) {
         lane->is_asking = false;
-        atomic_fetch_sub(&outbound->busy, 1);
+        atomic_fetch_sub(&branch->outbound->busy, 1);
         mm_delivery_quit(lane->delivery);
     }
 }
@@ -298,19 +299,19 @@ static void on_idle(void *context)
 static void on_gone(void *context)
 {
     struct lane *lane = context;
-    struct mm_outbound *outbound = lane->outbound;
+    struct mm_branch *branch = lane->branch;
     lane->is_gone = true;
     if (!lane->is_asking) {
         free_lane(lane);
     }
-    outbound->poll(outbound);
+    mm_branch_poll(branch);
 }
 
 static void on_progress(void *context, const struct mq_batch *batch,
                         enum mailmod_progress progress, uint64_t octets)
 {
     const struct lane *lane = context;
-    mm_outbound_note_progress(lane->outbound, batch, progress, octets);
+    mm_outbound_note_progress(lane->branch->outbound, batch, progress, octets);
 }
 
 static const struct mm_delivery_handler delivery_handler = {
@@ -319,14 +320,13 @@ static const struct mm_delivery_handler delivery_handler = {
     .on_progress = on_progress,
     .on_gone = on_gone};
 
-static struct lane *find_idle(struct mm_outbound *outbound,
-                              const char *destination)
+static struct lane *find_idle(struct mm_branch *branch, const char *destination)
 {
-    MM_LIST_EACH(node, &outbound->lanes)
+    MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         if (!lane->is_asking && mm_delivery_is_idle(lane->delivery) &&
-            mm_delivery_settings(lane->delivery) == outbound->settings &&
+            mm_delivery_settings(lane->delivery) == branch->settings &&
             (destination == NULL ||
              strcmp(mm_delivery_destination(lane->delivery), destination) ==
                  0)) {
@@ -336,7 +336,7 @@ static struct lane *find_idle(struct mm_outbound *outbound,
     return NULL;
 }
 
-static enum mailmod_error open_lane(struct mm_outbound *outbound,
+static enum mailmod_error open_lane(struct mm_branch *branch,
                                     const char *destination,
                                     struct lane **lane_out)
 {
@@ -345,28 +345,28 @@ static enum mailmod_error open_lane(struct mm_outbound *outbound,
         return MAILMOD_ERROR_MEMORY;
     }
     struct mm_delivery_options options =
-        mm_outbound_delivery(outbound, destination);
+        mm_branch_delivery(branch, destination);
     options.handler = &delivery_handler;
     options.context = lane;
-    mm_relay_smarthost(outbound->settings->config, &options.relay);
+    mm_relay_smarthost(branch->settings->config, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {
         mm_free(lane);
         return error;
     }
-    lane->outbound = outbound;
-    mm_list_append(&outbound->lanes, &lane->node);
-    outbound->lane_count++;
+    lane->branch = branch;
+    mm_list_append(&branch->lanes, &lane->node);
+    branch->lane_count++;
     *lane_out = lane;
     return MAILMOD_OK;
 }
 
-void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
+void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
 {
-    struct lane *lane = find_idle(outbound, batch->destination);
+    struct lane *lane = find_idle(branch, batch->destination);
     struct mm_settling *settling = NULL;
-    if (mm_lane_prepare(outbound, batch, &settling) != MAILMOD_OK) {
-        mm_lane_release(outbound, batch);
+    if (mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {
+        mm_lane_release(branch->outbound, batch);
         return;
     }
     if (lane != NULL) {
@@ -375,25 +375,28 @@ void mm_lane_start_batch(struct mm_outbound *outbound, struct mq_batch *batch)
         mm_delivery_give(lane->delivery, batch);
         return;
     }
-    if (outbound->lane_count - outbound->parked_count >=
-        mm_outbound_config(outbound)->queue.attempts_max) {
-        struct lane *idle = find_idle(outbound, NULL);
+    if (branch->lane_count - branch->parked_count >=
+        mm_branch_share(branch, mm_branch_config(branch)->queue.attempts_max)) {
+        struct lane *idle = find_idle(branch, NULL);
         if (idle != NULL) {
             mm_delivery_quit(idle->delivery);
         }
     }
-    if (open_lane(outbound, batch->destination, &lane) != MAILMOD_OK) {
+    if (open_lane(branch, batch->destination, &lane) != MAILMOD_OK) {
         mm_settling_free(&settling, true);
         return;
     }
     lane->settling = settling;
     set_working(lane, true);
+    MM_LOG(branch->outbound->options.log, MM_LOG_DEBUG, "delivery",
+           "attempt begins", MM_TEXT("destination", batch->destination),
+           MM_NUMBER("loop", (int64_t)branch->number));
     mm_delivery_start(lane->delivery, batch);
 }
 
-void mm_lane_quit_all(struct mm_outbound *outbound)
+void mm_lane_quit_all(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->lanes)
+    MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         mm_delivery_quit(lane->delivery);
@@ -402,36 +405,32 @@ void mm_lane_quit_all(struct mm_outbound *outbound)
 
 /* What the store refused is forgotten with its claims held: this process does
  * not send it again. */
-void mm_lane_cut_all(struct mm_outbound *outbound)
+void mm_lane_cut_all(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->lanes)
+    MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         mm_delivery_cut(lane->delivery);
     }
-    MM_LIST_EACH(other, &outbound->settlings)
+    MM_LIST_EACH(other, &branch->settlings)
     {
         struct mm_settling *settling =
             MM_LIST_OBJECT(other, struct mm_settling, node);
         if (!settling->is_out) {
-            drop_settling(outbound, settling, false);
+            drop_settling(branch, settling, false);
         }
     }
 }
 
-void mm_lane_free_all(struct mm_outbound *outbound)
+void mm_lane_free_all(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->lanes)
+    MM_LIST_EACH(node, &branch->lanes)
     {
         free_lane(MM_LIST_OBJECT(node, struct lane, node));
     }
-    MM_LIST_EACH(other, &outbound->settlings)
+    MM_LIST_EACH(other, &branch->settlings)
     {
-        drop_settling(outbound, MM_LIST_OBJECT(other, struct mm_settling, node),
+        drop_settling(branch, MM_LIST_OBJECT(other, struct mm_settling, node),
                       false);
-    }
-    struct mm_list *node = NULL;
-    while ((node = mm_list_take_first(&outbound->claimed)) != NULL) {
-        mm_lane_release(outbound, MM_LIST_OBJECT(node, struct mq_batch, node));
     }
 }

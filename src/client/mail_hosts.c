@@ -7,19 +7,18 @@
  *
  * Law: posted -> MX question -> addresses -> done; a stop leads from anywhere
  * to done.
- * Thread: loop, except mm_outbound_find_hosts. RFC 5321 5.1 (preference, the
- * implicit MX), RFC 7505 (null MX). */
+ * Thread: the first loop, except mm_outbound_find_hosts. RFC 5321 5.1
+ * (preference, the implicit MX), RFC 7505 (null MX). */
 #include "client/mail_hosts.h"
 
 #include "client/mx.h"
 #include "client/outbound_internal.h"
-#include "client/outbound_settings.h"
 
 #include <string.h>
 
 static void finish(struct mm_host_search *search, enum mailmod_error error)
 {
-    struct mm_outbound *outbound = search->outbound;
+    struct mm_branch *branch = search->branch;
     if (search->mx_query != NULL) {
         mm_query_cancel(&search->mx_query);
     }
@@ -31,10 +30,9 @@ static void finish(struct mm_host_search *search, enum mailmod_error error)
     }
     search->error = error;
     mm_list_remove(&search->node);
-    mm_outbound_settings_unref(&search->settings);
     search->on_done(search);
     /* Last: with the last one the outbound itself may go. */
-    atomic_fetch_sub(&outbound->busy, 1);
+    atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
 /* Of a domain that is its own mail host: what its addresses' answers say. */
@@ -72,11 +70,11 @@ static void ask_addresses(struct mm_host_search *search)
 {
     for (size_t i = 0; i < search->host_count; i++) {
         struct mm_mail_host *host = &search->hosts[i];
-        const struct mm_host_question question = {
-            .resolver = search->settings->resolver,
-            .host = host->name,
-            .wants_v6 = true,
-            .wants_v4 = true};
+        const struct mm_host_question question = {.resolver =
+                                                      search->branch->resolver,
+                                                  .host = host->name,
+                                                  .wants_v6 = true,
+                                                  .wants_v4 = true};
         host->search = search;
         host->addresses.on_answer = on_answer;
         if (mm_host_addresses_ask(&host->addresses, &question)) {
@@ -125,15 +123,14 @@ static void run_search(struct mm_task *task)
 {
     struct mm_host_search *search =
         MM_LIST_OBJECT(task, struct mm_host_search, task);
-    struct mm_outbound *outbound = search->outbound;
-    search->settings = mm_outbound_settings_ref(outbound->settings);
-    mm_list_append(&outbound->searches, &search->node);
-    if (mm_outbound_is_stopped(outbound)) {
+    struct mm_branch *branch = search->branch;
+    mm_list_append(&branch->searches, &search->node);
+    if (mm_outbound_is_stopped(branch->outbound)) {
         finish(search, MAILMOD_ERROR_STOPPED);
         return;
     }
     enum mailmod_error error =
-        mm_resolve_mx(search->settings->resolver, search->domain, on_mx, search,
+        mm_resolve_mx(search->branch->resolver, search->domain, on_mx, search,
                       &search->mx_query);
     if (error != MAILMOD_OK) {
         finish(search, error);
@@ -143,16 +140,16 @@ static void run_search(struct mm_task *task)
 void mm_outbound_find_hosts(struct mm_outbound *outbound,
                             struct mm_host_search *search)
 {
-    search->outbound = outbound;
+    search->branch = &outbound->branches[0];
     mm_list_init(&search->node);
     search->task.run = run_search;
     atomic_fetch_add(&outbound->busy, 1);
-    mm_loop_post(outbound->options.loop, &search->task);
+    mm_loop_post(search->branch->loop, &search->task);
 }
 
-void mm_host_search_stop_all(struct mm_outbound *outbound)
+void mm_host_search_stop_all(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->searches)
+    MM_LIST_EACH(node, &branch->searches)
     {
         finish(MM_LIST_OBJECT(node, struct mm_host_search, node),
                MAILMOD_ERROR_STOPPED);

@@ -8,7 +8,7 @@
 #include "client/outbound.h"
 
 struct mm_host_search;
-struct mm_outbound_settings;
+struct mm_branch;
 
 struct mm_mail_host {
     char name[256];
@@ -30,8 +30,7 @@ struct mm_host_search {
     struct mm_mail_host hosts[MM_LIMIT_MX_HOSTS];
     size_t host_count;
 
-    struct mm_outbound *outbound;
-    struct mm_outbound_settings *settings;
+    struct mm_branch *branch;
     struct mm_list node;
     struct mm_task task;
     struct mm_query *mx_query;

@@ -2,7 +2,7 @@
  *
  * Owns nothing: lanes, unstored messages and searches stand on it, and the
  * outbound itself stands on them.
- * Thread: loop. */
+ * Thread: loop, and any where the header says so. */
 #include "client/outbound_internal.h"
 
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
@@ -10,24 +10,41 @@ bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
     return atomic_load(&outbound->is_stopped);
 }
 
-const struct mm_config *mm_outbound_config(const struct mm_outbound *outbound)
+const struct mm_config *mm_branch_config(const struct mm_branch *branch)
 {
-    return outbound->settings->config;
+    return branch->settings->config;
 }
 
-struct mm_delivery_options
-mm_outbound_delivery(const struct mm_outbound *outbound,
-                     const char *destination)
+size_t mm_branch_share(const struct mm_branch *branch, size_t max)
 {
-    return (struct mm_delivery_options){
-        .loop = outbound->options.loop,
-        .workers = outbound->options.workers,
-        .store = outbound->options.store,
-        .log = outbound->options.log,
-        .settings = outbound->settings,
-        .destination = destination,
-        .hosts = (struct mm_host_table *)&outbound->hosts,
-        .secret = outbound->secret};
+    size_t count = branch->outbound->branch_count;
+    size_t share = max / count + (branch->number < max % count ? 1 : 0);
+    return share > 0 ? share : 1;
+}
+
+void mm_branch_poll(const struct mm_branch *branch)
+{
+    struct mm_outbound *outbound = branch->outbound;
+    if (branch->number == 0) {
+        outbound->poll(outbound);
+    } else {
+        mm_outbound_wake(outbound);
+    }
+}
+
+struct mm_delivery_options mm_branch_delivery(struct mm_branch *branch,
+                                              const char *destination)
+{
+    const struct mm_outbound *outbound = branch->outbound;
+    return (struct mm_delivery_options){.loop = branch->loop,
+                                        .resolver = branch->resolver,
+                                        .workers = outbound->options.workers,
+                                        .store = outbound->options.store,
+                                        .log = outbound->options.log,
+                                        .settings = branch->settings,
+                                        .destination = destination,
+                                        .hosts = &branch->hosts,
+                                        .secret = outbound->secret};
 }
 
 void mm_outbound_note_progress(const struct mm_outbound *outbound,

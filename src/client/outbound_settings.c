@@ -26,8 +26,7 @@ static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
 
 enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
-                         struct mm_config *config, struct mm_resolver *resolver,
-                         struct mm_buf *reason_out)
+                         struct mm_config *config, struct mm_buf *reason_out)
 {
     struct mm_outbound_settings *settings = mm_alloc(sizeof *settings);
     if (settings == NULL) {
@@ -35,7 +34,6 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
     }
     atomic_init(&settings->references, 1);
     settings->config = mm_config_ref(config);
-    settings->resolver = resolver;
     enum mailmod_error error = open_tls(settings, reason_out);
     if (error != MAILMOD_OK) {
         mm_outbound_settings_unref(&settings);

@@ -17,15 +17,13 @@ struct mm_outbound_settings {
      * strip STARTTLS as well), and with one. */
     struct mm_tls *opportunistic_tls;
     struct mm_tls *verifying_tls;
-    struct mm_resolver *resolver; /* the loop's, lent */
 };
 
 /* thread: any. Takes a reference on the configuration; the words of a failure
  * (which file) go to `reason_out`, which may be NULL. */
 MM_CHECK enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
-                         struct mm_config *config, struct mm_resolver *resolver,
-                         struct mm_buf *reason_out);
+                         struct mm_config *config, struct mm_buf *reason_out);
 struct mm_outbound_settings *
 mm_outbound_settings_ref(struct mm_outbound_settings *settings);
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);

@@ -2,22 +2,13 @@
  *
  * Owns nothing for longer than a call. Promises that a slice of removed
  * recipients has been told before the next one is removed, so that memory is
- * bounded whatever the loop does.
- * Thread: mm_outbound_remove any; the rest on the loop. */
+ * bounded.
+ * Thread: any. */
 #include "client/outbound_internal.h"
 
 #include "base/mem.h"
-#include "platform/thread.h"
 
 #include <string.h>
-
-struct removal {
-    struct mm_task task;
-    struct mm_outbound *outbound;
-    struct mm_mutex *mutex;
-    struct mm_condition *condition;
-    bool is_told;
-};
 
 void mm_outbound_tell_removed(const struct mm_outbound *outbound)
 {
@@ -34,46 +25,14 @@ void mm_outbound_tell_removed(const struct mm_outbound *outbound)
     }
 }
 
-static void run_task(struct mm_task *task)
-{
-    struct removal *removal = MM_LIST_OBJECT(task, struct removal, task);
-    mm_outbound_tell_removed(removal->outbound);
-    mm_mutex_lock(removal->mutex);
-    removal->is_told = true;
-    mm_condition_signal(removal->condition);
-    mm_mutex_unlock(removal->mutex);
-}
-
 static void on_slice(void *context)
 {
-    struct removal *removal = context;
-    if (mm_loop_is_current(removal->outbound->options.loop)) {
-        mm_outbound_tell_removed(removal->outbound);
-        return;
-    }
-    removal->is_told = false;
-    mm_loop_post(removal->outbound->options.loop, &removal->task);
-    mm_mutex_lock(removal->mutex);
-    while (!removal->is_told) {
-        mm_condition_wait(removal->condition, removal->mutex);
-    }
-    mm_mutex_unlock(removal->mutex);
+    mm_outbound_tell_removed(context);
 }
 
 enum mailmod_error mm_outbound_remove(struct mm_outbound *outbound,
                                       uint64_t message_id, size_t *count_out)
 {
-    struct removal removal = {.task.run = run_task, .outbound = outbound};
-    *count_out = 0;
-    enum mailmod_error error = mm_mutex_new(&removal.mutex);
-    if (error == MAILMOD_OK) {
-        error = mm_condition_new(&removal.condition);
-    }
-    if (error == MAILMOD_OK) {
-        error = mq_remove(outbound->queue, message_id, on_slice, &removal,
-                          count_out);
-    }
-    mm_condition_free(&removal.condition);
-    mm_mutex_free(&removal.mutex);
-    return error;
+    return mq_remove(outbound->queue, message_id, on_slice, outbound,
+                     count_out);
 }

@@ -4,9 +4,10 @@
  * came, and for each destination of theirs a delivery that carries batch after
  * batch over one connection. Promises: each recipient's outcome is told once,
  * also when memory is short, the instance stops or the connection is cut; at
- * most queue.attempts_max deliveries are at work; a destination that is down
- * costs one attempt a message; what was handed in before a stop is sent, until
- * a cut.
+ * most queue.attempts_max deliveries are at work (each loop has its share, at
+ * least one); a message stays on one loop, the loops take turns; a destination
+ * that is down costs one attempt a message; what was handed in before a stop is
+ * sent, until a cut.
  *
  * Law of a recipient: FREE -> TAKEN (a delivery to its destination is at work)
  * -> TOLD. Of a message: it is gone when all are told and no delivery is left.
@@ -31,7 +32,7 @@ struct work {
     bool is_down;
 };
 
-static void pump(struct mm_outbound *outbound);
+static void pump(struct mm_branch *branch);
 
 static bool is_of(const struct mm_unstored *unstored, size_t i, unsigned mark,
                   const char *destination)
@@ -45,20 +46,20 @@ static bool is_of(const struct mm_unstored *unstored, size_t i, unsigned mark,
 static void tell(struct mm_unstored *unstored, size_t i,
                  const struct mq_outcome *outcome)
 {
-    struct mm_outbound *outbound = unstored->outbound;
+    struct mm_branch *branch = unstored->branch;
     struct mm_store_recipient *recipient = &unstored->recipients[i];
 
     recipient->attempts = TOLD;
     char message[MM_MESSAGE_ID_TEXT_MAX];
     mm_message_id_format(unstored->message.id, message);
-    MM_LOG(outbound->options.log, MM_LOG_INFO, "delivery",
+    MM_LOG(branch->outbound->options.log, MM_LOG_INFO, "delivery",
            outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",
            MM_TEXT("message", message), MM_TEXT("recipient", recipient->path),
            MM_TEXT("destination", recipient->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
            MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply));
-    mm_outbound_note_outcome(outbound, unstored->message.id, recipient, outcome,
-                             true);
+    mm_outbound_note_outcome(branch->outbound, unstored->message.id, recipient,
+                             outcome, true);
 }
 
 /* All recipients with this mark, of one destination or (NULL) of all. */
@@ -89,14 +90,14 @@ static bool has_left(const struct mm_unstored *unstored, unsigned mark,
 
 static void end_if_over(struct mm_unstored *unstored)
 {
-    struct mm_outbound *outbound = unstored->outbound;
+    struct mm_branch *branch = unstored->branch;
 
     if (unstored->work_count > 0 || has_left(unstored, FREE, NULL)) {
         return;
     }
     mm_list_remove(&unstored->node);
     unstored->on_gone(unstored);
-    atomic_fetch_sub(&outbound->busy, 1);
+    atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
 static void free_batch(struct mq_batch *batch)
@@ -109,8 +110,7 @@ static void free_batch(struct mq_batch *batch)
 static struct mq_batch *next_batch(const struct work *work)
 {
     const struct mm_unstored *unstored = work->unstored;
-    size_t count_max =
-        mm_outbound_config(unstored->outbound)->queue.recipients_max;
+    size_t count_max = mm_branch_config(unstored->branch)->queue.recipients_max;
     struct mq_batch *batch = mm_alloc(sizeof *batch);
     size_t count = 0;
 
@@ -167,7 +167,7 @@ static void on_idle(void *context)
     struct work *work = context;
     struct mq_batch *batch = NULL;
 
-    if (!work->unstored->outbound->is_cut) {
+    if (!work->unstored->branch->is_cut) {
         batch = next_batch(work);
     }
     if (batch != NULL) {
@@ -182,14 +182,14 @@ static void on_progress(void *context, const struct mq_batch *batch,
 {
     const struct work *work = context;
 
-    mm_outbound_note_progress(work->unstored->outbound, batch, progress,
+    mm_outbound_note_progress(work->unstored->branch->outbound, batch, progress,
                               octets);
 }
 
 static void free_work(struct work *work)
 {
     mm_list_remove(&work->node);
-    work->unstored->outbound->unstored_work_count--;
+    work->unstored->branch->unstored_work_count--;
     work->unstored->work_count--;
     mm_delivery_free(&work->delivery);
     mm_free(work);
@@ -201,7 +201,7 @@ static void on_gone(void *context)
 {
     struct work *work = context;
     struct mm_unstored *unstored = work->unstored;
-    struct mm_outbound *outbound = unstored->outbound;
+    struct mm_branch *branch = unstored->branch;
 
     for (size_t i = 0; i < unstored->recipient_count; i++) {
         if (!is_of(unstored, i, TAKEN, work->destination)) {
@@ -215,7 +215,7 @@ static void on_gone(void *context)
     }
     free_work(work);
     end_if_over(unstored);
-    pump(outbound);
+    pump(branch);
 }
 
 static const struct mm_delivery_handler delivery_handler = {
@@ -237,10 +237,10 @@ static enum mailmod_error read_chunk(void *context, uint64_t message_id,
 static struct work *new_work(struct mm_unstored *unstored,
                              const char *destination)
 {
-    struct mm_outbound *outbound = unstored->outbound;
+    struct mm_branch *branch = unstored->branch;
     struct work *work = mm_alloc(sizeof *work);
     struct mm_delivery_options options =
-        mm_outbound_delivery(outbound, destination);
+        mm_branch_delivery(branch, destination);
 
     options.relay = unstored->relay;
     options.read_chunk = read_chunk;
@@ -254,8 +254,8 @@ static struct work *new_work(struct mm_unstored *unstored,
     }
     work->unstored = unstored;
     work->destination = destination;
-    mm_list_append(&outbound->unstored_works, &work->node);
-    outbound->unstored_work_count++;
+    mm_list_append(&branch->unstored_works, &work->node);
+    branch->unstored_work_count++;
     unstored->work_count++;
     return work;
 }
@@ -287,21 +287,22 @@ static void start_work(struct mm_unstored *unstored, const char *destination)
 }
 
 /* Starts what there is room for, the oldest message first. */
-static void pump(struct mm_outbound *outbound)
+static void pump(struct mm_branch *branch)
 {
-    size_t work_max = mm_outbound_config(outbound)->queue.attempts_max;
+    size_t work_max =
+        mm_branch_share(branch, mm_branch_config(branch)->queue.attempts_max);
 
-    MM_LIST_EACH(node, &outbound->unstored)
+    MM_LIST_EACH(node, &branch->unstored)
     {
         struct mm_unstored *unstored =
             MM_LIST_OBJECT(node, struct mm_unstored, node);
 
-        if (outbound->is_cut || unstored->is_late) {
+        if (branch->is_cut || unstored->is_late) {
             tell_all(unstored, FREE, NULL, MAILMOD_ERROR_STOPPED, "4.3.2",
                      "the instance is stopping");
         }
         for (size_t i = 0; i < unstored->recipient_count &&
-                           outbound->unstored_work_count < work_max;
+                           branch->unstored_work_count < work_max;
              i++) {
             if (is_of(unstored, i, FREE, NULL)) {
                 start_work(unstored, unstored->recipients[i].destination);
@@ -316,14 +317,16 @@ static void run_send(struct mm_task *task)
     struct mm_unstored *unstored =
         MM_LIST_OBJECT(task, struct mm_unstored, task);
 
-    mm_list_append(&unstored->outbound->unstored, &unstored->node);
-    pump(unstored->outbound);
+    mm_list_append(&unstored->branch->unstored, &unstored->node);
+    pump(unstored->branch);
 }
 
 void mm_outbound_send(struct mm_outbound *outbound,
                       struct mm_unstored *unstored)
 {
-    unstored->outbound = outbound;
+    size_t turn = atomic_fetch_add(&outbound->unstored_count, 1);
+    unstored->branch =
+        &outbound->branches[turn % atomic_load(&outbound->unstored_loops)];
     unstored->is_late = mm_outbound_is_stopped(outbound);
     unstored->work_count = 0;
     for (size_t i = 0; i < unstored->recipient_count; i++) {
@@ -333,25 +336,25 @@ void mm_outbound_send(struct mm_outbound *outbound,
     mm_list_init(&unstored->node);
     unstored->task.run = run_send;
     atomic_fetch_add(&outbound->busy, 1);
-    mm_loop_post(outbound->options.loop, &unstored->task);
+    mm_loop_post(unstored->branch->loop, &unstored->task);
 }
 
-void mm_unstored_cut_all(struct mm_outbound *outbound)
+void mm_unstored_cut_all(struct mm_branch *branch)
 {
-    pump(outbound); /* tells those without a delivery */
-    MM_LIST_EACH(node, &outbound->unstored_works)
+    pump(branch); /* tells those without a delivery */
+    MM_LIST_EACH(node, &branch->unstored_works)
     {
         mm_delivery_cut(MM_LIST_OBJECT(node, struct work, node)->delivery);
     }
 }
 
-void mm_unstored_free_all(struct mm_outbound *outbound)
+void mm_unstored_free_all(struct mm_branch *branch)
 {
-    MM_LIST_EACH(node, &outbound->unstored_works)
+    MM_LIST_EACH(node, &branch->unstored_works)
     {
         free_work(MM_LIST_OBJECT(node, struct work, node));
     }
-    MM_LIST_EACH(other, &outbound->unstored)
+    MM_LIST_EACH(other, &branch->unstored)
     {
         struct mm_unstored *unstored =
             MM_LIST_OBJECT(other, struct mm_unstored, node);

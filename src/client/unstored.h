@@ -1,15 +1,17 @@
-/* thread: its loop, except where a function says any
+/* thread: any
  * unstored.h - one attempt for a message that the queue never sees.
  *
  * The message goes to its recipients' hosts as a queued one does, by the same
  * deliveries, one for each destination; but its text comes from its owner and
  * its outcomes go to the outbound's observer, each once and final. Nothing of
- * it is on disk. As many as queue.attempts_max are at work at once, the others
- * wait for their turn. */
+ * it is on disk. The loops take messages by turns, each one whole. As many as
+ * queue.attempts_max are at work at once, the others wait for their turn. */
 #ifndef MM_CLIENT_UNSTORED_H
 #define MM_CLIENT_UNSTORED_H
 
 #include "client/outbound.h"
+
+struct mm_branch;
 
 /* Its owner's until given; from then on the outbound's until on_gone. Zeroed
  * before it is filled. */
@@ -25,18 +27,19 @@ struct mm_unstored {
     enum mailmod_error (*read_chunk)(void *context, unsigned number,
                                      struct mm_buf *out);
     void *context;
-    /* Every recipient's outcome was told; the owner may free it. */
+    /* thread: loop. Every recipient's outcome was told; the owner may free it.
+     */
     void (*on_gone)(struct mm_unstored *unstored);
 
     /* the outbound's */
     struct mm_list node;
     struct mm_task task;
-    struct mm_outbound *outbound;
-    bool is_late; /* given after the stop */
+    struct mm_branch *branch; /* whose turn it was */
+    bool is_late;             /* given after the stop */
     size_t work_count;
 };
 
-/* thread: any. Always ends in on_gone on the outbound's loop: at once with
+/* Always ends in on_gone on one of the outbound's loops: at once with
  * "stopped" outcomes when the outbound is stopped. Counts as busy until then.
  */
 void mm_outbound_send(struct mm_outbound *outbound,

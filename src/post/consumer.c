@@ -4,7 +4,8 @@
  * registered begins no destination of another kind: domains have no colon, an
  * IPv6 address has hexadecimal digits alone before one, a literal begins with a
  * bracket.
- * Thread: registered before the threads run; read by the outbound's loop. */
+ * Thread: registered before the threads run; read by the outbound's first loop.
+ */
 #include "post/consumer.h"
 
 #include "post/destination.h"

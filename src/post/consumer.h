@@ -1,4 +1,4 @@
-/* thread: loop (the outbound's), except where a function says writer
+/* thread: loop (the outbound's first), except where a function says writer
  * consumer.h - destinations of the queue that nobody dials.
  *
  * A part of this system that takes mail by a function ("list:announce") has a

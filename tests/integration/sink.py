@@ -29,15 +29,24 @@ class Sink:
         self.tls = tls
         self.messages = []
         self.connections = 0
+        self.open = 0
+        self.open_max = 0
+        self.lock = threading.Lock()
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                outer.connections += 1
+                with outer.lock:
+                    outer.connections += 1
+                    outer.open += 1
+                    outer.open_max = max(outer.open_max, outer.open)
+                conversation = Conversation(outer, self)
                 try:
-                    Conversation(outer, self).run()
+                    conversation.run()
                 except (OSError, ssl.SSLError, EOFError):
                     pass
+                finally:
+                    conversation.leave()
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
         # With the default of 5 the system loses handshakes of a busy peer,
@@ -71,6 +80,13 @@ class Conversation:
         self.file = handler.request.makefile("rwb", 0)
         self.tls = False
         self.user = None
+        self.is_open = True
+
+    def leave(self):
+        """No longer counted as open: before the peer hears that it may go."""
+        with self.sink.lock:
+            self.sink.open -= self.is_open
+            self.is_open = False
 
     def say(self, text):
         if text is None:
@@ -119,6 +135,7 @@ class Conversation:
                 else:
                     self.say("554 5.5.1 no recipients")
             elif verb == "QUIT":
+                self.leave()
                 self.say("221 2.0.0 bye")
                 return
             else:

@@ -4,8 +4,10 @@ Routes (RFC 5321 5.1, RFC 7505), outcomes for each recipient (AMB-10's table of
 permanent and temporary), reports (RFC 3464), TLS and the smarthost.
 """
 import os
+import re
 import ssl
 import subprocess
+import time
 
 from dnsserver import NameServer
 from harness import Daemon, Skip, free_port, main, need, wait_for
@@ -315,6 +317,63 @@ def test_dsn_parameters_are_passed_on(build):
         assert "ORCPT=rfc822;o@x.test" in got.rcpt_lines[0]
 
 
+DOMAINS = 40
+EACH = 5
+
+
+def loops_used(daemon):
+    return {found[1] for line in daemon.lines
+            if (found := re.search(r"attempt begins .*loop=(\d+)", line))}
+
+
+def send_all(bench, sink, wanted):
+    """They go all at once; each arrives once, and the queue is empty."""
+    for recipient in wanted:
+        bench.submit(recipient, body=b"Subject: loops\r\n\r\nx\r\n")
+    bench.daemon.settings["queue.holds"] = False
+    bench.daemon.write_config()
+    bench.daemon.ask_reload()
+    wait_for(lambda: len(sink.messages) >= len(wanted), 60,
+             what="all messages")
+    wait_for(lambda: "@" not in bench.queue(), 60, what="an empty queue")
+    got = sorted(r for m in sink.messages for r in m.recipients)
+    assert got == sorted(wanted), set(wanted) ^ set(got)
+
+
+def slow(_):
+    time.sleep(0.01)
+    return "250 2.0.0 queued"
+
+
+def test_every_loop(build):
+    """Four loops, many domains with one host: its limit holds for all loops
+    together, nothing is lost and nothing goes twice."""
+    records = {("mx.x.test", "A"): ["127.0.0.1"]}
+    for i in range(DOMAINS):
+        records[(f"d{i}.test", "MX")] = ["10 mx.x.test"]
+    with Sink(replies={"END": slow}) as sink, Bench(build, records, sink.port, {
+            "general.loops": 4, "queue.host_max": 6, "queue.holds": True,
+            "queue.destination_max": 2, "queue.attempts_max": 60}) as bench:
+        send_all(bench, sink, [f"u{n}@d{i}.test" for n in range(EACH)
+                               for i in range(DOMAINS)])
+        assert sink.open_max <= 6, sink.open_max
+        assert loops_used(bench.daemon) == {"0", "1", "2", "3"}
+
+
+def test_every_loop_to_one_host(build):
+    """A smarthost is one destination: its attempts side by side are on loops
+    side by side."""
+    with Sink(replies={"END": slow}) as sink, \
+            Bench(build, {}, sink.port, {
+                "general.loops": 4, "queue.destination_max": 8,
+                "queue.host_max": 8, "queue.holds": True,
+                "smarthost.host": "127.0.0.1", "smarthost.port": sink.port,
+                "smarthost.tls": "off"}) as bench:
+        send_all(bench, sink, [f"u{n}@far.test" for n in range(60)])
+        assert sink.open_max <= 8, sink.open_max
+        assert len(loops_used(bench.daemon)) > 1
+
+
 main(__name__, test_octet_for_octet, test_preference_and_fallback,
      test_routes, test_name_server_trouble_defers,
      test_each_recipient_its_outcome, test_greylisting_host,
@@ -322,4 +381,5 @@ main(__name__, test_octet_for_octet, test_preference_and_fallback,
      test_dead_destination_holds_up_nobody, test_opportunistic_tls,
      test_smarthost, test_smarthost_of_another_name_is_refused,
      test_smarthost_without_tls_gets_nothing, test_unknown_smarthost_defers,
-     test_dsn_parameters_are_passed_on)
+     test_dsn_parameters_are_passed_on, test_every_loop,
+     test_every_loop_to_one_host)

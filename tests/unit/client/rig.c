@@ -71,8 +71,22 @@ static void on_outcome(void *context, uint64_t message_id,
     note(rig, "cause %s %s\n", recipient->path, mm_error_name(outcome->error));
 }
 
+/* One fake loop plays all of them: a branch knows itself. */
+static size_t loop_count = 1;
+
+void rig_set_loops(size_t count)
+{
+    loop_count = count;
+}
+
 void rig_open(struct rig *rig, const char *const *settings)
 {
+    struct mm_loop *loops[8];
+    struct mm_resolver *resolvers[8] = {NULL};
+    assert_true(loop_count <= 8);
+    for (size_t i = 0; i < loop_count; i++) {
+        loops[i] = fake_loop();
+    }
     memset(rig, 0, sizeof *rig);
     assert_int_equal(mm_store_open_memory(&rig->store, NULL), MAILMOD_OK);
     add_user(rig);
@@ -84,7 +98,9 @@ void rig_open(struct rig *rig, const char *const *settings)
     assert_int_equal(mm_post_new(&rig->post, &post), MAILMOD_OK);
     mm_post_attach(rig->post, rig->store, fake_workers());
     struct mm_outbound_options options = {
-        .loop = fake_loop(),
+        .loops = loops,
+        .resolvers = resolvers,
+        .loop_count = loop_count,
         .workers = fake_workers(),
         .store = rig->store,
         .post = rig->post,

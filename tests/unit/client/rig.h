@@ -37,6 +37,8 @@ struct rig_message {
     uint64_t size_lie; /* told instead of the real size */
 };
 
+/* Of the rigs that are opened from now on; 1 at first, 8 at most. */
+void rig_set_loops(size_t count);
 void rig_open(struct rig *rig, const char *const *settings);
 void rig_close(struct rig *rig);
 uint64_t rig_send(struct rig *rig, const struct rig_message *message);

@@ -636,5 +636,8 @@ int main(void)
         cmocka_unit_test(test_dsn_parameters),
         cmocka_unit_test(test_addresses),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("one loop", tests, NULL, NULL);
+    rig_set_loops(4);
+    return failures +
+           cmocka_run_group_tests_name("four loops", tests, NULL, NULL);
 }

@@ -574,5 +574,8 @@ int main(void)
         cmocka_unit_test(test_full_workers),
         cmocka_unit_test(test_log),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("one loop", tests, NULL, NULL);
+    rig_set_loops(4);
+    return failures +
+           cmocka_run_group_tests_name("four loops", tests, NULL, NULL);
 }
