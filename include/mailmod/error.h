@@ -19,13 +19,13 @@
     X(BUSY, -201, "the object is in use by another session or process")        \
     X(STOPPED, -202, "the object has been stopped")                            \
     X(CANCELLED, -203, "the operation was cancelled")                          \
-    X(EXISTS, -204, "an object of that name exists already")                   \
+    X(EXISTS, -204, "it exists already")                                       \
     X(LIMIT, -300, "a documented limit was reached")                           \
     X(TOO_LARGE, -301, "the data is larger than its limit")                    \
     X(MEMORY, -400, "out of memory")                                           \
     X(SYSTEM, -500, "the operating system refused the operation")              \
     X(ACCESS, -501, "permission denied")                                       \
-    X(NOT_FOUND, -502, "no such file, message, user or entry")                 \
+    X(NOT_FOUND, -502, "it does not exist")                                    \
     X(DESCRIPTORS, -503, "no more descriptors can be opened")                  \
     X(NETWORK, -600, "a network error ended the connection")                   \
     X(CONNECTION_REFUSED, -601, "the connection was refused")                  \
@@ -33,10 +33,13 @@
     X(TIMEOUT, -603, "the time for the operation is over")                     \
     X(CLOSED, -604, "the peer closed the connection")                          \
     X(ADDRESS_IN_USE, -605, "the address and port are in use already")         \
-    X(DNS, -700, "the name server gave no usable answer")                      \
+    X(ADDRESS_UNAVAILABLE, -606, "the address is none of this machine's")      \
+    X(DNS, -700, "no name server gave a usable answer")                        \
     X(DNS_NO_NAME, -701, "the domain name does not exist")                     \
     X(DNS_NO_DATA, -702, "the domain name has no record of that type")         \
     X(DNS_NULL_MX, -703, "the domain accepts no mail (null MX)")               \
+    X(DNS_SERVFAIL, -704, "the name server failed (SERVFAIL)")                 \
+    X(DNS_REFUSED, -705, "the name server refused the question (REFUSED)")     \
     X(TLS, -800, "the TLS handshake or session failed")                        \
     X(TLS_CERTIFICATE, -801, "the certificate cannot be trusted")              \
     X(TLS_UNAVAILABLE, -802, "TLS is required and not available")              \

@@ -11,6 +11,7 @@
 #include "client/outbound_settings.h"
 #include "config/check.h"
 #include "platform/fs.h"
+#include "wire/addr/address.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -172,10 +173,25 @@ static void check_certificates(const struct mailmod *instance,
     }
 }
 
+/* ---- the host's own name ---- */
+
+static void check_host_name(const struct mailmod *instance,
+                            const struct mm_config *config)
+{
+    char name[MM_LIMIT_DOMAIN + 1];
+    if (!mm_domain_parse_host_name(config->host_name, name)) {
+        warn(instance, "general.host_name",
+             "%s is no whole domain name: other hosts are told the address "
+             "instead, and may refuse that (RFC 5321 4.1.1.1)",
+             config->host_name != NULL ? config->host_name : "");
+    }
+}
+
 void mm_tell_warnings(const struct mailmod *instance,
                       const struct mm_settings *settings,
                       struct mm_store *store)
 {
+    check_host_name(instance, settings->config);
     check_certificates(instance, settings);
     if (store != NULL) {
         check_users(instance, settings->config, store);

@@ -254,7 +254,14 @@ enum mailmod_error mailmod_config_get(mailmod *instance, const char *name,
     if (error == MAILMOD_OK) {
         error = copy_value(&value, value_out, size);
     } else {
-        (void)mm_fail(error, "%s: %s", name, mm_error_text(error));
+        mm_buf_clear(&value);
+        (void)mm_buf_appendf(&value, "%s: ", name);
+        if (error == MAILMOD_ERROR_UNKNOWN_NAME) {
+            mm_config_say_unknown(name, &value);
+        } else {
+            (void)mm_buf_append_cstr(&value, mm_error_text(error));
+        }
+        (void)mm_fail_buf(error, &value);
     }
     mm_buf_fini(&value);
     return error;

@@ -355,9 +355,7 @@ static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
 static void write_own_name(const struct mm_delivery *delivery,
                            char name_out[MM_LIMIT_DOMAIN + 1])
 {
-    const char *name = delivery->config->host_name;
-    if (name != NULL && strchr(name, '.') != NULL &&
-        mm_domain_parse(mm_span_cstr(name), false, name_out)) {
+    if (mm_domain_parse_host_name(delivery->config->host_name, name_out)) {
         return;
     }
     char literal[MM_NETADDR_TEXT_MAX];

@@ -51,14 +51,17 @@ static void end_at(struct mm_route *route, enum mailmod_error error,
                    const char *status, const char *text)
 {
     route->state = DEAD_END;
-    char words[400];
-    if (snprintf(words, sizeof words, "%s: %s", route->destination, text) < 0) {
-        words[0] = '\0';
-    }
     struct mq_outcome outcome;
-    mm_outcome_set(&outcome, error, status, "", words);
+    mm_outcome_set(&outcome, error, status, "", text);
     outcome.is_destination_down = outcome.verdict == MQ_DEFERRED;
     route->options.on_hop(route->options.context, NULL, &outcome);
+}
+
+/* A time that is over is that of the name servers here. */
+static const char *dns_words(enum mailmod_error error)
+{
+    return error == MAILMOD_ERROR_TIMEOUT ? "no name server answered in time"
+                                          : mm_error_text(error);
 }
 
 /* No host is left. What a name server did not answer is never permanent; a
@@ -136,6 +139,14 @@ static void drop_self(struct mm_route *route)
     }
 }
 
+static void end_without_answer(struct mm_route *route, enum mailmod_error error)
+{
+    char words[160];
+    snprintf(words, sizeof words, "its mail hosts are not known: %s",
+             dns_words(error));
+    end_at(route, error, "4.4.3", words);
+}
+
 static void on_mx(void *context, enum mailmod_error error,
                   const struct mm_mx *records, size_t count)
 {
@@ -160,8 +171,7 @@ static void on_mx(void *context, enum mailmod_error error,
         end_at(route, error, "5.1.2", "the domain does not exist");
         break;
     default:
-        end_at(route, error, "4.4.3",
-               "its mail hosts are not known: no answer");
+        end_without_answer(route, error);
         break;
     }
 }
@@ -212,9 +222,9 @@ static void note_failure(struct mm_route *route, enum mailmod_error error)
     }
     route->is_temporary = route->is_temporary || is_temporary;
     route->why_error = error;
-    if (snprintf(route->why, sizeof route->why, "no address of %.60s: %.40s",
+    if (snprintf(route->why, sizeof route->why, "no address of %.60s: %.60s",
                  route->list.hosts[route->host_next - 1].name,
-                 mm_error_text(error)) < 0) {
+                 dns_words(error)) < 0) {
         route->why[0] = '\0';
     }
 }

@@ -242,7 +242,7 @@ static enum mailmod_error set_value(struct mm_config_builder *builder,
                                   mistake_out);
     }
     if (mistake_out != NULL) {
-        (void)mm_buf_append_cstr(mistake_out, "there is no such key");
+        mm_config_say_unknown(name, mistake_out);
     }
     return MAILMOD_ERROR_UNKNOWN_NAME;
 }

@@ -228,6 +228,11 @@ struct mm_config_key {
 };
 const struct mm_config_key *mm_config_keys(size_t *count_out);
 const struct mm_config_key *mm_config_find_key(const char *name); /* any name */
+/* The key that a name which is none was probably meant to be; NULL: who knows.
+ */
+const char *mm_config_suggest(const char *name);
+/* Appends that it is no key, and which one may be meant. */
+void mm_config_say_unknown(const char *name, struct mm_buf *out);
 
 struct mm_config_builder;
 MM_CHECK enum mailmod_error

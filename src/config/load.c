@@ -21,6 +21,8 @@
  * names for our keys, those of them that close a listener, our own keys. */
 enum turn { ALIASES, LATE_ALIASES, KEYS, TURN_COUNT };
 
+enum { WORDS_MAX = 1024 };
+
 /* A setting and what its name means. */
 struct named {
     const struct mm_config_setting *setting;
@@ -220,7 +222,7 @@ static void set(struct mm_config_load *load, const struct named *named)
 {
     const struct mm_config_setting *setting = named->setting;
     struct mm_buf words;
-    mm_buf_init(&words, 1024);
+    mm_buf_init(&words, WORDS_MAX);
     enum mailmod_error error =
         mm_config_set(load->builder, setting->name, setting->value, &words);
     const char *told = mm_buf_cstr(&words);
@@ -244,18 +246,31 @@ static void set(struct mm_config_load *load, const struct named *named)
     mm_buf_fini(&words);
 }
 
+static void note_unknown(struct mm_config_load *load,
+                         const struct mm_config_setting *setting)
+{
+    if (load->source.dialect != NULL) {
+        /* That engine is a web server, too, and more. */
+        mm_config_notes_add(&load->notes, MM_CONFIG_WARNING, setting->line,
+                            setting->name,
+                            "not supported by mailmod; there is no such "
+                            "setting of mail");
+        return;
+    }
+    struct mm_buf words;
+    mm_buf_init(&words, WORDS_MAX);
+    mm_config_say_unknown(setting->name, &words);
+    const char *text = mm_buf_cstr(&words);
+    mm_config_load_note(load, setting->line, setting->name,
+                        text != NULL ? text : "there is no such key");
+    mm_buf_fini(&words);
+}
+
 static void judge(struct mm_config_load *load, const struct named *named)
 {
     const struct mm_config_setting *setting = named->setting;
     if (named->key == NULL && !named->is_alias) {
-        /* That engine is a web server, too, and more. */
-        bool is_foreign = load->source.dialect != NULL;
-        mm_config_notes_add(&load->notes,
-                            is_foreign ? MM_CONFIG_WARNING : MM_CONFIG_MISTAKE,
-                            setting->line, setting->name,
-                            is_foreign ? "not supported by mailmod; there is "
-                                         "no such setting of mail"
-                                       : "there is no such key");
+        note_unknown(load, setting);
     } else if (named->is_alias && named->alias.unsupported != NULL) {
         /* Whatever its value is, how it is written, and how often. */
         set(load, named);

@@ -279,6 +279,13 @@ void mm_dns_read_answer(struct mm_dns_result *result, enum mm_dns_type type,
     }
 }
 
+static enum mailmod_error error_of_code(int code)
+{
+    return code == 2   ? MAILMOD_ERROR_DNS_SERVFAIL
+           : code == 5 ? MAILMOD_ERROR_DNS_REFUSED
+                       : MAILMOD_ERROR_DNS;
+}
+
 /* RFC 1035 4.1.1: the code is the low half of the fourth octet, the count of
  * answers stands in the seventh and eighth; RFC 4035 3.2.3: AD. */
 void mm_dns_keep_answer(struct mm_dns_result *result, const uint8_t *answer,
@@ -300,7 +307,7 @@ void mm_dns_keep_answer(struct mm_dns_result *result, const uint8_t *answer,
         result->error = MAILMOD_ERROR_DNS_NO_NAME;
         break;
     default:
-        result->error = MAILMOD_ERROR_DNS;
+        result->error = error_of_code(answer[3] & 0x0f);
         result->is_authenticated = false;
         break;
     }

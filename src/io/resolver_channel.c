@@ -50,6 +50,10 @@ static enum mailmod_error error_of_status(int status)
         return MAILMOD_ERROR_DNS_NO_NAME;
     case ARES_ENODATA:
         return MAILMOD_ERROR_DNS_NO_DATA;
+    case ARES_ESERVFAIL:
+        return MAILMOD_ERROR_DNS_SERVFAIL;
+    case ARES_EREFUSED:
+        return MAILMOD_ERROR_DNS_REFUSED;
     case ARES_ETIMEOUT:
         return MAILMOD_ERROR_TIMEOUT;
     case ARES_EDESTRUCTION:
@@ -236,12 +240,13 @@ static enum mailmod_error set_servers(ares_channel ares, const char *text)
                : MAILMOD_ERROR_MEMORY;
 }
 
-static enum mailmod_error open_ares(struct mm_dns_channel *channel,
-                                    const struct mm_resolver_options *options)
+static enum mailmod_error make_ares(struct mm_dns_channel *channel,
+                                    const struct mm_resolver_options *options,
+                                    int more_flags)
 {
     char lookups[] = "b"; /* name servers; no hosts file */
     struct ares_options ares = {0};
-    ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+    ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | more_flags;
     ares.timeout = options->timeout_ms == 0 || options->timeout_ms > 600000
                        ? WAIT_MS
                        : (int)options->timeout_ms;
@@ -269,6 +274,35 @@ static enum mailmod_error open_ares(struct mm_dns_channel *channel,
     }
     channel->ares = made;
     return set_servers(made, options->servers);
+}
+
+static size_t count_servers(ares_channel ares)
+{
+    struct ares_addr_port_node *servers = NULL;
+    size_t count = 0;
+    if (ares_get_servers_ports(ares, &servers) != ARES_SUCCESS) {
+        return 0;
+    }
+    for (struct ares_addr_port_node *at = servers; at != NULL; at = at->next) {
+        count++;
+    }
+    ares_free_data(servers);
+    return count;
+}
+
+/* Among several servers c-ares takes SERVFAIL and REFUSED for "ask the next
+ * one" and then only knows that all failed. Where there is one, it is made to
+ * give the answer as it is, so that its reason can be told. */
+static enum mailmod_error open_ares(struct mm_dns_channel *channel,
+                                    const struct mm_resolver_options *options)
+{
+    enum mailmod_error error = make_ares(channel, options, 0);
+    if (error != MAILMOD_OK || count_servers(channel->ares) != 1) {
+        return error;
+    }
+    ares_destroy(channel->ares);
+    channel->ares = NULL;
+    return make_ares(channel, options, ARES_FLAG_NOCHECKRESP);
 }
 
 enum mailmod_error

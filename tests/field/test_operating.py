@@ -69,6 +69,56 @@ def test_O02_whole_names(build):
         deliver(daemon.port("smtp"), "postmaster@mail.test")
 
 
+def test_O14_disk_low(build):
+    """A warning before the limit, an error at it, and that room is there again;
+    each with folder, octets left and limit."""
+    need_posix(build, "SIGHUP")
+    with Daemon(build, start=False) as daemon:
+        volume = os.statvfs(daemon.folder)
+        free = volume.f_bavail * volume.f_frsize
+        figures = (r"folder=\S*/data free_octets=\d+ limit_octets=%d$")
+
+        def limit(octets):
+            daemon.settings["general.free_space_min"] = str(octets)
+            daemon.write_config()
+            if daemon.process is not None:
+                before = len(daemon.lines)
+                daemon.ask_reload()
+                daemon.wait_log("mailmodd: reloaded", after=before)
+            return figures % octets
+        wanted = limit(free * 2 // 3)
+        daemon.start()
+        daemon.wait_log("warning store: the disk is getting full; .*" + wanted)
+        deliver(daemon.port("smtp"), "demo@mail.test")
+        wanted = limit(free * 2)
+        with daemon.smtp() as smtp:
+            smtp.helo("c.test")
+            smtp.mail("a@b.test")
+            code = smtp.rcpt("demo@mail.test")[0]
+            if code < 300:
+                code = smtp.data(b"Subject: x\r\n\r\n")[0]
+            assert code == 452, code
+        daemon.wait_log("error store: the disk has less room .*" + wanted)
+        wanted = limit(1 << 20)
+        deliver(daemon.port("smtp"), "demo@mail.test")
+        daemon.wait_log("info store: the disk has room again .*" + wanted)
+        assert sum("store: the disk" in l for l in daemon.lines) == 3
+
+
+def test_S08_name_of_the_host(build):
+    """A name that other hosts refuse is told at the start and by --check."""
+    with Daemon(build, start=False) as daemon:
+        for name, is_told in (("mail.test", False), ("laptop", True),
+                              ("my_host.test", True)):
+            daemon.settings["general.host_name"] = name
+            code, words = check(daemon)
+            assert code == 0, words
+            assert (f'general.host_name: {name} is no whole domain name' in
+                    words) == is_told, words
+        daemon.start()
+        daemon.wait_log(r"warning config: .*cfg:\d+: general.host_name: ")
+
+
 CA = """[ca]
 default_ca = own
 [own]
@@ -273,4 +323,5 @@ main(__name__, test_O02_stand_ins, test_O02_whole_names,
      test_O17_certificate_and_domains, test_D13_key_of_the_world,
      test_S24_files_that_are_not_there, test_D10_no_regular_files,
      test_O04_no_store_by_mistake, test_O04_installed_configuration,
-     test_O03_files_of_the_owner, test_O11_reload_is_told)
+     test_O03_files_of_the_owner, test_O11_reload_is_told,
+     test_O14_disk_low, test_S08_name_of_the_host)

@@ -94,10 +94,13 @@ static void say_trouble(const struct mm_sqlite *store, enum mailmod_error error)
                "is taken or sent until it is back, or mailmod was restarted",
                MM_TEXT("path", missing));
     } else if (error == MAILMOD_ERROR_STORAGE_FULL) {
-        MM_LOG(store->log, MM_LOG_ERROR, "store",
-               "the disk is full; no mail is taken or sent until there is room",
-               MM_TEXT("path", store->path),
-               MM_NUMBER("free_octets", mm_fs_free_space(store->folder)));
+        MM_LOG(
+            store->log, MM_LOG_ERROR, "store",
+            "the disk is full; no mail is taken or sent until there is room",
+            MM_TEXT("folder", store->folder),
+            MM_NUMBER("free_octets", (int64_t)mm_fs_free_space(store->folder)),
+            MM_NUMBER("limit_octets",
+                      (int64_t)atomic_load(&store->free_space_min)));
     } else if (error == MAILMOD_ERROR_BUSY) {
         MM_LOG(store->log, MM_LOG_ERROR, "store",
                "another process keeps the store locked; no mail is taken or "

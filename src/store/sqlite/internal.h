@@ -120,6 +120,13 @@ enum mm_statement {
     MM_SQL_COUNT
 };
 
+/* Of the volume: above the reserve by far, not by far, or not at all. */
+enum mm_sqlite_room {
+    MM_SQLITE_ROOM_ENOUGH,
+    MM_SQLITE_ROOM_SHORT,
+    MM_SQLITE_ROOM_NONE
+};
+
 struct mm_connection {
     struct mm_list node;
     sqlite3 *db;
@@ -164,7 +171,8 @@ struct mm_sqlite {
                                             was in a message */
     uint64_t space_checked_ms; /* the writer's */
     uint64_t space_written;    /* octets since then, the writer's */
-    bool has_space;
+    enum mm_sqlite_room room;
+    uint64_t room_limit;      /* the limit at the last look */
     atomic_bool has_chores;   /* rows wait to go in slices */
     bool shrinks;             /* the writer's: the file may be shortened */
     uint64_t chores_after_ms; /* the writer's: after a slice that failed */

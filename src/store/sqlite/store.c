@@ -78,7 +78,6 @@ static enum mailmod_error init_store(struct mm_sqlite *store,
     store->base.ops = &operations;
     store->log = log;
     store->syncs = true;
-    store->has_space = true;
     mm_list_init(&store->jobs);
     mm_list_init(&store->idle_readers);
     mm_list_init(&store->lent_readers);
@@ -213,6 +212,7 @@ static enum mailmod_error open_store(struct mm_sqlite *store,
         error = mm_health_begin(store);
     }
     if (error == MAILMOD_OK) {
+        (void)mm_sqlite_has_space(store); /* told at the start already */
         error = mm_writer_start(store);
         if (error != MAILMOD_OK && reason_out != NULL) {
             (void)mm_buf_appendf(reason_out,

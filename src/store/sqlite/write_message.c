@@ -8,7 +8,6 @@
  * never touches that table. Thread: writer. */
 #include "base/checksum.h"
 #include "base/mem.h"
-#include "platform/clock.h"
 #include "store/sqlite/internal.h"
 
 #include <stdlib.h>
@@ -17,33 +16,11 @@
 #define FLAG_8BIT 1
 #define FLAG_SMTPUTF8 2
 #define FLAG_REPORT 4
-#define SPACE_CHECK_MS 500
 /* Chunks of a body that go with its message at once; of a larger one the rest
  * goes in slices. */
 #define DROPPED_AT_ONCE 16
 /* Entries that are removed row by row at once; of more only the promise. */
 #define REMOVED_AT_ONCE 64
-
-/* The volume keeps a reserve, so that deletions always have room to work. */
-bool mm_sqlite_has_space(struct mm_sqlite *store)
-{
-    uint64_t now_ms = mm_clock_monotonic_ms();
-
-    if (store->free_space_min == 0) {
-        return true;
-    }
-    if (store->space_checked_ms == 0 ||
-        now_ms - store->space_checked_ms >= SPACE_CHECK_MS ||
-        store->space_written >= store->free_space_min / 16) {
-        store->space_written = 0;
-        store->space_checked_ms = now_ms;
-        /* The log will be copied back: it takes its own size once more. */
-        store->has_space = mm_fs_free_space(store->folder) >=
-                           store->free_space_min +
-                               (uint64_t)store->log_pages * store->page_size;
-    }
-    return store->has_space;
-}
 
 static enum mailmod_error run_with_id(struct mm_connection *connection,
                                       enum mm_statement which, uint64_t id)

@@ -189,7 +189,7 @@ int mm_log_copy_back(struct mm_sqlite *store, bool restarts)
  * and what was freed goes back to the volume. */
 static void checkpoint(struct mm_sqlite *store)
 {
-    bool is_short = store->was_full || !store->has_space;
+    bool is_short = store->was_full || store->room == MM_SQLITE_ROOM_NONE;
     if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
         mm_health_refuses(store)) {
         return;

@@ -62,6 +62,10 @@ MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,
                      char domain_out[MM_LIMIT_DOMAIN + 1]);
+/* A whole name with a dot, as RFC 5321 4.1.1.1 wants it from a host; NULL is
+ * none. */
+bool mm_domain_parse_host_name(const char *name,
+                               char domain_out[MM_LIMIT_DOMAIN + 1]);
 /* The same, with underscores as letters. */
 bool mm_domain_parse_lenient(struct mm_span text, bool allow_utf8,
                              char domain_out[MM_LIMIT_DOMAIN + 1]);

@@ -157,3 +157,10 @@ void mm_domain_literal(const struct mm_netaddr *address,
     snprintf(text_out, MM_NETADDR_TEXT_MAX, "[%s%.60s]",
              plain.family == MM_NETADDR_V6 ? "IPv6:" : "", ip);
 }
+
+bool mm_domain_parse_host_name(const char *name,
+                               char domain_out[MM_LIMIT_DOMAIN + 1])
+{
+    return name != NULL && strchr(name, '.') != NULL &&
+           mm_domain_parse(mm_span_cstr(name), false, domain_out);
+}

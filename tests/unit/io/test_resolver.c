@@ -212,8 +212,8 @@ static void test_faults(void **state)
     } table[] = {
         {"nx.example", MAILMOD_ERROR_DNS_NO_NAME},
         {"nodata.example", MAILMOD_ERROR_DNS_NO_DATA},
-        {"servfail.example", MAILMOD_ERROR_DNS},
-        {"refused.example", MAILMOD_ERROR_DNS},
+        {"servfail.example", MAILMOD_ERROR_DNS_SERVFAIL},
+        {"refused.example", MAILMOD_ERROR_DNS_REFUSED},
         {"formerr.example", MAILMOD_ERROR_DNS},
         {"silent.example", MAILMOD_ERROR_TIMEOUT},
         {"question.example", MAILMOD_ERROR_TIMEOUT},
@@ -490,7 +490,7 @@ static void test_records(void **state)
     ask(&lookup, run_records, "nx.example");
     assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_NO_NAME);
     ask(&lookup, run_records, "servfail.example");
-    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS);
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_SERVFAIL);
     ask(&lookup, run_records, "silent.example");
     assert_int_equal(lookup.error, MAILMOD_ERROR_TIMEOUT);
     set_options(own_servers(), false, NULL, NULL);
