@@ -5,12 +5,14 @@
  * it jobs; the writer runs all that wait inside ONE transaction, commits once
  * (one sync), and then tells each job. A job's `run` uses the transaction
  * verbs below; when it returns an error its own effects are rolled back and
- * the others' are kept. `done` with OK means: on disk, whatever happens next.
- * A failed sync is never retried and believed: all jobs of that transaction
- * get STORAGE, and the store refuses further writes until it has been written
- * anew (mm_store_is_writable). The same when a file of it was removed or
- * renamed: that is seen after the commit and before anybody hears OK. A lock of
- * another process is waited for, 5 s at most, then jobs get BUSY.
+ * the others' are kept. It may be run again, after all was rolled back: so what
+ * it changes beside the store it sets anew each time. `done` with OK means: on
+ * disk, whatever happens next. A failed sync is never retried and believed: all
+ * jobs of that transaction get STORAGE, and the store refuses further writes
+ * until it has been written anew (mm_store_is_writable). The same when a file
+ * of it was removed or renamed: that is seen after the commit and before
+ * anybody hears OK. A lock of another process is waited for, 5 s at most, then
+ * jobs get BUSY.
  *
  * Reading. Read verbs may be called from any thread; they use their own
  * connections, never wait for the writer, and see only what was committed.

@@ -81,6 +81,7 @@ struct mm_memory_disk {
     struct mm_message_ids ids;
     uint64_t last_mailbox_id;
     uint64_t flush_count;
+    uint64_t user_changes;
     uint64_t seed;
     uint8_t secret[32];
     uint64_t octets; /* of all chunks */
@@ -102,6 +103,7 @@ struct mm_change {
 struct mm_journal_mark {
     size_t change_count;
     uint64_t flush_count;
+    uint64_t user_changes;
 };
 
 struct mm_memory {
@@ -312,6 +314,11 @@ MM_CHECK enum mailmod_error mm_memory_each_recipient(
     void *context);
 MM_CHECK enum mailmod_error mm_memory_flush_count(struct mm_store *base,
                                                   uint64_t *count_out);
+MM_CHECK enum mailmod_error
+mm_memory_octets_of(struct mm_store_transaction *base, uint64_t mailbox_id,
+                    uint64_t *octets_out);
+MM_CHECK enum mailmod_error mm_memory_user_changes(struct mm_store *base,
+                                                   uint64_t *count_out);
 MM_CHECK enum mailmod_error mm_memory_verify(struct mm_store *base,
                                              struct mm_buf *report_out);
 

@@ -179,3 +179,16 @@ enum mailmod_error mm_memory_mailbox_tag(struct mm_store *base,
     mm_memory_read_end(base);
     return row != NULL ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
 }
+
+enum mailmod_error mm_memory_octets_of(struct mm_store_transaction *base,
+                                       uint64_t mailbox_id,
+                                       uint64_t *octets_out)
+{
+    struct mm_mailbox_row *row =
+        mm_find_mailbox_row(mm_memory_of(base->store)->disk, mailbox_id);
+    if (row == NULL) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    *octets_out = row->octets;
+    return MAILMOD_OK;
+}

@@ -329,7 +329,8 @@ void mm_journal_keep(struct mm_memory *store)
 struct mm_journal_mark mm_journal_mark(const struct mm_memory *store)
 {
     return (struct mm_journal_mark){store->change_count,
-                                    store->disk->flush_count};
+                                    store->disk->flush_count,
+                                    store->disk->user_changes};
 }
 
 void mm_journal_take_back(struct mm_memory *store,
@@ -346,4 +347,5 @@ void mm_journal_take_back(struct mm_memory *store,
         }
     }
     store->disk->flush_count = mark->flush_count;
+    store->disk->user_changes = mark->user_changes;
 }

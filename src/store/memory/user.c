@@ -135,6 +135,7 @@ enum mailmod_error mm_memory_change_user(struct mm_store_transaction *base,
     struct mm_user_row *changed = MM_ROW(struct mm_user_row, row);
     changed->user = *user;
     changed->user.mailbox_id = mailbox_id;
+    store->disk->user_changes++;
     return mm_row_change(store, MM_TABLE_USER, &old->row, row);
 }
 
@@ -166,6 +167,7 @@ enum mailmod_error mm_memory_remove_user(struct mm_store_transaction *base,
         return MAILMOD_ERROR_NOT_FOUND;
     }
     uint64_t mailbox_id = row->user.mailbox_id;
+    store->disk->user_changes++;
     error = mm_row_remove(store, MM_TABLE_USER, &row->row);
     if (error == MAILMOD_OK) {
         error = drop_secrets(store, mailbox_id);
@@ -259,6 +261,14 @@ enum mailmod_error mm_memory_each_user(
            visit(context, &MM_ROW(struct mm_user_row, row)->user)) {
         row = mm_table_behind(disk, MM_TABLE_USER, row);
     }
+    mm_memory_read_end(base);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_memory_user_changes(struct mm_store *base,
+                                          uint64_t *count_out)
+{
+    *count_out = mm_memory_read(base)->user_changes;
     mm_memory_read_end(base);
     return MAILMOD_OK;
 }

@@ -2,10 +2,11 @@
  *
  * Takes all jobs that wait (up to MM_STORE_BATCH_MAX), runs them in one
  * transaction, commits once and answers all: one sync serves many messages, and
- * the more wait the more it serves. Of several jobs each runs in a savepoint,
- * so that one that fails takes back its own effects and no other's; a job alone
- * needs none, the transaction is its own. The log is copied back into the
- * database between two batches, after everybody has been answered.
+ * the more wait the more it serves. When one of several fails, all is taken
+ * back, and each runs once more in a savepoint, so that it takes back its own
+ * effects and no other's: a savepoint a job costs a copy of each page that the
+ * job is the first to change, and hardly a job fails. The log is copied back
+ * into the database between two batches, after everybody has been answered.
  *
  * A commit that failed is never retried and believed: all of its jobs fail, and
  * unless the disk was merely full or busy the store takes no more writes until
@@ -46,24 +47,24 @@ static void fail_all(struct batch *batch, enum mailmod_error error)
 }
 
 static enum mailmod_error begin_job(struct mm_sqlite_transaction *transaction,
-                                    bool is_alone)
+                                    bool is_apart)
 {
     transaction->unreferred_id = 0;
     transaction->is_first_seen = false;
     transaction->referred_id = 0;
-    return is_alone ? MAILMOD_OK
-                    : mm_sql_do(transaction->connection, MM_SQL_SAVEPOINT);
+    return is_apart ? mm_sql_do(transaction->connection, MM_SQL_SAVEPOINT)
+                    : MAILMOD_OK;
 }
 
 /* One job. False when the transaction is lost with it: SQLite has taken all
  * back (a full disk, an error of the file), or what the job left behind cannot
  * be taken back alone. */
 static bool run_job(struct mm_sqlite_transaction *transaction,
-                    struct outcome *outcome, bool is_alone)
+                    struct outcome *outcome, bool is_apart)
 {
     struct mm_connection *connection = transaction->connection;
 
-    outcome->error = begin_job(transaction, is_alone);
+    outcome->error = begin_job(transaction, is_apart);
     if (outcome->error != MAILMOD_OK) {
         return !sqlite3_get_autocommit(connection->db);
     }
@@ -74,7 +75,7 @@ static bool run_job(struct mm_sqlite_transaction *transaction,
     if (sqlite3_get_autocommit(connection->db)) {
         return false;
     }
-    if (is_alone) {
+    if (!is_apart) {
         return outcome->error == MAILMOD_OK;
     }
     if (outcome->error != MAILMOD_OK &&
@@ -84,7 +85,8 @@ static bool run_job(struct mm_sqlite_transaction *transaction,
     return mm_sql_do(connection, MM_SQL_RELEASE) == MAILMOD_OK;
 }
 
-static enum mailmod_error run_jobs(struct mm_sqlite *store, struct batch *batch)
+static enum mailmod_error run_jobs(struct mm_sqlite *store, struct batch *batch,
+                                   bool is_apart)
 {
     struct mm_sqlite_transaction transaction =
         mm_sqlite_transaction_begin(store);
@@ -92,12 +94,34 @@ static enum mailmod_error run_jobs(struct mm_sqlite *store, struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         struct outcome *outcome = &batch->outcomes[i];
 
-        if (!run_job(&transaction, outcome, batch->count == 1)) {
+        if (!run_job(&transaction, outcome, is_apart)) {
             return outcome->error != MAILMOD_OK ? outcome->error
                                                 : MAILMOD_ERROR_STORAGE;
         }
     }
     return MAILMOD_OK;
+}
+
+static enum mailmod_error take_back(struct mm_sqlite *store)
+{
+    return sqlite3_get_autocommit(store->writer.db)
+               ? MAILMOD_OK
+               : mm_sql_do(&store->writer, MM_SQL_ROLLBACK);
+}
+
+/* Together as they are; when one fails, all once more, each in a savepoint. */
+static enum mailmod_error run_all(struct mm_sqlite *store, struct batch *batch)
+{
+    enum mailmod_error error = run_jobs(store, batch, false);
+
+    if (error == MAILMOD_OK || batch->count == 1) {
+        return error;
+    }
+    error = take_back(store);
+    if (error == MAILMOD_OK) {
+        error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
+    }
+    return error == MAILMOD_OK ? run_jobs(store, batch, true) : error;
 }
 
 static enum mailmod_error commit(struct mm_sqlite *store, size_t job_count)
@@ -131,7 +155,7 @@ static void run_batch(struct mm_sqlite *store, struct batch *batch)
     (void)sqlite3_busy_timeout(store->writer.db, mm_health_busy_ms(store));
     error = mm_sql_do(&store->writer, MM_SQL_BEGIN);
     if (error == MAILMOD_OK) {
-        error = run_jobs(store, batch);
+        error = run_all(store, batch);
         is_own_failure = error != MAILMOD_OK && batch->count == 1 &&
                          !sqlite3_get_autocommit(store->writer.db);
     }
@@ -142,8 +166,7 @@ static void run_batch(struct mm_sqlite *store, struct batch *batch)
         mm_health_judge(store, MAILMOD_OK);
         return;
     }
-    if (!sqlite3_get_autocommit(store->writer.db) &&
-        mm_sql_do(&store->writer, MM_SQL_ROLLBACK) != MAILMOD_OK) {
+    if (take_back(store) != MAILMOD_OK) {
         mm_health_judge(store, MAILMOD_ERROR_STORAGE);
     } else if (!is_own_failure) {
         mm_health_judge(store, error);

@@ -240,6 +240,7 @@ static void describe(struct mm_store *store, const struct world *world,
     struct mm_store_secret_key secrets[MM_STORE_SECRETS_MAX];
     struct mm_store_entry_detail detail;
     uint64_t flushes = 0;
+    uint64_t changes = 0;
     uint64_t entries = 0;
     uint64_t octets = 0;
     size_t count = 0;
@@ -247,6 +248,8 @@ static void describe(struct mm_store *store, const struct world *world,
     dump_store(store, out);
     assert_int_equal(mm_store_flush_count(store, &flushes), MAILMOD_OK);
     add_line(out, "flushes", flushes);
+    assert_int_equal(mm_store_user_changes(store, &changes), MAILMOD_OK);
+    add_line(out, "changes", changes);
     if (mm_store_mailbox_use(store, world->box, &entries, &octets) ==
         MAILMOD_OK) {
         add_line(out, "entries", entries);
@@ -369,7 +372,8 @@ static void test_each_write_among_others(void **state)
     await(&gate.is_done);
     describe(fixture->store, &world, &text);
     const char *seen = mm_buf_cstr(&text);
-    assert_non_null(strstr(seen, "flushes 1\nentries 3\noctets 206102\n"));
+    assert_non_null(
+        strstr(seen, "flushes 1\nchanges 0\nentries 3\noctets 206102\n"));
     assert_non_null(strstr(seen, "fresh 1\nits chunk 1\n"));
     assert_non_null(strstr(seen, "<x0@b.net> smart.host 1 9 0 0"));
     fixture_verify(fixture->store);

@@ -214,11 +214,71 @@ static void test_F15_good_names(void **state)
     }
 }
 
+static uint64_t changes(struct mm_store *store)
+{
+    uint64_t count;
+    assert_int_equal(mm_store_user_changes(store, &count), MAILMOD_OK);
+    return count;
+}
+
+/* Users that were there; a new one is nobody's session. */
+static void test_changes_are_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store_user user = make("alice", false);
+    char name[] = "alice";
+    uint64_t before = changes(fixture->store);
+    assert_int_equal(fixture_run(fixture->store, add, &user), MAILMOD_OK);
+    assert_int_equal(changes(fixture->store), before);
+    assert_int_equal(fixture_run(fixture->store, change, &user), MAILMOD_OK);
+    assert_int_equal(changes(fixture->store), before + 1);
+    assert_int_equal(fixture_run(fixture->store, remove_user, name),
+                     MAILMOD_OK);
+    assert_int_equal(changes(fixture->store), before + 2);
+    assert_int_equal(fixture_run(fixture->store, remove_user, name),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(changes(fixture->store), before + 2);
+}
+
+struct octets {
+    uint64_t box;
+    uint64_t octets;
+    enum mailmod_error error;
+};
+
+static enum mailmod_error ask_octets(struct mm_store_transaction *t,
+                                     void *context)
+{
+    struct octets *octets = context;
+    octets->error = mm_store_octets_of(t, octets->box, &octets->octets);
+    return MAILMOD_OK;
+}
+
+static void test_octets_inside_a_job(void **state)
+{
+    struct fixture *fixture = *state;
+    struct octets octets = {.box = fixture_add_user(fixture->store, "alice")};
+    (void)fixture_deliver(fixture->store, 100, &octets.box, 1);
+    assert_int_equal(fixture_run(fixture->store, ask_octets, &octets),
+                     MAILMOD_OK);
+    assert_int_equal(octets.error, MAILMOD_OK);
+    assert_int_equal(octets.octets, 134);
+    octets.box += 9;
+    assert_int_equal(fixture_run(fixture->store, ask_octets, &octets),
+                     MAILMOD_OK);
+    assert_int_equal(octets.error, MAILMOD_ERROR_NOT_FOUND);
+}
+
 int main(void)
 {
     static const struct fixture_test tests[] = {
-        FIXTURE_TEST(test_add_find_change), FIXTURE_TEST(test_longest_names),
-        FIXTURE_TEST(test_remove),          FIXTURE_TEST(test_each),
-        FIXTURE_TEST(test_F15_spellings),   FIXTURE_TEST(test_F15_good_names)};
+        FIXTURE_TEST(test_add_find_change),
+        FIXTURE_TEST(test_longest_names),
+        FIXTURE_TEST(test_remove),
+        FIXTURE_TEST(test_changes_are_counted),
+        FIXTURE_TEST(test_octets_inside_a_job),
+        FIXTURE_TEST(test_each),
+        FIXTURE_TEST(test_F15_spellings),
+        FIXTURE_TEST(test_F15_good_names)};
     return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }
