@@ -491,6 +491,43 @@ MAILMOD_API enum mailmod_error mailmod_request_write(mailmod_request *request,
                                                      const void *octets,
                                                      size_t size);
 
+/* ---- events: what became of mail ------------------------------------------
+ */
+
+struct mailmod_event { /* of one recipient of one message */
+    size_t size;       /* of this structure as the library filled it */
+    enum mailmod_event_kind kind;
+    /* The connection that the mail came in by, when it went into a mailbox at
+     * once, or went out by; log lines have it as session=. 0: there was none.
+     */
+    uint64_t connection;
+    const char *message; /* queue identifier, as in Received and logs */
+    const char *reverse_path;
+    const char *recipient;
+    enum mailmod_error error; /* MAILMOD_OK when delivered; else the cause */
+    int code;                 /* SMTP reply code; 0 without one */
+    const char *enhanced;     /* "5.1.1" (RFC 3463) */
+    const char *text;         /* the reply's, or our own words */
+    const char *host;         /* the mail host that said it, or "" */
+    unsigned attempts;        /* so far, with this one */
+};
+/* On a thread of the instance, one event at a time, in the order in which they
+ * came true. */
+typedef void (*mailmod_on_event)(void *context,
+                                 const struct mailmod_event *event);
+/* `kinds`: mailmod_event_kind bits. Each event is told once, after what it
+ * tells is on disk (of mail that goes out at once: after the host's reply); to
+ * the callback that there was then. mailmod_drain and mailmod_free wait until
+ * all are told; what a process that is killed did not tell is not told again.
+ * None is left out for a slow callback: past 16 MiB of events that wait, SMTP
+ * answers MAIL with 451 and the queue begins no attempt. Reports of our own
+ * are no events. NULL: nobody is told from now on. At any time. `on_release`
+ * may be NULL. ARGUMENT, MEMORY, and nothing was changed. */
+MAILMOD_API enum mailmod_error
+mailmod_event_set_callback(mailmod *instance, unsigned kinds,
+                           mailmod_on_event on_event, void *context,
+                           mailmod_on_release on_release);
+
 /* ---- administration: on a running or a stopped system ------------------- */
 
 /* These act on the data folder of the present settings, whether an instance in

@@ -57,13 +57,15 @@ struct mq_outcome {
                                  talked to: backs off the whole destination */
     /* OK when delivered; else the cause, as a host program is told it */
     enum mailmod_error error;
-    char status[12];  /* "4.4.1" */
-    char host[256];   /* who said it, or "" */
-    char reply[512];  /* "450 4.2.1 mailbox busy" or our own words */
-    bool is_reply;    /* the host's words, not ours */
-    char tls[24];     /* "TLSv1.3 verified", "none"; "": no talk */
-    bool relayed_dsn; /* NOTIFY was passed on: no success report */
-    bool is_missed;   /* the queue's: it was removed meanwhile */
+    char status[12];     /* "4.4.1" */
+    char host[256];      /* who said it, or "" */
+    char reply[512];     /* "450 4.2.1 mailbox busy" or our own words */
+    bool is_reply;       /* the host's words, not ours */
+    char tls[24];        /* "TLSv1.3 verified", "none"; "": no talk */
+    bool relayed_dsn;    /* NOTIFY was passed on: no success report */
+    bool is_missed;      /* the queue's: it was removed meanwhile */
+    bool is_removal;     /* an operator's act, and no attempt's */
+    uint64_t connection; /* the number of the one it went by; 0: none */
 };
 /* What the caller must report to the sender, in the same transaction. */
 enum mq_report {
@@ -148,7 +150,10 @@ struct mq_removed {
     struct mm_list node;
     uint64_t message_id;
     unsigned number;
+    unsigned attempts;
+    bool is_report; /* the message */
     char path[MM_STORE_REVERSE_PATH_MAX];
+    char reverse_path[MM_STORE_REVERSE_PATH_MAX];
     bool is_removed; /* the queue's: on disk */
     bool has_end;    /* the queue's: by the outcome of its attempt */
 };

@@ -37,6 +37,7 @@ void mq_removal_outcome(struct mq_outcome *outcome_out)
     *outcome_out =
         (struct mq_outcome){.verdict = MQ_FAILED,
                             .error = MAILMOD_ERROR_CANCELLED,
+                            .is_removal = true,
                             .status = "5.0.0",
                             .reply = "taken out of the queue by an operator"};
 }
@@ -69,7 +70,10 @@ static bool list_row(void *context, const struct mm_store_message *message,
     }
     row->message_id = message->id;
     row->number = recipient->number;
+    row->attempts = recipient->attempts;
+    row->is_report = message->is_report;
     memcpy(row->path, recipient->path, sizeof row->path);
+    memcpy(row->reverse_path, message->reverse_path, sizeof row->reverse_path);
     mm_list_init(&row->node);
     mm_list_append(&slice->rows, &row->node);
     slice->listed++;

@@ -37,4 +37,15 @@ enum mailmod_moment {
     MAILMOD_ALL_MOMENTS = 255
 };
 
+/* What became of mail for one recipient. Bits of a mask. */
+enum mailmod_event_kind {
+    MAILMOD_EVENT_DELIVERED = 1, /* in a mailbox here, or the next host's */
+    /* Given up for good; the sender gets a report, if it wants one. */
+    MAILMOD_EVENT_BOUNCED = 2,
+    MAILMOD_EVENT_DEFERRED = 4, /* an attempt failed, for now */
+    MAILMOD_EVENT_EXPIRED = 8,  /* given up, its time in the queue is over */
+    MAILMOD_EVENT_REMOVED = 16, /* an operator took it out of the queue */
+    MAILMOD_ALL_EVENTS = 31
+};
+
 #endif

@@ -5,6 +5,7 @@
  * as a whole. Thread: any; one mutex an instance. */
 #include "api/instance.h"
 
+#include "api/events.h"
 #include "api/handles.h"
 #include "base/mem.h"
 #include "config/check.h"
@@ -76,6 +77,7 @@ void mm_instance_dispose(struct mailmod **instance_in)
 
     *instance_in = NULL;
     mm_asker_unref(&instance->asked.asker);
+    mm_events_free(&instance->events);
     mm_config_builder_free(&instance->builder);
     mm_mutex_free(&instance->asked.mutex);
     mm_mutex_free(&instance->mutex);
@@ -105,6 +107,9 @@ static enum mailmod_error init_instance(struct mailmod *instance)
     }
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&instance->asked.mutex);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_events_new(&instance->events, &instance->log);
     }
     if (error == MAILMOD_OK) {
         error = mm_config_builder_new(&instance->builder);

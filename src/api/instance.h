@@ -27,6 +27,7 @@ enum mm_instance_state {
     MM_INSTANCE_DRAINING
 };
 
+struct mm_events;
 struct mm_messages;
 
 /* Who is asked from now on, and when. Its own lock, because a loop that puts a
@@ -50,6 +51,7 @@ struct mailmod {
     bool holds_standard;  /* the places of the standard files */
     char *working_folder; /* from which relative names count; NULL: not used */
     struct mm_asked asked;
+    struct mm_events *events;  /* fixed */
     struct mm_context context; /* of the host's */
 
     struct mm_loop *loops[MM_LOOPS_MAX];

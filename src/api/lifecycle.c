@@ -8,6 +8,7 @@
  * postmaster, workers, outbound, loops' threads. Down: sessions and attempts
  * end, workers, loops' threads, outbound, server, loops, store.
  * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/events.h"
 #include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
@@ -111,8 +112,12 @@ static void wake_outbound(void *context)
 
 static enum mailmod_error make_server(struct mailmod *instance)
 {
-    const struct mm_post_options post = {
-        .log = &instance->log, .wake = wake_outbound, .wake_context = instance};
+    const struct mm_post_options post = {.log = &instance->log,
+                                         .wake = wake_outbound,
+                                         .wake_context = instance,
+                                         .tell = mm_events_tell,
+                                         .is_behind = mm_events_is_behind,
+                                         .news_context = instance->events};
     struct mm_buf reason;
     enum mailmod_error error = mm_post_new(&instance->post, &post);
 
@@ -281,9 +286,11 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
                                      instance->config->pop3.connections_max +
                                      MM_MESSAGE_THREADS_MAX);
 
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "threads for the host: %s",
-                                         mm_error_text(error));
+    if (error != MAILMOD_OK) {
+        return mm_fail(error, "threads for the host: %s", mm_error_text(error));
+    }
+    mm_events_begin(instance->events, instance->host_threads);
+    return MAILMOD_OK;
 }
 
 static enum mailmod_error run_loops(struct mailmod *instance)
@@ -306,6 +313,7 @@ static void give_up(struct mailmod *instance)
     if (instance->host_threads != NULL) {
         instance->state = MM_INSTANCE_DRAINING;
         mm_mutex_unlock(instance->mutex);
+        mm_events_end(instance->events);
         mm_host_threads_end(instance->host_threads);
         mm_mutex_lock(instance->mutex);
     }
@@ -470,6 +478,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
     bool was_cut = !drain_parts(instance, deadline_ms);
 
     mm_messages_close(instance->messages);
+    mm_events_end(instance->events);
     mm_host_threads_end(instance->host_threads);
     mm_mutex_lock(instance->mutex);
     take_down(instance);

@@ -278,6 +278,11 @@ MM_CHECK enum mailmod_error mm_message_send_direct(mailmod_message *message);
 
 /* ---- message_outcome.c: locked ------------------------------------------ */
 
+/* What a host said ("550 5.1.1 no"), or our own words, in its parts; the error
+ * is left OK. Needs no lock. */
+void mm_message_words_split(struct mm_message_words *words_out,
+                            const char *host, const char *status,
+                            const char *text);
 void mm_message_note(mailmod_message *message, size_t index,
                      const struct mq_outcome *outcome, bool is_final);
 /* Our own words. */

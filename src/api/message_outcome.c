@@ -116,23 +116,24 @@ static void skip_enhanced(struct mm_span *reply)
     }
 }
 
-static void split_words(struct mm_message_words *words,
-                        const struct mq_outcome *outcome)
+void mm_message_words_split(struct mm_message_words *words_out,
+                            const char *host, const char *status,
+                            const char *text)
 {
-    struct mm_span reply = mm_span_cstr(outcome->reply);
+    struct mm_span reply = mm_span_cstr(text);
 
-    *words = (struct mm_message_words){.error = outcome->error};
-    if (outcome->host[0] != '\0') {
-        words->code = take_code(&reply);
+    *words_out = (struct mm_message_words){.code = 0};
+    if (host[0] != '\0') {
+        words_out->code = take_code(&reply);
     }
-    if (words->code != 0) {
+    if (words_out->code != 0) {
         skip_enhanced(&reply);
     }
-    (void)mm_span_copy(mm_span_cstr(outcome->status), words->enhanced,
-                       sizeof words->enhanced);
-    (void)mm_span_copy(mm_span_cstr(outcome->host), words->host,
-                       sizeof words->host);
-    (void)mm_span_copy(reply, words->text, sizeof words->text);
+    (void)mm_span_copy(mm_span_cstr(status), words_out->enhanced,
+                       sizeof words_out->enhanced);
+    (void)mm_span_copy(mm_span_cstr(host), words_out->host,
+                       sizeof words_out->host);
+    (void)mm_span_copy(reply, words_out->text, sizeof words_out->text);
 }
 
 void mm_message_note(mailmod_message *message, size_t index,
@@ -141,7 +142,9 @@ void mm_message_note(mailmod_message *message, size_t index,
     enum mailmod_outcome what = MAILMOD_DEFERRED;
 
     struct mm_message_words words;
-    split_words(&words, outcome);
+    mm_message_words_split(&words, outcome->host, outcome->status,
+                           outcome->reply);
+    words.error = outcome->error;
     if (outcome->verdict == MQ_DELIVERED) {
         what = MAILMOD_DELIVERED;
         /* RFC 3463 2: the class of success, where the host gave no code. */

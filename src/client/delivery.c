@@ -332,6 +332,7 @@ static void adopt(struct mm_delivery *to, struct mm_delivery *from)
     mm_place_move(&from->place, &to->place);
     to->conn = from->conn;
     to->engine = from->engine;
+    to->number = from->number;
     to->transactions = from->transactions;
     memcpy(to->tls_text, from->tls_text, sizeof to->tls_text);
     from->conn = NULL;

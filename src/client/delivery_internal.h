@@ -103,6 +103,7 @@ struct mm_delivery {
     bool in_handshake;
     bool is_pumping;
     struct mm_login login;
+    uint64_t number;       /* of this connection, for logs and news */
     unsigned transactions; /* over this connection */
     char tls_text[24];     /* as mq_outcome has it */
 

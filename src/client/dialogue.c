@@ -399,6 +399,7 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
         /* In clear only where the operator switched TLS off. */
         .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF};
     write_own_name(delivery, name);
+    delivery->number = mm_store_new_message_id(delivery->options.store);
     delivery->transactions = 0;
     delivery->is_decided = false;
     memcpy(delivery->tls_text, "none", sizeof "none");

@@ -138,6 +138,10 @@ static void claim_what_is_due(struct mm_outbound *outbound)
         mm_timer_cancel(&outbound->poll_timer);
         return;
     }
+    if (mm_post_is_behind(outbound->options.post)) {
+        mm_timer_set(&outbound->poll_timer, POLL_MIN_MS);
+        return;
+    }
     outbound->claim_now_ms = mm_loop_wall_ms(first_of(outbound)->loop);
     if (mm_timer_is_set(&outbound->poll_timer) &&
         !mq_has_work(outbound->queue, outbound->claim_now_ms)) {

@@ -46,6 +46,25 @@ static void drop_settling(struct mm_branch *branch,
     atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 
+static enum mailmod_event_kind kind_of(const struct mm_settling *settling,
+                                       size_t i)
+{
+    const struct mq_outcome *outcome = &settling->settlement.outcomes[i];
+    if (outcome->is_removal) {
+        return MAILMOD_EVENT_REMOVED;
+    }
+    switch (outcome->verdict) {
+    case MQ_DELIVERED:
+        return MAILMOD_EVENT_DELIVERED;
+    case MQ_FAILED:
+        return MAILMOD_EVENT_BOUNCED;
+    case MQ_DEFERRED:
+        break;
+    }
+    return mm_settling_is_final(settling, i) ? MAILMOD_EVENT_EXPIRED
+                                             : MAILMOD_EVENT_DEFERRED;
+}
+
 static void tell_outcomes(const struct mm_outbound *outbound,
                           const struct mm_settling *settling)
 {
@@ -55,6 +74,14 @@ static void tell_outcomes(const struct mm_outbound *outbound,
         mm_outbound_note_outcome(
             outbound, batch->message.id, &batch->recipients[i],
             &settlement->outcomes[i], mm_settling_is_final(settling, i));
+        enum mailmod_event_kind kind = kind_of(settling, i);
+        /* Behind a destination that is down nothing was tried. */
+        if (!batch->is_overdue || kind != MAILMOD_EVENT_DEFERRED) {
+            mm_outbound_tell(outbound, kind, &batch->message,
+                             &batch->recipients[i], &settlement->outcomes[i],
+                             batch->recipients[i].attempts +
+                                 !batch->is_overdue);
+        }
     }
 }
 
@@ -277,6 +304,7 @@ static void on_idle(void *context)
     bool is_old = mm_delivery_settings(lane->delivery) != branch->settings;
     if (mm_outbound_is_stopped(branch->outbound) || is_old ||
         config->queue.holds ||
+        mm_post_is_behind(branch->outbound->options.post) ||
         branch->settling_count >
             2 * mm_branch_share(branch, config->queue.attempts_max)) {
         mm_delivery_quit(lane->delivery);

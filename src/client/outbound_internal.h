@@ -110,6 +110,12 @@ void mm_outbound_note_outcome(const struct mm_outbound *outbound,
                               uint64_t message_id,
                               const struct mm_store_recipient *recipient,
                               const struct mq_outcome *outcome, bool is_final);
+/* Tells what became of mail, which is on disk. */
+void mm_outbound_tell(const struct mm_outbound *outbound,
+                      enum mailmod_event_kind kind,
+                      const struct mm_store_message *message,
+                      const struct mm_store_recipient *recipient,
+                      const struct mq_outcome *outcome, unsigned attempts);
 /* removal.c: who was taken out of the queue and can be told of now. thread: any
  */
 void mm_outbound_tell_removed(const struct mm_outbound *outbound);

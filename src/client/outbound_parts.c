@@ -5,6 +5,8 @@
  * Thread: loop, and any where the header says so. */
 #include "client/outbound_internal.h"
 
+#include "post/news.h"
+
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
 {
     return atomic_load(&outbound->is_stopped);
@@ -67,5 +69,26 @@ void mm_outbound_note_outcome(const struct mm_outbound *outbound,
     if (observer->on_outcome != NULL) {
         observer->on_outcome(observer->context, message_id, recipient, outcome,
                              is_final);
+    }
+}
+
+void mm_outbound_tell(const struct mm_outbound *outbound,
+                      enum mailmod_event_kind kind,
+                      const struct mm_store_message *message,
+                      const struct mm_store_recipient *recipient,
+                      const struct mq_outcome *outcome, unsigned attempts)
+{
+    const struct mm_news news = {.kind = kind,
+                                 .connection = outcome->connection,
+                                 .message_id = message->id,
+                                 .reverse_path = message->reverse_path,
+                                 .recipient = recipient->path,
+                                 .error = outcome->error,
+                                 .status = outcome->status,
+                                 .reply = outcome->reply,
+                                 .host = outcome->host,
+                                 .attempts = attempts};
+    if (!message->is_report) {
+        mm_post_tell(outbound->options.post, &news);
     }
 }

@@ -21,6 +21,12 @@ void mm_outbound_tell_removed(const struct mm_outbound *outbound)
         mq_removal_outcome(&outcome);
         mm_outbound_note_outcome(outbound, removed->message_id, &recipient,
                                  &outcome, true);
+        struct mm_store_message message = {.id = removed->message_id,
+                                           .is_report = removed->is_report};
+        memcpy(message.reverse_path, removed->reverse_path,
+               sizeof message.reverse_path);
+        mm_outbound_tell(outbound, MAILMOD_EVENT_REMOVED, &message, &recipient,
+                         &outcome, removed->attempts);
         mm_free(removed);
     }
 }

@@ -8,6 +8,7 @@
 #include "client/settling.h"
 
 #include "base/mem.h"
+#include "crypto/crypto.h"
 
 #include <stdio.h>
 
@@ -161,8 +162,13 @@ static void log_one(const struct mm_settling *settling, const char *message,
     const struct mq_settlement *settlement = &settling->settlement;
     const struct mq_batch *batch = settlement->batch;
     const struct mq_outcome *outcome = &settlement->outcomes[i];
+    char session[MM_NUMBER_TEXT_MAX] = "";
+    if (outcome->connection != 0) {
+        mm_hex_number(outcome->connection, session);
+    }
     MM_LOG(settling->post->log, MM_LOG_INFO, "delivery",
-           outcome_text(settling, i), MM_TEXT("message", message),
+           outcome_text(settling, i), MM_TEXT("session", session),
+           MM_TEXT("message", message),
            MM_TEXT("recipient", batch->recipients[i].path),
            MM_TEXT("destination", batch->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),

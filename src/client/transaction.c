@@ -237,6 +237,7 @@ void mm_transaction_take_reply(struct mm_delivery *delivery, size_t i,
     struct mq_outcome *outcome = &delivery->outcomes[i];
     mm_outcome_from_reply(outcome, delivery->hop.host, reply);
     memcpy(outcome->tls, delivery->tls_text, sizeof outcome->tls);
+    outcome->connection = delivery->number;
     delivery->progress[i] = outcome->verdict == MQ_DEFERRED
                                 ? MM_PROGRESS_PUT_OFF
                                 : MM_PROGRESS_FINAL;

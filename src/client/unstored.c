@@ -60,6 +60,11 @@ static void tell(struct mm_unstored *unstored, size_t i,
            MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply));
     mm_outbound_note_outcome(branch->outbound, unstored->message.id, recipient,
                              outcome, true);
+    mm_outbound_tell(branch->outbound,
+                     outcome->verdict == MQ_DELIVERED ? MAILMOD_EVENT_DELIVERED
+                     : outcome->verdict == MQ_FAILED  ? MAILMOD_EVENT_BOUNCED
+                                                      : MAILMOD_EVENT_DEFERRED,
+                     &unstored->message, recipient, outcome, 1);
 }
 
 /* All recipients with this mark, of one destination or (NULL) of all. */

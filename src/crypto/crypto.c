@@ -109,3 +109,13 @@ void mm_hex(const uint8_t *bytes, size_t size, char *text_out)
     }
     text_out[2 * size] = '\0';
 }
+
+void mm_hex_number(uint64_t number, char text_out[MM_NUMBER_TEXT_MAX])
+{
+    uint8_t bytes[8];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(number >> (56 - 8 * i));
+    }
+    mm_hex(bytes, sizeof bytes, text_out);
+}

@@ -26,5 +26,8 @@ MM_CHECK enum mailmod_error mm_pbkdf2_sha256(struct mm_span password,
 /* Time depends on the sizes alone. */
 bool mm_constant_time_equal(struct mm_span a, struct mm_span b);
 void mm_hex(const uint8_t *bytes, size_t size, char *text_out); /* 2n + 1 */
+#define MM_NUMBER_TEXT_MAX 17
+/* A connection's number, as log lines have it. */
+void mm_hex_number(uint64_t number, char text_out[MM_NUMBER_TEXT_MAX]);
 
 #endif

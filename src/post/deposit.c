@@ -12,6 +12,7 @@
  * job back, and frees itself then. One store job at a time.
  * Thread: the depositor's. RFC 5321 4.1.1.4, 6.1; RFC 3030 2. */
 #include "post/deposit_internal.h"
+#include "post/news.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -54,6 +55,7 @@ static void take_envelope(struct mm_deposit *deposit,
                          sizeof message->envelope_id);
     mm_deposit_copy_text(envelope->session, deposit->session,
                          sizeof deposit->session);
+    deposit->connection = envelope->connection;
     mm_deposit_copy_text(envelope->peer, deposit->peer, sizeof deposit->peer);
     mm_deposit_copy_text(envelope->user, deposit->user, sizeof deposit->user);
 }
@@ -399,12 +401,44 @@ static void log_mailboxes(const struct mm_deposit *deposit)
     }
 }
 
+static void tell_mailboxes(const struct mm_deposit *deposit)
+{
+    const struct mm_list *head = &deposit->recipients;
+    struct mm_news news = {.connection = deposit->connection,
+                           .message_id = deposit->message.id,
+                           .reverse_path = deposit->message.reverse_path,
+                           .host = "",
+                           .attempts = 1};
+
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        const struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (recipient->kind == MM_TARGET_MAILBOX) {
+            const struct mm_loss_words *words = mm_loss_words(recipient->loss);
+
+            news.kind = recipient->loss != MM_LOSS_NONE
+                            ? MAILMOD_EVENT_BOUNCED
+                            : MAILMOD_EVENT_DELIVERED;
+            news.recipient = recipient->path;
+            news.error = words->error;
+            news.status = words->status;
+            news.reply = words->text;
+            mm_post_tell(deposit->options.post, &news);
+        }
+    }
+}
+
 /* The message is on disk, whether anybody still waits for it or not. */
 static void note_kept(struct mm_deposit *deposit)
 {
     deposit->has_stored = false; /* the message owns its pieces */
     log_accepted(deposit);
     log_mailboxes(deposit);
+    if (!deposit->message.is_report) {
+        tell_mailboxes(deposit);
+    }
     if (deposit->is_outgoing || (deposit->sender != NULL &&
                                  mm_report_sender_is_remote(deposit->sender))) {
         mm_post_wake(deposit->options.post);

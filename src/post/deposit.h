@@ -49,6 +49,7 @@ struct mm_envelope {
     const char *envelope_id;
     /* Who brought it, for the line "accepted". */
     const char *session;
+    uint64_t connection; /* its number, for the news; 0: none */
     const char *peer;
     const char *user;
 };

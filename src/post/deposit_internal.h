@@ -19,6 +19,12 @@ enum mm_deposit_loss {
     MM_LOSS_GONE, /* its user was removed */
     MM_LOSS_FULL  /* its quota */
 };
+struct mm_loss_words {
+    enum mailmod_error error;
+    const char *status; /* RFC 3463 3.2, 3.3 */
+    const char *text;
+};
+const struct mm_loss_words *mm_loss_words(enum mm_deposit_loss loss);
 
 /* What is kept of one is what the store and the reports need, in one block:
  * at the limit of recipients an envelope is tens of kilobytes. */
@@ -50,6 +56,7 @@ struct mm_deposit {
     struct mm_store_message message;
     char identifier[MM_MESSAGE_ID_TEXT_MAX];
     char session[24];
+    uint64_t connection;
     char peer[MM_NETADDR_TEXT_MAX];
     char user[MM_STORE_USER_MAX];
 

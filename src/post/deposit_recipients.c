@@ -199,3 +199,15 @@ void mm_deposit_free_recipients(struct mm_deposit *deposit)
         mm_map_fini(&deposit->seen);
     }
 }
+
+const struct mm_loss_words *mm_loss_words(enum mm_deposit_loss loss)
+{
+    static const struct mm_loss_words words[] = {
+        [MM_LOSS_NONE] = {MAILMOD_OK, "2.1.5", "in the mailbox"},
+        [MM_LOSS_GONE] = {MAILMOD_ERROR_NOT_FOUND, "5.1.1",
+                          "the mailbox was removed while the message came"},
+        [MM_LOSS_FULL] = {MAILMOD_ERROR_LIMIT, "5.2.2", "the mailbox is full"},
+    };
+
+    return &words[loss];
+}

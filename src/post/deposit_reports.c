@@ -100,23 +100,16 @@ void mm_deposit_forget_sender(struct mm_deposit *deposit)
 static void fill(const struct mm_deposit_recipient *recipient,
                  enum mm_report_action action, struct mm_report_recipient *out)
 {
-    static const struct {
-        const char *status; /* RFC 3463 3.2, 3.3 */
-        const char *diagnostic;
-    } words[] = {
-        [MM_LOSS_NONE] = {"2.1.5", ""},
-        [MM_LOSS_GONE] = {"5.1.1",
-                          "the mailbox was removed while the message came"},
-        [MM_LOSS_FULL] = {"5.2.2", "the mailbox is full"},
-    };
+    const struct mm_loss_words *words = mm_loss_words(recipient->loss);
+    bool is_lost = recipient->loss != MM_LOSS_NONE;
 
     *out = (struct mm_report_recipient){
         .recipient = recipient->path,
         .original_recipient = recipient->original_recipient,
         .action = action,
-        .status = words[recipient->loss].status,
+        .status = words->status,
         .remote_host = "",
-        .diagnostic = words[recipient->loss].diagnostic};
+        .diagnostic = is_lost ? words->text : ""};
 }
 
 static enum mailmod_error put_kind(const struct mm_deposit *deposit,

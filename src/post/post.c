@@ -20,6 +20,9 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->log = options->log;
     post->wake = options->wake;
     post->wake_context = options->wake_context;
+    post->tell = options->tell;
+    post->is_behind = options->is_behind;
+    post->news_context = options->news_context;
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
@@ -59,4 +62,16 @@ void mm_post_wake(const struct mm_post *post)
     if (post->wake != NULL) {
         post->wake(post->wake_context);
     }
+}
+
+void mm_post_tell(const struct mm_post *post, const struct mm_news *news)
+{
+    if (post->tell != NULL) {
+        post->tell(post->news_context, news);
+    }
+}
+
+bool mm_post_is_behind(const struct mm_post *post)
+{
+    return post->is_behind != NULL && post->is_behind(post->news_context);
 }

@@ -22,6 +22,7 @@
 
 #include <stdatomic.h>
 
+struct mm_news;
 struct mm_resolve_step;
 
 struct mm_post {
@@ -32,6 +33,11 @@ struct mm_post {
     /* Something new is in the queue; NULL: nobody waits. thread: any, cheap. */
     void (*wake)(void *wake_context);
     void *wake_context;
+    /* What became of mail (news.h); NULL: nobody hears it. `is_behind`: not
+     * more than what is in work may be told now. thread: any, cheap. */
+    void (*tell)(void *news_context, const struct mm_news *news);
+    bool (*is_behind)(void *news_context);
+    void *news_context;
     /* The rows of resolve.c; a test puts its own here. */
     const struct mm_resolve_step *steps;
     size_t step_count;
@@ -47,6 +53,9 @@ struct mm_post_options {
     const struct mm_log *log;
     void (*wake)(void *wake_context);
     void *wake_context;
+    void (*tell)(void *news_context, const struct mm_news *news);
+    bool (*is_behind)(void *news_context);
+    void *news_context;
 };
 
 MM_CHECK enum mailmod_error mm_post_new(struct mm_post **post_out,
@@ -62,5 +71,8 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 size_t mm_post_busy(const struct mm_post *post);
 /* Something new is in the queue. */
 void mm_post_wake(const struct mm_post *post);
+void mm_post_tell(const struct mm_post *post, const struct mm_news *news);
+/* Who hears the news is behind: nothing new is begun. */
+bool mm_post_is_behind(const struct mm_post *post);
 
 #endif

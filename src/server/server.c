@@ -289,11 +289,7 @@ bool mm_server_enter(struct mm_session *session)
     }
     mm_mutex_unlock(server->mutex);
     session->number = number;
-    uint8_t bytes[8];
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        bytes[i] = (uint8_t)(number >> (56 - 8 * i));
-    }
-    mm_hex(bytes, sizeof bytes, session->identifier);
+    mm_hex_number(number, session->identifier);
     return session->settings != NULL;
 }
 

@@ -162,6 +162,16 @@ static enum mm_judgement policy_judges_sender(void *subject,
     return refuse_if(mm_policy_check_sender(&facts, smtp->info->path), finding);
 }
 
+/* The host has not heard yet what became of the mail before. */
+static enum mm_judgement news_hold_up(void *subject, struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    bool is_behind = mm_post_is_behind(smtp->base.server->options.post);
+
+    return refuse_if(is_behind ? mm_reply_get(MM_REPLY_NOT_NOW) : NULL,
+                     finding);
+}
+
 static enum mm_judgement limits_judge_message(void *subject,
                                               struct mm_finding *finding)
 {
@@ -206,6 +216,7 @@ static const struct mm_judge table[] = {
     {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
     {"messages", MM_STAGE_MAIL, true, limits_judge_message},
+    {"news", MM_STAGE_MAIL, true, news_hold_up},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */

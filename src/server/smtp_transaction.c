@@ -139,6 +139,7 @@ static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
         .dsn_return = info->mail->dsn_return,
         .envelope_id = info->mail->envelope_id,
         .session = smtp->base.identifier,
+        .connection = smtp->base.number,
         .peer = smtp->base.peer_text,
         .user = smtp->is_logged_in ? smtp->user : NULL};
 

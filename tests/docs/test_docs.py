@@ -255,6 +255,16 @@ def check_later(world):
     run.end()
 
 
+def check_events(world):
+    world.mx.replies["RCPT"] = lambda path: (
+        "550 5.1.1 no such user" if "nobody" in path else "250 2.1.5 ok")
+    out = world.run().end()
+    assert re.fullmatch(
+        r"\w+ for bob@example.org: delivered \(mx.example.org, attempt 1\)\n"
+        r"\w+ for nobody@example.org: no such user "
+        r"\(mx.example.org, attempt 1\)\n", out), out
+
+
 def check_services(world):
     for words, smtp in (((), "0"), (("default",), str(world.ports["2525"]))):
         out = world.run(*words).end()
@@ -371,7 +381,7 @@ def test_constants(build):
     header = read("include/mailmod/srv.h")
     defined = set(re.findall(r"#define ((?:ACTION|STATE)_\w+)", header))
     assert {name for name, _, _ in rows} == defined | {"ALL_ACTIONS", ""}
-    moments = set(re.findall(r"MAILMOD_(?:SMTP|POP3|ALL)_\w+(?= =)",
+    moments = set(re.findall(r"MAILMOD_(?:SMTP_|POP3_|ALL_MOM)\w+(?= =)",
                              read("include/mailmod/terms.h")))
     assert len(moments) > 8 and moments <= {new for _, _, new in rows}
     text = '#include "mailmod/srv.h"\n' + "".join(

@@ -1,6 +1,8 @@
 /* rig.c - see rig.h. */
 #include "rig.h"
 
+#include "post/news.h"
+
 #include "base/limits.h"
 #include "base/mem.h"
 #include "post/destination.h"
@@ -71,6 +73,18 @@ static void on_outcome(void *context, uint64_t message_id,
     note(rig, "cause %s %s\n", recipient->path, mm_error_name(outcome->error));
 }
 
+static void on_news(void *context, const struct mm_news *news)
+{
+    note(context, "news %d %s %s %u %s %s\n", (int)news->kind,
+         news->reverse_path, news->recipient, news->attempts,
+         mm_error_name(news->error), news->reply);
+}
+
+static bool is_behind(void *context)
+{
+    return ((struct rig *)context)->is_behind;
+}
+
 /* One fake loop plays all of them: a branch knows itself. */
 static size_t loop_count = 1;
 
@@ -94,7 +108,10 @@ void rig_open(struct rig *rig, const char *const *settings)
     /* Reports to the sender wait in the queue. */
     fake_dns_error("sender.example", 0, MAILMOD_ERROR_TIMEOUT);
     rig->config = test_config(settings);
-    const struct mm_post_options post = {.log = fake_log()};
+    const struct mm_post_options post = {.log = fake_log(),
+                                         .tell = on_news,
+                                         .is_behind = is_behind,
+                                         .news_context = rig};
     assert_int_equal(mm_post_new(&rig->post, &post), MAILMOD_OK);
     mm_post_attach(rig->post, rig->store, fake_workers());
     struct mm_outbound_options options = {

@@ -18,9 +18,10 @@ struct rig {
     struct mm_outbound *outbound;
     uint64_t mailbox_id; /* of the local user "bob" */
     /* What the observer was told, a line each: "progress STEP OCTETS",
-     * "outcome PATH VERDICT STATUS REPLY final" and "cause PATH ERROR". Stops
-     * when it is full. */
-    char told[1 << 16];
+     * "outcome PATH VERDICT STATUS REPLY final" "cause PATH ERROR" and "news
+     * KIND REVERSE_PATH PATH ATTEMPTS ERROR REPLY". Stops when it is full. */
+    bool is_behind; /* who hears the news */
+    char told[1 << 18];
     size_t told_size;
 };
 

@@ -501,14 +501,10 @@ static void test_log(void **state)
     open_with(&rig, NULL, &whole);
     send_to(&rig, "a@x.net");
     fake_run(5000);
-    static const char *const keys[] = {"delivery: delivered message=",
-                                       " recipient=a@x.net",
-                                       " destination=x.net",
-                                       " host=mx.x.net",
-                                       " dsn=2.0.0",
-                                       " reply=\"250 taken\"",
-                                       " delay_ms=",
-                                       " attempts=1\n"};
+    static const char *const keys[] = {
+        "delivery: delivered session=", " message=",      " recipient=a@x.net",
+        " destination=x.net",           " host=mx.x.net", " dsn=2.0.0",
+        " reply=\"250 taken\"",         " delay_ms=",     " attempts=1\n"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strstr(fake_log_text(), keys[i]) == NULL) {
             fail_msg("%s: %s", keys[i], fake_log_text());

@@ -382,6 +382,56 @@ static void test_S14_true_causes(void **state)
     }
 }
 
+/* Deferred attempts, then the end: each once, with its number. */
+static void test_news_of_the_queue(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"queue.lifetime=3h",
+                                           "queue.steps=1h", NULL};
+    static const struct fake_host picky = {
+        .address = "192.0.2.3:25",
+        .rules = {{"RCPT TO:<no", "550 5.1.1 no\r\n", 0, 0, 0},
+                  {"RCPT TO:<q", "450 4.2.1 later\r\n", 0, 0, 0}}};
+    struct rig_message message = {.recipients = "yes@z.net, no@z.net, q@z.net"};
+    struct rig rig;
+    open_world(&rig, settings);
+    fake_dns_mx("z.net", "10 mx.z.net");
+    fake_dns_addresses("mx.z.net", "192.0.2.3");
+    fake_add_host(&picky);
+    rig.is_behind = true;
+    rig_send(&rig, &message);
+    fake_run(10000);
+    assert_null(strstr(rig.told, "news")); /* no attempt is begun */
+    rig.is_behind = false;
+    fake_run(10000);
+    assert_non_null(strstr(rig.told, "news 1 " SENDER " yes@z.net 1 OK 250"));
+    assert_non_null(
+        strstr(rig.told, "news 2 " SENDER " no@z.net 1 REFUSED 550 5.1.1 no"));
+    assert_non_null(
+        strstr(rig.told, "news 4 " SENDER " q@z.net 1 REFUSED 450 4.2.1"));
+    fake_run(4 * HOUR_MS);
+    assert_non_null(strstr(rig.told, "news 8 " SENDER " q@z.net "));
+    assert_int_equal(rig_count_text(rig.told, "news 8 "), 1);
+    assert_int_equal(rig_count_text(rig.told, "yes@z.net 1 OK"), 1);
+    assert_int_equal(rig_count_text(rig.told, "news 2 "), 1);
+    rig_close(&rig);
+}
+
+static void test_news_of_unstored_mail(void **state)
+{
+    (void)state;
+    static const char *const recipients[] = {"a@x.net", "no@x.net", NULL};
+    struct rig rig;
+    struct sending sending;
+    open_world(&rig, NULL);
+    fill(&rig, &sending, recipients, NULL);
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(5000);
+    assert_int_equal(rig_count_text(rig.told, "news 1 "), 1);
+    assert_int_equal(rig_count_text(rig.told, "news 2 "), 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +444,8 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_queued),
         cmocka_unit_test(test_S14_true_causes),
+        cmocka_unit_test(test_news_of_the_queue),
+        cmocka_unit_test(test_news_of_unstored_mail),
     };
     int failures = cmocka_run_group_tests_name("one loop", tests, NULL, NULL);
     rig_set_loops(4);
