@@ -3,7 +3,8 @@
  * Owns a bounded map from pointer to kind and holders, which is there while
  * there is a handle, so that nothing is left when the last one is gone; the
  * objects themselves are never touched. Promises: between mm_handle_hold and
- * mm_handle_let the object is not given to whoever frees it; of several that
+ * mm_handle_let the object is not given to whoever frees it, and the thread is
+ * not cancelled (both are the same thread's); of several that
  * remove one handle at once, one gets it.
  *
  * Law of an entry: here -> leaving (nobody holds it anew) -> gone.
@@ -35,12 +36,12 @@ static struct table *table;
 
 static void lock(void)
 {
-    mm_mutex_lock(mm_process_mutex(MM_PROCESS_HANDLES));
+    mm_process_lock(MM_PROCESS_HANDLES);
 }
 
 static void unlock(void)
 {
-    mm_mutex_unlock(mm_process_mutex(MM_PROCESS_HANDLES));
+    mm_process_unlock(MM_PROCESS_HANDLES);
 }
 
 static struct mm_span key_of(const void *const *handle)
@@ -125,6 +126,7 @@ enum mailmod_error mm_handle_hold(enum mm_handle_kind kind, const void *handle)
     struct entry *entry = find_here(kind, handle);
     if (entry != NULL) {
         entry->holds++;
+        mm_cancel_defer();
     }
     unlock();
     return entry != NULL ? MAILMOD_OK : refuse(handle);
@@ -139,6 +141,7 @@ void mm_handle_let(const void *handle)
         if (entry->is_leaving) {
             mm_condition_broadcast(table->was_let);
         }
+        mm_cancel_allow();
     }
     unlock();
 }
@@ -169,6 +172,9 @@ enum mailmod_error mm_handle_remove(enum mm_handle_kind kind,
         }
         (void)mm_map_remove(&table->entries, key_of(&handle));
         free_table_if_empty();
+    }
+    for (unsigned i = 0; entry != NULL && i < own_holds; i++) {
+        mm_cancel_allow();
     }
     unlock();
     mm_free(entry);

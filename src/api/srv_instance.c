@@ -19,12 +19,12 @@ static _Thread_local unsigned callback_depth;
 
 void mm_srv_lock(void)
 {
-    mm_mutex_lock(mm_process_mutex(MM_PROCESS_SRV));
+    mm_process_lock(MM_PROCESS_SRV);
 }
 
 void mm_srv_unlock(void)
 {
-    mm_mutex_unlock(mm_process_mutex(MM_PROCESS_SRV));
+    mm_process_unlock(MM_PROCESS_SRV);
 }
 
 struct mm_srv *mm_srv_peek(void)

@@ -3,7 +3,8 @@
  * started here, with all signals blocked but those of faults (SIGSEGV and the
  * like), so that a SIGPIPE, SIGTERM or any other signal of the host's process
  * is never delivered to one of ours; but where the host's callbacks run, which
- * have the signals of the host (mm_signal_mask_use). */
+ * have the signals of the host (mm_signal_mask_use). None of them can be
+ * cancelled. */
 #ifndef MM_PLATFORM_THREAD_H
 #define MM_PLATFORM_THREAD_H
 
@@ -29,6 +30,11 @@ void mm_signal_mask_get(struct mm_signal_mask *mask_out);
 /* From now on the calling thread has the same blocked: what it runs is the
  * host's, and so are the children that it starts. */
 void mm_signal_mask_use(const struct mm_signal_mask *mask);
+/* From here to mm_cancel_allow the calling thread of the host's is not
+ * cancelled (pthread_cancel) but later: a lock or a handle that it holds would
+ * never be let go. It nests. */
+void mm_cancel_defer(void);
+void mm_cancel_allow(void);
 void mm_thread_join(struct mm_thread **thread); /* waits, frees, nulls */
 bool mm_thread_is_current(const struct mm_thread *thread);
 
@@ -45,6 +51,9 @@ enum mm_process_mutex {
     MM_PROCESS_MUTEX_COUNT
 };
 struct mm_mutex *mm_process_mutex(enum mm_process_mutex which);
+/* Locks it, with the thread's cancellation put off until the unlock. */
+void mm_process_lock(enum mm_process_mutex which);
+void mm_process_unlock(enum mm_process_mutex which);
 
 MM_CHECK enum mailmod_error
 mm_condition_new(struct mm_condition **condition_out);

@@ -58,22 +58,20 @@ static enum mailmod_error fill(void)
 
 enum mailmod_error mm_standard_hold(void)
 {
-    struct mm_mutex *mutex = mm_process_mutex(MM_PROCESS_STANDARD);
-    mm_mutex_lock(mutex);
+    mm_process_lock(MM_PROCESS_STANDARD);
     enum mailmod_error error = fill();
     if (error == MAILMOD_OK) {
         holders++;
     }
-    mm_mutex_unlock(mutex);
+    mm_process_unlock(MM_PROCESS_STANDARD);
     return error;
 }
 
 enum mailmod_error mm_standard_fill(void)
 {
-    struct mm_mutex *mutex = mm_process_mutex(MM_PROCESS_STANDARD);
-    mm_mutex_lock(mutex);
+    mm_process_lock(MM_PROCESS_STANDARD);
     enum mailmod_error error = fill();
-    mm_mutex_unlock(mutex);
+    mm_process_unlock(MM_PROCESS_STANDARD);
     return error;
 }
 
@@ -82,8 +80,7 @@ void mm_standard_close(intptr_t descriptor)
     if (descriptor < 0 || descriptor >= PLACES) {
         return;
     }
-    struct mm_mutex *mutex = mm_process_mutex(MM_PROCESS_STANDARD);
-    mm_mutex_lock(mutex);
+    mm_process_lock(MM_PROCESS_STANDARD);
     int stand_in = open_stand_in();
     if (stand_in < 0 || dup3(stand_in, (int)descriptor, O_CLOEXEC) < 0) {
         mm_posix_close((int)descriptor);
@@ -91,13 +88,12 @@ void mm_standard_close(intptr_t descriptor)
         is_taken[descriptor] = true;
     }
     mm_posix_close(stand_in);
-    mm_mutex_unlock(mutex);
+    mm_process_unlock(MM_PROCESS_STANDARD);
 }
 
 void mm_standard_let(void)
 {
-    struct mm_mutex *mutex = mm_process_mutex(MM_PROCESS_STANDARD);
-    mm_mutex_lock(mutex);
+    mm_process_lock(MM_PROCESS_STANDARD);
     holders--;
     for (int place = 0; place < PLACES && holders == 0; place++) {
         if (is_taken[place] && is_stand_in(place)) {
@@ -105,5 +101,5 @@ void mm_standard_let(void)
         }
         is_taken[place] = false;
     }
-    mm_mutex_unlock(mutex);
+    mm_process_unlock(MM_PROCESS_STANDARD);
 }

@@ -50,6 +50,8 @@ static enum mailmod_error error_of(int number)
 static void *run_thread(void *context)
 {
     struct mm_thread *thread = context;
+    int former;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &former);
     thread->self = pthread_self();
     atomic_store(&thread->is_started, true);
     pthread_setname_np(thread->self, thread->name);
@@ -113,6 +115,25 @@ void mm_signal_mask_use(const struct mm_signal_mask *mask)
     sigset_t set;
     memcpy(&set, mask, sizeof set);
     (void)pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+/* How often it is put off, and how it stood before. */
+static _Thread_local unsigned cancel_depth;
+static _Thread_local int cancel_state;
+
+void mm_cancel_defer(void)
+{
+    if (cancel_depth++ == 0) {
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    }
+}
+
+void mm_cancel_allow(void)
+{
+    int former;
+    if (cancel_depth > 0 && --cancel_depth == 0) {
+        (void)pthread_setcancelstate(cancel_state, &former);
+    }
 }
 
 void mm_thread_join(struct mm_thread **thread)
@@ -182,6 +203,18 @@ struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
     };
 
     return &mutexes[which];
+}
+
+void mm_process_lock(enum mm_process_mutex which)
+{
+    mm_cancel_defer();
+    mm_mutex_lock(mm_process_mutex(which));
+}
+
+void mm_process_unlock(enum mm_process_mutex which)
+{
+    mm_mutex_unlock(mm_process_mutex(which));
+    mm_cancel_allow();
 }
 
 static int init_condition(pthread_cond_t *condition)

@@ -145,6 +145,25 @@ struct mm_mutex *mm_process_mutex(enum mm_process_mutex which)
     return &mutexes[which];
 }
 
+/* Windows has TerminateThread alone, from which nobody can be saved. */
+void mm_cancel_defer(void)
+{
+}
+
+void mm_cancel_allow(void)
+{
+}
+
+void mm_process_lock(enum mm_process_mutex which)
+{
+    mm_mutex_lock(mm_process_mutex(which));
+}
+
+void mm_process_unlock(enum mm_process_mutex which)
+{
+    mm_mutex_unlock(mm_process_mutex(which));
+}
+
 enum mailmod_error mm_condition_new(struct mm_condition **condition_out)
 {
     struct mm_condition *condition = mm_alloc(sizeof *condition);
