@@ -4,7 +4,9 @@
 #include "../fixture.h"
 
 #include "base/limits.h"
+#include "platform/clock.h"
 #include "platform/thread.h"
+#include "store/sqlite/internal.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -85,9 +87,61 @@ static void test_log_is_bounded(void **state)
                      MESSAGES);
 }
 
+/* A statement that gives rows for ever, all of one moment of the database. */
+static sqlite3_stmt *read_for_ever(struct mm_connection *reader)
+{
+    static const char text[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT i, (SELECT count(*) FROM entry) FROM n";
+    sqlite3_stmt *statement;
+
+    assert_int_equal(sqlite3_prepare_v2(reader->db, text, -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    return statement;
+}
+
+/* One that reads on and on is ended when it is old and the log long; then the
+ * log is used anew. */
+static void test_D12_old_reader_is_ended(void **state)
+{
+    enum { LONG_MESSAGES = 6000, MORE_MESSAGES = 500 };
+    struct fixture *fixture = *state;
+    struct mm_sqlite *store = mm_sqlite_of(fixture->store);
+    uint64_t mailbox_id = fixture_add_user(fixture->store, "alice");
+    struct mm_connection *reader;
+
+    assert_int_equal(mm_reader_take(store, &reader), MAILMOD_OK);
+    mm_mutex_lock(store->reader_mutex);
+    reader->taken_ms = mm_clock_monotonic_ms() - 2 * MM_STORE_READER_OLD_MS;
+    mm_mutex_unlock(store->reader_mutex);
+    sqlite3_stmt *statement = read_for_ever(reader);
+    unsigned count = 0;
+    int result = SQLITE_ROW;
+    while (result == SQLITE_ROW && count++ < LONG_MESSAGES) {
+        (void)fixture_deliver(fixture->store, MM_LIMIT_CHUNK, &mailbox_id, 1);
+        result = sqlite3_step(statement);
+    }
+    assert_int_equal(result, SQLITE_INTERRUPT);
+    assert_int_equal(mm_sql_error(result), MAILMOD_ERROR_BUSY);
+    (void)sqlite3_finalize(statement);
+    mm_reader_put(store, reader);
+    for (unsigned i = 0; i < MORE_MESSAGES; i++) {
+        (void)fixture_deliver(fixture->store, MM_LIMIT_CHUNK, &mailbox_id, 1);
+    }
+    off_t size = log_size(fixture);
+    for (unsigned i = 0; i < MORE_MESSAGES; i++) {
+        (void)fixture_deliver(fixture->store, MM_LIMIT_CHUNK, &mailbox_id, 1);
+    }
+    assert_int_equal(log_size(fixture), size);
+    assert_int_equal(fixture_count_entries(fixture->store, mailbox_id),
+                     count + 2 * MORE_MESSAGES);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_DISK(test_log_is_bounded)};
+    const struct CMUnitTest tests[] = {ON_DISK(test_log_is_bounded),
+                                       ON_DISK(test_D12_old_reader_is_ended)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
