@@ -4,8 +4,9 @@
  * Owns the list of hosts of one attempt and the queries in work. Promises that
  * the order is the one of RFC 5321 5.1 (preference; equal ones in random order;
  * all addresses of a host before the next), that mail never goes to a host
- * that is ourselves or less preferred than ourselves, and that a name server's
- * silence never makes a permanent failure.
+ * that is ourselves or less preferred than ourselves, nor into a network that
+ * the operator refuses (delivery.refuses), unless he named the relay there; and
+ * that a name server's silence never makes a permanent failure.
  *
  * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
  * families, hands out its addresses, takes the next; then DEAD_END. What a
@@ -34,7 +35,8 @@ struct mm_route {
     enum route_state state;
     uint64_t random;
     struct mm_query *mx_query;
-    bool has_self; /* we stand in the list */
+    bool has_refused; /* a host is in delivery.refuses */
+    bool has_self;    /* we stand in the list */
     unsigned self_preference;
     struct mm_mx_list list;
     size_t host_next;
@@ -74,6 +76,10 @@ static void end_without_hosts(struct mm_route *route)
                                               : MAILMOD_ERROR_CONFIG,
                "4.4.3",
                route->why[0] != '\0' ? route->why : "no host to send to");
+    } else if (route->has_refused) {
+        end_at(route, MAILMOD_ERROR_REFUSED, "5.7.1",
+               "its mail hosts are in a network that no mail goes to from "
+               "here");
     } else if (route->has_self) {
         end_at(route, MAILMOD_ERROR_DNS, "5.4.6",
                "mail for it loops back to this host");
@@ -202,6 +208,26 @@ static bool leads_to_self(struct mm_route *route, const struct mm_mx_host *host)
     return false;
 }
 
+/* What the operator keeps us from: not by an MX record, not by a literal. What
+ * he named himself he may have anywhere. */
+static void drop_refused(struct mm_route *route)
+{
+    const struct mm_range_list *refuses =
+        &route->options.config->delivery.refuses;
+    struct mm_host_addresses *addresses = &route->addresses;
+    size_t count = 0;
+    for (size_t i = 0; i < addresses->count && route->kind != KIND_RELAY; i++) {
+        if (mm_range_list_has(refuses, &addresses->items[i])) {
+            route->has_refused = true;
+        } else {
+            addresses->items[count++] = addresses->items[i];
+        }
+    }
+    if (route->kind != KIND_RELAY) {
+        addresses->count = count;
+    }
+}
+
 static void hand_out(struct mm_route *route)
 {
     struct mm_route_hop hop = {
@@ -252,6 +278,7 @@ static void use_addresses(struct mm_route *route)
     if (leads_to_self(route, &route->list.hosts[route->host_next - 1])) {
         route->addresses.count = 0;
     }
+    drop_refused(route);
     if (route->addresses.count > 0) {
         hand_out(route);
     } else {

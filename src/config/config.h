@@ -165,6 +165,7 @@ struct mm_config {
         uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
             body_ms, end_ms, tls_ms, idle_ms;
         struct mm_address_list source; /* at most one of each family */
+        struct mm_range_list refuses;  /* networks that no mail goes to */
     } delivery;
 
     struct {

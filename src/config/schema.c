@@ -718,6 +718,15 @@ static const struct mm_config_key keys[] = {
      .help = "The addresses that deliveries come from, at most one of IPv4 "
              "and one of IPv6. Empty: the system chooses.",
      .offset = AT(delivery.source)},
+    {.name = "delivery.refuses",
+     .type = MM_CONFIG_RANGE_LIST,
+     .default_text = "127.0.0.0/8, 169.254.0.0/16, ::1/128, fe80::/10",
+     .maximum = 1000,
+     .help = "Networks that no mail goes to, whatever names a domain's hosts "
+             "have there: a submitter must not reach what only this machine "
+             "does. An address literal in one of them is refused at RCPT, a "
+             "host there is passed over. The smarthost may be anywhere.",
+     .offset = AT(delivery.refuses)},
     {.name = "smarthost.host",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

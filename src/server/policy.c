@@ -14,6 +14,9 @@ static const struct mm_reply not_yours = {550, "5.7.1",
 static const struct mm_reply no_such_form = {
     550, "5.1.3", "no mail is delivered to such a literal"};
 
+static const struct mm_reply no_such_network = {
+    550, "5.7.1", "no mail goes to that address from here"};
+
 bool mm_policy_may_relay(const struct mm_policy_facts *facts)
 {
     if (!mm_service_row(facts->service)->is_submission) {
@@ -34,6 +37,17 @@ mm_policy_check_sender(const struct mm_policy_facts *facts,
     return NULL;
 }
 
+/* An address that we would dial ourselves, where nobody but this machine may
+ * reach; with a smarthost it is that one's to judge. */
+static bool is_refused(const struct mm_config *config,
+                       const struct mm_address *forward_path)
+{
+    bool has_smarthost =
+        config->smarthost.host != NULL && config->smarthost.host[0] != '\0';
+    return !has_smarthost && forward_path->domain_form == MM_DOMAIN_ADDRESS &&
+           mm_range_list_has(&config->delivery.refuses, &forward_path->literal);
+}
+
 const struct mm_reply *
 mm_policy_check_remote(const struct mm_policy_facts *facts,
                        const struct mm_address *forward_path)
@@ -44,5 +58,5 @@ mm_policy_check_remote(const struct mm_policy_facts *facts,
     if (forward_path->domain_form == MM_DOMAIN_GENERAL) {
         return &no_such_form;
     }
-    return NULL;
+    return is_refused(facts->config, forward_path) ? &no_such_network : NULL;
 }

@@ -138,6 +138,29 @@ def test_S05_starttls_unanswered(build):
         assert len(taken) == 1 and host.connections == 2
 
 
+def test_D15_what_only_this_machine_reaches(build):
+    """By a literal it is refused at RCPT, by a name the delivery refuses; the
+    name of another mail host of the domain is still used."""
+    records = {("in.test", "A"): ["127.0.0.1"],
+               ("both.test", "MX"): ["10 mx.in.test", "20 mx.out.test"],
+               ("mx.in.test", "A"): ["127.0.0.1"],
+               ("mx.out.test", "A"): ["127.0.1.1"]}
+    with Sink("127.0.1.1") as sink, Bench(build, records, sink.port, {
+            "delivery.refuses": "127.0.0.0/24, ::1, 169.254.0.0/16"}) as bench:
+        with bench.daemon.smtp("submissions", local_hostname="c.test") as smtp:
+            smtp.login("demo", bench.daemon.password)
+            smtp.mail("demo@mail.test")
+            for literal in ("[127.0.0.7]", "[IPv6:::1]", "[169.254.169.254]"):
+                code, text = smtp.rcpt(f"a@{literal}")
+                assert (code, text[:5]) == (550, b"5.7.1"), (code, text)
+            assert smtp.rcpt("a@[127.0.1.1]")[0] == 250
+        bench.submit("a@in.test")
+        line = bench.logged("failed", "a@in.test")
+        assert "dsn=5.7.1" in line and "no mail goes to" in line, line
+        bench.submit("a@both.test")
+        bench.logged("delivered", "a@both.test")
+
+
 def test_S25_long_reply_line(build):
     with Sink(replies={"RCPT": "550 5.1.1 no " + "x" * 5000}) as sink, \
             Bench(build, ONE, sink.port) as bench:
@@ -149,4 +172,5 @@ def test_S25_long_reply_line(build):
 if __name__ == "__main__":
     main(__name__, test_S04_verdict_in_the_body,
          test_S04_later_said_in_the_body, test_S18_next_host,
-         test_S05_starttls_unanswered, test_S25_long_reply_line)
+         test_S05_starttls_unanswered, test_S25_long_reply_line,
+         test_D15_what_only_this_machine_reaches)

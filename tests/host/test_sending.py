@@ -62,6 +62,7 @@ class Host:
             "dns.servers": self.dns.address, "dns.timeout": "5s",
             "dns.tries": "1",
             "delivery.port": str(port or free_port()),
+            "delivery.refuses": "",
             "queue.steps": "1s,1s,1s", "queue.jitter": "0"}
         self.settings.update(settings or {})
         if start:

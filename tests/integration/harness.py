@@ -115,6 +115,7 @@ class Daemon:
             "general.data_folder": os.path.join(self.folder, "data"),
             "general.log_level": "debug",
             "local.domains": "mail.test, localhost",
+            "delivery.refuses": "",  # the hosts of tests are all here
         }
         for service in SERVICES:
             self.settings[f"{service}.listen"] = "127.0.0.1:0"

@@ -182,8 +182,12 @@ static void test_direct(void **state)
         {"ip.net", "a.net/192.0.2.1", 0, ""},
         {"ip-only.net", "", MQ_FAILED, "5.4.4"},
         {"any.net", "a.net/192.0.2.1", 0, ""},
-        {"private.net", "private-host.net/10.1.2.3 private-host.net/127.0.0.5",
-         0, ""},
+        {"private.net", "private-host.net/10.1.2.3", 0, ""}, /* D15 */
+        {"[127.0.0.5]", "", MQ_FAILED, "5.7.1"},
+        {"[169.254.169.254]", "", MQ_FAILED, "5.7.1"},
+        {"[IPv6:::1]", "", MQ_FAILED, "5.7.1"},
+        {"[IPv6:fe80::1]", "", MQ_FAILED, "5.7.1"},
+        {"[IPv6:::ffff:127.0.0.5]", "", MQ_FAILED, "5.7.1"},
         {"v6.net", "v6-host.net/2001:db8::6", 0, ""},
         {"v6-fails.net", "v6-fails-host.net/192.0.2.4", 0, ""},
         {"[192.0.2.8]", "192.0.2.8/192.0.2.8", 0, ""},
@@ -194,6 +198,30 @@ static void test_direct(void **state)
         {"[300.1.1.1]", "", MQ_FAILED, "5.1.2"},
     };
     check_rows(rows, sizeof rows / sizeof rows[0], NULL);
+}
+
+/* D15: the operator says which; what he named as the relay may be there. */
+static void test_D15_refused_networks(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"delivery.refuses=10.0.0.0/8", NULL};
+    static const struct row rows[] = {
+        {"private.net", "private-host.net/127.0.0.5", 0, ""},
+        {"[127.0.0.5]", "127.0.0.5/127.0.0.5", 0, ""},
+        {"[10.1.2.3]", "", MQ_FAILED, "5.7.1"},
+    };
+    check_rows(rows, sizeof rows / sizeof rows[0], others);
+    static const char *const all[] = {
+        "delivery.refuses=10.0.0.0/8, 127.0.0.0/8", NULL};
+    static const struct row none[] = {
+        {"private.net", "", MQ_FAILED, "5.7.1"},
+    };
+    check_rows(none, 1, all);
+    static const char *const relay[] = {"smarthost.host=127.0.0.5", NULL};
+    static const struct row by_relay[] = {
+        {"private.net", "127.0.0.5/127.0.0.5", 0, ""},
+    };
+    check_rows(by_relay, 1, relay);
 }
 
 static void test_without_ipv6(void **state)
@@ -327,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_direct),
+        cmocka_unit_test(test_D15_refused_networks),
         cmocka_unit_test(test_without_ipv6),
         cmocka_unit_test(test_smarthost),
         cmocka_unit_test(test_spread),

@@ -60,13 +60,20 @@ static struct mm_config *make_config(void)
 /* The law, written apart from policy.c: a path that is not local is taken on
  * the submission services alone, from a login or from the inside. */
 static bool may(enum mm_service service, bool is_inside, bool has_login,
-                bool is_local, bool is_general)
+                bool is_local, bool nowhere)
 {
     bool is_submission =
         service == MM_SERVICE_SUBMISSION || service == MM_SERVICE_SUBMISSIONS;
 
-    return is_local ||
-           (is_submission && (is_inside || has_login) && !is_general);
+    return is_local || (is_submission && (is_inside || has_login) && !nowhere);
+}
+
+/* A literal that no mail goes to: of no known kind, or this machine's own. */
+static bool is_nowhere(const struct mm_address *path)
+{
+    return path->domain_form == MM_DOMAIN_GENERAL ||
+           (path->domain_form == MM_DOMAIN_ADDRESS &&
+            mm_netaddr_is_loopback(&path->literal));
 }
 
 static unsigned try_path(const struct mm_policy_facts *facts, bool is_inside,
@@ -93,8 +100,7 @@ static unsigned try_path(const struct mm_policy_facts *facts, bool is_inside,
         refusal = mm_policy_check_remote(facts, &path);
     }
     if ((refusal == NULL) != may(facts->service, is_inside, facts->user != NULL,
-                                 is_local,
-                                 path.domain_form == MM_DOMAIN_GENERAL)) {
+                                 is_local, is_nowhere(&path))) {
         fail_msg("%s from %s login %d on %s: %d", text,
                  is_inside ? "inside" : "outside", facts->user != NULL,
                  mm_service_name(facts->service),
@@ -140,6 +146,47 @@ static void test_relay_matrix(void **state)
     assert_true(FORM_COUNT == 30);
     assert_int_equal(count, 1080);
     mm_config_unref(&config);
+}
+
+/* D15: what only this machine reaches is nothing for a submitter. */
+static void test_D15_literals(void **state)
+{
+    static const struct {
+        const char *setting;
+        const char *path;
+        bool is_taken;
+    } rows[] = {
+        {"", "<a@[192.0.2.1]>", true},
+        {"", "<a@[10.1.2.3]>", true},
+        {"", "<a@[127.0.0.9]>", false},
+        {"", "<a@[169.254.169.254]>", false},
+        {"", "<a@[IPv6:::1]>", false},
+        {"", "<a@[IPv6:fe80::1]>", false},
+        {"", "<a@[IPv6:::ffff:127.0.0.9]>", false},
+        {"delivery.refuses=10.0.0.0/8", "<a@[10.1.2.3]>", false},
+        {"delivery.refuses=", "<a@[127.0.0.9]>", true},
+        {"smarthost.host=relay.example.net", "<a@[127.0.0.9]>", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {
+            rows[i].setting[0] != '\0' ? rows[i].setting : NULL, NULL};
+        struct mm_config *config = rig_config(settings);
+        struct mm_policy_facts facts = {.config = config,
+                                        .service = MM_SERVICE_SUBMISSION,
+                                        .user = "alice"};
+        struct mm_address path = rig_address(rows[i].path);
+        const struct mm_reply *refusal = mm_policy_check_remote(&facts, &path);
+        if ((refusal == NULL) != rows[i].is_taken) {
+            fail_msg("%s with \"%s\"", rows[i].path, rows[i].setting);
+        }
+        if (refusal != NULL) {
+            assert_int_equal(refusal->code, 550);
+            assert_string_equal(refusal->enhanced, "5.7.1");
+        }
+        mm_config_unref(&config);
+    }
 }
 
 static void test_pop3_relays_nothing(void **state)
@@ -241,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_relay_matrix),
+        cmocka_unit_test(test_D15_literals),
         cmocka_unit_test(test_pop3_relays_nothing),
         cmocka_unit_test(test_empty_relay_from),
         cmocka_unit_test(test_senders),
