@@ -25,7 +25,6 @@ struct entry {
 struct store_mailbox {
     struct mm_mailbox base;
     struct mm_store *store;
-    struct mm_mailbox_locks *locks;
     uint64_t mailbox_id;
     uint32_t tag;
     struct entry *entries;
@@ -113,7 +112,7 @@ static void close_mailbox(struct mm_mailbox *mailbox)
 {
     struct store_mailbox *box = cast(mailbox);
 
-    mm_mailbox_unlock(box->locks, box->mailbox_id);
+    mm_store_unlock_mailbox(box->store, box->mailbox_id);
     for (size_t i = 0; box->uidls != NULL && i < box->base.count; i++) {
         mm_free(box->uidls[i]);
     }
@@ -327,19 +326,18 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
     struct mm_store_mailboxes *mailboxes =
         MM_LIST_OBJECT(provider, struct mm_store_mailboxes, provider);
     enum mailmod_error error =
-        mm_mailbox_lock(mailboxes->locks, owner->mailbox_id);
+        mm_store_lock_mailbox(mailboxes->store, owner->mailbox_id);
 
     if (error != MAILMOD_OK) {
         return error;
     }
     struct store_mailbox *box = mm_alloc(sizeof *box);
     if (box == NULL) {
-        mm_mailbox_unlock(mailboxes->locks, owner->mailbox_id);
+        mm_store_unlock_mailbox(mailboxes->store, owner->mailbox_id);
         return MAILMOD_ERROR_MEMORY;
     }
     box->base.verbs = &verbs;
     box->store = mailboxes->store;
-    box->locks = mailboxes->locks;
     box->mailbox_id = owner->mailbox_id;
     error = read_listing(box);
     if (error != MAILMOD_OK) {
@@ -351,10 +349,8 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
 }
 
 void mm_store_mailboxes_init(struct mm_store_mailboxes *mailboxes,
-                             struct mm_store *store,
-                             struct mm_mailbox_locks *locks)
+                             struct mm_store *store)
 {
     mailboxes->provider.verbs = &verbs;
     mailboxes->store = store;
-    mailboxes->locks = locks;
 }

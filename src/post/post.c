@@ -26,11 +26,7 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
-    enum mailmod_error error = mm_mailbox_locks_new(&post->mailbox_locks);
-    if (error != MAILMOD_OK) {
-        mm_post_free(post_out);
-    }
-    return error;
+    return MAILMOD_OK;
 }
 
 void mm_post_free(struct mm_post **post_in)
@@ -39,7 +35,6 @@ void mm_post_free(struct mm_post **post_in)
 
     *post_in = NULL;
     if (post != NULL) {
-        mm_mailbox_locks_free(&post->mailbox_locks);
         mm_free(post);
     }
 }
@@ -49,7 +44,7 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 {
     post->store = store;
     post->workers = workers;
-    mm_store_mailboxes_init(&post->store_mailboxes, store, post->mailbox_locks);
+    mm_store_mailboxes_init(&post->store_mailboxes, store);
 }
 
 size_t mm_post_busy(const struct mm_post *post)

@@ -43,7 +43,6 @@ struct mm_post {
     size_t step_count;
     struct mm_list consumers; /* consumer.h */
     /* Where mailboxes lie (mailboxes.h), and which are open. */
-    struct mm_mailbox_locks *mailbox_locks;
     struct mm_store_mailboxes store_mailboxes;
     atomic_size_t busy; /* deposits of loops, not freed yet */
 };

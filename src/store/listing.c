@@ -33,18 +33,41 @@ static bool count_row(struct page *page, bool goes_on)
     return goes_on && page->rows < PAGE_ROWS;
 }
 
+/* Users are copied out first: who lists them asks for more of each. */
+#define PAGE_USERS 64
+
 struct user_page {
-    struct page page;
-    bool (*visit)(void *context, const struct mm_store_user *user);
-    char last[MM_STORE_USER_MAX];
+    struct mm_store_user users[PAGE_USERS];
+    size_t count;
 };
 
-static bool on_user(void *context, const struct mm_store_user *user)
+static bool keep_user(void *context, const struct mm_store_user *user)
 {
-    struct user_page *users = context;
+    struct user_page *page = context;
 
-    memcpy(users->last, user->name, sizeof users->last);
-    return count_row(&users->page, users->visit(users->page.context, user));
+    page->users[page->count++] = *user;
+    return page->count < PAGE_USERS;
+}
+
+static enum mailmod_error
+visit_users(struct mm_store *store, struct user_page *page,
+            bool (*visit)(void *context, const struct mm_store_user *user),
+            void *context)
+{
+    char after[MM_STORE_USER_MAX] = "";
+    enum mailmod_error error;
+    bool goes_on = true;
+
+    do {
+        page->count = 0;
+        error = store->ops->each_user(store, after, keep_user, page);
+        for (size_t i = 0; error == MAILMOD_OK && goes_on && i < page->count;
+             i++) {
+            memcpy(after, page->users[i].name, sizeof after);
+            goes_on = visit(context, &page->users[i]);
+        }
+    } while (error == MAILMOD_OK && goes_on && page->count == PAGE_USERS);
+    return error;
 }
 
 enum mailmod_error mm_store_each_user(
@@ -52,15 +75,14 @@ enum mailmod_error mm_store_each_user(
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context)
 {
-    struct user_page users = {.visit = visit};
-    enum mailmod_error error;
+    struct user_page *page = mm_alloc(sizeof *page);
 
-    do {
-        char after[MM_STORE_USER_MAX];
-        memcpy(after, users.last, sizeof after);
-        users.page = (struct page){.context = context};
-        error = store->ops->each_user(store, after, on_user, &users);
-    } while (error == MAILMOD_OK && has_more(&users.page));
+    if (page == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = visit_users(store, page, visit, context);
+    mm_secret_clear(page, sizeof *page);
+    mm_free(page);
     return error;
 }
 

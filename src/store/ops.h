@@ -13,6 +13,7 @@
 #ifndef MM_STORE_OPS_H
 #define MM_STORE_OPS_H
 
+#include "store/locks.h"
 #include "store/news.h"
 #include "store/store.h"
 
@@ -46,6 +47,9 @@ struct mm_store_ops {
     void (*submit)(struct mm_store *store, struct mm_store_job *job);
     bool (*is_writable)(const struct mm_store *store);
     bool (*is_settling)(struct mm_store *store);
+    enum mailmod_error (*lock_mailbox)(struct mm_store *store,
+                                       uint64_t mailbox_id);
+    void (*unlock_mailbox)(struct mm_store *store, uint64_t mailbox_id);
     void (*set_free_space_min)(struct mm_store *store, uint64_t octets);
     void (*counters)(const struct mm_store *store,
                      struct mm_store_counters *counters_out);
@@ -169,6 +173,7 @@ struct mm_store_ops {
 struct mm_store {
     const struct mm_store_ops *ops;
     struct mm_store_news news;
+    struct mm_store_locks locks; /* of a store that uses locks.h */
 };
 struct mm_store_transaction {
     struct mm_store *store;

@@ -134,6 +134,17 @@ bool mm_store_is_writable(const struct mm_store *store)
     return store->ops->is_writable(store);
 }
 
+enum mailmod_error mm_store_lock_mailbox(struct mm_store *store,
+                                         uint64_t mailbox_id)
+{
+    return store->ops->lock_mailbox(store, mailbox_id);
+}
+
+void mm_store_unlock_mailbox(struct mm_store *store, uint64_t mailbox_id)
+{
+    store->ops->unlock_mailbox(store, mailbox_id);
+}
+
 bool mm_store_is_settling(struct mm_store *store)
 {
     return store->ops->is_settling(store);

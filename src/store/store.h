@@ -20,7 +20,7 @@
  * listings belong on a worker. A listing is read in pages, each of one
  * committed state and each from the key on where the last one ended: so a long
  * one keeps no state of the store alive, and what changes behind its place is
- * seen. Its visitor must not call the store.
+ * seen. Its visitor must not call the store, but for that of users.
  *
  * Kinds. A store is opened by its description. A folder: SQLite (sqlite/), with
  * mailmod.db (+ -wal, -shm) and mailmod.lock in it; the daemon opens with
@@ -295,13 +295,18 @@ mm_store_remove_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
                                                const char *name,
                                                struct mm_store_user *user_out);
-/* By rising name; the visitor returns false to stop. */
+/* By rising name; the visitor returns false to stop, and may read the store. */
 MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context);
 /* options.free_space_min from now on. */
 void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets);
+/* One session a mailbox (RFC 1939 4): BUSY while another one has it, wherever
+ * it is. What a process holds goes with it. */
+MM_CHECK enum mailmod_error mm_store_lock_mailbox(struct mm_store *store,
+                                                  uint64_t mailbox_id);
+void mm_store_unlock_mailbox(struct mm_store *store, uint64_t mailbox_id);
 /* All entries of a mailbox by rising unique number; mm_free() the array. */
 MM_CHECK enum mailmod_error
 mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,

@@ -71,6 +71,7 @@ void mm_memory_disk_free(struct mm_memory_disk **disk_in)
 
 static void free_store(struct mm_memory *store)
 {
+    mm_store_locks_fini(&store->base.locks);
     mm_store_news_fini(&store->base.news);
     mm_condition_free(&store->condition);
     mm_mutex_free(&store->mutex);
@@ -100,6 +101,9 @@ static void close_store(struct mm_store *base)
 static enum mailmod_error begin(struct mm_memory *store)
 {
     enum mailmod_error error = mm_store_news_init(&store->base.news);
+    if (error == MAILMOD_OK) {
+        error = mm_store_locks_init(&store->base.locks);
+    }
     if (error == MAILMOD_OK) {
         error = mm_mutex_new(&store->mutex);
     }
@@ -289,6 +293,8 @@ static const struct mm_store_ops operations = {
     .submit = mm_memory_submit,
     .is_writable = is_writable,
     .is_settling = is_settling,
+    .lock_mailbox = mm_store_locks_lock,
+    .unlock_mailbox = mm_store_locks_unlock,
     .set_free_space_min = set_free_space_min,
     .counters = counters,
     .put_chunk = mm_memory_put_chunk,

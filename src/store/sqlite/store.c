@@ -94,6 +94,9 @@ static enum mailmod_error init_store(struct mm_sqlite *store,
     if (error == MAILMOD_OK) {
         error = mm_store_news_init(&store->base.news);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_store_locks_init(&store->base.locks);
+    }
     return error;
 }
 
@@ -106,6 +109,7 @@ static void close_store(struct mm_store *base)
     mm_connection_close(&store->writer);
     mm_health_end(store);
     mm_file_lock_close(&store->lock);
+    mm_store_locks_fini(&store->base.locks);
     mm_store_news_fini(&store->base.news);
     mm_condition_free(&store->reader_condition);
     mm_mutex_free(&store->reader_mutex);
@@ -265,6 +269,8 @@ static const struct mm_store_ops operations = {
     .submit = mm_sqlite_submit,
     .is_writable = mm_sqlite_is_writable,
     .is_settling = mm_sqlite_is_settling,
+    .lock_mailbox = mm_store_locks_lock,
+    .unlock_mailbox = mm_store_locks_unlock,
     .set_free_space_min = set_free_space_min,
     .counters = read_counters,
     .put_chunk = mm_sqlite_put_chunk,

@@ -11,7 +11,6 @@
 
 struct world {
     struct mm_store *store;
-    struct mm_mailbox_locks *locks;
     struct mm_store_mailboxes mailboxes;
     uint64_t alice;
     uint64_t bob;
@@ -105,8 +104,7 @@ static void *begin(void)
 
     assert_non_null(world);
     assert_int_equal(mm_store_open_memory(&world->store, NULL), MAILMOD_OK);
-    assert_int_equal(mm_mailbox_locks_new(&world->locks), MAILMOD_OK);
-    mm_store_mailboxes_init(&world->mailboxes, world->store, world->locks);
+    mm_store_mailboxes_init(&world->mailboxes, world->store);
     world->alice = add_user(world->store, "alice");
     world->bob = add_user(world->store, "bob");
     return world;
@@ -116,7 +114,6 @@ static void end(void *context)
 {
     struct world *world = context;
 
-    mm_mailbox_locks_free(&world->locks);
     mm_store_close(&world->store);
     free(world);
 }

@@ -57,10 +57,28 @@ static void test_descriptions(void **state)
     mm_buf_fini(&reason);
 }
 
+static void test_one_holder_a_mailbox(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t box = fixture_add_user(fixture->store, "alice");
+    assert_int_equal(mm_store_lock_mailbox(fixture->store, box), MAILMOD_OK);
+    assert_int_equal(mm_store_lock_mailbox(fixture->store, box),
+                     MAILMOD_ERROR_BUSY);
+    assert_int_equal(mm_store_lock_mailbox(fixture->store, box + 1),
+                     MAILMOD_OK);
+    mm_store_unlock_mailbox(fixture->store, box);
+    assert_int_equal(mm_store_lock_mailbox(fixture->store, box), MAILMOD_OK);
+    /* What was held when a process ended is free. */
+    fixture_reopen(fixture);
+    assert_int_equal(mm_store_lock_mailbox(fixture->store, box), MAILMOD_OK);
+    mm_store_unlock_mailbox(fixture->store, box);
+}
+
 int main(void)
 {
     static const struct fixture_test tests[] = {
         FIXTURE_TEST(test_no_operation_is_missing),
-        FIXTURE_TEST(test_secret_stays), FIXTURE_TEST(test_descriptions)};
+        FIXTURE_TEST(test_secret_stays), FIXTURE_TEST(test_descriptions),
+        FIXTURE_TEST(test_one_holder_a_mailbox)};
     return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }
