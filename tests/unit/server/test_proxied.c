@@ -45,7 +45,7 @@ static int end(void **state)
     return 0;
 }
 
-static void connect(struct fake_peer *peer, unsigned port, const char *header)
+static void come_from(struct fake_peer *peer, unsigned port, const char *header)
 {
     fake_connect(peer, port, PROXY);
     fake_run(10);
@@ -59,17 +59,17 @@ static void test_carried_address_counts(void **state)
     struct behind *b = *state;
 
     fake_dns_say("7.100.51.198.bl.example", MAILMOD_OK, "127.0.0.2", 1);
-    connect(&b->peer, PORT_SMTP, CLIENT "EHLO early\r\n");
+    come_from(&b->peer, PORT_SMTP, CLIENT "EHLO early\r\n");
     rig_expect(&b->peer, "", "220");
     rig_expect(&b->peer, "MAIL FROM:<a@example.net>\r\n", "250");
     rig_expect(&b->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
     assert_non_null(strstr(fake_log_text(), "198.51.100.7"));
     /* Its second connection is one too many; another client's is not. */
-    connect(&b->other, PORT_SMTP, CLIENT);
+    come_from(&b->other, PORT_SMTP, CLIENT);
     rig_expect(&b->other, "", "421 4.7.0");
     fake_forget_peer(&b->other);
-    connect(&b->other, PORT_SMTP,
-            "PROXY TCP4 198.51.100.8 192.0.2.1 4000 25\r\n");
+    come_from(&b->other, PORT_SMTP,
+              "PROXY TCP4 198.51.100.8 192.0.2.1 4000 25\r\n");
     rig_expect(&b->other, "", "220");
 }
 
@@ -86,7 +86,7 @@ static void test_no_rights(void **state)
     struct behind *b = *state;
 
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        connect(&b->peer, PORT_SUBMISSION, headers[i]);
+        come_from(&b->peer, PORT_SUBMISSION, headers[i]);
         rig_expect(&b->peer, "", "220");
         rig_expect(&b->peer, "HELO\r\n", "501");
         rig_expect(&b->peer, "EHLO c\r\n", "250");
@@ -95,7 +95,7 @@ static void test_no_rights(void **state)
         fake_run(10);
         fake_forget_peer(&b->peer);
     }
-    connect(&b->peer, PORT_SUBMISSION, CLIENT);
+    come_from(&b->peer, PORT_SUBMISSION, CLIENT);
     rig_expect(&b->peer, "EHLO c\r\n", "220");
     rig_expect(&b->peer, "MAIL FROM:a@example.net\r\n", "250");
     rig_expect(&b->peer, "RCPT TO:<b@far.example>\r\n", "250");
@@ -107,12 +107,13 @@ static void test_no_exemption(void **state)
     struct behind *b = *state;
 
     fake_dns_say("9.2.0.192.bl.example", MAILMOD_OK, "127.0.0.2", 1);
-    connect(&b->peer, PORT_SMTP, "PROXY TCP4 192.0.2.9 192.0.2.1 4000 25\r\n");
+    come_from(&b->peer, PORT_SMTP,
+              "PROXY TCP4 192.0.2.9 192.0.2.1 4000 25\r\n");
     rig_expect(&b->peer, "EHLO c\r\n", "220");
     rig_expect(&b->peer, "MAIL FROM:<a@example.net>\r\n", "250");
     rig_expect(&b->peer, "RCPT TO:<alice@example.org>\r\n", "550 5.7.1");
     unsigned asked = fake_dns_asked();
-    connect(&b->other, PORT_SMTP, "PROXY UNKNOWN\r\n");
+    come_from(&b->other, PORT_SMTP, "PROXY UNKNOWN\r\n");
     rig_expect(&b->other, "EHLO c\r\n", "220");
     rig_expect(&b->other, "MAIL FROM:<a@example.net>\r\n", "250");
     rig_expect(&b->other, "RCPT TO:<alice@example.org>\r\n", "250");
@@ -124,7 +125,7 @@ static void test_required_and_refused(void **state)
 {
     struct behind *b = *state;
 
-    connect(&b->peer, PORT_SMTP, "EHLO client.example\r\n");
+    come_from(&b->peer, PORT_SMTP, "EHLO client.example\r\n");
     assert_true(b->peer.is_closed);
     assert_string_equal(fake_heard(&b->peer), "");
     fake_forget_peer(&b->peer);
@@ -204,9 +205,9 @@ static void test_pop3_and_implicit_tls(void **state)
 {
     struct behind *b = *state;
 
-    connect(&b->peer, PORT_POP3, CLIENT);
+    come_from(&b->peer, PORT_POP3, CLIENT);
     rig_expect(&b->peer, "", "+OK");
-    connect(&b->other, PORT_POP3S, CLIENT);
+    come_from(&b->other, PORT_POP3S, CLIENT);
     fake_run(50);
     assert_true(b->other.is_tls);
     rig_expect(&b->other, "", "+OK");

@@ -66,8 +66,8 @@ static void say(struct session *s, const char *command, const char *reply)
 }
 
 /* About 9 000 octets for them. */
-static void send(struct session *s, const char *first, const char *second,
-                 const char *reply)
+static void converse(struct session *s, const char *first, const char *second,
+                     const char *reply)
 {
     say(s, MAIL, "250");
     say(s, first, "250");
@@ -83,9 +83,9 @@ static void test_D17_quota(void **state)
 {
     struct session *s = *state;
 
-    send(s, "RCPT TO:<alice@example.org>", NULL, "250");
+    converse(s, "RCPT TO:<alice@example.org>", NULL, "250");
     /* The true size at the end: all or nothing of it. */
-    send(s, "RCPT TO:<alice@example.org>", NULL, "452 4.2.2 ");
+    converse(s, "RCPT TO:<alice@example.org>", NULL, "452 4.2.2 ");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
     assert_non_null(strstr(fake_log_text(), "mailbox is full"));
     /* By SIZE before it. */
@@ -110,9 +110,9 @@ static void test_user_has_another(void **state)
     rig_change_user(s->rig.store, "alice", false, MM_QUOTA_UNLIMITED);
     rig_change_user(s->rig.store, "bob", false, 4096);
     for (int i = 0; i < 4; i++) {
-        send(s, "RCPT TO:<alice@example.org>", NULL, "250");
+        converse(s, "RCPT TO:<alice@example.org>", NULL, "250");
     }
-    send(s, "RCPT TO:<bob@example.org>", NULL, "452 4.2.2 ");
+    converse(s, "RCPT TO:<bob@example.org>", NULL, "452 4.2.2 ");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 4);
     assert_int_equal(rig_entries(&s->rig, s->rig.bob), 0);
 }
@@ -123,7 +123,8 @@ static void test_one_of_two_is_full(void **state)
     struct session *s = *state;
 
     rig_change_user(s->rig.store, "bob", false, 4096);
-    send(s, "RCPT TO:<alice@example.org>", "RCPT TO:<bob@example.org>", "250");
+    converse(s, "RCPT TO:<alice@example.org>", "RCPT TO:<bob@example.org>",
+             "250");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
     assert_int_equal(rig_entries(&s->rig, s->rig.bob), 0);
     assert_int_equal(rig_recipients(&s->rig), 1); /* the report */
@@ -191,7 +192,7 @@ static void test_disabled_keeps_mail(void **state)
     struct session *s = *state;
 
     rig_change_user(s->rig.store, "alice", true, 0);
-    send(s, "RCPT TO:<alice@example.org>", NULL, "250");
+    converse(s, "RCPT TO:<alice@example.org>", NULL, "250");
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
 }
 

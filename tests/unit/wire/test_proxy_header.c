@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
-#define TEXT(literal) literal, sizeof(literal) - 1
+#define PROXY_TEXT(literal) literal, sizeof(literal) - 1
 
 struct row {
     const char *octets;
@@ -20,56 +20,62 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"), "192.0.2.7:4000"},
-    {TEXT("PROXY TCP4 255.255.255.255 0.0.0.0 65535 0\r\n"),
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"),
+     "192.0.2.7:4000"},
+    {PROXY_TEXT("PROXY TCP4 255.255.255.255 0.0.0.0 65535 0\r\n"),
      "255.255.255.255:65535"},
-    {TEXT("PROXY TCP6 2001:db8::7 2001:db8::1 4000 25\r\n"),
+    {PROXY_TEXT("PROXY TCP6 2001:db8::7 2001:db8::1 4000 25\r\n"),
      "[2001:db8::7]:4000"},
-    {TEXT("PROXY TCP6 ::ffff:192.0.2.7 2001:db8::1 4000 25\r\n"),
+    {PROXY_TEXT("PROXY TCP6 ::ffff:192.0.2.7 2001:db8::1 4000 25\r\n"),
      "192.0.2.7:4000"},
-    {TEXT("PROXY UNKNOWN\r\n"), ""},
-    {TEXT("PROXY UNKNOWN ffff:f...f:ffff what ever 1 2\r\n"), ""},
-    {TEXT("PROXY UNKNOWNS\r\n"), NULL},
-    {TEXT("PROXY \r\n"), NULL},
-    {TEXT("PROXY TCP4\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25 \r\n"), NULL},
-    {TEXT("PROXY TCP4  192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 65536 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 04000 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 -1 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 99999\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.256 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 2001:db8::7 2001:db8::1 4000 25\r\n"), NULL},
-    {TEXT("PROXY TCP6 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("PROXY TCP4 192.0.2.7\0 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("PROXY UDP4 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("proxy TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
-    {TEXT("EHLO client.example\r\n"), NULL},
-    {TEXT("\x16\x03\x01\x02\x00\x01"), NULL},
-    {TEXT("\r\n\r\n\r\n"), NULL},
+    {PROXY_TEXT("PROXY UNKNOWN\r\n"), ""},
+    {PROXY_TEXT("PROXY UNKNOWN ffff:f...f:ffff what ever 1 2\r\n"), ""},
+    {PROXY_TEXT("PROXY UNKNOWNS\r\n"), NULL},
+    {PROXY_TEXT("PROXY \r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25 \r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4  192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 65536 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 04000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 -1 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 99999\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.256 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 2001:db8::7 2001:db8::1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP6 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY TCP4 192.0.2.7\0 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("PROXY UDP4 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("proxy TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"), NULL},
+    {PROXY_TEXT("EHLO client.example\r\n"), NULL},
+    {PROXY_TEXT("\x16\x03\x01\x02\x00\x01"), NULL},
+    {PROXY_TEXT("\r\n\r\n\r\n"), NULL},
     /* version 2 */
-    {TEXT(SIGNATURE "\x21\x11\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
+    {PROXY_TEXT(SIGNATURE
+                "\x21\x11\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
      "192.0.2.7:4000"},
-    {TEXT(SIGNATURE
-          "\x21\x11\0\x10\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19\4\0\1x"),
+    {PROXY_TEXT(SIGNATURE
+                "\x21\x11\0\x10\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19\4\0\1x"),
      "192.0.2.7:4000"}, /* a TLV */
-    {TEXT(SIGNATURE "\x21\x21\0\x24\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
-                    "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x0f\xa0\0\x19"),
+    {PROXY_TEXT(SIGNATURE
+                "\x21\x21\0\x24\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
+                "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x0f\xa0\0\x19"),
      "[2001:db8::7]:4000"},
-    {TEXT(SIGNATURE "\x20\0\0\0"), ""},        /* LOCAL */
-    {TEXT(SIGNATURE "\x20\x11\0\x02xx"), ""},  /* whatever follows */
-    {TEXT(SIGNATURE "\x21\0\0\4\4\0\1x"), ""}, /* UNSPEC */
-    {TEXT(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0"), NULL},
-    {TEXT(SIGNATURE "\x21\x21\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
+    {PROXY_TEXT(SIGNATURE "\x20\0\0\0"), ""},        /* LOCAL */
+    {PROXY_TEXT(SIGNATURE "\x20\x11\0\x02xx"), ""},  /* whatever follows */
+    {PROXY_TEXT(SIGNATURE "\x21\0\0\4\4\0\1x"), ""}, /* UNSPEC */
+    {PROXY_TEXT(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0"),
      NULL},
-    {TEXT(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
+    {PROXY_TEXT(SIGNATURE
+                "\x21\x21\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
+     NULL},
+    {PROXY_TEXT(SIGNATURE
+                "\x21\x12\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x0f\xa0\0\x19"),
      NULL}, /* UDP */
-    {TEXT(SIGNATURE "\x21\x41\0\0"), NULL},
-    {TEXT(SIGNATURE "\x11\x11\0\x0c"), NULL}, /* version 1 in binary */
-    {TEXT(SIGNATURE "\x22\x11\0\x0c"), NULL}, /* no such command */
-    {TEXT(SIGNATURE "\x21\x11\xff\xff"), NULL},
-    {TEXT(SIGNATURE "\x21\0\x02\x09"), NULL}, /* 537 octets in all */
+    {PROXY_TEXT(SIGNATURE "\x21\x41\0\0"), NULL},
+    {PROXY_TEXT(SIGNATURE "\x11\x11\0\x0c"), NULL}, /* version 1 in binary */
+    {PROXY_TEXT(SIGNATURE "\x22\x11\0\x0c"), NULL}, /* no such command */
+    {PROXY_TEXT(SIGNATURE "\x21\x11\xff\xff"), NULL},
+    {PROXY_TEXT(SIGNATURE "\x21\0\x02\x09"), NULL}, /* 537 octets in all */
 };
 
 static void check_row(const struct row *row)
@@ -144,11 +150,11 @@ static void test_start(void **state)
         size_t size;
         size_t after; /* octets until it is told; 0: never */
     } starts[] = {
-        {TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"), 6},
-        {TEXT(SIGNATURE "\x21\x11\0\x0c"), 12},
-        {TEXT("PROXIMA\r\nPROXY UNKNOWN\r\n"), 0},
-        {TEXT("EHLO PROXY \r\n"), 0},
-        {TEXT("\r\n\r\n\0\r\nQUIT\r\n"), 0},
+        {PROXY_TEXT("PROXY TCP4 192.0.2.7 198.51.100.1 4000 25\r\n"), 6},
+        {PROXY_TEXT(SIGNATURE "\x21\x11\0\x0c"), 12},
+        {PROXY_TEXT("PROXIMA\r\nPROXY UNKNOWN\r\n"), 0},
+        {PROXY_TEXT("EHLO PROXY \r\n"), 0},
+        {PROXY_TEXT("\r\n\r\n\0\r\nQUIT\r\n"), 0},
     };
 
     (void)state;

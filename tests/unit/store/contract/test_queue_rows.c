@@ -175,7 +175,7 @@ static int64_t told_of(struct mm_store *store, const char *destination,
         bool is_whole = true;
         count = mm_store_take_news(store, news, 2, &is_whole);
         *is_whole_out = *is_whole_out && is_whole;
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count && i < 2; i++) {
             if (strcmp(news[i].name, destination) == 0 &&
                 (told_ms < 0 || news[i].next_attempt_ms < told_ms)) {
                 told_ms = news[i].next_attempt_ms;
