@@ -14,6 +14,13 @@ enum mailmod_progress {
     MAILMOD_DONE       /* once and last: every recipient has its outcome */
 };
 
+/* What is known of a message in a mailbox. Bits. */
+enum mailmod_mail_flags {
+    MAILMOD_MAIL_8BIT = 1,     /* the text has octets above 127 */
+    MAILMOD_MAIL_SMTPUTF8 = 2, /* it came by SMTPUTF8 (RFC 6531) */
+    MAILMOD_MAIL_REPORT = 4    /* a report of ours */
+};
+
 /* What an operator does to waiting mail. */
 enum mailmod_queue_action {
     MAILMOD_QUEUE_HOLD,

@@ -13,6 +13,7 @@
 #include "api/host_threads.h"
 #include "api/instance.h"
 #include "api/message.h"
+#include "api/open_mailbox.h"
 
 #include "base/mem.h"
 #include "platform/clock.h"
@@ -158,6 +159,8 @@ static void take_down(struct mailmod *instance)
     }
     mm_outbound_free(&instance->outbound);
     mm_messages_unref(&instance->messages);
+    mm_open_mailboxes_end(instance->open_mailboxes);
+    mm_open_mailboxes_unref(&instance->open_mailboxes);
     mm_server_free(&instance->server);
     mm_settings_unref(&instance->settings);
     for (size_t i = 0; i < instance->loop_count; i++) {
@@ -341,6 +344,10 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     if (error == MAILMOD_OK) {
         mm_post_attach(instance->post, instance->store, instance->workers);
         mm_server_attach(instance->server, instance->store, instance->workers);
+        error =
+            mm_open_mailboxes_new(&instance->open_mailboxes, instance->post);
+    }
+    if (error == MAILMOD_OK) {
         error = run_loops(instance);
     }
     if (error != MAILMOD_OK) {
@@ -450,8 +457,9 @@ static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
 /* A callback would wait for its own end. Locked. */
 static enum mailmod_error check_not_callback(const struct mailmod *instance)
 {
-    return instance->host_threads != NULL &&
-                   mm_host_threads_is_current(instance->host_threads)
+    return mm_open_mailboxes_is_callback() ||
+                   (instance->host_threads != NULL &&
+                    mm_host_threads_is_current(instance->host_threads))
                ? mm_fail(MAILMOD_ERROR_STATE,
                          "not in a callback of the instance")
                : MAILMOD_OK;
@@ -477,6 +485,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
 {
     bool was_cut = !drain_parts(instance, deadline_ms);
 
+    mm_open_mailboxes_end(instance->open_mailboxes);
     mm_messages_close(instance->messages);
     mm_events_end(instance->events);
     mm_host_threads_end(instance->host_threads);

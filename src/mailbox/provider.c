@@ -57,6 +57,18 @@ enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
     return mailbox->verbs->read(mailbox, index, number, out, size_out);
 }
 
+enum mailmod_error mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
+                                     struct mm_mailbox_detail *detail_out)
+{
+    *detail_out = (struct mm_mailbox_detail){.received_ms = 0};
+    if (index >= mailbox->count) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return mailbox->verbs->detail != NULL
+               ? mailbox->verbs->detail(mailbox, index, detail_out)
+               : MAILMOD_OK;
+}
+
 /* Rising indexes: the last one is the largest. */
 static bool is_listed(const struct mm_mailbox *mailbox,
                       const struct mm_mailbox_removal *removal)

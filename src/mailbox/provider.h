@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "mailmod/terms.h"
 
 #define MM_UNIQUE_ID_MAX 71 /* RFC 1939 7: 1 to 70 octets of 33..126, NUL */
 
@@ -31,6 +32,12 @@ struct mm_mailbox_owner {
 /* What a provider can do beside what all can. */
 enum mm_mailbox_capability {
     MM_MAILBOX_REMOVES_NOW = 1 << 0 /* remove_now */
+};
+
+/* What is known of a message beside its size. */
+struct mm_mailbox_detail {
+    int64_t received_ms; /* since 1970, UTC; 0: not known */
+    unsigned flags;      /* enum mailmod_mail_flags */
 };
 
 struct mm_mailbox;
@@ -61,6 +68,9 @@ struct mm_mailbox_verbs {
     enum mailmod_error (*read)(struct mm_mailbox *mailbox, size_t index,
                                unsigned number, struct mm_buf *out,
                                uint64_t *size_out);
+    /* NULL: nothing is known. thread: worker */
+    enum mailmod_error (*detail)(struct mm_mailbox *mailbox, size_t index,
+                                 struct mm_mailbox_detail *detail_out);
     /* All of them or none: what QUIT promises (RFC 1939 6). Messages that are
      * gone already count as removed. */
     void (*remove_list)(struct mm_mailbox *mailbox,
@@ -109,6 +119,10 @@ MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
                                             size_t index, unsigned number,
                                             struct mm_buf *out,
                                             uint64_t *size_out);
+/* CANCELLED and STOPPED as mm_mailbox_read. thread: worker */
+MM_CHECK enum mailmod_error
+mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
+                  struct mm_mailbox_detail *detail_out);
 /* thread: worker */
 void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal);

@@ -264,6 +264,24 @@ static enum mailmod_error read_piece(struct mm_mailbox *mailbox, size_t index,
                                                   : error;
 }
 
+static enum mailmod_error detail_of(struct mm_mailbox *mailbox, size_t index,
+                                    struct mm_mailbox_detail *detail_out)
+{
+    struct store_mailbox *box = cast(mailbox);
+    struct mm_store_message message;
+    enum mailmod_error error = mm_store_find_message(
+        box->store, box->entries[index].message_id, &message);
+
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_NOT_FOUND ? name_loss(box, index) : error;
+    }
+    detail_out->received_ms = message.arrival_ms;
+    detail_out->flags = (message.is_8bit ? MAILMOD_MAIL_8BIT : 0u) |
+                        (message.is_smtputf8 ? MAILMOD_MAIL_SMTPUTF8 : 0u) |
+                        (message.is_report ? MAILMOD_MAIL_REPORT : 0u);
+    return MAILMOD_OK;
+}
+
 static enum mailmod_error run_removal(struct mm_store_job *job,
                                       struct mm_store_transaction *transaction)
 {
@@ -314,6 +332,7 @@ static const struct mm_mailbox_verbs verbs = {
     .size = size_of,
     .unique_id = unique_id,
     .read = read_piece,
+    .detail = detail_of,
     .remove_list = remove_messages,
     .remove_now = remove_messages,
     .close = close_mailbox,

@@ -265,6 +265,13 @@ def check_events(world):
         r"\(mx.example.org, attempt 1\)\n", out), out
 
 
+def check_mailbox(world):
+    out = world.run().end()
+    match = re.match(r"([0-9a-f.]+): (\d+) octets\r?\n(Return-Path: "
+                     r"<bob@example.org>\r\n.*\r\nHello.\r\n)", out, re.S)
+    assert match and len(match[3]) == int(match[2]), out
+
+
 def check_services(world):
     for words, smtp in (((), "0"), (("default",), str(world.ports["2525"]))):
         out = world.run(*words).end()
