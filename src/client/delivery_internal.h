@@ -1,7 +1,8 @@
 /* thread: loop
  * delivery_internal.h - the state of a delivery, and who calls whom: delivery.c
- * (the way and the connection) calls dialogue.c (what is said over it), that
- * calls transaction.c (one message), and all three call attempt.c. */
+ * (the way) calls hop.c (the connection), that calls dialogue.c (what is said
+ * over it), that calls transaction.c (one message), and all four call
+ * attempt.c. */
 #ifndef MM_CLIENT_DELIVERY_INTERNAL_H
 #define MM_CLIENT_DELIVERY_INTERNAL_H
 
@@ -70,6 +71,10 @@ struct mm_delivery {
     bool is_decided; /* `after` holds already, whatever ends the dialogue */
     bool quits;      /* no further message */
     struct mm_task gone_task;
+    /* What the way lent to the hop. A message is settled, and the connection
+     * stands; the connection is gone, and the job done: what `after` says. */
+    void (*on_rest)(struct mm_delivery *delivery);
+    void (*on_left)(struct mm_delivery *delivery);
 
     /* the batch */
     struct mq_batch *batch;
@@ -116,6 +121,16 @@ struct mm_delivery {
     unsigned chunk_number;
     uint64_t octets_sent;
 };
+
+/* hop.c */
+void mm_hop_init(struct mm_delivery *delivery);
+/* To the hop's address; on an error there is no connection, and the place is
+ * given back. */
+MM_CHECK enum mailmod_error mm_hop_dial(struct mm_delivery *delivery);
+/* The connection of `from` carries on for `to`. */
+void mm_hop_take_over(struct mm_delivery *to, struct mm_delivery *from);
+/* All that can be said now; then the connection may be at rest. */
+void mm_hop_pump(struct mm_delivery *delivery);
 
 /* dialogue.c */
 /* True: the message is settled, the connection is idle now. */
