@@ -131,14 +131,17 @@ static void free_mailbox(mailmod_mailbox *mailbox)
     mm_free(mailbox);
 }
 
-static enum mailmod_error find_and_open(struct mm_post *post, const char *name,
+static enum mailmod_error find_and_open(struct mm_post *post,
+                                        const struct mm_config *config,
+                                        const char *name,
                                         struct mm_mailbox **inner_out)
 {
     struct mm_store_user user;
     enum mailmod_error error = mm_store_find_user(post->store, name, &user);
 
     if (error == MAILMOD_OK) {
-        error = mm_mailboxes_open(post, user.name, user.mailbox_id, inner_out);
+        error = mm_mailboxes_open(post, config, user.name, user.mailbox_id,
+                                  inner_out);
     }
     mm_secret_clear(&user, sizeof user);
     return error;
@@ -146,6 +149,7 @@ static enum mailmod_error find_and_open(struct mm_post *post, const char *name,
 
 /* Entered. */
 static enum mailmod_error new_mailbox(struct mm_open_mailboxes *mailboxes,
+                                      const struct mm_config *config,
                                       const char *user,
                                       mailmod_mailbox **mailbox_out)
 {
@@ -157,7 +161,7 @@ static enum mailmod_error new_mailbox(struct mm_open_mailboxes *mailboxes,
     mm_list_init(&mailbox->node);
     enum mailmod_error error = mm_mutex_new(&mailbox->mutex);
     if (error == MAILMOD_OK) {
-        error = find_and_open(mailboxes->post, user, &mailbox->inner);
+        error = find_and_open(mailboxes->post, config, user, &mailbox->inner);
     }
     if (error == MAILMOD_OK) {
         mailbox->deleted = mm_alloc(mm_mailbox_count(mailbox->inner) / 8 + 1);
@@ -186,9 +190,10 @@ static const char *words_for(enum mailmod_error error)
                : mm_error_text(error);
 }
 
-/* STATE unless it runs. */
+/* References to the table and to the configuration. STATE unless it runs. */
 static enum mailmod_error take_table(mailmod *instance,
-                                     struct mm_open_mailboxes **mailboxes_out)
+                                     struct mm_open_mailboxes **mailboxes_out,
+                                     struct mm_config **config_out)
 {
     enum mailmod_error error = mm_instance_lock(instance);
 
@@ -202,6 +207,7 @@ static enum mailmod_error take_table(mailmod *instance,
         mm_mutex_lock(mailboxes->mutex);
         mailboxes->references++;
         mm_mutex_unlock(mailboxes->mutex);
+        *config_out = mm_config_ref(instance->config);
     }
     mm_instance_unlock(instance);
     *mailboxes_out = mailboxes;
@@ -212,23 +218,25 @@ enum mailmod_error mailmod_mailbox_open(mailmod *instance, const char *user,
                                         mailmod_mailbox **mailbox_out)
 {
     struct mm_open_mailboxes *mailboxes = NULL;
+    struct mm_config *config = NULL;
 
     if (user == NULL || mailbox_out == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
     }
     *mailbox_out = NULL;
-    enum mailmod_error error = take_table(instance, &mailboxes);
+    enum mailmod_error error = take_table(instance, &mailboxes, &config);
     if (error != MAILMOD_OK) {
         return error;
     }
     error = enter(mailboxes);
     if (error == MAILMOD_OK) {
-        error = new_mailbox(mailboxes, user, mailbox_out);
+        error = new_mailbox(mailboxes, config, user, mailbox_out);
         leave(mailboxes);
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "mailbox of %s: %s", user, words_for(error));
         }
     }
+    mm_config_unref(&config);
     mm_open_mailboxes_unref(&mailboxes);
     return error;
 }

@@ -91,7 +91,8 @@ struct mm_config {
         char plus_separator[2];        /* "+"; "" off */
         uint64_t quota;                /* octets a mailbox; 0 any */
         enum mm_config_disabled_mail disabled_mail;
-        bool keeps_apop_passwords; /* default of mailmodctl user add */
+        struct mm_string_list maildirs; /* "who:folder": maildir.h */
+        bool keeps_apop_passwords;      /* default of mailmodctl user add */
     } local;
 
     struct mm_address_list listen[MM_SERVICE_COUNT];
@@ -208,6 +209,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_RELAY,   /* as mm_host_parse takes it */
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
     MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
+    MM_CONFIG_FORM_MAILDIR, /* "who:folder": maildir.h */
     MM_CONFIG_FORM_USER,    /* of this system: no blanks, at-sign or none */
     MM_CONFIG_FORM_ACCOUNT, /* of the operating system: no blanks */
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */

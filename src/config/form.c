@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "config/maildir.h"
 #include "config/value.h"
 #include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
@@ -192,6 +193,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_block_list(text);
     case MM_CONFIG_FORM_RELAY:
         return mm_host_parse(text, &(struct mm_host){.is_address = false});
+    case MM_CONFIG_FORM_MAILDIR:
+        return mm_config_is_maildir(text);
     case MM_CONFIG_FORM_USER:
         return is_user(text);
     case MM_CONFIG_FORM_ACCOUNT:
@@ -218,6 +221,9 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a block list, [label:]zone[=codes][*weight]";
     case MM_CONFIG_FORM_RELAY:
         return "a host's name or address";
+    case MM_CONFIG_FORM_MAILDIR:
+        return "who:/folder, with *, @domain or a user before the colon, and "
+               "%u, %n or %d in the folder";
     case MM_CONFIG_FORM_USER:
         return "a user's name, with a domain after @ or none";
     case MM_CONFIG_FORM_ACCOUNT:

@@ -65,8 +65,10 @@ static enum mailmod_error add_text(const struct parse *p, struct mm_span item,
     if (*place == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    /* Domains are compared without case (RFC 5321 2.4). */
-    mm_ascii_lower_cstr(*place);
+    /* Domains are compared without case (RFC 5321 2.4); folders are not. */
+    if (p->key->form != MM_CONFIG_FORM_MAILDIR) {
+        mm_ascii_lower_cstr(*place);
+    }
     return MAILMOD_OK;
 }
 

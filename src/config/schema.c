@@ -229,6 +229,19 @@ static const struct mm_config_key keys[] = {
      .help = "What mail for a disabled user gets: refuse says 550 5.2.1, keep "
              "puts it in the mailbox. Mail for postmaster is always kept.",
      .offset = AT(local.disabled_mail)},
+    {.name = "local.maildirs",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .minimum = 0,
+     .maximum = 1000,
+     .form = MM_CONFIG_FORM_MAILDIR,
+     .help =
+         "Users whose mailbox is a Maildir and not in the store: who:folder, "
+         "where who is a user, @domain for the users of that domain alone, "
+         "or * for all; the narrowest counts. In the folder %u is the "
+         "user's name, %n its part before the at-sign, %d its domain, as in "
+         "*:/home/%u/Maildir. who: alone is the store's mailbox.",
+     .offset = AT(local.maildirs)},
     {.name = "local.keeps_apop_passwords",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",

@@ -26,7 +26,10 @@
 struct mm_mailbox_owner {
     const char *user; /* canonical name */
     uint64_t mailbox_id;
-    const char *place; /* where the configuration puts it; "": as it is */
+    /* Where the configuration puts it, for a provider of folders: the
+     * operator's part of the path, and the part below it. */
+    const char *base;
+    const char *below;
 };
 
 /* What a provider can do beside what all can. */

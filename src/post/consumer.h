@@ -15,7 +15,7 @@
 /* One batch in a consumer's hands. */
 struct mm_consumption {
     const struct mq_batch *batch;
-    const struct mm_config *config;
+    struct mm_config *config;
     struct mm_loop *loop;
     /* The consumer's answer, one a recipient; what is zero is "delivered". */
     struct mq_outcome *outcomes;
@@ -37,7 +37,7 @@ struct mm_consumer {
     /* Lower-case letters, digits and hyphens, one of the letters past f: so it
      * begins no IPv6 address. Outlives the table. */
     const char *name;
-    /* Fills the outcomes and says mm_consumption_done, exactly once, not from
+    /* Fills the outcomes and says mm_consumption_done, exactly once; perhaps
      * inside this call. */
     void (*take)(struct mm_consumer *consumer, struct mm_consumption *work);
     /* A batch that it has is forgotten: no `done` comes, and what waits is

@@ -4,13 +4,40 @@
  * Thread: as mailboxes.h says. */
 #include "post/mailboxes.h"
 
-enum mailmod_error mm_mailboxes_open(struct mm_post *post, const char *user,
-                                     uint64_t mailbox_id,
+#include "config/maildir.h"
+#include "post/destination.h"
+#include "post/maildirs.h"
+
+enum mailmod_error mm_mailboxes_open(struct mm_post *post,
+                                     const struct mm_config *config,
+                                     const char *user, uint64_t mailbox_id,
                                      struct mm_mailbox **mailbox_out)
 {
-    const struct mm_mailbox_owner owner = {
-        .user = user, .mailbox_id = mailbox_id, .place = ""};
+    struct mm_config_maildir maildir;
+    struct mm_mailbox_owner owner = {
+        .user = user, .mailbox_id = mailbox_id, .base = "", .below = ""};
+    enum mailmod_error error = mm_config_find_maildir(config, user, &maildir);
 
-    return mm_mailbox_open(&post->store_mailboxes.provider, &owner,
-                           mailbox_out);
+    *mailbox_out = NULL;
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        return mm_mailbox_open(&post->store_mailboxes.provider, &owner,
+                               mailbox_out);
+    }
+    owner.base = maildir.base;
+    owner.below = maildir.below;
+    return error == MAILMOD_OK
+               ? mm_mailbox_open(&post->maildirs.provider, &owner, mailbox_out)
+               : error;
+}
+
+enum mailmod_error
+mm_mailboxes_destination(const struct mm_config *config, const char *user,
+                         char text_out[MM_STORE_DESTINATION_MAX])
+{
+    struct mm_config_maildir maildir;
+    enum mailmod_error error = mm_config_find_maildir(config, user, &maildir);
+
+    return error == MAILMOD_OK
+               ? mm_destination_local(MM_MAILDIR_CONSUMER, user, text_out)
+               : error;
 }

@@ -1,11 +1,12 @@
 /* post.c - the value that all doors share.
  *
- * Owns itself and the claims on open mailboxes: the store, the workers and the
- * log are the instance's. Promises: fixed once it is attached, so that every
+ * Owns itself and the consumer of Maildirs: the store, the workers and the log
+ * are the instance's. Promises: fixed once it is attached, so that every
  * thread may read it without a lock. Thread: any. */
 #include "post/post.h"
 
 #include "base/mem.h"
+#include "post/maildirs.h"
 #include "post/resolve.h"
 
 enum mailmod_error mm_post_new(struct mm_post **post_out,
@@ -26,7 +27,12 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
-    return MAILMOD_OK;
+    enum mailmod_error error =
+        mm_maildirs_consumer_new(&post->maildir_consumer, post);
+    if (error != MAILMOD_OK) {
+        mm_post_free(post_out);
+    }
+    return error;
 }
 
 void mm_post_free(struct mm_post **post_in)
@@ -35,6 +41,7 @@ void mm_post_free(struct mm_post **post_in)
 
     *post_in = NULL;
     if (post != NULL) {
+        mm_free(post->maildir_consumer);
         mm_free(post);
     }
 }
@@ -44,6 +51,7 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 {
     post->store = store;
     post->workers = workers;
+    mm_maildirs_init(&post->maildirs, store);
     mm_store_mailboxes_init(&post->store_mailboxes, store);
 }
 

@@ -17,11 +17,13 @@
 
 #include "base/log.h"
 #include "io/io.h"
+#include "mailbox/maildir.h"
 #include "mailbox/store_mailbox.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
 
+struct mm_consumer;
 struct mm_news;
 struct mm_resolve_step;
 
@@ -44,7 +46,9 @@ struct mm_post {
     struct mm_list consumers; /* consumer.h */
     /* Where mailboxes lie (mailboxes.h), and which are open. */
     struct mm_store_mailboxes store_mailboxes;
-    atomic_size_t busy; /* deposits of loops, not freed yet */
+    struct mm_maildirs maildirs;
+    struct mm_consumer *maildir_consumer; /* maildirs.h */
+    atomic_size_t busy;                   /* deposits of loops, not freed yet */
 };
 
 /* Who watches the queue. */

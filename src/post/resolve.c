@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "post/destination.h"
 #include "post/directory.h"
+#include "post/mailboxes.h"
 #include "post/quota.h"
 
 #include <string.h>
@@ -123,25 +124,40 @@ static const struct mm_reply *refuse_user(const struct mm_resolve *resolve,
     if (user->is_disabled && !keeps) {
         return mm_reply_get(MM_REPLY_MAILBOX_DISABLED);
     }
-    return mm_quota_has_room(resolve->post->store, user->mailbox_id, limit,
-                             resolve->size)
+    return limit == 0 ||
+                   mm_quota_has_room(resolve->post->store, user->mailbox_id,
+                                     limit, resolve->size)
                ? NULL
                : mm_reply_get(MM_REPLY_MAILBOX_FULL);
 }
 
+/* A mailbox elsewhere gets its mail by the queue, and its room is not ours to
+ * count. */
 static void use_mailbox(const struct mm_resolve *resolve,
                         struct mm_resolve_item *item,
                         const struct mm_directory_user *user,
                         struct mm_target *target)
 {
-    uint64_t limit = mm_quota_limit(
-        resolve->config, user,
-        resolve->is_report || mm_directory_is_postmaster(item->address));
+    uint64_t limit = 0;
+    enum mailmod_error error =
+        mm_mailboxes_destination(resolve->config, user->name, item->text);
 
-    memcpy(item->text, user->name, sizeof user->name);
-    target->mailbox_name = item->text;
-    target->mailbox_id = user->mailbox_id;
-    target->limit = limit;
+    if (error == MAILMOD_OK) {
+        target->kind = MM_TARGET_LOCAL;
+        target->destination = item->text;
+    } else if (error != MAILMOD_ERROR_NOT_FOUND) {
+        target->kind = MM_TARGET_FOR_NOW;
+        target->error = error;
+        return;
+    } else {
+        limit = mm_quota_limit(resolve->config, user,
+                               resolve->is_report ||
+                                   mm_directory_is_postmaster(item->address));
+        memcpy(item->text, user->name, sizeof user->name);
+        target->mailbox_name = item->text;
+        target->mailbox_id = user->mailbox_id;
+        target->limit = limit;
+    }
     target->reply = refuse_user(resolve, item->address, user, limit);
     if (target->reply != NULL) {
         target->kind = MM_TARGET_REFUSED;

@@ -61,9 +61,9 @@ static void run_job(struct mm_job *job)
     const struct mm_auth *auth = &pop3->logins.auth;
 
     if (pop3->work == MM_POP3_WORK_OPEN) {
-        pop3->work_error =
-            mm_mailboxes_open(pop3->base.server->options.post, auth->user_name,
-                              auth->mailbox_id, &pop3->mailbox);
+        pop3->work_error = mm_mailboxes_open(
+            pop3->base.server->options.post, mm_session_config(&pop3->base),
+            auth->user_name, auth->mailbox_id, &pop3->mailbox);
     } else if (pop3->work == MM_POP3_WORK_READ) {
         pop3->work_error =
             mm_mailbox_read(pop3->mailbox, pop3->reading, pop3->piece_number,

@@ -125,7 +125,7 @@ static struct mm_mailbox_provider *provider(void *world)
 
 static struct mm_mailbox_owner owner(void *world, const char *user)
 {
-    return (struct mm_mailbox_owner){user, mailbox_of(world, user), ""};
+    return (struct mm_mailbox_owner){user, mailbox_of(world, user), "", ""};
 }
 
 static enum mailmod_error run_removal(struct mm_store_job *job,
@@ -166,7 +166,7 @@ const struct contract_kind contract_kind = {
 /* An opening that fails leaves no lock. */
 static void test_no_mailbox(void **state)
 {
-    static const struct mm_mailbox_owner nobody = {"nobody", 4711, ""};
+    static const struct mm_mailbox_owner nobody = {"nobody", 4711, "", ""};
     struct mm_mailbox *mailbox = NULL;
 
     for (int i = 0; i < 2; i++) {

@@ -153,8 +153,9 @@ void arrival_read_whole(struct arrival *a, uint64_t mailbox_id,
     size_t last;
     enum mailmod_error error = MAILMOD_OK;
 
-    assert_int_equal(mm_mailboxes_open(a->post, "alice", mailbox_id, &mailbox),
-                     MAILMOD_OK);
+    assert_int_equal(
+        mm_mailboxes_open(a->post, a->config, "alice", mailbox_id, &mailbox),
+        MAILMOD_OK);
     assert_true(mm_mailbox_count(mailbox) > 0);
     last = mm_mailbox_count(mailbox) - 1;
     *size_out = mm_mailbox_size(mailbox, last);

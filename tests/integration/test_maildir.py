@@ -1,0 +1,189 @@
+"""Mailboxes that are Maildirs: delivered to by the queue, served by POP3, while
+another program (Python's mailbox module, mpop) works on the same folders."""
+import mailbox
+import os
+import poplib
+import smtplib
+import subprocess
+
+from harness import Daemon, main, need, need_posix, wait_for
+
+BODY = b"Subject: octets\r\n\r\n.\r\n..\r\n.leading\r\n" + \
+    b"x" * 990 + b"\r\nlast\r\n"
+
+
+def boxes(daemon):
+    return os.path.join(daemon.folder, "boxes")
+
+
+def world(build, start=True, **settings):
+    daemon = Daemon(build, users=("demo", "other"), start=False, settings={
+        "pop3.allows_clear_login": True, "queue.steps": "1s", **settings})
+    daemon.settings["local.maildirs"] = f"*:{boxes(daemon)}/%u/Maildir"
+    os.mkdir(boxes(daemon))
+    if start:
+        daemon.start()
+    return daemon
+
+
+def send(daemon, *recipients, sender="a@client.test", options=()):
+    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=20) as smtp:
+        smtp.sendmail(sender, recipients, BODY, rcpt_options=options)
+
+
+def files(daemon, user="demo", folders=("new", "cur")):
+    found = []
+    for folder in folders:
+        path = os.path.join(boxes(daemon), user, "Maildir", folder)
+        if os.path.isdir(path):
+            found += [os.path.join(path, name) for name in os.listdir(path)]
+    return sorted(found)
+
+
+def login(daemon, user="demo"):
+    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=20)
+    box.user(user)
+    box.pass_("secret")
+    return box
+
+
+def test_delivered_and_served(build):
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build) as daemon:
+        send(daemon, "demo@mail.test", "other@mail.test")
+        wait_for(lambda: files(daemon) and files(daemon, "other"),
+                 what="the files")
+        path = files(daemon)[0]
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        with open(path, "rb") as file:
+            raw = file.read()
+        assert raw.startswith(b"Return-Path: <a@client.test>\n"
+                              b"Delivered-To: demo@mail.test\nReceived:"), raw
+        assert raw.endswith(BODY.replace(b"\r\n", b"\n")), raw[-80:]
+        assert f",S={len(raw)},W={len(raw) + raw.count(10)}" in path
+        box = login(daemon)
+        count, octets = box.stat()
+        message = b"\r\n".join(box.retr(1)[1]) + b"\r\n"
+        assert (count, octets) == (1, len(message))
+        assert message == raw.replace(b"\n", b"\r\n")
+        assert len(box.top(1, 0)[1]) < len(box.retr(1)[1])
+        uid = box.uidl()[1][0].split()[1].decode()
+        assert uid == os.path.basename(path) or uid.startswith(":"), uid
+        box.dele(1)
+        box.quit()
+        assert files(daemon) == []
+        assert files(daemon, "other") != []
+        assert "there are no" in daemon.ctl("queue", "list").stdout or \
+            "demo@mail.test" not in daemon.ctl("queue", "list").stdout
+
+
+def test_beside_another_program(build):
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build) as daemon:
+        send(daemon, "demo@mail.test")
+        wait_for(lambda: files(daemon), what="the file")
+        other = mailbox.Maildir(os.path.join(boxes(daemon), "demo", "Maildir"))
+        other.add(b"Subject: by another\n\nhello\n")
+        box = login(daemon)
+        uids = [line.split()[1] for line in box.uidl()[1]]
+        assert len(uids) == 2
+        # It reads ours, moves it to cur and sets flags; and removes its own.
+        for key, message in other.items():
+            if message["Subject"] == "by another":
+                other.remove(key)
+            else:
+                message.set_subdir("cur")
+                message.set_flags("RS")
+                other[key] = message
+        numbers = {}
+        for number in (1, 2):
+            try:
+                numbers[number] = box.retr(number)[1]
+            except poplib.error_proto as error:
+                assert "no longer there" in str(error), error
+        assert len(numbers) == 1
+        box.quit()
+        box = login(daemon)
+        assert [line.split()[1] for line in box.uidl()[1]] == \
+            [uids[min(numbers) - 1]]
+        box.dele(1)
+        box.rset()
+        box.quit()
+        assert len(files(daemon, folders=("cur",))) == 1
+        mpop = need("mpop")
+        target = os.path.join(daemon.folder, "fetched")
+        for part in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(target, part))
+        subprocess.run(
+            [mpop, "--file=", "--host=127.0.0.1",
+             f"--port={daemon.port('pop3')}", "--user=demo", "--auth=user",
+             "--passwordeval=echo secret", "--tls=off", "--keep=off",
+             f"--delivery=maildir,{target}",
+             f"--uidls-file={daemon.folder}/uidls"],
+            check=True, timeout=60, stdout=subprocess.DEVNULL)
+        assert len(os.listdir(os.path.join(target, "new"))) == 1
+        assert files(daemon) == []
+
+
+def test_tried_again(build):
+    """What cannot be delivered waits in the queue, also over a kill."""
+    need_posix(build, "rights and kills")
+    with world(build) as daemon:
+        os.rmdir(boxes(daemon))
+        send(daemon, "demo@mail.test")
+        wait_for(lambda: any("folder in which the Maildir should lie" in line
+                             for line in daemon.lines), what="the reason")
+        assert "demo@mail.test" in daemon.ctl("queue", "list").stdout
+        daemon.kill()
+        os.mkdir(boxes(daemon))
+        daemon.start()
+        wait_for(lambda: files(daemon), what="the file")
+        wait_for(lambda: "demo@mail.test" not in
+                 daemon.ctl("queue", "list").stdout, what="an empty queue")
+        # A link in the Maildir's place leads nowhere.
+        os.rename(os.path.join(boxes(daemon), "demo"),
+                  os.path.join(daemon.folder, "away"))
+        os.symlink(os.path.join(daemon.folder, "away"),
+                   os.path.join(boxes(daemon), "demo"))
+        send(daemon, "demo@mail.test")
+        wait_for(lambda: any("a link is in its place" in line
+                             for line in daemon.lines), what="the reason")
+        try:
+            login(daemon)
+            raise AssertionError("the mailbox was opened by a link")
+        except poplib.error_proto as error:
+            assert b"SYS/TEMP" in error.args[0], error
+        assert len(os.listdir(os.path.join(daemon.folder, "away", "Maildir",
+                                           "new"))) == 1
+        os.unlink(os.path.join(boxes(daemon), "demo"))
+        os.rename(os.path.join(daemon.folder, "away"),
+                  os.path.join(boxes(daemon), "demo"))
+        wait_for(lambda: len(files(daemon)) == 2, what="the second file")
+
+
+def test_narrower_settings_and_reports(build):
+    """A user's own place, the store's mailbox beside it, and a report that
+    comes into a Maildir."""
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build, start=False) as daemon:
+        daemon.settings["local.maildirs"] += \
+            f", other:, postmaster:, demo:{boxes(daemon)}/elsewhere"
+        daemon.start()
+        send(daemon, "demo@mail.test", sender="demo@mail.test",
+             options=["NOTIFY=SUCCESS"])
+        place = os.path.join(boxes(daemon), "elsewhere", "new")
+        wait_for(lambda: os.path.isdir(place) and len(os.listdir(place)) == 2,
+                 what="the message and its report")
+        send(daemon, "other@mail.test")
+        box = login(daemon, "other")
+        assert box.stat()[0] == 1
+        box.quit()
+        run = daemon.ctl("config", "check", check=False)
+        assert run.returncode == 0, run.stderr
+        daemon.settings["local.maildirs"] = "*:relative/%u"
+        run = daemon.ctl("config", "check", check=False)
+        assert run.returncode == 78 and "local.maildirs" in run.stderr
+
+
+main(__name__, test_delivered_and_served, test_beside_another_program,
+     test_tried_again, test_narrower_settings_and_reports)
