@@ -66,6 +66,46 @@ MAILMOD_API const char *mailmod_error_text(enum mailmod_error error);
  * key, which address. Lives until the next failing call on this thread. */
 MAILMOD_API const char *mailmod_last_error_text(void);
 
+/* ---- memory ------------------------------------------------------------ */
+
+/* Libraries below that can take the host's memory too; bits. */
+enum mailmod_memory {
+    MAILMOD_MEMORY_OPENSSL = 1,
+    MAILMOD_MEMORY_SQLITE = 2,
+    MAILMOD_MEMORY_LIBUV = 4,
+    MAILMOD_MEMORY_CARES = 8
+};
+/* Functions as the C library's, for sizes above 0. They are called from any
+ * thread, several at once, until the process ends or the library is unloaded,
+ * and must not call the library. Memory is aligned for any object. NULL: there
+ * is none, and the call that needed it fails with MEMORY; nothing is lost. */
+typedef void *(*mailmod_allocate)(void *context, size_t size);
+/* `memory` is never NULL; with the result NULL it stays as it is. */
+typedef void *(*mailmod_resize)(void *context, void *memory, size_t size);
+/* `memory` is never NULL. */
+typedef void (*mailmod_give_back)(void *context, void *memory);
+struct mailmod_allocator {
+    size_t size; /* sizeof (struct mailmod_allocator) */
+    mailmod_allocate allocate;
+    mailmod_resize resize;
+    mailmod_give_back release;
+    void *context;
+    /* mailmod_memory bits; 0: the library's own memory alone. These libraries
+     * have one allocator in a process: the host's own use of them gets it too.
+     * They keep some memory until the process ends, and this library must stay
+     * loaded until then. Before their first use: libuv and c-ares do not notice
+     * when it is too late. Not covered: stacks of threads, libidn2, and what
+     * the C library takes for itself. */
+    size_t covers;
+};
+/* Where memory comes from. Once, before any other call of the library but for
+ * versions and the texts of errors, and with no other at the same time. When
+ * every instance, message and request is finished, all is given back. ARGUMENT;
+ * STATE when the library, or one that is to be covered, has memory already: the
+ * words say which, and the C library's stays in use. */
+MAILMOD_API enum mailmod_error
+mailmod_allocator_set(const struct mailmod_allocator *allocator);
+
 /* Told once for a `context` that the host gave: no callback has it any more and
  * none will. The place that takes the context says on which thread. It holds
  * nothing of the library's and may call it, but for what may not be called on

@@ -20,6 +20,7 @@
 #define MM_ENVELOPE_SIZE_1 offsetof(struct mailmod_envelope, recipient_list)
 #define MM_RECIPIENT_SIZE_1                                                    \
     MM_SIZE_UP_TO(struct mailmod_recipient, dsn_original_recipient)
+#define MM_ALLOCATOR_SIZE_1 MM_SIZE_UP_TO(struct mailmod_allocator, covers)
 /* The host lends it, and the library fills it. */
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
 /* The library gives the others to callbacks, in the size that it knows. */

@@ -1,9 +1,11 @@
 /* mem.c - the heap behind one door, so that every failure can be provoked.
  *
- * Owns the only mutable globals of the library: the fault counters of the
- * tests. They are process-wide because an allocation has no context to carry
- * them in, atomic because allocations come from all threads, and untouched
- * until a test first calls mm_mem_set_fault(): a host pays one relaxed load.
+ * Owns mutable globals: the source that the host gave, and the fault counters
+ * of the tests. They are process-wide because an allocation has no context to
+ * carry them in. The source is written before any memory is taken, and read
+ * afterwards alone. The counters are atomic because allocations come from all
+ * threads, and untouched until a test first calls mm_mem_set_fault(): a host
+ * pays one relaxed load.
  * Promises zeroed memory from mm_alloc and mm_alloc_array, NULL (never an
  * abort) when there is none, and a usable pointer for size 0.
  * Thread: any. */
@@ -14,6 +16,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+static struct mm_mem_source source; /* allocate NULL: the C library */
+static atomic_bool is_used;
 
 static atomic_bool fault_is_counting;
 static atomic_ulong fault_count;  /* allocations since the last call */
@@ -33,6 +38,33 @@ static int is_fault(void)
     return count == number || atomic_load(&fault_is_sticky);
 }
 
+bool mm_mem_is_used(void)
+{
+    return atomic_load(&is_used);
+}
+
+void mm_mem_use(const struct mm_mem_source *wanted)
+{
+    source = *wanted;
+}
+
+/* Written once: the line of the cache is everybody's. */
+static void note_use(void)
+{
+    if (!atomic_load_explicit(&is_used, memory_order_relaxed)) {
+        atomic_store(&is_used, true);
+    }
+}
+
+static void *take_zeroed(size_t size)
+{
+    if (source.allocate == NULL) {
+        return calloc(1, size);
+    }
+    void *memory = source.allocate(source.context, size);
+    return memory != NULL ? memset(memory, 0, size) : NULL;
+}
+
 void *mm_alloc(size_t size)
 {
     return mm_alloc_array(1, size);
@@ -46,11 +78,9 @@ void *mm_alloc_array(size_t count, size_t size)
     if (is_fault()) {
         return NULL;
     }
+    note_use();
     /* calloc(0) may give NULL, which here would read as "out of memory". */
-    if (count == 0 || size == 0) {
-        return calloc(1, 1);
-    }
-    return calloc(count, size);
+    return take_zeroed(count == 0 || size == 0 ? 1 : count * size);
 }
 
 void *mm_realloc(void *memory, size_t size)
@@ -58,13 +88,23 @@ void *mm_realloc(void *memory, size_t size)
     if (is_fault()) {
         return NULL;
     }
+    note_use();
     /* realloc(p, 0) frees on some systems and not on others. */
-    return realloc(memory, size == 0 ? 1 : size);
+    size = size == 0 ? 1 : size;
+    if (source.allocate == NULL) {
+        return realloc(memory, size);
+    }
+    return memory == NULL ? source.allocate(source.context, size)
+                          : source.resize(source.context, memory, size);
 }
 
 void mm_free(void *memory)
 {
-    free(memory);
+    if (source.allocate == NULL) {
+        free(memory);
+    } else if (memory != NULL) {
+        source.release(source.context, memory);
+    }
 }
 
 char *mm_strdup(const char *text)

@@ -7,6 +7,7 @@
 #ifndef MM_BASE_MEM_H
 #define MM_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *mm_alloc(size_t size);                     /* zeroed */
@@ -15,6 +16,21 @@ void *mm_realloc(void *memory, size_t size);
 void mm_free(void *memory); /* NULL does nothing */
 char *mm_strdup(const char *text);
 char *mm_memdup0(const void *bytes, size_t size); /* copies, adds a NUL */
+
+/* Where memory comes from instead of the C library. `allocate` and `resize`
+ * take 1 octet or more, `resize` and `release` never take NULL. Called from any
+ * thread. */
+struct mm_mem_source {
+    void *(*allocate)(void *context, size_t size);
+    void *(*resize)(void *context, void *memory, size_t size);
+    void (*release)(void *context, void *memory);
+    void *context;
+};
+/* Any memory was taken through this door in this process. */
+bool mm_mem_is_used(void);
+/* For as long as the process lives. Before memory is taken, and with nobody
+ * else at it. */
+void mm_mem_use(const struct mm_mem_source *source);
 
 /* Overwrites memory in a way that the compiler may not drop. */
 void mm_secret_clear(void *memory, size_t size);

@@ -7,6 +7,8 @@
  * Thread: any. RFC 1321, RFC 2104, FIPS 180-4, RFC 8018 section 5.2. */
 #include "crypto/crypto.h"
 
+#include "base/mem.h"
+
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -29,6 +31,34 @@ enum mailmod_error mm_crypto_prepare(void)
     return OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1
                ? MAILMOD_OK
                : MAILMOD_ERROR_MEMORY;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mm_realloc(NULL, size);
+}
+
+static void *resize(void *memory, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mm_realloc(memory, size);
+}
+
+static void release(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    mm_free(memory);
+}
+
+enum mailmod_error mm_crypto_use_memory(void)
+{
+    return CRYPTO_set_mem_functions(allocate, resize, release) == 1
+               ? MAILMOD_OK
+               : MAILMOD_ERROR_STATE;
 }
 
 /* libcrypto takes a NULL key as "no key set", so that empty is not NULL. */

@@ -12,6 +12,9 @@
 /* Before the first use of OpenSSL by this library, and any number of times:
  * lets a host end its process while our threads still work. MEMORY. */
 MM_CHECK enum mailmod_error mm_crypto_prepare(void);
+/* From now on OpenSSL takes memory from base/mem.h, for whoever in this process
+ * uses it. STATE when it has memory already. */
+MM_CHECK enum mailmod_error mm_crypto_use_memory(void);
 MM_CHECK enum mailmod_error mm_md5(struct mm_span data,
                                    uint8_t digest_out[MM_MD5_SIZE]);
 MM_CHECK enum mailmod_error mm_sha256(struct mm_span data,

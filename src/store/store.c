@@ -447,6 +447,11 @@ enum mailmod_error mm_store_backup(struct mm_store *store, const char *path,
     return store->ops->backup(store, path, progress, context, reason_out);
 }
 
+enum mailmod_error mm_store_use_memory(void)
+{
+    return mm_sqlite_use_memory();
+}
+
 bool mm_store_is_in_use(const char *data_folder)
 {
     return mm_sqlite_is_in_use(data_folder);

@@ -64,6 +64,9 @@ struct mm_store_options {
     const struct mm_log *log;
 };
 
+/* From now on what keeps stores takes memory from base/mem.h, for whoever in
+ * this process uses it. STATE when it has memory already. */
+MM_CHECK enum mailmod_error mm_store_use_memory(void);
 /* Somebody has the folder's store open for himself alone. */
 bool mm_store_is_in_use(const char *data_folder);
 /* BUSY, ACCESS, STORAGE_FULL, STORAGE_DAMAGED, STORAGE_VERSION ...; the words

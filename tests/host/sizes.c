@@ -89,6 +89,30 @@ struct old_queue_entry {
     int is_held;
 };
 
+struct old_event {
+    size_t size;
+    enum mailmod_event_kind kind;
+    uint64_t connection;
+    const char *message;
+    const char *reverse_path;
+    const char *recipient;
+    enum mailmod_error error;
+    int code;
+    const char *enhanced;
+    const char *text;
+    const char *host;
+    unsigned attempts;
+};
+
+struct old_allocator {
+    size_t size;
+    mailmod_allocate allocate;
+    mailmod_resize resize;
+    mailmod_give_back release;
+    void *context;
+    size_t covers;
+};
+
 static mailmod *mail;
 static int mistakes;
 static int checks;
@@ -128,6 +152,40 @@ static void *give(const void *old, size_t old_size, size_t size)
     memcpy(given, old, old_size);
     memcpy(given, &size, sizeof size);
     return given;
+}
+
+static void *allocate(void *context, size_t size)
+{
+    (void)context;
+    return malloc(size);
+}
+
+static void *resize(void *context, void *memory, size_t size)
+{
+    (void)context;
+    return realloc(memory, size);
+}
+
+static void release(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static void give_allocators(void)
+{
+    const struct old_allocator old = {.size = sizeof old,
+                                      .allocate = allocate,
+                                      .resize = resize,
+                                      .release = release};
+    void *given = give(&old, sizeof old, sizeof old - 1);
+
+    expect(mailmod_allocator_set(given) == MAILMOD_ERROR_ARGUMENT,
+           "an allocator that is too small");
+    free(given);
+    given = give(&old, sizeof old, sizeof old);
+    expect(mailmod_allocator_set(given) == MAILMOD_OK, "an old allocator");
+    free(given);
 }
 
 static enum mailmod_error send_with(const void *envelope)
@@ -315,6 +373,18 @@ static void on_entry(void *context, const struct mailmod_queue_entry *entry)
     ++*(int *)context;
 }
 
+static void on_event(void *context, const struct mailmod_event *event)
+{
+    struct old_event old;
+
+    look_at(&old, sizeof old, event, "an event");
+    expect(old.kind == MAILMOD_EVENT_DELIVERED && old.error == MAILMOD_OK &&
+               strcmp(old.recipient, "demo@mail.test") == 0 &&
+               old.text != NULL && old.host != NULL,
+           "the event's members");
+    ++*(int *)context;
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -351,8 +421,24 @@ static void see_all(void)
            "the mail hosts");
 }
 
+/* Told before the end, which comes next. */
+static void see_event(int *events)
+{
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .recipients = "demo@mail.test"};
+
+    expect(mailmod_event_set_callback(mail, MAILMOD_EVENT_DELIVERED, on_event,
+                                      events, NULL) == MAILMOD_OK,
+           "a callback of events");
+    expect(send_with(&envelope) == MAILMOD_OK, "a message that is delivered");
+    expect(mailmod_free(&mail) == MAILMOD_OK && *events == 1, "the end");
+}
+
 int main(int argc, char **argv)
 {
+    int events = 0;
+
+    give_allocators();
     if (argc != 3 || mailmod_new(&mail) ||
         mailmod_config_set(mail, "general.data_folder", argv[1]) ||
         mailmod_config_set(mail, "general.host_name", "mail.test") ||
@@ -368,7 +454,7 @@ int main(int argc, char **argv)
     give_recipients();
     lend_results();
     see_all();
-    expect(mailmod_free(&mail) == MAILMOD_OK, "the end");
+    see_event(&events);
     printf("%d checks, %d mistakes\ndone\n", checks, mistakes);
     return mistakes == 0 ? 0 : 1;
 }

@@ -15,20 +15,20 @@ PROJECT = os.path.join(HERE, "windows")
 TOOLCHAIN = os.path.join(SOURCE, "tools", "cmake", "mingw.cmake")
 RUN = os.path.join(SOURCE, "tools", "windows", "run")
 PARTS = ("bin/mailmod.dll", "bin/mailmodd.exe", "bin/mailmodctl.exe",
-         "include/mailmod.h", "lib/libmailmod.dll.a", "lib/mailmod.def",
+         "include/mailmod.h", "lib/libmailmod.dll.a", "lib/libmailmod.a", "lib/mailmod.def",
          "lib/pkgconfig/mailmod.pc",
          "lib/cmake/mailmod/mailmod-config.cmake",
          "share/doc/mailmod/mailmod.cfg")
 
 
-def build_by_cmake(prefix, folder):
-    work = os.path.join(folder, "project")
+def build_by_cmake(prefix, folder, name="host"):
+    work = os.path.join(folder, "project-" + name)
     shutil.copytree(PROJECT, work)
     run(CMAKE, "-S", work, "-B", work + "/build",
         "-DCMAKE_TOOLCHAIN_FILE=" + TOOLCHAIN, "-DWANTED=0.2",
         "-Dmailmod_DIR=" + os.path.join(prefix, "lib/cmake/mailmod"))
     run(CMAKE, "--build", work + "/build")
-    return os.path.join(work, "build", "host.exe")
+    return os.path.join(work, "build", name + ".exe")
 
 
 def build_by_pkg_config(prefix, folder):
@@ -54,4 +54,14 @@ def test_host(build):
             assert out.strip().endswith(", served"), out
 
 
-main(__name__, test_host)
+def test_static(build):
+    """T-021: a host with the library in it, run where there is no DLL."""
+    with tempfile.TemporaryDirectory(prefix="mailmod-install-") as folder:
+        prefix = os.path.join(folder, "prefix")
+        run(CMAKE, "--install", build, "--prefix", prefix)
+        program = build_by_cmake(prefix, folder, "whole")
+        out = run(RUN, program, "whole-data", cwd=folder)
+        assert out.strip().endswith(", served"), out
+
+
+main(__name__, test_host, test_static)
