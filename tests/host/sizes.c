@@ -104,6 +104,14 @@ struct old_event {
     unsigned attempts;
 };
 
+struct old_mailbox_entry {
+    size_t size;
+    const char *unique_id;
+    uint64_t octets;
+    int64_t received_ms;
+    unsigned flags;
+};
+
 struct old_allocator {
     size_t size;
     mailmod_allocate allocate;
@@ -385,6 +393,17 @@ static void on_event(void *context, const struct mailmod_event *event)
     ++*(int *)context;
 }
 
+static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
+{
+    struct old_mailbox_entry old;
+
+    look_at(&old, sizeof old, entry, "mail in a mailbox");
+    expect(old.unique_id != NULL && old.octets > 0 && old.received_ms > 0 &&
+               (old.flags & ~7u) == 0,
+           "the entry's members");
+    ++*(int *)context;
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -403,6 +422,8 @@ static void see_all(void)
     int users = 0;
     int entries = 0;
     int hosts = 0;
+    int mails = 0;
+    mailmod_mailbox *mailbox = NULL;
     struct mailmod_envelope envelope = {.size = sizeof envelope,
                                         .recipients = "far@order.test"};
 
@@ -419,6 +440,10 @@ static void see_all(void)
                    MAILMOD_OK &&
                hosts == 1,
            "the mail hosts");
+    expect(mailmod_mailbox_open(mail, "demo", &mailbox) == MAILMOD_OK &&
+               mailmod_mailbox_list(mailbox, on_mail, &mails) == MAILMOD_OK &&
+               mailmod_mailbox_close(&mailbox) == MAILMOD_OK && mails > 0,
+           "a mailbox");
 }
 
 /* Told before the end, which comes next. */

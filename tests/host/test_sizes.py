@@ -43,6 +43,20 @@ def test_every_structure(_):
         assert now[name][:len(members)] == members, name
 
 
+def test_no_padding_at_the_end(_):
+    """Of what the host fills: a new member would lie where an older host has
+    octets of no meaning."""
+    figures = read("tests", "rules", "abi.txt")
+    names = re.findall(r"#define MM_(\w+)_SIZE_1", read("src", "api",
+                                                        "sized.h"))
+    assert len(names) >= 4, names
+    for name in map(str.lower, names):
+        whole, = re.findall(rf"struct mailmod_{name}: (\d+) octets", figures)
+        members = re.findall(
+            rf"struct mailmod_{name}: \w+ at (\d+), (\d+) octets", figures)
+        assert int(members[-1][0]) + int(members[-1][1]) == int(whole), name
+
+
 def test_old_host(build):
     with NameServer(RECORDS) as names, tempfile.TemporaryDirectory(
             prefix="mailmod-sizes-") as folder:
@@ -55,4 +69,5 @@ def test_old_host(build):
     assert run.stdout.endswith("done\n")
 
 
-main(__name__, test_every_structure, test_old_host)
+main(__name__, test_every_structure, test_no_padding_at_the_end,
+     test_old_host)
