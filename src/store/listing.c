@@ -86,6 +86,37 @@ enum mailmod_error mm_store_each_user(
     return error;
 }
 
+struct seen_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_seen *seen);
+    char last[MM_STORE_SEEN_KEY_MAX];
+};
+
+static bool on_seen(void *context, const struct mm_store_seen *seen)
+{
+    struct seen_page *all = context;
+
+    memcpy(all->last, seen->key, sizeof all->last);
+    return count_row(&all->page, all->visit(all->page.context, seen));
+}
+
+enum mailmod_error mm_store_each_seen(
+    struct mm_store *store, const char *account,
+    bool (*visit)(void *context, const struct mm_store_seen *seen),
+    void *context)
+{
+    struct seen_page all = {.visit = visit};
+    enum mailmod_error error;
+
+    do {
+        char after[MM_STORE_SEEN_KEY_MAX];
+        memcpy(after, all.last, sizeof after);
+        all.page = (struct page){.context = context};
+        error = store->ops->each_seen(store, account, after, on_seen, &all);
+    } while (error == MAILMOD_OK && has_more(&all.page));
+    return error;
+}
+
 struct due_page {
     struct page page;
     bool (*visit)(void *context, const struct mm_store_recipient *recipient);

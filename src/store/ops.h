@@ -100,6 +100,19 @@ struct mm_store_ops {
         struct mm_store_transaction *transaction, uint64_t mailbox_id,
         const char *label);
 
+    enum mailmod_error (*put_seen)(struct mm_store_transaction *transaction,
+                                   const char *account,
+                                   const struct mm_store_seen *seen);
+    enum mailmod_error (*drop_seen)(struct mm_store_transaction *transaction,
+                                    const char *account, const char *key);
+    enum mailmod_error (*put_fetch)(struct mm_store_transaction *transaction,
+                                    const struct mm_store_fetch *fetch);
+    enum mailmod_error (*wish_fetch)(struct mm_store_transaction *transaction,
+                                     const char *account,
+                                     enum mm_store_fetch_wish wish);
+    enum mailmod_error (*forget_fetch)(struct mm_store_transaction *transaction,
+                                       const char *account);
+
     /* What was committed. */
     enum mailmod_error (*find_user)(struct mm_store *store, const char *name,
                                     struct mm_store_user *user_out);
@@ -150,6 +163,15 @@ struct mm_store_ops {
         uint64_t last_message_id,
         bool (*visit)(void *context, const struct mm_store_message *message,
                       const struct mm_store_recipient *recipient),
+        void *context);
+    /* Behind `after_key`. */
+    enum mailmod_error (*each_seen)(
+        struct mm_store *store, const char *account, const char *after_key,
+        bool (*visit)(void *context, const struct mm_store_seen *seen),
+        void *context);
+    enum mailmod_error (*each_fetch)(
+        struct mm_store *store,
+        bool (*visit)(void *context, const struct mm_store_fetch *fetch),
         void *context);
     enum mailmod_error (*secret)(struct mm_store *store,
                                  uint8_t secret_out[32]);

@@ -334,6 +334,47 @@ mm_store_remove_secret(struct mm_store_transaction *transaction,
     return ops_of(transaction)->remove_secret(transaction, mailbox_id, label);
 }
 
+enum mailmod_error mm_store_put_seen(struct mm_store_transaction *transaction,
+                                     const char *account,
+                                     const struct mm_store_seen *seen)
+{
+    return ops_of(transaction)->put_seen(transaction, account, seen);
+}
+
+enum mailmod_error mm_store_drop_seen(struct mm_store_transaction *transaction,
+                                      const char *account, const char *key)
+{
+    return ops_of(transaction)->drop_seen(transaction, account, key);
+}
+
+enum mailmod_error mm_store_put_fetch(struct mm_store_transaction *transaction,
+                                      const struct mm_store_fetch *fetch)
+{
+    return ops_of(transaction)->put_fetch(transaction, fetch);
+}
+
+enum mailmod_error mm_store_wish_fetch(struct mm_store_transaction *transaction,
+                                       const char *account,
+                                       enum mm_store_fetch_wish wish)
+{
+    return ops_of(transaction)->wish_fetch(transaction, account, wish);
+}
+
+enum mailmod_error
+mm_store_forget_fetch(struct mm_store_transaction *transaction,
+                      const char *account)
+{
+    return ops_of(transaction)->forget_fetch(transaction, account);
+}
+
+enum mailmod_error mm_store_each_fetch(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_fetch *fetch),
+    void *context)
+{
+    return store->ops->each_fetch(store, visit, context);
+}
+
 enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {

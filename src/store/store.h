@@ -303,6 +303,73 @@ MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_user *user),
     void *context);
+/* ---- mail fetched from mailboxes elsewhere ---- */
+
+#define MM_STORE_FETCH_NAME_MAX 64
+#define MM_STORE_FETCH_SOURCE_MAX 520
+#define MM_STORE_FETCH_RESULT_MAX 200
+#define MM_STORE_SEEN_KEY_MAX 72
+
+/* A message that was taken over. */
+struct mm_store_seen {
+    /* The server's unique id, or a key made of its content, which begins with
+     * a blank, as no unique id does. */
+    char key[MM_STORE_SEEN_KEY_MAX];
+    uint8_t hash[32]; /* of its octets */
+    uint64_t size;    /* as the server told it */
+    int64_t seen_ms;
+    int64_t gone_ms; /* since when the server does not list it; 0: it does */
+    bool is_deleted; /* the server was told to delete it, and said yes */
+};
+enum mm_store_fetch_wish {
+    MM_STORE_FETCH_NO_WISH,
+    MM_STORE_FETCH_RUN,
+    MM_STORE_FETCH_CHECK /* count alone */
+};
+/* How the last session of an account went. */
+struct mm_store_fetch {
+    char name[MM_STORE_FETCH_NAME_MAX];
+    char source[MM_STORE_FETCH_SOURCE_MAX]; /* whose mailbox it was */
+    int64_t begun_ms;
+    int64_t ended_ms;
+    uint64_t listed; /* messages that the server had */
+    uint64_t octets; /* of them */
+    uint64_t fresh;  /* of them not seen before */
+    uint64_t fetched;
+    uint64_t left; /* too large, or refused here: still there */
+    uint64_t deleted;
+    unsigned failures; /* sessions in a row */
+    char result[MM_STORE_FETCH_RESULT_MAX];
+    enum mm_store_fetch_wish wish; /* an operator's, for the next session */
+};
+/* Replaces. */
+MM_CHECK enum mailmod_error
+mm_store_put_seen(struct mm_store_transaction *transaction, const char *account,
+                  const struct mm_store_seen *seen);
+MM_CHECK enum mailmod_error
+mm_store_drop_seen(struct mm_store_transaction *transaction,
+                   const char *account, const char *key);
+/* By rising key; the visitor returns false to stop. */
+MM_CHECK enum mailmod_error mm_store_each_seen(
+    struct mm_store *store, const char *account,
+    bool (*visit)(void *context, const struct mm_store_seen *seen),
+    void *context);
+/* Replaces all but the wish. */
+MM_CHECK enum mailmod_error
+mm_store_put_fetch(struct mm_store_transaction *transaction,
+                   const struct mm_store_fetch *fetch);
+MM_CHECK enum mailmod_error
+mm_store_wish_fetch(struct mm_store_transaction *transaction,
+                    const char *account, enum mm_store_fetch_wish wish);
+/* What was seen of it, and how it went. */
+MM_CHECK enum mailmod_error
+mm_store_forget_fetch(struct mm_store_transaction *transaction,
+                      const char *account);
+MM_CHECK enum mailmod_error mm_store_each_fetch(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_fetch *fetch),
+    void *context);
+
 /* options.free_space_min from now on. */
 void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets);
 /* One session a mailbox (RFC 1939 4): BUSY while another one has it, wherever

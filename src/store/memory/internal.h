@@ -30,6 +30,8 @@ enum mm_memory_table {
     MM_TABLE_ENTRY, /* other: by unique-id text, those that have one */
     MM_TABLE_USER,
     MM_TABLE_SECRET,
+    MM_TABLE_SEEN,
+    MM_TABLE_FETCH,
     MM_TABLE_COUNT
 };
 
@@ -72,6 +74,16 @@ struct mm_secret_row {
     struct mm_row row;
     uint64_t mailbox_id;
     struct mm_store_secret_key secret;
+};
+
+struct mm_seen_row {
+    struct mm_row row;
+    char account[MM_STORE_FETCH_NAME_MAX];
+    struct mm_store_seen seen;
+};
+struct mm_fetch_row {
+    struct mm_row row;
+    struct mm_store_fetch fetch;
 };
 
 struct mm_memory_disk {
@@ -311,6 +323,28 @@ MM_CHECK enum mailmod_error mm_memory_each_recipient(
     uint64_t last_message_id,
     bool (*visit)(void *context, const struct mm_store_message *message,
                   const struct mm_store_recipient *recipient),
+    void *context);
+MM_CHECK enum mailmod_error
+mm_memory_put_seen(struct mm_store_transaction *base, const char *account,
+                   const struct mm_store_seen *seen);
+MM_CHECK enum mailmod_error
+mm_memory_drop_seen(struct mm_store_transaction *base, const char *account,
+                    const char *key);
+MM_CHECK enum mailmod_error mm_memory_each_seen(
+    struct mm_store *base, const char *account, const char *after_key,
+    bool (*visit)(void *context, const struct mm_store_seen *seen),
+    void *context);
+MM_CHECK enum mailmod_error
+mm_memory_put_fetch(struct mm_store_transaction *base,
+                    const struct mm_store_fetch *fetch);
+MM_CHECK enum mailmod_error
+mm_memory_wish_fetch(struct mm_store_transaction *base, const char *account,
+                     enum mm_store_fetch_wish wish);
+MM_CHECK enum mailmod_error
+mm_memory_forget_fetch(struct mm_store_transaction *base, const char *account);
+MM_CHECK enum mailmod_error mm_memory_each_fetch(
+    struct mm_store *base,
+    bool (*visit)(void *context, const struct mm_store_fetch *fetch),
     void *context);
 MM_CHECK enum mailmod_error mm_memory_flush_count(struct mm_store *base,
                                                   uint64_t *count_out);

@@ -132,6 +132,22 @@ static int order_secrets(const struct mm_tree_node *a,
     return result != 0 ? result : strcmp(x->secret.label, y->secret.label);
 }
 
+static int order_seen(const struct mm_tree_node *a,
+                      const struct mm_tree_node *b)
+{
+    const struct mm_seen_row *x = ROW_OF(struct mm_seen_row, a);
+    const struct mm_seen_row *y = ROW_OF(struct mm_seen_row, b);
+    int result = strcmp(x->account, y->account);
+    return result != 0 ? result : strcmp(x->seen.key, y->seen.key);
+}
+
+static int order_fetches(const struct mm_tree_node *a,
+                         const struct mm_tree_node *b)
+{
+    return strcmp(ROW_OF(struct mm_fetch_row, a)->fetch.name,
+                  ROW_OF(struct mm_fetch_row, b)->fetch.name);
+}
+
 void mm_tables_init(struct mm_memory_disk *disk)
 {
     static const struct mm_table tables[MM_TABLE_COUNT] = {
@@ -146,6 +162,8 @@ void mm_tables_init(struct mm_memory_disk *disk)
                             .has_other = has_uidl},
         [MM_TABLE_USER] = {.tree.compare = order_users},
         [MM_TABLE_SECRET] = {.tree.compare = order_secrets},
+        [MM_TABLE_SEEN] = {.tree.compare = order_seen},
+        [MM_TABLE_FETCH] = {.tree.compare = order_fetches},
     };
     memcpy(disk->tables, tables, sizeof tables);
 }

@@ -21,6 +21,11 @@
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
 
+#define SEEN_COLUMNS "key,hash,size,seen_ms,gone_ms,is_deleted"
+#define FETCH_COLUMNS                                                          \
+    "name,source,begun_ms,ended_ms,listed,octets,fresh,fetched,\"left\","      \
+    "deleted,failures,result"
+
 static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [MM_SQL_COMMIT] = "COMMIT",
@@ -168,6 +173,27 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         " FROM recipient r JOIN message m ON m.id=r.message_id "
         "WHERE (r.message_id,r.number)>(?,?) AND r.message_id<=? "
         "ORDER BY r.message_id,r.number",
+    [MM_SQL_PUT_SEEN] =
+        "INSERT OR REPLACE INTO fetch_seen(account," SEEN_COLUMNS ") "
+        "VALUES(?,?,?,?,?,?,?)",
+    [MM_SQL_DROP_SEEN] = "DELETE FROM fetch_seen WHERE account=? AND key=?",
+    [MM_SQL_EACH_SEEN] = "SELECT " SEEN_COLUMNS " FROM fetch_seen "
+                         "WHERE account=? AND key>? ORDER BY key",
+    [MM_SQL_FORGET_SEEN] = "DELETE FROM fetch_seen WHERE account=?",
+    [MM_SQL_PUT_FETCH] =
+        "INSERT INTO fetch_account(" FETCH_COLUMNS ") "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(name) DO UPDATE SET "
+        "source=excluded.source,begun_ms=excluded.begun_ms,"
+        "ended_ms=excluded.ended_ms,listed=excluded.listed,"
+        "octets=excluded.octets,fresh=excluded.fresh,"
+        "fetched=excluded.fetched,\"left\"=excluded.\"left\","
+        "deleted=excluded.deleted,failures=excluded.failures,"
+        "result=excluded.result",
+    [MM_SQL_WISH_FETCH] = "INSERT INTO fetch_account(name,wish) VALUES(?,?) "
+                          "ON CONFLICT(name) DO UPDATE SET wish=excluded.wish",
+    [MM_SQL_EACH_FETCH] =
+        "SELECT " FETCH_COLUMNS ",wish FROM fetch_account ORDER BY name",
+    [MM_SQL_FORGET_FETCH] = "DELETE FROM fetch_account WHERE name=?",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
     /* What makes rows due by an operator's wish is counted, so that the queue
      * can tell it from rows that became due. */
@@ -358,6 +384,17 @@ bool mm_sql_step(sqlite3_stmt *statement, enum mailmod_error *error_out)
 
     *error_out = mm_sql_error(result);
     return result == SQLITE_ROW;
+}
+
+void mm_sql_octets(sqlite3_stmt *statement, int column, void *octets_out,
+                   size_t size)
+{
+    const void *octets = sqlite3_column_blob(statement, column);
+
+    if (octets != NULL &&
+        (size_t)sqlite3_column_bytes(statement, column) == size) {
+        memcpy(octets_out, octets, size);
+    }
 }
 
 void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,

@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 3
+#define MM_STORE_SCHEMA_VERSION 4
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
@@ -110,6 +110,14 @@ enum mm_statement {
     MM_SQL_LIST_DESTINATIONS,
     MM_SQL_LIST_DUE,
     MM_SQL_EACH_RECIPIENT,
+    MM_SQL_PUT_SEEN,
+    MM_SQL_DROP_SEEN,
+    MM_SQL_EACH_SEEN,
+    MM_SQL_FORGET_SEEN,
+    MM_SQL_PUT_FETCH,
+    MM_SQL_WISH_FETCH,
+    MM_SQL_EACH_FETCH,
+    MM_SQL_FORGET_FETCH,
     MM_SQL_SECRET,
     MM_SQL_COUNT_FLUSH,
     MM_SQL_FLUSHES,
@@ -308,6 +316,28 @@ MM_CHECK enum mailmod_error mm_sqlite_each_recipient(
     bool (*visit)(void *context, const struct mm_store_message *message,
                   const struct mm_store_recipient *recipient),
     void *context);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_seen(struct mm_store_transaction *base, const char *account,
+                   const struct mm_store_seen *seen);
+MM_CHECK enum mailmod_error
+mm_sqlite_drop_seen(struct mm_store_transaction *base, const char *account,
+                    const char *key);
+MM_CHECK enum mailmod_error mm_sqlite_each_seen(
+    struct mm_store *base, const char *account, const char *after_key,
+    bool (*visit)(void *context, const struct mm_store_seen *seen),
+    void *context);
+MM_CHECK enum mailmod_error
+mm_sqlite_put_fetch(struct mm_store_transaction *base,
+                    const struct mm_store_fetch *fetch);
+MM_CHECK enum mailmod_error
+mm_sqlite_wish_fetch(struct mm_store_transaction *base, const char *account,
+                     enum mm_store_fetch_wish wish);
+MM_CHECK enum mailmod_error
+mm_sqlite_forget_fetch(struct mm_store_transaction *base, const char *account);
+MM_CHECK enum mailmod_error mm_sqlite_each_fetch(
+    struct mm_store *base,
+    bool (*visit)(void *context, const struct mm_store_fetch *fetch),
+    void *context);
 MM_CHECK enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
                                                   uint64_t *count_out);
 MM_CHECK enum mailmod_error mm_sqlite_user_changes(struct mm_store *base,
@@ -347,6 +377,9 @@ MM_CHECK enum mailmod_error mm_sql_do(struct mm_connection *connection,
 bool mm_sql_step(sqlite3_stmt *statement, enum mailmod_error *error_out);
 void mm_sql_end(sqlite3_stmt *statement);
 /* Copies a text column; cut to the size (the schema's writers keep it). */
+/* Of exactly this size; nothing is changed when they are not. */
+void mm_sql_octets(sqlite3_stmt *statement, int column, void *octets_out,
+                   size_t size);
 void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size);
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);

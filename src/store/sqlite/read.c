@@ -11,28 +11,17 @@
 
 #include <string.h>
 
-static void copy_octets(sqlite3_stmt *statement, int column, void *octets_out,
-                        size_t size)
-{
-    const void *octets = sqlite3_column_blob(statement, column);
-
-    if (octets != NULL &&
-        (size_t)sqlite3_column_bytes(statement, column) == size) {
-        memcpy(octets_out, octets, size);
-    }
-}
-
 static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
 {
     memset(user_out, 0, sizeof *user_out);
     mm_sql_text(statement, 0, user_out->name, sizeof user_out->name);
     user_out->mailbox_id = (uint64_t)sqlite3_column_int64(statement, 1);
-    copy_octets(statement, 2, user_out->salt, sizeof user_out->salt);
+    mm_sql_octets(statement, 2, user_out->salt, sizeof user_out->salt);
     user_out->iterations = (uint32_t)sqlite3_column_int64(statement, 3);
-    copy_octets(statement, 4, user_out->stored_key,
-                sizeof user_out->stored_key);
-    copy_octets(statement, 5, user_out->server_key,
-                sizeof user_out->server_key);
+    mm_sql_octets(statement, 4, user_out->stored_key,
+                  sizeof user_out->stored_key);
+    mm_sql_octets(statement, 5, user_out->server_key,
+                  sizeof user_out->server_key);
     user_out->has_password = sqlite3_column_type(statement, 6) != SQLITE_NULL;
     mm_sql_text(statement, 6, user_out->password, sizeof user_out->password);
     user_out->is_disabled = sqlite3_column_int(statement, 7) != 0;
@@ -104,10 +93,10 @@ enum mailmod_error mm_sqlite_list_secrets(
 
         memset(secret, 0, sizeof *secret);
         mm_sql_text(reading.statement, 0, secret->label, sizeof secret->label);
-        copy_octets(reading.statement, 1, secret->stored_key,
-                    sizeof secret->stored_key);
-        copy_octets(reading.statement, 2, secret->server_key,
-                    sizeof secret->server_key);
+        mm_sql_octets(reading.statement, 1, secret->stored_key,
+                      sizeof secret->stored_key);
+        mm_sql_octets(reading.statement, 2, secret->server_key,
+                      sizeof secret->server_key);
         secret->created_ms = sqlite3_column_int64(reading.statement, 3);
     }
     mm_read_close(&reading);

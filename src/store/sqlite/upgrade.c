@@ -65,6 +65,22 @@ static const char tables_2[] =
     "number INTEGER NOT NULL,checksum INTEGER NOT NULL,data BLOB NOT NULL);"
     "CREATE UNIQUE INDEX chunk_key ON chunk(message_id,number);";
 
+/* 4: mail fetched from elsewhere. fetch_seen: what was taken over, by the
+ * server's unique id; fetch_account: how the last session went. */
+static const char tables_4[] =
+    "CREATE TABLE fetch_seen(account TEXT NOT NULL,key TEXT NOT NULL,"
+    "hash BLOB NOT NULL,size INTEGER NOT NULL,seen_ms INTEGER NOT NULL,"
+    "gone_ms INTEGER NOT NULL,is_deleted INTEGER NOT NULL,"
+    "PRIMARY KEY(account,key)) WITHOUT ROWID;"
+    "CREATE TABLE fetch_account(name TEXT PRIMARY KEY,"
+    "source TEXT NOT NULL DEFAULT '',begun_ms INTEGER NOT NULL DEFAULT 0,"
+    "ended_ms INTEGER NOT NULL DEFAULT 0,listed INTEGER NOT NULL DEFAULT 0,"
+    "octets INTEGER NOT NULL DEFAULT 0,fresh INTEGER NOT NULL DEFAULT 0,"
+    "fetched INTEGER NOT NULL DEFAULT 0,\"left\" INTEGER NOT NULL DEFAULT 0,"
+    "deleted INTEGER NOT NULL DEFAULT 0,failures INTEGER NOT NULL DEFAULT 0,"
+    "result TEXT NOT NULL DEFAULT '',wish INTEGER NOT NULL DEFAULT 0) "
+    "WITHOUT ROWID;";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -87,16 +103,27 @@ static enum mailmod_error end_transaction(sqlite3 *db, enum mailmod_error error)
     return error;
 }
 
-static enum mailmod_error make_tables(struct upgrade *upgrade)
+static enum mailmod_error run_tables(struct upgrade *upgrade, const char *text,
+                                     const char *version)
 {
     enum mailmod_error error = run_text(upgrade->db, "BEGIN IMMEDIATE");
     if (error == MAILMOD_OK) {
-        error = run_text(upgrade->db, tables_2);
+        error = run_text(upgrade->db, text);
     }
     if (error == MAILMOD_OK) {
-        error = run_text(upgrade->db, "PRAGMA user_version=2");
+        error = run_text(upgrade->db, version);
     }
     return end_transaction(upgrade->db, error);
+}
+
+static enum mailmod_error make_tables(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_2, "PRAGMA user_version=2");
+}
+
+static enum mailmod_error make_fetch_tables(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_4, "PRAGMA user_version=4");
 }
 
 /* Statements of the step, by their texts. */
@@ -193,7 +220,8 @@ static const struct {
     const char *words;
     enum mailmod_error (*run)(struct upgrade *upgrade);
 } steps[] = {{2, "new tables", make_tables},
-             {3, "checksums of bodies", move_chunks}};
+             {3, "checksums of bodies", move_chunks},
+             {4, "tables of fetched mail", make_fetch_tables}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {
