@@ -428,9 +428,9 @@ static bool on_auth(struct mm_delivery *delivery,
         mm_span((const char *)delivery->options.secret, MM_SHA256_SIZE),
         mm_span((const char *)&number, sizeof number), nonce);
     if (error == MAILMOD_OK) {
-        error =
-            mm_login_begin(&delivery->login, delivery->engine, info->mechanisms,
-                           relay->user, relay->password, nonce);
+        error = mm_login_begin(
+            &delivery->login, mm_login_over_smtp(delivery->engine),
+            info->mechanisms, relay->user, relay->password, nonce);
     }
     if (error == MAILMOD_ERROR_AUTHENTICATION && delivery->has_failure) {
         mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, true);
@@ -450,8 +450,8 @@ static bool on_challenge(struct mm_delivery *delivery,
     const struct mm_relay *relay = &delivery->options.relay;
     bool needs_worker = false;
     enum mailmod_error error =
-        mm_login_challenge(&delivery->login, delivery->engine, info->data,
-                           relay->user, relay->password, &needs_worker);
+        mm_login_challenge(&delivery->login, info->data, relay->user,
+                           relay->password, &needs_worker);
     if (error == MAILMOD_OK && needs_worker) {
         error = mm_delivery_start_work(delivery, MM_WORK_LOGIN);
         if (error == MAILMOD_OK) {
@@ -524,8 +524,7 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
     if (work == MM_WORK_LOGIN) {
-        enum mailmod_error error =
-            mm_login_finish(&delivery->login, delivery->engine);
+        enum mailmod_error error = mm_login_finish(&delivery->login);
         if (error != MAILMOD_OK) {
             break_off(delivery, error, "4.7.0", "the login could not be made",
                       false);

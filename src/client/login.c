@@ -1,11 +1,12 @@
-/* login.c - SCRAM-SHA-256, PLAIN and LOGIN, strongest first.
+/* login.c - SCRAM-SHA-256, CRAM-MD5, PLAIN and LOGIN, strongest first.
  *
  * Owns the state of one exchange. Promises that a password goes over the wire
  * only in PLAIN and LOGIN, which the engine allows under TLS or by explicit
  * setting alone; that a server with a wrong SCRAM signature, or with none, is
  * not taken for the right one; and that what it held is wiped. The slow part
  * of SCRAM (the server chooses the iteration count) runs on a worker.
- * Thread: see the header. RFC 4954 4, RFC 4616, RFC 5802 5, RFC 7677. */
+ * Thread: see the header. RFC 4954 4, RFC 5034 4, RFC 4616, RFC 2195, RFC 5802
+ * 5, RFC 7677. */
 #include "client/login.h"
 
 #include "base/mem.h"
@@ -31,70 +32,156 @@ void mm_login_fini(struct mm_login *login)
     mm_buf_wipe(&login->response);
 }
 
-static enum mailmod_error begin_plain(struct mm_login *login,
-                                      struct mm_smtpc *smtpc, const char *user,
+static enum mailmod_error smtp_auth(void *engine,
+                                    enum mm_sasl_mechanism mechanism,
+                                    bool has_initial, struct mm_span initial)
+{
+    return mm_smtpc_auth(engine, mechanism, has_initial, initial);
+}
+
+static enum mailmod_error smtp_response(void *engine, struct mm_span data)
+{
+    return mm_smtpc_auth_response(engine, data);
+}
+
+static enum mailmod_error smtp_cancel(void *engine)
+{
+    return mm_smtpc_auth_cancel(engine);
+}
+
+struct mm_login_wire mm_login_over_smtp(struct mm_smtpc *smtpc)
+{
+    return (struct mm_login_wire){smtpc, smtp_auth, smtp_response, smtp_cancel};
+}
+
+static enum mailmod_error pop3_auth(void *engine,
+                                    enum mm_sasl_mechanism mechanism,
+                                    bool has_initial, struct mm_span initial)
+{
+    return mm_pop3c_auth(engine, mechanism, has_initial, initial);
+}
+
+static enum mailmod_error pop3_response(void *engine, struct mm_span data)
+{
+    return mm_pop3c_auth_response(engine, data);
+}
+
+static enum mailmod_error pop3_cancel(void *engine)
+{
+    return mm_pop3c_auth_cancel(engine);
+}
+
+struct mm_login_wire mm_login_over_pop3(struct mm_pop3c *pop3c)
+{
+    return (struct mm_login_wire){pop3c, pop3_auth, pop3_response, pop3_cancel};
+}
+
+static enum mailmod_error begin(struct mm_login *login,
+                                enum mm_sasl_mechanism mechanism,
+                                bool has_initial, struct mm_span initial)
+{
+    return login->wire.auth(login->wire.engine, mechanism, has_initial,
+                            initial);
+}
+
+static enum mailmod_error respond(struct mm_login *login, struct mm_span data)
+{
+    return login->wire.response(login->wire.engine, data);
+}
+
+static enum mailmod_error cancel(struct mm_login *login)
+{
+    return login->wire.cancel(login->wire.engine);
+}
+
+static enum mailmod_error begin_plain(struct mm_login *login, const char *user,
                                       const char *password)
 {
     enum mailmod_error error =
         mm_sasl_plain_write(&login->response, user, mm_span_cstr(password));
     if (error == MAILMOD_OK) {
-        error = mm_smtpc_auth(smtpc, MM_SASL_PLAIN, true,
-                              mm_buf_span(&login->response));
+        error =
+            begin(login, MM_SASL_PLAIN, true, mm_buf_span(&login->response));
     }
     mm_buf_wipe(&login->response);
     return error;
 }
 
-static enum mailmod_error begin_scram(struct mm_login *login,
-                                      struct mm_smtpc *smtpc, const char *user,
+static enum mailmod_error begin_scram(struct mm_login *login, const char *user,
                                       const uint8_t nonce[18])
 {
     enum mailmod_error error =
         mm_scram_client_first(&login->scram, user, nonce, &login->response);
     if (error == MAILMOD_OK) {
-        error = mm_smtpc_auth(smtpc, MM_SASL_SCRAM_SHA_256, true,
-                              mm_buf_span(&login->response));
+        error = begin(login, MM_SASL_SCRAM_SHA_256, true,
+                      mm_buf_span(&login->response));
     }
     mm_buf_wipe(&login->response);
     return error;
 }
 
 enum mailmod_error mm_login_begin(struct mm_login *login,
-                                  struct mm_smtpc *smtpc, unsigned mechanisms,
-                                  const char *user, const char *password,
-                                  const uint8_t nonce[18])
+                                  struct mm_login_wire wire,
+                                  unsigned mechanisms, const char *user,
+                                  const char *password, const uint8_t nonce[18])
 {
     mm_login_fini(login);
     mm_login_init(login);
+    login->wire = wire;
     if ((mechanisms & MM_SASL_SCRAM_SHA_256) != 0) {
         login->mechanism = MM_SASL_SCRAM_SHA_256;
-        return begin_scram(login, smtpc, user, nonce);
+        return begin_scram(login, user, nonce);
+    }
+    if ((mechanisms & MM_SASL_CRAM_MD5) != 0) {
+        login->mechanism = MM_SASL_CRAM_MD5;
+        return begin(login, MM_SASL_CRAM_MD5, false, mm_span(NULL, 0));
     }
     if ((mechanisms & MM_SASL_PLAIN) != 0) {
         login->mechanism = MM_SASL_PLAIN;
-        return begin_plain(login, smtpc, user, password);
+        return begin_plain(login, user, password);
     }
     if ((mechanisms & MM_SASL_LOGIN) != 0) {
         login->mechanism = MM_SASL_LOGIN;
-        return mm_smtpc_auth(smtpc, MM_SASL_LOGIN, false, mm_span(NULL, 0));
+        return begin(login, MM_SASL_LOGIN, false, mm_span(NULL, 0));
     }
     return MAILMOD_ERROR_AUTHENTICATION;
 }
 
-static enum mailmod_error challenge_login(struct mm_login *login,
-                                          struct mm_smtpc *smtpc,
-                                          const char *user,
-                                          const char *password)
+static enum mailmod_error
+challenge_login(struct mm_login *login, const char *user, const char *password)
 {
     if (login->step > 2) {
-        return mm_smtpc_auth_cancel(smtpc);
+        return cancel(login);
     }
-    return mm_smtpc_auth_response(
-        smtpc, mm_span_cstr(login->step == 1 ? user : password));
+    return respond(login, mm_span_cstr(login->step == 1 ? user : password));
+}
+
+/* RFC 2195 2:  user SP digest, the digest keyed with the password. */
+static enum mailmod_error challenge_cram(struct mm_login *login,
+                                         struct mm_span data, const char *user,
+                                         const char *password)
+{
+    uint8_t digest[MM_MD5_SIZE];
+    char text[2 * MM_MD5_SIZE + 1];
+    if (login->step > 1 || data.size == 0) {
+        return cancel(login);
+    }
+    enum mailmod_error error =
+        mm_hmac_md5(mm_span_cstr(password), data, digest);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_hex(digest, sizeof digest, text);
+    (void)mm_buf_appendf(&login->response, "%s %s", user, text);
+    error = mm_buf_error(&login->response);
+    if (error == MAILMOD_OK) {
+        error = respond(login, mm_buf_span(&login->response));
+    }
+    mm_buf_wipe(&login->response);
+    return error;
 }
 
 static enum mailmod_error challenge_scram(struct mm_login *login,
-                                          struct mm_smtpc *smtpc,
                                           struct mm_span data,
                                           bool *needs_worker_out)
 {
@@ -105,13 +192,12 @@ static enum mailmod_error challenge_scram(struct mm_login *login,
     if (login->step == 2 &&
         mm_scram_client_check(&login->scram, data) == MAILMOD_OK) {
         login->is_proven = true;
-        return mm_smtpc_auth_response(smtpc, mm_span(NULL, 0));
+        return respond(login, mm_span(NULL, 0));
     }
-    return mm_smtpc_auth_cancel(smtpc);
+    return cancel(login);
 }
 
 enum mailmod_error mm_login_challenge(struct mm_login *login,
-                                      struct mm_smtpc *smtpc,
                                       struct mm_span data, const char *user,
                                       const char *password,
                                       bool *needs_worker_out)
@@ -119,12 +205,15 @@ enum mailmod_error mm_login_challenge(struct mm_login *login,
     *needs_worker_out = false;
     login->step++;
     if (login->mechanism == MM_SASL_SCRAM_SHA_256) {
-        return challenge_scram(login, smtpc, data, needs_worker_out);
+        return challenge_scram(login, data, needs_worker_out);
+    }
+    if (login->mechanism == MM_SASL_CRAM_MD5) {
+        return challenge_cram(login, data, user, password);
     }
     if (login->mechanism == MM_SASL_LOGIN) {
-        return challenge_login(login, smtpc, user, password);
+        return challenge_login(login, user, password);
     }
-    return mm_smtpc_auth_cancel(smtpc); /* PLAIN has said all */
+    return cancel(login); /* PLAIN has said all */
 }
 
 void mm_login_work(struct mm_login *login, const char *password)
@@ -134,14 +223,13 @@ void mm_login_work(struct mm_login *login, const char *password)
                               mm_span_cstr(password), &login->response);
 }
 
-enum mailmod_error mm_login_finish(struct mm_login *login,
-                                   struct mm_smtpc *smtpc)
+enum mailmod_error mm_login_finish(struct mm_login *login)
 {
     enum mailmod_error error = login->error;
     if (error == MAILMOD_OK) {
-        error = mm_smtpc_auth_response(smtpc, mm_buf_span(&login->response));
+        error = respond(login, mm_buf_span(&login->response));
     } else if (error != MAILMOD_ERROR_MEMORY) {
-        error = mm_smtpc_auth_cancel(smtpc); /* a changed nonce and the like */
+        error = cancel(login); /* a changed nonce and the like */
     }
     mm_buf_wipe(&login->response);
     return error;

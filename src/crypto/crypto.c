@@ -1,7 +1,7 @@
 /* crypto.c - hashes, keyed hashes and comparisons over libcrypto.
  *
- * Owns nothing: every call is one shot of OpenSSL 3's EVP layer, no context
- * lives between calls. Promises MEMORY or SYSTEM when libcrypto fails (MD5
+ * Owns nothing: every call is one shot of OpenSSL 3's EVP layer; a stream's
+ * context is its owner's. Promises MEMORY or SYSTEM when libcrypto fails (MD5
  * does not exist under some providers) with its error queue of this thread
  * left empty, because the TLS code reads that queue after its own calls.
  * Thread: any. RFC 1321, RFC 2104, FIPS 180-4, RFC 8018 section 5.2. */
@@ -106,6 +106,46 @@ enum mailmod_error mm_hmac_sha256(struct mm_span key, struct mm_span data,
                                   uint8_t digest_out[MM_SHA256_SIZE])
 {
     return hmac("SHA256", key, data, digest_out, MM_SHA256_SIZE);
+}
+
+enum mailmod_error mm_hmac_md5(struct mm_span key, struct mm_span data,
+                               uint8_t digest_out[MM_MD5_SIZE])
+{
+    return hmac("MD5", key, data, digest_out, MM_MD5_SIZE);
+}
+
+enum mailmod_error mm_sha256_begin(struct mm_sha256_stream *stream)
+{
+    if (stream->context == NULL) {
+        stream->context = EVP_MD_CTX_new();
+    }
+    if (stream->context == NULL ||
+        EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL) != 1) {
+        return fail();
+    }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_sha256_add(struct mm_sha256_stream *stream,
+                                 struct mm_span data)
+{
+    return EVP_DigestUpdate(stream->context, bytes_of(data), data.size) == 1
+               ? MAILMOD_OK
+               : fail();
+}
+
+enum mailmod_error mm_sha256_end(struct mm_sha256_stream *stream,
+                                 uint8_t digest_out[MM_SHA256_SIZE])
+{
+    return EVP_DigestFinal_ex(stream->context, digest_out, NULL) == 1
+               ? MAILMOD_OK
+               : fail();
+}
+
+void mm_sha256_drop(struct mm_sha256_stream *stream)
+{
+    EVP_MD_CTX_free(stream->context);
+    stream->context = NULL;
 }
 
 enum mailmod_error mm_pbkdf2_sha256(struct mm_span password,

@@ -22,6 +22,20 @@ MM_CHECK enum mailmod_error mm_sha256(struct mm_span data,
 MM_CHECK enum mailmod_error mm_hmac_sha256(struct mm_span key,
                                            struct mm_span data,
                                            uint8_t digest_out[MM_SHA256_SIZE]);
+/* RFC 2104, for CRAM-MD5 alone (RFC 2195). */
+MM_CHECK enum mailmod_error mm_hmac_md5(struct mm_span key, struct mm_span data,
+                                        uint8_t digest_out[MM_MD5_SIZE]);
+/* SHA-256 of octets that come in pieces. All zero holds nothing; begin again
+ * forgets what was added; drop gives the memory back. */
+struct mm_sha256_stream {
+    void *context;
+};
+MM_CHECK enum mailmod_error mm_sha256_begin(struct mm_sha256_stream *stream);
+MM_CHECK enum mailmod_error mm_sha256_add(struct mm_sha256_stream *stream,
+                                          struct mm_span data);
+MM_CHECK enum mailmod_error mm_sha256_end(struct mm_sha256_stream *stream,
+                                          uint8_t digest_out[MM_SHA256_SIZE]);
+void mm_sha256_drop(struct mm_sha256_stream *stream);
 MM_CHECK enum mailmod_error mm_pbkdf2_sha256(struct mm_span password,
                                              struct mm_span salt,
                                              unsigned iterations,

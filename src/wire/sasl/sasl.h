@@ -11,7 +11,7 @@ enum mm_sasl_mechanism {
     MM_SASL_PLAIN = 1 << 0, /* RFC 4616 */
     MM_SASL_LOGIN = 1 << 1,
     MM_SASL_SCRAM_SHA_256 = 1 << 2, /* RFC 7677 */
-    MM_SASL_CRAM_MD5 = 1 << 3       /* RFC 2195: client side only for now */
+    MM_SASL_CRAM_MD5 = 1 << 3       /* RFC 2195: the client side alone */
 };
 
 const char *mm_sasl_name(enum mm_sasl_mechanism mechanism);

@@ -52,6 +52,42 @@ static void test_md5(void **state)
     }
 }
 
+/* RFC 2195 2. */
+static void test_hmac_md5(void **state)
+{
+    uint8_t digest[MM_MD5_SIZE];
+    (void)state;
+    assert_int_equal(
+        mm_hmac_md5(mm_span_cstr("tanstaaftanstaaf"),
+                    mm_span_cstr("<1896.697170952@postoffice.reston.mci.net>"),
+                    digest),
+        MAILMOD_OK);
+    check_hex(digest, sizeof digest, "b913a602c7eda7a495b4e6e7334d3890");
+}
+
+/* In pieces, begun anew, and given up. */
+static void test_sha256_stream(void **state)
+{
+    struct mm_sha256_stream stream = {NULL};
+    uint8_t digest[MM_SHA256_SIZE];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mm_sha256_begin(&stream), MAILMOD_OK);
+        assert_int_equal(mm_sha256_add(&stream, mm_span_cstr("a")), MAILMOD_OK);
+        assert_int_equal(mm_sha256_add(&stream, mm_span(NULL, 0)), MAILMOD_OK);
+        assert_int_equal(mm_sha256_begin(&stream), MAILMOD_OK);
+        assert_int_equal(mm_sha256_add(&stream, mm_span_cstr("a")), MAILMOD_OK);
+        assert_int_equal(mm_sha256_add(&stream, mm_span_cstr("bc")),
+                         MAILMOD_OK);
+        assert_int_equal(mm_sha256_end(&stream, digest), MAILMOD_OK);
+        check_hex(digest, sizeof digest,
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f200"
+                  "15ad");
+    }
+    mm_sha256_drop(&stream);
+    mm_sha256_drop(&stream);
+}
+
 static void test_sha256(void **state)
 {
     static const struct {
@@ -158,6 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_md5),
+        cmocka_unit_test(test_hmac_md5),
+        cmocka_unit_test(test_sha256_stream),
         cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_hmac_sha256),
         cmocka_unit_test(test_pbkdf2),
