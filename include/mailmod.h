@@ -705,6 +705,38 @@ MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
 MAILMOD_API enum mailmod_error
 mailmod_queue_act(mailmod *instance, const char *message,
                   enum mailmod_queue_action action, size_t *count_out);
+/* A mailbox elsewhere (fetch.accounts), and how its last visit went. */
+struct mailmod_fetch_account {
+    size_t size; /* of this structure as the library filled it */
+    const char *name;
+    const char *source;         /* user@host; "" before the first visit */
+    const char *result;         /* in words: "ok", or why it failed */
+    int64_t begun_ms, ended_ms; /* since 1970, UTC; 0: never */
+    uint64_t listed, octets;    /* messages that lay there */
+    uint64_t fresh;             /* of them not seen before */
+    uint64_t fetched, deleted;
+    uint64_t left;     /* too large, or refused here: still there */
+    unsigned failures; /* visits in a row */
+    int is_configured;
+    int is_wished; /* a visit was asked for and has not begun */
+};
+typedef void (*mailmod_on_fetch_account)(
+    void *context, const struct mailmod_fetch_account *account);
+/* Those of the settings, and those that were fetched from before. */
+MAILMOD_API enum mailmod_error
+mailmod_fetch_list(mailmod *instance, mailmod_on_fetch_account on_account,
+                   void *context);
+enum mailmod_fetch_action {
+    MAILMOD_FETCH_RUN = 1,
+    MAILMOD_FETCH_CHECK = 2, /* counts what is there, and fetches nothing */
+    MAILMOD_FETCH_FORGET = 3 /* what was seen: all that lies there is new */
+};
+/* RUN and CHECK are done within seconds by the instance that runs on the data
+ * folder, this one or the daemon. `name` NULL: all of the settings. NOT_FOUND
+ * for RUN and CHECK when the settings have no such account. */
+MAILMOD_API enum mailmod_error
+mailmod_fetch_act(mailmod *instance, const char *name,
+                  enum mailmod_fetch_action action);
 /* Integrity check of the store; STORAGE_DAMAGED with the words in the last
  * error's text. */
 MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);

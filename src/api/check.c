@@ -8,6 +8,7 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "client/fetch.h"
 #include "client/outbound_settings.h"
 #include "config/check.h"
 #include "platform/fs.h"
@@ -217,21 +218,27 @@ static enum mailmod_error try_files(const struct mailmod *instance,
                                     struct mm_buf *mistakes)
 {
     struct mm_outbound_settings *outbound = NULL;
-    struct mm_buf reasons[2];
-    mm_buf_init(&reasons[0], WORDS_MAX);
-    mm_buf_init(&reasons[1], WORDS_MAX);
-    const enum mailmod_error errors[2] = {
+    struct mm_fetch_settings *fetch = NULL;
+    struct mm_buf reasons[3];
+    for (int i = 0; i < 3; i++) {
+        mm_buf_init(&reasons[i], WORDS_MAX);
+    }
+    const enum mailmod_error errors[3] = {
         mm_settings_new(settings_out, config, &reasons[0]),
-        mm_outbound_settings_new(&outbound, config, &reasons[1])};
+        mm_outbound_settings_new(&outbound, config, &reasons[1]),
+        mm_fetch_settings_new(&fetch, config, &reasons[2])};
     mm_outbound_settings_unref(&outbound);
-    for (int i = 0; i < 2; i++) {
+    mm_fetch_settings_free(&fetch);
+    for (int i = 0; i < 3; i++) {
         if (errors[i] != MAILMOD_OK) {
             (void)mm_fail_setting(instance, errors[i], &reasons[i]);
             add_last_error(mistakes);
         }
         mm_buf_fini(&reasons[i]);
     }
-    return errors[0] != MAILMOD_OK ? errors[0] : errors[1];
+    return errors[0] != MAILMOD_OK   ? errors[0]
+           : errors[1] != MAILMOD_OK ? errors[1]
+                                     : errors[2];
 }
 
 /* The users of a store that is there; none is made. */

@@ -6,6 +6,7 @@
 #include "mailmod.h"
 
 #include "api/context.h"
+#include "client/fetch.h"
 #include "client/outbound.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -67,6 +68,7 @@ struct mailmod {
     struct mm_settings *settings;
     struct mm_server *server;
     struct mm_outbound *outbound;
+    struct mm_fetcher *fetcher;
 };
 
 /* How names are looked up by this configuration; its texts are lent. */

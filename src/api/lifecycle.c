@@ -157,6 +157,7 @@ static void take_down(struct mailmod *instance)
     for (size_t i = 0; i < instance->loop_count; i++) {
         mm_loop_stop(instance->loops[i]);
     }
+    mm_fetcher_free(&instance->fetcher);
     mm_outbound_free(&instance->outbound);
     mm_messages_unref(&instance->messages);
     mm_open_mailboxes_end(instance->open_mailboxes);
@@ -280,6 +281,31 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
     return error;
 }
 
+static enum mailmod_error open_fetcher(struct mailmod *instance)
+{
+    const struct mm_fetcher_options options = {.loop = instance->loops[0],
+                                               .resolver =
+                                                   instance->resolvers[0],
+                                               .workers = instance->workers,
+                                               .store = instance->store,
+                                               .post = instance->post,
+                                               .log = &instance->log};
+    struct mm_fetch_settings *settings = NULL;
+    struct mm_buf reason;
+
+    mm_buf_init(&reason, WORDS_MAX);
+    enum mailmod_error error =
+        mm_fetch_settings_new(&settings, instance->config, &reason);
+    if (error == MAILMOD_OK) {
+        error = mm_fetcher_new(&instance->fetcher, &options, &settings);
+    }
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_setting(instance, error, &reason);
+    }
+    mm_buf_fini(&reason);
+    return error;
+}
+
 /* A thread for each session that may stand in the host at once, and some for
  * the progress of messages. */
 static enum mailmod_error open_host_threads(struct mailmod *instance)
@@ -342,6 +368,9 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         error = open_outbound(instance);
     }
     if (error == MAILMOD_OK) {
+        error = open_fetcher(instance);
+    }
+    if (error == MAILMOD_OK) {
         mm_post_attach(instance->post, instance->store, instance->workers);
         mm_server_attach(instance->server, instance->store, instance->workers);
         error =
@@ -356,6 +385,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     }
     mm_tell_warnings(instance, instance->settings, instance->store);
     mm_outbound_start(instance->outbound);
+    mm_fetcher_start(instance->fetcher);
     mm_messages_open(instance->messages, instance->outbound);
     instance->state = MM_INSTANCE_RUNNING;
     return MAILMOD_OK;
@@ -392,6 +422,7 @@ static enum mailmod_error stop_parts(struct mailmod *instance)
     case MM_INSTANCE_RUNNING:
         mm_server_stop(instance->server);
         mm_outbound_stop(instance->outbound);
+        mm_fetcher_stop(instance->fetcher);
         instance->state = MM_INSTANCE_STOPPING;
         MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
                "waiting for open sessions and attempts",
@@ -421,7 +452,8 @@ enum mailmod_error mailmod_stop(mailmod *instance)
 static bool is_busy(const struct mailmod *instance)
 {
     return mm_server_busy(instance->server) > 0 ||
-           mm_outbound_busy(instance->outbound) > 0;
+           mm_outbound_busy(instance->outbound) > 0 ||
+           mm_fetcher_busy(instance->fetcher) > 0;
 }
 
 /* True when all ended in time. */
@@ -446,6 +478,7 @@ static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
     }
     mm_server_cut(instance->server);
     mm_outbound_cut(instance->outbound);
+    mm_fetcher_cut(instance->fetcher);
     /* Every cut object answers by itself; its work on the store and the
      * workers is finite. */
     while (is_busy(instance)) {

@@ -134,10 +134,14 @@ static enum mailmod_error use_config(struct mailmod *instance,
                                      struct mm_config *config)
 {
     struct mm_settings *settings = NULL;
+    struct mm_fetch_settings *fetch = NULL;
     struct mm_buf reason;
 
     mm_buf_init(&reason, WORDS_MAX);
     enum mailmod_error error = mm_settings_new(&settings, config, &reason);
+    if (error == MAILMOD_OK) {
+        error = mm_fetch_settings_new(&fetch, config, &reason);
+    }
     if (error == MAILMOD_OK) {
         error = give_servers(instance, config);
     }
@@ -148,7 +152,9 @@ static enum mailmod_error use_config(struct mailmod *instance,
         (void)give_servers(instance, instance->config);
         (void)mm_fail_setting(instance, error, &reason);
         mm_settings_unref(&settings);
+        mm_fetch_settings_free(&fetch);
     } else {
+        mm_fetcher_use(instance->fetcher, &fetch);
         mm_server_set_settings(instance->server, settings);
         mm_settings_unref(&instance->settings);
         instance->settings = settings;

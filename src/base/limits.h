@@ -79,5 +79,11 @@
 #define MM_LIMIT_DNSBL_ZONES 16
 /* What a mailbox session keeps is 24 octets an entry. */
 #define MM_LIMIT_MAILBOX_ENTRIES 4000000
+/* Messages of one mailbox elsewhere, and those of it that are remembered: 128
+ * octets each while a session runs. */
+#define MM_LIMIT_FETCH_MESSAGES 200000
+/* A session that is kept busy with little (a server that gives an octet a
+ * minute) ends; the next one goes on where it was. */
+#define MM_LIMIT_FETCH_SESSION_MS (UINT64_C(4) * 3600 * 1000)
 
 #endif

@@ -10,8 +10,12 @@
 #define MM_CONFIG_CONFIG_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/netaddr.h"
 #include "config/services.h"
+
+#define MM_CONFIG_FETCH_NAME_MAX 64
+#define MM_CONFIG_FETCH_ACCOUNTS_MAX 256
 
 struct mm_string_list {
     char **items;
@@ -179,6 +183,13 @@ struct mm_config {
         char *password; /* secret: never printed */
     } smarthost;
 
+    struct {            /* mail fetched from mailboxes elsewhere */
+        char *accounts; /* lines: mm_config_next_fetch; secret */
+        unsigned parallel;
+        uint64_t timeout_ms;
+        char *authority_file;
+    } fetch;
+
     struct {
         char *servers; /* "": the system's */
         uint64_t timeout_ms;
@@ -215,7 +226,8 @@ enum mm_config_form {
     MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
     MM_CONFIG_FORM_USERS,   /* lines "name:password" */
     MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
-    MM_CONFIG_FORM_NO_PORT       /* address list: without ports */
+    MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
+    MM_CONFIG_FORM_FETCH         /* lines as mm_config_fetch_parse takes them */
 };
 
 struct mm_config_key {
@@ -302,6 +314,39 @@ bool mm_config_next_certificate(struct mm_span *rest,
 /* smtp.lenient_from or pop3.lenient_from. */
 const struct mm_range_list *
 mm_config_lenient_from(const struct mm_config *config, enum mm_service service);
+/* What becomes of a message at its server once it is ours. */
+enum mm_config_fetch_policy {
+    MM_CONFIG_FETCH_KEEP,
+    MM_CONFIG_FETCH_DELETE,
+    MM_CONFIG_FETCH_DELETE_AFTER
+};
+/* A mailbox elsewhere. */
+struct mm_config_fetch {
+    char name[MM_CONFIG_FETCH_NAME_MAX];
+    char host[MM_LIMIT_DOMAIN + 1];
+    unsigned port;
+    enum mm_config_tls_policy tls;
+    bool verifies; /* the certificate */
+    char user[MM_LIMIT_USER_NAME + 1];
+    char password[MM_LIMIT_PASSWORD + 1];
+    char to[MM_LIMIT_PATH]; /* a user here, or an address */
+    uint64_t interval_ms;   /* 0: only when asked */
+    enum mm_config_fetch_policy policy;
+    uint64_t delete_after_ms;
+    uint64_t size_max; /* larger ones stay there */
+};
+/* One line of fetch.accounts. ARGUMENT with words that show no value in
+ * `mistake_out` (may be NULL). */
+MM_CHECK enum mailmod_error
+mm_config_fetch_parse(struct mm_span line, struct mm_config_fetch *account_out,
+                      struct mm_buf *mistake_out);
+/* All lines, and that no name is there twice. */
+MM_CHECK enum mailmod_error mm_config_fetch_check(struct mm_span text,
+                                                  struct mm_buf *mistake_out);
+/* The next of fetch.accounts; `rest` begins as its text. The caller wipes it:
+ * it has the password. */
+bool mm_config_next_fetch(struct mm_span *rest,
+                          struct mm_config_fetch *account_out);
 /* In either form, U-labels or A-labels, on either side. */
 bool mm_config_is_local_domain(const struct mm_config *config,
                                const char *domain);

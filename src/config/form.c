@@ -172,7 +172,8 @@ static bool is_certificates(struct mm_span text)
 
 bool mm_config_form_has_lines(enum mm_config_form form)
 {
-    return form == MM_CONFIG_FORM_USERS || form == MM_CONFIG_FORM_CERTIFICATES;
+    return form == MM_CONFIG_FORM_USERS || form == MM_CONFIG_FORM_FETCH ||
+           form == MM_CONFIG_FORM_CERTIFICATES;
 }
 
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
@@ -180,6 +181,9 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
     if (mm_config_form_has_lines(form)) {
         return form == MM_CONFIG_FORM_USERS ? is_users(text)
                                             : is_certificates(text);
+    }
+    if (form == MM_CONFIG_FORM_FETCH) {
+        return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
     }
     if (!is_plain(text)) {
         return false;
@@ -203,6 +207,7 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_servers(text);
     case MM_CONFIG_FORM_USERS:
     case MM_CONFIG_FORM_CERTIFICATES:
+    case MM_CONFIG_FORM_FETCH:
     case MM_CONFIG_FORM_ANY:
     case MM_CONFIG_FORM_NO_PORT:
         break;
@@ -237,6 +242,8 @@ const char *mm_config_form_text(enum mm_config_form form)
                "between, one a line";
     case MM_CONFIG_FORM_NO_PORT:
         return "addresses without ports";
+    case MM_CONFIG_FORM_FETCH:
+        return "accounts, one a line";
     case MM_CONFIG_FORM_ANY:
         break;
     }

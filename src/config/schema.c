@@ -788,6 +788,44 @@ static const struct mm_config_key keys[] = {
      .help = "Its password. A file that sets it must be readable by its "
              "owner alone, or it is refused.",
      .offset = AT(smarthost.password)},
+    {.name = "fetch.accounts",
+     .type = MM_CONFIG_SECRET,
+     .default_text = "",
+     .maximum = 256 * 1024,
+     .form = MM_CONFIG_FORM_FETCH,
+     .help =
+         "Mailboxes elsewhere that mail is fetched from by POP3: a list of "
+         "texts such as \"name=work host=pop.example.com user=joe to=joe "
+         "delete password=secret\". name, host, user, to (a user here, or an "
+         "address) and password, which is the last and takes the rest, must be "
+         "there. tls is must (STLS, the standard), implicit, may or off; port "
+         "is 110, or 995 where tls is implicit; verify=no takes any "
+         "certificate. interval is 5m, and 0 fetches only when asked. What was "
+         "fetched stays there (keep, the standard), is deleted (delete) or is "
+         "after a time (delete_after=7d). Larger messages than size_max, 50M, "
+         "stay there.",
+     .offset = AT(fetch.accounts)},
+    {.name = "fetch.parallel",
+     .type = MM_CONFIG_INT,
+     .default_text = "4",
+     .minimum = 1,
+     .maximum = 64,
+     .help = "How many accounts are fetched from at a time.",
+     .offset = AT(fetch.parallel)},
+    {.name = "fetch.timeout",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "2m",
+     .minimum = 100,
+     .maximum = HOUR,
+     .help = "The wait for a connection, for the handshake, and for each "
+             "reply or piece of a message.",
+     .offset = AT(fetch.timeout_ms)},
+    {.name = "fetch.authority_file",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 4096,
+     .help = "PEM file with the authorities to trust. Empty: the system's.",
+     .offset = AT(fetch.authority_file)},
     {.name = "dns.servers",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

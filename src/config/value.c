@@ -119,7 +119,12 @@ static enum mailmod_error parse_text(const struct parse *p)
                                 (unsigned)p->key->minimum,
                                 (unsigned)p->key->maximum);
     }
-    if (p->text.size > 0 && !mm_config_form_has(p->key->form, p->text)) {
+    if (p->key->form == MM_CONFIG_FORM_FETCH) {
+        enum mailmod_error error = mm_config_fetch_check(p->text, p->mistake);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+    } else if (p->text.size > 0 && !mm_config_form_has(p->key->form, p->text)) {
         if (is_secret || p->key->form == MM_CONFIG_FORM_ANY) {
             return mm_config_refuse(p->mistake, "must be %s",
                                     mm_config_form_text(p->key->form));

@@ -102,6 +102,7 @@ static void free_deposit(struct mm_deposit *deposit)
     mm_buf_fini(&deposit->first);
     mm_buf_fini(&deposit->filling);
     mm_buf_fini(&deposit->writing);
+    mm_free(deposit->fetched);
     mm_config_unref(&deposit->options.config);
     mm_free(deposit);
     if (post != NULL) {
@@ -136,6 +137,22 @@ void mm_deposit_abandon(struct mm_deposit **deposit_in)
         mm_deposit_forget_sender(deposit);
         clear_away(deposit);
     }
+}
+
+enum mailmod_error mm_deposit_set_seen(struct mm_deposit *deposit,
+                                       const char *account,
+                                       const struct mm_store_seen *seen)
+{
+    if (deposit->fetched == NULL) {
+        deposit->fetched = mm_alloc(sizeof *deposit->fetched);
+    }
+    if (deposit->fetched == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_deposit_copy_text(account, deposit->fetched->account,
+                         sizeof deposit->fetched->account);
+    deposit->fetched->row = *seen;
+    return MAILMOD_OK;
 }
 
 uint64_t mm_deposit_id(const struct mm_deposit *deposit)

@@ -85,6 +85,12 @@ void mm_deposit_each_lost(const struct mm_deposit *deposit,
                                         bool is_full),
                           void *context);
 
+/* It was fetched from a mailbox elsewhere: the row that says so goes into the
+ * transaction that it comes by. Both are copied; before the end. */
+MM_CHECK enum mailmod_error
+mm_deposit_set_seen(struct mm_deposit *deposit, const char *account,
+                    const struct mm_store_seen *seen);
+
 uint64_t mm_deposit_id(const struct mm_deposit *deposit);
 const char *mm_deposit_identifier(const struct mm_deposit *deposit);
 const char *mm_deposit_reverse_path(const struct mm_deposit *deposit);

@@ -51,6 +51,11 @@ enum mm_deposit_work {
     MM_DEPOSIT_DROP
 };
 
+struct mm_deposit_fetched {
+    char account[MM_STORE_FETCH_NAME_MAX];
+    struct mm_store_seen row;
+};
+
 struct mm_deposit {
     struct mm_deposit_options options;
     struct mm_store_message message;
@@ -85,6 +90,7 @@ struct mm_deposit {
     struct mm_call call;
     struct mm_store_transaction *joined; /* NULL: jobs of its own */
     struct mm_report_sender *sender;     /* NULL: he has not been asked for */
+    struct mm_deposit_fetched *fetched;  /* NULL: it was not */
 };
 
 /* deposit.c: "" when it has no room, or is NULL. */

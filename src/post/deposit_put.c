@@ -150,5 +150,9 @@ enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
     if (error == MAILMOD_OK) {
         error = put_recipients(deposit, t);
     }
+    if (error == MAILMOD_OK && deposit->fetched != NULL) {
+        error = mm_store_put_seen(t, deposit->fetched->account,
+                                  &deposit->fetched->row);
+    }
     return error == MAILMOD_OK ? mm_deposit_put_reports(deposit, t) : error;
 }

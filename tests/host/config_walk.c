@@ -74,8 +74,19 @@ static void check_reads(mailmod *mail, const char *name, const char *wanted)
     }
 }
 
+/* The one value of fetch.accounts. */
+#define ACCOUNT "name=a host=h user=u to=u password=cret"
+
+static int is_accounts(const struct key *key)
+{
+    return strcmp(key->name, "fetch.accounts") == 0;
+}
+
 static int is_secret(const struct key *key)
 {
+    if (is_accounts(key)) {
+        return 1;
+    }
     return strstr(key->name, "password") != NULL &&
            strstr(key->name, "keeps") == NULL;
 }
@@ -87,7 +98,7 @@ static int change(mailmod *mail, struct key *key)
         "7",   "77",    "true",   "false",     "off",           "may",
         "42s", "11m",   "9K",     "x.org",     "127.0.0.9:259", "10.0.0.0/8",
         "-",   "debug", "always", "normalize", "192.0.2.200",   "some text",
-        "3h",  "tag",   "fast"};
+        "3h",  "tag",   "fast",   "keep",      "*:/x",          ACCOUNT};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (mailmod_config_set(mail, key->name, values[i]) == MAILMOD_OK) {
@@ -146,7 +157,9 @@ static int is_bare(const struct key *key)
 
 static void write_key(FILE *file, const struct key *key, int is_old)
 {
-    const char *value = is_secret(key) ? "cret" : key->changed;
+    const char *value = is_accounts(key) ? ACCOUNT
+                        : is_secret(key) ? "cret"
+                                         : key->changed;
     const char *dot = strchr(key->name, '.');
     const char *quote = is_old ? "'" : is_bare(key) ? "" : "\"";
 

@@ -140,6 +140,10 @@ class Daemon:
                         text = "true" if value else "false"
                     elif isinstance(value, int):
                         text = str(value)
+                    elif isinstance(value, list):
+                        text = "[" + ", ".join(
+                            '"' + item.replace('"', '\\"') + '"'
+                            for item in value) + "]"
                     else:
                         text = '"' + value.replace('"', '\\"') + '"'
                     f.write(f"  {name} = {text};\n")

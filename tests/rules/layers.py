@@ -54,7 +54,7 @@ SYSTEM_NAMES = re.compile(
     r"\b(_WIN32|_WIN64|WIN32|__MINGW32__|__MINGW64__|__CYGWIN__|__linux__|"
     r"__linux|__unix__|__APPLE__|__FreeBSD__|__OpenBSD__|__NetBSD__)\b")
 # Messages enter the store by the post office alone; the queue settles.
-STORE_PUT = re.compile(r"\bmm_store_put_(?!secret\b)\w+")
+STORE_PUT = re.compile(r"\bmm_store_put_(?!(?:secret|seen|fetch)\b)\w+")
 STORE_PUT_FOLDERS = ["post", "queue", "store"]
 # A build tool that prints the tables of the config module.
 BUILD_TOOLS = ("tools/configdoc/",)

@@ -28,6 +28,7 @@ int control_store(struct control *control);
 int control_backup(struct control *control);
 int control_restore(struct control *control);
 int control_config(struct control *control);
+int control_fetch(struct control *control);
 
 /* user quota and user password: account.c */
 int control_is_account(const struct control *control);

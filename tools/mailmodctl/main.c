@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"user", control_user},       {"queue", control_queue},
     {"store", control_store},     {"backup", control_backup},
     {"restore", control_restore}, {"config", control_config},
+    {"fetch", control_fetch},
 };
 
 static void print_help(void)
@@ -46,6 +47,10 @@ static void print_help(void)
          "  queue flush [ID|all]       try now\n"
          "  queue hold|release ID|all\n"
          "  queue delete ID|all        without a report to the sender\n"
+         "  fetch list                 accounts elsewhere, their last visits\n"
+         "  fetch run NAME|all         fetch now\n"
+         "  fetch check NAME|all       count what is there, fetch nothing\n"
+         "  fetch forget NAME|all      what was seen: all there is new again\n"
          "  store verify               check the store's integrity\n"
          "  backup FILE                a copy of the store, beside the daemon\n"
          "  restore FILE               the store from a copy, daemon stopped\n"

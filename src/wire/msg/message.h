@@ -9,6 +9,7 @@
 
 /* RFC 3848 and RFC 6531 4.3: the with-word from what the session did. */
 struct mm_received {
+    const char *protocol;     /* NULL: SMTP, in the words of RFC 3848 */
     struct mm_span helo_name; /* as the peer said it; never trusted: anything
                                  but a domain or literal is a comment */
     struct mm_netaddr peer;

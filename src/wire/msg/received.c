@@ -94,6 +94,10 @@ static void write_odd_name(struct mm_buf *out,
  * the UTF8SMTP forms. */
 static void write_with(struct mm_buf *out, const struct mm_received *received)
 {
+    if (received->protocol != NULL) {
+        mm_buf_append_cstr(out, received->protocol);
+        return;
+    }
     bool is_extended =
         received->is_extended || received->is_tls || received->is_authenticated;
     const char *word = is_extended ? "ESMTP" : "SMTP";

@@ -1,0 +1,49 @@
+/* thread: any, except where a function says otherwise
+ * fetch.h - fetches mail from mailboxes elsewhere, by the accounts of the
+ * configuration: at their intervals, some at a time, and when a tool or the
+ * host wishes it (mm_store_wish_fetch). One value an instance, on one loop. */
+#ifndef MM_CLIENT_FETCH_H
+#define MM_CLIENT_FETCH_H
+
+#include "config/config.h"
+#include "io/io.h"
+#include "post/post.h"
+#include "store/store.h"
+
+struct mm_fetcher;
+
+/* A configuration and the TLS contexts made from it. */
+struct mm_fetch_settings;
+MM_CHECK enum mailmod_error
+mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
+                      struct mm_config *config, struct mm_buf *reason_out);
+void mm_fetch_settings_free(struct mm_fetch_settings **settings);
+
+struct mm_fetcher_options {
+    struct mm_loop *loop;
+    struct mm_resolver *resolver; /* the loop's */
+    struct mm_workers *workers;
+    struct mm_store *store;
+    struct mm_post *post;
+    const struct mm_log *log;
+};
+/* Before the loop runs. Takes the settings, also on an error. */
+MM_CHECK enum mailmod_error
+mm_fetcher_new(struct mm_fetcher **fetcher_out,
+               const struct mm_fetcher_options *options,
+               struct mm_fetch_settings **settings);
+/* After the loop stopped. */
+void mm_fetcher_free(struct mm_fetcher **fetcher);
+/* From then on it fetches. */
+void mm_fetcher_start(struct mm_fetcher *fetcher);
+/* Takes the settings: for the visits that begin from now on. */
+void mm_fetcher_use(struct mm_fetcher *fetcher,
+                    struct mm_fetch_settings **settings);
+/* No new visits; those that run end after their present message. */
+void mm_fetcher_stop(struct mm_fetcher *fetcher);
+/* Visits and questions to the store still in work. */
+size_t mm_fetcher_busy(const struct mm_fetcher *fetcher);
+/* Ends them now; what was not taken over whole stays at its server. */
+void mm_fetcher_cut(struct mm_fetcher *fetcher);
+
+#endif

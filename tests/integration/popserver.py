@@ -1,0 +1,119 @@
+"""A POP3 server that does what a test says, faults included.
+
+It serves one mailbox, a list of (unique id, octets), to any user, on a free
+loopback port. `faults` changes one answer: a verb (or "GREETING") with what is
+said instead, octet for octet; HANG says nothing and waits, CUT closes.
+"""
+import socket
+import threading
+
+HANG = object()
+CUT = object()
+
+
+def stuffed(text):
+    lines = text.split(b"\r\n")
+    return b"\r\n".join(b"." + l if l.startswith(b".") else l for l in lines)
+
+
+class PopServer:
+    def __init__(self, box, faults=None, uidl=True, top=True):
+        self.box = list(box)
+        self.faults = faults or {}
+        self.uidl = uidl
+        self.top = top
+        self.commands = []
+        self.sizes = {}  # by unique id, where LIST lies
+        self.keeps = False  # QUIT says +OK and deletes nothing
+        self.ends = []
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(16)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(peer,),
+                             daemon=True).start()
+
+    def serve(self, peer):
+        self.ends.append(peer)
+        try:
+            self.talk(peer, peer.makefile("rb"))
+        except (OSError, EOFError, ValueError):
+            pass
+        peer.close()
+
+    def say(self, peer, verb, octets):
+        octets = self.faults.get(verb, octets)
+        if octets is HANG:
+            peer.recv(1)
+            raise EOFError
+        if octets is CUT:
+            raise EOFError
+        if callable(octets):
+            octets(peer)
+        else:
+            peer.sendall(octets)
+
+    def rows(self, verb):
+        rows = b""
+        for i, (uid, text) in enumerate(self.box):
+            size = self.sizes.get(uid, len(text))
+            value = uid if verb == "UIDL" else str(size).encode()
+            rows += b"%d %s\r\n" % (i + 1, value)
+        return b"+OK\r\n" + rows + b".\r\n"
+
+    def text(self, verb, words):
+        _, text = self.box[int(words[1]) - 1]
+        if verb == "TOP":
+            text = text.split(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return b"+OK\r\n" + stuffed(text) + b".\r\n"
+
+    def answer(self, verb, words, deleted):
+        if verb == "CAPA":
+            return b"+OK\r\nUSER\r\nPIPELINING\r\n.\r\n"
+        if verb == "LIST" or (verb == "UIDL" and self.uidl):
+            return self.rows(verb)
+        if verb == "RETR" or (verb == "TOP" and self.top):
+            return self.text(verb, words)
+        if verb == "DELE":
+            deleted.append(int(words[1]) - 1)
+        if verb in ("UIDL", "TOP"):
+            return b"-ERR unknown\r\n"
+        return b"+OK\r\n"
+
+    def talk(self, peer, lines):
+        deleted = []
+        self.say(peer, "GREETING", b"+OK\r\n")
+        while True:
+            line = lines.readline()
+            if not line.endswith(b"\r\n"):
+                raise EOFError
+            words = line.decode("latin-1").split()
+            verb = words[0].upper()
+            self.commands.append(line.decode("latin-1").strip())
+            answer = self.answer(verb, words, deleted)
+            if verb == "QUIT" and "QUIT" not in self.faults:
+                if not self.keeps:
+                    self.box = [row for i, row in enumerate(self.box)
+                                if i not in deleted]
+            self.say(peer, verb, answer)
+            if verb == "QUIT":
+                return
+
+    def close(self):
+        self.socket.close()
+        for peer in self.ends:
+            peer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.close()

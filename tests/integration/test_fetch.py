@@ -1,0 +1,357 @@
+"""Mail fetched from mailboxes elsewhere: from another instance over STLS with a
+verified name, from servers with faults, and killed at random meanwhile.
+
+Nothing is lost and nothing comes twice; what cannot be fetched stays there.
+MAILMOD_FETCH_ROUNDS sets the rounds of kills; the seed is printed.
+"""
+import base64
+import hashlib
+import hmac
+import os
+import random
+import re
+import time
+
+from harness import Daemon, main, wait_for
+from popserver import CUT, HANG, PopServer
+
+ROUNDS = int(os.environ.get("MAILMOD_FETCH_ROUNDS", "40"))
+
+
+def mail(mark, size=0):
+    return (f"From: a@b.example\r\nTo: demo@mail.test\r\n"
+            f"Date: Mon, 30 Nov 2026 08:00:00 +0000\r\n"
+            f"Message-ID: <{mark}@b.example>\r\nSubject: {mark}\r\n\r\n"
+            f".dot\r\n..\r\n" + ("x" * 70 + "\r\n") * (size // 72)).encode()
+
+
+def account(port, words="", host="127.0.0.1", user="joe", tls="off",
+            name="work"):
+    return (f"name={name} host={host} port={port} user={user} tls={tls} "
+            f"to=demo interval=0 {words} password=secret")
+
+
+def target(build, accounts, **settings):
+    return Daemon(build, settings={"fetch.accounts": accounts,
+                                   "fetch.timeout": "2s", **settings})
+
+
+def visit(daemon, name="work", action="run"):
+    """One visit, and its line of the list."""
+    after = len(daemon.lines)
+    daemon.ctl("fetch", action, name)
+    daemon.wait_log(r"fetch: fetch(ed|ing failed).* account=" + name,
+                    after=after)
+    # What the visit came to is on disk a moment later.
+    return wait_for(lambda: row_of(daemon, name), what="the visit's row")
+
+
+def row_of(daemon, name):
+    for line in daemon.ctl("fetch", "list").stdout.splitlines():
+        if line.startswith(name + " ") and "to be visited" not in line:
+            return line
+    return None
+
+
+def marks(daemon):
+    """The subjects of the mailbox, in its order."""
+    return [re.search(rb"(?m)^Subject: (\S+)\r$", m)[1].decode()
+            for m in daemon.messages()]
+
+
+def test_from_another_instance(build):
+    """STLS, the certificate verified; dots, long ones; once; deleted there."""
+    with Daemon(build, users=("joe",), host="localhost",
+                settings={"local.domains": "localhost"}) as source:
+        for i in range(30):
+            with source.smtp() as smtp:
+                smtp.sendmail("a@b.example", "joe@localhost",
+                              mail(f"m{i}", 200000 if i == 7 else 0))
+        authority = os.path.join(source.folder, "data", "self-signed.crt")
+        words = account(source.port("pop3"), host="localhost", tls="must")
+        with target(build, [words, words.replace("name=work", "name=away")
+                            .replace("interval=0", "interval=0 delete")],
+                    **{"fetch.authority_file": authority}) as daemon:
+            line = visit(daemon)
+            assert line.split()[3:8] == ["30", "30", "30", "0", "0"], line
+            assert marks(daemon) == [f"m{i}" for i in range(30)]
+            theirs = source.messages("joe")
+            for ours, other in zip(daemon.messages(), theirs):
+                # Ours begins with our Return-Path and Received.
+                assert ours.endswith(other.split(b"\r\n", 1)[1]), ours[:400]
+                assert b"with POP3 id" in ours[:300], ours[:300]
+            line = visit(daemon)
+            assert line.split()[3:8] == ["30", "0", "0", "0", "0"], line
+            line = visit(daemon, "away")
+            assert line.split()[3:8] == ["30", "30", "30", "30", "0"], line
+            assert len(marks(daemon)) == 60
+            assert source.messages("joe") == []
+
+
+def test_certificate_of_another_name(build):
+    """The name must be the certificate's: nothing of a login is said."""
+    with Daemon(build, users=("joe",), host="localhost") as source:
+        words = account(source.port("pop3"), tls="must")
+        with target(build, [words]) as daemon:
+            line = visit(daemon)
+            assert "ok" not in line.split() and "certificate" in line, line
+            assert marks(daemon) == []
+            assert not any("USER" in l for l in source.lines), source.lines
+
+
+FAULTS = {
+    "greeting hangs": {"GREETING": HANG},
+    "greeting cut": {"GREETING": CUT},
+    "greeting refused": {"GREETING": b"-ERR [SYS/TEMP] no\r\n"},
+    "greeting of another": {"GREETING": b"220 hi\r\n"},
+    "greeting endless": {"GREETING": b"+OK " + b"x" * 1000000},
+    "capa hangs": {"CAPA": HANG},
+    "capa cut": {"CAPA": CUT},
+    "capa endless": {"CAPA": b"+OK\r\n" + b"X\r\n" * 100000},
+    "user hangs": {"USER": HANG},
+    "user refused": {"USER": b"-ERR no\r\n"},
+    "pass hangs": {"PASS": HANG},
+    "pass refused": {"PASS": b"-ERR [AUTH] no\r\n"},
+    "pass in use": {"PASS": b"-ERR [IN-USE] later\r\n"},
+    "pass cut": {"PASS": CUT},
+    "list hangs": {"LIST": HANG},
+    "list refused": {"LIST": b"-ERR no\r\n"},
+    "list cut": {"LIST": b"+OK\r\n1 10\r\n"},
+    "list wrong": {"LIST": b"+OK\r\nx y\r\n.\r\n"},
+    "list zero": {"LIST": b"+OK\r\n0 10\r\n.\r\n"},
+    "list prose": {"LIST": b"hello\r\n"},
+    "uidl hangs": {"UIDL": HANG},
+    "uidl cut": {"UIDL": b"+OK\r\n1 a\r\n"},
+    "uidl wrong": {"UIDL": b"+OK\r\nno number\r\n.\r\n"},
+    "retr hangs": {"RETR": HANG},
+    "retr cut": {"RETR": CUT},
+    "retr without its end": {"RETR": b"+OK\r\nSubject: half\r\n\r\nhalf\r\n"},
+    "retr prose": {"RETR": b"hello\r\n"},
+    "retr endless": {"RETR": b"+OK\r\n" + b"x" * 3000000},
+    "unasked": {"PASS": b"+OK\r\n+OK again\r\n"},
+}
+
+
+def visit_all(daemon, names):
+    """A visit of each account; their lines of the list."""
+    after = len(daemon.lines)
+    daemon.ctl("fetch", "run", "all")
+    for name in names:
+        daemon.wait_log(r"fetch: fetch(ed|ing failed).* account=" + name +
+                        r"\b", after=after)
+    return wait_for(lambda: rows_of(daemon, names), what="the visits' rows")
+
+
+def rows_of(daemon, names):
+    rows = {name: row_of(daemon, name) for name in names}
+    return rows if all(rows.values()) else None
+
+
+def check_mended(fault, name, line, server, found):
+    mine = sorted(m for m in found if m.startswith(name + "-"))
+    if fault == "retr endless":
+        # That one is not read again at once.
+        assert line.split()[5:8] == ["2", "2", "1"], (fault, line)
+        assert len(server.box) == 1 and len(mine) == 2, fault
+        return
+    assert line.rstrip().endswith(" ok"), (fault, line)
+    assert mine == [f"{name}-m{i}" for i in range(3)], (fault, mine)
+    assert server.box == [], fault
+
+
+def test_faults(build):
+    """Each is a failure in words; then the server is mended, and all is there
+    once."""
+    servers = {}
+    for i, fault in enumerate(FAULTS):
+        name = f"a{i:02}"
+        box = [(b"u%d" % n, mail(f"{name}-m{n}")) for n in range(3)]
+        servers[name] = fault, PopServer(box, FAULTS[fault])
+    words = [account(server.port, "delete size_max=1M", name=name)
+             for name, (_, server) in servers.items()]
+    with target(build, words, **{"fetch.parallel": 64}) as daemon:
+        lines = visit_all(daemon, servers)
+        assert marks(daemon) == []
+        for name, (fault, server) in servers.items():
+            assert not lines[name].rstrip().endswith(" ok"), (fault, lines[name])
+            assert len(server.box) == 3, fault
+            server.faults = {}
+        lines = visit_all(daemon, servers)
+        found = marks(daemon)
+        for name, (fault, server) in servers.items():
+            check_mended(fault, name, lines[name], server, found)
+            server.close()
+
+
+def test_injection_at_stls(build):
+    """What a stranger says behind the +OK to STLS is not believed."""
+    faults = {"CAPA": b"+OK\r\nSTLS\r\n.\r\n",
+              "STLS": b"+OK\r\n+OK injected\r\n"}
+    with PopServer([], faults) as server, \
+            target(build, [account(server.port, tls="must")]) as daemon:
+        line = visit(daemon)
+        assert not line.rstrip().endswith(" ok"), line
+        assert server.commands == ["CAPA", "STLS"], server.commands
+
+
+STAMP = "<1896.697170952@dbc.mtview.ca.us>"
+
+
+def test_logins(build):
+    """APOP and CRAM-MD5 show no password; in clear only where TLS is off; a
+    refused password is not said another way."""
+    sasl = b"+OK\r\nUSER\r\nSASL CRAM-MD5 PLAIN LOGIN\r\n.\r\n"
+    challenge = b"+ " + base64.b64encode(STAMP.encode()) + b"\r\n"
+    digest = hashlib.md5((STAMP + "secret").encode()).hexdigest()
+    keyed = hmac.new(b"secret", STAMP.encode(), "md5").hexdigest()
+    greeting = {"GREETING": b"+OK " + STAMP.encode() + b"\r\n"}
+    rows = [
+        (greeting, "off", ["CAPA", "APOP joe " + digest, "LIST"]),
+        ({"CAPA": sasl, "AUTH": challenge}, "off",
+         ["CAPA", "AUTH CRAM-MD5",
+          base64.b64encode(f"joe {keyed}".encode()).decode(), "LIST"]),
+        ({"CAPA": sasl, "AUTH": b"-ERR [AUTH] no\r\n"}, "off",
+         ["CAPA", "AUTH CRAM-MD5"]),
+        ({"CAPA": sasl.replace(b"CRAM-MD5 ", b"")}, "off",
+         ["CAPA", "AUTH PLAIN " + base64.b64encode(b"\0joe\0secret").decode(),
+          "LIST"]),
+        ({"CAPA": sasl}, "may", ["CAPA", "QUIT"]),
+        (greeting, "must", ["CAPA", "QUIT"]),
+    ]
+    servers = {f"a{i}": PopServer([], faults)
+               for i, (faults, _, _) in enumerate(rows)}
+    words = [account(servers[f"a{i}"].port, tls=row[1], name=f"a{i}")
+             for i, row in enumerate(rows)]
+    with target(build, words) as daemon:
+        visit_all(daemon, servers)
+        for name, row in zip(servers, rows):
+            said = servers[name].commands[:len(row[2])]
+            assert said == row[2], (row, servers[name].commands)
+            servers[name].close()
+
+
+def test_quit_without_an_answer(build):
+    """Taken over, the deletion unsure: the next visit deletes, fetches none."""
+    for quit_fault in (CUT, HANG, b"-ERR some not removed\r\n"):
+        box = [(b"u%d" % i, mail(f"m{i}")) for i in range(3)]
+        with PopServer(box, {"QUIT": quit_fault}) as server, \
+                target(build, [account(server.port, "delete")]) as daemon:
+            visit(daemon)
+            assert marks(daemon) == ["m0", "m1", "m2"]
+            server.faults = {}
+            line = visit(daemon)
+            assert line.split()[3:8] == ["3", "0", "0", "3", "0"], line
+            assert marks(daemon) == ["m0", "m1", "m2"]
+            assert server.box == []
+
+
+def test_unique_ids(build):
+    """None, doubled, too long, renumbered, used again (attack 96)."""
+    texts = [mail(f"m{i}", 100 * i) for i in range(4)]
+    box = [(b"u%d" % i, text) for i, text in enumerate(texts)]
+    with PopServer(box) as server, \
+            target(build, [account(server.port)]) as daemon:
+        visit(daemon)
+        # All are other ones now: the same messages.
+        server.box = [(b"v%d" % i, text) for i, text in enumerate(texts)]
+        assert visit(daemon).split()[5] == "0"
+        # None at all, then doubled ones, then far too long ones.
+        server.uidl = False
+        assert visit(daemon).split()[5] == "0"
+        server.uidl = True
+        server.box = [(b"same", text) for text in texts]
+        assert visit(daemon).split()[5] == "0"
+        server.box = [(b"x" * 2000 + b"%d" % i, text)
+                      for i, text in enumerate(texts)]
+        assert visit(daemon).split()[5] == "0"
+        server.box = [(b"u%d" % i, text) for i, text in enumerate(texts)]
+        assert visit(daemon).split()[5] == "0"
+        # One is used again, for another message.
+        server.box[2] = (b"u2", mail("new", 5000))
+        assert visit(daemon).split()[5] == "1"
+        # A second, identical mail is a mail.
+        server.box.append((b"u9", texts[0]))
+        assert visit(daemon).split()[5] == "1"
+        assert marks(daemon) == ["m0", "m1", "m2", "m3", "new", "m0"]
+
+
+def test_without_unique_ids_and_top(build):
+    texts = [mail(f"m{i}") for i in range(3)] + [mail("m0")]
+    for top in (True, False):
+        with PopServer([(b"-", t) for t in texts], uidl=False,
+                       top=top) as server, \
+                target(build, [account(server.port, "delete")]) as daemon:
+            assert visit(daemon).split()[5] == "4"
+            assert server.box == []
+            # The same header again is another mail now.
+            server.box = [(b"-", texts[0])]
+            assert visit(daemon).split()[5] == "1"
+            assert marks(daemon) == ["m0", "m1", "m2", "m0", "m0"]
+
+
+def test_what_stays_there(build):
+    """Too large; gone round too often; nobody here who gets it (attacks 100,
+    101): no report to the sender, and the others come."""
+    loop = b"".join(b"Received: from a by b; x\r\n" for _ in range(200))
+    box = [(b"large", mail("large", 2000000)), (b"loop", loop + mail("loop")),
+           (b"good", mail("good"))]
+    with PopServer(box) as server, \
+            target(build, [account(server.port, "delete size_max=1M"),
+                           account(server.port, "delete", name="nobody")
+                           .replace("to=demo", "to=nobody")]) as daemon:
+        line = visit(daemon, "nobody")
+        assert "gets no mail here" in line and len(server.box) == 3, line
+        line = visit(daemon)
+        assert line.split()[5:8] == ["1", "1", "2"], line
+        assert marks(daemon) == ["good"]
+        assert [uid for uid, _ in server.box] == [b"large", b"loop"]
+        assert "empty" in daemon.ctl("queue", "list").stdout
+        assert "RETR 1" not in server.commands
+
+
+def test_check_and_forget(build):
+    box = [(b"u%d" % i, mail(f"m{i}")) for i in range(3)]
+    with PopServer(box) as server, \
+            target(build, [account(server.port, "delete")]) as daemon:
+        line = visit(daemon, action="check")
+        assert line.split()[3:8] == ["3", "3", "0", "0", "0"], line
+        assert marks(daemon) == [] and len(server.box) == 3
+        server.keeps = True  # it says +OK to everything
+        assert visit(daemon).split()[5] == "3"
+        assert visit(daemon).split()[5] == "0"
+        daemon.ctl("fetch", "forget", "work")
+        assert visit(daemon).split()[5] == "3"
+        assert marks(daemon) == ["m0", "m1", "m2"] * 2
+        assert daemon.ctl("fetch", "run", "other", check=False).returncode == 1
+
+
+def test_killed_at_random(build):
+    """kill -9 during visits: nothing lost, nothing twice."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rng = random.Random(seed)
+    with PopServer([]) as server:
+        daemon = target(build, [account(server.port, "delete")])
+        with daemon:
+            made = 0
+            for _ in range(ROUNDS):
+                daemon.kill()
+                for _ in range(rng.randrange(6)):
+                    size = rng.choice((0, 4000, 200000))
+                    server.box.append((b"u%d" % made, mail(f"m{made}", size)))
+                    made += 1
+                daemon.ctl("fetch", "run", "work")
+                daemon.start()
+                time.sleep(rng.uniform(0, 0.15))
+            visit(daemon)
+            visit(daemon)
+            found = marks(daemon)
+            assert sorted(found) == sorted(f"m{i}" for i in range(made)), (
+                seed, made, found)
+            assert server.box == [], seed
+
+
+main(__name__, test_from_another_instance, test_certificate_of_another_name,
+     test_faults, test_injection_at_stls, test_logins, test_quit_without_an_answer,
+     test_unique_ids, test_without_unique_ids_and_top, test_what_stays_there,
+     test_check_and_forget, test_killed_at_random)
