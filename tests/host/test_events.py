@@ -35,6 +35,7 @@ class Host:
             "pop3.listen": "", "pop3s.listen": "",
             "dns.servers": self.dns.address,
             "delivery.port": str(port or free_port()), "queue.steps": "1s",
+            "delivery.refuses": "",
             "queue.jitter": "0"}
         self.process = subprocess.Popen(
             [os.path.join(build, "tests", "host", "events"),
