@@ -188,12 +188,27 @@ static void check_host_name(const struct mailmod *instance,
     }
 }
 
+/* A limit above what the disk can take is no promise. */
+static void check_room(const struct mailmod *instance,
+                       const struct mm_config *config)
+{
+    uint64_t free = mm_fs_free_space(config->data_folder);
+    uint64_t room =
+        free > config->free_space_min ? free - config->free_space_min : 0;
+    if (free > 0 && config->smtp.message_size_max > room) {
+        warn(instance, "smtp.message_size_max",
+             "the disk of %s has room for %llu octets at most",
+             config->data_folder, (unsigned long long)room);
+    }
+}
+
 void mm_tell_warnings(const struct mailmod *instance,
                       const struct mm_settings *settings,
                       struct mm_store *store)
 {
     check_host_name(instance, settings->config);
     check_certificates(instance, settings);
+    check_room(instance, settings->config);
     if (store != NULL) {
         check_users(instance, settings->config, store);
     }

@@ -184,6 +184,18 @@ static enum mm_judgement limits_judge_message(void *subject,
                      finding);
 }
 
+/* RFC 5321 4.2.5: nobody sends a whole message to hear that it has no room. */
+static enum mm_judgement room_judges_message(void *subject,
+                                             struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    bool has_room =
+        mm_store_has_room_for(smtp->base.server->store, smtp->info->mail->size);
+
+    return refuse_if(has_room ? NULL : mm_reply_get(MM_REPLY_STORAGE_FULL),
+                     finding);
+}
+
 /* For what is not local. */
 static enum mm_judgement policy_judges_recipient(void *subject,
                                                  struct mm_finding *finding)
@@ -217,6 +229,7 @@ static const struct mm_judge table[] = {
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
     {"messages", MM_STAGE_MAIL, true, limits_judge_message},
     {"news", MM_STAGE_MAIL, true, news_hold_up},
+    {"room", MM_STAGE_MAIL, true, room_judges_message},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */

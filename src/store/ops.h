@@ -51,6 +51,7 @@ struct mm_store_ops {
                                        uint64_t mailbox_id);
     void (*unlock_mailbox)(struct mm_store *store, uint64_t mailbox_id);
     void (*set_free_space_min)(struct mm_store *store, uint64_t octets);
+    bool (*has_room_for)(struct mm_store *store, uint64_t octets);
     void (*counters)(const struct mm_store *store,
                      struct mm_store_counters *counters_out);
 

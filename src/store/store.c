@@ -162,6 +162,11 @@ void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets)
     store->ops->set_free_space_min(store, octets);
 }
 
+bool mm_store_has_room_for(struct mm_store *store, uint64_t octets)
+{
+    return store->ops->has_room_for(store, octets);
+}
+
 void mm_store_counters(const struct mm_store *store,
                        struct mm_store_counters *counters_out)
 {

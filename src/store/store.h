@@ -377,6 +377,9 @@ void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets);
 MM_CHECK enum mailmod_error mm_store_lock_mailbox(struct mm_store *store,
                                                   uint64_t mailbox_id);
 void mm_store_unlock_mailbox(struct mm_store *store, uint64_t mailbox_id);
+/* Would a message of so many octets find room now, above the reserve? A look
+ * that may be half a second old: what is written decides anew. */
+bool mm_store_has_room_for(struct mm_store *store, uint64_t octets);
 /* All entries of a mailbox by rising unique number; mm_free() the array. */
 MM_CHECK enum mailmod_error
 mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,

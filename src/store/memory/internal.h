@@ -231,6 +231,9 @@ mm_memory_take_recipient(struct mm_memory *store, struct mm_recipient_row *row);
 MM_CHECK enum mailmod_error mm_memory_sweep(struct mm_memory *store);
 void mm_memory_run_writer(void *context);
 
+/* The disk's mutex is held. */
+bool mm_memory_has_room(const struct mm_memory *store, uint64_t size);
+
 /* The verbs of ops.h. */
 void mm_memory_submit(struct mm_store *base, struct mm_store_job *job);
 MM_CHECK enum mailmod_error

@@ -26,7 +26,7 @@ struct mm_chunk_row *mm_chunk_row_from(struct mm_memory_disk *disk,
     return row != NULL ? MM_ROW(struct mm_chunk_row, row) : NULL;
 }
 
-static bool has_room(const struct mm_memory *store, uint64_t size)
+bool mm_memory_has_room(const struct mm_memory *store, uint64_t size)
 {
     uint64_t kept = atomic_load(&store->free_space_min);
     uint64_t used = store->disk->octets + size;
@@ -42,7 +42,7 @@ enum mailmod_error mm_memory_put_chunk(struct mm_store_transaction *base,
     if (store == NULL) {
         return error;
     }
-    if (!has_room(store, data.size)) {
+    if (!mm_memory_has_room(store, data.size)) {
         return MAILMOD_ERROR_STORAGE_FULL;
     }
     struct mm_row *row = mm_row_new(sizeof(struct mm_chunk_row) + data.size);

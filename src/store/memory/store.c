@@ -260,6 +260,15 @@ static void set_free_space_min(struct mm_store *base, uint64_t octets)
     atomic_store(&mm_memory_of(base)->free_space_min, octets);
 }
 
+static bool has_room_for(struct mm_store *base, uint64_t octets)
+{
+    struct mm_memory *store = mm_memory_of(base);
+    mm_mutex_lock(store->disk->mutex);
+    bool has_room = mm_memory_has_room(store, octets);
+    mm_mutex_unlock(store->disk->mutex);
+    return has_room;
+}
+
 static void counters(const struct mm_store *base,
                      struct mm_store_counters *counters_out)
 {
@@ -296,6 +305,7 @@ static const struct mm_store_ops operations = {
     .lock_mailbox = mm_store_locks_lock,
     .unlock_mailbox = mm_store_locks_unlock,
     .set_free_space_min = set_free_space_min,
+    .has_room_for = has_room_for,
     .counters = counters,
     .put_chunk = mm_memory_put_chunk,
     .put_message = mm_memory_put_message,

@@ -180,8 +180,13 @@ struct mm_sqlite {
     uint64_t space_checked_ms; /* the writer's */
     uint64_t space_written;    /* octets since then, the writer's */
     enum mm_sqlite_room room;
-    uint64_t room_limit;      /* the limit at the last look */
-    atomic_bool has_chores;   /* rows wait to go in slices */
+    uint64_t room_limit; /* the limit at the last look */
+    /* Of those who ask before they write, on any thread. */
+    atomic_uint_fast64_t asked_ms;
+    atomic_uint_fast64_t asked_octets; /* free then */
+    atomic_bool is_refusing;           /* below the limit then */
+    atomic_bool wants_look;            /* for the writer: it changed */
+    atomic_bool has_chores;            /* rows wait to go in slices */
     bool shrinks;             /* the writer's: the file may be shortened */
     uint64_t chores_after_ms; /* the writer's: after a slice that failed */
     bool was_full;            /* the last batch met a full disk */
@@ -460,6 +465,9 @@ MM_CHECK enum mailmod_error mm_sqlite_note_ids(struct mm_sqlite *store,
 MM_CHECK enum mailmod_error mm_sqlite_choose_node(struct mm_sqlite *store);
 /* Is the volume above its reserve? Asked of the system now and then. */
 bool mm_sqlite_has_space(struct mm_sqlite *store);
+/* Tells a change that others than the writer saw. thread: writer */
+void mm_sqlite_look_if_asked(struct mm_sqlite *store);
+bool mm_sqlite_has_room_for(struct mm_store *base, uint64_t octets);
 /* Removes entries now, row by row. */
 MM_CHECK enum mailmod_error
 mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,

@@ -5,8 +5,8 @@
  * twice a second, or when much was written or the limit changed since. Each
  * change is one line of the log that names folder, octets left and the limit: a
  * warning while there still is as much again, an error at the limit, and that
- * there is room again. Thread: writer; once the opener, before the writer runs.
- */
+ * there is room again. Thread: writer; once the opener, before the writer runs;
+ * mm_sqlite_has_room_for any. */
 #include "platform/clock.h"
 #include "store/sqlite/internal.h"
 
@@ -84,4 +84,42 @@ bool mm_sqlite_has_space(struct mm_sqlite *store)
         look(store, now_ms);
     }
     return store->room != MM_SQLITE_ROOM_NONE;
+}
+
+void mm_sqlite_look_if_asked(struct mm_sqlite *store)
+{
+    if (atomic_exchange(&store->wants_look, false)) {
+        look(store, mm_clock_monotonic_ms());
+    }
+}
+
+static void wake_writer(struct mm_sqlite *store)
+{
+    mm_mutex_lock(store->mutex);
+    atomic_store(&store->wants_look, true);
+    mm_condition_signal(store->condition);
+    mm_mutex_unlock(store->mutex);
+}
+
+bool mm_sqlite_has_room_for(struct mm_store *base, uint64_t octets)
+{
+    struct mm_sqlite *store = mm_sqlite_of(base);
+    uint64_t limit = atomic_load(&store->free_space_min);
+    uint64_t asked_ms = atomic_load(&store->asked_ms);
+    uint64_t now_ms = mm_clock_monotonic_ms();
+    if (limit == 0) {
+        return true;
+    }
+    if (asked_ms == 0 || now_ms - asked_ms >= CHECK_MS) {
+        atomic_store(&store->asked_octets, mm_fs_free_space(store->folder));
+        atomic_store(&store->asked_ms, now_ms);
+    }
+    uint64_t free = atomic_load(&store->asked_octets);
+    bool refuses = free < limit;
+    /* What is refused before it is written would never be told. */
+    if (atomic_load(&store->is_refusing) != refuses) {
+        atomic_store(&store->is_refusing, refuses);
+        wake_writer(store);
+    }
+    return !refuses && free - limit >= octets;
 }

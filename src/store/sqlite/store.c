@@ -272,6 +272,7 @@ static const struct mm_store_ops operations = {
     .lock_mailbox = mm_store_locks_lock,
     .unlock_mailbox = mm_store_locks_unlock,
     .set_free_space_min = set_free_space_min,
+    .has_room_for = mm_sqlite_has_room_for,
     .counters = read_counters,
     .put_chunk = mm_sqlite_put_chunk,
     .put_message = mm_sqlite_put_message,

@@ -258,7 +258,7 @@ static bool collect(struct mm_sqlite *store, struct batch *batch)
     bool has_waited = false;
     mm_mutex_lock(store->mutex);
     while (mm_list_is_empty(&store->jobs) && !store->is_closing &&
-           !has_waited) {
+           !has_waited && !atomic_load(&store->wants_look)) {
         uint64_t wait_ms = idle_ms(store);
         if (wait_ms == UINT64_MAX) {
             mm_condition_wait(store->condition, store->mutex);
@@ -290,6 +290,7 @@ static void run_writer(void *context)
     while (collect(store, &batch)) {
         bool is_idle = batch.count == 0;
         mm_health_mend(store);
+        mm_sqlite_look_if_asked(store);
         if (!is_idle) {
             run_batch(store, &batch);
             answer_all(&batch);

@@ -640,6 +640,25 @@ static void test_no_memory(void **state)
     assert_true(accepted > 50);
 }
 
+/* Told at MAIL, not after the whole body; and over when there is room. */
+static void test_D07_no_room_is_told_at_mail(void **state)
+{
+    struct session *s = *state;
+
+    greet(s, PORT_SMTP);
+    mm_store_set_free_space_min(s->rig.store, UINT64_MAX - 100000);
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net> SIZE=200000\r\n",
+               "452 4.3.1");
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net> SIZE=2000\r\n", "250");
+    rig_expect(&s->peer, "RSET\r\n", "250");
+    mm_store_set_free_space_min(s->rig.store, UINT64_MAX);
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net>\r\n", "250");
+    rig_expect(&s->peer, "RSET\r\n", "250");
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net> SIZE=1\r\n", "452 4.3.1");
+    mm_store_set_free_space_min(s->rig.store, 0);
+    rig_expect(&s->peer, "MAIL FROM:<a@example.net> SIZE=200000\r\n", "250");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -670,6 +689,7 @@ int main(void)
         TEST(test_F27_refused_recipients),
         cmocka_unit_test_setup_teardown(test_D08_crowd, begin_small, end),
         TEST(test_O07_sender_must_match),
+        TEST(test_D07_no_room_is_told_at_mail),
         TEST(test_too_many),
         TEST(test_no_memory),
     };

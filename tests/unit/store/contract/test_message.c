@@ -111,6 +111,57 @@ static void test_row_is_kept(void **state)
     assert_int_equal(found.dsn_return, 2);
 }
 
+/* As many chunks as a message of 1.25 GiB has, of an octet each (D06). */
+enum { MANY_CHUNKS = 20000 };
+
+static enum mailmod_error put_many_chunks(struct mm_store_transaction *t,
+                                          void *context)
+{
+    const uint64_t *pair = context;
+    enum mailmod_error error = MAILMOD_OK;
+    for (unsigned i = 0; error == MAILMOD_OK && i < MANY_CHUNKS; i++) {
+        char octet = (char)('a' + i % 26);
+        error = mm_store_put_chunk(t, pair[1], i, mm_span(&octet, 1));
+    }
+    if (error == MAILMOD_OK) {
+        error = fixture_put_row(t, pair[1], MANY_CHUNKS);
+    }
+    return error == MAILMOD_OK
+               ? mm_store_put_entry(t, pair[0], pair[1], MANY_CHUNKS)
+               : error;
+}
+
+static void test_D06_more_than_a_gigabyte_of_chunks(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t pair[2] = {fixture_add_user(fixture->store, "alice"),
+                        mm_store_new_message_id(fixture->store)};
+    struct mm_buf chunk;
+    assert_int_equal(fixture_run(fixture->store, put_many_chunks, pair),
+                     MAILMOD_OK);
+    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
+    for (unsigned i = 0; i < MANY_CHUNKS; i += MANY_CHUNKS / 10 - 1) {
+        assert_int_equal(
+            mm_store_read_chunk(fixture->store, pair[1], i, &chunk),
+            MAILMOD_OK);
+        assert_int_equal(mm_buf_size(&chunk), 1);
+        assert_int_equal(mm_buf_span(&chunk).data[0], 'a' + i % 26);
+    }
+    mm_buf_fini(&chunk);
+    fixture_verify(fixture->store);
+}
+
+/* A look before anything is written (D07). */
+static void test_D07_room_for(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(mm_store_has_room_for(fixture->store, 1000));
+    mm_store_set_free_space_min(fixture->store, UINT64_MAX - 1);
+    assert_false(mm_store_has_room_for(fixture->store, UINT64_C(1) << 62));
+    mm_store_set_free_space_min(fixture->store, 1);
+    assert_true(mm_store_has_room_for(fixture->store, 1000));
+}
+
 static void test_last_reference_takes_message(void **state)
 {
     struct fixture *fixture = *state;
@@ -355,6 +406,8 @@ int main(void)
         FIXTURE_TEST(test_identifiers),
         FIXTURE_TEST(test_sizes),
         FIXTURE_TEST(test_row_is_kept),
+        FIXTURE_TEST(test_D06_more_than_a_gigabyte_of_chunks),
+        FIXTURE_TEST(test_D07_room_for),
         FIXTURE_TEST(test_last_reference_takes_message),
         FIXTURE_TEST(test_numbers_are_never_reused),
         FIXTURE_TEST(test_tags),
