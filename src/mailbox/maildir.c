@@ -265,18 +265,6 @@ static uint64_t size_of(const struct mm_mailbox *mailbox, size_t index)
     return entry_of(mailbox, index)->size;
 }
 
-/* RFC 1939 7; "_" alone means something else to some clients. */
-static bool is_unique_id(struct mm_span text)
-{
-    bool is_good =
-        text.size > 0 && text.size < MM_UNIQUE_ID_MAX && !mm_span_is(text, "_");
-
-    for (size_t i = 0; is_good && i < text.size; i++) {
-        is_good = text.data[i] >= 33 && text.data[i] <= 126;
-    }
-    return is_good;
-}
-
 /* What can be no unique-id is hashed; ":" or ";" stands in no name before the
  * flags, so none of these is another message's name. */
 static void unique_id(const struct mm_mailbox *mailbox, size_t index,
@@ -284,7 +272,7 @@ static void unique_id(const struct mm_mailbox *mailbox, size_t index,
 {
     struct mm_span unique = mm_maildir_unique(entry_of(mailbox, index)->name);
 
-    if (is_unique_id(unique) &&
+    if (mm_mailbox_is_unique_id(unique) &&
         mm_span_copy(unique, text_out, MM_UNIQUE_ID_MAX)) {
         return;
     }

@@ -4,6 +4,17 @@
  * verb that it has not is an error and no call. Thread: as provider.h says. */
 #include "mailbox/provider.h"
 
+bool mm_mailbox_is_unique_id(struct mm_span text)
+{
+    bool is_good =
+        text.size > 0 && text.size < MM_UNIQUE_ID_MAX && !mm_span_is(text, "_");
+
+    for (size_t i = 0; is_good && i < text.size; i++) {
+        is_good = text.data[i] >= 33 && text.data[i] <= 126;
+    }
+    return is_good;
+}
+
 enum mailmod_error mm_mailbox_open(struct mm_mailbox_provider *provider,
                                    const struct mm_mailbox_owner *owner,
                                    struct mm_mailbox **mailbox_out)

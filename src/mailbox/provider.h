@@ -96,6 +96,8 @@ struct mm_mailbox {
     size_t count;
 };
 
+/* A text that can be one; "_" alone means something else to some clients. */
+bool mm_mailbox_is_unique_id(struct mm_span text);
 /* thread: worker */
 MM_CHECK enum mailmod_error
 mm_mailbox_open(struct mm_mailbox_provider *provider,

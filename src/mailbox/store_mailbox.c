@@ -58,8 +58,10 @@ static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
                             box->entries[index].unique_number, &detail);
 
     if (error == MAILMOD_ERROR_NOT_FOUND ||
-        (error == MAILMOD_OK && detail.uidl[0] == '\0')) {
-        return MAILMOD_OK; /* gone meanwhile, or without such a text */
+        (error == MAILMOD_OK &&
+         !mm_mailbox_is_unique_id(mm_span_cstr(detail.uidl)))) {
+        return MAILMOD_OK; /* gone meanwhile, or without a text that can be one
+                            */
     }
     if (error == MAILMOD_OK && box->uidls == NULL) {
         box->uidls = mm_alloc_array(box->base.count, sizeof *box->uidls);

@@ -16,13 +16,15 @@ PAGE = "docs/rfc.md"
 
 
 def find_unit(module, name):
-    """The test, and what its folder shares."""
+    """The test, and what the module's tests share."""
+    test = None
+    shared = []
     for folder, _, files in os.walk(os.path.join(ROOT, "tests/unit", module)):
         if f"test_{name}.c" in files:
-            return [os.path.join(folder, f) for f in files
-                    if f == f"test_{name}.c" or
-                    (f.endswith(".c") and not f.startswith("test_"))]
-    return None
+            test = os.path.join(folder, f"test_{name}.c")
+        shared += [os.path.join(folder, f) for f in files
+                   if f.endswith(".c") and not f.startswith("test_")]
+    return None if test is None else [test] + shared
 
 
 def read(path):

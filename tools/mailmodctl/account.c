@@ -5,7 +5,6 @@
  * main one is, and stands on no command line. */
 #include "control.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,8 +132,9 @@ void control_print_use(const struct mailmod_user *user)
     if (user->quota == MAILMOD_QUOTA_UNLIMITED) {
         (void)snprintf(quota, sizeof quota, "none");
     } else if (user->quota != MAILMOD_QUOTA_DEFAULT) {
-        (void)snprintf(quota, sizeof quota, "%" PRIu64, user->quota);
+        (void)snprintf(quota, sizeof quota, "%llu",
+                       (unsigned long long)user->quota);
     }
-    printf("%8" PRIu64 " %13" PRIu64 " %13s", user->messages, user->octets,
-           quota);
+    printf("%8llu %13llu %13s", (unsigned long long)user->messages,
+           (unsigned long long)user->octets, quota);
 }
