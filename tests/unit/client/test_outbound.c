@@ -408,6 +408,40 @@ static void test_reload(void **state)
     rig_close(&rig);
 }
 
+/* A new way at each of the first moments of eight attempts, wherever they are:
+ * claimed, in the box of a loop, on the line. */
+static void test_reload_at_each_moment(void **state)
+{
+    (void)state;
+    static const char *const relay[] = {"smarthost.host=relay.example.net",
+                                        "smarthost.port=587", NULL};
+    struct fake_host host = {.address = "192.0.2.9:587"};
+    for (uint64_t at_ms = 0; at_ms < 20; at_ms++) {
+        struct rig rig;
+        open_with(&rig, NULL, &whole);
+        fake_dns_addresses("relay.example.net", "192.0.2.9");
+        fake_add_host(&host);
+        struct mm_config *config = test_config(relay);
+        for (unsigned i = 0; i < 8; i++) {
+            send_to(&rig, i % 2 == 0 ? "a@x.net" : "a@y.net");
+        }
+        fake_run(at_ms);
+        assert_int_equal(mm_outbound_reload(rig.outbound, config, NULL),
+                         MAILMOD_OK);
+        mm_config_unref(&config);
+        fake_run(MINUTE_MS);
+        assert_int_equal(rig_count(&rig), 0);
+        assert_int_equal(fake_taken(HOST) + fake_taken(OTHER) +
+                             fake_taken("192.0.2.9:587"),
+                         8);
+        assert_int_equal(rig_count_text(rig.told, " final"), 8);
+        assert_null(strstr(fake_log_text(), "destination=x.net host=relay"));
+        assert_null(
+            strstr(fake_log_text(), "destination=relay.example.net host=mx."));
+        rig_close(&rig);
+    }
+}
+
 static void test_queue_holds(void **state)
 {
     (void)state;
@@ -564,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_flush_by_a_tool),
         cmocka_unit_test(test_S06_relay_by_address),
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_reload_at_each_moment),
         cmocka_unit_test(test_queue_holds),
         cmocka_unit_test(test_destination_names),
         cmocka_unit_test(test_clocks),
