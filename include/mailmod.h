@@ -436,8 +436,9 @@ typedef void (*mailmod_on_mail_host)(void *context,
 /* The MX hosts by preference, equal ones in the name server's order (RFC 5321
  * 5.1); without MX records the domain itself with preference 0. Waits for the
  * name server; the callbacks come on the calling thread. STATE unless running,
- * ARGUMENT, DNS, DNS_NO_NAME, DNS_NO_DATA (no mail host at all), DNS_NULL_MX
- * (RFC 7505), TIMEOUT; STOPPED when the instance stops meanwhile. */
+ * ARGUMENT, DNS_NO_NAME, DNS_NO_DATA (no mail host at all), DNS_NULL_MX (RFC
+ * 7505), DNS_SERVFAIL, DNS_REFUSED, DNS, TIMEOUT; STOPPED when the instance
+ * stops meanwhile. */
 MAILMOD_API enum mailmod_error
 mailmod_mail_host_find(mailmod *instance, const char *domain,
                        mailmod_on_mail_host on_host, void *context);

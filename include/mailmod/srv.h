@@ -259,8 +259,8 @@ MAILMOD_API int GetSocket(ServerStream stream);
 /* The MX hosts by preference (RFC 5321 5.1), at most `size`, and how many were
  * written; without MX records the domain itself with preference 0 when it has
  * an address. 0: none, and SRVLastError says why: ARGUMENT, DNS_NO_NAME,
- * DNS_NO_DATA, DNS_NULL_MX (RFC 7505), DNS, TIMEOUT. Waits for the name
- * server. */
+ * DNS_NO_DATA, DNS_NULL_MX (RFC 7505), DNS_SERVFAIL, DNS_REFUSED, DNS, TIMEOUT.
+ * Waits for the name server. */
 MAILMOD_API int FindMX(const char *domain, struct MailHostInfo *ret, int size);
 struct MailHostInfoFull {
     char name[256];

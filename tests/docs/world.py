@@ -41,7 +41,7 @@ submissions: {{ listen = "127.0.0.1:0"; }};
 pop3: {{ listen = "127.0.0.1:0"; }};
 pop3s: {{ listen = "127.0.0.1:0"; }};
 smarthost: {{ authority_file = "{folder}/ca.pem"; }};
-delivery: {{ port = {mx}; tls = "off"; }};
+delivery: {{ port = {mx}; tls = "off"; refuses = ""; }};
 dns: {{ servers = "{dns}"; timeout = "1s"; tries = 2; }};
 queue: {{ steps = "1h"; }};
 """

@@ -104,6 +104,21 @@ struct old_event {
     unsigned attempts;
 };
 
+struct old_fetch_account {
+    size_t size;
+    const char *name;
+    const char *source;
+    const char *result;
+    int64_t begun_ms, ended_ms;
+    uint64_t listed, octets;
+    uint64_t fresh;
+    uint64_t fetched, deleted;
+    uint64_t left;
+    unsigned failures;
+    int is_configured;
+    int is_wished;
+};
+
 struct old_mailbox_entry {
     size_t size;
     const char *unique_id;
@@ -404,6 +419,18 @@ static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
     ++*(int *)context;
 }
 
+static void on_account(void *context,
+                       const struct mailmod_fetch_account *account)
+{
+    struct old_fetch_account old;
+
+    look_at(&old, sizeof old, account, "an account elsewhere");
+    expect(strcmp(old.name, "work") == 0 && old.source != NULL &&
+               old.result != NULL && old.begun_ms == 0 && old.is_configured,
+           "the account's members");
+    ++*(int *)context;
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -423,6 +450,7 @@ static void see_all(void)
     int entries = 0;
     int hosts = 0;
     int mails = 0;
+    int accounts = 0;
     mailmod_mailbox *mailbox = NULL;
     struct mailmod_envelope envelope = {.size = sizeof envelope,
                                         .recipients = "far@order.test"};
@@ -444,6 +472,9 @@ static void see_all(void)
                mailmod_mailbox_list(mailbox, on_mail, &mails) == MAILMOD_OK &&
                mailmod_mailbox_close(&mailbox) == MAILMOD_OK && mails > 0,
            "a mailbox");
+    expect(mailmod_fetch_list(mail, on_account, &accounts) == MAILMOD_OK &&
+               accounts == 1,
+           "accounts elsewhere");
 }
 
 /* Told before the end, which comes next. */
@@ -470,6 +501,9 @@ int main(int argc, char **argv)
         mailmod_config_set(mail, "local.domains", "mail.test") ||
         mailmod_config_set(mail, "dns.servers", argv[2]) ||
         mailmod_config_set(mail, "queue.holds", "true") ||
+        mailmod_config_set(mail, "fetch.accounts",
+                           "name=work host=pop.order.test user=joe to=demo "
+                           "interval=0 password=secret") ||
         mailmod_services_set_wait(mail, 1) ||
         mailmod_user_add(mail, "demo", "secret", 0) || mailmod_start(mail)) {
         printf("cannot start: %s\n", mailmod_last_error_text());

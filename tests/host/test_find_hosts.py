@@ -13,7 +13,7 @@ from dnsserver import NameServer  # noqa: E402
 from harness import SANITIZER, Wire, main, wait_for  # noqa: E402
 
 OK, ARGUMENT, HANDLE, STATE, STOPPED, TIMEOUT = 0, -100, -101, -200, -202, -603
-DNS, NO_NAME, NO_DATA, NULL_MX = -700, -701, -702, -703
+NO_NAME, NO_DATA, NULL_MX, SERVFAIL = -701, -702, -703, -704
 
 RECORDS = {
     ("order.test", "MX"): ["20 b.test", "10 A.test", "20 a2.test",
@@ -108,7 +108,7 @@ def test_errors(build):
                 ("unknown.test", NO_NAME, "unknown.test: "),
                 ("null.test", NULL_MX, "null.test: .*null MX"),
                 ("bare.test", NO_DATA, "bare.test: "),
-                ("fail.test", DNS, "fail.test: "),
+                ("fail.test", SERVFAIL, "fail.test: "),
                 ("silent.test", TIMEOUT, "silent.test: "),
                 ("b\u00fccher.test", ARGUMENT, "xn--"),
                 ("", ARGUMENT, "not a domain"),
