@@ -19,6 +19,10 @@ bool mm_fs_is_writable_folder(const char *path);
 /* Whole file; TOO_LARGE past the buffer's cap. ARGUMENT, at once, when it is no
  * regular file: a pipe might never end, or never begin. */
 MM_CHECK enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out);
+/* The length of a regular file, which is not opened: to close it would take the
+ * locks away that this process has on it (POSIX fcntl). ARGUMENT when it is no
+ * regular file, ACCESS when it cannot be read. */
+MM_CHECK enum mailmod_error mm_fs_size(const char *path, uint64_t *size_out);
 /* Temporary file, sync, rename, sync of the folder: all or nothing.
  * `is_private` makes it 0600, else 0644. */
 MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,

@@ -377,10 +377,28 @@ def test_reload_under_load(build):
         assert counts[0] > 0
 
 
+def test_tool_after_a_reload(build):
+    """A reload looks at the store's file once more. Were it opened and closed
+    for that, the locks of the process would be gone, and the next tool that
+    ends would take the log away from under the daemon."""
+    with Daemon(build) as daemon:
+        daemon.ask_reload()
+        daemon.wait_log("mailmodd: reloaded")
+        for i in range(3):
+            daemon.ctl("queue", "flush")
+            daemon.add_user(f"user{i}", "secret")
+            with daemon.smtp() as smtp:
+                smtp.sendmail("a@b.example", "demo@mail.test",
+                              b"Subject: x\r\n\r\nx\r\n")
+        assert len(daemon.messages()) == 3
+        assert not any("was removed" in line for line in daemon.lines)
+
+
 main(__name__, test_queue_on_a_running_system,
      test_queue_on_a_stopped_system, test_hold_and_release_beside_delivery,
      test_users, test_check_names_each_mistake, test_reload,
      test_stop_drains, test_stop_cuts_at_the_deadline, test_notify,
      test_root_is_dropped, test_full_disk, test_reserve_is_kept,
      test_damaged_store_is_refused,
-     test_log_tells_the_way_and_no_password, test_reload_under_load)
+     test_log_tells_the_way_and_no_password, test_reload_under_load,
+     test_tool_after_a_reload)

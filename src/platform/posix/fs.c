@@ -206,6 +206,20 @@ enum mailmod_error mm_fs_read(const char *path, struct mm_buf *out)
     return error;
 }
 
+enum mailmod_error mm_fs_size(const char *path, uint64_t *size_out)
+{
+    struct stat status;
+    *size_out = 0;
+    if (stat(path, &status) != 0) {
+        return mm_posix_error(errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    *size_out = (uint64_t)status.st_size;
+    return access(path, R_OK) == 0 ? MAILMOD_OK : mm_posix_error(errno);
+}
+
 static enum mailmod_error write_all(int file, struct mm_span data)
 {
     while (data.size > 0) {

@@ -395,6 +395,26 @@ bool mm_fs_is_exposed(const char *path)
     return false;
 }
 
+enum mailmod_error mm_fs_size(const char *path, uint64_t *size_out)
+{
+    WIN32_FILE_ATTRIBUTE_DATA data;
+    WCHAR *wide;
+    enum mailmod_error error = mm_windows_path(path, &wide);
+    *size_out = 0;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (!GetFileAttributesExW(wide, GetFileExInfoStandard, &data)) {
+        error = mm_windows_error(GetLastError());
+    } else if ((data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+        error = MAILMOD_ERROR_ARGUMENT;
+    } else {
+        *size_out = ((uint64_t)data.nFileSizeHigh << 32) | data.nFileSizeLow;
+    }
+    mm_free(wide);
+    return error;
+}
+
 enum mailmod_error mm_fs_identify(const char *path,
                                   struct mm_fs_identity *identity_out)
 {

@@ -135,15 +135,11 @@ static enum mailmod_error create_file(struct mm_sqlite *store)
  * throws the log beside it away. */
 static enum mailmod_error check_length(const struct mm_sqlite *store)
 {
-    struct mm_buf header;
-
-    mm_buf_init(&header, HEADER_SIZE);
-    enum mailmod_error error = mm_fs_read(store->path, &header);
-    mm_buf_fini(&header);
-    if (error == MAILMOD_ERROR_TOO_LARGE || error == MAILMOD_ERROR_LIMIT) {
-        return MAILMOD_OK;
-    }
-    return error == MAILMOD_OK ? MAILMOD_ERROR_STORAGE_DAMAGED : error;
+    uint64_t size = 0;
+    enum mailmod_error error = mm_fs_size(store->path, &size);
+    return error == MAILMOD_OK && size <= HEADER_SIZE
+               ? MAILMOD_ERROR_STORAGE_DAMAGED
+               : error;
 }
 
 enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,

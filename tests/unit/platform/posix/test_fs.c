@@ -155,6 +155,12 @@ static void test_replace(void **state)
     check_content(in_root("r/f"), "second");
     assert_int_equal(mode_of(in_root("r/f")), 0644);
     assert_true(mm_fs_is_exposed(in_root("r/f")));
+    uint64_t length = 0;
+    assert_int_equal(mm_fs_size(in_root("r/f"), &length), MAILMOD_OK);
+    assert_int_equal(length, 6);
+    assert_int_equal(mm_fs_size(in_root("r"), &length), MAILMOD_ERROR_ARGUMENT);
+    assert_int_equal(mm_fs_size(in_root("r/none"), &length),
+                     MAILMOD_ERROR_NOT_FOUND);
     replace(in_root("r/f"), "", true);
     check_content(in_root("r/f"), "");
     assert_int_equal(entry_count(in_root("r")), 1);
