@@ -325,6 +325,62 @@ def test_check_and_forget(build):
         assert daemon.ctl("fetch", "run", "other", check=False).returncode == 1
 
 
+def test_interval_and_back_off(build):
+    """The first visit comes by itself, the next not before its time; a reload
+    brings an account, takes one away, and counts anew."""
+    with PopServer([(b"u1", mail("m1"))]) as server, \
+            PopServer([(b"u2", mail("m2"))]) as other, \
+            target(build, [account(server.port)
+                           .replace("interval=0", "interval=1h")]) as daemon:
+        daemon.wait_log("fetch: fetched .*account=work")
+        assert marks(daemon) == ["m1"]
+        daemon.settings["fetch.accounts"] = [
+            account(other.port, name="other")
+            .replace("interval=0", "interval=1h")]
+        daemon.write_config()
+        daemon.ask_reload()
+        daemon.wait_log("fetch: fetched .*account=other")
+        assert marks(daemon) == ["m1", "m2"]
+        visits = len(server.ends) + len(other.ends)
+        assert "not in the settings" in daemon.ctl("fetch", "list").stdout
+        # A restart remembers when each was visited.
+        assert daemon.stop() == 0
+        daemon.start()
+        line = visit(daemon, "other")
+        assert line.split()[5] == "0", line
+        assert len(server.ends) + len(other.ends) == visits + 1
+
+
+def test_stop_in_a_visit(build):
+    """A stop cuts a visit that hangs, and ends; the message stays there."""
+    box = [(b"u%d" % i, mail(f"m{i}")) for i in range(3)]
+    with PopServer(box, {"RETR": HANG}) as server, \
+            target(build, [account(server.port, "delete")],
+                   **{"fetch.timeout": "5m", "general.drain": "1s"}) as daemon:
+        daemon.ctl("fetch", "run", "work")
+        wait_for(lambda: "RETR 1" in server.commands, what="RETR")
+        daemon.stop(30)
+        server.faults = {}
+        daemon.start()
+        visit(daemon)
+        assert marks(daemon) == ["m0", "m1", "m2"] and server.box == []
+
+
+def test_another_mailbox_of_the_name(build):
+    """Other user or host: what was seen of the former one says nothing."""
+    with PopServer([(b"1", mail("mine"))]) as server, \
+            PopServer([(b"1", mail("nine"))]) as other, \
+            target(build, [account(server.port)]) as daemon:
+        assert visit(daemon).split()[5] == "1"
+        daemon.settings["fetch.accounts"] = [
+            account(other.port, host="localhost")]
+        daemon.write_config()
+        daemon.ask_reload()
+        daemon.wait_log("mailmodd: reloaded")
+        assert visit(daemon).split()[5] == "1"
+        assert marks(daemon) == ["mine", "nine"]
+
+
 def test_killed_at_random(build):
     """kill -9 during visits: nothing lost, nothing twice."""
     seed = random.randrange(1 << 30)
@@ -354,4 +410,5 @@ def test_killed_at_random(build):
 main(__name__, test_from_another_instance, test_certificate_of_another_name,
      test_faults, test_injection_at_stls, test_logins, test_quit_without_an_answer,
      test_unique_ids, test_without_unique_ids_and_top, test_what_stays_there,
-     test_check_and_forget, test_killed_at_random)
+     test_check_and_forget, test_interval_and_back_off, test_stop_in_a_visit,
+     test_another_mailbox_of_the_name, test_killed_at_random)
