@@ -315,6 +315,7 @@ void mm_delivery_free(struct mm_delivery **delivery)
     mm_smtpc_free(&freed->engine);
     mm_login_fini(&freed->login);
     mm_buf_fini(&freed->chunk);
+    mm_body_fini(freed);
     mm_delivery_drop_batch(freed);
     mm_outbound_settings_unref(&freed->settings);
     mm_free(freed);

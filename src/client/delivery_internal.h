@@ -120,6 +120,8 @@ struct mm_delivery {
     enum mailmod_error chunk_error;
     unsigned chunk_number;
     uint64_t octets_sent;
+    bool encodes; /* the message goes through the encoder */
+    struct mm_encoder *encoder;
 };
 
 /* hop.c */
@@ -158,7 +160,12 @@ bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info);
 bool mm_transaction_on_message_done(struct mm_delivery *delivery,
                                     const struct mm_smtpc_info *info);
-bool mm_transaction_on_need_body(struct mm_delivery *delivery);
+
+/* body.c */
+/* The body from its first octet on; `encodes`: made 7-bit on its way. */
+enum mailmod_error mm_body_begin(struct mm_delivery *delivery, bool encodes);
+bool mm_body_on_need(struct mm_delivery *delivery);
+void mm_body_fini(struct mm_delivery *delivery);
 
 /* attempt.c */
 bool mm_delivery_take_batch(struct mm_delivery *delivery,

@@ -586,7 +586,7 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
     case MM_SMTPC_RCPT_REPLY:
         return mm_transaction_on_rcpt_reply(delivery, info);
     case MM_SMTPC_NEED_BODY:
-        return mm_transaction_on_need_body(delivery);
+        return mm_body_on_need(delivery);
     case MM_SMTPC_MESSAGE_DONE:
         return mm_transaction_on_message_done(delivery, info);
     case MM_SMTPC_CLOSED:

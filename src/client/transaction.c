@@ -76,6 +76,10 @@ static void refuse_message(struct mm_delivery *delivery,
         status = "5.6.7";
         text = "the message needs SMTPUTF8, which the host does not offer";
         error = MAILMOD_ERROR_UNSUPPORTED;
+    } else if (error == MAILMOD_ERROR_UNSUPPORTED) {
+        status = "5.6.3";
+        text = "the message has octets above 127, and the host does not offer "
+               "8BITMIME";
     } else if (error == MAILMOD_ERROR_ARGUMENT) {
         status = "5.6.0";
         text = "the envelope cannot be written on the wire";
@@ -112,6 +116,14 @@ static bool needs_utf8(const struct mm_delivery *delivery)
     return needs;
 }
 
+/* RFC 6152 3: an 8-bit message to a host that takes 7 bits. */
+static bool needs_7bit(const struct mm_delivery *delivery)
+{
+    const struct mm_store_message *stored = &delivery->batch->message;
+    return stored->is_8bit && !needs_utf8(delivery) &&
+           !mm_smtpc_extensions(delivery->engine)->has_8bitmime;
+}
+
 static void send_message(struct mm_delivery *delivery)
 {
     const struct mm_store_message *stored = &delivery->batch->message;
@@ -119,20 +131,28 @@ static void send_message(struct mm_delivery *delivery)
     if (delivery->envelope_count == 0) {
         return;
     }
-    delivery->chunk_number = 0;
-    delivery->octets_sent = 0;
-    delivery->chunk_error = MAILMOD_OK;
-    mm_buf_clear(&delivery->chunk);
+    enum mm_config_eight_bit policy = delivery->config->delivery.eight_bit;
+    bool is_7bit = needs_7bit(delivery);
+    bool encodes = is_7bit && policy == MM_CONFIG_EIGHT_BIT_ENCODE;
+    if (is_7bit && policy == MM_CONFIG_EIGHT_BIT_REPORT) {
+        refuse_message(delivery, MAILMOD_ERROR_UNSUPPORTED);
+        return;
+    }
+    enum mailmod_error error = mm_body_begin(delivery, encodes);
+    if (error != MAILMOD_OK) {
+        mm_delivery_break_batch(delivery, error, "4.3.0", mm_error_text(error));
+        return;
+    }
     struct mm_smtpc_message message = {
         .reverse_path = stored->reverse_path,
-        .size = stored->size,
+        .size = encodes ? 0 : stored->size, /* it will be another */
         .is_8bit = stored->is_8bit,
         .is_smtputf8 = needs_utf8(delivery),
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,
         .envelope_id = stored->envelope_id,
         .recipients = delivery->envelope,
         .recipient_count = delivery->envelope_count};
-    enum mailmod_error error = mm_smtpc_send(delivery->engine, &message);
+    error = mm_smtpc_send(delivery->engine, &message);
     if (error != MAILMOD_OK) {
         refuse_message(delivery, error);
     }
@@ -306,44 +326,4 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
         }
     }
     return true;
-}
-
-/* All chunks are read. A message that has shrunk or vanished in the store is
- * not sent as half of itself. */
-static bool end_body(struct mm_delivery *delivery)
-{
-    if (delivery->octets_sent != delivery->batch->message.size) {
-        mm_delivery_break_batch(delivery, MAILMOD_ERROR_STORAGE_DAMAGED,
-                                "4.3.0", "the message cannot be read whole");
-        return false;
-    }
-    enum mailmod_error error = mm_smtpc_body_end(delivery->engine);
-    if (error != MAILMOD_OK) {
-        mm_delivery_break_batch(delivery, error, "4.3.0",
-                                "the message could not be ended");
-        return false;
-    }
-    return true;
-}
-
-bool mm_transaction_on_need_body(struct mm_delivery *delivery)
-{
-    struct mm_span left = mm_buf_span(&delivery->chunk);
-    if (left.size > 0) {
-        size_t taken = mm_smtpc_body(delivery->engine, left.data, left.size);
-        mm_buf_consume(&delivery->chunk, taken);
-        delivery->octets_sent += taken;
-        mm_delivery_note(delivery, MAILMOD_SENDING);
-        return taken > 0;
-    }
-    if (delivery->chunk_error == MAILMOD_ERROR_NOT_FOUND) {
-        return end_body(delivery);
-    }
-    mm_delivery_note(delivery, MAILMOD_SENDING);
-    enum mailmod_error error = mm_delivery_start_work(delivery, MM_WORK_CHUNK);
-    if (error != MAILMOD_OK) {
-        mm_delivery_break_batch(delivery, error, "4.3.2",
-                                "too busy to read the message");
-    }
-    return false;
 }

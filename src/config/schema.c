@@ -642,6 +642,16 @@ static const struct mm_config_key keys[] = {
      .help = "TLS to MX hosts: off, may (STARTTLS where it is offered, RFC "
              "7435), must (or the mail waits).",
      .offset = AT(delivery.tls)},
+    {.name = "delivery.eight_bit",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "encode",
+     .choices = "encode as_is report",
+     .help =
+         "A message with octets above 127 for a host without 8BITMIME (RFC "
+         "6152 3): encode makes its bodies quoted-printable, but goes as it "
+         "is where others signed it; as_is sends it as it is; report sends "
+         "it back to its sender (5.6.3).",
+     .offset = AT(delivery.eight_bit)},
     {.name = "delivery.uses_ipv6",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

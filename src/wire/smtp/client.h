@@ -138,8 +138,8 @@ MM_CHECK enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc);
 
 /* Begins a message. What the server's extensions forbid is refused here with
  * nothing sent: TOO_LARGE (SIZE limit, RFC 1870 6.1), UNKNOWN_NAME (SMTPUTF8
- * needed and not offered). is_8bit without 8BITMIME is sent without BODY= and
- * as it is: the documented policy (docs/operations.md). ARGUMENT for CR, LF or
+ * needed and not offered). is_8bit without 8BITMIME is sent without BODY=; its
+ * body is the caller's to make 7-bit. ARGUMENT for CR, LF or
  * NUL in any field. */
 MM_CHECK enum mailmod_error
 mm_smtpc_send(struct mm_smtpc *smtpc, const struct mm_smtpc_message *message);

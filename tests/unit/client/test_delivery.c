@@ -467,13 +467,14 @@ static void test_too_large(void **state)
     rig_close(&rig);
 }
 
-/* Attack 63: UTF-8 needs the extension; 8-bit goes as it is, the documented
- * way. */
+/* Attack 63: UTF-8 needs the extension; 8-bit goes as it is where that is set.
+ */
 static void test_8bit_and_utf8(void **state)
 {
     (void)state;
     struct rig rig;
-    open_one(&rig, NULL, "PIPELINING");
+    static const char *const settings[] = {"delivery.eight_bit=as_is", NULL};
+    open_one(&rig, settings, "PIPELINING");
     struct rig_message utf8 = {.recipients = "a@x.net",
                                .body = "Subject: \xc3\xa9\r\n\r\nx\r\n",
                                .is_smtputf8 = true};
@@ -492,6 +493,57 @@ static void test_8bit_and_utf8(void **state)
     assert_string_equal(rig_row(&rig, "b@x.net"), "gone");
     assert_null(strstr(fake_said(NULL), "BODY="));
     assert_string_equal(fake_body(), "Subject: x\r\n\r\n\xe9t\xe9\r\n");
+    rig_close(&rig);
+}
+
+static const char eight_body[] =
+    "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+    "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa9t\r\n";
+
+/* To a host without 8BITMIME, over a kept connection, and to one with it. */
+static void test_S21_made_7bit(void **state)
+{
+    static const char coded[] =
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+        "charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        "\r\n=C3=A9t\r\n";
+    static const char *const extensions[] = {"PIPELINING", "8BITMIME"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct rig rig;
+        open_one(&rig, NULL, extensions[i]);
+        struct rig_message message = {
+            .recipients = "a@x.net", .body = eight_body, .is_8bit = true};
+        rig_send(&rig, &message);
+        message.recipients = "b@x.net";
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+        assert_string_equal(rig_row(&rig, "b@x.net"), "gone");
+        const char *wanted = i == 0 ? coded : eight_body;
+        assert_int_equal(rig_count_text(fake_body(), wanted), 2);
+        assert_int_equal(strlen(fake_body()), 2 * strlen(wanted));
+        const char *said = fake_said(NULL);
+        assert_int_equal(strstr(said, "BODY=8BITMIME") != NULL, i == 1);
+        rig_close(&rig);
+    }
+}
+
+static void test_S21_report(void **state)
+{
+    static const char *const settings[] = {"delivery.eight_bit=report", NULL};
+    struct rig rig;
+    (void)state;
+    open_one(&rig, settings, "PIPELINING");
+    struct rig_message message = {
+        .recipients = "a@x.net", .body = eight_body, .is_8bit = true};
+    rig_send(&rig, &message);
+    fake_run(MINUTE_MS);
+    assert_null(strstr(fake_said(NULL), "MAIL"));
+    char *report = rig_take_report(&rig, SENDER);
+    assert_non_null(report);
+    assert_non_null(strstr(report, "Status: 5.6.3"));
+    mm_free(report);
     rig_close(&rig);
 }
 
@@ -629,6 +681,8 @@ int main(void)
         cmocka_unit_test(test_no_host_left),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_8bit_and_utf8),
+        cmocka_unit_test(test_S21_made_7bit),
+        cmocka_unit_test(test_S21_report),
         cmocka_unit_test(test_body_octets),
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_cut_in_the_body),

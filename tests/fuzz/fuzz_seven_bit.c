@@ -1,0 +1,43 @@
+/* fuzz_seven_bit.c - any octets as a message for a host of 7 bits: the same
+ * in one piece and in others, and no line end but CRLF. */
+#include "base/buf.h"
+#include "tests/fuzz/fuzz.h"
+#include "wire/msg/seven_bit.h"
+
+#include <string.h>
+
+static struct mm_seven_bit message;
+
+static void run(struct mm_buf *out, struct mm_span input, size_t piece)
+{
+    mm_seven_bit_init(&message);
+    while (input.size > 0) {
+        struct mm_span next = fuzz_piece(&input, piece);
+        FUZZ_CHECK(mm_seven_bit_write(&message, out, next.data, next.size) ==
+                   next.size);
+    }
+    mm_seven_bit_end(&message, out);
+    FUZZ_CHECK(mm_buf_error(out) == MAILMOD_OK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct mm_span input = mm_span((const char *)data, size);
+    size_t piece = fuzz_octet(&input);
+    struct mm_buf whole;
+    struct mm_buf parts;
+    mm_buf_init(&whole, SIZE_MAX / 2);
+    mm_buf_init(&parts, SIZE_MAX / 2);
+    run(&whole, input, input.size);
+    run(&parts, input, piece + 1);
+    struct mm_span a = mm_buf_span(&whole);
+    FUZZ_CHECK(mm_span_equal(a, mm_buf_span(&parts)));
+    for (size_t i = 0; i < a.size; i++) {
+        FUZZ_CHECK(a.data[i] != '\r' ||
+                   (i + 1 < a.size && a.data[i + 1] == '\n'));
+        FUZZ_CHECK(a.data[i] != '\n' || (i > 0 && a.data[i - 1] == '\r'));
+    }
+    mm_buf_fini(&whole);
+    mm_buf_fini(&parts);
+    return 0;
+}
