@@ -569,55 +569,6 @@ mailmod_event_set_callback(mailmod *instance, unsigned kinds,
                            mailmod_on_event on_event, void *context,
                            mailmod_on_release on_release);
 
-/* ---- mailboxes: for the host itself ----------------------------------------
- */
-
-/* A mailbox that the host has open, of a running instance, with services or
- * without. As for a POP3 session, the listing is that of the opening, and
- * nobody else opens it meanwhile (RFC 1939 4): POP3 clients get [IN-USE]. When
- * the instance has ended, its calls get STOPPED. Any thread. */
-typedef struct mailmod_mailbox mailmod_mailbox;
-
-/* By the user's name. BUSY when a session, or the host, has it open: at once,
- * without waiting. NOT_FOUND (no such user), ARGUMENT, STATE unless running,
- * MEMORY, the store's errors. */
-MAILMOD_API enum mailmod_error
-mailmod_mailbox_open(mailmod *instance, const char *user,
-                     mailmod_mailbox **mailbox_out);
-
-struct mailmod_mailbox_entry { /* one message */
-    size_t size;               /* of this structure as the library filled it */
-    const char *unique_id;     /* as UIDL shows it (RFC 1939 7) */
-    uint64_t octets;           /* as it is read, Return-Path included */
-    int64_t received_ms;       /* since 1970, UTC; 0: not known */
-    unsigned flags;            /* mailmod_mail_flags bits */
-};
-typedef void (*mailmod_on_mailbox_entry)(
-    void *context, const struct mailmod_mailbox_entry *entry);
-/* In the order of POP3's numbers, without what was deleted; the callbacks come
- * on the calling thread. They may read and delete. */
-MAILMOD_API enum mailmod_error
-mailmod_mailbox_list(mailmod_mailbox *mailbox,
-                     mailmod_on_mailbox_entry on_entry, void *context);
-/* The message's octets, piece by piece, with CRLF and a Return-Path field in
- * front (RFC 5321 4.4). The callbacks come on the calling thread. One reading
- * at a time in a mailbox: BUSY. NOT_FOUND: not in the listing; CANCELLED:
- * somebody took it away meanwhile; STORAGE_DAMAGED: it is not whole. */
-typedef void (*mailmod_on_octets)(void *context, const char *octets,
-                                  size_t size);
-MAILMOD_API enum mailmod_error mailmod_mailbox_read(mailmod_mailbox *mailbox,
-                                                    const char *unique_id,
-                                                    mailmod_on_octets on_octets,
-                                                    void *context);
-/* Deletes all of them or, on an error, none. OK: they are gone for good, on
- * disk. NOT_FOUND when one is not in the listing, or was deleted. */
-MAILMOD_API enum mailmod_error
-mailmod_mailbox_delete(mailmod_mailbox *mailbox, const char *const *unique_ids,
-                       size_t count);
-/* Opens it for others, and nulls the handle. STATE in a callback of a call for
- * it; HANDLE for a pointer to none; NULL or a pointer to NULL does nothing. */
-MAILMOD_API enum mailmod_error mailmod_mailbox_close(mailmod_mailbox **mailbox);
-
 /* ---- administration: on a running or a stopped system ------------------- */
 
 /* These act on the data folder of the present settings, whether an instance in
@@ -698,6 +649,8 @@ MAILMOD_API enum mailmod_error
 mailmod_queue_list(mailmod *instance, const char *message,
                    mailmod_on_queue_entry on_entry, void *context);
 /* The message's octets, piece by piece. NOT_FOUND. */
+typedef void (*mailmod_on_octets)(void *context, const char *octets,
+                                  size_t size);
 MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
                                                   const char *message,
                                                   mailmod_on_octets on_octets,
@@ -761,5 +714,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #ifdef __cplusplus
 }
 #endif
+
+#include "mailmod/mailbox.h"
 
 #endif

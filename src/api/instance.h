@@ -31,6 +31,7 @@ enum mm_instance_state {
 struct mm_events;
 struct mm_messages;
 struct mm_open_mailboxes;
+struct mm_readings;
 
 /* Who is asked from now on, and when. Its own lock, because a loop that puts a
  * question must not wait for a life-cycle call. */
@@ -65,6 +66,7 @@ struct mailmod {
     struct mm_post *post;
     struct mm_messages *messages; /* of the host's; NULL unless it runs */
     struct mm_open_mailboxes *open_mailboxes; /* NULL unless it runs */
+    struct mm_readings *readings;             /* NULL unless it runs */
     struct mm_settings *settings;
     struct mm_server *server;
     struct mm_outbound *outbound;

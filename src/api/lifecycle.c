@@ -14,6 +14,7 @@
 #include "api/instance.h"
 #include "api/message.h"
 #include "api/open_mailbox.h"
+#include "api/reading.h"
 
 #include "base/mem.h"
 #include "platform/clock.h"
@@ -162,6 +163,7 @@ static void take_down(struct mailmod *instance)
     mm_messages_unref(&instance->messages);
     mm_open_mailboxes_end(instance->open_mailboxes);
     mm_open_mailboxes_unref(&instance->open_mailboxes);
+    mm_readings_unref(&instance->readings);
     mm_server_free(&instance->server);
     mm_settings_unref(&instance->settings);
     for (size_t i = 0; i < instance->loop_count; i++) {
@@ -319,7 +321,9 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
         return mm_fail(error, "threads for the host: %s", mm_error_text(error));
     }
     mm_events_begin(instance->events, instance->host_threads);
-    return MAILMOD_OK;
+    error = mm_readings_new(&instance->readings, instance->host_threads);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s", mm_error_text(error));
 }
 
 static enum mailmod_error run_loops(struct mailmod *instance)
@@ -342,6 +346,7 @@ static void give_up(struct mailmod *instance)
     if (instance->host_threads != NULL) {
         instance->state = MM_INSTANCE_DRAINING;
         mm_mutex_unlock(instance->mutex);
+        mm_readings_end(instance->readings);
         mm_events_end(instance->events);
         mm_host_threads_end(instance->host_threads);
         mm_mutex_lock(instance->mutex);
@@ -373,8 +378,8 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     if (error == MAILMOD_OK) {
         mm_post_attach(instance->post, instance->store, instance->workers);
         mm_server_attach(instance->server, instance->store, instance->workers);
-        error =
-            mm_open_mailboxes_new(&instance->open_mailboxes, instance->post);
+        error = mm_open_mailboxes_new(&instance->open_mailboxes, instance->post,
+                                      instance->readings);
     }
     if (error == MAILMOD_OK) {
         error = run_loops(instance);
@@ -518,6 +523,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
 {
     bool was_cut = !drain_parts(instance, deadline_ms);
 
+    mm_readings_end(instance->readings);
     mm_open_mailboxes_end(instance->open_mailboxes);
     mm_messages_close(instance->messages);
     mm_events_end(instance->events);

@@ -12,6 +12,7 @@
 
 #include "api/handles.h"
 #include "api/instance.h"
+#include "api/reading.h"
 #include "base/mem.h"
 #include "post/mailboxes.h"
 
@@ -21,8 +22,9 @@ struct mm_open_mailboxes {
     struct mm_mutex *mutex; /* the table's: all below */
     struct mm_condition *changed;
     unsigned references;
-    struct mm_post *post; /* NULL once it ended */
-    size_t working;       /* calls that use it */
+    struct mm_post *post;         /* NULL once it ended */
+    struct mm_readings *readings; /* fixed, a reference */
+    size_t working;               /* calls that use it */
     struct mm_list all;
 };
 
@@ -33,6 +35,8 @@ struct mailmod_mailbox {
     struct mm_mailbox *inner; /* NULL once the instance ended */
     uint8_t *deleted;         /* a bit an entry */
     bool is_reading;
+    struct mm_condition *has_read;
+    mailmod_reading *reading; /* that has it; set before its first callback */
 };
 
 static _Thread_local unsigned callback_depth;
@@ -44,7 +48,7 @@ bool mm_open_mailboxes_is_callback(void)
 
 enum mailmod_error
 mm_open_mailboxes_new(struct mm_open_mailboxes **mailboxes_out,
-                      struct mm_post *post)
+                      struct mm_post *post, struct mm_readings *readings)
 {
     struct mm_open_mailboxes *mailboxes = mm_alloc(sizeof *mailboxes);
 
@@ -63,8 +67,10 @@ mm_open_mailboxes_new(struct mm_open_mailboxes **mailboxes_out,
         mm_mutex_free(&mailboxes->mutex);
         mm_free(mailboxes);
         *mailboxes_out = NULL;
+        return error;
     }
-    return error;
+    mailboxes->readings = mm_readings_ref(readings);
+    return MAILMOD_OK;
 }
 
 void mm_open_mailboxes_unref(struct mm_open_mailboxes **mailboxes_in)
@@ -79,6 +85,7 @@ void mm_open_mailboxes_unref(struct mm_open_mailboxes **mailboxes_in)
     bool is_last = --mailboxes->references == 0;
     mm_mutex_unlock(mailboxes->mutex);
     if (is_last) {
+        mm_readings_unref(&mailboxes->readings);
         mm_condition_free(&mailboxes->changed);
         mm_mutex_free(&mailboxes->mutex);
         mm_free(mailboxes);
@@ -125,6 +132,7 @@ void mm_open_mailboxes_end(struct mm_open_mailboxes *mailboxes)
 static void free_mailbox(mailmod_mailbox *mailbox)
 {
     mm_mailbox_close(&mailbox->inner);
+    mm_condition_free(&mailbox->has_read);
     mm_mutex_free(&mailbox->mutex);
     mm_free(mailbox->deleted);
     mm_open_mailboxes_unref(&mailbox->mailboxes);
@@ -160,6 +168,9 @@ static enum mailmod_error new_mailbox(struct mm_open_mailboxes *mailboxes,
     }
     mm_list_init(&mailbox->node);
     enum mailmod_error error = mm_mutex_new(&mailbox->mutex);
+    if (error == MAILMOD_OK) {
+        error = mm_condition_new(&mailbox->has_read);
+    }
     if (error == MAILMOD_OK) {
         error = find_and_open(mailboxes->post, config, user, &mailbox->inner);
     }
@@ -356,39 +367,39 @@ static void end_reading(mailmod_mailbox *mailbox)
 {
     mm_mutex_lock(mailbox->mutex);
     mailbox->is_reading = false;
+    mailbox->reading = NULL;
+    mm_condition_broadcast(mailbox->has_read);
     mm_mutex_unlock(mailbox->mutex);
 }
 
-/* NOT_FOUND after the last. */
-static enum mailmod_error read_piece(mailmod_mailbox *mailbox, size_t index,
-                                     unsigned number, struct mm_buf *out)
+struct mailbox_text {
+    struct mm_text_source source;
+    mailmod_mailbox *mailbox; /* is_reading keeps it */
+    size_t index;
+    unsigned number; /* of the next piece */
+};
+
+static enum mailmod_error next_piece(struct mm_text_source *source,
+                                     struct mm_buf *out)
 {
+    struct mailbox_text *text =
+        MM_LIST_OBJECT(source, struct mailbox_text, source);
     uint64_t size;
 
-    mm_mutex_lock(mailbox->mutex);
-    enum mailmod_error error =
-        mm_mailbox_read(mailbox->inner, index, number, out, &size);
-    mm_mutex_unlock(mailbox->mutex);
+    mm_mutex_lock(text->mailbox->mutex);
+    enum mailmod_error error = mm_mailbox_read(
+        text->mailbox->inner, text->index, text->number++, out, &size);
+    mm_mutex_unlock(text->mailbox->mutex);
     return error;
 }
 
-static enum mailmod_error read_all(mailmod_mailbox *mailbox, size_t index,
-                                   mailmod_on_octets on_octets, void *context)
+static void end_text(struct mm_text_source *source)
 {
-    struct mm_buf piece;
-    enum mailmod_error error = MAILMOD_OK;
+    struct mailbox_text *text =
+        MM_LIST_OBJECT(source, struct mailbox_text, source);
 
-    mm_buf_init(&piece, (size_t)2 * MM_LIMIT_CHUNK);
-    for (unsigned i = 0; error == MAILMOD_OK; i++) {
-        error = read_piece(mailbox, index, i, &piece);
-        if (error == MAILMOD_OK) {
-            callback_depth++;
-            on_octets(context, mm_buf_span(&piece).data, mm_buf_size(&piece));
-            callback_depth--;
-        }
-    }
-    mm_buf_fini(&piece);
-    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+    end_reading(text->mailbox);
+    mm_free(text);
 }
 
 enum mailmod_error mailmod_mailbox_read(mailmod_mailbox *mailbox,
@@ -396,7 +407,7 @@ enum mailmod_error mailmod_mailbox_read(mailmod_mailbox *mailbox,
                                         mailmod_on_octets on_octets,
                                         void *context)
 {
-    size_t index = 0;
+    struct mailbox_text text = {.source.next = next_piece, .mailbox = mailbox};
 
     if (unique_id == NULL || on_octets == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
@@ -405,15 +416,69 @@ enum mailmod_error mailmod_mailbox_read(mailmod_mailbox *mailbox,
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = begin_reading(mailbox, unique_id, &index);
+    error = begin_reading(mailbox, unique_id, &text.index);
     if (error == MAILMOD_OK) {
-        error = read_all(mailbox, index, on_octets, context);
+        callback_depth++;
+        error = mm_text_read_all(&text.source, on_octets, context);
+        callback_depth--;
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "%s: %s", unique_id, mm_error_text(error));
         }
         end_reading(mailbox);
     }
     end(mailbox);
+    return error;
+}
+
+/* With the table's lock of readings. */
+static void begun(struct mm_text_source *source, mailmod_reading *reading)
+{
+    MM_LIST_OBJECT(source, struct mailbox_text, source)->mailbox->reading =
+        reading;
+}
+
+static enum mailmod_error begin_pieces(mailmod_mailbox *mailbox,
+                                       const char *unique_id,
+                                       mailmod_on_piece on_piece, void *context,
+                                       mailmod_reading **reading_out)
+{
+    struct mailbox_text *text = mm_alloc(sizeof *text);
+
+    if (text == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    text->source = (struct mm_text_source){
+        .next = next_piece, .end = end_text, .begun = begun};
+    text->mailbox = mailbox;
+    enum mailmod_error error = begin_reading(mailbox, unique_id, &text->index);
+    if (error == MAILMOD_OK) {
+        error = mm_reading_begin(mailbox->mailboxes->readings, &text->source,
+                                 on_piece, context, reading_out);
+        if (error != MAILMOD_OK) {
+            end_reading(mailbox);
+        }
+    }
+    if (error != MAILMOD_OK) {
+        mm_free(text);
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_mailbox_read_pieces(mailmod_mailbox *mailbox,
+                                               const char *unique_id,
+                                               mailmod_on_piece on_piece,
+                                               void *context,
+                                               mailmod_reading **reading_out)
+{
+    if (unique_id == NULL || on_piece == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    }
+    enum mailmod_error error = begin(mailbox);
+    if (error == MAILMOD_OK) {
+        error =
+            begin_pieces(mailbox, unique_id, on_piece, context, reading_out);
+        end(mailbox);
+    }
     return error;
 }
 
@@ -535,20 +600,34 @@ enum mailmod_error mailmod_mailbox_delete(mailmod_mailbox *mailbox,
     return error;
 }
 
+/* Nobody begins one any more. */
+static void await_reading(mailmod_mailbox *mailbox)
+{
+    mm_mutex_lock(mailbox->mutex);
+    while (mailbox->is_reading) {
+        /* With the lock: until end_reading the handle is this reading's. */
+        (void)mailmod_reading_cancel(mailbox->reading);
+        mm_condition_wait(mailbox->has_read, mailbox->mutex);
+    }
+    mm_mutex_unlock(mailbox->mutex);
+}
+
 enum mailmod_error mailmod_mailbox_close(mailmod_mailbox **mailbox_in)
 {
     if (mailbox_in == NULL || *mailbox_in == NULL) {
         return MAILMOD_OK;
     }
     mailmod_mailbox *mailbox = *mailbox_in;
-    if (callback_depth > 0) {
-        return mm_fail(MAILMOD_ERROR_STATE, "not in a callback of a mailbox");
+    if (callback_depth > 0 || mm_reading_is_callback()) {
+        return mm_fail(MAILMOD_ERROR_STATE,
+                       "not in a callback of a mailbox or a reading");
     }
     enum mailmod_error error = mm_handle_remove(MM_HANDLE_MAILBOX, mailbox, 0);
     if (error != MAILMOD_OK) {
         return error;
     }
     *mailbox_in = NULL;
+    await_reading(mailbox);
     mm_mutex_lock(mailbox->mailboxes->mutex);
     mm_list_remove(&mailbox->node);
     mm_mailbox_close(&mailbox->inner); /* with the table's lock: not while it

@@ -7,7 +7,9 @@
  * Thread: any but a loop's. */
 #include "api/instance.h"
 #include "api/message.h"
+#include "api/reading.h"
 
+#include "base/mem.h"
 #include "platform/clock.h"
 
 #define WORDS_MAX 4096
@@ -82,26 +84,98 @@ enum mailmod_error mailmod_queue_list(mailmod *instance, const char *message,
                          mm_error_text(error));
 }
 
-static enum mailmod_error read_chunks(struct mm_store *store, uint64_t id,
-                                      mailmod_on_octets on_octets,
-                                      void *context)
+struct queue_text {
+    struct mm_text_source source;
+    struct mm_store *store;
+    uint64_t id;
+    unsigned number; /* of the next chunk */
+    uint64_t left;   /* octets */
+};
+
+/* A message that goes while it is read is not a shorter one. */
+static enum mailmod_error next_chunk(struct mm_text_source *source,
+                                     struct mm_buf *out)
+{
+    struct queue_text *text = MM_LIST_OBJECT(source, struct queue_text, source);
+    enum mailmod_error error =
+        mm_store_read_chunk(text->store, text->id, text->number++, out);
+
+    if (error == MAILMOD_OK) {
+        text->left -= mm_buf_size(out);
+    } else if (error == MAILMOD_ERROR_NOT_FOUND && text->left > 0) {
+        error = MAILMOD_ERROR_CANCELLED;
+    }
+    return error;
+}
+
+static enum mailmod_error find_text(struct queue_text *text,
+                                    struct mm_store *store, uint64_t id)
 {
     struct mm_store_message message;
     enum mailmod_error error = mm_store_find_message(store, id, &message);
 
-    struct mm_buf chunk;
-    mm_buf_init(&chunk, MM_LIMIT_CHUNK);
-    for (unsigned i = 0; error == MAILMOD_OK; i++) {
-        error = mm_store_read_chunk(store, id, i, &chunk);
-        if (error == MAILMOD_ERROR_NOT_FOUND) {
-            error = MAILMOD_OK;
-            break;
-        }
-        if (error == MAILMOD_OK) {
-            on_octets(context, mm_buf_span(&chunk).data, mm_buf_size(&chunk));
-        }
+    if (error == MAILMOD_OK) {
+        *text = (struct queue_text){.source.next = next_chunk,
+                                    .store = store,
+                                    .id = id,
+                                    .left = message.size};
     }
-    mm_buf_fini(&chunk);
+    return error;
+}
+
+static void free_text(struct mm_text_source *source)
+{
+    mm_free(MM_LIST_OBJECT(source, struct queue_text, source));
+}
+
+/* Locked: it runs, and will until the reading is over. */
+static enum mailmod_error begin_pieces(mailmod *instance, const char *message,
+                                       uint64_t id, mailmod_on_piece on_piece,
+                                       void *context,
+                                       mailmod_reading **reading_out)
+{
+    struct queue_text *text = mm_alloc(sizeof *text);
+
+    if (text == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    enum mailmod_error error = find_text(text, instance->store, id);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "%s: %s", message, mm_error_text(error));
+    } else {
+        text->source.end = free_text;
+        error = mm_reading_begin(instance->readings, &text->source, on_piece,
+                                 context, reading_out);
+    }
+    if (error != MAILMOD_OK) {
+        mm_free(text);
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_queue_read_pieces(mailmod *instance,
+                                             const char *message,
+                                             mailmod_on_piece on_piece,
+                                             void *context,
+                                             mailmod_reading **reading_out)
+{
+    uint64_t id = 0;
+
+    if (message == NULL || on_piece == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");
+    }
+    enum mailmod_error error = parse_message(message, &id);
+    if (error == MAILMOD_OK) {
+        error = mm_instance_lock(instance);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = instance->readings != NULL
+                ? begin_pieces(instance, message, id, on_piece, context,
+                               reading_out)
+                : mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    mm_instance_unlock(instance);
     return error;
 }
 
@@ -122,7 +196,11 @@ enum mailmod_error mailmod_queue_read(mailmod *instance, const char *message,
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = read_chunks(admin.store, id, on_octets, context);
+    struct queue_text text;
+    error = find_text(&text, admin.store, id);
+    if (error == MAILMOD_OK) {
+        error = mm_text_read_all(&text.source, on_octets, context);
+    }
     mm_admin_end(&admin);
     return error == MAILMOD_OK
                ? MAILMOD_OK

@@ -14,6 +14,7 @@
 #include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
+#include "api/reading.h"
 
 #include "base/mem.h"
 #include "platform/net.h"
@@ -26,8 +27,9 @@ enum request_state { REQUEST_RUNNING, REQUEST_WAITING, REQUEST_ANSWERED };
 struct mailmod_request {
     struct mm_host_job job;
     struct mm_request *inner;
-    struct mm_asker *asker;    /* who was to be asked when it was put */
-    struct mm_context context; /* of the host's; the asker's mutex */
+    struct mm_asker *asker;       /* who was to be asked when it was put */
+    struct mm_context context;    /* of the host's; the asker's mutex */
+    struct mm_readings *readings; /* a reference */
     atomic_int state;
     char peer[MM_NETADDR_TEXT_MAX];
 };
@@ -65,6 +67,7 @@ static void free_request(mailmod_request *request)
     struct mm_asker *asker = request->asker;
 
     mm_request_unref(&request->inner);
+    mm_readings_unref(&request->readings);
     mm_context_release(&request->context);
     mm_free(request);
     mm_asker_unref(&asker);
@@ -123,6 +126,7 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
         return MAILMOD_ERROR_MEMORY;
     }
     request->inner = mm_request_ref(inner);
+    request->readings = mm_readings_ref(instance->readings);
     request->job.run = run_request;
     atomic_init(&request->state, REQUEST_RUNNING);
     mm_netaddr_format_ip(&facts->peer, request->peer);
@@ -382,6 +386,94 @@ size_t mailmod_request_read(mailmod_request *request, void *buffer, size_t size,
         *error_out = error;
     }
     return got;
+}
+
+struct request_text {
+    struct mm_text_source source;
+    struct mm_request *inner; /* a reference */
+    mailmod_reading *reading;
+};
+
+static enum mailmod_error take_body(struct mm_text_source *source,
+                                    struct mm_buf *out)
+{
+    return mm_request_take(
+        MM_LIST_OBJECT(source, struct request_text, source)->inner, out);
+}
+
+static void end_body(struct mm_text_source *source)
+{
+    struct request_text *text =
+        MM_LIST_OBJECT(source, struct request_text, source);
+
+    mm_request_unfollow(text->inner);
+    mm_request_unref(&text->inner);
+    mm_free(text);
+}
+
+static void on_news(void *context)
+{
+    mm_reading_wake(((struct request_text *)context)->reading);
+}
+
+static void body_begun(struct mm_text_source *source, mailmod_reading *reading)
+{
+    MM_LIST_OBJECT(source, struct request_text, source)->reading = reading;
+}
+
+/* Asks for the body at its first turn, for the session's answer may come from
+ * another thread at once. */
+static enum mailmod_error follow_body(struct mm_text_source *source,
+                                      struct mm_buf *out)
+{
+    struct request_text *text =
+        MM_LIST_OBJECT(source, struct request_text, source);
+    enum mailmod_error error = mm_request_follow(text->inner, on_news, text);
+
+    source->next = take_body;
+    return error == MAILMOD_OK ? take_body(source, out) : error;
+}
+
+/* Held. */
+static enum mailmod_error begin_pieces(mailmod_request *request,
+                                       mailmod_on_piece on_piece, void *context,
+                                       mailmod_reading **reading_out)
+{
+    struct request_text *text = mm_alloc(sizeof *text);
+
+    if (text == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    text->source = (struct mm_text_source){
+        .next = follow_body, .end = end_body, .begun = body_begun};
+    text->inner = mm_request_ref(request->inner);
+    enum mailmod_error error = mm_reading_begin(
+        request->readings, &text->source, on_piece, context, reading_out);
+    if (error != MAILMOD_OK) {
+        mm_request_unref(&text->inner);
+        mm_free(text);
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_request_read_pieces(mailmod_request *request,
+                                               mailmod_on_piece on_piece,
+                                               void *context,
+                                               mailmod_reading **reading_out)
+{
+    if (on_piece == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
+    }
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error =
+        mm_request_facts(request->inner)->moment == MAILMOD_SMTP_MESSAGE
+            ? begin_pieces(request, on_piece, context, reading_out)
+            : mm_fail(MAILMOD_ERROR_STATE, "there is no text at this moment");
+    mm_handle_let(request);
+    return error;
 }
 
 enum mailmod_error mailmod_request_write(mailmod_request *request,

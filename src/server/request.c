@@ -42,6 +42,8 @@ struct mm_request {
     struct mm_condition *condition;
     struct mm_buf body;
     bool wants_body;
+    void (*on_news)(void *context); /* NULL: nobody follows */
+    void *news_context;
     bool body_ended;
     bool body_failed;
     bool has_left;
@@ -116,6 +118,15 @@ void mm_request_unref(struct mm_request **request_in)
     *request_in = NULL;
     if (request != NULL) {
         let_go(request);
+    }
+}
+
+/* Under the lock. */
+static void tell_news(struct mm_request *request)
+{
+    mm_condition_broadcast(request->condition);
+    if (request->on_news != NULL) {
+        request->on_news(request->news_context);
     }
 }
 
@@ -239,7 +250,7 @@ void mm_request_leave(struct mm_request **request_in)
     request->context = NULL;
     mm_mutex_lock(request->mutex);
     request->has_left = true;
-    mm_condition_broadcast(request->condition);
+    tell_news(request);
     mm_mutex_unlock(request->mutex);
     let_go(request);
 }
@@ -277,7 +288,7 @@ size_t mm_request_offer(struct mm_request *request, struct mm_span data)
         size = data.size;
     }
     request->awaits_room = size < data.size;
-    mm_condition_broadcast(request->condition);
+    tell_news(request);
     mm_mutex_unlock(request->mutex);
     return size;
 }
@@ -286,7 +297,7 @@ void mm_request_offer_end(struct mm_request *request)
 {
     mm_mutex_lock(request->mutex);
     request->body_ended = true;
-    mm_condition_broadcast(request->condition);
+    tell_news(request);
     mm_mutex_unlock(request->mutex);
 }
 
@@ -506,7 +517,7 @@ enum mailmod_error mm_request_settle(struct mm_request *request,
     } else if (request->reply.code == 0) {
         set_reply(request, mm_request_default_code(request, verdict), NULL);
     }
-    mm_condition_broadcast(request->condition); /* nobody reads on */
+    tell_news(request); /* nobody reads on */
     /* Under the lock: once the session has left, its loop may be gone. */
     if (!request->has_left) {
         post(request, &request->settled_task);
@@ -561,6 +572,67 @@ static size_t take_body(struct mm_request *request, void *buffer, size_t size,
     return size;
 }
 
+/* Under the lock. The session is told once that the body is wanted. */
+static void want_body(struct mm_request *request)
+{
+    if (!request->wants_body && !request->has_left) {
+        request->wants_body = true;
+        post(request, &request->body_task);
+    }
+}
+
+enum mailmod_error mm_request_follow(struct mm_request *request,
+                                     void (*on_news)(void *context),
+                                     void *context)
+{
+    enum mailmod_error error = MAILMOD_ERROR_STATE;
+
+    mm_mutex_lock(request->mutex);
+    if (request->facts.moment == MAILMOD_SMTP_MESSAGE &&
+        !request->host_settled && !request->wants_body) {
+        request->on_news = on_news;
+        request->news_context = context;
+        want_body(request);
+        error = MAILMOD_OK;
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
+void mm_request_unfollow(struct mm_request *request)
+{
+    mm_mutex_lock(request->mutex);
+    request->on_news = NULL;
+    mm_mutex_unlock(request->mutex);
+}
+
+enum mailmod_error mm_request_take(struct mm_request *request,
+                                   struct mm_buf *out)
+{
+    enum mailmod_error error = MAILMOD_ERROR_BUSY;
+    char octets[4096];
+    size_t got = 0;
+
+    mm_buf_clear(out);
+    mm_mutex_lock(request->mutex);
+    if (request->host_settled) {
+        error = MAILMOD_ERROR_STATE;
+    } else if (has_news(request)) {
+        do {
+            got = take_body(request, octets, sizeof octets, &error);
+            if (got > 0) {
+                error = mm_buf_append(out, octets, got);
+            }
+        } while (error == MAILMOD_OK && got > 0 &&
+                 mm_buf_size(&request->body) > 0);
+        if (error == MAILMOD_OK && mm_buf_size(out) == 0) {
+            error = MAILMOD_ERROR_NOT_FOUND;
+        }
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
 size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
                        enum mailmod_error *error_out)
 {
@@ -571,11 +643,12 @@ size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,
         return 0;
     }
     mm_mutex_lock(request->mutex);
+    if (request->on_news != NULL) {
+        mm_mutex_unlock(request->mutex);
+        return 0; /* a follower has it */
+    }
     if (!request->host_settled) {
-        if (!request->wants_body && !request->has_left) {
-            request->wants_body = true;
-            post(request, &request->body_task);
-        }
+        want_body(request);
         while (!has_news(request)) {
             mm_condition_wait(request->condition, request->mutex);
         }

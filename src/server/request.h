@@ -97,6 +97,18 @@ MM_CHECK enum mailmod_error mm_request_set_reply(struct mm_request *request,
                                                  int code, const char *text);
 MM_CHECK enum mailmod_error mm_request_write(struct mm_request *request,
                                              const void *octets, size_t size);
+/* The body goes to a follower instead of mm_request_read: mm_request_take gives
+ * what is there, and `on_news` tells that there is more, the end, or an error;
+ * under the request's lock, from any thread. STATE when it is settled, read, or
+ * followed already, or has no body. NULL ends it: no call comes after that. */
+MM_CHECK enum mailmod_error mm_request_follow(struct mm_request *request,
+                                              void (*on_news)(void *context),
+                                              void *context);
+void mm_request_unfollow(struct mm_request *request);
+/* Replaces `out` with what is there. BUSY: nothing yet; NOT_FOUND: the end;
+ * errors as mm_request_read. */
+MM_CHECK enum mailmod_error mm_request_take(struct mm_request *request,
+                                            struct mm_buf *out);
 /* Waits for the peer; 0 at the end, or with an error: STATE when it is or gets
  * settled, CLOSED when the session left. */
 size_t mm_request_read(struct mm_request *request, void *buffer, size_t size,

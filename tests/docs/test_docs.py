@@ -272,6 +272,15 @@ def check_mailbox(world):
     assert match and len(match[3]) == int(match[2]), out
 
 
+def check_reading(world):
+    run = world.run()
+    run.wait_served(world)
+    assert world.deliver()[0] == 250
+    run.wait(r"^[1-9]\d* octets")
+    run.tell("\n")
+    run.end()
+
+
 def check_services(world):
     for words, smtp in (((), "0"), (("default",), str(world.ports["2525"]))):
         out = world.run(*words).end()
@@ -345,7 +354,7 @@ def declarations():
     """(functions, all public names) of the headers."""
     text = "".join(read(f"include/{name}") for name in
                    ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
-                    "mailmod/terms.h"))
+                    "mailmod/terms.h", "mailmod/mailbox.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))

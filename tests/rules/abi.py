@@ -19,7 +19,8 @@ import source
 
 LIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "abi.txt")
 HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
-           "include/mailmod/error.h", "include/mailmod/terms.h")
+           "include/mailmod/error.h", "include/mailmod/terms.h",
+           "include/mailmod/mailbox.h")
 
 
 def one_line(text):

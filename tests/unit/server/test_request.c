@@ -434,6 +434,47 @@ static void test_no_memory(void **state)
     }
 }
 
+static void count_news(void *context)
+{
+    (*(unsigned *)context)++;
+}
+
+/* A follower: what is there, BUSY for nothing, NOT_FOUND at the end; a call for
+ * each change, and none after it went. */
+static void test_a_follower(void **state)
+{
+    struct question *q = *state;
+    struct mm_buf out;
+    unsigned news = 0;
+    char octet;
+    enum mailmod_error error;
+
+    mm_buf_init(&out, 100000);
+    put(q, MAILMOD_SMTP_MESSAGE);
+    assert_int_equal(mm_request_follow(q->host, count_news, &news), MAILMOD_OK);
+    assert_int_equal(mm_request_follow(q->host, count_news, &news),
+                     MAILMOD_ERROR_STATE);
+    assert_int_equal(mm_request_read(q->host, &octet, 1, &error), 0);
+    assert_int_equal(error, MAILMOD_ERROR_STATE);
+    fake_run_tasks();
+    assert_int_equal(q->wants_body, 1);
+    assert_int_equal(mm_request_take(q->host, &out), MAILMOD_ERROR_BUSY);
+    assert_int_equal(mm_request_offer(q->request, mm_span_cstr("abc")), 3);
+    assert_int_equal(news, 1);
+    assert_int_equal(mm_request_take(q->host, &out), MAILMOD_OK);
+    assert_string_equal(mm_buf_cstr(&out), "abc");
+    assert_int_equal(mm_request_take(q->host, &out), MAILMOD_ERROR_BUSY);
+    mm_request_offer_end(q->request);
+    assert_int_equal(news, 2);
+    assert_int_equal(mm_request_take(q->host, &out), MAILMOD_ERROR_NOT_FOUND);
+    mm_request_unfollow(q->host);
+    assert_int_equal(mm_request_settle(q->host, MM_VERDICT_ACCEPT), MAILMOD_OK);
+    assert_int_equal(news, 2);
+    fake_run_tasks();
+    mm_request_leave(&q->request);
+    mm_buf_fini(&out);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -453,6 +494,7 @@ int main(void)
         TEST(test_only_messages_are_read),
         TEST(test_race_of_the_two),
         TEST(test_no_memory),
+        TEST(test_a_follower),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
