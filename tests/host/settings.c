@@ -56,7 +56,7 @@ static const char *change(const struct key *key)
         "must",       "42s",    "11m",       "9K",        "234",
         "info",       "always", "normalize", "127.0.0.9", "127.0.0.9:259",
         "10.0.0.0/8", "x.test", "-",         "some text", "fast",
-        "tag"};
+        "tag",        "keep",   "*:/x",      "as_is"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (SRVSetConfigParam(key->name, values[i]) == 0) {
@@ -95,7 +95,9 @@ static long long number_of(const char *text)
 
 static void walk_secret(const struct key *key)
 {
-    SetConfigParam(key->name, "some secret");
+    SetConfigParam(key->name, strcmp(key->name, "fetch.accounts") == 0
+                                  ? "name=a host=h user=u to=u password=secret"
+                                  : "some secret");
     if (SRVLastError() != 0 ||
         strstr(GetConfigParamStr(key->name), "secret") != NULL) {
         wrong(key->name, "a secret shows", GetConfigParamStr(key->name));
@@ -114,8 +116,9 @@ static void walk(const struct key *key)
         wrong(key->name, "does not read as listed", now);
         return;
     }
-    if (strstr(key->name, "password") != NULL &&
-        strstr(key->name, "apop") == NULL) {
+    if (strcmp(key->name, "fetch.accounts") == 0 ||
+        (strstr(key->name, "password") != NULL &&
+         strstr(key->name, "apop") == NULL)) {
         walk_secret(key);
         return;
     }
