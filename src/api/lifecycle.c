@@ -105,18 +105,9 @@ static enum mailmod_error make_resolvers(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
-static void wake_outbound(void *context)
-{
-    struct mailmod *instance = context;
-
-    mm_outbound_wake(instance->outbound);
-}
-
 static enum mailmod_error make_server(struct mailmod *instance)
 {
     const struct mm_post_options post = {.log = &instance->log,
-                                         .wake = wake_outbound,
-                                         .wake_context = instance,
                                          .tell = mm_events_tell,
                                          .is_behind = mm_events_is_behind,
                                          .news_context = instance->events};
@@ -159,6 +150,9 @@ static void take_down(struct mailmod *instance)
         mm_loop_stop(instance->loops[i]);
     }
     mm_fetcher_free(&instance->fetcher);
+    if (instance->store != NULL) {
+        mm_store_watch(instance->store, NULL, NULL);
+    }
     mm_outbound_free(&instance->outbound);
     mm_messages_unref(&instance->messages);
     mm_open_mailboxes_end(instance->open_mailboxes);
@@ -250,6 +244,11 @@ static enum mailmod_error open_store(struct mailmod *instance)
         error = mm_ensure_postmaster(instance->store, instance->config);
     }
     return error;
+}
+
+static void wake_outbound(void *context)
+{
+    mm_outbound_wake(context);
 }
 
 static enum mailmod_error open_outbound(struct mailmod *instance)
@@ -389,6 +388,7 @@ static enum mailmod_error start_parts(struct mailmod *instance)
         return error;
     }
     mm_tell_warnings(instance, instance->settings, instance->store);
+    mm_store_watch(instance->store, wake_outbound, instance->outbound);
     mm_outbound_start(instance->outbound);
     mm_fetcher_start(instance->fetcher);
     mm_messages_open(instance->messages, instance->outbound);

@@ -456,10 +456,6 @@ static void note_kept(struct mm_deposit *deposit)
     if (!deposit->message.is_report) {
         tell_mailboxes(deposit);
     }
-    if (deposit->is_outgoing || (deposit->sender != NULL &&
-                                 mm_report_sender_is_remote(deposit->sender))) {
-        mm_post_wake(deposit->options.post);
-    }
 }
 
 static void settle_piece(struct mm_deposit *deposit, enum mailmod_error error)

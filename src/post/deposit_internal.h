@@ -68,7 +68,6 @@ struct mm_deposit {
     struct mm_list recipients;
     size_t recipient_count;
     unsigned next_number;
-    bool is_outgoing;
     struct mm_map seen; /* of mailboxes and rows, once there are many */
     bool has_map;
 

@@ -130,8 +130,6 @@ enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
     }
     recipient->number = deposit->next_number++;
     deposit->recipient_count++;
-    deposit->is_outgoing =
-        deposit->is_outgoing || recipient->kind != MM_TARGET_MAILBOX;
     mm_list_append(&deposit->recipients, &recipient->node);
     return MAILMOD_OK;
 }

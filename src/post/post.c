@@ -19,8 +19,6 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
         return MAILMOD_ERROR_MEMORY;
     }
     post->log = options->log;
-    post->wake = options->wake;
-    post->wake_context = options->wake_context;
     post->tell = options->tell;
     post->is_behind = options->is_behind;
     post->news_context = options->news_context;
@@ -58,13 +56,6 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 size_t mm_post_busy(const struct mm_post *post)
 {
     return atomic_load(&post->busy);
-}
-
-void mm_post_wake(const struct mm_post *post)
-{
-    if (post->wake != NULL) {
-        post->wake(post->wake_context);
-    }
 }
 
 void mm_post_tell(const struct mm_post *post, const struct mm_news *news)

@@ -32,9 +32,6 @@ struct mm_post {
     /* NULL before mm_post_attach. */
     struct mm_store *store;
     struct mm_workers *workers;
-    /* Something new is in the queue; NULL: nobody waits. thread: any, cheap. */
-    void (*wake)(void *wake_context);
-    void *wake_context;
     /* What became of mail (news.h); NULL: nobody hears it. `is_behind`: not
      * more than what is in work may be told now. thread: any, cheap. */
     void (*tell)(void *news_context, const struct mm_news *news);
@@ -44,18 +41,16 @@ struct mm_post {
     const struct mm_resolve_step *steps;
     size_t step_count;
     struct mm_list consumers; /* consumer.h */
-    /* Where mailboxes lie (mailboxes.h), and which are open. */
+    /* Where mailboxes lie (mailboxes.h). */
     struct mm_store_mailboxes store_mailboxes;
     struct mm_maildirs maildirs;
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     atomic_size_t busy;                   /* deposits of loops, not freed yet */
 };
 
-/* Who watches the queue. */
+/* Who hears the news. */
 struct mm_post_options {
     const struct mm_log *log;
-    void (*wake)(void *wake_context);
-    void *wake_context;
     void (*tell)(void *news_context, const struct mm_news *news);
     bool (*is_behind)(void *news_context);
     void *news_context;
@@ -72,8 +67,6 @@ void mm_post_attach(struct mm_post *post, struct mm_store *store,
 /* Deposits of loops in work, abandoned ones too: what a stop waits for. Those
  * of threads that block end with their call, or are their owner's. */
 size_t mm_post_busy(const struct mm_post *post);
-/* Something new is in the queue. */
-void mm_post_wake(const struct mm_post *post);
 void mm_post_tell(const struct mm_post *post, const struct mm_news *news);
 /* Who hears the news is behind: nothing new is begun. */
 bool mm_post_is_behind(const struct mm_post *post);

@@ -94,9 +94,21 @@ void mm_store_news_publish(struct mm_store_news *news)
     }
     news->there.is_short = news->there.is_short || coming->is_short;
     atomic_store(&news->has_some, true);
+    if (news->on_news != NULL) {
+        news->on_news(news->context);
+    }
     mm_mutex_unlock(news->mutex);
     coming->count = 0;
     coming->is_short = false;
+}
+
+void mm_store_news_watch(struct mm_store_news *news,
+                         void (*on_news)(void *context), void *context)
+{
+    mm_mutex_lock(news->mutex);
+    news->on_news = on_news;
+    news->context = context;
+    mm_mutex_unlock(news->mutex);
 }
 
 size_t mm_store_news_take(struct mm_store_news *news,

@@ -27,6 +27,8 @@ struct mm_store_news {
     struct mm_store_news_list coming; /* the writer's */
     struct mm_store_news_list there;  /* the mutex's */
     atomic_bool has_some;
+    void (*on_news)(void *context); /* the mutex's; NULL: nobody */
+    void *context;
 };
 
 MM_CHECK enum mailmod_error mm_store_news_init(struct mm_store_news *news);
@@ -39,6 +41,9 @@ void mm_store_news_add(struct mm_store_news *news, const char *destination,
 void mm_store_news_add_all(struct mm_store_news *news);
 /* What was added is on disk. */
 void mm_store_news_publish(struct mm_store_news *news);
+/* As mm_store_watch. */
+void mm_store_news_watch(struct mm_store_news *news,
+                         void (*on_news)(void *context), void *context);
 /* As mm_store_take_news. */
 size_t mm_store_news_take(struct mm_store_news *news,
                           struct mm_store_destination *destinations_out,

@@ -455,6 +455,12 @@ size_t mm_store_take_news(struct mm_store *store,
                               is_whole_out);
 }
 
+void mm_store_watch(struct mm_store *store, void (*on_news)(void *context),
+                    void *context)
+{
+    mm_store_news_watch(&store->news, on_news, context);
+}
+
 bool mm_store_has_news(const struct mm_store *store)
 {
     return atomic_load(&store->news.has_some);

@@ -427,6 +427,11 @@ size_t mm_store_take_news(struct mm_store *store,
                           struct mm_store_destination *destinations_out,
                           size_t count_max, bool *is_whole_out);
 bool mm_store_has_news(const struct mm_store *store);
+/* Who is told of each commit with such news, before its jobs are answered;
+ * NULL: nobody, also not one who is being told just now. thread: any; `on_news`
+ * is called on the writer, posts to a loop and returns. */
+void mm_store_watch(struct mm_store *store, void (*on_news)(void *context),
+                    void *context);
 /* Recipients of one destination, by next_attempt_ms, message, number: due ones
  * with `now_ms`, all waiting ones with INT64_MAX. */
 MM_CHECK enum mailmod_error mm_store_list_due(

@@ -263,7 +263,8 @@ static void put_beside(void *context)
     }
 }
 
-/* A bare write and sync of 4 KiB after the other, in the same folder. */
+/* A bare write and sync of 4 KiB after the other, in the same folder, with
+ * pauses, for it must not be what the others wait for. */
 struct syncer {
     const char *folder;
     struct mm_thread *thread;
@@ -287,6 +288,7 @@ static void sync_beside(void *context)
         }
         double took = now_ms() - start;
         syncer->worst_ms = took > syncer->worst_ms ? took : syncer->worst_ms;
+        mm_clock_sleep_ms(50);
     }
     (void)close(file);
     (void)remove(path);
@@ -482,6 +484,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s cannot be opened\n", argv[1]);
         return 1;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     if (is_large) {
         measure_large(store, argv[1],
                       argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 2048,

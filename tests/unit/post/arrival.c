@@ -28,11 +28,11 @@ int arrival_begin(void **state)
     static const char *const settings[] = {"queue.lifetime=12h",
                                            "queue.warn_after=1h", NULL};
     struct arrival *a = mm_alloc(sizeof *a);
-    const struct mm_post_options post = {
-        .log = fake_log(), .wake = wake, .wake_context = a};
+    const struct mm_post_options post = {.log = fake_log()};
 
     assert_non_null(a);
     assert_int_equal(mm_store_open_memory(&a->store, NULL), MAILMOD_OK);
+    mm_store_watch(a->store, wake, a);
     fake_open(a->store);
     a->alice = rig_add_user(a->store, "alice", false);
     a->bob = rig_add_user(a->store, "bob", false);

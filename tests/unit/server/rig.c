@@ -12,11 +12,11 @@ void rig_open(struct rig *rig, const char *const *settings,
               const struct mm_hooks *hooks)
 {
     struct mm_server_options options = {.loop_count = 1};
-    const struct mm_post_options post = {
-        .log = fake_log(), .wake = wake, .wake_context = rig};
+    const struct mm_post_options post = {.log = fake_log()};
 
     memset(rig, 0, sizeof *rig);
     assert_int_equal(mm_store_open_memory(&rig->store, NULL), MAILMOD_OK);
+    mm_store_watch(rig->store, wake, rig);
     fake_open(rig->store);
     rig->alice = rig_add_user(rig->store, "alice", true);
     rig->bob = rig_add_user(rig->store, "bob", true);

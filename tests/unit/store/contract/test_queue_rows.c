@@ -343,6 +343,30 @@ static void test_D19_news(void **state)
     assert_true(is_whole);
 }
 
+static void count_news(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+/* Who watches is told before the job is answered, and of what waits alone. */
+static void test_watched(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    uint64_t box = fixture_add_user(store, "alice");
+    unsigned told = 0;
+    mm_store_watch(store, count_news, &told);
+    (void)fixture_deliver(store, 10, &box, 1);
+    assert_int_equal(told, 0);
+    uint64_t a = put(store, 0, 0, "x@b.net", "b.net", 500);
+    assert_int_equal(told, 1);
+    assert_int_equal(act(store, a, MAILMOD_QUEUE_FLUSH, 20), 1);
+    assert_int_equal(told, 2);
+    mm_store_watch(store, NULL, NULL);
+    (void)put(store, 0, 0, "x@b.net", "b.net", 500);
+    assert_int_equal(told, 2);
+}
+
 static enum mailmod_error put_thousands(struct mm_store_transaction *t,
                                         void *context)
 {
@@ -425,6 +449,7 @@ int main(void)
         FIXTURE_TEST(test_row_is_kept),
         FIXTURE_TEST(test_what_is_due),
         FIXTURE_TEST(test_D19_news),
+        FIXTURE_TEST(test_watched),
         FIXTURE_TEST(test_last_one_takes_message),
         FIXTURE_TEST(test_mailbox_keeps_message),
         FIXTURE_TEST(test_hold_outlives_an_attempt),
