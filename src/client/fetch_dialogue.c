@@ -94,31 +94,44 @@ static enum mailmod_error log_in_apop(struct mm_fetch_session *session,
     return mm_pop3c_apop(session->engine, session->account.user, text);
 }
 
-/* What proves the password without showing it comes first. */
+static enum mailmod_error log_in_sasl(struct mm_fetch_session *session,
+                                      unsigned mechanisms)
+{
+    uint8_t nonce[18];
+    enum mailmod_error error = mm_random(nonce, sizeof nonce);
+    return error == MAILMOD_OK
+               ? mm_login_begin(&session->login,
+                                mm_login_over_pop3(session->engine), mechanisms,
+                                session->account.user,
+                                session->account.password, nonce)
+               : error;
+}
+
+/* CRAM-MD5 and APOP show no password; but a server may offer them and have no
+ * password to compare with, so that under TLS they come last. */
 static enum mailmod_error log_in(struct mm_fetch_session *session,
                                  const struct mm_pop3c_info *info)
 {
     const struct mm_config_fetch *account = &session->account;
+    bool is_private = mm_conn_is_tls(session->conn);
     unsigned proving = info->ways & (MM_SASL_SCRAM_SHA_256 | MM_SASL_CRAM_MD5);
-    unsigned showing = info->ways & (MM_SASL_PLAIN | MM_SASL_LOGIN);
-    if (proving == 0 && (info->ways & MM_POP3C_WAY_APOP) != 0 &&
-        strchr(account->user, ' ') == NULL) {
+    unsigned sure =
+        info->ways & (MM_SASL_SCRAM_SHA_256 | MM_SASL_PLAIN | MM_SASL_LOGIN);
+    bool has_apop = (info->ways & MM_POP3C_WAY_APOP) != 0 &&
+                    strchr(account->user, ' ') == NULL;
+    bool has_user = (info->ways & MM_POP3C_WAY_USER) != 0;
+    if (proving != 0 && (!is_private || (sure == 0 && !has_user))) {
+        return log_in_sasl(session, proving);
+    }
+    if (has_apop && (!is_private || (sure == 0 && !has_user))) {
         return log_in_apop(session, info->data);
     }
-    if (proving != 0 || showing != 0) {
-        uint8_t nonce[18];
-        enum mailmod_error error = mm_random(nonce, sizeof nonce);
-        return error == MAILMOD_OK
-                   ? mm_login_begin(&session->login,
-                                    mm_login_over_pop3(session->engine),
-                                    proving | showing, account->user,
-                                    account->password, nonce)
-                   : error;
+    if (sure != 0) {
+        return log_in_sasl(session, sure);
     }
-    if ((info->ways & MM_POP3C_WAY_USER) == 0) {
-        return MAILMOD_ERROR_AUTHENTICATION;
-    }
-    return mm_pop3c_user(session->engine, account->user, account->password);
+    return has_user ? mm_pop3c_user(session->engine, account->user,
+                                    account->password)
+                    : MAILMOD_ERROR_AUTHENTICATION;
 }
 
 static bool on_login(struct mm_fetch_session *session,

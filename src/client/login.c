@@ -1,4 +1,5 @@
-/* login.c - SCRAM-SHA-256, CRAM-MD5, PLAIN and LOGIN, strongest first.
+/* login.c - SCRAM-SHA-256, PLAIN, LOGIN and CRAM-MD5, in this order: servers
+ * offer CRAM-MD5 whose stores have no password to answer it with.
  *
  * Owns the state of one exchange. Promises that a password goes over the wire
  * only in PLAIN and LOGIN, which the engine allows under TLS or by explicit
@@ -132,10 +133,6 @@ enum mailmod_error mm_login_begin(struct mm_login *login,
         login->mechanism = MM_SASL_SCRAM_SHA_256;
         return begin_scram(login, user, nonce);
     }
-    if ((mechanisms & MM_SASL_CRAM_MD5) != 0) {
-        login->mechanism = MM_SASL_CRAM_MD5;
-        return begin(login, MM_SASL_CRAM_MD5, false, mm_span(NULL, 0));
-    }
     if ((mechanisms & MM_SASL_PLAIN) != 0) {
         login->mechanism = MM_SASL_PLAIN;
         return begin_plain(login, user, password);
@@ -143,6 +140,10 @@ enum mailmod_error mm_login_begin(struct mm_login *login,
     if ((mechanisms & MM_SASL_LOGIN) != 0) {
         login->mechanism = MM_SASL_LOGIN;
         return begin(login, MM_SASL_LOGIN, false, mm_span(NULL, 0));
+    }
+    if ((mechanisms & MM_SASL_CRAM_MD5) != 0) {
+        login->mechanism = MM_SASL_CRAM_MD5;
+        return begin(login, MM_SASL_CRAM_MD5, false, mm_span(NULL, 0));
     }
     return MAILMOD_ERROR_AUTHENTICATION;
 }
