@@ -10,11 +10,12 @@
  * print. */
 #include "mailmod.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BEHIND = 64, MARK = 0xee };
+enum { BEHIND = 64, MARK = 0xee, UNIQUE_ID_SIZE = 80 };
 
 struct old_setting {
     size_t size;
@@ -117,6 +118,14 @@ struct old_fetch_account {
     unsigned failures;
     int is_configured;
     int is_wished;
+};
+
+struct old_piece {
+    size_t size;
+    const char *octets;
+    size_t count;
+    int is_last;
+    enum mailmod_error error;
 };
 
 struct old_mailbox_entry {
@@ -416,7 +425,54 @@ static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
     expect(old.unique_id != NULL && old.octets > 0 && old.received_ms > 0 &&
                (old.flags & ~7u) == 0,
            "the entry's members");
-    ++*(int *)context;
+    snprintf(context, UNIQUE_ID_SIZE, "%s", old.unique_id);
+}
+
+/* What a thread of the instance reads, and the host waits for. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t was_read = PTHREAD_COND_INITIALIZER;
+static struct old_piece last_piece;
+static size_t octet_count;
+
+static enum mailmod_reading_answer on_piece(void *context,
+                                            mailmod_reading *reading,
+                                            const struct mailmod_piece *piece)
+{
+    struct old_piece old;
+
+    (void)context;
+    (void)reading;
+    pthread_mutex_lock(&lock);
+    look_at(&old, sizeof old, piece, "a piece");
+    octet_count += old.count;
+    last_piece = old;
+    pthread_cond_signal(&was_read);
+    pthread_mutex_unlock(&lock);
+    return MAILMOD_READING_NEXT;
+}
+
+static void see_mailbox(void)
+{
+    char unique_id[UNIQUE_ID_SIZE] = "";
+    mailmod_mailbox *mailbox = NULL;
+
+    expect(mailmod_mailbox_open(mail, "demo", &mailbox) == MAILMOD_OK &&
+               mailmod_mailbox_list(mailbox, on_mail, unique_id) ==
+                   MAILMOD_OK &&
+               unique_id[0] != '\0',
+           "a mailbox");
+    expect(mailmod_mailbox_read_pieces(mailbox, unique_id, on_piece, NULL,
+                                       NULL) == MAILMOD_OK,
+           "a reading");
+    pthread_mutex_lock(&lock);
+    while (!last_piece.is_last) {
+        pthread_cond_wait(&was_read, &lock);
+    }
+    pthread_mutex_unlock(&lock);
+    expect(last_piece.error == MAILMOD_OK && last_piece.count == 0 &&
+               octet_count > 0,
+           "the piece's members");
+    expect(mailmod_mailbox_close(&mailbox) == MAILMOD_OK, "its end");
 }
 
 static void on_account(void *context,
@@ -449,9 +505,7 @@ static void see_all(void)
     int users = 0;
     int entries = 0;
     int hosts = 0;
-    int mails = 0;
     int accounts = 0;
-    mailmod_mailbox *mailbox = NULL;
     struct mailmod_envelope envelope = {.size = sizeof envelope,
                                         .recipients = "far@order.test"};
 
@@ -468,10 +522,7 @@ static void see_all(void)
                    MAILMOD_OK &&
                hosts == 1,
            "the mail hosts");
-    expect(mailmod_mailbox_open(mail, "demo", &mailbox) == MAILMOD_OK &&
-               mailmod_mailbox_list(mailbox, on_mail, &mails) == MAILMOD_OK &&
-               mailmod_mailbox_close(&mailbox) == MAILMOD_OK && mails > 0,
-           "a mailbox");
+    see_mailbox();
     expect(mailmod_fetch_list(mail, on_account, &accounts) == MAILMOD_OK &&
                accounts == 1,
            "accounts elsewhere");
