@@ -40,6 +40,7 @@ bool mm_delivery_take_batch(struct mm_delivery *delivery,
     delivery->has_answer = false;
     delivery->is_session_over = false;
     delivery->header = MM_HEADER_UNKNOWN;
+    delivery->lines = MM_LINES_UNKNOWN;
     delivery->refusing_hosts = 0;
     delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     return delivery->outcomes != NULL && delivery->progress != NULL &&

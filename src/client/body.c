@@ -3,8 +3,9 @@
  * Owns the delivery's encoder, made with the first message that needs one.
  * Promises: a message that has shrunk or vanished in the store is not sent as
  * half of itself; to a host without 8BITMIME one of 8 bits goes encoded, as
- * delivery.eight_bit says.
- * Thread: the delivery's loop. RFC 6152 3. */
+ * delivery.eight_bit says, and one with long lines as delivery.long_lines does.
+ * Thread: the delivery's loop; mm_body_measure a worker. RFC 6152 3, RFC 5322
+ * 2.1.1. */
 #include "client/delivery_internal.h"
 
 #include "base/mem.h"
@@ -45,6 +46,40 @@ void mm_body_fini(struct mm_delivery *delivery)
         mm_buf_fini(&delivery->encoder->out);
         mm_free(delivery->encoder);
         delivery->encoder = NULL;
+    }
+}
+
+/* RFC 5322 2.1.1: octets of a line, without its end. */
+#define LINE_MAX_OCTETS 998
+
+/* The longest so far; `size` is that of the line now read. */
+static bool has_long_line(struct mm_span octets, size_t *size)
+{
+    for (size_t i = 0; i < octets.size; i++) {
+        bool is_end = octets.data[i] == '\r' || octets.data[i] == '\n';
+        *size = is_end ? 0 : *size + 1;
+        if (*size > LINE_MAX_OCTETS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mm_body_measure(struct mm_delivery *delivery)
+{
+    size_t size = 0;
+    delivery->chunk_number = 0;
+    mm_hop_read_chunk(delivery);
+    while (delivery->chunk_error == MAILMOD_OK) {
+        if (has_long_line(mm_buf_span(&delivery->chunk), &size)) {
+            delivery->lines = MM_LINES_LONG;
+            return;
+        }
+        delivery->chunk_number++;
+        mm_hop_read_chunk(delivery);
+    }
+    if (delivery->chunk_error == MAILMOD_ERROR_NOT_FOUND) {
+        delivery->lines = MM_LINES_SHORT; /* its end was reached */
     }
 }
 

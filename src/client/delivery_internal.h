@@ -46,10 +46,12 @@ enum mm_delivery_tls { MM_TLS_AS_SET, MM_TLS_UNVERIFIED, MM_TLS_NONE };
 enum mm_delivery_work {
     MM_WORK_NONE,
     MM_WORK_HEADER, /* reads the header block: does it need SMTPUTF8? */
+    MM_WORK_LINES,  /* reads it all: has it lines that are too long? */
     MM_WORK_CHUNK,
     MM_WORK_LOGIN
 };
 
+enum mm_line_form { MM_LINES_UNKNOWN, MM_LINES_SHORT, MM_LINES_LONG };
 enum mm_header_form { MM_HEADER_UNKNOWN, MM_HEADER_ASCII, MM_HEADER_8BIT };
 
 /* Of one recipient. */
@@ -84,6 +86,7 @@ struct mm_delivery {
     size_t *envelope_index; /* place in the batch of each in the envelope */
     size_t envelope_count;
     enum mm_header_form header;
+    enum mm_line_form lines;
     unsigned refusing_hosts; /* that put some of it off, in this attempt */
 
     /* the way */
@@ -164,8 +167,13 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
 /* body.c */
 /* The body from its first octet on; `encodes`: made 7-bit on its way. */
 enum mailmod_error mm_body_begin(struct mm_delivery *delivery, bool encodes);
+/* thread: worker. Reads the whole message for lines that are too long. */
+void mm_body_measure(struct mm_delivery *delivery);
 bool mm_body_on_need(struct mm_delivery *delivery);
 void mm_body_fini(struct mm_delivery *delivery);
+
+/* hop.c */
+void mm_hop_read_chunk(struct mm_delivery *delivery);
 
 /* attempt.c */
 bool mm_delivery_take_batch(struct mm_delivery *delivery,

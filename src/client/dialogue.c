@@ -531,6 +531,8 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
         }
     } else if (work == MM_WORK_HEADER && delivery->chunk_error == MAILMOD_OK) {
         mm_transaction_judge_header(delivery);
+    } else if (work == MM_WORK_LINES && delivery->lines != MM_LINES_UNKNOWN) {
+        return; /* all that was wanted is known */
     } else if (delivery->chunk_error == MAILMOD_OK) {
         delivery->chunk_number++;
     } else if (delivery->chunk_error != MAILMOD_ERROR_NOT_FOUND) {

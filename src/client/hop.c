@@ -229,7 +229,7 @@ void mm_hop_take_over(struct mm_delivery *to, struct mm_delivery *from)
     mm_conn_set_handler(to->conn, &conn_handler, to);
 }
 
-static void read_chunk(struct mm_delivery *delivery)
+void mm_hop_read_chunk(struct mm_delivery *delivery)
 {
     const struct mm_delivery_options *options = &delivery->options;
     delivery->chunk_error =
@@ -246,8 +246,10 @@ static void run_work(struct mm_job *job)
     struct mm_delivery *delivery = MM_LIST_OBJECT(job, struct mm_delivery, job);
     if (delivery->work == MM_WORK_LOGIN) {
         mm_login_work(&delivery->login, delivery->options.relay.password);
+    } else if (delivery->work == MM_WORK_LINES) {
+        mm_body_measure(delivery);
     } else {
-        read_chunk(delivery); /* the header stands in the first */
+        mm_hop_read_chunk(delivery); /* the header stands in the first */
     }
 }
 

@@ -133,7 +133,8 @@ static void send_message(struct mm_delivery *delivery)
     }
     enum mm_config_eight_bit policy = delivery->config->delivery.eight_bit;
     bool is_7bit = needs_7bit(delivery);
-    bool encodes = is_7bit && policy == MM_CONFIG_EIGHT_BIT_ENCODE;
+    bool encodes = (is_7bit && policy == MM_CONFIG_EIGHT_BIT_ENCODE) ||
+                   delivery->lines == MM_LINES_LONG;
     if (is_7bit && policy == MM_CONFIG_EIGHT_BIT_REPORT) {
         refuse_message(delivery, MAILMOD_ERROR_UNSUPPORTED);
         return;
@@ -158,17 +159,31 @@ static void send_message(struct mm_delivery *delivery)
     }
 }
 
-/* False: the header is being read first. */
+/* What of the message must be read before it can be begun. */
+static enum mm_delivery_work work_before(const struct mm_delivery *delivery)
+{
+    if (delivery->batch->message.is_smtputf8 &&
+        delivery->header == MM_HEADER_UNKNOWN) {
+        return MM_WORK_HEADER;
+    }
+    return delivery->config->delivery.long_lines ==
+                       MM_CONFIG_LONG_LINES_ENCODE &&
+                   delivery->lines == MM_LINES_UNKNOWN
+               ? MM_WORK_LINES
+               : MM_WORK_NONE;
+}
+
+/* False: something of it is being read first. */
 static bool begin_message(struct mm_delivery *delivery)
 {
-    if (!delivery->batch->message.is_smtputf8 ||
-        delivery->header != MM_HEADER_UNKNOWN) {
+    enum mm_delivery_work work = work_before(delivery);
+    if (work == MM_WORK_NONE) {
         send_message(delivery);
         return true;
     }
     delivery->chunk_number = 0;
     mm_buf_clear(&delivery->chunk);
-    enum mailmod_error error = mm_delivery_start_work(delivery, MM_WORK_HEADER);
+    enum mailmod_error error = mm_delivery_start_work(delivery, work);
     if (error != MAILMOD_OK) {
         mm_delivery_break_batch(delivery, error, "4.3.2",
                                 "too busy to read the message");

@@ -60,6 +60,10 @@ enum mm_config_eight_bit { /* for a host without 8BITMIME */
                            MM_CONFIG_EIGHT_BIT_AS_IS,
                            MM_CONFIG_EIGHT_BIT_REPORT
 };
+enum mm_config_long_lines {
+    MM_CONFIG_LONG_LINES_AS_IS,
+    MM_CONFIG_LONG_LINES_ENCODE
+};
 enum mm_config_waits { /* does a send call wait for the outcome? */
                        MM_CONFIG_WAITS_CALLBACK, /* when there is no progress
                                                     callback */
@@ -172,6 +176,7 @@ struct mm_config {
         unsigned port; /* of MX hosts: 25, other only in tests */
         enum mm_config_tls_policy tls; /* off, may, must */
         enum mm_config_eight_bit eight_bit;
+        enum mm_config_long_lines long_lines;
         bool uses_ipv6, uses_ipv4;
         uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
             body_ms, end_ms, tls_ms, idle_ms;

@@ -652,6 +652,15 @@ static const struct mm_config_key keys[] = {
          "is where others signed it; as_is sends it as it is; report sends "
          "it back to its sender (5.6.3).",
      .offset = AT(delivery.eight_bit)},
+    {.name = "delivery.long_lines",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "as_is",
+     .choices = "as_is encode",
+     .help = "A message with lines of more than 998 octets (RFC 5322 2.1.1), "
+             "which strict hosts refuse: as_is sends it as it is; encode makes "
+             "its bodies quoted-printable, but for what others signed, and "
+             "reads each message once more to find out.",
+     .offset = AT(delivery.long_lines)},
     {.name = "delivery.uses_ipv6",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

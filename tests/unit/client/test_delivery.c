@@ -529,6 +529,39 @@ static void test_S21_made_7bit(void **state)
     }
 }
 
+/* A line that no strict host takes, over two chunks. */
+static void test_S29_long_lines(void **state)
+{
+    enum { SIZE = 100000 };
+    static const char start[] = "Subject: x\r\n\r\n";
+    static const char *const settings[] = {"delivery.long_lines=encode", NULL};
+    char *body = mm_alloc(SIZE + 1);
+    (void)state;
+    assert_non_null(body);
+    for (int line = 0; line < 2; line++) {
+        for (int sets = 0; sets < 2; sets++) {
+            struct rig rig;
+            open_one(&rig, sets ? settings : NULL, "8BITMIME");
+            memset(body, 'a', SIZE);
+            memcpy(body, start, sizeof start - 1);
+            for (int i = 50; line == 0 && i + 1 < SIZE; i += 998) {
+                memcpy(body + i, "\r\n", 2);
+            }
+            memcpy(body + SIZE - 2, "\r\n", 2);
+            struct rig_message message = {
+                .recipients = "a@x.net", .body = body, .body_size = SIZE};
+            rig_send(&rig, &message);
+            fake_run(MINUTE_MS);
+            assert_string_equal(rig_row(&rig, "a@x.net"), "gone");
+            bool is_coded = strstr(fake_body(), "quoted-printable") != NULL;
+            assert_int_equal(is_coded, line == 1 && sets == 1);
+            assert_true(is_coded || strcmp(fake_body(), body) == 0);
+            rig_close(&rig);
+        }
+    }
+    mm_free(body);
+}
+
 static void test_S21_report(void **state)
 {
     static const char *const settings[] = {"delivery.eight_bit=report", NULL};
@@ -683,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_8bit_and_utf8),
         cmocka_unit_test(test_S21_made_7bit),
         cmocka_unit_test(test_S21_report),
+        cmocka_unit_test(test_S29_long_lines),
         cmocka_unit_test(test_body_octets),
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_cut_in_the_body),
