@@ -394,6 +394,10 @@ struct mailmod_result { /* of one recipient */
     const char *enhanced; /* "5.1.1" (RFC 3463), never NULL */
     const char *text;     /* the reply's, or our own words; never NULL */
     const char *host;     /* who said it, or "" */
+    /* The cause as it happened: TIMEOUT, TLS_CERTIFICATE, REFUSED (a host said
+     * no) and so on; MAILMOD_OK when delivered, or pending. */
+    enum mailmod_error error;
+    int is_final; /* nothing more becomes of it */
 };
 /* Recipient `index` from 0, in the order given; NOT_FOUND past the last. The
  * texts live until the next call for `message` on this thread, or its end. */

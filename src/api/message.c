@@ -226,7 +226,9 @@ static void copy_result(struct mm_message_recipient *recipient,
                                          .code = words->code,
                                          .enhanced = words->enhanced,
                                          .text = words->text,
-                                         .host = words->host};
+                                         .host = words->host,
+                                         .error = recipient->error,
+                                         .is_final = recipient->is_final};
     mm_sized_give(result_out, &known, sizeof known);
 }
 

@@ -151,6 +151,8 @@ static void results(struct entry *entry)
         printf("result\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", entry->name,
                result.recipient, (int)result.outcome, result.code,
                result.enhanced, result.text, result.host);
+        printf("cause\t%s\t%d\t%s\n", entry->name, (int)result.error,
+               result.recipient);
         i++;
     }
     answer("results", entry->name,

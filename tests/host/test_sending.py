@@ -143,6 +143,11 @@ class Host:
                 for line in self.lines[after:]
                 if line[0] == "result" and line[1] == name}
 
+    def causes(self, name):
+        """{recipient: error}, of the results asked for before."""
+        return {line[3]: line[2] for line in self.lines
+                if line[0] == "cause" and line[1] == name}
+
     def events(self, name):
         return [(int(line[2]), int(line[3])) for line in self.lines
                 if line[0] == "event" and line[1] == name]
@@ -278,6 +283,8 @@ def test_now_by_events(build):
         results = host.results("b")
         assert results["x@one.test"] == (DEFERRED, 451, "4.3.0", "later",
                                          "mx.one.test")
+        assert host.causes("b") == {"x@one.test": "REFUSED",
+                                    "z@two.test": "OK"}
         assert results["z@two.test"][0] == DELIVERED
         assert host.send("c", NOW, "z@two.test", "wait")[2] == "OK"
         host.await_done("c")
@@ -291,12 +298,13 @@ def test_now_without_an_answer(build):
         for domain, error, outcome in (
                 ("null.test", "DNS_NULL_MX", FAILED),
                 ("none.test", "DNS_NO_NAME", FAILED),
-                ("slow.test", "DNS", DEFERRED),
+                ("slow.test", "DNS_SERVFAIL", DEFERRED),
                 ("dark.test", "CONNECTION_REFUSED", DEFERRED)):
             line = host.send(domain, NOW, f"a@{domain}")
             assert line[2] == error, line
             result = host.results(domain)[f"a@{domain}"]
             assert result[0] == outcome and result[1] == 0, result
+            assert host.causes(domain) == {f"a@{domain}": error}
             assert result[2].startswith("54"[outcome == DEFERRED]), result
             assert line[3].startswith(f"a@{domain}: "), line
 
