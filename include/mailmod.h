@@ -201,8 +201,8 @@ MAILMOD_API const char *mailmod_service_name(size_t index);
 /* The port that a service is bound to, its first listener; 0 when it is not
  * open. */
 MAILMOD_API int mailmod_service_port(mailmod *instance, const char *service);
-/* All addresses that a service is bound to, "127.0.0.1:2525,[::1]:2525", copied
- * into `text_out` with a NUL; "" when it is not open. UNKNOWN_NAME, LIMIT. */
+/* All its addresses, "127.0.0.1:2525,[::1]:2525", or "". UNKNOWN_NAME, LIMIT.
+ */
 MAILMOD_API enum mailmod_error mailmod_service_addresses(mailmod *instance,
                                                          const char *service,
                                                          char *text_out,
@@ -597,6 +597,9 @@ MAILMOD_API enum mailmod_error mailmod_user_set_password(mailmod *instance,
 /* The mailbox goes with the user. NOT_FOUND. */
 MAILMOD_API enum mailmod_error mailmod_user_remove(mailmod *instance,
                                                    const char *name);
+/* Another name for the same mailbox. NOT_FOUND, EXISTS, ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_user_rename(mailmod *instance, const char *name, const char *new_name);
 struct mailmod_user {
     size_t size; /* of this structure as the library filled it */
     const char *name;
@@ -645,6 +648,7 @@ struct mailmod_queue_entry { /* one recipient of one queued message */
     int64_t arrival_ms, next_attempt_ms, expires_ms; /* since 1970, UTC */
     unsigned attempts;
     int is_held;
+    const char *reason; /* why it waits although its time has come; or "" */
 };
 typedef void (*mailmod_on_queue_entry)(void *context,
                                        const struct mailmod_queue_entry *entry);
@@ -663,6 +667,22 @@ MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
 MAILMOD_API enum mailmod_error
 mailmod_queue_act(mailmod *instance, const char *message,
                   enum mailmod_queue_action action, size_t *count_out);
+/* Those of the filter (NULL: all), oldest message first. */
+MAILMOD_API enum mailmod_error
+mailmod_queue_find(mailmod *instance, const struct mailmod_queue_filter *filter,
+                   mailmod_on_queue_entry on_entry, void *context);
+/* Acts on them, in steps that are durable one by one: on an error `count_out`
+ * (may be NULL) were done. A deletion is told to no message of this process. */
+MAILMOD_API enum mailmod_error
+mailmod_queue_act_on(mailmod *instance,
+                     const struct mailmod_queue_filter *filter,
+                     enum mailmod_queue_action action, size_t *count_out);
+typedef void (*mailmod_on_queue_destination)(
+    void *context, const struct mailmod_queue_destination *destination);
+/* Where the queue's mail wants to go, the most recipients first. */
+MAILMOD_API enum mailmod_error mailmod_queue_summary(
+    mailmod *instance, const struct mailmod_queue_filter *filter,
+    mailmod_on_queue_destination on_destination, void *context);
 /* A mailbox elsewhere (fetch.accounts), and how its last visit went. */
 struct mailmod_fetch_account {
     size_t size; /* of this structure as the library filled it */

@@ -245,6 +245,7 @@ static void begin_fetch(struct fetch *fetch)
     mm_mutex_lock(queue->lock);
     const struct mq_destination *destination =
         mq_destination_find(queue, fetch->destination);
+    fetch->batch->flushes = queue->flushes;
     fetch->found->version = destination != NULL ? destination->version : 0;
     fetch->options = queue->options; /* its numbers; the steps are not used */
     fetch->longest_wait_ms = queue->longest_wait_ms;

@@ -81,6 +81,7 @@ struct mq_queue {
     unsigned attempts;
     unsigned parked;
     uint64_t sequence;
+    unsigned long long flushes; /* by operators */
     uint64_t random;
 };
 

@@ -129,6 +129,7 @@ void mq_flush(struct mq_queue *queue)
     mm_mutex_lock(queue->lock);
     mm_map_each(&queue->destinations, reopen_one, queue);
     queue->wants_scan = true;
+    queue->flushes++;
     mm_mutex_unlock(queue->lock);
 }
 
@@ -146,7 +147,8 @@ void mq_release(struct mq_queue *queue, struct mq_batch **batch)
     if (released->holds_slot) {
         mq_slot_give(queue, released);
     }
-    if (!released->is_settled && released->recipient_count > 0) {
+    if ((!released->is_settled || released->flushes != queue->flushes) &&
+        released->recipient_count > 0) {
         mq_agenda_tell(queue, released->destination, 0);
     }
     mm_mutex_unlock(queue->lock);

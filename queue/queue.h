@@ -41,6 +41,7 @@ struct mq_batch {
     bool holds_slot; /* the queue's: counts as an attempt */
     bool is_parked;  /* the queue's: without a place among the attempts */
     bool is_settled; /* the queue's: what is left of it is in the store anew */
+    unsigned long long flushes; /* the queue's: as many as before its claim */
     /* Attempts to the destination at work with this one. */
     unsigned attempts;
 };

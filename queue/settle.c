@@ -103,7 +103,10 @@ static void count_attempt(struct mq_settlement *settlement)
     settlement->random = mm_splitmix_next(&queue->random);
     settlement->retry_ms = 0;
     if (batch->holds_slot) {
-        if (is_down) {
+        if (is_down && batch->flushes != queue->flushes) {
+            /* It was flushed meanwhile: it is tried again at once. */
+            mq_destination_up(queue, batch->destination);
+        } else if (is_down) {
             mq_destination_down(queue, batch->destination, settlement->now_ms,
                                 &settlement->retry_ms);
         } else {

@@ -5,6 +5,9 @@
 #ifndef MAILMOD_TERMS_H
 #define MAILMOD_TERMS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* How far a message is on its way out. */
 enum mailmod_progress {
     MAILMOD_FINDING_HOST = 1, /* names are looked up */
@@ -27,6 +30,30 @@ enum mailmod_queue_action {
     MAILMOD_QUEUE_RELEASE,
     MAILMOD_QUEUE_FLUSH, /* try now */
     MAILMOD_QUEUE_DELETE /* without a report to the sender */
+};
+
+enum mailmod_queue_state {
+    MAILMOD_QUEUE_ANY,
+    MAILMOD_QUEUE_WAITING,
+    MAILMOD_QUEUE_TRIED, /* waiting, after a failed attempt */
+    MAILMOD_QUEUE_HELD
+};
+
+struct mailmod_queue_filter { /* which recipients; zero: all */
+    size_t size;              /* sizeof(struct mailmod_queue_filter) */
+    const char *message;
+    const char *sender;    /* an address, "@domain", or "" for the null path */
+    const char *recipient; /* an address, or "@domain" */
+    const char *domain;    /* of the recipient or of the destination */
+    enum mailmod_queue_state state;
+    uint64_t age_min_ms; /* arrived at least so long ago */
+};
+struct mailmod_queue_destination { /* all that waits for one */
+    size_t size;
+    const char *destination;
+    uint64_t recipients, held;
+    int64_t oldest_arrival_ms, next_attempt_ms; /* 0: all are held */
+    const char *last_reply;                     /* the latest that is known */
 };
 
 /* Moments at which the instance asks the host. Bits of a mask. */

@@ -23,65 +23,14 @@ static enum mailmod_error parse_message(const char *message, uint64_t *id_out)
     return mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: no queue identifier", message);
 }
 
-struct queue_visit {
-    mailmod_on_queue_entry on_entry;
-    void *context;
-    size_t count;
-};
-
-static bool visit_recipient(void *context,
-                            const struct mm_store_message *message,
-                            const struct mm_store_recipient *recipient)
-{
-    struct queue_visit *visit = context;
-    char identifier[MM_MESSAGE_ID_TEXT_MAX];
-    struct mailmod_queue_entry entry = {
-        .size = sizeof entry,
-        .message = identifier,
-        .reverse_path = message->reverse_path,
-        .recipient = recipient->path,
-        .destination = recipient->destination,
-        .last_reply = recipient->last_reply,
-        .message_size = message->size,
-        .arrival_ms = message->arrival_ms,
-        .next_attempt_ms = recipient->next_attempt_ms,
-        .expires_ms = recipient->expires_ms,
-        .attempts = recipient->attempts,
-        .is_held = recipient->state == MM_RECIPIENT_HELD};
-
-    mm_message_id_format(message->id, identifier);
-    visit->on_entry(visit->context, &entry);
-    visit->count++;
-    return true;
-}
-
 enum mailmod_error mailmod_queue_list(mailmod *instance, const char *message,
                                       mailmod_on_queue_entry on_entry,
                                       void *context)
 {
-    struct queue_visit visit = {on_entry, context, 0};
-    uint64_t id;
-    enum mailmod_error error = parse_message(message, &id);
+    const struct mailmod_queue_filter filter = {.size = sizeof filter,
+                                                .message = message};
 
-    if (error == MAILMOD_OK && on_entry == NULL) {
-        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
-    }
-    struct mm_admin admin;
-    if (error == MAILMOD_OK) {
-        error = mm_admin_begin(&admin, instance, false);
-    }
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_store_each_recipient(admin.store, id, visit_recipient, &visit);
-    mm_admin_end(&admin);
-    if (error == MAILMOD_OK && message != NULL && visit.count == 0) {
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "%s: %s", message != NULL ? message : "queue",
-                         mm_error_text(error));
+    return mailmod_queue_find(instance, &filter, on_entry, context);
 }
 
 struct queue_text {

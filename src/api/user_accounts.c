@@ -104,6 +104,47 @@ enum mailmod_error mailmod_user_set_disabled(mailmod *instance,
     return run_account(instance, name, &job, NULL, NULL);
 }
 
+struct rename_job {
+    struct mm_store_job job;
+    const char *name;
+    const char *new_name;
+};
+
+static enum mailmod_error run_rename(struct mm_store_job *base,
+                                     struct mm_store_transaction *transaction)
+{
+    const struct rename_job *job =
+        MM_LIST_OBJECT(base, const struct rename_job, job);
+    return mm_store_rename_user(transaction, job->name, job->new_name);
+}
+
+enum mailmod_error mailmod_user_rename(mailmod *instance, const char *name,
+                                       const char *new_name)
+{
+    struct rename_job job = {
+        .job.run = run_rename, .name = name, .new_name = new_name};
+
+    if (name == NULL || new_name == NULL ||
+        !mm_user_name_is_good(mm_span_cstr(new_name))) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "that is no name for a user");
+    }
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_store_run(admin.store, &job.job);
+    if (error == MAILMOD_OK) {
+        error = mm_ensure_postmaster(admin.store, admin.config);
+    }
+    mm_admin_end(&admin);
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "user %s: %s",
+                         error == MAILMOD_ERROR_EXISTS ? new_name : name,
+                         mm_error_text(error));
+}
+
 /* A name that a line of a log and of a list can hold. */
 static bool take_label(struct account_job *job, const char *label)
 {

@@ -25,7 +25,7 @@
 
 /* POLL_MAX: how soon a tool's change beside us is seen. POLL_MIN: what is due
  * and cannot be claimed yet must not make the poll spin. */
-enum { POLL_MIN_MS = 1000, POLL_MAX_MS = 5000 };
+enum { POLL_MIN_MS = 250, POLL_MAX_MS = 1000 };
 
 static void poll(struct mm_outbound *outbound);
 

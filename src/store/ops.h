@@ -86,12 +86,18 @@ struct mm_store_ops {
                               uint64_t message_id,
                               enum mailmod_queue_action action, int64_t now_ms,
                               size_t *count_out);
+    enum mailmod_error (*act_on_one)(struct mm_store_transaction *transaction,
+                                     uint64_t message_id, unsigned number,
+                                     enum mailmod_queue_action action,
+                                     int64_t now_ms, size_t *count);
     enum mailmod_error (*reroute)(struct mm_store_transaction *transaction,
                                   const char *destination);
     enum mailmod_error (*add_user)(struct mm_store_transaction *transaction,
                                    struct mm_store_user *user);
     enum mailmod_error (*change_user)(struct mm_store_transaction *transaction,
                                       const struct mm_store_user *user);
+    enum mailmod_error (*rename_user)(struct mm_store_transaction *transaction,
+                                      const char *name, const char *new_name);
     enum mailmod_error (*remove_user)(struct mm_store_transaction *transaction,
                                       const char *name);
     enum mailmod_error (*put_secret)(struct mm_store_transaction *transaction,

@@ -275,6 +275,18 @@ enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
         ->act(transaction, message_id, action, now_ms, count_out);
 }
 
+enum mailmod_error mm_store_act_on_one(struct mm_store_transaction *transaction,
+                                       uint64_t message_id, unsigned number,
+                                       enum mailmod_queue_action action,
+                                       int64_t now_ms, size_t *count)
+{
+    if ((unsigned)action > MAILMOD_QUEUE_DELETE) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return ops_of(transaction)
+        ->act_on_one(transaction, message_id, number, action, now_ms, count);
+}
+
 enum mailmod_error mm_store_reroute(struct mm_store_transaction *transaction,
                                     const char *destination)
 {
@@ -322,6 +334,23 @@ mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
 
     return error == MAILMOD_OK
                ? ops_of(transaction)->remove_user(transaction, name_kept)
+               : error;
+}
+
+enum mailmod_error
+mm_store_rename_user(struct mm_store_transaction *transaction, const char *name,
+                     const char *new_name)
+{
+    char name_kept[MM_STORE_USER_MAX];
+    char new_kept[MM_STORE_USER_MAX];
+    enum mailmod_error error = canonical(name, name_kept);
+
+    if (error == MAILMOD_OK) {
+        error = canonical(new_name, new_kept);
+    }
+    return error == MAILMOD_OK
+               ? ops_of(transaction)
+                     ->rename_user(transaction, name_kept, new_kept)
                : error;
 }
 

@@ -136,6 +136,9 @@ struct mm_store_recipient { /* one row of the queue */
     char destination[MM_STORE_DESTINATION_MAX]; /* domain, literal, smarthost */
     enum mm_recipient_state state;
     int64_t next_attempt_ms;
+    /* next_attempt_ms as it was read, 0: of a new row. An update leaves a time
+     * alone that an operator has changed since. */
+    int64_t read_attempt_ms;
     int64_t expires_ms;
     unsigned attempts;
     bool was_warned; /* the delay notice went out */
@@ -222,6 +225,13 @@ MM_CHECK enum mailmod_error
 mm_store_act(struct mm_store_transaction *transaction, uint64_t message_id,
              enum mailmod_queue_action action, int64_t now_ms,
              size_t *count_out);
+/* The same on one recipient, whom a person has chosen; `count` rises by one
+ * when the action is for it. NOT_FOUND when it is gone. */
+MM_CHECK enum mailmod_error
+mm_store_act_on_one(struct mm_store_transaction *transaction,
+                    uint64_t message_id, unsigned number,
+                    enum mailmod_queue_action action, int64_t now_ms,
+                    size_t *count);
 /* Rows of an act on the whole queue are still being changed. */
 bool mm_store_is_settling(struct mm_store *store);
 /* Waits for that. Not on a loop or the writer. */
@@ -269,6 +279,10 @@ mm_store_add_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error
 mm_store_change_user(struct mm_store_transaction *transaction,
                      const struct mm_store_user *user);
+/* Another name, mailbox and secrets stay. NOT_FOUND, EXISTS. */
+MM_CHECK enum mailmod_error
+mm_store_rename_user(struct mm_store_transaction *transaction, const char *name,
+                     const char *new_name);
 /* More secrets of a user beside the main one, made with its salt and rounds. */
 #define MM_STORE_SECRETS_MAX 16
 #define MM_STORE_LABEL_MAX 64

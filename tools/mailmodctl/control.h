@@ -10,6 +10,15 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
 #define PASSWORD_MAX_SIZE 515 /* 512 octets, a line end and the NUL */
 
+/* Of the queue, as it was said; NULL: any. */
+struct control_filter {
+    const char *domain;
+    const char *sender;
+    const char *recipient;
+    const char *state;
+    const char *older;
+};
+
 struct control {
     mailmod *instance;
     const char *config_file; /* NULL: the embedded defaults */
@@ -19,6 +28,9 @@ struct control {
     int keeps_password;  /* --apop */
     int reads_password;  /* --password-stdin */
     unsigned user_flags; /* of the main password that is set */
+    int is_sure;         /* --yes */
+    int has_local_time;  /* --local-time */
+    struct control_filter filter;
 };
 
 /* Each returns the exit code. */
@@ -46,6 +58,8 @@ int control_usage(const char *words);
 int control_failure(const char *head, enum mailmod_error error);
 /* The data folder of the settings. */
 const char *control_folder(struct control *control);
+/* "11-30 07:15:02", in UTC unless local times are asked for; "-" for 0. */
+void control_print_time(const struct control *control, int64_t unix_ms);
 /* Text from peers: nothing in it moves the cursor of a terminal. */
 void control_print_text(const char *text);
 

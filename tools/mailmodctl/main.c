@@ -34,7 +34,9 @@ static void print_help(void)
          "\n"
          "  user add NAME [--apop] [--password-stdin] [--create]\n"
          "  user passwd NAME [--apop] [--password-stdin]\n"
-         "  user del NAME              the mailbox goes with the user\n"
+         "  user del NAME [--yes]      the mailbox goes with the user\n"
+         "  user rename NAME NEW       the mailbox stays as it is\n"
+         "  user disable|enable NAME   a disabled user cannot log in\n"
          "  user list                  with use and quota\n"
          "  user quota NAME SIZE       500M, 2G, none, or default: "
          "local.quota\n"
@@ -42,11 +44,13 @@ static void print_help(void)
          "                             one more, for an application\n"
          "  user password remove NAME LABEL\n"
          "  user password list NAME\n"
-         "  queue list                 what waits, a line a recipient\n"
+         "  queue list [ID] [FILTER]   what waits, a line a recipient\n"
+         "  queue summary [FILTER]     the same, a line a destination\n"
          "  queue show ID              one message, whole\n"
-         "  queue flush [ID|all]       try now\n"
-         "  queue hold|release ID|all\n"
-         "  queue delete ID|all        without a report to the sender\n"
+         "  queue flush [ID|all|FILTER]\n"
+         "                             try now\n"
+         "  queue hold|release|delete ID|all|FILTER\n"
+         "                             delete makes no report to the sender\n"
          "  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"
@@ -56,8 +60,12 @@ static void print_help(void)
          "  restore FILE               the store from a copy, daemon stopped\n"
          "  config check               tell every mistake\n"
          "  config show                every key and its value\n"
-         "  config get KEY\n"
-         "\n"
+         "  config get KEY");
+}
+
+static void print_options(void)
+{
+    puts("\n"
          "  -c, --config FILE   the daemon's configuration; without it and "
          "--data the\n"
          "                      one that is installed, "
@@ -66,7 +74,17 @@ static void print_help(void)
          "  --create            make a store where there is none\n"
          "  --apop              keep the password recoverable, for APOP\n"
          "  --password-stdin    read the password as one line\n"
+         "  --yes               delete a user whose mailbox has mail\n"
+         "  --local-time        local times in lists; else UTC\n"
          "  --version, --help\n"
+         "\n"
+         "FILTER is any of these, about recipients in the queue:\n"
+         "  --domain DOMAIN     of the recipient or of the destination\n"
+         "  --sender ADDRESS    or @DOMAIN, or '' for reports\n"
+         "  --recipient ADDRESS or @DOMAIN\n"
+         "  --state STATE       waiting, tried or held\n"
+         "  --older TIME        arrived at least so long ago: 90s, 30m, 2h, "
+         "1d\n"
          "\n"
          "Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration.");
 }
@@ -126,6 +144,9 @@ struct line { /* the command line, read */
     int creates;
     int wants_help;
     int wants_version;
+    int is_sure;
+    int has_local_time;
+    struct control_filter filter;
     char **words;
     int word_count;
 };
@@ -139,6 +160,10 @@ static int take_flag(struct line *line, const char *word)
         line->reads_password = 1;
     } else if (strcmp(word, "--create") == 0) {
         line->creates = 1;
+    } else if (strcmp(word, "--yes") == 0) {
+        line->is_sure = 1;
+    } else if (strcmp(word, "--local-time") == 0) {
+        line->has_local_time = 1;
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         line->wants_help = 1;
     } else if (strcmp(word, "--version") == 0) {
@@ -149,6 +174,28 @@ static int take_flag(struct line *line, const char *word)
     return 1;
 }
 
+/* Where the value of an option goes; NULL: it has none. */
+static const char **value_of(struct line *line, const char *word)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } options[] = {{"-c", &line->config_file},
+                   {"--config", &line->config_file},
+                   {"--data", &line->data_folder},
+                   {"--domain", &line->filter.domain},
+                   {"--sender", &line->filter.sender},
+                   {"--recipient", &line->filter.recipient},
+                   {"--state", &line->filter.state},
+                   {"--older", &line->filter.older}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(word, options[i].name) == 0) {
+            return options[i].value;
+        }
+    }
+    return NULL;
+}
+
 /* Options may stand anywhere; the other words are moved to the front. After
  * "--" everything is a word. */
 static int parse(struct line *line, int argc, char **argv)
@@ -157,19 +204,17 @@ static int parse(struct line *line, int argc, char **argv)
     line->words = argv + 1;
     for (int i = 1; i < argc; i++) {
         char *word = argv[i];
-        int is_config =
-            strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0;
+        const char **value = value_of(line, word);
         if (is_all_words || word[0] != '-') {
             line->words[line->word_count] = word;
             line->word_count++;
         } else if (strcmp(word, "--") == 0) {
             is_all_words = 1;
-        } else if (is_config || strcmp(word, "--data") == 0) {
+        } else if (value != NULL) {
             if (i + 1 == argc) {
                 return control_usage("a value is missing at the end");
             }
-            *(is_config ? &line->config_file : &line->data_folder) =
-                argv[i + 1];
+            *value = argv[i + 1];
             i++;
         } else if (!take_flag(line, word)) {
             fprintf(stderr, "mailmodctl: there is no option %s\n", word);
@@ -245,6 +290,9 @@ static int run(const struct line *line, const struct command *command)
     control.word_count = line->word_count - 1;
     control.keeps_password = line->keeps_password;
     control.reads_password = line->reads_password;
+    control.is_sure = line->is_sure;
+    control.has_local_time = line->has_local_time;
+    control.filter = line->filter;
     if (command->run == control_config) {
         error = mailmod_log_set_callback(control.instance, tell_warning, NULL);
     }
@@ -280,6 +328,7 @@ int main(int argc, char **argv)
     }
     if (line.wants_help) {
         print_help();
+        print_options();
         return EXIT_SUCCESS;
     }
     if (line.wants_version) {

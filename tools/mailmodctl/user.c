@@ -5,6 +5,7 @@
  * system can read. It is wiped before the command ends. */
 #include "control.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,84 @@ static int add(struct control *control)
     return control_with_password(control, add_user, "user add");
 }
 
+struct mailbox { /* of the one user who is looked for */
+    const char *name;
+    int is_found;
+    uint64_t messages;
+    uint64_t octets;
+};
+
+/* Names are kept in small letters. */
+static int is_name(const char *given, const char *kept)
+{
+    while (*given != '\0' &&
+           (*given >= 'A' && *given <= 'Z' ? *given + 32 : *given) == *kept) {
+        given++;
+        kept++;
+    }
+    return *given == *kept;
+}
+
+static void on_mailbox(void *context, const struct mailmod_user *user)
+{
+    struct mailbox *mailbox = context;
+    if (is_name(mailbox->name, user->name)) {
+        mailbox->is_found = 1;
+        mailbox->messages = user->messages;
+        mailbox->octets = user->octets;
+    }
+}
+
+static int remove_user(struct control *control)
+{
+    struct mailbox mailbox = {.name = control->words[1]};
+    enum mailmod_error error =
+        mailmod_user_list(control->instance, on_mailbox, &mailbox);
+    if (error == MAILMOD_OK && !control->is_sure && mailbox.messages > 0) {
+        fprintf(stderr,
+                "mailmodctl: user del: the mailbox of %s has %" PRIu64
+                " message%s (%" PRIu64 " octets), which would be lost; say "
+                "--yes, or disable the user instead\n",
+                mailbox.name, mailbox.messages,
+                mailbox.messages == 1 ? "" : "s", mailbox.octets);
+        return EXIT_FAILURE;
+    }
+    if (error == MAILMOD_OK && !control->is_sure && !mailbox.is_found) {
+        fprintf(stderr,
+                "mailmodctl: user del: user list has no user %s (with --yes "
+                "its name may be spelt in another way)\n",
+                mailbox.name);
+        return EXIT_FAILURE;
+    }
+    if (error == MAILMOD_OK) {
+        error = mailmod_user_remove(control->instance, control->words[1]);
+    }
+    if (error != MAILMOD_OK) {
+        return control_failure("user del", error);
+    }
+    printf("%" PRIu64 " message%s went with the user\n", mailbox.messages,
+           mailbox.messages == 1 ? "" : "s");
+    return EXIT_SUCCESS;
+}
+
+static int set_disabled(struct control *control, int is_disabled)
+{
+    enum mailmod_error error = mailmod_user_set_disabled(
+        control->instance, control->words[1], is_disabled);
+    return error == MAILMOD_OK
+               ? EXIT_SUCCESS
+               : control_failure(is_disabled ? "user disable" : "user enable",
+                                 error);
+}
+
+static int rename_user(struct control *control)
+{
+    enum mailmod_error error = mailmod_user_rename(
+        control->instance, control->words[1], control->words[2]);
+    return error == MAILMOD_OK ? EXIT_SUCCESS
+                               : control_failure("user rename", error);
+}
+
 int control_user(struct control *control)
 {
     const char *word = control->word_count > 0 ? control->words[0] : "";
@@ -174,8 +253,15 @@ int control_user(struct control *control)
     if (strcmp(word, "list") == 0 && control->word_count == 1) {
         return list(control);
     }
+    if (strcmp(word, "rename") == 0 && control->word_count == 3) {
+        return rename_user(control);
+    }
     if (control->word_count != 2) {
-        return control_usage("user add|passwd|del NAME, or user list");
+        return control_usage("user add|passwd|del|disable|enable NAME, user "
+                             "rename NAME NEW, or user list");
+    }
+    if (strcmp(word, "disable") == 0 || strcmp(word, "enable") == 0) {
+        return set_disabled(control, word[0] == 'd');
     }
     if (strcmp(word, "add") == 0) {
         return add(control);
@@ -185,10 +271,8 @@ int control_user(struct control *control)
         return control_with_password(control, set_password, "user passwd");
     }
     if (strcmp(word, "del") == 0) {
-        enum mailmod_error error =
-            mailmod_user_remove(control->instance, control->words[1]);
-        return error == MAILMOD_OK ? EXIT_SUCCESS
-                                   : control_failure("user del", error);
+        return remove_user(control);
     }
-    return control_usage("user add|passwd|del NAME, or user list");
+    return control_usage("user add|passwd|del|disable|enable NAME, user rename "
+                         "NAME NEW, or user list");
 }

@@ -13,12 +13,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
 #define VALUE_MAX 4200
 /* How long the end waits for a log that is not read. */
 #define LOG_END_MS 1000
+/* How often the service manager is told what is in the queue: counting a long
+ * one takes a hundredth of the time at most. */
+#define STATUS_MS 5000
+#define STATUS_SHARE 100
 
 /* Each line of the last error's words as a line of the log. */
 static void log_words(enum mailmod_log_level level, const char *head,
@@ -149,20 +154,24 @@ static int exit_code_of(enum mailmod_error error)
 }
 
 /* What `systemctl status` shows: the first line of the mistakes. */
-static void notify_reloaded(enum mailmod_error error)
+static void notify_reloaded(enum mailmod_error error, char *trouble_out,
+                            size_t size)
 {
     const char *words = mailmod_last_error_text();
-    char state[600];
+    char state[VALUE_MAX];
+    trouble_out[0] = '\0';
     if (error == MAILMOD_OK) {
         system_notify("READY=1\nSTATUS=reloaded");
         return;
     }
-    snprintf(state, sizeof state, "READY=1\nSTATUS=not reloaded: %.*s",
-             (int)strcspn(words, "\n"), words);
+    snprintf(trouble_out, size, "not reloaded: %.*s", (int)strcspn(words, "\n"),
+             words);
+    snprintf(state, sizeof state, "READY=1\nSTATUS=%s", trouble_out);
     system_notify(state);
 }
 
-static void reload(mailmod *instance, const struct options *options)
+static void reload(mailmod *instance, const struct options *options,
+                   char *trouble_out, size_t size)
 {
     system_notify_reloading();
     system_log_reopen();
@@ -183,7 +192,7 @@ static void reload(mailmod *instance, const struct options *options)
                error == MAILMOD_OK
                    ? "mailmodd: reloaded"
                    : "mailmodd: not reloaded, the former settings stay");
-    notify_reloaded(error);
+    notify_reloaded(error, trouble_out, size);
 }
 
 /* "30s", as mailmod_config_get writes times. */
@@ -230,16 +239,32 @@ static enum mailmod_error become_user(mailmod *instance)
     return MAILMOD_OK;
 }
 
+/* What does not fit is left out. */
+static void append(char *line, size_t line_size, const char *text)
+{
+    size_t used = strlen(line);
+    size_t size = strlen(text);
+    if (size > line_size - used - 1) {
+        size = line_size - used - 1;
+    }
+    memcpy(line + used, text, size);
+    line[used + size] = '\0';
+}
+
 /* " key=value", in quotes where it has a blank. */
 static void add_field(char *line, size_t line_size, const char *key,
                       const char *value)
 {
-    size_t used = strlen(line);
     const char *quote = strchr(value, ' ') != NULL ? "\"" : "";
-    if (value[0] != '\0') {
-        snprintf(line + used, line_size - used, " %s=%s%s%s", key, quote, value,
-                 quote);
+    if (value[0] == '\0') {
+        return;
     }
+    append(line, line_size, " ");
+    append(line, line_size, key);
+    append(line, line_size, "=");
+    append(line, line_size, quote);
+    append(line, line_size, value);
+    append(line, line_size, quote);
 }
 
 static void add_setting(char *line, size_t line_size, mailmod *instance,
@@ -270,11 +295,61 @@ static void tell_started(mailmod *instance)
             add_field(listeners, sizeof listeners, service, addresses);
         }
     }
-    size_t used = strlen(line);
-    snprintf(line + used, sizeof line - used, "%s", listeners);
+    append(line, sizeof line, listeners);
     system_log(NULL, MAILMOD_LOG_INFO, line);
     snprintf(state, sizeof state, "READY=1\nSTATUS=running:%s", listeners);
     system_notify(state);
+}
+
+struct queue_count {
+    unsigned long long recipients;
+    unsigned long long held;
+    unsigned long long destinations;
+};
+
+static void on_destination(void *context,
+                           const struct mailmod_queue_destination *destination)
+{
+    struct queue_count *count = context;
+    count->recipients += destination->recipients;
+    count->held += destination->held;
+    count->destinations++;
+}
+
+/* What systemctl shows is so; a reload that failed stays to be seen. How long
+ * to wait until the next time. */
+static unsigned tell_status(mailmod *instance, const char *trouble)
+{
+    struct queue_count count = {0, 0, 0};
+    char state[VALUE_MAX];
+    clock_t begin = clock();
+    if (!system_has_status() ||
+        mailmod_queue_summary(instance, NULL, on_destination, &count) !=
+            MAILMOD_OK) {
+        return STATUS_MS;
+    }
+    snprintf(state, sizeof state,
+             "STATUS=%s%s%llu in the queue for %llu destination%s, %llu held",
+             trouble, trouble[0] != '\0' ? "; " : "", count.recipients,
+             count.destinations, count.destinations == 1 ? "" : "s",
+             count.held);
+    system_notify(state);
+    clock_t taken = (clock() - begin) * 1000 / CLOCKS_PER_SEC;
+    return taken * STATUS_SHARE > STATUS_MS ? (unsigned)taken * STATUS_SHARE
+                                            : STATUS_MS;
+}
+
+/* Until the operator ends it. */
+static void serve(mailmod *instance, const struct options *options)
+{
+    char trouble[VALUE_MAX / 2] = "";
+    enum system_event event = SYSTEM_NOTHING;
+    while (event != SYSTEM_STOP) {
+        if (event == SYSTEM_RELOAD) {
+            reload(instance, options, trouble, sizeof trouble);
+        }
+        event = system_wait(tell_status(instance, trouble));
+    }
 }
 
 static enum mailmod_error start(mailmod *instance)
@@ -330,9 +405,7 @@ static int run(const struct options *options)
         error = start(instance);
     }
     if (error == MAILMOD_OK) {
-        while (system_wait() == SYSTEM_RELOAD) {
-            reload(instance, options);
-        }
+        serve(instance, options);
         stop(instance);
     }
     (void)mailmod_free(&instance);

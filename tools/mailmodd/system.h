@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum system_event { SYSTEM_STOP, SYSTEM_RELOAD };
+enum system_event { SYSTEM_STOP, SYSTEM_RELOAD, SYSTEM_NOTHING };
 
 /* Runs the daemon with the words of the command line, as the system has it run
  * (here at once, or as a service), and returns its exit code. */
@@ -17,8 +17,10 @@ const char *system_help(void);
 
 /* Before the library is first called: its threads inherit nothing of this. */
 int system_init(void);
-/* Waits for the operator. */
-enum system_event system_wait(void);
+/* Waits for the operator, for no longer than this. */
+enum system_event system_wait(unsigned wait_ms);
+/* Is there a service manager to be told of it? */
+int system_has_status(void);
 /* From now on the next stop ends the process at once, with this code. */
 void system_cut_on_stop(int exit_code);
 

@@ -260,6 +260,10 @@ mm_memory_update_recipient(struct mm_store_transaction *base,
 MM_CHECK enum mailmod_error
 mm_memory_remove_recipient(struct mm_store_transaction *base,
                            uint64_t message_id, unsigned number);
+MM_CHECK enum mailmod_error
+mm_memory_act_on_one(struct mm_store_transaction *base, uint64_t message_id,
+                     unsigned number, enum mailmod_queue_action action,
+                     int64_t now_ms, size_t *count);
 MM_CHECK enum mailmod_error mm_memory_act(struct mm_store_transaction *base,
                                           uint64_t message_id,
                                           enum mailmod_queue_action action,
@@ -272,6 +276,9 @@ mm_memory_add_user(struct mm_store_transaction *base,
 MM_CHECK enum mailmod_error
 mm_memory_change_user(struct mm_store_transaction *base,
                       const struct mm_store_user *user);
+MM_CHECK enum mailmod_error
+mm_memory_rename_user(struct mm_store_transaction *base, const char *name,
+                      const char *new_name);
 MM_CHECK enum mailmod_error
 mm_memory_remove_user(struct mm_store_transaction *base, const char *name);
 MM_CHECK enum mailmod_error

@@ -57,7 +57,10 @@ mm_memory_put_recipient(struct mm_store_transaction *base,
     if (row == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    MM_ROW(struct mm_recipient_row, row)->recipient = *recipient;
+    struct mm_store_recipient *put =
+        &MM_ROW(struct mm_recipient_row, row)->recipient;
+    *put = *recipient;
+    put->read_attempt_ms = put->next_attempt_ms;
     error = mm_row_add(store, MM_TABLE_RECIPIENT, row);
     return error == MAILMOD_OK ? mm_memory_refer(store, recipient->message_id)
                                : error;
@@ -77,7 +80,7 @@ static enum mailmod_error replace(struct mm_memory *store,
     return mm_row_change(store, MM_TABLE_RECIPIENT, &old->row, &row->row);
 }
 
-/* A hold by an operator outlives the attempt that ran meanwhile. */
+/* A hold or a flush by an operator outlives the attempt that ran meanwhile. */
 enum mailmod_error
 mm_memory_update_recipient(struct mm_store_transaction *base,
                            const struct mm_store_recipient *recipient)
@@ -99,7 +102,11 @@ mm_memory_update_recipient(struct mm_store_transaction *base,
     struct mm_store_recipient *r = &row->recipient;
     memcpy(r->destination, recipient->destination, sizeof r->destination);
     memcpy(r->last_reply, recipient->last_reply, sizeof r->last_reply);
-    r->next_attempt_ms = recipient->next_attempt_ms;
+    if (recipient->read_attempt_ms == 0 ||
+        recipient->read_attempt_ms == r->next_attempt_ms) {
+        r->next_attempt_ms = recipient->next_attempt_ms;
+        r->read_attempt_ms = r->next_attempt_ms;
+    }
     r->expires_ms = recipient->expires_ms;
     r->attempts = recipient->attempts;
     r->was_warned = recipient->was_warned;
@@ -143,6 +150,7 @@ static enum mailmod_error set_state(struct mm_memory *store,
     }
     row->recipient.state = state;
     row->recipient.next_attempt_ms = next_attempt_ms;
+    row->recipient.read_attempt_ms = next_attempt_ms;
     return replace(store, old, row);
 }
 
@@ -196,6 +204,26 @@ enum mailmod_error mm_memory_act(struct mm_store_transaction *base,
         store->disk->flush_count++;
     }
     return error;
+}
+
+enum mailmod_error mm_memory_act_on_one(struct mm_store_transaction *base,
+                                        uint64_t message_id, unsigned number,
+                                        enum mailmod_queue_action action,
+                                        int64_t now_ms, size_t *count)
+{
+    enum mailmod_error error;
+    struct mm_memory *store = mm_memory_write(base, &error);
+    if (store == NULL) {
+        return error;
+    }
+    struct mm_recipient_row *row = find(store, message_id, number);
+    if (row == NULL) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (action == MAILMOD_QUEUE_RELEASE || action == MAILMOD_QUEUE_FLUSH) {
+        store->disk->flush_count++;
+    }
+    return act_on(store, row, action, now_ms, count);
 }
 
 static enum mailmod_error reroute(struct mm_memory *store,

@@ -154,6 +154,34 @@ static enum mailmod_error drop_mailbox(struct mm_memory *store, uint64_t id)
                : error;
 }
 
+enum mailmod_error mm_memory_rename_user(struct mm_store_transaction *base,
+                                         const char *name, const char *new_name)
+{
+    enum mailmod_error error;
+    struct mm_memory *store = mm_memory_write(base, &error);
+    if (store == NULL) {
+        return error;
+    }
+    struct mm_user_row *old = find(store->disk, name);
+    if (find(store->disk, new_name) != NULL) {
+        return MAILMOD_ERROR_EXISTS;
+    }
+    if (old == NULL) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    struct mm_row *row = mm_row_new(sizeof(struct mm_user_row));
+    if (row == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    struct mm_store_user *user = &MM_ROW(struct mm_user_row, row)->user;
+    *user = old->user;
+    (void)mm_span_copy(mm_span_cstr(new_name), user->name, sizeof user->name);
+    store->disk->user_changes++;
+    error = mm_row_add(store, MM_TABLE_USER, row);
+    return error == MAILMOD_OK ? mm_row_remove(store, MM_TABLE_USER, &old->row)
+                               : error;
+}
+
 enum mailmod_error mm_memory_remove_user(struct mm_store_transaction *base,
                                          const char *name)
 {

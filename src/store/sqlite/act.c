@@ -233,6 +233,36 @@ enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
     return begin_act(transaction, message_id, &act, count_out);
 }
 
+enum mailmod_error mm_sqlite_act_on_one(struct mm_store_transaction *base,
+                                        uint64_t message_id, unsigned number,
+                                        enum mailmod_queue_action action,
+                                        int64_t now_ms, size_t *count)
+{
+    struct mm_sqlite_transaction *t = mm_sqlite_transaction_of(base);
+    const struct act act = {.action = (int)action,
+                            .now_ms = now_ms,
+                            .message_id = (int64_t)message_id,
+                            .number = (int64_t)number - 1,
+                            .last_message_id = (int64_t)message_id};
+    struct row rows[KEYS_MAX];
+    size_t found = 0;
+    bool makes_due =
+        action == MAILMOD_QUEUE_RELEASE || action == MAILMOD_QUEUE_FLUSH;
+    enum mailmod_error error = list_rows(t, &act, rows, &found);
+    if (error == MAILMOD_OK && (found == 0 || rows[0].number != number)) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (error != MAILMOD_OK ||
+        (makes_due && rows[0].is_held != (action == MAILMOD_QUEUE_RELEASE))) {
+        return error;
+    }
+    ++*count;
+    error = act_on(t, &act, &rows[0]);
+    return error == MAILMOD_OK && makes_due
+               ? mm_sql_do(t->connection, MM_SQL_COUNT_FLUSH)
+               : error;
+}
+
 enum mailmod_error mm_sqlite_reroute(struct mm_store_transaction *base,
                                      const char *destination)
 {

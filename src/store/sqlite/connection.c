@@ -62,9 +62,10 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
     /* A hold by an operator outlives the attempt that ran meanwhile. */
     [MM_SQL_UPDATE_RECIPIENT] =
-        "UPDATE recipient SET destination=?,next_attempt_ms=?,expires_ms=?,"
-        "attempts=?,was_warned=?,last_reply=?,state=max(state,?) "
-        "WHERE message_id=? AND number=?",
+        "UPDATE recipient SET destination=?1,next_attempt_ms=CASE WHEN "
+        "?10 IN (0,next_attempt_ms) THEN ?2 ELSE next_attempt_ms END,"
+        "expires_ms=?3,attempts=?4,was_warned=?5,last_reply=?6,"
+        "state=max(state,?7) WHERE message_id=?8 AND number=?9",
     [MM_SQL_DROP_RECIPIENT] =
         "DELETE FROM recipient WHERE message_id=? AND number=?",
     [MM_SQL_NEXT_NUMBER] =
@@ -127,6 +128,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_CHANGE_USER] =
         "UPDATE user SET salt=?,iterations=?,stored_key=?,server_key=?,"
         "password=?,is_disabled=?,quota=? WHERE name=?",
+    [MM_SQL_RENAME_USER] = "UPDATE user SET name=? WHERE name=?",
     [MM_SQL_DROP_USER] = "DELETE FROM user WHERE name=? RETURNING mailbox_id",
     [MM_SQL_PUT_MAILBOX] = "INSERT INTO mailbox(tag,next_number) VALUES(?,1)",
     [MM_SQL_PUT_SECRET] =

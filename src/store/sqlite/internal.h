@@ -89,6 +89,7 @@ enum mm_statement {
     MM_SQL_SET_DESTINATION,
     MM_SQL_PUT_USER,
     MM_SQL_CHANGE_USER,
+    MM_SQL_RENAME_USER,
     MM_SQL_DROP_USER,
     MM_SQL_PUT_SECRET,
     MM_SQL_DROP_SECRET,
@@ -254,6 +255,10 @@ mm_sqlite_update_recipient(struct mm_store_transaction *base,
 MM_CHECK enum mailmod_error
 mm_sqlite_remove_recipient(struct mm_store_transaction *base,
                            uint64_t message_id, unsigned number);
+MM_CHECK enum mailmod_error
+mm_sqlite_act_on_one(struct mm_store_transaction *base, uint64_t message_id,
+                     unsigned number, enum mailmod_queue_action action,
+                     int64_t now_ms, size_t *count);
 MM_CHECK enum mailmod_error mm_sqlite_act(struct mm_store_transaction *base,
                                           uint64_t message_id,
                                           enum mailmod_queue_action action,
@@ -266,6 +271,9 @@ mm_sqlite_add_user(struct mm_store_transaction *base,
 MM_CHECK enum mailmod_error
 mm_sqlite_change_user(struct mm_store_transaction *base,
                       const struct mm_store_user *user);
+MM_CHECK enum mailmod_error
+mm_sqlite_rename_user(struct mm_store_transaction *base, const char *name,
+                      const char *new_name);
 MM_CHECK enum mailmod_error
 mm_sqlite_remove_user(struct mm_store_transaction *base, const char *name);
 MM_CHECK enum mailmod_error

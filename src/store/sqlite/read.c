@@ -204,6 +204,7 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
                    ? MM_RECIPIENT_HELD
                    : MM_RECIPIENT_WAITING;
     r->next_attempt_ms = sqlite3_column_int64(statement, first + 5);
+    r->read_attempt_ms = r->next_attempt_ms;
     r->expires_ms = sqlite3_column_int64(statement, first + 6);
     r->attempts = (unsigned)sqlite3_column_int64(statement, first + 7);
     r->was_warned = sqlite3_column_int(statement, first + 8) != 0;

@@ -78,6 +78,7 @@ mm_sqlite_update_recipient(struct mm_store_transaction *base,
     (void)sqlite3_bind_int(statement, 7, (int)recipient->state);
     bind_u64(statement, 8, recipient->message_id);
     (void)sqlite3_bind_int64(statement, 9, recipient->number);
+    (void)sqlite3_bind_int64(statement, 10, recipient->read_attempt_ms);
     return run_on_row(transaction->connection, statement);
 }
 

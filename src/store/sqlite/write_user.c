@@ -160,6 +160,31 @@ enum mailmod_error mm_sqlite_change_user(struct mm_store_transaction *base,
                : error;
 }
 
+enum mailmod_error mm_sqlite_rename_user(struct mm_store_transaction *base,
+                                         const char *name, const char *new_name)
+{
+    struct mm_connection *connection =
+        mm_sqlite_transaction_of(base)->connection;
+    enum mailmod_error error;
+    if (is_known(connection, new_name, &error)) {
+        return MAILMOD_ERROR_EXISTS;
+    }
+    sqlite3_stmt *statement =
+        error == MAILMOD_OK ? mm_sql(connection, MM_SQL_RENAME_USER, &error)
+                            : NULL;
+    if (statement == NULL) {
+        return error;
+    }
+    mm_sql_bind_text(statement, 1, new_name);
+    mm_sql_bind_text(statement, 2, name);
+    error = mm_sql_run(statement);
+    if (error == MAILMOD_OK && sqlite3_changes(connection->db) == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    return error == MAILMOD_OK ? mm_sql_do(connection, MM_SQL_COUNT_USER_CHANGE)
+                               : error;
+}
+
 enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
                                          const char *name)
 {

@@ -12,6 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+int system_has_status(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void system_notify(const char *state)
 {
     const char *name = getenv("NOTIFY_SOCKET");

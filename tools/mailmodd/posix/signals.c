@@ -10,10 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long the last line of a cut may take. */
 #define CUT_LOG_MS 100
+#define WAIT_MS 60000 /* any time will do */
 
 int system_main(int argc, char **argv, int (*run)(int argc, char **argv))
 {
@@ -52,12 +54,15 @@ int system_init(void)
     return pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-enum system_event system_wait(void)
+enum system_event system_wait(unsigned wait_ms)
 {
-    int number = 0;
+    const struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000),
+                                  .tv_nsec = (long)(wait_ms % 1000) * 1000000};
     sigset_t set;
     fill(&set);
-    while (sigwait(&set, &number) != 0) {
+    int number = sigtimedwait(&set, NULL, &wait);
+    if (number < 0) {
+        return SYSTEM_NOTHING; /* the time is over, or a debugger came */
     }
     return number == SIGHUP ? SYSTEM_RELOAD : SYSTEM_STOP;
 }
@@ -65,7 +70,7 @@ enum system_event system_wait(void)
 static void *wait_and_cut(void *context)
 {
     int exit_code = (int)(intptr_t)context;
-    while (system_wait() != SYSTEM_STOP) {
+    while (system_wait(WAIT_MS) != SYSTEM_STOP) {
     }
     system_log(NULL, MAILMOD_LOG_WARNING, "mailmodd: cut by a second signal");
     system_log_end(CUT_LOG_MS);

@@ -56,14 +56,14 @@ void events_listen_to_console(void)
     (void)SetConsoleCtrlHandler(on_console_event, TRUE);
 }
 
-enum system_event system_wait(void)
+enum system_event system_wait(unsigned wait_ms)
 {
     HANDLE events[2] = {stop_event, reload_event};
-    DWORD which = WaitForMultipleObjects(2, events, FALSE, INFINITE);
+    DWORD which = WaitForMultipleObjects(2, events, FALSE, wait_ms);
     if (which == WAIT_OBJECT_0 + 1) {
         return SYSTEM_RELOAD;
     }
-    return SYSTEM_STOP;
+    return which == WAIT_OBJECT_0 ? SYSTEM_STOP : SYSTEM_NOTHING;
 }
 
 static DWORD WINAPI wait_and_cut(void *context)

@@ -311,6 +311,12 @@ void system_notify(const char *state)
     }
 }
 
+/* The manager has no words for it. */
+int system_has_status(void)
+{
+    return 0;
+}
+
 /* The manager knows no state for it: the service runs on. */
 void system_notify_reloading(void)
 {

@@ -263,6 +263,73 @@ static size_t act(struct mm_store *store, uint64_t id,
     return one.count;
 }
 
+struct one {
+    uint64_t id;
+    unsigned number;
+    enum mailmod_queue_action action;
+    int64_t now_ms;
+    size_t count;
+};
+
+static enum mailmod_error run_one(struct mm_store_transaction *t, void *context)
+{
+    struct one *one = context;
+    one->count = 0;
+    return mm_store_act_on_one(t, one->id, one->number, one->action,
+                               one->now_ms, &one->count);
+}
+
+/* O10: the others of the message stay as they are. */
+static void test_act_on_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    uint64_t id = put(store, 0, 0, "x@b.net", "b.net", 1);
+    (void)put(store, id, 1, "y@b.net", "b.net", 1);
+    uint64_t flushes[2];
+    struct one one = {id, 1, MAILMOD_QUEUE_HOLD, 9, 0};
+    assert_int_equal(fixture_run(store, run_one, &one), MAILMOD_OK);
+    assert_int_equal(one.count, 1);
+    assert_int_equal(list(store, id)->rows[0].state, MM_RECIPIENT_WAITING);
+    assert_int_equal(list(store, id)->rows[1].state, MM_RECIPIENT_HELD);
+    one.action = MAILMOD_QUEUE_FLUSH; /* not for who is held */
+    assert_int_equal(fixture_run(store, run_one, &one), MAILMOD_OK);
+    assert_int_equal(one.count, 0);
+    assert_int_equal(mm_store_flush_count(store, &flushes[0]), MAILMOD_OK);
+    one.action = MAILMOD_QUEUE_RELEASE;
+    assert_int_equal(fixture_run(store, run_one, &one), MAILMOD_OK);
+    assert_int_equal(one.count, 1);
+    assert_int_equal(mm_store_flush_count(store, &flushes[1]), MAILMOD_OK);
+    assert_true(flushes[1] > flushes[0]);
+    assert_int_equal(list(store, id)->rows[1].state, MM_RECIPIENT_WAITING);
+    assert_int_equal(list(store, id)->rows[1].next_attempt_ms, 9);
+    one.action = MAILMOD_QUEUE_DELETE;
+    assert_int_equal(fixture_run(store, run_one, &one), MAILMOD_OK);
+    assert_int_equal(one.count, 1);
+    assert_int_equal(list(store, id)->count, 1);
+    assert_int_equal(fixture_run(store, run_one, &one),
+                     MAILMOD_ERROR_NOT_FOUND);
+}
+
+/* O10: an attempt that began before a flush does not put the row off. */
+static void test_flush_outlives_an_attempt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    uint64_t id = put(store, 0, 0, "x@b.net", "b.net", 1);
+    struct mm_store_recipient row = list(store, id)->rows[0];
+    assert_int_equal(act(store, id, MAILMOD_QUEUE_FLUSH, 4242), 1);
+    row.attempts = 4;
+    row.next_attempt_ms = 7777777;
+    assert_int_equal(fixture_run(store, update, &row), MAILMOD_OK);
+    row = list(store, id)->rows[0];
+    assert_int_equal(row.attempts, 4);
+    assert_int_equal(row.next_attempt_ms, 4242);
+    row.next_attempt_ms = 7777777;
+    assert_int_equal(fixture_run(store, update, &row), MAILMOD_OK);
+    assert_int_equal(list(store, id)->rows[0].next_attempt_ms, 7777777);
+}
+
 /* An attempt that ends after the operator's word does not undo it. */
 static void test_hold_outlives_an_attempt(void **state)
 {
@@ -452,6 +519,8 @@ int main(void)
         FIXTURE_TEST(test_watched),
         FIXTURE_TEST(test_last_one_takes_message),
         FIXTURE_TEST(test_mailbox_keeps_message),
+        FIXTURE_TEST(test_act_on_one),
+        FIXTURE_TEST(test_flush_outlives_an_attempt),
         FIXTURE_TEST(test_hold_outlives_an_attempt),
         FIXTURE_TEST(test_actions),
         FIXTURE_TEST(test_many),

@@ -197,6 +197,42 @@ static void test_F15_spellings(void **state)
                      MAILMOD_ERROR_NOT_FOUND);
 }
 
+struct renaming {
+    const char *from;
+    const char *to;
+};
+
+static enum mailmod_error rename_user(struct mm_store_transaction *t,
+                                      void *context)
+{
+    const struct renaming *names = context;
+    return mm_store_rename_user(t, names->from, names->to);
+}
+
+/* O08: the same mailbox and verifier under another name. */
+static void test_O08_rename(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    struct mm_store_user user = {.name = "anna", .iterations = 7};
+    struct mm_store_user other = {.name = "otto"};
+    struct mm_store_user found;
+    struct renaming names[] = {
+        {"Anna", "Berta"}, {"anna", "x"}, {"berta", "otto"}};
+    assert_int_equal(fixture_run(store, add, &user), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, add, &other), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, rename_user, &names[0]), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, rename_user, &names[1]),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(fixture_run(store, rename_user, &names[2]),
+                     MAILMOD_ERROR_EXISTS);
+    assert_int_equal(mm_store_find_user(store, "berta", &found), MAILMOD_OK);
+    assert_int_equal(found.mailbox_id, user.mailbox_id);
+    assert_int_equal(found.iterations, 7);
+    assert_int_equal(mm_store_find_user(store, "anna", &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+}
+
 static void test_F15_good_names(void **state)
 {
     static const char *const good[] = {"alice", "\u00e9lan", "a.b+c@d.example",
@@ -279,6 +315,7 @@ int main(void)
         FIXTURE_TEST(test_octets_inside_a_job),
         FIXTURE_TEST(test_each),
         FIXTURE_TEST(test_F15_spellings),
-        FIXTURE_TEST(test_F15_good_names)};
+        FIXTURE_TEST(test_F15_good_names),
+        FIXTURE_TEST(test_O08_rename)};
     return fixture_run_contract(tests, sizeof tests / sizeof tests[0]);
 }
