@@ -415,6 +415,19 @@ enum mailmod_error mailmod_start(mailmod *instance)
     return error;
 }
 
+/* Nothing is said where nothing is waited for. */
+static void tell_what_is_open(struct mailmod *instance)
+{
+    size_t sessions = mm_server_busy(instance->server);
+    size_t attempts = mm_outbound_busy(instance->outbound);
+    if (sessions + attempts > 0) {
+        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
+               "waiting for open sessions and attempts",
+               MM_NUMBER("sessions", (int64_t)sessions),
+               MM_NUMBER("attempts", (int64_t)attempts));
+    }
+}
+
 /* Locked. */
 static enum mailmod_error stop_parts(struct mailmod *instance)
 {
@@ -429,11 +442,7 @@ static enum mailmod_error stop_parts(struct mailmod *instance)
         mm_outbound_stop(instance->outbound);
         mm_fetcher_stop(instance->fetcher);
         instance->state = MM_INSTANCE_STOPPING;
-        MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
-               "waiting for open sessions and attempts",
-               MM_NUMBER("sessions", (int64_t)mm_server_busy(instance->server)),
-               MM_NUMBER("attempts",
-                         (int64_t)mm_outbound_busy(instance->outbound)));
+        tell_what_is_open(instance);
         break;
     case MM_INSTANCE_STOPPING:
     case MM_INSTANCE_DRAINING:
