@@ -64,7 +64,7 @@ def test_O02_whole_names(build):
         assert counts(daemon, "chef@mail.test") == 1
         assert counts(daemon, "rest@mail.test") == 1
         assert not [l for l in daemon.lines if "there is no user" in l]
-        daemon.ctl("user", "del", "chef@mail.test")
+        daemon.ctl("user", "del", "chef@mail.test", "--yes")
         before = len(daemon.lines)
         daemon.ask_reload()
         daemon.wait_log("local.postmaster: there is no user", after=before)
