@@ -19,7 +19,6 @@
 
 #define ACT_MAX 256
 #define DESTINATIONS_MAX 1000000
-#define FILTER_SIZE_1 MM_SIZE_UP_TO(struct mailmod_queue_filter, age_min_ms)
 
 /* A filter as it is compared. */
 struct filter {
@@ -67,8 +66,9 @@ static enum mailmod_error take_filter(struct filter *filter,
     if (given == NULL) {
         return MAILMOD_OK;
     }
-    enum mailmod_error error = mm_sized_take(
-        &filter->given, sizeof filter->given, given, FILTER_SIZE_1, "filter");
+    enum mailmod_error error =
+        mm_sized_take(&filter->given, sizeof filter->given, given,
+                      MM_QUEUE_FILTER_SIZE_1, "filter");
     if (error != MAILMOD_OK) {
         return error;
     }

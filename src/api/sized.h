@@ -21,6 +21,8 @@
 #define MM_RECIPIENT_SIZE_1                                                    \
     MM_SIZE_UP_TO(struct mailmod_recipient, dsn_original_recipient)
 #define MM_ALLOCATOR_SIZE_1 MM_SIZE_UP_TO(struct mailmod_allocator, covers)
+#define MM_QUEUE_FILTER_SIZE_1                                                 \
+    MM_SIZE_UP_TO(struct mailmod_queue_filter, age_min_ms)
 /* The host lends it, and the library fills it. */
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
 /* The library gives the others to callbacks, in the size that it knows. */

@@ -79,7 +79,8 @@ static int send_two(struct library *library, mailmod *mail)
     if (library->mailmod_message_submit(mail, &envelope, text, sizeof text - 1,
                                         NULL) != MAILMOD_OK ||
         library->mailmod_message_submit(mail, &relayed, text, sizeof text - 1,
-                                        NULL) != MAILMOD_ERROR_TLS) {
+                                        NULL) !=
+            MAILMOD_ERROR_TLS_CERTIFICATE) {
         printf("sending: %s\n", library->mailmod_last_error_text());
         return 0;
     }

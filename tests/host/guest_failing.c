@@ -265,7 +265,9 @@ static int are_files_documented(const char *folder)
                                         "mailmod.db-shm",
                                         "mailmod.lock",
                                         "self-signed.crt",
-                                        "self-signed.key"};
+                                        "self-signed.key",
+                                        "self-signed-rsa.crt",
+                                        "self-signed-rsa.key"};
     DIR *handle = opendir(folder);
     struct dirent *entry;
     int is_good = 1;

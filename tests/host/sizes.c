@@ -90,6 +90,24 @@ struct old_queue_entry {
     int is_held;
 };
 
+struct old_queue_filter {
+    size_t size;
+    const char *message;
+    const char *sender;
+    const char *recipient;
+    const char *domain;
+    enum mailmod_queue_state state;
+    uint64_t age_min_ms;
+};
+
+struct old_queue_destination {
+    size_t size;
+    const char *destination;
+    uint64_t recipients, held;
+    int64_t oldest_arrival_ms, next_attempt_ms;
+    const char *last_reply;
+};
+
 struct old_event {
     size_t size;
     enum mailmod_event_kind kind;
@@ -405,6 +423,47 @@ static void on_entry(void *context, const struct mailmod_queue_entry *entry)
     ++*(int *)context;
 }
 
+static void on_destination(void *context,
+                           const struct mailmod_queue_destination *destination)
+{
+    struct old_queue_destination old;
+
+    look_at(&old, sizeof old, destination, "a destination of the queue");
+    expect(strcmp(old.destination, "order.test") == 0 && old.recipients == 1 &&
+               old.held == 0 && old.oldest_arrival_ms > 0 &&
+               old.next_attempt_ms > 0,
+           "the destination's members");
+    ++*(int *)context;
+}
+
+/* A filter of `size` octets that one recipient of the queue passes. */
+static void filter_queue(size_t size, enum mailmod_error wanted,
+                         const char *what)
+{
+    struct old_queue_filter old = {.recipient = "far@order.test",
+                                   .state = MAILMOD_QUEUE_WAITING};
+    struct mailmod_queue_filter *given = give(&old, sizeof old, size);
+    int entries = 0;
+    int destinations = 0;
+
+    expect(mailmod_queue_find(mail, given, on_entry, &entries) == wanted &&
+               mailmod_queue_summary(mail, given, on_destination,
+                                     &destinations) == wanted,
+           what);
+    expect(wanted != MAILMOD_OK || (entries == 1 && destinations == 1),
+           "what passes the filter");
+    free(given);
+}
+
+static void filter_queues(void)
+{
+    size_t size = sizeof(struct old_queue_filter);
+
+    filter_queue(size, MAILMOD_OK, "an old filter");
+    filter_queue(size + 32, MAILMOD_OK, "a newer filter");
+    filter_queue(size - 8, MAILMOD_ERROR_ARGUMENT, "a filter too small");
+}
+
 static void on_event(void *context, const struct mailmod_event *event)
 {
     struct old_event old;
@@ -518,6 +577,7 @@ static void see_all(void)
     expect(mailmod_queue_list(mail, NULL, on_entry, &entries) == MAILMOD_OK &&
                entries == 1,
            "the queue");
+    filter_queues();
     expect(mailmod_mail_host_find(mail, "order.test", on_host, &hosts) ==
                    MAILMOD_OK &&
                hosts == 1,

@@ -513,7 +513,7 @@ def test_queue_survives(build):
 def test_odd_pieces(build):
     """1 MiB of every line end in pieces of 1, 2, 3 ... octets."""
     port = free_port()
-    one, two = sinks(port)
+    one, two = sinks(port, extensions=["8BITMIME"])
     lines = [bytes([97 + i % 26]) * (i % 90) for i in range(23000)]
     body = b"".join(line + (b"\r\n", b"\n", b"\r", b"\r\n")[i % 4]
                     if line else b"." + b"\r\n"

@@ -198,8 +198,12 @@ def test_fl10_by_name(build):
     for now in rounds[1:]:
         assert now[:2] == (threads, descriptors), rounds
     if not is_sanitized(build):
-        # What OpenSSL and the C library keep for the process is there soon.
-        assert rounds[-1][2] <= rounds[4][2] + 2048, rounds
+        # What OpenSSL and the C library keep for the process is there soon,
+        # or comes once, with a thread more; what leaks comes each time.
+        heaps = [heap for _, _, heap in rounds]
+        grown = [at for at in range(5, count)
+                 if heaps[at] > max(heaps[:at]) + 32]
+        assert len(grown) <= max(1, (count - 5) // 4), rounds
 
 
 main(__name__, test_header_in_every_language, test_either_type_is_checked,

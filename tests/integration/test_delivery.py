@@ -51,7 +51,7 @@ class Bench:
 
 
 def test_octet_for_octet(build):
-    with Sink() as sink, Bench(build, {
+    with Sink(extensions=["8BITMIME"]) as sink, Bench(build, {
             ("x.test", "MX"): ["10 mx.x.test"],
             ("mx.x.test", "A"): ["127.0.0.1"]}, sink.port) as bench:
         bench.submit("a@x.test", "b@x.test")
