@@ -1,7 +1,5 @@
 """Users while the daemon runs: quota, disabled, further passwords, as tools of
 other processes set them; told by real clients."""
-import ctypes
-import os
 import poplib
 import smtplib
 import subprocess
@@ -12,19 +10,7 @@ CLEAR = {"pop3.allows_clear_login": True, "smtp.allows_clear_auth": True}
 
 
 def set_disabled(daemon, user, is_disabled):
-    """As a host program of another process does."""
-    library = ctypes.CDLL(os.path.join(daemon.build, "src", "libmailmod.so")
-                          if os.path.exists(os.path.join(
-                              daemon.build, "src", "libmailmod.so"))
-                          else os.path.join(daemon.build, "libmailmod.so"))
-    handle = ctypes.c_void_p()
-    assert library.mailmod_new(ctypes.byref(handle)) == 0
-    assert library.mailmod_config_set(
-        handle, b"general.data_folder",
-        daemon.settings["general.data_folder"].encode()) == 0
-    assert library.mailmod_user_set_disabled(handle, user.encode(),
-                                             int(is_disabled)) == 0
-    assert library.mailmod_free(ctypes.byref(handle)) == 0
+    daemon.ctl("user", "disable" if is_disabled else "enable", user)
 
 
 def login(daemon, user="demo", password="secret"):
