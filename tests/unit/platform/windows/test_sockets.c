@@ -115,7 +115,7 @@ static void test_refused(void **state)
     assert_int_equal(mm_net_listen(&loopback, 0, &listener, &bound),
                      MAILMOD_ERROR_ARGUMENT);
     assert_int_equal(mm_net_listen(&foreign, 10, &listener, &bound),
-                     MAILMOD_ERROR_ARGUMENT);
+                     MAILMOD_ERROR_ADDRESS_UNAVAILABLE);
     assert_true(listener == MM_SOCKET_NONE);
 }
 
