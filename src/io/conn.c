@@ -279,15 +279,6 @@ enum mailmod_error mm_conn_write(struct mm_conn *conn, const char *bytes,
     return MAILMOD_OK;
 }
 
-void mm_conn_pause(struct mm_conn *conn)
-{
-    conn->is_paused = true;
-    conn->is_resumed = false;
-    if (!conn->is_pumping) {
-        mm_conn_watch(conn);
-    }
-}
-
 void mm_conn_resume(struct mm_conn *conn)
 {
     conn->is_paused = false;

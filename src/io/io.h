@@ -151,7 +151,6 @@ void mm_conn_set_handler(struct mm_conn *conn,
 MM_CHECK enum mailmod_error mm_conn_write(struct mm_conn *conn,
                                           const char *bytes, size_t size);
 size_t mm_conn_write_room(const struct mm_conn *conn);
-void mm_conn_pause(struct mm_conn *conn);  /* reads no more */
 void mm_conn_resume(struct mm_conn *conn); /* offers what is left, reads on */
 /* Sends what is owed, then TLS close_notify and FIN, and closes; bounded by
  * the write time-out. */

@@ -73,11 +73,6 @@ size_t mm_conn_write_room(const struct mm_conn *conn)
     return mm_buf_room(&conn->out);
 }
 
-void mm_conn_pause(struct mm_conn *conn)
-{
-    (void)conn;
-}
-
 static void offer_input(struct mm_conn *conn)
 {
     struct mm_span input = mm_buf_span(&conn->in);
