@@ -34,6 +34,7 @@ def talk(port, rounds):
 
 def test_D09_nobody_reads_the_log(build):
     """Mail goes on; what was dropped is counted, and told when it can be."""
+    need_posix(build, "SIGTERM")
     with Daemon(build, start=False, settings={
             "general.log_level": "wire",
             "smtp.empty_commands_max": 10000}) as daemon:
