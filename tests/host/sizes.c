@@ -164,8 +164,8 @@ struct old_allocator {
 };
 
 static mailmod *mail;
-static int mistakes;
-static int checks;
+static _Atomic int mistakes;
+static _Atomic int checks;
 
 static void expect(int is_right, const char *what)
 {
