@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_SIZE 8192
+#define GATHER_MS 5
 #define LOG_FILE_MODE 0640 /* less the umask */
 
 /* One process, one log: mailmod_on_log comes from all of the library's
@@ -184,6 +185,18 @@ static void write_backlog(void)
     }
 }
 
+/* A line is written at once where none came shortly before. Those of a busy
+ * moment go together: each would cost two switches of threads. Locked. */
+static void gather(void)
+{
+    const struct timespec pause = {0, GATHER_MS * 1000000L};
+    if (out.backlog.used == 0) {
+        pthread_mutex_unlock(&out.lock);
+        (void)nanosleep(&pause, NULL);
+        pthread_mutex_lock(&out.lock);
+    }
+}
+
 static void *write_lines(void *context)
 {
     (void)context;
@@ -198,6 +211,7 @@ static void *write_lines(void *context)
             reopen();
         }
         write_backlog();
+        gather();
     }
     return NULL;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define LINE_MAX_SIZE 8192
+#define GATHER_MS 5
 #define MINUTE_TICKS 600000000LL /* of 100 ns, as file times count */
 
 enum sink { SINK_STDERR, SINK_FILE, SINK_EVENT_LOG };
@@ -180,6 +181,17 @@ static void write_backlog(void)
     }
 }
 
+/* A line is written at once where none came shortly before. Those of a busy
+ * moment go together: each would cost two switches of threads. Locked. */
+static void gather(void)
+{
+    if (out.backlog.used == 0) {
+        ReleaseSRWLockExclusive(&out.lock);
+        Sleep(GATHER_MS);
+        AcquireSRWLockExclusive(&out.lock);
+    }
+}
+
 static DWORD WINAPI write_lines(void *context)
 {
     (void)context;
@@ -195,6 +207,7 @@ static DWORD WINAPI write_lines(void *context)
             reopen();
         }
         write_backlog();
+        gather();
     }
     return 0;
 }
