@@ -63,7 +63,7 @@ def provoke(daemon):
         # Not the last words of a command, whatever they are.
         wire.ask('RCPT TO:<x@far.test> X=" peer=192.0.2.9:25 reply="550 5.7.1 '
                  'Relaying denied"')
-    daemon.wait_log(r"smtp: refused .*peer=127.0.0.21:.*501|555")
+    daemon.wait_log(r'smtp: refused .*peer=127\.0\.0\.21:.*X=.*reply="5(01|55) ')
     return {f"127.0.0.{10 + at}" for at in range(len(names))} | {
         "127.0.0.20", "127.0.0.21"}
 
