@@ -41,6 +41,119 @@ struct mm_due_key {
     int64_t number;
 };
 
+/* The verbs that an implementation has in files of its own: VERB(prefix, name,
+ * parameters). All give an enum mailmod_error. Its prototypes, its part of the
+ * table and the table's slots are made from this list. */
+#define MM_STORE_VERBS(VERB, prefix)                                           \
+    /* Inside a job's run. */                                                  \
+    VERB(prefix, put_chunk, struct mm_store_transaction *transaction,          \
+         uint64_t id, unsigned number, struct mm_span data)                    \
+    VERB(prefix, put_message, struct mm_store_transaction *transaction,        \
+         const struct mm_store_message *message)                               \
+    VERB(prefix, put_recipient, struct mm_store_transaction *transaction,      \
+         const struct mm_store_recipient *recipient)                           \
+    /* `detail` may be NULL. */                                                \
+    VERB(prefix, put_entry, struct mm_store_transaction *transaction,          \
+         uint64_t mailbox_id, uint64_t message_id, uint64_t served_size,       \
+         const struct mm_store_entry_detail *detail)                           \
+    VERB(prefix, octets_of, struct mm_store_transaction *transaction,          \
+         uint64_t mailbox_id, uint64_t *octets_out)                            \
+    VERB(prefix, drop_chunks, struct mm_store_transaction *transaction,        \
+         uint64_t id)                                                          \
+    VERB(prefix, remove_entries, struct mm_store_transaction *transaction,     \
+         uint64_t mailbox_id, const uint64_t *unique_numbers, size_t count)    \
+    VERB(prefix, update_recipient, struct mm_store_transaction *transaction,   \
+         const struct mm_store_recipient *recipient)                           \
+    VERB(prefix, remove_recipient, struct mm_store_transaction *transaction,   \
+         uint64_t message_id, unsigned number)                                 \
+    VERB(prefix, act, struct mm_store_transaction *transaction,                \
+         uint64_t message_id, enum mailmod_queue_action action,                \
+         int64_t now_ms, size_t *count_out)                                    \
+    VERB(prefix, act_on_one, struct mm_store_transaction *transaction,         \
+         uint64_t message_id, unsigned number,                                 \
+         enum mailmod_queue_action action, int64_t now_ms, size_t *count)      \
+    VERB(prefix, reroute, struct mm_store_transaction *transaction,            \
+         const char *destination)                                              \
+    VERB(prefix, add_user, struct mm_store_transaction *transaction,           \
+         struct mm_store_user *user)                                           \
+    VERB(prefix, change_user, struct mm_store_transaction *transaction,        \
+         const struct mm_store_user *user)                                     \
+    VERB(prefix, rename_user, struct mm_store_transaction *transaction,        \
+         const char *name, const char *new_name)                               \
+    VERB(prefix, remove_user, struct mm_store_transaction *transaction,        \
+         const char *name)                                                     \
+    VERB(prefix, put_secret, struct mm_store_transaction *transaction,         \
+         uint64_t mailbox_id, const struct mm_store_secret_key *secret)        \
+    VERB(prefix, remove_secret, struct mm_store_transaction *transaction,      \
+         uint64_t mailbox_id, const char *label)                               \
+    VERB(prefix, put_seen, struct mm_store_transaction *transaction,           \
+         const char *account, const struct mm_store_seen *seen)                \
+    VERB(prefix, drop_seen, struct mm_store_transaction *transaction,          \
+         const char *account, const char *key)                                 \
+    VERB(prefix, put_fetch, struct mm_store_transaction *transaction,          \
+         const struct mm_store_fetch *fetch)                                   \
+    VERB(prefix, wish_fetch, struct mm_store_transaction *transaction,         \
+         const char *account, enum mm_store_fetch_wish wish)                   \
+    VERB(prefix, forget_fetch, struct mm_store_transaction *transaction,       \
+         const char *account)                                                  \
+    /* What was committed. */                                                  \
+    VERB(prefix, find_user, struct mm_store *store, const char *name,          \
+         struct mm_store_user *user_out)                                       \
+    /* Listings: what follows a key, in the order that store.h tells, until    \
+     * the visitor wants no more. A call is one page. */                       \
+    VERB(prefix, each_user, struct mm_store *store, const char *after_name,    \
+         bool (*visit)(void *context, const struct mm_store_user *user),       \
+         void *context)                                                        \
+    VERB(prefix, list_secrets, struct mm_store *store, uint64_t mailbox_id,    \
+         struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],         \
+         size_t *count_out)                                                    \
+    /* Fewer than `count_max`: there are no more. */                           \
+    VERB(prefix, list_entries, struct mm_store *store, uint64_t mailbox_id,    \
+         uint64_t after_number, struct mm_store_entry *entries_out,            \
+         size_t count_max, size_t *count_out)                                  \
+    VERB(prefix, mailbox_tag, struct mm_store *store, uint64_t mailbox_id,     \
+         uint32_t *tag_out)                                                    \
+    VERB(prefix, find_entry, struct mm_store *store, uint64_t mailbox_id,      \
+         uint64_t unique_number, struct mm_store_entry_detail *detail_out)     \
+    VERB(prefix, mailbox_use, struct mm_store *store, uint64_t mailbox_id,     \
+         uint64_t *entries_out, uint64_t *octets_out)                          \
+    VERB(prefix, find_message, struct mm_store *store, uint64_t message_id,    \
+         struct mm_store_message *message_out)                                 \
+    VERB(prefix, read_chunk, struct mm_store *store, uint64_t message_id,      \
+         unsigned number, struct mm_buf *out)                                  \
+    VERB(prefix, list_destinations, struct mm_store *store, const char *after, \
+         struct mm_store_destination *destinations_out, size_t count_max,      \
+         size_t *count_out)                                                    \
+    VERB(prefix, list_due, struct mm_store *store, const char *destination,    \
+         int64_t now_ms, const struct mm_due_key *after,                       \
+         bool (*visit)(void *context,                                          \
+                       const struct mm_store_recipient *recipient),            \
+         void *context)                                                        \
+    VERB(prefix, each_recipient, struct mm_store *store,                       \
+         const struct mm_due_key *after, uint64_t last_message_id,             \
+         bool (*visit)(void *context, const struct mm_store_message *message,  \
+                       const struct mm_store_recipient *recipient),            \
+         void *context)                                                        \
+    /* Behind `after_key`. */                                                  \
+    VERB(prefix, each_seen, struct mm_store *store, const char *account,       \
+         const char *after_key,                                                \
+         bool (*visit)(void *context, const struct mm_store_seen *seen),       \
+         void *context)                                                        \
+    VERB(prefix, each_fetch, struct mm_store *store,                           \
+         bool (*visit)(void *context, const struct mm_store_fetch *fetch),     \
+         void *context)                                                        \
+    VERB(prefix, flush_count, struct mm_store *store, uint64_t *count_out)     \
+    VERB(prefix, user_changes, struct mm_store *store, uint64_t *count_out)    \
+    VERB(prefix, verify, struct mm_store *store, struct mm_buf *report_out)    \
+    VERB(prefix, backup, struct mm_store *store, const char *path,             \
+         mm_store_progress progress, void *context, struct mm_buf *reason_out)
+
+#define MM_STORE_SLOT(prefix, name, ...)                                       \
+    enum mailmod_error (*name)(__VA_ARGS__);
+#define MM_STORE_PROTOTYPE(prefix, name, ...)                                  \
+    MM_CHECK enum mailmod_error prefix##name(__VA_ARGS__);
+#define MM_STORE_ENTRY(prefix, name, ...) .name = prefix##name,
+
 struct mm_store_ops {
     void (*close)(struct mm_store *store);
     uint64_t (*new_message_id)(struct mm_store *store);
@@ -55,142 +168,9 @@ struct mm_store_ops {
     void (*counters)(const struct mm_store *store,
                      struct mm_store_counters *counters_out);
 
-    /* Inside a job's run. */
-    enum mailmod_error (*put_chunk)(struct mm_store_transaction *transaction,
-                                    uint64_t id, unsigned number,
-                                    struct mm_span data);
-    enum mailmod_error (*put_message)(struct mm_store_transaction *transaction,
-                                      const struct mm_store_message *message);
-    enum mailmod_error (*put_recipient)(
-        struct mm_store_transaction *transaction,
-        const struct mm_store_recipient *recipient);
-    /* `detail` may be NULL. */
-    enum mailmod_error (*put_entry)(struct mm_store_transaction *transaction,
-                                    uint64_t mailbox_id, uint64_t message_id,
-                                    uint64_t served_size,
-                                    const struct mm_store_entry_detail *detail);
-    enum mailmod_error (*octets_of)(struct mm_store_transaction *transaction,
-                                    uint64_t mailbox_id, uint64_t *octets_out);
-    enum mailmod_error (*drop_chunks)(struct mm_store_transaction *transaction,
-                                      uint64_t id);
-    enum mailmod_error (*remove_entries)(
-        struct mm_store_transaction *transaction, uint64_t mailbox_id,
-        const uint64_t *unique_numbers, size_t count);
-    enum mailmod_error (*update_recipient)(
-        struct mm_store_transaction *transaction,
-        const struct mm_store_recipient *recipient);
-    enum mailmod_error (*remove_recipient)(
-        struct mm_store_transaction *transaction, uint64_t message_id,
-        unsigned number);
-    enum mailmod_error (*act)(struct mm_store_transaction *transaction,
-                              uint64_t message_id,
-                              enum mailmod_queue_action action, int64_t now_ms,
-                              size_t *count_out);
-    enum mailmod_error (*act_on_one)(struct mm_store_transaction *transaction,
-                                     uint64_t message_id, unsigned number,
-                                     enum mailmod_queue_action action,
-                                     int64_t now_ms, size_t *count);
-    enum mailmod_error (*reroute)(struct mm_store_transaction *transaction,
-                                  const char *destination);
-    enum mailmod_error (*add_user)(struct mm_store_transaction *transaction,
-                                   struct mm_store_user *user);
-    enum mailmod_error (*change_user)(struct mm_store_transaction *transaction,
-                                      const struct mm_store_user *user);
-    enum mailmod_error (*rename_user)(struct mm_store_transaction *transaction,
-                                      const char *name, const char *new_name);
-    enum mailmod_error (*remove_user)(struct mm_store_transaction *transaction,
-                                      const char *name);
-    enum mailmod_error (*put_secret)(struct mm_store_transaction *transaction,
-                                     uint64_t mailbox_id,
-                                     const struct mm_store_secret_key *secret);
-    enum mailmod_error (*remove_secret)(
-        struct mm_store_transaction *transaction, uint64_t mailbox_id,
-        const char *label);
-
-    enum mailmod_error (*put_seen)(struct mm_store_transaction *transaction,
-                                   const char *account,
-                                   const struct mm_store_seen *seen);
-    enum mailmod_error (*drop_seen)(struct mm_store_transaction *transaction,
-                                    const char *account, const char *key);
-    enum mailmod_error (*put_fetch)(struct mm_store_transaction *transaction,
-                                    const struct mm_store_fetch *fetch);
-    enum mailmod_error (*wish_fetch)(struct mm_store_transaction *transaction,
-                                     const char *account,
-                                     enum mm_store_fetch_wish wish);
-    enum mailmod_error (*forget_fetch)(struct mm_store_transaction *transaction,
-                                       const char *account);
-
-    /* What was committed. */
-    enum mailmod_error (*find_user)(struct mm_store *store, const char *name,
-                                    struct mm_store_user *user_out);
-    /* Listings: what follows a key, in the order that store.h tells, until the
-     * visitor wants no more. A call is one page. */
-    enum mailmod_error (*each_user)(
-        struct mm_store *store, const char *after_name,
-        bool (*visit)(void *context, const struct mm_store_user *user),
-        void *context);
-    enum mailmod_error (*list_secrets)(
-        struct mm_store *store, uint64_t mailbox_id,
-        struct mm_store_secret_key secrets_out[MM_STORE_SECRETS_MAX],
-        size_t *count_out);
-    /* Fewer than `count_max`: there are no more. */
-    enum mailmod_error (*list_entries)(struct mm_store *store,
-                                       uint64_t mailbox_id,
-                                       uint64_t after_number,
-                                       struct mm_store_entry *entries_out,
-                                       size_t count_max, size_t *count_out);
-    enum mailmod_error (*mailbox_tag)(struct mm_store *store,
-                                      uint64_t mailbox_id, uint32_t *tag_out);
-    enum mailmod_error (*find_entry)(struct mm_store *store,
-                                     uint64_t mailbox_id,
-                                     uint64_t unique_number,
-                                     struct mm_store_entry_detail *detail_out);
-    enum mailmod_error (*mailbox_use)(struct mm_store *store,
-                                      uint64_t mailbox_id,
-                                      uint64_t *entries_out,
-                                      uint64_t *octets_out);
-    enum mailmod_error (*find_message)(struct mm_store *store,
-                                       uint64_t message_id,
-                                       struct mm_store_message *message_out);
-    enum mailmod_error (*read_chunk)(struct mm_store *store,
-                                     uint64_t message_id, unsigned number,
-                                     struct mm_buf *out);
-    enum mailmod_error (*list_destinations)(
-        struct mm_store *store, const char *after,
-        struct mm_store_destination *destinations_out, size_t count_max,
-        size_t *count_out);
-    enum mailmod_error (*list_due)(
-        struct mm_store *store, const char *destination, int64_t now_ms,
-        const struct mm_due_key *after,
-        bool (*visit)(void *context,
-                      const struct mm_store_recipient *recipient),
-        void *context);
-    enum mailmod_error (*each_recipient)(
-        struct mm_store *store, const struct mm_due_key *after,
-        uint64_t last_message_id,
-        bool (*visit)(void *context, const struct mm_store_message *message,
-                      const struct mm_store_recipient *recipient),
-        void *context);
-    /* Behind `after_key`. */
-    enum mailmod_error (*each_seen)(
-        struct mm_store *store, const char *account, const char *after_key,
-        bool (*visit)(void *context, const struct mm_store_seen *seen),
-        void *context);
-    enum mailmod_error (*each_fetch)(
-        struct mm_store *store,
-        bool (*visit)(void *context, const struct mm_store_fetch *fetch),
-        void *context);
+    MM_STORE_VERBS(MM_STORE_SLOT, )
     enum mailmod_error (*secret)(struct mm_store *store,
                                  uint8_t secret_out[32]);
-    enum mailmod_error (*flush_count)(struct mm_store *store,
-                                      uint64_t *count_out);
-    enum mailmod_error (*user_changes)(struct mm_store *store,
-                                       uint64_t *count_out);
-    enum mailmod_error (*verify)(struct mm_store *store,
-                                 struct mm_buf *report_out);
-    enum mailmod_error (*backup)(struct mm_store *store, const char *path,
-                                 mm_store_progress progress, void *context,
-                                 struct mm_buf *reason_out);
     /* NULL, or: runs jobs that wait, on the caller's thread. For a store that
      * has no thread of its own; false: there were none, or it has one. */
     bool (*step)(struct mm_store *store);

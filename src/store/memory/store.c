@@ -282,9 +282,9 @@ static enum mailmod_error secret(struct mm_store *base, uint8_t secret_out[32])
     return MAILMOD_OK;
 }
 
-static enum mailmod_error backup(struct mm_store *base, const char *path,
-                                 mm_store_progress progress, void *context,
-                                 struct mm_buf *reason_out)
+enum mailmod_error mm_memory_backup(struct mm_store *base, const char *path,
+                                    mm_store_progress progress, void *context,
+                                    struct mm_buf *reason_out)
 {
     (void)base;
     (void)progress;
@@ -307,47 +307,6 @@ static const struct mm_store_ops operations = {
     .set_free_space_min = set_free_space_min,
     .has_room_for = has_room_for,
     .counters = counters,
-    .put_chunk = mm_memory_put_chunk,
-    .put_message = mm_memory_put_message,
-    .put_recipient = mm_memory_put_recipient,
-    .put_entry = mm_memory_put_entry,
-    .drop_chunks = mm_memory_drop_chunks,
-    .remove_entries = mm_memory_remove_entries,
-    .update_recipient = mm_memory_update_recipient,
-    .remove_recipient = mm_memory_remove_recipient,
-    .act = mm_memory_act,
-    .act_on_one = mm_memory_act_on_one,
-    .reroute = mm_memory_reroute,
-    .add_user = mm_memory_add_user,
-    .change_user = mm_memory_change_user,
-    .rename_user = mm_memory_rename_user,
-    .remove_user = mm_memory_remove_user,
-    .put_secret = mm_memory_put_secret,
-    .remove_secret = mm_memory_remove_secret,
-    .put_seen = mm_memory_put_seen,
-    .drop_seen = mm_memory_drop_seen,
-    .put_fetch = mm_memory_put_fetch,
-    .wish_fetch = mm_memory_wish_fetch,
-    .forget_fetch = mm_memory_forget_fetch,
-    .each_seen = mm_memory_each_seen,
-    .each_fetch = mm_memory_each_fetch,
-    .find_user = mm_memory_find_user,
-    .each_user = mm_memory_each_user,
-    .list_secrets = mm_memory_list_secrets,
-    .list_entries = mm_memory_list_entries,
-    .mailbox_tag = mm_memory_mailbox_tag,
-    .find_entry = mm_memory_find_entry,
-    .mailbox_use = mm_memory_mailbox_use,
-    .find_message = mm_memory_find_message,
-    .read_chunk = mm_memory_read_chunk,
-    .list_destinations = mm_memory_list_destinations,
-    .list_due = mm_memory_list_due,
-    .each_recipient = mm_memory_each_recipient,
     .secret = secret,
-    .flush_count = mm_memory_flush_count,
-    .octets_of = mm_memory_octets_of,
-    .user_changes = mm_memory_user_changes,
-    .verify = mm_memory_verify,
-    .backup = backup,
     .step = mm_memory_step,
-};
+    MM_STORE_VERBS(MM_STORE_ENTRY, mm_memory_)};
