@@ -1,7 +1,7 @@
 /* maildir.c - a Maildir opened for one session.
  *
  * Owns: the listing as it was at the opening (the names), the folders, the file
- * that is being read, and the claim on the mailbox. Promises: messages in the
+ * that is being read. Promises: messages in the
  * order of their delivery, each once, though other programs move them from new
  * to cur and rename them for their flags at the same time; a unique-id is the
  * file's name without flags, as other servers of Maildirs have it, or a hash of
@@ -35,8 +35,6 @@ struct entry {
 
 struct maildir_mailbox {
     struct mm_mailbox base;
-    struct mm_store *store;
-    uint64_t mailbox_id;
     struct mm_maildir folders;
     struct entry *entries;
     size_t capacity;
@@ -256,7 +254,6 @@ static void close_mailbox(struct mm_mailbox *mailbox)
         mm_free(box->entries[i].name);
     }
     mm_free(box->entries);
-    mm_store_unlock_mailbox(box->store, box->mailbox_id);
     mm_free(box);
 }
 
@@ -394,21 +391,6 @@ static void remove_messages(struct mm_mailbox *mailbox,
     removal->done(removal, error);
 }
 
-static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
-                                       const struct mm_mailbox_owner *owner,
-                                       struct mm_mailbox **mailbox_out);
-
-static const struct mm_mailbox_verbs verbs = {
-    .capabilities = MM_MAILBOX_REMOVES_NOW,
-    .open = open_mailbox,
-    .size = size_of,
-    .unique_id = unique_id,
-    .read = read_piece,
-    .remove_list = remove_messages,
-    .remove_now = remove_messages,
-    .close = close_mailbox,
-};
-
 /* Where no Maildir is yet, no mail has come. */
 static enum mailmod_error fill(struct maildir_mailbox *box,
                                const struct mm_mailbox_owner *owner)
@@ -429,23 +411,13 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
                                        const struct mm_mailbox_owner *owner,
                                        struct mm_mailbox **mailbox_out)
 {
-    struct mm_maildirs *maildirs =
-        MM_LIST_OBJECT(provider, struct mm_maildirs, provider);
-    enum mailmod_error error =
-        mm_store_lock_mailbox(maildirs->store, owner->mailbox_id);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     struct maildir_mailbox *box = mm_alloc(sizeof *box);
+
     if (box == NULL) {
-        mm_store_unlock_mailbox(maildirs->store, owner->mailbox_id);
         return MAILMOD_ERROR_MEMORY;
     }
-    box->base.verbs = &verbs;
-    box->store = maildirs->store;
-    box->mailbox_id = owner->mailbox_id;
-    error = fill(box, owner);
+    mm_mailbox_init(&box->base, provider, owner);
+    enum mailmod_error error = fill(box, owner);
     if (error != MAILMOD_OK) {
         close_mailbox(&box->base);
         return error;
@@ -454,8 +426,20 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
     return MAILMOD_OK;
 }
 
-void mm_maildirs_init(struct mm_maildirs *maildirs, struct mm_store *store)
+static const struct mm_mailbox_verbs verbs = {
+    .capabilities = MM_MAILBOX_REMOVES_NOW,
+    .open = open_mailbox,
+    .size = size_of,
+    .unique_id = unique_id,
+    .read = read_piece,
+    .remove_list = remove_messages,
+    .remove_now = remove_messages,
+    .close = close_mailbox,
+};
+
+void mm_maildirs_init(struct mm_mailbox_provider *maildirs,
+                      struct mm_store *store)
 {
-    maildirs->provider.verbs = &verbs;
+    maildirs->verbs = &verbs;
     maildirs->store = store;
 }

@@ -6,16 +6,11 @@
 #define MM_MAILBOX_MAILDIR_H
 
 #include "mailbox/provider.h"
-#include "store/store.h"
-
-struct mm_maildirs {
-    struct mm_mailbox_provider provider;
-    struct mm_store *store; /* which mailboxes are open */
-};
 
 /* Owns nothing: needs no end. A Maildir that is not there yet is an empty
  * mailbox. */
-void mm_maildirs_init(struct mm_maildirs *maildirs, struct mm_store *store);
+void mm_maildirs_init(struct mm_mailbox_provider *maildirs,
+                      struct mm_store *store);
 
 /* One message on its way into a Maildir. thread: worker */
 struct mm_maildir_delivery;

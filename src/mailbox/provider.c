@@ -1,7 +1,9 @@
 /* provider.c - the calls of provider.h, checked and handed to the provider.
  *
- * Owns nothing. Promises: a provider sees indexes of the listing alone, and a
- * verb that it has not is an error and no call. Thread: as provider.h says. */
+ * Owns the claim on a mailbox, from before the provider opens it until after it
+ * closed it. Promises: one opening at a time; a provider sees indexes of the
+ * listing alone, and a verb that it has not is an error and no call. Thread: as
+ * provider.h says. */
 #include "mailbox/provider.h"
 
 bool mm_mailbox_is_unique_id(struct mm_span text)
@@ -15,12 +17,31 @@ bool mm_mailbox_is_unique_id(struct mm_span text)
     return is_good;
 }
 
+void mm_mailbox_init(struct mm_mailbox *mailbox,
+                     const struct mm_mailbox_provider *provider,
+                     const struct mm_mailbox_owner *owner)
+{
+    mailbox->verbs = provider->verbs;
+    mailbox->store = provider->store;
+    mailbox->mailbox_id = owner->mailbox_id;
+}
+
 enum mailmod_error mm_mailbox_open(struct mm_mailbox_provider *provider,
                                    const struct mm_mailbox_owner *owner,
                                    struct mm_mailbox **mailbox_out)
 {
     *mailbox_out = NULL;
-    return provider->verbs->open(provider, owner, mailbox_out);
+    enum mailmod_error error =
+        mm_store_lock_mailbox(provider->store, owner->mailbox_id);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = provider->verbs->open(provider, owner, mailbox_out);
+    if (error != MAILMOD_OK) {
+        mm_store_unlock_mailbox(provider->store, owner->mailbox_id);
+    }
+    return error;
 }
 
 void mm_mailbox_close(struct mm_mailbox **mailbox_in)
@@ -28,9 +49,13 @@ void mm_mailbox_close(struct mm_mailbox **mailbox_in)
     struct mm_mailbox *mailbox = *mailbox_in;
 
     *mailbox_in = NULL;
-    if (mailbox != NULL) {
-        mailbox->verbs->close(mailbox);
+    if (mailbox == NULL) {
+        return;
     }
+    struct mm_store *store = mailbox->store;
+    uint64_t mailbox_id = mailbox->mailbox_id;
+    mailbox->verbs->close(mailbox);
+    mm_store_unlock_mailbox(store, mailbox_id);
 }
 
 bool mm_mailbox_can(const struct mm_mailbox *mailbox,

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "mailmod/terms.h"
+#include "store/store.h"
 
 #define MM_UNIQUE_ID_MAX 71 /* RFC 1939 7: 1 to 70 octets of 33..126, NUL */
 
@@ -59,7 +60,8 @@ struct mm_mailbox_removal {
 /* The operations. `mailbox` and `index` are good where these are called. */
 struct mm_mailbox_verbs {
     unsigned capabilities; /* enum mm_mailbox_capability bits */
-    /* BUSY when another session has it; NOT_FOUND when there is none. */
+    /* Nobody else has it open, which mm_mailbox_open sees to. NOT_FOUND when
+     * there is none. */
     enum mailmod_error (*open)(struct mm_mailbox_provider *provider,
                                const struct mm_mailbox_owner *owner,
                                struct mm_mailbox **mailbox_out);
@@ -88,17 +90,24 @@ struct mm_mailbox_verbs {
 
 struct mm_mailbox_provider {
     const struct mm_mailbox_verbs *verbs;
+    struct mm_store *store; /* knows which mailboxes are open */
 };
 
 /* An open mailbox; a provider's own begins with it. */
 struct mm_mailbox {
     const struct mm_mailbox_verbs *verbs;
+    struct mm_store *store;
+    uint64_t mailbox_id;
     size_t count;
 };
 
 /* A text that can be one; "_" alone means something else to some clients. */
 bool mm_mailbox_is_unique_id(struct mm_span text);
-/* thread: worker */
+/* For a provider: the beginning of a mailbox that it opens. */
+void mm_mailbox_init(struct mm_mailbox *mailbox,
+                     const struct mm_mailbox_provider *provider,
+                     const struct mm_mailbox_owner *owner);
+/* BUSY when another session has it. thread: worker */
 MM_CHECK enum mailmod_error
 mm_mailbox_open(struct mm_mailbox_provider *provider,
                 const struct mm_mailbox_owner *owner,

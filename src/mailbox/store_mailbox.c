@@ -1,10 +1,10 @@
 /* store_mailbox.c - the store's own mailboxes, opened for one session each.
  *
- * Owns: the listing as it was at the opening (24 octets an entry), and the
- * claim on the mailbox. Promises: one session a mailbox; numbers, sizes and
- * unique-ids do not move while it is open. A unique-id is the text that the
- * message was imported with, or the mailbox's tag and the entry's number in
- * hexadecimal, never reused. A removal is one transaction of the store.
+ * Owns: the listing as it was at the opening (24 octets an entry). Promises:
+ * numbers, sizes and unique-ids do not move while it is open. A unique-id is
+ * the text that the message was imported with, or the mailbox's tag and the
+ * entry's number in hexadecimal, never reused. A removal is one transaction of
+ * the store.
  *
  * The Return-Path field (RFC 5321 4.4) is made when a message is served; the
  * stored body is the queue's and every mailbox's.
@@ -24,8 +24,6 @@ struct entry {
 
 struct store_mailbox {
     struct mm_mailbox base;
-    struct mm_store *store;
-    uint64_t mailbox_id;
     uint32_t tag;
     struct entry *entries;
     char **uidls; /* of imported messages; NULL: there are none */
@@ -54,7 +52,7 @@ static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
 {
     struct mm_store_entry_detail detail;
     enum mailmod_error error =
-        mm_store_find_entry(box->store, box->mailbox_id,
+        mm_store_find_entry(box->base.store, box->base.mailbox_id,
                             box->entries[index].unique_number, &detail);
 
     if (error == MAILMOD_ERROR_NOT_FOUND ||
@@ -97,11 +95,11 @@ static enum mailmod_error read_listing(struct store_mailbox *box)
 {
     struct mm_store_entry *entries = NULL;
     enum mailmod_error error =
-        mm_store_mailbox_tag(box->store, box->mailbox_id, &box->tag);
+        mm_store_mailbox_tag(box->base.store, box->base.mailbox_id, &box->tag);
 
     if (error == MAILMOD_OK) {
-        error = mm_store_list_entries(box->store, box->mailbox_id, &entries,
-                                      &box->base.count);
+        error = mm_store_list_entries(box->base.store, box->base.mailbox_id,
+                                      &entries, &box->base.count);
     }
     if (error == MAILMOD_OK && box->base.count > 0) {
         error = take_entries(box, entries);
@@ -114,7 +112,6 @@ static void close_mailbox(struct mm_mailbox *mailbox)
 {
     struct store_mailbox *box = cast(mailbox);
 
-    mm_store_unlock_mailbox(box->store, box->mailbox_id);
     for (size_t i = 0; box->uidls != NULL && i < box->base.count; i++) {
         mm_free(box->uidls[i]);
     }
@@ -169,7 +166,7 @@ static enum mailmod_error write_return_path(struct store_mailbox *box,
 {
     struct mm_store_message message;
     enum mailmod_error error =
-        mm_store_find_message(box->store, message_id, &message);
+        mm_store_find_message(box->base.store, message_id, &message);
 
     mm_buf_clear(out);
     if (error != MAILMOD_OK) {
@@ -194,7 +191,7 @@ static enum mailmod_error read_first(struct store_mailbox *box,
     }
     struct mm_buf chunk;
     mm_buf_init(&chunk, MM_LIMIT_CHUNK);
-    error = mm_store_read_chunk(box->store, message_id, 0, &chunk);
+    error = mm_store_read_chunk(box->base.store, message_id, 0, &chunk);
     if (error == MAILMOD_OK) {
         error = mm_buf_append_span(out, mm_buf_span(&chunk));
     } else if (error == MAILMOD_ERROR_NOT_FOUND) {
@@ -236,11 +233,11 @@ static enum mailmod_error name_loss(const struct store_mailbox *box,
     struct mm_store_entry_detail detail;
     uint32_t tag;
 
-    if (mm_store_mailbox_tag(box->store, box->mailbox_id, &tag) ==
+    if (mm_store_mailbox_tag(box->base.store, box->base.mailbox_id, &tag) ==
         MAILMOD_ERROR_NOT_FOUND) {
         return MAILMOD_ERROR_STOPPED;
     }
-    return mm_store_find_entry(box->store, box->mailbox_id,
+    return mm_store_find_entry(box->base.store, box->base.mailbox_id,
                                box->entries[index].unique_number,
                                &detail) == MAILMOD_ERROR_NOT_FOUND
                ? MAILMOD_ERROR_CANCELLED
@@ -254,9 +251,9 @@ static enum mailmod_error read_piece(struct mm_mailbox *mailbox, size_t index,
     struct store_mailbox *box = cast(mailbox);
     const struct entry *entry = &box->entries[index];
     enum mailmod_error error =
-        number == 0
-            ? read_first(box, entry->message_id, out)
-            : mm_store_read_chunk(box->store, entry->message_id, number, out);
+        number == 0 ? read_first(box, entry->message_id, out)
+                    : mm_store_read_chunk(box->base.store, entry->message_id,
+                                          number, out);
 
     if (number == 0) {
         *size_out = entry->size;
@@ -272,7 +269,7 @@ static enum mailmod_error detail_of(struct mm_mailbox *mailbox, size_t index,
     struct store_mailbox *box = cast(mailbox);
     struct mm_store_message message;
     enum mailmod_error error = mm_store_find_message(
-        box->store, box->entries[index].message_id, &message);
+        box->base.store, box->entries[index].message_id, &message);
 
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_NOT_FOUND ? name_loss(box, index) : error;
@@ -289,8 +286,8 @@ static enum mailmod_error run_removal(struct mm_store_job *job,
 {
     struct store_mailbox *box = MM_LIST_OBJECT(job, struct store_mailbox, job);
 
-    return mm_store_remove_entries(transaction, box->mailbox_id, box->numbers,
-                                   box->removal->count);
+    return mm_store_remove_entries(transaction, box->base.mailbox_id,
+                                   box->numbers, box->removal->count);
 }
 
 /* The mailbox may be closed, and freed, as soon as `done` was told. */
@@ -321,12 +318,27 @@ static void remove_messages(struct mm_mailbox *mailbox,
     box->removal = removal;
     box->job.run = run_removal;
     box->job.done = removal_done;
-    mm_store_submit(box->store, &box->job);
+    mm_store_submit(box->base.store, &box->job);
 }
 
 static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
                                        const struct mm_mailbox_owner *owner,
-                                       struct mm_mailbox **mailbox_out);
+                                       struct mm_mailbox **mailbox_out)
+{
+    struct store_mailbox *box = mm_alloc(sizeof *box);
+
+    if (box == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    mm_mailbox_init(&box->base, provider, owner);
+    enum mailmod_error error = read_listing(box);
+    if (error != MAILMOD_OK) {
+        close_mailbox(&box->base);
+        return error;
+    }
+    *mailbox_out = &box->base;
+    return MAILMOD_OK;
+}
 
 static const struct mm_mailbox_verbs verbs = {
     .capabilities = MM_MAILBOX_REMOVES_NOW,
@@ -340,38 +352,9 @@ static const struct mm_mailbox_verbs verbs = {
     .close = close_mailbox,
 };
 
-static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
-                                       const struct mm_mailbox_owner *owner,
-                                       struct mm_mailbox **mailbox_out)
-{
-    struct mm_store_mailboxes *mailboxes =
-        MM_LIST_OBJECT(provider, struct mm_store_mailboxes, provider);
-    enum mailmod_error error =
-        mm_store_lock_mailbox(mailboxes->store, owner->mailbox_id);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    struct store_mailbox *box = mm_alloc(sizeof *box);
-    if (box == NULL) {
-        mm_store_unlock_mailbox(mailboxes->store, owner->mailbox_id);
-        return MAILMOD_ERROR_MEMORY;
-    }
-    box->base.verbs = &verbs;
-    box->store = mailboxes->store;
-    box->mailbox_id = owner->mailbox_id;
-    error = read_listing(box);
-    if (error != MAILMOD_OK) {
-        close_mailbox(&box->base);
-        return error;
-    }
-    *mailbox_out = &box->base;
-    return MAILMOD_OK;
-}
-
-void mm_store_mailboxes_init(struct mm_store_mailboxes *mailboxes,
+void mm_store_mailboxes_init(struct mm_mailbox_provider *mailboxes,
                              struct mm_store *store)
 {
-    mailboxes->provider.verbs = &verbs;
+    mailboxes->verbs = &verbs;
     mailboxes->store = store;
 }

@@ -4,15 +4,9 @@
 #define MM_MAILBOX_STORE_MAILBOX_H
 
 #include "mailbox/provider.h"
-#include "store/store.h"
-
-struct mm_store_mailboxes {
-    struct mm_mailbox_provider provider;
-    struct mm_store *store;
-};
 
 /* Owns nothing: needs no end. */
-void mm_store_mailboxes_init(struct mm_store_mailboxes *mailboxes,
+void mm_store_mailboxes_init(struct mm_mailbox_provider *mailboxes,
                              struct mm_store *store);
 /* Octets of the Return-Path field that a served message begins with. */
 size_t mm_mailbox_return_path_size(const char *reverse_path);

@@ -20,13 +20,12 @@ enum mailmod_error mm_mailboxes_open(struct mm_post *post,
 
     *mailbox_out = NULL;
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        return mm_mailbox_open(&post->store_mailboxes.provider, &owner,
-                               mailbox_out);
+        return mm_mailbox_open(&post->store_mailboxes, &owner, mailbox_out);
     }
     owner.base = maildir.base;
     owner.below = maildir.below;
     return error == MAILMOD_OK
-               ? mm_mailbox_open(&post->maildirs.provider, &owner, mailbox_out)
+               ? mm_mailbox_open(&post->maildirs, &owner, mailbox_out)
                : error;
 }
 

@@ -42,8 +42,8 @@ struct mm_post {
     size_t step_count;
     struct mm_list consumers; /* consumer.h */
     /* Where mailboxes lie (mailboxes.h). */
-    struct mm_store_mailboxes store_mailboxes;
-    struct mm_maildirs maildirs;
+    struct mm_mailbox_provider store_mailboxes;
+    struct mm_mailbox_provider maildirs;
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     atomic_size_t busy;                   /* deposits of loops, not freed yet */
 };

@@ -11,7 +11,7 @@
 
 struct world {
     struct mm_store *store;
-    struct mm_store_mailboxes mailboxes;
+    struct mm_mailbox_provider mailboxes;
     uint64_t alice;
     uint64_t bob;
 };
@@ -120,7 +120,7 @@ static void end(void *context)
 
 static struct mm_mailbox_provider *provider(void *world)
 {
-    return &((struct world *)world)->mailboxes.provider;
+    return &((struct world *)world)->mailboxes;
 }
 
 static struct mm_mailbox_owner owner(void *world, const char *user)

@@ -18,7 +18,7 @@
 struct world {
     char folder[64];
     struct mm_store *store;
-    struct mm_maildirs maildirs;
+    struct mm_mailbox_provider maildirs;
     unsigned number;
 };
 
@@ -104,7 +104,7 @@ static void end(void *context)
 
 static struct mm_mailbox_provider *provider(void *world)
 {
-    return &((struct world *)world)->maildirs.provider;
+    return &((struct world *)world)->maildirs;
 }
 
 static struct mm_mailbox_owner owner(void *world, const char *user)
