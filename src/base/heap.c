@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-enum { CAPACITY_FIRST = 16 };
-
 void mm_heap_init(struct mm_heap *heap, size_t count_max)
 {
     memset(heap, 0, sizeof *heap);
@@ -73,20 +71,12 @@ static enum mailmod_error make_room(struct mm_heap *heap)
     if (heap->count >= heap->count_max) {
         return MAILMOD_ERROR_LIMIT;
     }
-    if (heap->count < heap->capacity) {
-        return MAILMOD_OK;
-    }
-    size_t capacity = heap->capacity == 0 ? CAPACITY_FIRST : heap->capacity * 2;
-    if (capacity > SIZE_MAX / sizeof *heap->nodes) {
-        return MAILMOD_ERROR_LIMIT;
-    }
-    struct mm_heap_node **nodes =
-        mm_realloc(heap->nodes, capacity * sizeof *heap->nodes);
+    struct mm_heap_node **nodes = mm_array_grow(
+        heap->nodes, heap->count, &heap->capacity, sizeof *heap->nodes);
     if (nodes == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     heap->nodes = nodes;
-    heap->capacity = capacity;
     return MAILMOD_OK;
 }
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CAPACITY_FIRST = 16 };
+
 static struct mm_mem_source source; /* allocate NULL: the C library */
 static atomic_bool is_used;
 
@@ -96,6 +98,22 @@ void *mm_realloc(void *memory, size_t size)
     }
     return memory == NULL ? source.allocate(source.context, size)
                           : source.resize(source.context, memory, size);
+}
+
+void *mm_array_grow(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    size_t wanted = *capacity == 0 ? CAPACITY_FIRST : 2 * *capacity;
+    if (wanted < *capacity || wanted > SIZE_MAX / size) {
+        return NULL;
+    }
+    void *grown = mm_realloc(items, wanted * size);
+    if (grown != NULL) {
+        *capacity = wanted;
+    }
+    return grown;
 }
 
 void mm_free(void *memory)

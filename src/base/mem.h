@@ -13,6 +13,10 @@
 void *mm_alloc(size_t size);                     /* zeroed */
 void *mm_alloc_array(size_t count, size_t size); /* zeroed, overflow checked */
 void *mm_realloc(void *memory, size_t size);
+/* Room for one item of `size` octets more than `count`: `items` itself while
+ * they have it, else moved into twice the room, and `*capacity` says so. NULL:
+ * no memory, and nothing changed. */
+void *mm_array_grow(void *items, size_t count, size_t *capacity, size_t size);
 void mm_free(void *memory); /* NULL does nothing */
 char *mm_strdup(const char *text);
 char *mm_memdup0(const void *bytes, size_t size); /* copies, adds a NUL */

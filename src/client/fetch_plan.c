@@ -39,53 +39,37 @@ void mm_fetch_plan_fini(struct mm_fetch_plan *plan)
     plan->row_count = 0;
 }
 
-/* Room for one more; the memory may move. */
-static enum mailmod_error make_room(void **memory, size_t count,
-                                    size_t *capacity, size_t size)
-{
-    if (count == MM_LIMIT_FETCH_MESSAGES) {
-        return MAILMOD_ERROR_LIMIT;
-    }
-    if (count < *capacity) {
-        return MAILMOD_OK;
-    }
-    size_t wanted = *capacity == 0 ? 64 : 2 * *capacity;
-    void *larger = mm_realloc(*memory, wanted * size);
-    if (larger == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    *memory = larger;
-    *capacity = wanted;
-    return MAILMOD_OK;
-}
-
 enum mailmod_error mm_fetch_plan_add_row(struct mm_fetch_plan *plan,
                                          const struct mm_store_seen *seen)
 {
-    void *memory = plan->rows;
-    enum mailmod_error error = make_room(
-        &memory, plan->row_count, &plan->row_capacity, sizeof *plan->rows);
-    plan->rows = memory;
-    if (error == MAILMOD_OK) {
-        plan->rows[plan->row_count] = (struct mm_fetch_row){.seen = *seen};
-        plan->row_count++;
+    if (plan->row_count == MM_LIMIT_FETCH_MESSAGES) {
+        return MAILMOD_ERROR_LIMIT;
     }
-    return error;
+    struct mm_fetch_row *rows = mm_array_grow(
+        plan->rows, plan->row_count, &plan->row_capacity, sizeof *rows);
+    if (rows == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    plan->rows = rows;
+    rows[plan->row_count++] = (struct mm_fetch_row){.seen = *seen};
+    return MAILMOD_OK;
 }
 
 enum mailmod_error mm_fetch_plan_add(struct mm_fetch_plan *plan,
                                      uint64_t number, uint64_t size)
 {
-    void *memory = plan->items;
-    enum mailmod_error error =
-        make_room(&memory, plan->count, &plan->capacity, sizeof *plan->items);
-    plan->items = memory;
-    if (error == MAILMOD_OK) {
-        plan->items[plan->count] = (struct mm_fetch_item){
-            .number = number, .size = size, .state = MM_FETCH_LOOK};
-        plan->count++;
+    if (plan->count == MM_LIMIT_FETCH_MESSAGES) {
+        return MAILMOD_ERROR_LIMIT;
     }
-    return error;
+    struct mm_fetch_item *items =
+        mm_array_grow(plan->items, plan->count, &plan->capacity, sizeof *items);
+    if (items == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    plan->items = items;
+    items[plan->count++] = (struct mm_fetch_item){
+        .number = number, .size = size, .state = MM_FETCH_LOOK};
+    return MAILMOD_OK;
 }
 
 static int compare_numbers(const void *a, const void *b)

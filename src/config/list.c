@@ -30,15 +30,12 @@ struct parse {
 /* A zeroed place for one more item; NULL when out of memory. */
 static void *items_add(struct items *items, size_t size)
 {
-    if (items->count == items->capacity) {
-        size_t capacity = items->capacity == 0 ? 4 : items->capacity * 2;
-        void *memory = mm_realloc(items->memory, capacity * size);
-        if (memory == NULL) {
-            return NULL;
-        }
-        items->memory = memory;
-        items->capacity = capacity;
+    void *memory =
+        mm_array_grow(items->memory, items->count, &items->capacity, size);
+    if (memory == NULL) {
+        return NULL;
     }
+    items->memory = memory;
     void *item = (char *)items->memory + items->count * size;
     memset(item, 0, size);
     items->count++;

@@ -62,18 +62,14 @@ void mm_config_load_add(struct mm_config_load *load, size_t line,
         load->is_full = true;
         return;
     }
-    if (load->setting_count == load->setting_capacity) {
-        size_t capacity =
-            load->setting_capacity == 0 ? 64 : 2 * load->setting_capacity;
-        struct mm_config_setting *settings =
-            mm_realloc(load->settings, capacity * sizeof *settings);
-        if (settings == NULL) {
-            load->error = MAILMOD_ERROR_MEMORY;
-            return;
-        }
-        load->settings = settings;
-        load->setting_capacity = capacity;
+    struct mm_config_setting *settings =
+        mm_array_grow(load->settings, load->setting_count,
+                      &load->setting_capacity, sizeof *settings);
+    if (settings == NULL) {
+        load->error = MAILMOD_ERROR_MEMORY;
+        return;
     }
+    load->settings = settings;
     struct mm_config_setting setting = {
         .line = line,
         .form = form,

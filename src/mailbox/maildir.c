@@ -68,19 +68,10 @@ static bool add_entry(void *context, const char *name)
     if (name[0] == '.' || box->base.count == MM_LIMIT_MAILBOX_ENTRIES) {
         return name[0] == '.';
     }
-    if (box->base.count == box->capacity) {
-        size_t capacity = box->capacity == 0 ? 64 : 2 * box->capacity;
-        struct entry *entries =
-            mm_realloc(box->entries, capacity * sizeof *entries);
-
-        if (entries == NULL) {
-            box->error = MAILMOD_ERROR_MEMORY;
-            return false;
-        }
-        box->entries = entries;
-        box->capacity = capacity;
-    }
-    char *copy = mm_strdup(name);
+    struct entry *entries = mm_array_grow(box->entries, box->base.count,
+                                          &box->capacity, sizeof *entries);
+    box->entries = entries != NULL ? entries : box->entries;
+    char *copy = entries != NULL ? mm_strdup(name) : NULL;
     if (copy == NULL) {
         box->error = MAILMOD_ERROR_MEMORY;
         return false;

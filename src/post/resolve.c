@@ -41,12 +41,9 @@ static void spoil(struct mm_resolve *resolve, enum mm_target_kind kind,
 /* Room for one more target in `more`, which begins as a copy of `first`. */
 static bool grow(struct mm_resolve *resolve)
 {
-    size_t capacity = resolve->capacity == 0 ? 8 : 2 * resolve->capacity;
+    struct mm_target *more = mm_array_grow(resolve->more, resolve->target_count,
+                                           &resolve->capacity, sizeof *more);
 
-    if (resolve->target_count < resolve->capacity) {
-        return true;
-    }
-    struct mm_target *more = mm_realloc(resolve->more, capacity * sizeof *more);
     if (more == NULL) {
         return false;
     }
@@ -54,7 +51,6 @@ static bool grow(struct mm_resolve *resolve)
         more[0] = resolve->first;
     }
     resolve->more = more;
-    resolve->capacity = capacity;
     resolve->targets = more;
     return true;
 }

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-enum { CAPACITY_FIRST = 64 };
-
 enum mailmod_error mm_store_news_init(struct mm_store_news *news)
 {
     memset(news, 0, sizeof *news);
@@ -30,19 +28,15 @@ void mm_store_news_fini(struct mm_store_news *news)
 
 static bool has_room(struct mm_store_news_list *list)
 {
-    if (list->count < list->capacity) {
-        return true;
-    }
-    size_t capacity = list->capacity == 0 ? CAPACITY_FIRST : 2 * list->capacity;
     struct mm_store_destination *grown = NULL;
     if (list->count < MM_STORE_NEWS_MAX) {
-        grown = mm_realloc(list->items, capacity * sizeof *grown);
+        grown = mm_array_grow(list->items, list->count, &list->capacity,
+                              sizeof *grown);
     }
     if (grown == NULL) {
         return false;
     }
     list->items = grown;
-    list->capacity = capacity;
     return true;
 }
 

@@ -269,17 +269,13 @@ static void detach(struct mm_memory_disk *disk, enum mm_memory_table which,
 
 static enum mailmod_error note(struct mm_memory *store, struct mm_change change)
 {
-    if (store->change_count == store->change_capacity) {
-        size_t capacity =
-            store->change_capacity == 0 ? 64 : 2 * store->change_capacity;
-        struct mm_change *grown =
-            mm_realloc(store->changes, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return MAILMOD_ERROR_MEMORY;
-        }
-        store->changes = grown;
-        store->change_capacity = capacity;
+    struct mm_change *grown =
+        mm_array_grow(store->changes, store->change_count,
+                      &store->change_capacity, sizeof *grown);
+    if (grown == NULL) {
+        return MAILMOD_ERROR_MEMORY;
     }
+    store->changes = grown;
     store->changes[store->change_count++] = change;
     return MAILMOD_OK;
 }

@@ -23,17 +23,12 @@ struct ranges {
 /* Room for one more. */
 static enum mailmod_error grow(struct ranges *ranges)
 {
-    if (ranges->count < ranges->capacity) {
-        return MAILMOD_OK;
-    }
-    size_t wanted = ranges->capacity == 0 ? 16 : ranges->capacity * 2;
-    struct range *grown =
-        mm_realloc(ranges->items, wanted * sizeof *ranges->items);
+    struct range *grown = mm_array_grow(ranges->items, ranges->count,
+                                        &ranges->capacity, sizeof *grown);
     if (grown == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     ranges->items = grown;
-    ranges->capacity = wanted;
     return MAILMOD_OK;
 }
 

@@ -82,16 +82,12 @@ void mm_smtpc_clear_steps(struct mm_smtpc *smtpc)
 bool mm_smtpc_push(struct mm_smtpc *smtpc, enum mm_smtpc_kind kind,
                    size_t recipient)
 {
-    if (smtpc->count == smtpc->step_capacity) {
-        size_t capacity = 2 * smtpc->step_capacity + 8;
-        struct mm_smtpc_step *steps =
-            mm_realloc(smtpc->steps, capacity * sizeof *steps);
-        if (steps == NULL) {
-            return false;
-        }
-        smtpc->steps = steps;
-        smtpc->step_capacity = capacity;
+    struct mm_smtpc_step *steps = mm_array_grow(
+        smtpc->steps, smtpc->count, &smtpc->step_capacity, sizeof *steps);
+    if (steps == NULL) {
+        return false;
     }
+    smtpc->steps = steps;
     smtpc->steps[smtpc->count] = (struct mm_smtpc_step){kind, recipient};
     smtpc->count++;
     return true;

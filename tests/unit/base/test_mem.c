@@ -29,6 +29,35 @@ static void test_zeroed(void **state)
     mm_free(NULL);
 }
 
+static void test_array_grows(void **state)
+{
+    int *items = NULL;
+    size_t capacity = 0;
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        int *grown = mm_array_grow(items, (size_t)i, &capacity, sizeof *items);
+        assert_non_null(grown);
+        assert_true(capacity > (size_t)i);
+        items = grown;
+        items[i] = i;
+    }
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(items[i], i);
+    }
+    size_t before = capacity;
+    mm_mem_set_fault(1, 1);
+    /* What there is room for needs no memory. */
+    assert_ptr_equal(mm_array_grow(items, 999, &capacity, sizeof *items),
+                     items);
+    assert_null(mm_array_grow(items, capacity, &capacity, sizeof *items));
+    mm_mem_set_fault(0, 0);
+    assert_int_equal(capacity, before);
+    size_t huge = SIZE_MAX / 8;
+    assert_null(mm_array_grow(items, huge, &huge, sizeof *items));
+    assert_int_equal(huge, SIZE_MAX / 8);
+    mm_free(items);
+}
+
 static void test_sizes_of_nothing(void **state)
 {
     (void)state;
@@ -109,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_array_grows),
         cmocka_unit_test(test_sizes_of_nothing),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_copies),
