@@ -119,16 +119,6 @@ enum mailmod_error mm_events_listen(struct mm_events *events, unsigned kinds,
     return MAILMOD_OK;
 }
 
-static const char *put_text(char **at, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = *at;
-
-    memcpy(copy, text, size);
-    *at += size;
-    return copy;
-}
-
 /* NULL: no memory. */
 static struct event *new_event(const struct mm_news *news)
 {
@@ -150,14 +140,14 @@ static struct event *new_event(const struct mm_news *news)
     event->shown.size = sizeof event->shown;
     event->shown.kind = news->kind;
     event->shown.connection = news->connection;
-    event->shown.message = put_text(&at, identifier);
-    event->shown.reverse_path = put_text(&at, news->reverse_path);
-    event->shown.recipient = put_text(&at, news->recipient);
+    event->shown.message = mm_text_put(&at, identifier);
+    event->shown.reverse_path = mm_text_put(&at, news->reverse_path);
+    event->shown.recipient = mm_text_put(&at, news->recipient);
     event->shown.error = news->error;
     event->shown.code = words.code;
-    event->shown.enhanced = put_text(&at, words.enhanced);
-    event->shown.text = put_text(&at, words.text);
-    event->shown.host = put_text(&at, words.host);
+    event->shown.enhanced = mm_text_put(&at, words.enhanced);
+    event->shown.text = mm_text_put(&at, words.text);
+    event->shown.host = mm_text_put(&at, words.host);
     event->shown.attempts = news->attempts;
     return event;
 }

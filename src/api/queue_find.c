@@ -339,25 +339,6 @@ static enum mailmod_error end(struct finding *finding, struct mm_admin *admin,
                          mm_error_text(error));
 }
 
-enum mailmod_error mailmod_queue_find(mailmod *instance,
-                                      const struct mailmod_queue_filter *filter,
-                                      mailmod_on_queue_entry on_entry,
-                                      void *context)
-{
-    struct finding finding = {.on_entry = on_entry, .context = context};
-    struct mm_admin admin;
-    if (on_entry == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
-    }
-    enum mailmod_error error = begin(&finding, &admin, instance, filter);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_store_each_recipient(finding.store, finding.filter.message_id,
-                                    on_recipient, &finding);
-    return end(&finding, &admin, error);
-}
-
 static int by_recipients(const void *a, const void *b)
 {
     const struct place *const *x = a;
@@ -402,26 +383,44 @@ static enum mailmod_error tell_places(struct finding *finding)
     return MAILMOD_OK;
 }
 
+/* One of the callbacks is told what passes the filter. */
+static enum mailmod_error
+look_through(struct finding *finding, mailmod *instance,
+             const struct mailmod_queue_filter *filter)
+{
+    struct mm_admin admin;
+    if (finding->on_entry == NULL && finding->on_destination == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
+    }
+    enum mailmod_error error = begin(finding, &admin, instance, filter);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_store_each_recipient(finding->store, finding->filter.message_id,
+                                    on_recipient, finding);
+    if (error == MAILMOD_OK && finding->error == MAILMOD_OK &&
+        finding->on_destination != NULL) {
+        error = tell_places(finding);
+    }
+    return end(finding, &admin, error);
+}
+
+enum mailmod_error mailmod_queue_find(mailmod *instance,
+                                      const struct mailmod_queue_filter *filter,
+                                      mailmod_on_queue_entry on_entry,
+                                      void *context)
+{
+    struct finding finding = {.on_entry = on_entry, .context = context};
+    return look_through(&finding, instance, filter);
+}
+
 enum mailmod_error mailmod_queue_summary(
     mailmod *instance, const struct mailmod_queue_filter *filter,
     mailmod_on_queue_destination on_destination, void *context)
 {
     struct finding finding = {.on_destination = on_destination,
                               .context = context};
-    struct mm_admin admin;
-    if (on_destination == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
-    }
-    enum mailmod_error error = begin(&finding, &admin, instance, filter);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_store_each_recipient(finding.store, finding.filter.message_id,
-                                    on_recipient, &finding);
-    if (error == MAILMOD_OK && finding.error == MAILMOD_OK) {
-        error = tell_places(&finding);
-    }
-    return end(&finding, &admin, error);
+    return look_through(&finding, instance, filter);
 }
 
 /* ---- acts ---- */

@@ -133,6 +133,15 @@ char *mm_strdup(const char *text)
     return mm_memdup0(text, strlen(text));
 }
 
+const char *mm_text_put(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = *at;
+    memcpy(copy, text, size);
+    *at += size;
+    return copy;
+}
+
 char *mm_memdup0(const void *bytes, size_t size)
 {
     if (size == SIZE_MAX) {

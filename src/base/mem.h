@@ -19,6 +19,9 @@ void *mm_realloc(void *memory, size_t size);
 void *mm_array_grow(void *items, size_t count, size_t *capacity, size_t size);
 void mm_free(void *memory); /* NULL does nothing */
 char *mm_strdup(const char *text);
+/* Copies a text with its NUL to `*at`, which moves behind it: texts that are
+ * freed together with what they belong to. */
+const char *mm_text_put(char **at, const char *text);
 char *mm_memdup0(const void *bytes, size_t size); /* copies, adds a NUL */
 
 /* Where memory comes from instead of the C library. `allocate` and `resize`

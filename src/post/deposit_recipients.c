@@ -79,16 +79,6 @@ static enum mailmod_error find_double(struct mm_deposit *deposit,
                : mm_map_put(&deposit->seen, key_of(recipient), recipient);
 }
 
-static const char *put_text(char **at, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = *at;
-
-    memcpy(copy, text, size);
-    *at += size;
-    return copy;
-}
-
 static struct mm_deposit_recipient *copy(const struct mm_target *target)
 {
     const char *place = target->kind == MM_TARGET_MAILBOX ? target->mailbox_name
@@ -106,9 +96,9 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target)
         recipient->notify = target->notify;
         recipient->mailbox_id = target->mailbox_id;
         recipient->limit = target->limit;
-        recipient->path = put_text(&at, target->path);
-        recipient->place = put_text(&at, place);
-        recipient->original_recipient = put_text(&at, original);
+        recipient->path = mm_text_put(&at, target->path);
+        recipient->place = mm_text_put(&at, place);
+        recipient->original_recipient = mm_text_put(&at, original);
     }
     return recipient;
 }
