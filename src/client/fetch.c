@@ -88,26 +88,36 @@ static struct account *account_of(struct mm_list *node)
 
 /* ---- settings ---- */
 
+static enum mailmod_error open_tls(struct mm_fetch_settings *settings,
+                                   struct mm_buf *reason_out)
+{
+    const char *file = settings->config->fetch.authority_file;
+    const struct mm_tls_client_options verifying = {
+        .authority_file = file[0] != '\0' ? file : NULL};
+    const struct mm_tls_client_options opportunistic = {.allows_old = true};
+    enum mailmod_error error =
+        mm_tls_client_new(&settings->verifying_tls, &verifying, reason_out);
+    return error == MAILMOD_OK ? mm_tls_client_new(&settings->opportunistic_tls,
+                                                   &opportunistic, reason_out)
+                               : error;
+}
+
 enum mailmod_error
 mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
                       struct mm_config *config, struct mm_buf *reason_out)
 {
-    const char *file = config->fetch.authority_file;
-    const struct mm_tls_client_options verifying = {
-        .authority_file = file[0] != '\0' ? file : NULL};
-    const struct mm_tls_client_options opportunistic = {.allows_old = true};
     struct mm_fetch_settings *settings = mm_alloc(sizeof *settings);
     *settings_out = NULL;
     if (settings == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     settings->config = mm_config_ref(config);
+    /* The system's authorities are a hundred certificates to read: not where
+     * nobody is fetched from. A file of the operator's own is always tried. */
+    bool is_used = config->fetch.accounts[0] != '\0' ||
+                   config->fetch.authority_file[0] != '\0';
     enum mailmod_error error =
-        mm_tls_client_new(&settings->verifying_tls, &verifying, reason_out);
-    if (error == MAILMOD_OK) {
-        error = mm_tls_client_new(&settings->opportunistic_tls, &opportunistic,
-                                  reason_out);
-    }
+        is_used ? open_tls(settings, reason_out) : MAILMOD_OK;
     if (error != MAILMOD_OK) {
         mm_fetch_settings_free(&settings);
         return error;
