@@ -21,6 +21,9 @@ static void make_queue(struct fixture *fixture)
                      MAILMOD_OK);
 }
 
+const struct fixture_message fixture_plain = {.reverse_path =
+                                                  "sender@example.org"};
+
 void fixture_open(struct fixture *fixture, bool is_sqlite)
 {
     memset(fixture, 0, sizeof *fixture);
@@ -335,4 +338,26 @@ void fixture_act(struct fixture *fixture, uint64_t id,
                           .action = action,
                           .now_ms = fixture->now_ms};
     assert_int_equal(mm_store_run(fixture->store, &act.job), MAILMOD_OK);
+}
+
+int fixture_open_memory(void **state)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture, false);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_open_sqlite(void **state)
+{
+    static struct fixture fixture;
+    fixture_open(&fixture, true);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_close(*state);
+    return 0;
 }

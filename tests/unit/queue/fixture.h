@@ -26,6 +26,15 @@ struct fixture {
 
 void fixture_open(struct fixture *fixture, bool is_sqlite);
 void fixture_close(struct fixture *fixture);
+/* cmocka's set-up and teardown of a test, and the test over both stores. */
+int fixture_open_memory(void **state);
+int fixture_open_sqlite(void **state);
+int fixture_teardown(void **state);
+#define BOTH(test)                                                             \
+    cmocka_unit_test_setup_teardown(test, fixture_open_memory,                 \
+                                    fixture_teardown),                         \
+        cmocka_unit_test_setup_teardown(test, fixture_open_sqlite,             \
+                                        fixture_teardown)
 /* The same store and options with new tables, as after a restart. */
 void fixture_restart(struct fixture *fixture);
 void fixture_set_options(struct fixture *fixture);
@@ -36,6 +45,7 @@ struct fixture_message {
     unsigned notify;
     unsigned recipient_count; /* 0: one */
 };
+extern const struct fixture_message fixture_plain;
 /* One message for one destination; gives its id. */
 uint64_t fixture_add(struct fixture *fixture, const char *destination,
                      const struct fixture_message *message);

@@ -12,31 +12,6 @@
 
 #include <stdio.h>
 
-static const struct fixture_message plain = {.reverse_path =
-                                                 "sender@example.org"};
-
-static int open_memory(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture, false);
-    *state = &fixture;
-    return 0;
-}
-
-static int open_sqlite(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture, true);
-    *state = &fixture;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 /* D19: a look with nothing new reads nothing; what is told is found at once. */
 static void test_D19_no_work_without_news(void **state)
 {
@@ -45,7 +20,7 @@ static void test_D19_no_work_without_news(void **state)
     for (unsigned i = 0; i < 50; i++) {
         char name[32];
         snprintf(name, sizeof name, "d%u.example", i);
-        fixture_add(f, name, &plain);
+        fixture_add(f, name, &fixture_plain);
     }
     unsigned deferred = 0;
     while (deferred < 50) {
@@ -59,7 +34,7 @@ static void test_D19_no_work_without_news(void **state)
     }
     assert_null(fixture_claim_one(f));
     assert_false(mq_has_work(f->queue, f->now_ms));
-    fixture_add(f, "new.example", &plain);
+    fixture_add(f, "new.example", &fixture_plain);
     assert_true(mq_has_work(f->queue, f->now_ms));
     struct mq_batch *batch = fixture_claim_one(f);
     assert_string_equal(batch->destination, "new.example");
@@ -79,7 +54,7 @@ static void test_D19_what_another_process_wrote(void **state)
 {
     struct fixture *f = *state;
     assert_null(fixture_claim_one(f));
-    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
     struct mm_store_destination news[4];
     bool is_whole = false;
     assert_int_equal(mm_store_take_news(f->store, news, 4, &is_whole), 1);
@@ -90,7 +65,7 @@ static void test_D19_what_another_process_wrote(void **state)
     struct mq_batch *batch = fixture_claim_one(f);
     assert_non_null(batch);
     fixture_settle(f, batch, MQ_DELIVERED, false);
-    fixture_add(f, "b.example", &plain);
+    fixture_add(f, "b.example", &fixture_plain);
     assert_int_equal(mm_store_take_news(f->store, news, 4, &is_whole), 1);
     mq_flush(f->queue); /* so does an operator's wish */
     batch = fixture_claim_one(f);
@@ -103,7 +78,7 @@ static void test_D19_news_during_a_read(void **state)
 {
     struct fixture *f = *state;
     struct mq_queue *queue = f->queue;
-    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
     mm_mutex_lock(queue->lock);
     mq_agenda_tell(queue, "a.example", f->now_ms);
     unsigned version = mq_destination_find(queue, "a.example")->version;
@@ -129,7 +104,7 @@ static void test_D19_more_than_the_table(void **state)
         mq_agenda_tell(queue, name, f->now_ms + HOUR_MS);
     }
     mm_mutex_unlock(queue->lock);
-    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
     assert_null(fixture_claim_one(f));
     assert_int_equal(mq_next_due(queue, f->now_ms), f->now_ms + MQ_HIDDEN_MS);
     f->now_ms += HOUR_MS; /* the others turn out to be nobody */
@@ -143,10 +118,6 @@ static void test_D19_more_than_the_table(void **state)
     mq_release(queue, &batch);
 }
 
-#define BOTH(test)                                                             \
-    cmocka_unit_test_setup_teardown(test, open_memory, close_fixture),         \
-        cmocka_unit_test_setup_teardown(test, open_sqlite, close_fixture)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,7 +125,7 @@ int main(void)
         BOTH(test_D19_what_another_process_wrote),
         BOTH(test_D19_news_during_a_read),
         cmocka_unit_test_setup_teardown(test_D19_more_than_the_table,
-                                        open_memory, close_fixture),
+                                        fixture_open_memory, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,35 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct fixture_message plain = {.reverse_path =
-                                                 "sender@example.org"};
-
-static int open_memory(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture, false);
-    *state = &fixture;
-    return 0;
-}
-
-static int open_sqlite(void **state)
-{
-    static struct fixture fixture;
-    fixture_open(&fixture, true);
-    *state = &fixture;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 static void test_claimed_once(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     struct mq_batch *batch = fixture_claim_one(f);
     assert_non_null(batch);
     assert_int_equal(batch->message.id, id);
@@ -217,7 +192,7 @@ static void test_streak_ends(void **state)
 static void test_next_due(void **state)
 {
     struct fixture *f = *state;
-    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
     assert_int_equal(mq_next_due(f->queue, f->now_ms), f->now_ms);
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, false);
     int64_t due_ms = mq_next_due(f->queue, f->now_ms);
@@ -235,7 +210,7 @@ static void test_next_due(void **state)
 static void test_whole_life(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     int64_t last_ms = f->now_ms;
     int64_t warned_ms = 0;
     unsigned attempts = 0;
@@ -290,7 +265,7 @@ static void test_dead_destination(void **state)
             expired += is_dead && f->reports[0] == MQ_REPORT_FAILED;
         }
         if (f->now_ms - START_MS > 12 * HOUR_MS && !has_met_other) {
-            fixture_add(f, "alive.example", &plain);
+            fixture_add(f, "alive.example", &fixture_plain);
             continue; /* it goes out at the very next call */
         }
         if (!has_any) {
@@ -337,7 +312,7 @@ static void test_parallel_failures_count_once(void **state)
 static void test_flush_forgets_backoff(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
     fixture_act(f, id, MAILMOD_QUEUE_FLUSH);
     assert_null(fixture_claim_one(f));
@@ -351,7 +326,7 @@ static void test_flush_forgets_backoff(void **state)
 static void test_restart(void **state)
 {
     struct fixture *f = *state;
-    fixture_add(f, "a.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
     fixture_restart(f);
     assert_null(fixture_claim_one(f));
@@ -362,7 +337,7 @@ static void test_restart(void **state)
 static void test_clock_back_a_day(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
     f->now_ms -= DAY_MS;
     /* The due time and the back-off lie further off than any wait. */
@@ -411,7 +386,7 @@ static void test_removed_while_sent(void **state)
     static const enum mq_verdict verdicts[] = {MQ_DELIVERED, MQ_DEFERRED,
                                                MQ_FAILED};
     for (size_t i = 0; i < 3; i++) {
-        uint64_t id = fixture_add(f, "a.example", &plain);
+        uint64_t id = fixture_add(f, "a.example", &fixture_plain);
         struct mq_batch *batch = fixture_claim_one(f);
         fixture_act(f, id, MAILMOD_QUEUE_DELETE);
         fixture_settle(f, batch, verdicts[i], false);
@@ -450,7 +425,7 @@ static void test_take_out_one(void **state)
     struct fixture *f = *state;
     struct fixture_message two = {.reverse_path = "s@x", .recipient_count = 2};
     uint64_t id = fixture_add(f, "a.example", &two);
-    uint64_t other = fixture_add(f, "a.example", &plain);
+    uint64_t other = fixture_add(f, "a.example", &fixture_plain);
     unsigned slices;
     assert_int_equal(take_out(f, id, &slices), 2);
     assert_int_equal(slices, 1);
@@ -482,7 +457,7 @@ static void test_take_out_all(void **state)
     assert_int_equal(slices, 3);
     assert_int_equal(fixture_count(f, 0), 0);
     assert_int_equal(drop_told(f), 600);
-    fixture_add(f, "a.example", &plain); /* claims go on */
+    fixture_add(f, "a.example", &fixture_plain); /* claims go on */
     fixture_settle(f, fixture_claim_one(f), MQ_DELIVERED, false);
 }
 
@@ -491,7 +466,7 @@ static void test_take_out_while_sent(void **state)
 {
     struct fixture *f = *state;
     unsigned slices;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     struct mq_batch *batch = fixture_claim_one(f);
     assert_int_equal(take_out(f, id, &slices), 1);
     assert_null(mq_take_removed(f->queue)); /* not before the attempt's end */
@@ -499,7 +474,7 @@ static void test_take_out_while_sent(void **state)
     assert_int_equal(f->ends[0].verdict, MQ_DELIVERED);
     assert_null(mq_take_removed(f->queue));
 
-    id = fixture_add(f, "a.example", &plain);
+    id = fixture_add(f, "a.example", &fixture_plain);
     batch = fixture_claim_one(f);
     assert_int_equal(take_out(f, id, &slices), 1);
     fixture_settle(f, batch, MQ_DEFERRED, false);
@@ -507,13 +482,13 @@ static void test_take_out_while_sent(void **state)
     assert_string_equal(f->ends[0].status, "5.0.0");
     assert_null(mq_take_removed(f->queue));
 
-    id = fixture_add(f, "a.example", &plain); /* by a tool beside us */
+    id = fixture_add(f, "a.example", &fixture_plain); /* by a tool beside us */
     batch = fixture_claim_one(f);
     fixture_act(f, id, MAILMOD_QUEUE_DELETE);
     fixture_settle(f, batch, MQ_DEFERRED, false);
     assert_string_equal(f->ends[0].status, "5.0.0");
 
-    id = fixture_add(f, "a.example", &plain);
+    id = fixture_add(f, "a.example", &fixture_plain);
     batch = fixture_claim_one(f);
     assert_int_equal(take_out(f, id, &slices), 1);
     mq_release(f->queue, &batch); /* untried */
@@ -521,7 +496,7 @@ static void test_take_out_while_sent(void **state)
     assert_int_equal(fixture_count(f, 0), 0);
 
     id = fixture_add(f, "a.example",
-                     &plain); /* never told: freed all the same */
+                     &fixture_plain); /* never told: freed all the same */
     batch = fixture_claim_one(f);
     assert_int_equal(take_out(f, id, &slices), 1);
     batch->recipient_count = 0;
@@ -531,7 +506,7 @@ static void test_take_out_while_sent(void **state)
 static void test_held_while_sent(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     struct mq_batch *batch = fixture_claim_one(f);
     fixture_act(f, id, MAILMOD_QUEUE_HOLD);
     fixture_settle(f, batch, MQ_DEFERRED, false);
@@ -614,7 +589,7 @@ static void test_reports(void **state)
 static void test_refused_settlement(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id = fixture_add(f, "a.example", &plain);
+    uint64_t id = fixture_add(f, "a.example", &fixture_plain);
     f->now_ms += 5 * HOUR_MS;
     f->report_error = MAILMOD_ERROR_STORAGE_FULL;
     fixture_settle(f, fixture_claim_one(f), MQ_DEFERRED, true);
@@ -676,10 +651,6 @@ static void test_D03_no_claim_without_a_store(void **state)
     assert_int_equal(fixture_count(f, 0), 0);
 }
 
-#define BOTH(test)                                                             \
-    cmocka_unit_test_setup_teardown(test, open_memory, close_fixture),         \
-        cmocka_unit_test_setup_teardown(test, open_sqlite, close_fixture)
-
 static void down(struct mq_queue *queue, unsigned number, int64_t now_ms)
 {
     char name[32];
@@ -713,8 +684,8 @@ static void test_S22_parked(void **state)
 {
     struct fixture *f = *state;
     f->queue->options.attempts_max = 1;
-    fixture_add(f, "a.example", &plain);
-    fixture_add(f, "b.example", &plain);
+    fixture_add(f, "a.example", &fixture_plain);
+    fixture_add(f, "b.example", &fixture_plain);
     struct mq_batch *first = fixture_claim_one(f);
     assert_non_null(first);
     assert_null(fixture_claim_one(f));
@@ -746,8 +717,8 @@ int main(void)
         BOTH(test_parallel_failures_count_once),
         BOTH(test_flush_forgets_backoff),
         BOTH(test_S22_parked),
-        cmocka_unit_test_setup_teardown(test_D20_full_table, open_memory,
-                                        close_fixture),
+        cmocka_unit_test_setup_teardown(test_D20_full_table,
+                                        fixture_open_memory, fixture_teardown),
         BOTH(test_restart),
         BOTH(test_clock_back_a_day),
         BOTH(test_clock_ahead_a_year),
@@ -760,7 +731,7 @@ int main(void)
         BOTH(test_refused_settlement),
         BOTH(test_options_are_checked),
         cmocka_unit_test_setup_teardown(test_D03_no_claim_without_a_store,
-                                        open_sqlite, close_fixture),
+                                        fixture_open_sqlite, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
