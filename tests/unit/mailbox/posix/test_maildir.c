@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mailbox/maildir.h"
 #include "mailbox/maildir_folders.h"
+#include "tests/unit/remove_tree.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -69,28 +70,6 @@ static void *begin(void)
     assert_int_equal(mm_store_open_memory(&world->store, NULL), MAILMOD_OK);
     mm_maildirs_init(&world->maildirs, world->store);
     return world;
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *folder = opendir(path);
-    struct dirent *entry;
-
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        char below[1024];
-
-        if (strcmp(entry->d_name, ".") != 0 &&
-            strcmp(entry->d_name, "..") != 0) {
-            snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-            if (unlink(below) != 0) {
-                remove_tree(below);
-            }
-        }
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    rmdir(path);
 }
 
 static void end(void *context)

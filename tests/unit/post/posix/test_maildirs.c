@@ -6,6 +6,7 @@
 #include "post/consumer.h"
 #include "post/maildirs.h"
 #include "post/resolve.h"
+#include "tests/unit/remove_tree.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -84,27 +85,6 @@ static int begin(void **state)
                                       .done = on_done};
     *state = b;
     return 0;
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *folder = opendir(path);
-    struct dirent *entry;
-
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        char below[1024];
-
-        if (entry->d_name[0] != '.') {
-            snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-            if (unlink(below) != 0) {
-                remove_tree(below);
-            }
-        }
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    rmdir(path);
 }
 
 static int end(void **state)
