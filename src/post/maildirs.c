@@ -13,6 +13,7 @@
 #include "config/maildir.h"
 #include "mailbox/maildir.h"
 #include "post/destination.h"
+#include "wire/msg/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,10 +101,12 @@ static enum mailmod_error write_fields(const struct work *work,
     struct mm_buf fields;
 
     mm_buf_init(&fields, 4 * MM_STORE_REVERSE_PATH_MAX);
-    enum mailmod_error error = mm_buf_appendf(
-        &fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n",
-        r->has_reverse_path ? r->reverse_path : work->message.reverse_path,
-        r->path);
+    enum mailmod_error error = mm_return_path_write(
+        &fields,
+        r->has_reverse_path ? r->reverse_path : work->message.reverse_path);
+    if (error == MAILMOD_OK) {
+        error = mm_buf_appendf(&fields, "Delivered-To: %s\r\n", r->path);
+    }
     if (error == MAILMOD_OK) {
         error = mm_maildir_delivery_write(delivery, mm_buf_span(&fields));
     }

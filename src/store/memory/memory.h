@@ -58,8 +58,5 @@ void mm_memory_set_room(struct mm_memory_disk *disk, uint64_t octets);
 /* Changes one octet of a chunk; false when there is none. */
 bool mm_memory_damage(struct mm_memory_disk *disk, uint64_t message_id,
                       unsigned number);
-/* Takes a chunk away. */
-bool mm_memory_lose(struct mm_memory_disk *disk, uint64_t message_id,
-                    unsigned number);
 
 #endif

@@ -222,20 +222,6 @@ bool mm_memory_damage(struct mm_memory_disk *disk, uint64_t message_id,
     return chunk != NULL;
 }
 
-bool mm_memory_lose(struct mm_memory_disk *disk, uint64_t message_id,
-                    unsigned number)
-{
-    mm_mutex_lock(disk->mutex);
-    struct mm_chunk_row *chunk = find_chunk(disk, message_id, number);
-    if (chunk != NULL) {
-        disk->octets -= chunk->size;
-        mm_tree_remove(&disk->tables[MM_TABLE_CHUNK].tree, &chunk->row.node);
-        mm_free(chunk);
-    }
-    mm_mutex_unlock(disk->mutex);
-    return chunk != NULL;
-}
-
 static uint64_t new_message_id(struct mm_store *base)
 {
     struct mm_memory *store = mm_memory_of(base);
