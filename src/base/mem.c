@@ -106,7 +106,8 @@ void *mm_array_grow(void *items, size_t count, size_t *capacity, size_t size)
         return items;
     }
     size_t wanted = *capacity == 0 ? CAPACITY_FIRST : 2 * *capacity;
-    if (wanted < *capacity || wanted > SIZE_MAX / size) {
+    /* No object is larger than PTRDIFF_MAX (C11 7.20.3): not asked for. */
+    if (wanted < *capacity || wanted > PTRDIFF_MAX / size) {
         return NULL;
     }
     void *grown = mm_realloc(items, wanted * size);

@@ -14,13 +14,12 @@ static inline void remove_tree(const char *path)
 
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         char below[1024];
-
-        if (strcmp(entry->d_name, ".") != 0 &&
-            strcmp(entry->d_name, "..") != 0) {
+        int length =
             snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-            if (unlink(below) != 0) {
-                remove_tree(below);
-            }
+
+        if (length < (int)sizeof below && strcmp(entry->d_name, ".") != 0 &&
+            strcmp(entry->d_name, "..") != 0 && unlink(below) != 0) {
+            remove_tree(below);
         }
     }
     if (folder != NULL) {
