@@ -157,13 +157,12 @@ char *mm_memdup0(const void *bytes, size_t size)
 
 void mm_secret_clear(void *memory, size_t size)
 {
-    /* Through volatile: a plain memset of memory that is freed next is a dead
-     * store, and compilers drop it. */
-    volatile unsigned char *at = memory;
-    while (size > 0) {
-        *at = 0;
-        at++;
-        size--;
+    /* Through a pointer that may change: a plain memset of memory that is freed
+     * next is a dead store, and compilers drop it. */
+    static void *(*const volatile set)(void *, int, size_t) = memset;
+
+    if (size > 0) {
+        set(memory, 0, size);
     }
 }
 
