@@ -12,7 +12,7 @@
 
 #include "api/handles.h"
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 #include "base/mem.h"
 
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 #include "api/open_mailbox.h"
 #include "api/reading.h"
 

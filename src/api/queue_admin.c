@@ -6,7 +6,7 @@
  * being sent meanwhile has one end.
  * Thread: any but a loop's. */
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 #include "api/reading.h"
 
 #include "base/mem.h"

@@ -5,7 +5,7 @@
  * kept, as the caller asks.
  * Thread: any but the instance's own; the instance's mutex is held. */
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "config/builder.h"
 

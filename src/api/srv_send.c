@@ -11,7 +11,7 @@
  * Thread: any; the lock of srv_state.h guards the records. */
 #include "api/handles.h"
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 #include "api/srv_alias.h"
 #include "api/srv_state.h"
 

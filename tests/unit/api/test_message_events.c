@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/message.h"
+#include "api/message/message.h"
 #include "base/mem.h"
 #include "platform/clock.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "api/message.h"
+#include "api/message/message.h"
 #include "base/limits.h"
 #include "base/mem.h"
 

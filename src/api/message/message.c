@@ -6,7 +6,7 @@
  * comes any more, a waiting call is woken, and what was not sent is forgotten.
  *
  * Thread: any, as the public header says. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "api/handles.h"
 #include "api/instance.h"

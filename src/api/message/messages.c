@@ -11,7 +11,7 @@
  * Thread: any; the observer's functions too, for the outbound tells from all of
  * its loops, of one message perhaps from several at once: the lock is the order
  * of what a message hears. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "base/mem.h"
 #include "platform/random.h"

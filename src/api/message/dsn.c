@@ -1,4 +1,4 @@
-/* message_dsn.c - what a host program wants to be told about deliveries.
+/* dsn.c - what a host program wants to be told about deliveries.
  *
  * Owns nothing; fills a message that is new. Promises: a wish that no host
  * could be asked for is an error whose words name the field; texts are what a
@@ -6,7 +6,7 @@
  *
  * Thread: any. RFC 3461 4.1 (NOTIFY), 4.2 (ORCPT), 4.3 (RET), 4.4 (ENVID). */
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "base/mem.h"
 

@@ -1,4 +1,4 @@
-/* message_envelope.c - what a host program writes on the envelope.
+/* envelope.c - what a host program writes on the envelope.
  *
  * Owns nothing; fills a message that is new. Promises: every mistake is an
  * error whose words name the field and the text in question; addresses are in
@@ -7,7 +7,7 @@
  *
  * Thread: any. RFC 5321 4.1.2 (addresses), 2.4 (case), RFC 6531 3.3. */
 #include "api/instance.h"
-#include "api/message.h"
+#include "api/message/message.h"
 #include "api/sized.h"
 
 #include "base/host.h"

@@ -1,11 +1,11 @@
-/* message_submit.c - a whole message in one call, from memory or a reader.
+/* submit.c - a whole message in one call, from memory or a reader.
  *
  * Owns nothing beyond its call. Promises: what fails leaves nothing behind; a
  * message whose handle nobody wants is given back by itself, after DONE when
  * there is a callback to be told.
  *
  * Thread: any but the instance's loops. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "api/handles.h"
 #include "api/instance.h"

@@ -1,11 +1,11 @@
-/* message_held.c - the text of a message that is never stored, in memory.
+/* held.c - the text of a message that is never stored, in memory.
  *
  * Owns the pieces of a text (NOW, RELAY) until its last attempt is over. The
  * header is edited as the post office edits it, so a recipient elsewhere gets
  * what a mailbox here gets. Promises: piece 0 has the whole of what was added.
  *
  * Thread: the writer's until the message is sent, then read on workers. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "base/limits.h"
 #include "base/mem.h"

@@ -14,7 +14,7 @@
 
 #include "api/context.h"
 #include "api/host_threads.h"
-#include "api/message_text.h"
+#include "api/message/text.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "client/unstored.h"
@@ -214,7 +214,7 @@ void mm_message_unref(mailmod_message *message);
 void mm_message_forget(mailmod_message *message);
 MM_CHECK enum mailmod_error mm_message_remember(mailmod_message *message);
 
-/* ---- message_envelope.c ------------------------------------------------ */
+/* ---- envelope.c -------------------------------------------------------- */
 
 /* ARGUMENT or LIMIT with words, MEMORY. */
 MM_CHECK enum mailmod_error
@@ -230,7 +230,7 @@ void mm_message_relay_fini(struct mm_message_relay *relay);
 void mm_message_relay(const mailmod_message *message,
                       struct mm_relay *relay_out);
 
-/* ---- message_dsn.c ------------------------------------------------------- */
+/* ---- dsn.c --------------------------------------------------------------- */
 
 /* ARGUMENT with words that name `field`. */
 MM_CHECK enum mailmod_error mm_message_check_notify(const char *field,
@@ -241,7 +241,7 @@ MM_CHECK enum mailmod_error
 mm_message_take_dsn(mailmod_message *message,
                     const struct mailmod_envelope *envelope);
 
-/* ---- message_held.c ------------------------------------------------------ */
+/* ---- held.c -------------------------------------------------------------- */
 
 void mm_message_held_init(struct mm_message_held *held, unsigned edits);
 void mm_message_held_fini(struct mm_message_held *held);
@@ -251,7 +251,7 @@ MM_CHECK enum mailmod_error
 mm_message_held_finish(struct mm_message_held *held,
                        const struct mm_header_missing *missing);
 
-/* ---- message_deposit.c --------------------------------------------------- */
+/* ---- deposit.c ----------------------------------------------------------- */
 
 MM_CHECK enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
                                                      unsigned edits);
@@ -263,7 +263,7 @@ MM_CHECK enum mailmod_error mm_message_send_queued(mailmod_message *message);
 /* The message is given up: what was not sent leaves the store. */
 void mm_message_drop(mailmod_message *message);
 
-/* ---- message_places.c, message_send.c, message_direct.c ------------------ */
+/* ---- places.c, send.c, direct.c ------------------------------------------ */
 
 /* Who gets it: those who are here join the deposit (QUEUE: all do). */
 MM_CHECK enum mailmod_error mm_message_find_places(mailmod_message *message);
@@ -276,7 +276,7 @@ MM_CHECK enum mailmod_error mm_message_depart(mailmod_message *message);
 void mm_message_note_places(mailmod_message *message, enum mailmod_error error);
 MM_CHECK enum mailmod_error mm_message_send_direct(mailmod_message *message);
 
-/* ---- message_outcome.c: locked ------------------------------------------ */
+/* ---- outcome.c: locked -------------------------------------------------- */
 
 /* What a host said ("550 5.1.1 no"), or our own words, in its parts; the error
  * is left OK. Needs no lock. */
@@ -293,7 +293,7 @@ void mm_message_note_own(mailmod_message *message, size_t index,
 MM_CHECK enum mailmod_error mm_message_verdict(const mailmod_message *message,
                                                struct mm_buf *words_out);
 
-/* ---- message_events.c: locked ------------------------------------------- */
+/* ---- events.c: locked --------------------------------------------------- */
 
 void mm_message_advance(mailmod_message *message,
                         enum mailmod_progress progress, uint64_t octets);

@@ -1,11 +1,11 @@
-/* message_places.c - which recipients of a message are here, and what of them.
+/* places.c - which recipients of a message are here, and what of them.
  *
  * Owns nothing. Promises: the post office answers as it answers the server, but
  * for address literals, which name the host by a connection that there is not;
  * nobody of that name is FAILED as the server would have said it.
  *
  * Thread: any that may wait. RFC 5321 4.1.3, RFC 3463 3.2. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "post/resolve.h"
 

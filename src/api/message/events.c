@@ -1,4 +1,4 @@
-/* message_events.c - progress to the host: in order, one at a time, DONE last.
+/* events.c - progress to the host: in order, one at a time, DONE last.
  *
  * Owns the events that wait in each message and the list of messages that wait
  * for a thread. Promises: DONE comes once and is never lost: where no thread is
@@ -12,7 +12,7 @@
  * tried; within a round the progress is the furthest and never falls.
  * Law of has_job: set while the message is on the list or being told.
  * Thread: any, locked; `run` on a host thread. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "api/handles.h"
 #include "platform/clock.h"

@@ -1,11 +1,11 @@
-/* message_deposit.c - messages of the host's in the store: by the post office.
+/* deposit.c - messages of the host's in the store: by the post office.
  *
  * Owns a message's deposit while it is written. Promises: message, recipients
  * of the queue and entries of mailboxes are one durable transaction, or
  * nothing; a message that is given up leaves nothing in the store.
  *
  * Thread: any but the instance's loops (the calls wait for the writer). */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "platform/clock.h"
 

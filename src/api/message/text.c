@@ -1,11 +1,11 @@
-/* message_text.c - from the host's octets to lines with their ends in order.
+/* text.c - from the host's octets to lines with their ends in order.
  *
  * Owns nothing but the state of the line ends. Promises: the same octets
  * however the text is cut; line ends are mended as wire/dot.h says; all else is
  * carried as it is, NUL and 8-bit too; a last line without an end gets one.
  *
  * Thread: the writer's. RFC 5321 2.3.8 (line ends). */
-#include "api/message_text.h"
+#include "api/message/text.h"
 
 void mm_message_text_init(struct mm_message_text *text,
                           const struct mm_message_text_options *options)

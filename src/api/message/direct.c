@@ -1,4 +1,4 @@
-/* message_direct.c - messages of the host's that go out at once.
+/* direct.c - messages of the host's that go out at once.
  *
  * Owns: what the outbound works with, until it gives it back. Promises: those
  * who are here have it in their mailboxes, on disk, before the first host is
@@ -7,7 +7,7 @@
  *
  * Thread: any but the instance's loops; on_gone on one of them,
  * read_chunk on a worker. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "base/mem.h"
 #include "post/destination.h"

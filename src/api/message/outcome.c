@@ -1,4 +1,4 @@
-/* message_outcome.c - what came of each recipient, in words and as an error.
+/* outcome.c - what came of each recipient, in words and as an error.
  *
  * Owns nothing; fills the recipients of a message. Promises: an outcome that is
  * final stays; its cause is the attempt's own and never guessed from a code;
@@ -8,7 +8,7 @@
  * of replies.
  *
  * Thread: any, locked. RFC 3463 (codes), RFC 2034 4. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "base/mem.h"
 

@@ -1,4 +1,4 @@
-/* message_send.c - writing a message, sending it, waiting for it.
+/* send.c - writing a message, sending it, waiting for it.
  *
  * Owns: the law of mailmod_message.state up to SENT, and which calls may wait.
  * Promises: one call at a time writes or sends; what fails is an error now and
@@ -7,7 +7,7 @@
  * changes nothing.
  *
  * Thread: any but the instance's loops. */
-#include "api/message.h"
+#include "api/message/message.h"
 
 #include "api/handles.h"
 #include "api/instance.h"

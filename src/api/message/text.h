@@ -1,5 +1,5 @@
 /* thread: any (the message's writer)
- * message_text.h - the text of a message that the host program writes.
+ * text.h - the text of a message that the host program writes.
  *
  * Takes any pieces and gives lines as they are stored and sent: every end is
  * CRLF, the last line has one. Pure but for `put`. */
