@@ -257,10 +257,12 @@ enum mailmod_send_mode {
      * (queue.lifetime); the sender gets a report of what failed. */
     MAILMOD_SEND_QUEUE,
     /* Straight to the MX hosts, even where a smarthost is configured; one
-     * attempt, never on disk. Recipients who are local get it in their
-     * mailboxes. */
+     * attempt, never queued. Recipients who are local get it in their
+     * mailboxes. Of a text above 120 KiB a part lies in the data folder; it is
+     * removed when the attempt is over, after a crash at the next start. */
     MAILMOD_SEND_NOW,
-    /* To relay_host, whoever the recipients are; one attempt, never on disk. */
+    /* To relay_host, whoever the recipients are; one attempt, never queued. The
+     * text as of NOW. */
     MAILMOD_SEND_RELAY
 };
 
@@ -356,8 +358,9 @@ mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
                     mailmod_message **message_out);
 /* Adds to the text: header, empty line, body. Any pieces; a bare LF or CR goes
  * out as CRLF, a last line gets its CRLF, dots are stuffed where the protocol
- * asks. TOO_LARGE past smtp.message_size_max, STATE after send, the store's
- * errors (QUEUE): from then on the message cannot be sent. */
+ * asks. Memory holds 256 KiB at most. TOO_LARGE past smtp.message_size_max,
+ * STATE after send, the store's errors: from then on the message cannot be
+ * sent. */
 MAILMOD_API enum mailmod_error mailmod_message_write(mailmod_message *message,
                                                      const void *octets,
                                                      size_t size);

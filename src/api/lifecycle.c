@@ -463,11 +463,13 @@ enum mailmod_error mailmod_stop(mailmod *instance)
     return error;
 }
 
+/* The post office last: who leaves the others may leave a deposit there. */
 static bool is_busy(const struct mailmod *instance)
 {
     return mm_server_busy(instance->server) > 0 ||
            mm_outbound_busy(instance->outbound) > 0 ||
-           mm_fetcher_busy(instance->fetcher) > 0;
+           mm_fetcher_busy(instance->fetcher) > 0 ||
+           mm_post_busy(instance->post) > 0;
 }
 
 /* True when all ended in time. */

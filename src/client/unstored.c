@@ -1,4 +1,4 @@
-/* unstored.c - messages that go out at once and are never stored.
+/* unstored.c - messages that go out at once and are never queued.
  *
  * Owns, while they are at work: a list of messages in the order in which they
  * came, and for each destination of theirs a delivery that carries batch after
@@ -101,7 +101,7 @@ static void end_if_over(struct mm_unstored *unstored)
         return;
     }
     mm_list_remove(&unstored->node);
-    unstored->on_gone(unstored);
+    unstored->on_gone(unstored, branch->loop);
     atomic_fetch_sub(&branch->outbound->busy, 1);
 }
 

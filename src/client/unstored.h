@@ -3,9 +3,9 @@
  *
  * The message goes to its recipients' hosts as a queued one does, by the same
  * deliveries, one for each destination; but its text comes from its owner and
- * its outcomes go to the outbound's observer, each once and final. Nothing of
- * it is on disk. The loops take messages by turns, each one whole. As many as
- * queue.attempts_max are at work at once, the others wait for their turn. */
+ * its outcomes go to the outbound's observer, each once and final. The queue
+ * has no row of it. The loops take messages by turns, each one whole. As many
+ * as queue.attempts_max are at work at once, the others wait for their turn. */
 #ifndef MM_CLIENT_UNSTORED_H
 #define MM_CLIENT_UNSTORED_H
 
@@ -27,9 +27,9 @@ struct mm_unstored {
     enum mailmod_error (*read_chunk)(void *context, unsigned number,
                                      struct mm_buf *out);
     void *context;
-    /* thread: loop. Every recipient's outcome was told; the owner may free it.
-     */
-    void (*on_gone)(struct mm_unstored *unstored);
+    /* thread: `loop`. Every recipient's outcome was told; the owner may free
+     * it. */
+    void (*on_gone)(struct mm_unstored *unstored, struct mm_loop *loop);
 
     /* the outbound's */
     struct mm_list node;

@@ -139,6 +139,16 @@ void mm_deposit_abandon(struct mm_deposit **deposit_in)
     }
 }
 
+void mm_deposit_abandon_on(struct mm_deposit **deposit_in, struct mm_loop *loop)
+{
+    struct mm_deposit *deposit = *deposit_in;
+
+    deposit->options.loop = loop;
+    deposit->call.loop = loop;
+    atomic_fetch_add(&deposit->options.post->busy, 1);
+    mm_deposit_abandon(deposit_in);
+}
+
 enum mailmod_error mm_deposit_set_seen(struct mm_deposit *deposit,
                                        const char *account,
                                        const struct mm_store_seen *seen)
@@ -311,15 +321,31 @@ static void make_first(struct mm_deposit *deposit)
     mm_buf_release(&deposit->first);
 }
 
-void mm_deposit_end_text(struct mm_deposit *deposit, bool has_8bit)
+enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,
+                                       bool has_8bit)
 {
-    if (deposit->is_ended) {
-        return;
+    if (!deposit->is_ended) {
+        deposit->is_ended = true;
+        deposit->message.is_8bit = has_8bit;
+        end_text(deposit);
+        make_first(deposit);
     }
-    deposit->is_ended = true;
-    deposit->message.is_8bit = has_8bit;
-    end_text(deposit);
-    make_first(deposit);
+    return deposit->error;
+}
+
+enum mailmod_error mm_deposit_read(const struct mm_deposit *deposit,
+                                   unsigned number, struct mm_buf *out)
+{
+    if (number == 0) {
+        return mm_buf_append_span(out, mm_buf_span(&deposit->fields));
+    }
+    if (number < deposit->piece_number) {
+        return mm_store_read_chunk(deposit->options.post->store,
+                                   deposit->message.id, number, out);
+    }
+    return number == deposit->piece_number && mm_buf_size(&deposit->filling) > 0
+               ? mm_buf_append_span(out, mm_buf_span(&deposit->filling))
+               : MAILMOD_ERROR_NOT_FOUND;
 }
 
 static void use_sender(struct mm_deposit *deposit)
@@ -348,7 +374,7 @@ static void begin_end(struct mm_deposit *deposit)
 
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
 {
-    mm_deposit_end_text(deposit, has_8bit);
+    (void)mm_deposit_end_text(deposit, has_8bit);
     deposit->wants_end = true;
     if (deposit->work == MM_DEPOSIT_IDLE) {
         begin_end(deposit);
@@ -357,7 +383,7 @@ void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit)
 
 enum mailmod_error mm_deposit_put(struct mm_deposit *deposit, bool has_8bit)
 {
-    mm_deposit_end_text(deposit, has_8bit);
+    (void)mm_deposit_end_text(deposit, has_8bit);
     return mm_deposit_put_all(deposit, deposit->joined);
 }
 

@@ -8,6 +8,10 @@
  * fields of ours and the first piece, message, queue recipients, mailbox
  * entries, and the reports that local recipients call for.
  *
+ * A message that is to be sent but not kept is a deposit that is never
+ * finished: its text is read back piece by piece, and goes when it is
+ * abandoned.
+ *
  * Three ways, one form in the store:
  *   - on a loop: mm_deposit_write with on_room, mm_deposit_finish with
  *     on_finished;
@@ -62,6 +66,9 @@ mm_deposit_new(struct mm_deposit **deposit_out,
  * pointer is gone for the caller; callbacks come no more. A deposit that
  * finished is freed by it. NULL does nothing. */
 void mm_deposit_abandon(struct mm_deposit **deposit);
+/* The same for one of a thread that may block (`loop` NULL), given up on a
+ * loop, which does not wait. */
+void mm_deposit_abandon_on(struct mm_deposit **deposit, struct mm_loop *loop);
 
 /* A recipient; its number is its place in the order of adding, from 0, and the
  * number of its row in the queue. The same mailbox twice is one copy, the same
@@ -110,8 +117,16 @@ MM_CHECK enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
 /* It comes now, when it was begun long ago: its lifetime counts from here. */
 void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms);
-/* The text is whole: its size is known. mm_deposit_finish does it, too. */
-void mm_deposit_end_text(struct mm_deposit *deposit, bool has_8bit);
+/* The text is whole: its size is known. mm_deposit_finish does it, too. An
+ * error is the message's, as of mm_deposit_write. */
+enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,
+                                       bool has_8bit);
+/* thread: any. A piece of a whole text that is not finished, of a thread that
+ * may block, into `out`, which is empty and takes MM_LIMIT_CHUNK octets: what
+ * the store would have as that chunk. NOT_FOUND past the last. */
+MM_CHECK enum mailmod_error mm_deposit_read(const struct mm_deposit *deposit,
+                                            unsigned number,
+                                            struct mm_buf *out);
 /* The text is whole, and the message goes into the store. */
 void mm_deposit_finish(struct mm_deposit *deposit, bool has_8bit);
 

@@ -6,6 +6,7 @@ server and the mail hosts that it meets.
 import os
 import poplib
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from dnsserver import NameServer  # noqa: E402
-from harness import SANITIZER, SOURCE, free_port, main, wait_for  # noqa: E402
+from harness import (SANITIZER, SOURCE, free_port, is_sanitized,  # noqa: E402
+                     main, wait_for)
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
 
@@ -664,6 +666,8 @@ def test_a_store_that_is_full(build):
         assert host.ask("wait", "a", 0)[2] == "STATE"
         line = host.send("b", QUEUE, "x@one.test", text=HEADER + b"x" * 200000)
         assert line[:3] == ["write", "b", "STORAGE_FULL"], line
+        line = host.send("n", NOW, "x@one.test", text=HEADER + b"x" * 200000)
+        assert line[:3] == ["write", "n", "STORAGE_FULL"], line
         line = host.send("c", NOW, "demo@mail.test")
         assert line[:3] == ["send", "c", "STORAGE_FULL"], line
         assert host.results("c")["demo@mail.test"][0] == DEFERRED
@@ -677,6 +681,100 @@ def test_a_store_that_is_full(build):
         host.ask("set", "general.free_space_min", "0")
         assert host.ask("start")[2] == "OK"
         assert host.send("d", QUEUE, "demo@mail.test")[2] == "OK"
+
+
+class Swallower:
+    """A mail host that counts a text and keeps none of it."""
+
+    def __init__(self, address="127.0.0.1", port=0):
+        self.sizes = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.listener = socket.create_server((address, port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(peer,),
+                             daemon=True).start()
+
+    def talk(self, peer):
+        with peer, peer.makefile("rb") as lines:
+            peer.sendall(b"220 swallower.test ESMTP\r\n")
+            for line in lines:
+                verb = line[:4].upper()
+                if verb == b"DATA":
+                    peer.sendall(b"354 go ahead\r\n")
+                    size = 0
+                    for text in lines:
+                        if text == b".\r\n":
+                            break
+                        size += len(text) - text.startswith(b".")
+                    self.sizes.append(size)
+                    self.may_answer.wait()
+                peer.sendall(b"221 bye\r\n" if verb == b"QUIT"
+                             else b"250 ok\r\n")
+
+    def close(self):
+        self.listener.close()
+
+
+def peak_mib(host, anew=False):
+    """The most memory that the host had, since it was asked anew."""
+    pid = host.process.pid
+    if anew:
+        with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as f:
+            f.write("5")
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1]) / 1024
+
+
+def test_S17_large_texts(build):
+    """S17: 30 MB need no 30 MB, whichever way they go; nothing of a text that
+    goes out at once is left, not after a kill either."""
+    port = free_port()
+    one = Swallower("127.0.0.31", port)
+    line = b".%098d\r\n" % 7
+    text = HEADER + line * (30_000_000 // len(line))
+    ways = {"warm": (QUEUE, "x@one.test"),  # fills the store's page cache
+            "queue": (QUEUE, "x@one.test"), "now": (NOW, "x@one.test"),
+            "relay": (RELAY, "x@one.test"), "here": (NOW, "demo@mail.test"),
+            "both": (NOW, "demo@mail.test x@one.test")}
+    host = Host(build, port, settings={"smtp.message_size_max": "100M"})
+    with host:
+        path = host.file(text)
+        for name, (mode, recipients) in ways.items():
+            relay = ("127.0.0.31", port) if mode == RELAY else ()
+            before = peak_mib(host, anew=True)
+            assert host.ask("reader", name, mode, "me@mail.test", recipients,
+                            "none", *relay, path, seconds=120)[2] == "OK"
+            assert host.ask("wait", name, 120000, seconds=130)[2] == "OK"
+            grown = peak_mib(host) - before
+            print(f"{name}: {len(text) / 1e6:.0f} MB, memory grows from "
+                  f"{before:.1f} MiB by {grown:.1f} MiB")
+            assert name == "warm" or is_sanitized(build) or grown < 8, name
+        assert one.sizes == [len(text)] * 5, one.sizes
+        wait_for(lambda: host.leftovers()[0] == 2, what="the mailbox's two")
+        assert [size > len(text) for _, size in host.mailbox()] == [True] * 2
+        one.may_answer.clear()  # what memory holds is not on disk
+        before = host.leftovers()
+        host.tell("+submit", "s", NOW, "me@mail.test", "x@one.test", "none",
+                  host.file(text[:100_000]))
+        wait_for(lambda: len(one.sizes) == 6, what="the text")
+        assert host.leftovers() == before
+        host.tell("+submit", "k", NOW, "me@mail.test", "x@one.test", "none",
+                  host.file(text[:1_000_000]))
+        wait_for(lambda: len(one.sizes) == 7, what="the text")
+        assert host.leftovers()[1] > before[1]
+        host.kill()
+        one.close()
+        host.start()
+        wait_for(lambda: host.leftovers() == before, what="the sweep")
 
 
 def test_free_in_work(build):
@@ -883,6 +981,7 @@ main(__name__, test_now_and_waiting, test_now_by_events,
      test_queue_survives, test_odd_pieces, test_fields_are_added,
      test_utf8_addresses, test_submit, test_handles, test_states,
      test_a_text_that_is_too_large, test_a_store_that_is_full,
+     test_S17_large_texts,
      test_free_in_work, test_stop_in_work,
      test_stop_after_sending, test_restart,
      test_an_operator_takes_it_out, test_waits, test_many_at_once,

@@ -1,12 +1,14 @@
 /* deposit.c - messages of the host's in the store: by the post office.
  *
- * Owns a message's deposit while it is written. Promises: message, recipients
- * of the queue and entries of mailboxes are one durable transaction, or
- * nothing; a message that is given up leaves nothing in the store.
+ * Owns a message's deposit while it is written, whichever way it goes.
+ * Promises: a large text is no large memory; message, recipients of the queue
+ * and entries of mailboxes are one durable transaction, or nothing; a message
+ * that is given up leaves nothing in the store.
  *
  * Thread: any but the instance's loops (the calls wait for the writer). */
 #include "api/message/message.h"
 
+#include "base/limits.h"
 #include "platform/clock.h"
 
 static void on_finished(void *context, enum mailmod_error error)
@@ -16,12 +18,21 @@ static void on_finished(void *context, enum mailmod_error error)
     message->deposit_error = error;
 }
 
-enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
-                                            unsigned edits)
+/* RFC 6409 8: what a submission service may do to a header. */
+static unsigned edits_of(const struct mm_config *config)
+{
+    return MM_HEADER_DROPS_RETURN_PATH |
+           (config->sending.adds_headers
+                ? MM_HEADER_DROPS_BCC | MM_HEADER_ADDS_DATE |
+                      MM_HEADER_ADDS_FROM | MM_HEADER_ADDS_MESSAGE_ID
+                : 0u);
+}
+
+enum mailmod_error mm_message_begin_deposit(mailmod_message *message)
 {
     struct mm_deposit_options options = {.post = message->messages->post,
                                          .config = message->config,
-                                         .edits = edits,
+                                         .edits = edits_of(message->config),
                                          .on_finished = on_finished,
                                          .context = message};
     struct mm_envelope envelope = {.id = message->id,
@@ -35,7 +46,7 @@ enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
     return mm_deposit_new(&message->deposit, &options, &envelope);
 }
 
-enum mailmod_error mm_message_deposit_write(mailmod_message *message,
+enum mailmod_error mm_message_deposit_write(struct mm_deposit *deposit,
                                             struct mm_span data)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -43,8 +54,47 @@ enum mailmod_error mm_message_deposit_write(mailmod_message *message,
     while (error == MAILMOD_OK && data.size > 0) {
         size_t used = 0;
 
-        error = mm_deposit_write(message->deposit, data, &used);
+        error = mm_deposit_write(deposit, data, &used);
         data = mm_span_from(data, used);
+    }
+    return error;
+}
+
+/* Piece by piece; NOT_FOUND is its end. */
+static enum mailmod_error copy_pieces(const struct mm_deposit *from,
+                                      struct mm_deposit *to)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    struct mm_buf piece;
+
+    mm_buf_init(&piece, MM_LIMIT_CHUNK);
+    for (unsigned number = 0; error == MAILMOD_OK; number++) {
+        mm_buf_clear(&piece);
+        error = mm_deposit_read(from, number, &piece);
+        if (error == MAILMOD_OK) {
+            error = mm_message_deposit_write(to, mm_buf_span(&piece));
+        }
+    }
+    mm_buf_fini(&piece);
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
+
+enum mailmod_error mm_message_copy_text(const mailmod_message *message,
+                                        struct mm_deposit **copy_out)
+{
+    const struct mm_deposit_options options = {.post = message->messages->post,
+                                               .config = message->config};
+    const struct mm_envelope nobody = {.id = 0};
+
+    enum mailmod_error error = mm_deposit_new(copy_out, &options, &nobody);
+    if (error == MAILMOD_OK) {
+        error = copy_pieces(message->deposit, *copy_out);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_deposit_end_text(*copy_out, message->text.is_8bit);
+    }
+    if (error != MAILMOD_OK) {
+        mm_deposit_abandon(copy_out);
     }
     return error;
 }
@@ -90,7 +140,9 @@ enum mailmod_error mm_message_send_queued(mailmod_message *message)
 
     if (error == MAILMOD_OK) {
         mm_deposit_arrived(message->deposit, mm_clock_wall_ms());
-        mm_deposit_end_text(message->deposit, message->text.is_8bit);
+        error = mm_deposit_end_text(message->deposit, message->text.is_8bit);
+    }
+    if (error == MAILMOD_OK) {
         message->size = mm_deposit_size(message->deposit);
         /* First known, then stored: the queue may be quicker than we. */
         error = mm_message_depart(message);

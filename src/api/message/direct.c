@@ -2,8 +2,10 @@
  *
  * Owns: what the outbound works with, until it gives it back. Promises: those
  * who are here have it in their mailboxes, on disk, before the first host is
- * called; the text and a relay's password are given back when the last attempt
- * is over, whatever becomes of the handle.
+ * called; the text of the attempts is a deposit that is never finished, so what
+ * memory does not hold lies in the store, and is gone with the last attempt or
+ * by the next start; it and a relay's password are given back then, whatever
+ * becomes of the handle.
  *
  * Thread: any but the instance's loops; on_gone on one of them,
  * read_chunk on a worker. */
@@ -14,17 +16,16 @@
 
 struct departure {
     struct mm_unstored direct;
+    struct mm_deposit *text;
     mailmod_message *message; /* a reference */
 };
 
 static enum mailmod_error read_chunk(void *context, unsigned number,
                                      struct mm_buf *out)
 {
-    const mailmod_message *message = context;
+    const struct departure *departure = context;
 
-    return number < message->held.piece_count
-               ? mm_buf_append_span(out, message->held.pieces[number])
-               : MAILMOD_ERROR_NOT_FOUND;
+    return mm_deposit_read(departure->text, number, out);
 }
 
 static void free_departure(struct departure *departure)
@@ -33,13 +34,13 @@ static void free_departure(struct departure *departure)
     mm_free(departure);
 }
 
-static void on_gone(struct mm_unstored *direct)
+static void on_gone(struct mm_unstored *direct, struct mm_loop *loop)
 {
     struct departure *departure =
         MM_LIST_OBJECT(direct, struct departure, direct);
     mailmod_message *message = departure->message;
 
-    mm_message_held_fini(&message->held);
+    mm_deposit_abandon_on(&departure->text, loop);
     mm_message_relay_fini(&message->relay);
     free_departure(departure);
     mm_message_unref(message);
@@ -115,7 +116,7 @@ static enum mailmod_error new_departure(struct departure **departure_out,
     }
     departure->message = message;
     departure->direct.read_chunk = read_chunk;
-    departure->direct.context = message;
+    departure->direct.context = departure;
     departure->direct.on_gone = on_gone;
     mm_message_relay(message, &departure->direct.relay);
     fill_message(departure);
@@ -134,38 +135,33 @@ static enum mailmod_error new_departure(struct departure **departure_out,
 
 static enum mailmod_error close_text(mailmod_message *message)
 {
-    const struct mm_header_missing missing = {
-        .host_name = message->config->host_name,
-        .identifier = message->identifier,
-        .reverse_path = message->reverse_path,
-        .now_ms = message->arrival_ms};
-    enum mailmod_error error = mm_message_held_finish(&message->held, &missing);
+    enum mailmod_error error =
+        mm_deposit_end_text(message->deposit, message->text.is_8bit);
 
-    message->size = message->held.size;
+    message->size = mm_deposit_size(message->deposit);
     return error;
 }
 
-static enum mailmod_error store_held(mailmod_message *message)
+/* Who reads the message here may delete it: then the attempts have a text of
+ * their own. */
+static enum mailmod_error take_text(mailmod_message *message,
+                                    struct departure *departure)
 {
-    enum mailmod_error error = MAILMOD_OK;
-
-    for (unsigned i = 0; error == MAILMOD_OK && i < message->held.piece_count;
-         i++) {
-        error = mm_message_deposit_write(message, message->held.pieces[i]);
+    if (mm_deposit_recipient_count(message->deposit) > 0) {
+        return mm_message_copy_text(message, &departure->text);
     }
-    if (error != MAILMOD_OK) {
-        mm_deposit_abandon(&message->deposit);
-        return error;
-    }
-    return mm_message_finish_deposit(message);
+    departure->text = message->deposit;
+    message->deposit = NULL;
+    return MAILMOD_OK;
 }
 
 /* Its own attempt: a store that fails is the outcome of those here alone. */
 static void deliver_here(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;
-    enum mailmod_error error =
-        message->deposit != NULL ? store_held(message) : MAILMOD_OK;
+    enum mailmod_error error = message->deposit != NULL
+                                   ? mm_message_finish_deposit(message)
+                                   : MAILMOD_OK;
 
     mm_mutex_lock(messages->mutex);
     mm_message_note_places(
@@ -185,6 +181,9 @@ static enum mailmod_error prepare(mailmod_message *message,
     if (error == MAILMOD_OK) {
         error = new_departure(departure_out, message);
     }
+    if (error == MAILMOD_OK && *departure_out != NULL) {
+        error = take_text(message, *departure_out);
+    }
     return error == MAILMOD_OK ? mm_message_depart(message) : error;
 }
 
@@ -197,13 +196,13 @@ enum mailmod_error mm_message_send_direct(mailmod_message *message)
     if (error != MAILMOD_OK) {
         mm_deposit_abandon(&message->deposit);
         if (departure != NULL) {
+            mm_deposit_abandon(&departure->text);
             free_departure(departure);
         }
         return error;
     }
     deliver_here(message);
     if (departure == NULL) {
-        mm_message_held_fini(&message->held);
         return MAILMOD_OK;
     }
     mm_mutex_lock(messages->mutex);

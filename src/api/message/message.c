@@ -18,7 +18,6 @@
 
 static void free_message(mailmod_message *message)
 {
-    mm_message_held_fini(&message->held);
     mm_message_recipients_fini(&message->recipients);
     mm_message_relay_fini(&message->relay);
     mm_config_unref(&message->config);
@@ -62,19 +61,7 @@ static enum mailmod_error put(void *context, struct mm_span data)
 {
     mailmod_message *message = context;
 
-    return message->mode == MAILMOD_SEND_QUEUE
-               ? mm_message_deposit_write(message, data)
-               : mm_message_held_write(&message->held, data);
-}
-
-/* RFC 6409 8: what a submission service may do to a header. */
-static unsigned edits_of(const struct mm_config *config)
-{
-    return MM_HEADER_DROPS_RETURN_PATH |
-           (config->sending.adds_headers
-                ? MM_HEADER_DROPS_BCC | MM_HEADER_ADDS_DATE |
-                      MM_HEADER_ADDS_FROM | MM_HEADER_ADDS_MESSAGE_ID
-                : 0u);
+    return mm_message_deposit_write(message->deposit, data);
 }
 
 static enum mailmod_error begin_text(mailmod_message *message)
@@ -87,10 +74,7 @@ static enum mailmod_error begin_text(mailmod_message *message)
 
     message->arrival_ms = mm_clock_wall_ms();
     mm_message_text_init(&message->text, &options);
-    mm_message_held_init(&message->held, edits_of(config));
-    return message->mode == MAILMOD_SEND_QUEUE
-               ? mm_message_begin_deposit(message, edits_of(config))
-               : MAILMOD_OK;
+    return mm_message_begin_deposit(message);
 }
 
 /* The table of an instance that runs, and its configuration; the message takes

@@ -107,18 +107,6 @@ struct mm_message_relay { /* all NULL: not by a relay */
     enum mailmod_relay_tls tls;
 };
 
-/* The text of NOW and RELAY, in pieces of at most MM_LIMIT_CHUNK octets. */
-struct mm_message_held {
-    struct mm_header_edit edit;
-    uint64_t size;
-    struct mm_span *pieces; /* piece 0 is made at the end */
-    unsigned piece_count;
-    size_t capacity;
-    bool is_first_full;
-    struct mm_buf first; /* the header, and what has room with it */
-    struct mm_buf filling;
-};
-
 /* The law: WRITING -> SENT -> DONE. A message that could not be sent stays
  * WRITING with an `error`. */
 enum mm_message_state { MM_MESSAGE_WRITING, MM_MESSAGE_SENT, MM_MESSAGE_DONE };
@@ -148,10 +136,9 @@ struct mailmod_message {
     struct mm_config *config;
     int64_t arrival_ms;
     struct mm_message_text text;
-    struct mm_deposit *deposit; /* QUEUE; else for those here, at the end */
+    struct mm_deposit *deposit; /* the text and those who are here */
     enum mailmod_error deposit_error;
-    struct mm_message_held held; /* NOW, RELAY */
-    uint64_t size;               /* as it goes out, once it is whole */
+    uint64_t size; /* as it goes out, once it is whole */
 
     /* lock */
     struct mm_list node; /* in `all` */
@@ -241,22 +228,15 @@ MM_CHECK enum mailmod_error
 mm_message_take_dsn(mailmod_message *message,
                     const struct mailmod_envelope *envelope);
 
-/* ---- held.c -------------------------------------------------------------- */
-
-void mm_message_held_init(struct mm_message_held *held, unsigned edits);
-void mm_message_held_fini(struct mm_message_held *held);
-MM_CHECK enum mailmod_error mm_message_held_write(struct mm_message_held *held,
-                                                  struct mm_span data);
-MM_CHECK enum mailmod_error
-mm_message_held_finish(struct mm_message_held *held,
-                       const struct mm_header_missing *missing);
-
 /* ---- deposit.c ----------------------------------------------------------- */
 
-MM_CHECK enum mailmod_error mm_message_begin_deposit(mailmod_message *message,
-                                                     unsigned edits);
-MM_CHECK enum mailmod_error mm_message_deposit_write(mailmod_message *message,
+MM_CHECK enum mailmod_error mm_message_begin_deposit(mailmod_message *message);
+/* All of it. */
+MM_CHECK enum mailmod_error mm_message_deposit_write(struct mm_deposit *deposit,
                                                      struct mm_span data);
+/* A deposit of its own with the same text, for nobody. */
+MM_CHECK enum mailmod_error mm_message_copy_text(const mailmod_message *message,
+                                                 struct mm_deposit **copy_out);
 /* The deposit is gone then. NOT_FOUND: nobody was left to get it. */
 MM_CHECK enum mailmod_error mm_message_finish_deposit(mailmod_message *message);
 MM_CHECK enum mailmod_error mm_message_send_queued(mailmod_message *message);

@@ -9,33 +9,14 @@
 
 #include "post/resolve.h"
 
-/* Numbers of the deposit are places in the list. A deposit that begins here is
- * of a text that is held, and edited already. */
-static enum mailmod_error add(mailmod_message *message, size_t index,
-                              const struct mm_target *target)
-{
-    if (message->deposit == NULL) {
-        enum mailmod_error error = mm_message_begin_deposit(message, 0);
-
-        if (error != MAILMOD_OK) {
-            return error;
-        }
-        for (size_t i = 0; i < index; i++) {
-            mm_deposit_skip(message->deposit);
-        }
-    }
-    return mm_deposit_add(message->deposit, target);
-}
-
 /* It gets nothing of the deposit. */
 static enum mailmod_error leave_out(mailmod_message *message)
 {
-    if (message->deposit != NULL) {
-        mm_deposit_skip(message->deposit);
-    }
+    mm_deposit_skip(message->deposit);
     return MAILMOD_OK;
 }
 
+/* Numbers of the deposit are places in the list. */
 static enum mailmod_error use_target(mailmod_message *message, size_t index,
                                      const struct mm_target *target)
 {
@@ -44,14 +25,15 @@ static enum mailmod_error use_target(mailmod_message *message, size_t index,
     switch (target->kind) {
     case MM_TARGET_MAILBOX:
         recipient->place = MM_PLACE_HERE;
-        return add(message, index, target);
+        return mm_deposit_add(message->deposit, target);
     case MM_TARGET_LOCAL:
         recipient->place = MM_PLACE_QUEUED;
-        return add(message, index, target);
+        return mm_deposit_add(message->deposit, target);
     case MM_TARGET_REMOTE:
         recipient->place = MM_PLACE_REMOTE;
-        return message->mode == MAILMOD_SEND_QUEUE ? add(message, index, target)
-                                                   : leave_out(message);
+        return message->mode == MAILMOD_SEND_QUEUE
+                   ? mm_deposit_add(message->deposit, target)
+                   : leave_out(message);
     case MM_TARGET_REFUSED:
         recipient->place = MM_PLACE_NOBODY;
         recipient->refusal = target->reply;

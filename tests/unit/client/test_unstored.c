@@ -33,8 +33,9 @@ static enum mailmod_error read_text(void *context, unsigned number,
                        : MAILMOD_ERROR_NOT_FOUND;
 }
 
-static void on_gone(struct mm_unstored *direct)
+static void on_gone(struct mm_unstored *direct, struct mm_loop *loop)
 {
+    (void)loop;
     MM_LIST_OBJECT(direct, struct sending, direct)->gone++;
 }
 

@@ -151,6 +151,103 @@ static void test_F09_return_path_of_its_own(void **state)
     mm_buf_fini(&body);
 }
 
+/* RFC 6409 8, RFC 5322 3.6: the fields that `edits` adds, in the message as it
+ * lies in the mailbox. */
+static void check_added(struct arrival *a, const char *path, const char *in,
+                        const char *added, const char *rest, size_t step)
+{
+    static const char *const names[] = {
+        ['D'] = "Date: ", ['F'] = "From: <", ['M'] = "Message-ID: <"};
+    struct mm_buf text;
+    uint64_t served = 0;
+
+    arrival_start(a, path);
+    arrival_add_mailbox(a, a->alice);
+    arrival_write_all(a, mm_span_cstr(in), step);
+    arrival_finish(a);
+    mm_deposit_abandon(&a->deposit);
+    mm_buf_init(&text, 2000);
+    arrival_read_whole(a, a->alice, &text, &served);
+    const char *at = strstr(mm_buf_cstr(&text), "\r\n") + 2;
+    for (; *added != '\0'; added++) {
+        const char *name = names[(unsigned char)*added];
+
+        assert_memory_equal(at, name, strlen(name));
+        at = strstr(at, "\r\n") + 2;
+    }
+    assert_string_equal(at, rest);
+    mm_buf_fini(&text);
+}
+
+static void test_fields(void **state)
+{
+    struct arrival *a = *state;
+    static const struct {
+        const char *in, *added, *rest;
+    } rows[] = {
+        {"Subject: x\r\n\r\nb\r\n", "DFM", "Subject: x\r\n\r\nb\r\n"},
+        {"date: x\r\nFROM : y\r\nMessage-Id: z\r\n\r\nb\r\n", "",
+         "date: x\r\nFROM : y\r\nMessage-Id: z\r\n\r\nb\r\n"},
+        {"From: y\r\n\r\nDate: x\r\n", "DM", "From: y\r\n\r\nDate: x\r\n"},
+        {"X: y\r\n Date: x\r\n\r\n", "DFM", "X: y\r\n Date: x\r\n\r\n"},
+        {"\r\nb\r\n", "DFM", "\r\nb\r\n"},
+        {"Hello\r\nDate: now\r\n", "DFM", "\r\nHello\r\nDate: now\r\n"},
+        {"Hello", "DFM", "\r\nHello\r\n"},
+        {"Date: x", "FM", "Date: x\r\n"},
+        {"", "DFM", "\r\n"},
+    };
+
+    a->options.edits =
+        MM_HEADER_ADDS_DATE | MM_HEADER_ADDS_FROM | MM_HEADER_ADDS_MESSAGE_ID;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t step = 1; step < 5; step++) {
+            check_added(a, "carol@example.net", rows[i].in, rows[i].added,
+                        rows[i].rest, step);
+        }
+    }
+    check_added(a, "", "X: y\r\n\r\nb\r\n", "DM", "X: y\r\n\r\nb\r\n", 9);
+}
+
+/* S17: the text of a message that is sent and never kept. It is read back whole
+ * before its end, and when it is given up on a loop nothing of it is left. */
+static void test_S17_read_back(void **state)
+{
+    struct arrival *a = *state;
+    static const size_t sizes[] = {2, 57000, 65536, 120000, 131100, 199998};
+    struct mm_loop *loop = a->options.loop;
+
+    a->options.loop = NULL;
+    memset(arrival_big, 'b', sizeof arrival_big);
+    memcpy(arrival_big, "\r\n", 2);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct mm_buf text;
+        struct mm_buf piece;
+        unsigned number = 0;
+
+        mm_buf_init(&text, 1 << 20);
+        mm_buf_init(&piece, MM_LIMIT_CHUNK);
+        arrival_start(a, "carol@example.net");
+        uint64_t id = mm_deposit_id(a->deposit);
+        arrival_write_all(a, mm_span(arrival_big, sizes[i]), 70001);
+        assert_int_equal(mm_deposit_end_text(a->deposit, false), MAILMOD_OK);
+        while (mm_deposit_read(a->deposit, number, &piece) == MAILMOD_OK) {
+            assert_int_equal(mm_buf_append_span(&text, mm_buf_span(&piece)),
+                             MAILMOD_OK);
+            mm_buf_clear(&piece);
+            number++;
+        }
+        assert_int_equal(mm_buf_size(&text), mm_deposit_size(a->deposit));
+        assert_memory_equal(mm_buf_span(&text).data, arrival_big, sizes[i]);
+        assert_true(arrival_has_chunk(a, id, 1) == (number > 2));
+        mm_deposit_abandon_on(&a->deposit, loop);
+        fake_run(0);
+        assert_false(arrival_has_chunk(a, id, 1));
+        assert_int_equal(mm_post_busy(a->post), 0);
+        mm_buf_fini(&piece);
+        mm_buf_fini(&text);
+    }
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -160,6 +257,8 @@ int main(void)
         TEST(test_last_line),
         TEST(test_last_line_at_a_full_piece),
         TEST(test_F09_return_path_of_its_own),
+        TEST(test_fields),
+        TEST(test_S17_read_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
