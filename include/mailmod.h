@@ -700,6 +700,9 @@ struct mailmod_fetch_account {
     unsigned failures; /* visits in a row */
     int is_configured;
     int is_wished; /* a visit was asked for and has not begun */
+    /* All settings of it as words of fetch.accounts, those that were left out
+     * too, but for name and password; "" when it is not configured. */
+    const char *settings;
 };
 typedef void (*mailmod_on_fetch_account)(
     void *context, const struct mailmod_fetch_account *account);

@@ -6,7 +6,8 @@
  * that what an operator did meanwhile stands: a recipient that was removed
  * stays removed, and has one end: the attempt's outcome if that is final, else
  * the removal's; one that was held stays held (the store lifts no hold by an
- * update).
+ * update). Of a message whose sender cannot be told, who cannot get it is held
+ * for an operator.
  *
  * A recipient is given up only when an attempt has just failed, its own or one
  * at its destination: a clock that jumps ahead lets nothing expire untried.
@@ -189,6 +190,18 @@ static enum mailmod_error keep_row(struct mq_settlement *settlement,
     return mm_store_update_recipient(transaction, &row);
 }
 
+/* It failed for good: set aside. */
+static enum mailmod_error hold_row(const struct mq_settlement *settlement,
+                                   struct mm_store_transaction *transaction,
+                                   size_t i)
+{
+    struct mm_store_recipient row = settlement->batch->recipients[i];
+    row.state = MM_RECIPIENT_HELD;
+    row.attempts++;
+    write_last_reply(&row, &settlement->outcomes[i]);
+    return mm_store_update_recipient(transaction, &row);
+}
+
 static enum mailmod_error settle_row(struct mq_settlement *settlement,
                                      struct mm_store_transaction *transaction,
                                      size_t i)
@@ -197,6 +210,9 @@ static enum mailmod_error settle_row(struct mq_settlement *settlement,
     if (is_kept(settlement, i)) {
         error = keep_row(settlement, transaction, i);
         settlement->outcomes[i].is_missed = error == MAILMOD_ERROR_NOT_FOUND;
+    } else if (message_of(settlement)->keeps_failed &&
+               settlement->outcomes[i].verdict != MQ_DELIVERED) {
+        error = hold_row(settlement, transaction, i);
     } else {
         error =
             mm_store_remove_recipient(transaction, message_of(settlement)->id,

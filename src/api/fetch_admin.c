@@ -9,31 +9,56 @@
 
 #include <string.h>
 
+/* Of an account, described: more than its texts can be. */
+#define WORDS_MAX 4096
+
 struct listing {
     const struct mm_config *config;
     mailmod_on_fetch_account on_account;
     void *context;
+    enum mailmod_error error;
     bool is_seen[MM_CONFIG_FETCH_ACCOUNTS_MAX]; /* by place in the settings */
 };
 
-/* The place of the account in the settings; the count when it has none. */
-static size_t place_of(const struct mm_config *config, const char *name)
+/* The place of the account in the settings, with what it is; the count when it
+ * has none. The caller wipes it. */
+static size_t place_of(const struct mm_config *config, const char *name,
+                       struct mm_config_fetch *account_out)
 {
     struct mm_span rest = mm_span_cstr(config->fetch.accounts);
-    struct mm_config_fetch account;
     size_t place = 0;
     bool is_found = false;
-    while (!is_found && mm_config_next_fetch(&rest, &account)) {
-        is_found = strcmp(account.name, name) == 0;
+    while (!is_found && mm_config_next_fetch(&rest, account_out)) {
+        is_found = strcmp(account_out->name, name) == 0;
         place += !is_found;
     }
-    mm_secret_clear(&account, sizeof account);
     return is_found ? place : MM_CONFIG_FETCH_ACCOUNTS_MAX;
 }
 
-static void tell(const struct listing *listing,
-                 const struct mm_store_fetch *fetch, bool is_configured)
+static bool has_account(const struct mm_config *config, const char *name)
 {
+    struct mm_config_fetch account;
+    size_t place = place_of(config, name, &account);
+    mm_secret_clear(&account, sizeof account);
+    return place < MM_CONFIG_FETCH_ACCOUNTS_MAX;
+}
+
+/* `settings` NULL: it is not configured. */
+static enum mailmod_error tell(const struct listing *listing,
+                               const struct mm_store_fetch *fetch,
+                               const struct mm_config_fetch *settings)
+{
+    struct mm_buf words;
+    mm_buf_init(&words, WORDS_MAX);
+    enum mailmod_error error =
+        settings != NULL
+            ? mm_config_fetch_describe(
+                  settings, listing->config->fetch.timeout_ms, &words)
+            : MAILMOD_OK;
+    const char *text = mm_buf_cstr(&words);
+    if (error == MAILMOD_OK && text == NULL) {
+        error = MAILMOD_ERROR_MEMORY;
+    }
     const struct mailmod_fetch_account account = {
         .size = sizeof account,
         .name = fetch->name,
@@ -48,35 +73,45 @@ static void tell(const struct listing *listing,
         .deleted = fetch->deleted,
         .left = fetch->left,
         .failures = fetch->failures,
-        .is_configured = is_configured,
-        .is_wished = fetch->wish != MM_STORE_FETCH_NO_WISH};
-    listing->on_account(listing->context, &account);
+        .is_configured = settings != NULL,
+        .is_wished = fetch->wish != MM_STORE_FETCH_NO_WISH,
+        .settings = text};
+    if (error == MAILMOD_OK) {
+        listing->on_account(listing->context, &account);
+    }
+    mm_buf_fini(&words);
+    return error;
 }
 
 static bool on_fetch(void *context, const struct mm_store_fetch *fetch)
 {
     struct listing *listing = context;
-    size_t place = place_of(listing->config, fetch->name);
+    struct mm_config_fetch account;
+    size_t place = place_of(listing->config, fetch->name, &account);
     bool is_configured = place < MM_CONFIG_FETCH_ACCOUNTS_MAX;
     if (is_configured) {
         listing->is_seen[place] = true;
     }
-    tell(listing, fetch, is_configured);
-    return true;
+    listing->error = tell(listing, fetch, is_configured ? &account : NULL);
+    mm_secret_clear(&account, sizeof account);
+    return listing->error == MAILMOD_OK;
 }
 
-static void tell_new(const struct listing *listing)
+static enum mailmod_error tell_new(const struct listing *listing)
 {
     struct mm_span rest = mm_span_cstr(listing->config->fetch.accounts);
     struct mm_config_fetch account;
-    for (size_t i = 0; mm_config_next_fetch(&rest, &account); i++) {
+    enum mailmod_error error = listing->error;
+    for (size_t i = 0;
+         error == MAILMOD_OK && mm_config_next_fetch(&rest, &account); i++) {
         struct mm_store_fetch fetch = {.listed = 0};
         memcpy(fetch.name, account.name, sizeof fetch.name);
         if (!listing->is_seen[i]) {
-            tell(listing, &fetch, true);
+            error = tell(listing, &fetch, &account);
         }
     }
     mm_secret_clear(&account, sizeof account);
+    return error;
 }
 
 enum mailmod_error mailmod_fetch_list(mailmod *instance,
@@ -95,7 +130,7 @@ enum mailmod_error mailmod_fetch_list(mailmod *instance,
     listing.config = admin.config;
     error = mm_store_each_fetch(admin.store, on_fetch, &listing);
     if (error == MAILMOD_OK) {
-        tell_new(&listing);
+        error = tell_new(&listing);
     }
     mm_admin_end(&admin);
     return error == MAILMOD_OK ? MAILMOD_OK
@@ -144,7 +179,7 @@ static enum mailmod_error check(const struct act *act)
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "there is no such action");
     }
     if (act->name == NULL || act->action == MAILMOD_FETCH_FORGET ||
-        place_of(act->config, act->name) < MM_CONFIG_FETCH_ACCOUNTS_MAX) {
+        has_account(act->config, act->name)) {
         return MAILMOD_OK;
     }
     return mm_fail(MAILMOD_ERROR_NOT_FOUND,

@@ -82,6 +82,9 @@
 /* Messages of one mailbox elsewhere, and those of it that are remembered: 128
  * octets each while a session runs. */
 #define MM_LIMIT_FETCH_MESSAGES 200000
+/* Addresses that one of them is for, and octets of the fields that say so. */
+#define MM_LIMIT_FETCH_RECIPIENTS 100
+#define MM_LIMIT_FETCH_FIELDS 65536
 /* A session that is kept busy with little (a server that gives an octet a
  * minute) ends; the next one goes on where it was. */
 #define MM_LIMIT_FETCH_SESSION_MS (UINT64_C(4) * 3600 * 1000)

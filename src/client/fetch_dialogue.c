@@ -223,7 +223,11 @@ static void take_targets(struct mm_fetch_session *session)
 {
     const struct mm_target *first = &session->resolve.targets[0];
     session->is_resolving = false;
-    if (first->kind == MM_TARGET_REFUSED) {
+    session->refusal = NULL;
+    if (first->kind == MM_TARGET_REFUSED && session->account.sets_aside) {
+        session->refusal = first->reply;
+        session->has_targets = true;
+    } else if (first->kind == MM_TARGET_REFUSED) {
         mm_fetch_fail(session, "%s gets no mail here: %s", session->to.text,
                       first->reply->text);
     } else if (first->kind == MM_TARGET_FOR_NOW) {
@@ -302,7 +306,13 @@ void mm_fetch_decided(struct mm_fetch_session *session,
                       struct mm_fetch_item *item)
 {
     const struct mm_fetch_session_options *options = &session->options;
-    if (options->only_counts || session->is_failed) {
+    if (session->is_failed) {
+        return;
+    }
+    if (options->only_counts) {
+        bool is_left = item->state == MM_FETCH_FRESH &&
+                       item->size > session->account.size_max;
+        session->result.left += is_left;
         return;
     }
     if (mm_fetch_item_is_due(item, &session->account,
@@ -551,7 +561,7 @@ static void arm(struct mm_fetch_session *session, bool has_moved)
     } else if (has_moved || !mm_timer_is_set(&session->timer)) {
         uint64_t left_ms =
             session->end_ms > now_ms ? session->end_ms - now_ms : 0;
-        uint64_t wait_ms = session->options.config->fetch.timeout_ms;
+        uint64_t wait_ms = mm_fetch_timeout_ms(session);
         mm_timer_set(&session->timer, left_ms < wait_ms ? left_ms : wait_ms);
     }
 }

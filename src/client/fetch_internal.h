@@ -1,7 +1,8 @@
 /* thread: loop
  * fetch_internal.h - the state of a visit, and who calls whom: fetch_session.c
  * (the way there, and the end) calls fetch_dialogue.c (what is said), that
- * calls fetch_message.c (one message on its way into the store). */
+ * calls fetch_message.c (one message on its way into the store), and that
+ * fetch_envelope.c (who gets it). */
 #ifndef MM_CLIENT_FETCH_INTERNAL_H
 #define MM_CLIENT_FETCH_INTERNAL_H
 
@@ -12,6 +13,7 @@
 #include "post/call.h"
 #include "post/deposit.h"
 #include "post/resolve.h"
+#include "wire/msg/field.h"
 
 /* Law: LOADING -> RESOLVING -> DIALLING (again for each address) -> TALKING ->
  * LEAVING -> WRITING -> GONE; any of them may fall to LEAVING where there is a
@@ -39,6 +41,21 @@ struct mm_fetch_incoming {
     uint64_t octets;
     bool has_8bit;
     bool waits; /* for room in the deposit, or for its end */
+};
+
+/* Who gets it: fetch_envelope.c. */
+struct mm_fetch_envelope {
+    struct mm_field_reader drop; /* account.multidrop; without a name unused */
+    struct mm_field_reader delivered;
+    struct mm_field_reader received;
+    struct mm_span values; /* of `drop`, that were not looked at */
+    struct mm_span value;  /* the rest of the present one */
+    unsigned here;         /* addresses of ours in it */
+    bool is_refused;       /* it stays at its server */
+    char refusal[MM_STORE_FETCH_RESULT_MAX];
+    struct mm_resolve resolve;
+    struct mm_address address;
+    struct mm_address other;
 };
 
 struct mm_fetch_session {
@@ -87,10 +104,14 @@ struct mm_fetch_session {
     struct mm_address to;
     bool is_resolving;
     bool has_targets;
+    const struct mm_reply *refusal; /* of `to`; what comes is set aside */
     struct mm_fetch_incoming incoming;
+    struct mm_fetch_envelope envelope;
 };
 
 /* fetch_session.c */
+/* What is waited for a reply of its server. */
+uint64_t mm_fetch_timeout_ms(const struct mm_fetch_session *session);
 /* It failed, for this reason; the first one counts. Nothing is done yet. */
 void mm_fetch_fail(struct mm_fetch_session *session, const char *format, ...)
     MM_PRINTF(2, 3);
@@ -125,5 +146,18 @@ size_t mm_fetch_message_octets(struct mm_fetch_session *session,
 /* It is whole. */
 void mm_fetch_message_end(struct mm_fetch_session *session);
 void mm_fetch_message_drop(struct mm_fetch_session *session);
+/* Its recipients are known: into the store with it. */
+void mm_fetch_message_deposit(struct mm_fetch_session *session);
+/* It stays there, and is not read again at once. */
+void mm_fetch_message_leave(struct mm_fetch_session *session, const char *why);
+
+/* fetch_envelope.c */
+void mm_fetch_envelope_open(struct mm_fetch_session *session);
+MM_CHECK enum mailmod_error
+mm_fetch_envelope_add(struct mm_fetch_session *session, struct mm_span octets);
+/* The message is whole: finds who gets it, and then deposits or leaves it, or
+ * the visit has failed; perhaps later. */
+void mm_fetch_envelope_use(struct mm_fetch_session *session);
+void mm_fetch_envelope_drop(struct mm_fetch_session *session);
 
 #endif

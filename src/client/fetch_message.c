@@ -37,15 +37,23 @@ static void forget(struct mm_fetch_session *session)
 {
     struct mm_fetch_incoming *incoming = &session->incoming;
     mm_deposit_abandon(&incoming->deposit);
+    mm_fetch_envelope_drop(session);
     incoming->item = NULL;
     incoming->waits = false;
     session->in_flight--;
+}
+
+void mm_fetch_message_leave(struct mm_fetch_session *session, const char *why)
+{
+    leave_item(session, session->incoming.item, why);
+    forget(session);
 }
 
 void mm_fetch_message_drop(struct mm_fetch_session *session)
 {
     struct mm_fetch_incoming *incoming = &session->incoming;
     mm_deposit_abandon(&incoming->deposit);
+    mm_fetch_envelope_drop(session);
     mm_sha256_drop(&incoming->hash);
     mm_sha256_drop(&incoming->header);
     incoming->item = NULL;
@@ -63,7 +71,10 @@ static void on_finished(void *context, enum mailmod_error error)
                            mm_loop_wall_ms(session->options.loop));
         mm_fetch_decided(session, item);
     } else if (error == MAILMOD_ERROR_NOT_FOUND) {
-        leave_item(session, item, "the mailbox here is gone");
+        leave_item(session, item,
+                   mm_deposit_met_full(session->incoming.deposit)
+                       ? "the mailbox here is full"
+                       : "the mailbox here is gone");
     } else {
         mm_fetch_fail(session, "a message cannot be kept: %s",
                       mm_error_text(error));
@@ -88,14 +99,7 @@ static enum mailmod_error open_deposit(struct mm_fetch_session *session)
         .session = session->account.name,
         .peer = session->account.host,
         .user = session->account.user};
-    enum mailmod_error error =
-        mm_deposit_new(&session->incoming.deposit, &options, &envelope);
-    for (size_t i = 0; error == MAILMOD_OK && i < session->resolve.target_count;
-         i++) {
-        error = mm_deposit_add(session->incoming.deposit,
-                               &session->resolve.targets[i]);
-    }
-    return error;
+    return mm_deposit_new(&session->incoming.deposit, &options, &envelope);
 }
 
 bool mm_fetch_message_begin(struct mm_fetch_session *session,
@@ -107,6 +111,7 @@ bool mm_fetch_message_begin(struct mm_fetch_session *session,
     incoming->header_state = 2; /* an empty line may be the first */
     incoming->octets = 0;
     incoming->has_8bit = false;
+    mm_fetch_envelope_open(session);
     enum mailmod_error error = mm_sha256_begin(&incoming->header);
     if (error == MAILMOD_OK) {
         error = mm_sha256_begin(&incoming->hash);
@@ -168,6 +173,12 @@ size_t mm_fetch_message_octets(struct mm_fetch_session *session,
             return 0;
         }
         incoming->waits = used < octets.size;
+        error = mm_fetch_envelope_add(session, mm_span(octets.data, used));
+        if (error != MAILMOD_OK) {
+            mm_fetch_fail(session, "a header cannot be read: %s",
+                          mm_error_text(error));
+            return 0;
+        }
     }
     if (!add_hashes(session, mm_span(octets.data, used))) {
         return 0;
@@ -197,7 +208,7 @@ static enum mailmod_error stamp(struct mm_fetch_session *session)
     return mm_received_write(mm_deposit_fields(deposit), &received);
 }
 
-static void deposit(struct mm_fetch_session *session)
+void mm_fetch_message_deposit(struct mm_fetch_session *session)
 {
     struct mm_fetch_incoming *incoming = &session->incoming;
     struct mm_store_seen seen = {.size = incoming->item->size,
@@ -205,10 +216,14 @@ static void deposit(struct mm_fetch_session *session)
                                      mm_loop_wall_ms(session->options.loop)};
     memcpy(seen.key, incoming->item->key, sizeof seen.key);
     memcpy(seen.hash, incoming->item->hash, sizeof seen.hash);
+    const struct mm_deposit_origin origin = {
+        .account = session->account.name,
+        .seen = &seen,
+        .keeps_unique_id = session->account.keeps_unique_ids,
+        .sets_aside = session->account.sets_aside};
     enum mailmod_error error = stamp(session);
     if (error == MAILMOD_OK) {
-        error = mm_deposit_set_seen(incoming->deposit, session->account.name,
-                                    &seen);
+        error = mm_deposit_set_origin(incoming->deposit, &origin);
     }
     if (error != MAILMOD_OK) {
         mm_fetch_fail(session, "a message cannot be kept: %s",
@@ -264,11 +279,7 @@ void mm_fetch_message_end(struct mm_fetch_session *session)
         mm_fetch_plan_recognize(&session->plan, item)) {
         forget(session);
         mm_fetch_decided(session, item);
-    } else if (mm_deposit_received_count(incoming->deposit) >
-               session->options.config->smtp.received_max) {
-        leave_item(session, item, "it has gone round (too many Received)");
-        forget(session);
     } else {
-        deposit(session);
+        mm_fetch_envelope_use(session);
     }
 }

@@ -36,6 +36,13 @@ void mm_fetch_fail(struct mm_fetch_session *session, const char *format, ...)
     session->is_failed = true;
 }
 
+uint64_t mm_fetch_timeout_ms(const struct mm_fetch_session *session)
+{
+    return session->account.timeout_ms != 0
+               ? session->account.timeout_ms
+               : session->options.config->fetch.timeout_ms;
+}
+
 /* ---- the store ---- */
 
 static bool on_fetch(void *context, const struct mm_store_fetch *fetch)
@@ -294,7 +301,7 @@ static void find_host(struct mm_fetch_session *session)
 void mm_fetch_leave(struct mm_fetch_session *session, bool is_polite)
 {
     session->stage = MM_FETCH_LEAVING;
-    mm_timer_set(&session->timer, session->options.config->fetch.timeout_ms);
+    mm_timer_set(&session->timer, mm_fetch_timeout_ms(session));
     if (is_polite) {
         mm_conn_close(session->conn);
     } else {
@@ -313,13 +320,13 @@ enum mailmod_error mm_fetch_start_tls(struct mm_fetch_session *session)
         session->conn,
         verifies ? session->options.verifying_tls
                  : session->options.opportunistic_tls,
-        host.text, verifies, session->options.config->fetch.timeout_ms);
+        host.text, verifies, mm_fetch_timeout_ms(session));
 }
 
 static void on_open(void *context, struct mm_conn *conn)
 {
     struct mm_fetch_session *session = context;
-    mm_conn_set_write_timeout(conn, session->options.config->fetch.timeout_ms);
+    mm_conn_set_write_timeout(conn, mm_fetch_timeout_ms(session));
     session->stage = MM_FETCH_TALKING;
     enum mailmod_error error = mm_fetch_dialogue_open(session);
     if (error == MAILMOD_OK && session->account.tls == MM_CONFIG_TLS_IMPLICIT) {
@@ -426,7 +433,7 @@ static void dial(struct mm_fetch_session *session)
            session->address < session->addresses.count) {
         struct mm_dial_options options = {
             .address = session->addresses.items[session->address],
-            .timeout_ms = session->options.config->fetch.timeout_ms};
+            .timeout_ms = mm_fetch_timeout_ms(session)};
         options.address.port = (uint16_t)session->account.port;
         error = mm_dial(session->options.loop, &options, &conn_handler, session,
                         &session->conn);

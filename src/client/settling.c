@@ -138,7 +138,12 @@ bool mm_settling_is_final(const struct mm_settling *settling, size_t i)
 
 static const char *outcome_text(const struct mm_settling *settling, size_t i)
 {
-    switch (settling->settlement.outcomes[i].verdict) {
+    enum mq_verdict verdict = settling->settlement.outcomes[i].verdict;
+    if (verdict != MQ_DELIVERED && mm_settling_is_final(settling, i) &&
+        settling->settlement.batch->message.keeps_failed) {
+        return "set aside";
+    }
+    switch (verdict) {
     case MQ_DELIVERED:
         return "delivered";
     case MQ_FAILED:

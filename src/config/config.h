@@ -16,6 +16,7 @@
 
 #define MM_CONFIG_FETCH_NAME_MAX 64
 #define MM_CONFIG_FETCH_ACCOUNTS_MAX 256
+#define MM_CONFIG_FETCH_FIELD_MAX 64
 
 struct mm_string_list {
     char **items;
@@ -344,13 +345,24 @@ struct mm_config_fetch {
     uint64_t interval_ms;   /* 0: only when asked */
     enum mm_config_fetch_policy policy;
     uint64_t delete_after_ms;
-    uint64_t size_max; /* larger ones stay there */
+    uint64_t size_max;   /* larger ones stay there */
+    uint64_t timeout_ms; /* 0: fetch.timeout */
+    /* The field whose addresses here get a message; `to` where it has none. "":
+     * all is for `to`. */
+    char multidrop[MM_CONFIG_FETCH_FIELD_MAX];
+    bool sets_aside; /* what is refused here; else it stays there */
+    bool keeps_unique_ids;
 };
 /* One line of fetch.accounts. ARGUMENT with words that show no value in
  * `mistake_out` (may be NULL). */
 MM_CHECK enum mailmod_error
 mm_config_fetch_parse(struct mm_span line, struct mm_config_fetch *account_out,
                       struct mm_buf *mistake_out);
+/* All its settings as words of a line, those that were left out too, but for
+ * its name and its password. `timeout_ms`: the standard one. */
+MM_CHECK enum mailmod_error
+mm_config_fetch_describe(const struct mm_config_fetch *account,
+                         uint64_t timeout_ms, struct mm_buf *out);
 /* All lines, and that no name is there twice. */
 MM_CHECK enum mailmod_error mm_config_fetch_check(struct mm_span text,
                                                   struct mm_buf *mistake_out);

@@ -55,14 +55,15 @@ static bool read_port(struct mm_config_fetch *account, struct mm_span value)
     return true;
 }
 
-static bool read_tls(struct mm_config_fetch *account, struct mm_span value)
-{
-    static const char *const names[] = {[MM_CONFIG_TLS_OFF] = "off",
+static const char *const tls_names[] = {[MM_CONFIG_TLS_OFF] = "off",
                                         [MM_CONFIG_TLS_MAY] = "may",
                                         [MM_CONFIG_TLS_MUST] = "must",
                                         [MM_CONFIG_TLS_IMPLICIT] = "implicit"};
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (mm_span_is(value, names[i])) {
+
+static bool read_tls(struct mm_config_fetch *account, struct mm_span value)
+{
+    for (unsigned i = 0; i < sizeof tls_names / sizeof tls_names[0]; i++) {
+        if (mm_span_is(value, tls_names[i])) {
             account->tls = (enum mm_config_tls_policy)i;
             return true;
         }
@@ -123,6 +124,40 @@ static bool read_size_max(struct mm_config_fetch *account, struct mm_span value)
            account->size_max > 0 && account->size_max <= UINT64_C(1) << 40;
 }
 
+static bool read_timeout(struct mm_config_fetch *account, struct mm_span value)
+{
+    return mm_config_parse_duration(value, &account->timeout_ms) &&
+           account->timeout_ms >= 100 && account->timeout_ms <= 60 * MINUTE;
+}
+
+/* RFC 5322 2.2: printable octets without a colon. */
+static bool read_multidrop(struct mm_config_fetch *account,
+                           struct mm_span value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] <= ' ' || value.data[i] > 126 ||
+            value.data[i] == ':') {
+            return false;
+        }
+    }
+    return value.size > 0 &&
+           mm_span_copy(value, account->multidrop, sizeof account->multidrop);
+}
+
+static bool read_refused(struct mm_config_fetch *account, struct mm_span value)
+{
+    account->sets_aside = mm_span_is(value, "aside");
+    return account->sets_aside || mm_span_is(value, "leave");
+}
+
+static bool read_keep_uidl(struct mm_config_fetch *account,
+                           struct mm_span value)
+{
+    (void)value;
+    account->keeps_unique_ids = true;
+    return true;
+}
+
 static bool read_password(struct mm_config_fetch *account, struct mm_span value)
 {
     return value.size > 0 && mm_config_form_has(MM_CONFIG_FORM_ANY, value) &&
@@ -145,6 +180,11 @@ static const struct field fields[] = {
     {"to", false, true, read_to, "a user here or an address", 0},
     {"interval", false, false, read_interval, "0, or a time from 1m to 30d", 0},
     {"size_max", false, false, read_size_max, "a size", 0},
+    {"timeout", false, false, read_timeout, "a time from 100ms to 1h", 0},
+    {"multidrop", false, false, read_multidrop, "the name of a header field",
+     0},
+    {"refused", false, false, read_refused, "leave or aside", 0},
+    {"keep_uidl", true, false, read_keep_uidl, "", 0},
     {"password", false, true, read_password,
      "text of up to 512 octets without control characters", 0},
 };
@@ -231,6 +271,49 @@ enum mailmod_error mm_config_fetch_parse(struct mm_span line,
             account_out->tls == MM_CONFIG_TLS_IMPLICIT ? PORT_TLS : PORT;
     }
     return error;
+}
+
+static void describe_policy(const struct mm_config_fetch *account,
+                            struct mm_buf *out)
+{
+    switch (account->policy) {
+    case MM_CONFIG_FETCH_KEEP:
+        (void)mm_buf_append_cstr(out, " keep");
+        break;
+    case MM_CONFIG_FETCH_DELETE:
+        (void)mm_buf_append_cstr(out, " delete");
+        break;
+    case MM_CONFIG_FETCH_DELETE_AFTER:
+        (void)mm_buf_append_cstr(out, " delete_after=");
+        (void)mm_config_format_duration(out, account->delete_after_ms);
+        break;
+    }
+}
+
+enum mailmod_error
+mm_config_fetch_describe(const struct mm_config_fetch *account,
+                         uint64_t timeout_ms, struct mm_buf *out)
+{
+    (void)mm_buf_appendf(out, "host=%s port=%u tls=%s", account->host,
+                         account->port, tls_names[account->tls]);
+    (void)mm_buf_append_cstr(out, account->verifies ? "" : " verify=no");
+    (void)mm_buf_appendf(out, " user=%s to=%s", account->user, account->to);
+    if (account->multidrop[0] != '\0') {
+        (void)mm_buf_appendf(out, " multidrop=%s", account->multidrop);
+    }
+    describe_policy(account, out);
+    (void)mm_buf_append_cstr(out, " interval=");
+    (void)mm_config_format_duration(out, account->interval_ms);
+    (void)mm_buf_append_cstr(out, " size_max=");
+    (void)mm_config_format_size(out, account->size_max);
+    (void)mm_buf_append_cstr(out, " timeout=");
+    (void)mm_config_format_duration(
+        out, account->timeout_ms != 0 ? account->timeout_ms : timeout_ms);
+    (void)mm_buf_appendf(out, " refused=%s",
+                         account->sets_aside ? "aside" : "leave");
+    (void)mm_buf_append_cstr(out,
+                             account->keeps_unique_ids ? " keep_uidl" : "");
+    return mm_buf_error(out);
 }
 
 bool mm_config_next_fetch(struct mm_span *rest,

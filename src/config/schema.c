@@ -822,7 +822,12 @@ static const struct mm_config_key keys[] = {
          "certificate. interval is 5m, and 0 fetches only when asked. What was "
          "fetched stays there (keep, the standard), is deleted (delete) or is "
          "after a time (delete_after=7d). Larger messages than size_max, 50M, "
-         "stay there.",
+         "stay there. timeout is fetch.timeout. multidrop=Delivered-To (or "
+         "X-Original-To, or another field) gives a message to the addresses "
+         "here that the first such field names, and to the user of to where "
+         "none does. refused=aside keeps what is refused here in the queue, "
+         "held; refused=leave, the standard, leaves it there. keep_uidl gives "
+         "it the unique-id here that it has there, for a mailbox that moves.",
      .offset = AT(fetch.accounts)},
     {.name = "fetch.parallel",
      .type = MM_CONFIG_INT,

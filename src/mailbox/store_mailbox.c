@@ -47,6 +47,24 @@ static const struct store_mailbox *look(const struct mm_mailbox *mailbox)
     return MM_LIST_OBJECT(mailbox, const struct store_mailbox, base);
 }
 
+static char *write_hex(char *out, uint64_t value, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    return out + digits;
+}
+
+/* It could be the one of an entry of ours, now or later. */
+static bool is_ours(const struct store_mailbox *box, const char *text)
+{
+    char own[MM_UNIQUE_ID_MAX];
+    char *end = write_hex(own, box->tag, 8);
+
+    return strncmp(text, own, (size_t)(end - own)) == 0 && text[8] == '.';
+}
+
 /* What the message was called where it came from. */
 static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
 {
@@ -57,7 +75,8 @@ static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
 
     if (error == MAILMOD_ERROR_NOT_FOUND ||
         (error == MAILMOD_OK &&
-         !mm_mailbox_is_unique_id(mm_span_cstr(detail.uidl)))) {
+         (!mm_mailbox_is_unique_id(mm_span_cstr(detail.uidl)) ||
+          is_ours(box, detail.uidl)))) {
         return MAILMOD_OK; /* gone meanwhile, or without a text that can be one
                             */
     }
@@ -124,15 +143,6 @@ static void close_mailbox(struct mm_mailbox *mailbox)
 static uint64_t size_of(const struct mm_mailbox *mailbox, size_t index)
 {
     return look(mailbox)->entries[index].size;
-}
-
-static char *write_hex(char *out, uint64_t value, int digits)
-{
-    for (int i = digits - 1; i >= 0; i--) {
-        out[i] = "0123456789abcdef"[value & 15];
-        value >>= 4;
-    }
-    return out + digits;
 }
 
 static void unique_id(const struct mm_mailbox *mailbox, size_t index,

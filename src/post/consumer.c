@@ -10,6 +10,7 @@
 
 #include "post/destination.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_name(const char *name)
@@ -71,4 +72,13 @@ struct mm_consumer *mm_consumer_of(const struct mm_post *post,
 void mm_consumption_done(struct mm_consumption *work)
 {
     work->done(work);
+}
+
+void mm_consumption_set(struct mq_outcome *outcome, enum mailmod_error error,
+                        const char *status, const char *text)
+{
+    outcome->verdict = status[0] == '5' ? MQ_FAILED : MQ_DEFERRED;
+    outcome->error = error;
+    (void)snprintf(outcome->status, sizeof outcome->status, "%s", status);
+    (void)snprintf(outcome->reply, sizeof outcome->reply, "%s", text);
 }

@@ -54,5 +54,8 @@ MM_CHECK enum mailmod_error mm_consumer_register(struct mm_post *post,
 struct mm_consumer *mm_consumer_of(const struct mm_post *post,
                                    const char *destination);
 void mm_consumption_done(struct mm_consumption *work);
+/* Not delivered: for good with a status of class 5 (RFC 3463), else for now. */
+void mm_consumption_set(struct mq_outcome *outcome, enum mailmod_error error,
+                        const char *status, const char *text);
 
 #endif

@@ -149,9 +149,8 @@ void mm_deposit_abandon_on(struct mm_deposit **deposit_in, struct mm_loop *loop)
     mm_deposit_abandon(deposit_in);
 }
 
-enum mailmod_error mm_deposit_set_seen(struct mm_deposit *deposit,
-                                       const char *account,
-                                       const struct mm_store_seen *seen)
+enum mailmod_error mm_deposit_set_origin(struct mm_deposit *deposit,
+                                         const struct mm_deposit_origin *origin)
 {
     if (deposit->fetched == NULL) {
         deposit->fetched = mm_alloc(sizeof *deposit->fetched);
@@ -159,9 +158,12 @@ enum mailmod_error mm_deposit_set_seen(struct mm_deposit *deposit,
     if (deposit->fetched == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    mm_deposit_copy_text(account, deposit->fetched->account,
+    mm_deposit_copy_text(origin->account, deposit->fetched->account,
                          sizeof deposit->fetched->account);
-    deposit->fetched->row = *seen;
+    deposit->fetched->row = *origin->seen;
+    deposit->fetched->keeps_unique_id = origin->keeps_unique_id;
+    deposit->fetched->sets_aside = origin->sets_aside;
+    deposit->message.keeps_failed = true;
     return MAILMOD_OK;
 }
 
@@ -432,7 +434,12 @@ static void log_mailboxes(const struct mm_deposit *deposit)
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->kind == MM_TARGET_MAILBOX) {
+        if (recipient->words[0] != '\0' || recipient->is_aside) {
+            MM_LOG(deposit->options.post->log, MM_LOG_WARNING, "post",
+                   "set aside", MM_TEXT("message", deposit->identifier),
+                   MM_TEXT("recipient", recipient->path),
+                   MM_TEXT("reason", mm_deposit_aside_words(recipient)));
+        } else if (recipient->kind == MM_TARGET_MAILBOX) {
             MM_LOG(deposit->options.post->log,
                    recipient->loss != MM_LOSS_NONE ? MM_LOG_WARNING
                                                    : MM_LOG_INFO,
@@ -458,7 +465,7 @@ static void tell_mailboxes(const struct mm_deposit *deposit)
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->kind == MM_TARGET_MAILBOX) {
+        if (recipient->kind == MM_TARGET_MAILBOX && !recipient->is_aside) {
             const struct mm_loss_words *words = mm_loss_words(recipient->loss);
 
             news.kind = recipient->loss != MM_LOSS_NONE

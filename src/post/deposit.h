@@ -92,11 +92,29 @@ void mm_deposit_each_lost(const struct mm_deposit *deposit,
                                         bool is_full),
                           void *context);
 
-/* It was fetched from a mailbox elsewhere: the row that says so goes into the
- * transaction that it comes by. Both are copied; before the end. */
+/* It was fetched from a mailbox elsewhere. Who cannot get it is not reported to
+ * a sender, who may be forged. */
+struct mm_deposit_origin {
+    const char *account;
+    /* The row that says so: goes into the transaction that it comes by. */
+    const struct mm_store_seen *seen;
+    /* seen->key is its unique-id in mailboxes here, too, where it may be one.
+     */
+    bool keeps_unique_id;
+    /* A mailbox that turns out to be gone or full: aside.h instead of a
+     * loss. */
+    bool sets_aside;
+};
+/* All is copied; before the end. */
 MM_CHECK enum mailmod_error
-mm_deposit_set_seen(struct mm_deposit *deposit, const char *account,
-                    const struct mm_store_seen *seen);
+mm_deposit_set_origin(struct mm_deposit *deposit,
+                      const struct mm_deposit_origin *origin);
+/* A recipient who gets nothing now, for the reason in `words`: he is set aside
+ * (aside.h) under the name `account`. All is copied. */
+MM_CHECK enum mailmod_error mm_deposit_add_aside(struct mm_deposit *deposit,
+                                                 const char *account,
+                                                 const char *path,
+                                                 const char *words);
 
 uint64_t mm_deposit_id(const struct mm_deposit *deposit);
 const char *mm_deposit_identifier(const struct mm_deposit *deposit);

@@ -37,9 +37,11 @@ struct mm_deposit_recipient {
     uint64_t limit; /* octets of the mailbox; 0: any */
     bool is_double; /* somebody before it has the copy or the row */
     enum mm_deposit_loss loss;
+    bool is_aside; /* its row is held: no longer lost */
     const char *path;
     const char *place; /* name of the mailbox, or destination */
     const char *original_recipient;
+    const char *words; /* why it is held; "": it is not */
     char texts[];
 };
 
@@ -54,6 +56,8 @@ enum mm_deposit_work {
 struct mm_deposit_fetched {
     char account[MM_STORE_FETCH_NAME_MAX];
     struct mm_store_seen row;
+    bool keeps_unique_id;
+    bool sets_aside;
 };
 
 struct mm_deposit {
@@ -96,6 +100,9 @@ struct mm_deposit {
 void mm_deposit_copy_text(const char *text, char *text_out, size_t size);
 
 /* deposit_recipients.c */
+/* Why it is held. */
+const char *
+mm_deposit_aside_words(const struct mm_deposit_recipient *recipient);
 void mm_deposit_free_recipients(struct mm_deposit *deposit);
 
 /* deposit_reports.c */

@@ -4,10 +4,24 @@
  * of mailboxes together or not at all; a message of which nobody is left is not
  * kept (NOT_FOUND). It may be run again after a failure.
  * Thread: the store's writer. RFC 5321 4.4 (Return-Path counts in the size that
- * a mailbox tells: it is made when the message is served). */
+ * a mailbox tells: it is made when the message is served); RFC 1939 7. */
 #include "post/deposit_internal.h"
 
 #include "mailbox/store_mailbox.h"
+#include "post/aside.h"
+#include "post/destination.h"
+#include "post/quota.h"
+
+/* A hundred years. */
+#define ASIDE_MS (INT64_C(36525) * 24 * 3600 * 1000)
+
+/* It waits for an operator, however long. */
+static void hold(const char *words, struct mm_store_recipient *row)
+{
+    row->state = MM_RECIPIENT_HELD;
+    row->expires_ms = row->next_attempt_ms + ASIDE_MS;
+    mm_deposit_copy_text(words, row->last_reply, sizeof row->last_reply);
+}
 
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,
@@ -28,7 +42,27 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
                          sizeof row.destination);
     mm_deposit_copy_text(recipient->original_recipient, row.original_recipient,
                          sizeof row.original_recipient);
+    if (recipient->words[0] != '\0') {
+        hold(recipient->words, &row);
+    }
     return mm_store_put_recipient(t, &row);
+}
+
+/* Instead of its place in a mailbox that is gone or full. */
+static enum mailmod_error put_aside(const struct mm_deposit *deposit,
+                                    const struct mm_deposit_recipient *lost,
+                                    struct mm_store_transaction *t)
+{
+    const struct mm_store_message *message = &deposit->message;
+    struct mm_store_recipient row = {.message_id = message->id,
+                                     .number = lost->number,
+                                     .next_attempt_ms = message->arrival_ms};
+    enum mailmod_error error = mm_destination_local(
+        MM_ASIDE_CONSUMER, deposit->fetched->account, row.destination);
+
+    mm_deposit_copy_text(lost->path, row.path, sizeof row.path);
+    hold(mm_loss_words(lost->loss)->text, &row);
+    return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
 }
 
 static void mark(struct mm_deposit *deposit, uint64_t mailbox_id,
@@ -46,22 +80,25 @@ static void mark(struct mm_deposit *deposit, uint64_t mailbox_id,
     }
 }
 
-/* NOT_FOUND: the user was removed since the look-up. LIMIT: there is no room
- * for it, by its true size and with all that came meanwhile. */
-static enum mailmod_error
-check_limit(const struct mm_deposit_recipient *recipient, uint64_t size,
-            struct mm_store_transaction *t)
+/* RFC 1939 7: with the unique-id that it has elsewhere where that is wanted,
+ * and nothing else in the mailbox has it. One that begins with a blank is ours.
+ */
+static enum mailmod_error enter(const struct mm_deposit *deposit,
+                                uint64_t mailbox_id, uint64_t size,
+                                struct mm_store_transaction *t)
 {
-    uint64_t octets = 0;
+    const struct mm_deposit_fetched *fetched = deposit->fetched;
+    struct mm_store_entry_detail detail = {.notify = 0};
+    enum mailmod_error error = MAILMOD_ERROR_EXISTS;
 
-    if (recipient->limit == 0) {
-        return MAILMOD_OK;
+    if (fetched != NULL && fetched->keeps_unique_id &&
+        mm_mailbox_is_unique_id(mm_span_cstr(fetched->row.key))) {
+        mm_deposit_copy_text(fetched->row.key, detail.uidl, sizeof detail.uidl);
+        error = mm_store_put_entry_with(t, mailbox_id, deposit->message.id,
+                                        size, &detail);
     }
-    enum mailmod_error error =
-        mm_store_octets_of(t, recipient->mailbox_id, &octets);
-    return error == MAILMOD_OK && (octets > recipient->limit ||
-                                   size > recipient->limit - octets)
-               ? MAILMOD_ERROR_LIMIT
+    return error == MAILMOD_ERROR_EXISTS
+               ? mm_store_put_entry(t, mailbox_id, deposit->message.id, size)
                : error;
 }
 
@@ -73,10 +110,11 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
     const struct mm_store_message *message = &deposit->message;
     uint64_t size =
         message->size + mm_mailbox_return_path_size(message->reverse_path);
-    enum mailmod_error error = check_limit(recipient, size, t);
+    enum mailmod_error error =
+        mm_quota_check(t, recipient->mailbox_id, recipient->limit, size);
 
     if (error == MAILMOD_OK) {
-        error = mm_store_put_entry(t, recipient->mailbox_id, message->id, size);
+        error = enter(deposit, recipient->mailbox_id, size, t);
     }
     mark(deposit, recipient->mailbox_id,
          error == MAILMOD_ERROR_LIMIT       ? MM_LOSS_FULL
@@ -102,8 +140,15 @@ static enum mailmod_error put_recipients(struct mm_deposit *deposit,
         error = recipient->kind == MM_TARGET_MAILBOX
                     ? put_entry(deposit, recipient, t)
                     : put_row(deposit, recipient, t);
-        if (error != MAILMOD_OK && error != MAILMOD_ERROR_NOT_FOUND) {
-            return error;
+        recipient->is_aside = error == MAILMOD_ERROR_NOT_FOUND &&
+                              deposit->fetched != NULL &&
+                              deposit->fetched->sets_aside;
+        if (recipient->is_aside) {
+            error = put_aside(deposit, recipient, t);
+        }
+        if (error != MAILMOD_OK &&
+            (error != MAILMOD_ERROR_NOT_FOUND || deposit->fetched != NULL)) {
+            return error; /* what is fetched comes whole, or stays there */
         }
         kept += error == MAILMOD_OK ? 1 : 0;
     }

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 #include "platform/random.h"
+#include "post/aside.h"
+#include "post/destination.h"
 
 #include <string.h>
 
@@ -79,7 +81,8 @@ static enum mailmod_error find_double(struct mm_deposit *deposit,
                : mm_map_put(&deposit->seen, key_of(recipient), recipient);
 }
 
-static struct mm_deposit_recipient *copy(const struct mm_target *target)
+static struct mm_deposit_recipient *copy(const struct mm_target *target,
+                                         const char *words)
 {
     const char *place = target->kind == MM_TARGET_MAILBOX ? target->mailbox_name
                                                           : target->destination;
@@ -87,7 +90,7 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target)
         target->original_recipient != NULL ? target->original_recipient : "";
     struct mm_deposit_recipient *recipient =
         mm_alloc(sizeof *recipient + strlen(target->path) + strlen(place) +
-                 strlen(original) + 3);
+                 strlen(original) + strlen(words) + 4);
     char *at = NULL;
 
     if (recipient != NULL) {
@@ -99,17 +102,15 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target)
         recipient->path = mm_text_put(&at, target->path);
         recipient->place = mm_text_put(&at, place);
         recipient->original_recipient = mm_text_put(&at, original);
+        recipient->words = mm_text_put(&at, words);
     }
     return recipient;
 }
 
-enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
-                                  const struct mm_target *target)
+static enum mailmod_error add(struct mm_deposit *deposit,
+                              const struct mm_target *target, const char *words)
 {
-    if (target->kind >= MM_TARGET_REFUSED) {
-        return MAILMOD_ERROR_ARGUMENT;
-    }
-    struct mm_deposit_recipient *recipient = copy(target);
+    struct mm_deposit_recipient *recipient = copy(target, words);
     if (recipient == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -122,6 +123,31 @@ enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
     deposit->recipient_count++;
     mm_list_append(&deposit->recipients, &recipient->node);
     return MAILMOD_OK;
+}
+
+enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
+                                  const struct mm_target *target)
+{
+    return target->kind >= MM_TARGET_REFUSED ? MAILMOD_ERROR_ARGUMENT
+                                             : add(deposit, target, "");
+}
+
+enum mailmod_error mm_deposit_add_aside(struct mm_deposit *deposit,
+                                        const char *account, const char *path,
+                                        const char *words)
+{
+    char destination[MM_STORE_DESTINATION_MAX];
+    const struct mm_target target = {
+        .kind = MM_TARGET_LOCAL, .path = path, .destination = destination};
+    enum mailmod_error error =
+        mm_destination_local(MM_ASIDE_CONSUMER, account, destination);
+    return error == MAILMOD_OK ? add(deposit, &target, words) : error;
+}
+
+const char *mm_deposit_aside_words(const struct mm_deposit_recipient *recipient)
+{
+    return recipient->is_aside ? mm_loss_words(recipient->loss)->text
+                               : recipient->words;
 }
 
 void mm_deposit_skip(struct mm_deposit *deposit)
@@ -170,7 +196,7 @@ void mm_deposit_each_lost(const struct mm_deposit *deposit,
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->loss != MM_LOSS_NONE) {
+        if (recipient->loss != MM_LOSS_NONE && !recipient->is_aside) {
             visit(context, recipient->number, recipient->loss == MM_LOSS_FULL);
         }
     }

@@ -40,15 +40,6 @@ static void free_work(struct work *work)
     mm_free(work);
 }
 
-static void set_outcome(struct mq_outcome *outcome, enum mailmod_error error,
-                        const char *status, const char *text)
-{
-    outcome->verdict = status[0] == '5' ? MQ_FAILED : MQ_DEFERRED;
-    outcome->error = error;
-    (void)snprintf(outcome->status, sizeof outcome->status, "%s", status);
-    (void)snprintf(outcome->reply, sizeof outcome->reply, "%s", text);
-}
-
 /* RFC 3463 3.3, 3.4: what the sender and the operator read. */
 static void put_off(struct mq_outcome *outcome, enum mailmod_error error)
 {
@@ -56,19 +47,21 @@ static void put_off(struct mq_outcome *outcome, enum mailmod_error error)
     case MAILMOD_OK:
         break;
     case MAILMOD_ERROR_STORAGE_FULL:
-        set_outcome(outcome, error, "4.2.2", "the mailbox has no room");
+        mm_consumption_set(outcome, error, "4.2.2", "the mailbox has no room");
         break;
     case MAILMOD_ERROR_ACCESS:
-        set_outcome(outcome, error, "4.2.0",
-                    "the Maildir cannot be used: permission denied, or a link "
-                    "is in its place");
+        mm_consumption_set(
+            outcome, error, "4.2.0",
+            "the Maildir cannot be used: permission denied, or a link "
+            "is in its place");
         break;
     case MAILMOD_ERROR_NOT_FOUND:
-        set_outcome(outcome, error, "4.2.0",
-                    "the folder in which the Maildir should lie is missing");
+        mm_consumption_set(
+            outcome, error, "4.2.0",
+            "the folder in which the Maildir should lie is missing");
         break;
     default:
-        set_outcome(outcome, error, "4.2.0", mm_error_text(error));
+        mm_consumption_set(outcome, error, "4.2.0", mm_error_text(error));
         break;
     }
 }
@@ -162,7 +155,7 @@ static void set_all(struct work *work, enum mailmod_error error,
                     const char *status, const char *text)
 {
     for (size_t i = 0; i < work->count; i++) {
-        set_outcome(&work->outcomes[i], error, status, text);
+        mm_consumption_set(&work->outcomes[i], error, status, text);
     }
 }
 
@@ -252,8 +245,8 @@ static bool copy_batch(struct work *work, const struct mq_batch *batch)
 static void refuse(struct mm_consumption *consumption)
 {
     for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
-        set_outcome(&consumption->outcomes[i], MAILMOD_ERROR_MEMORY, "4.3.0",
-                    "out of memory");
+        mm_consumption_set(&consumption->outcomes[i], MAILMOD_ERROR_MEMORY,
+                           "4.3.0", "out of memory");
     }
 }
 

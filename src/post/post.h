@@ -45,6 +45,7 @@ struct mm_post {
     struct mm_mailbox_provider store_mailboxes;
     struct mm_mailbox_provider maildirs;
     struct mm_consumer *maildir_consumer; /* maildirs.h */
+    struct mm_consumer *aside_consumer;   /* aside.h */
     atomic_size_t busy;                   /* deposits of loops, not freed yet */
 };
 

@@ -35,3 +35,18 @@ bool mm_quota_has_room(struct mm_store *store, uint64_t mailbox_id,
     uint64_t wanted = size > 0 ? size : 1;
     return octets < limit && wanted <= limit - octets;
 }
+
+enum mailmod_error mm_quota_check(struct mm_store_transaction *t,
+                                  uint64_t mailbox_id, uint64_t limit,
+                                  uint64_t size)
+{
+    uint64_t octets = 0;
+
+    if (limit == 0) {
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error = mm_store_octets_of(t, mailbox_id, &octets);
+    return error == MAILMOD_OK && (octets > limit || size > limit - octets)
+               ? MAILMOD_ERROR_LIMIT
+               : error;
+}

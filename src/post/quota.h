@@ -22,5 +22,10 @@ uint64_t mm_quota_limit(const struct mm_config *config,
  * the deposit's transaction has the last word. */
 bool mm_quota_has_room(struct mm_store *store, uint64_t mailbox_id,
                        uint64_t limit, uint64_t size);
+/* The last word: with all that came meanwhile, and by the true size. LIMIT:
+ * there is no room; NOT_FOUND: the user was removed. thread: writer */
+MM_CHECK enum mailmod_error mm_quota_check(struct mm_store_transaction *t,
+                                           uint64_t mailbox_id, uint64_t limit,
+                                           uint64_t size);
 
 #endif

@@ -120,6 +120,9 @@ struct mm_store_message {
     bool is_8bit;
     bool is_smtputf8;
     bool is_report; /* a bounce or notice of ours: never bounced itself */
+    /* Who cannot get it is held for an operator instead of given up: nobody
+     * could be told. */
+    bool keeps_failed;
     enum mm_dsn_return dsn_return;
     char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1]; /* "" none */
 };
@@ -186,8 +189,8 @@ MM_CHECK enum mailmod_error
 mm_store_put_entry(struct mm_store_transaction *transaction,
                    uint64_t mailbox_id, uint64_t message_id,
                    uint64_t served_size);
-/* The same with what the entry keeps of its own; EXISTS when the mailbox has
- * that unique-id text already. */
+/* The same with what the entry keeps of its own; EXISTS, and nothing is
+ * changed, when the mailbox has that unique-id text already. */
 MM_CHECK enum mailmod_error
 mm_store_put_entry_with(struct mm_store_transaction *transaction,
                         uint64_t mailbox_id, uint64_t message_id,

@@ -14,6 +14,7 @@ import time
 
 from harness import Daemon, main, wait_for
 from popserver import CUT, HANG, PopServer
+from sink import Sink
 
 ROUNDS = int(os.environ.get("MAILMOD_FETCH_ROUNDS", "40"))
 
@@ -31,9 +32,10 @@ def account(port, words="", host="127.0.0.1", user="joe", tls="off",
             f"to=demo interval=0 {words} password=secret")
 
 
-def target(build, accounts, **settings):
-    return Daemon(build, settings={"fetch.accounts": accounts,
-                                   "fetch.timeout": "2s", **settings})
+def target(build, accounts, users=("demo",), **settings):
+    return Daemon(build, users=users,
+                  settings={"fetch.accounts": accounts,
+                            "fetch.timeout": "2s", **settings})
 
 
 def visit(daemon, name="work", action="run"):
@@ -309,6 +311,119 @@ def test_what_stays_there(build):
         assert "RETR 1" not in server.commands
 
 
+def named(mark, *fields):
+    return b"".join(f"{f}\r\n".encode() for f in fields) + mail(mark)
+
+
+def users_marks(daemon, user):
+    return sorted(re.search(rb"(?m)^Subject: (\S+)\r$", m)[1].decode()
+                  for m in daemon.messages(user))
+
+
+def test_multidrop(build):
+    """By the first Delivered-To of an address here; never to anybody elsewhere
+    (attack 100); unique ids that are kept (R3)."""
+    crowd = ",\r\n ".join(f"u{i}@elsewhere.test" for i in range(1000))
+    box = [(b"d1", named("d1", "Delivered-To: joe@mail.test")),
+           (b"d2", named("d2", "Delivered-To: box@isp.test",
+                         "Delivered-To: <amy@mail.test>",
+                         "Delivered-To: joe@mail.test")),
+           (b"d3", mail("d3")),
+           (b"d4", named("d4", "Delivered-To: nobody@mail.test")),
+           (b"d5", named("d5", "Received: from a by b; x",
+                         "Return-Path: <forged@elsewhere.test>",
+                         "X-Original-To: forged@elsewhere.test",
+                         "Delivered-To: forged@elsewhere.test",
+                         "To: " + crowd)),
+           (b"d6", named("d6", "Delivered-To: Joe <joe@mail.test>,"
+                         " amy@mail.test"))]
+    with PopServer(box) as server, PopServer(box) as other, \
+            target(build, [account(server.port, "delete keep_uidl "
+                                   "multidrop=delivered-to"),
+                           account(other.port, "multidrop=To", name="to")],
+                   users=("demo", "joe", "amy")) as daemon:
+        line = visit(daemon)
+        assert line.split()[3:8] == ["6", "6", "6", "6", "0"], line
+        assert users_marks(daemon, "joe") == ["d1", "d6"]
+        assert users_marks(daemon, "amy") == ["d2", "d6"]
+        assert users_marks(daemon, "demo") == ["d3", "d4", "d5"]
+        assert "empty" in daemon.ctl("queue", "list").stdout
+        with_ids = [daemon.pop3(user).uidl()[1] for user in ("joe", "amy")]
+        assert with_ids == [[b"1 d1", b"2 d6"], [b"1 d2", b"2 d6"]], with_ids
+        told = daemon.ctl("fetch", "list").stdout
+        assert ("to=demo multidrop=delivered-to delete interval=0s size_max=50M"
+                " timeout=2s refused=leave keep_uidl") in told, told
+        # The header's To is demo@mail.test, a crowd elsewhere in d5.
+        line = visit(daemon, "to")
+        assert line.split()[5] == "6", line
+        assert "empty" in daemon.ctl("queue", "list").stdout
+
+
+def test_set_aside(build):
+    """Attack 101: held where the operator sees it, brought back, once."""
+    box = [(b"u%d" % i, mail(f"m{i}", 3000)) for i in range(3)]
+    loop = b"".join(b"Received: from a by b; x\r\n" for _ in range(200))
+    with PopServer(box) as server, PopServer([(b"l", loop + mail("l"))]) as \
+            rounds, target(build, [
+                account(server.port, "delete refused=aside")
+                .replace("to=demo", "to=late"),
+                account(rounds.port, "delete refused=aside", name="rounds")],
+                **{"local.quota": "6K"}) as daemon:
+        line = visit(daemon)
+        assert line.split()[5:8] == ["3", "3", "0"] and server.box == [], line
+        listed = daemon.ctl("queue", "list").stdout
+        assert listed.count("aside:work") == 3, listed
+        assert listed.count("held") >= 3 and "late@mail.test" in listed, listed
+        daemon.ctl("queue", "release", "all")
+        daemon.wait_log("delivery: set aside .*late@mail.test")
+        daemon.add_user("late", "secret")
+        wait_for(lambda: daemon.ctl("queue", "list").stdout.count("held") >= 3,
+                 what="all to be held again")
+        # One has room in the mailbox, the others are held for the quota.
+        daemon.ctl("queue", "release", "all")
+        wait_for(lambda: "mailbox is full" in
+                 daemon.ctl("queue", "list").stdout, what="a full mailbox")
+        wait_for(lambda: len(daemon.messages("late")) == 1, what="the first")
+        daemon.ctl("user", "quota", "late", "none")
+        daemon.ctl("queue", "release", "all")
+        wait_for(lambda: "empty" in daemon.ctl("queue", "list").stdout,
+                 what="the rest")
+        assert users_marks(daemon, "late") == ["m0", "m1", "m2"]
+        line = visit(daemon, "rounds")
+        assert line.split()[5:8] == ["1", "1", "0"], line
+        assert "gone round" in daemon.ctl("queue", "list").stdout
+
+
+def test_requeued(build):
+    """To an address elsewhere by the queue, with the null path; refused there
+    it is held, and nobody is sent a report; one that was there is a loop."""
+    box = [(b"u1", mail("m1")),
+           (b"u2", named("m2", "Delivered-To: ann@there.test"))]
+    replies = {"RCPT": "550 5.1.1 no"}
+    with PopServer(box) as server, Sink(replies=replies) as sink, \
+            target(build, [account(server.port, "delete")
+                           .replace("to=demo", "to=ann@there.test")],
+                   **{"smarthost.host": "127.0.0.1",
+                      "smarthost.port": sink.port,
+                      "smarthost.tls": "off"}) as daemon:
+        line = visit(daemon)
+        assert line.split()[5:8] == ["1", "1", "1"], line
+        daemon.wait_log("delivery: set aside .*ann@there.test")
+        listed = daemon.ctl("queue", "list").stdout
+        assert "550 5.1.1 no" in listed and "held" in listed, listed
+        assert sink.messages == [] and daemon.messages() == []
+        replies.clear()
+        daemon.ctl("queue", "release", "all")
+        wait_for(lambda: sink.messages, what="the message")
+        assert sink.messages[0].reverse_path == "", vars(sink.messages[0])
+        assert b"Subject: m1" in sink.messages[0].data
+        # It comes back to the mailbox elsewhere: that is a loop.
+        server.box = [(b"u3", sink.messages[0].data)]
+        line = visit(daemon)
+        assert line.split()[5:8] == ["0", "0", "1"], line
+        assert daemon.ctl("queue", "list").stdout.count("ann@") == 0
+
+
 def test_check_and_forget(build):
     box = [(b"u%d" % i, mail(f"m{i}")) for i in range(3)]
     with PopServer(box) as server, \
@@ -410,5 +525,6 @@ def test_killed_at_random(build):
 main(__name__, test_from_another_instance, test_certificate_of_another_name,
      test_faults, test_injection_at_stls, test_logins, test_quit_without_an_answer,
      test_unique_ids, test_without_unique_ids_and_top, test_what_stays_there,
+     test_multidrop, test_set_aside, test_requeued,
      test_check_and_forget, test_interval_and_back_off, test_stop_in_a_visit,
      test_another_mailbox_of_the_name, test_killed_at_random)

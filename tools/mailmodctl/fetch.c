@@ -34,6 +34,11 @@ static void on_account(void *context,
     control_print_text(account->result);
     printf("%s%s\n", account->is_wished ? " (to be visited)" : "",
            account->is_configured ? "" : " (not in the settings)");
+    if (account->is_configured) {
+        printf("    ");
+        control_print_text(account->settings);
+        printf("\n");
+    }
 }
 
 static int list(struct control *control)

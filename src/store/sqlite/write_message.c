@@ -16,6 +16,7 @@
 #define FLAG_8BIT 1
 #define FLAG_SMTPUTF8 2
 #define FLAG_REPORT 4
+#define FLAG_KEEPS_FAILED 8
 /* Chunks of a body that go with its message at once; of a larger one the rest
  * goes in slices. */
 #define DROPPED_AT_ONCE 16
@@ -163,7 +164,8 @@ enum mailmod_error mm_sqlite_put_message(struct mm_store_transaction *base,
         mm_sql(transaction->connection, MM_SQL_PUT_MESSAGE, &error);
     int flags = (message->is_8bit ? FLAG_8BIT : 0) |
                 (message->is_smtputf8 ? FLAG_SMTPUTF8 : 0) |
-                (message->is_report ? FLAG_REPORT : 0);
+                (message->is_report ? FLAG_REPORT : 0) |
+                (message->keeps_failed ? FLAG_KEEPS_FAILED : 0);
 
     if (statement == NULL) {
         return error;
@@ -194,6 +196,7 @@ void mm_row_message(sqlite3_stmt *statement, int first,
     message_out->is_8bit = (flags & FLAG_8BIT) != 0;
     message_out->is_smtputf8 = (flags & FLAG_SMTPUTF8) != 0;
     message_out->is_report = (flags & FLAG_REPORT) != 0;
+    message_out->keeps_failed = (flags & FLAG_KEEPS_FAILED) != 0;
     message_out->dsn_return =
         (enum mm_dsn_return)sqlite3_column_int(statement, first + 5);
     mm_sql_text(statement, first + 6, message_out->envelope_id,
@@ -230,8 +233,7 @@ static enum mailmod_error count_number(struct mm_connection *connection,
 }
 
 static enum mailmod_error next_number(struct mm_connection *connection,
-                                      uint64_t mailbox_id, uint64_t size,
-                                      int64_t *number_out)
+                                      uint64_t mailbox_id, int64_t *number_out)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_NEXT_NUMBER, &error);
@@ -246,8 +248,7 @@ static enum mailmod_error next_number(struct mm_connection *connection,
         error = MAILMOD_ERROR_NOT_FOUND;
     }
     mm_sql_end(statement);
-    return error == MAILMOD_OK ? count_number(connection, mailbox_id, size)
-                               : error;
+    return error;
 }
 
 enum mailmod_error mm_sqlite_octets_of(struct mm_store_transaction *base,
@@ -299,7 +300,7 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     int64_t number = 0;
     enum mailmod_error error =
-        next_number(transaction->connection, mailbox_id, served_size, &number);
+        next_number(transaction->connection, mailbox_id, &number);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -317,7 +318,12 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
     if (detail != NULL) {
         bind_detail(statement, detail);
     }
+    /* Counted when it is there: a unique-id text that is one already changes
+     * nothing. */
     error = mm_sql_run(statement);
+    if (error == MAILMOD_OK) {
+        error = count_number(transaction->connection, mailbox_id, served_size);
+    }
     return error == MAILMOD_OK ? mm_sqlite_refer(transaction, message_id)
                                : error;
 }

@@ -207,83 +207,6 @@ static void users_are_lines(void **state)
     mm_config_builder_free(&builder);
 }
 
-static void fetch_accounts_are_lines(void **state)
-{
-    (void)state;
-#define WHOLE "name=a host=pop.example.com user=joe to=joe "
-    static const struct {
-        const char *text;
-        const char *mistake; /* NULL: taken */
-    } rows[] = {
-        {"", NULL},
-        {WHOLE "password=s e=cret", NULL},
-        {WHOLE "password=x\nname=b host=192.0.2.1 port=1 tls=implicit "
-               "verify=no user=a@b to=c@d interval=0 delete_after=7d "
-               "size_max=1G password=y",
-         NULL},
-        {WHOLE, "password is missing"},
-        {WHOLE "password=", "password"},
-        {"host=h user=u to=t password=x", "name is missing"},
-        {WHOLE "password=x\n" WHOLE "password=y", "twice"},
-        {WHOLE "host=b password=x", "host is there twice"},
-        {WHOLE "keep delete password=x", "twice"},
-        {WHOLE "what=ever password=x", "no setting"},
-        {WHOLE "what password=x", "no setting"},
-        {WHOLE "port=0 password=x", "port"},
-        {WHOLE "port=65536 password=x", "port"},
-        {WHOLE "tls=maybe password=x", "tls"},
-        {WHOLE "interval=1s password=x", "interval"},
-        {WHOLE "delete_after=0 password=x", "delete_after"},
-        {"name=a/b host=h user=u to=t password=x", "name"},
-        {"name=a host=h_:x user=u to=t password=x", "host"},
-        {WHOLE "password=se\tcret", "password"},
-        {WHOLE "password=se\xff\xffret", "password"},
-    };
-    struct mm_config_builder *builder = builder_new();
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mm_buf words;
-        mm_buf_init(&words, 1024);
-        enum mailmod_error error =
-            mm_config_set(builder, "fetch.accounts", rows[i].text, &words);
-        const char *told = mm_buf_cstr(&words);
-        if ((error == MAILMOD_OK) != (rows[i].mistake == NULL) ||
-            (error != MAILMOD_OK &&
-             (error != MAILMOD_ERROR_ARGUMENT || told == NULL ||
-              strstr(told, rows[i].mistake) == NULL))) {
-            fail_msg("%s: %s", rows[i].text, told);
-        }
-        assert_null(strstr(told, "cret")); /* it shows no secret */
-        mm_buf_fini(&words);
-    }
-    mm_config_builder_free(&builder);
-}
-
-static void fetch_accounts_are_read(void **state)
-{
-    (void)state;
-    struct mm_span text = mm_span_cstr(
-        WHOLE "password=a b\nname=b host=h tls=implicit user=u to=t "
-              "delete_after=2d password=x");
-    struct mm_config_fetch account;
-    assert_true(mm_config_next_fetch(&text, &account));
-    assert_string_equal(account.name, "a");
-    assert_string_equal(account.host, "pop.example.com");
-    assert_string_equal(account.user, "joe");
-    assert_string_equal(account.to, "joe");
-    assert_string_equal(account.password, "a b");
-    assert_int_equal(account.port, 110);
-    assert_int_equal(account.tls, MM_CONFIG_TLS_MUST);
-    assert_true(account.verifies);
-    assert_int_equal(account.interval_ms, 5 * 60 * 1000);
-    assert_int_equal(account.policy, MM_CONFIG_FETCH_KEEP);
-    assert_true(mm_config_next_fetch(&text, &account));
-    assert_int_equal(account.port, 995);
-    assert_int_equal(account.policy, MM_CONFIG_FETCH_DELETE_AFTER);
-    assert_int_equal(account.delete_after_ms, 2 * 24 * 3600 * 1000);
-    assert_false(mm_config_next_fetch(&text, &account));
-#undef WHOLE
-}
-
 static void choices_and_flags(void **state)
 {
     (void)state;
@@ -754,8 +677,6 @@ int main(void)
         cmocka_unit_test(texts_keep_their_lengths),
         cmocka_unit_test(users_are_lines),
         cmocka_unit_test(certificates_are_lines),
-        cmocka_unit_test(fetch_accounts_are_lines),
-        cmocka_unit_test(fetch_accounts_are_read),
         cmocka_unit_test(choices_and_flags),
         cmocka_unit_test(single_values),
         cmocka_unit_test(names_are_unique_and_found),

@@ -100,6 +100,7 @@ static enum mailmod_error put_one(struct add_job *add,
     row.arrival_ms = add->fixture->now_ms;
     row.size = sizeof body - 1;
     row.is_report = add->message->is_report;
+    row.keeps_failed = add->message->keeps_failed;
     if (add->message->reverse_path != NULL) {
         strcpy(row.reverse_path, add->message->reverse_path);
     }

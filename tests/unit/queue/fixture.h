@@ -42,6 +42,7 @@ void fixture_set_options(struct fixture *fixture);
 struct fixture_message {
     const char *reverse_path;
     bool is_report;
+    bool keeps_failed;
     unsigned notify;
     unsigned recipient_count; /* 0: one */
 };

@@ -585,6 +585,31 @@ static void test_reports(void **state)
     }
 }
 
+/* Attack 101: nobody could be told, so it is held; released, it is tried. */
+static void test_failed_is_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        enum mq_verdict verdict;
+        int64_t after_ms;
+    } rows[] = {{MQ_FAILED, 0}, {MQ_DEFERRED, DAY_MS}};
+    const struct fixture_message message = {.keeps_failed = true};
+    struct mm_store_recipient row;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t id = fixture_add(f, "a.example", &message);
+        f->now_ms += rows[i].after_ms;
+        fixture_settle(f, fixture_claim_one(f), rows[i].verdict, false);
+        assert_int_equal(f->report_calls, 0);
+        assert_true(fixture_row(f, id, 0, &row));
+        assert_int_equal(row.state, MM_RECIPIENT_HELD);
+        assert_true(row.last_reply[0] != '\0');
+        assert_null(fixture_claim_one(f));
+        fixture_act(f, id, MAILMOD_QUEUE_RELEASE);
+        fixture_settle(f, fixture_claim_one(f), MQ_DELIVERED, false);
+        assert_false(fixture_row(f, id, 0, &row));
+    }
+}
+
 /* The store refuses once: nothing is lost, counted twice or sent again. */
 static void test_refused_settlement(void **state)
 {
@@ -728,6 +753,7 @@ int main(void)
         BOTH(test_take_out_while_sent),
         BOTH(test_held_while_sent),
         BOTH(test_reports),
+        BOTH(test_failed_is_set_aside),
         BOTH(test_refused_settlement),
         BOTH(test_options_are_checked),
         cmocka_unit_test_setup_teardown(test_D03_no_claim_without_a_store,

@@ -95,6 +95,7 @@ static void test_row_is_kept(void **state)
                                    .arrival_ms = 1700000000123,
                                    .is_8bit = true,
                                    .is_report = true,
+                                   .keeps_failed = true,
                                    .dsn_return = 2};
     struct mm_store_message found;
     memset(row.reverse_path, 'a', sizeof row.reverse_path - 1);
@@ -108,6 +109,7 @@ static void test_row_is_kept(void **state)
     assert_string_equal(found.envelope_id, row.envelope_id);
     assert_int_equal(found.arrival_ms, row.arrival_ms);
     assert_true(found.is_8bit && found.is_report && !found.is_smtputf8);
+    assert_true(found.keeps_failed);
     assert_int_equal(found.dsn_return, 2);
 }
 

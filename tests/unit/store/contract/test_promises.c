@@ -124,6 +124,17 @@ static enum mailmod_error put_detail(struct mm_store_transaction *t,
                                    &details->detail);
 }
 
+/* The depositor who may not have the text goes on without it. */
+static enum mailmod_error put_twice(struct mm_store_transaction *t,
+                                    void *context)
+{
+    struct details *details = context;
+    enum mailmod_error error = put_detail(t, context);
+    return error == MAILMOD_ERROR_EXISTS
+               ? mm_store_put_entry(t, details->box, details->id, 99)
+               : MAILMOD_ERROR_STATE;
+}
+
 static void test_entry_keeps_its_own(void **state)
 {
     struct fixture *fixture = *state;
@@ -147,6 +158,10 @@ static void test_entry_keeps_its_own(void **state)
     assert_string_equal(got.uidl, "");
     assert_int_equal(mm_store_find_entry(fixture->store, put.box, 3, &got),
                      MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(fixture_run(fixture->store, put_twice, &put), MAILMOD_OK);
+    assert_int_equal(fixture_count_entries(fixture->store, put.box), 3);
+    assert_int_equal(mm_store_find_entry(fixture->store, put.box, 3, &got),
+                     MAILMOD_OK);
     fixture_verify(fixture->store);
 }
 
