@@ -16,10 +16,6 @@
 #define MM_LIMIT_LOCAL_PART 256
 #define MM_LIMIT_DOMAIN 255 /* RFC 5321 4.5.3.1.2, RFC 1035 2.3.4 */
 #define MM_LIMIT_PATH (MM_LIMIT_LOCAL_PART + 1 + MM_LIMIT_DOMAIN + 2)
-/* Refused recipients that a session is told at once; each further one costs a
- * peer that guesses addresses MM_LIMIT_REFUSAL_DELAY_MS. */
-#define MM_LIMIT_QUICK_REFUSALS 20
-#define MM_LIMIT_REFUSAL_DELAY_MS 1000
 /* What a judge does beside its word, in one answer; and the fields that all
  * judges together write on one message. Each is a place in every session. */
 #define MM_LIMIT_EFFECTS 8
@@ -75,6 +71,12 @@
 /* Mail hosts that are remembered: their connections, and whether they ever
  * answered. About 100 octets each. */
 #define MM_LIMIT_KNOWN_HOSTS 16384
+/* Networks whose logins, and addresses and senders whose mail of late, are
+ * remembered: about 200 octets each. */
+#define MM_LIMIT_KNOWN_NETWORKS 65536
+#define MM_LIMIT_RATES 65536
+/* Networks with a password check that waits: more than there are sessions. */
+#define MM_LIMIT_WAITING_NETWORKS (1 << 20)
 /* Each is a query for every connection. */
 #define MM_LIMIT_DNSBL_ZONES 16
 /* What a mailbox session keeps is 24 octets an entry. */

@@ -323,6 +323,15 @@ struct mm_span mm_netaddr_limit_key(const struct mm_netaddr *address)
     return mm_span((const char *)address->bytes, size);
 }
 
+struct mm_span mm_netaddr_network_key(const struct mm_netaddr *address)
+{
+    /* What is given to one site: RFC 6177 2; the smallest route of IPv4. */
+    size_t size = address->family == MM_NETADDR_V6   ? 6
+                  : address->family == MM_NETADDR_V4 ? 3
+                                                     : 0;
+    return mm_span((const char *)address->bytes, size);
+}
+
 bool mm_netrange_parse(struct mm_span text, struct mm_netrange *range_out)
 {
     struct mm_span ip;

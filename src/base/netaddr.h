@@ -33,6 +33,8 @@ bool mm_netaddr_is_loopback(const struct mm_netaddr *address);
 bool mm_netaddr_is_any(const struct mm_netaddr *address);
 /* The part that limits count by: all of IPv4, the /64 of IPv6. */
 struct mm_span mm_netaddr_limit_key(const struct mm_netaddr *address);
+/* The part that neighbours share: the /24 of IPv4, the /48 of IPv6. */
+struct mm_span mm_netaddr_network_key(const struct mm_netaddr *address);
 
 /* "192.0.2.0/24", "2001:db8::/32" or one address. */
 struct mm_netrange {

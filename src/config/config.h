@@ -73,6 +73,21 @@ enum mm_config_waits { /* does a send call wait for the outcome? */
 };
 enum mm_config_dnsbl_action { MM_CONFIG_DNSBL_REFUSE, MM_CONFIG_DNSBL_TAG };
 
+/* Whose mail is counted. */
+enum mm_config_rate_scope {
+    MM_CONFIG_RATE_ADDRESS, /* IPv4 address, IPv6 /64 */
+    MM_CONFIG_RATE_NETWORK, /* IPv4 /24, IPv6 /48 */
+    MM_CONFIG_RATE_USER,
+    MM_CONFIG_RATE_SENDER,
+    MM_CONFIG_RATE_TOTAL,
+    MM_CONFIG_RATE_COUNT
+};
+struct mm_config_rate {
+    unsigned messages_max;
+    unsigned recipients_max;
+    uint64_t octets_max;
+};
+
 struct mm_config {
     /* general */
     char *host_name; /* "": the system's; resolved at build to a name */
@@ -117,6 +132,12 @@ struct mm_config {
         unsigned recipients_max;
         unsigned connections_max;
         unsigned connections_per_address_max;
+        unsigned connections_per_network_max;       /* 0: any */
+        struct mm_range_list deny_from, allow_from; /* who may connect */
+        uint64_t greeting_delay_ms;  /* port 25 waits before the greeting */
+        uint64_t pop_before_smtp_ms; /* a POP3 login lets relay; 0: not */
+        unsigned quick_refusals;     /* recipients that are refused at once */
+        uint64_t refusal_delay_ms;   /* ... and each one after that */
         unsigned errors_max;
         unsigned refused_recipients_max;
         unsigned empty_commands_max;
@@ -138,6 +159,8 @@ struct mm_config {
     struct {
         unsigned connections_max;
         unsigned connections_per_address_max;
+        unsigned connections_per_network_max;       /* 0: any */
+        struct mm_range_list deny_from, allow_from; /* who may connect */
         unsigned errors_max;
         bool allows_clear_login;
         bool apop;
@@ -146,6 +169,21 @@ struct mm_config {
         uint64_t tls_ms, write_ms;
         unsigned login_failures_max;
     } pop3;
+
+    struct {                   /* logins of all services */
+        unsigned failures_max; /* of a network, until it is banned; 0: any */
+        uint64_t failures_window_ms;
+        uint64_t ban_ms;
+        uint64_t delay_max_ms; /* of the answer to a failed one; 0: none */
+        struct mm_range_list exempt; /* loopback is, too */
+        unsigned checks_max;         /* of passwords at a time */
+    } logins;
+
+    struct { /* mail of a window of time; 0: any */
+        uint64_t window_ms;
+        struct mm_config_rate per[MM_CONFIG_RATE_COUNT];
+        struct mm_range_list exempt;
+    } rates;
 
     struct { /* DNS block lists */
         struct mm_string_list zones;

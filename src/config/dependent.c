@@ -11,6 +11,7 @@
 static const struct mm_config_dependent table[] = {
     {"smtp.connections_per_address_max", "smtp.connections_max", false},
     {"pop3.connections_per_address_max", "pop3.connections_max", false},
+    {"logins.checks_max", "general.workers", false},
     {"queue.destination_max", "queue.attempts_max", false},
     {"queue.warn_after", "queue.lifetime", true},
 };

@@ -35,6 +35,46 @@
         .maximum = 1000, .help = (words), .offset = AT(field)                  \
     }
 
+/* The three limits of one scope in a window of time. */
+#define RATE(scope, id, whose)                                                 \
+    {.name = "rates." scope "_messages_max",                                   \
+     .type = MM_CONFIG_INT,                                                    \
+     .default_text = "0",                                                      \
+     .maximum = 1000000000,                                                    \
+     .help = "Messages of " whose " in a window. 0: any.",                     \
+     .offset = AT(rates.per[MM_CONFIG_RATE_##id].messages_max)},               \
+        {.name = "rates." scope "_recipients_max",                             \
+         .type = MM_CONFIG_INT,                                                \
+         .default_text = "0",                                                  \
+         .maximum = 1000000000,                                                \
+         .help = "Recipients of " whose " in a window. 0: any.",               \
+         .offset = AT(rates.per[MM_CONFIG_RATE_##id].recipients_max)},         \
+        {.name = "rates." scope "_octets_max",                                 \
+         .type = MM_CONFIG_SIZE,                                               \
+         .default_text = "0",                                                  \
+         .maximum = (UINT64_C(1) << 50),                                       \
+         .help = "Octets of the messages of " whose " in a window. 0: any.",   \
+         .offset = AT(rates.per[MM_CONFIG_RATE_##id].octets_max)},
+
+/* How many sessions the networks of one customer may have, and who may have
+ * one at all. */
+#define CONNECTIONS(service, field, refusal)                                   \
+    {.name = service ".connections_per_network_max",                           \
+     .type = MM_CONFIG_INT,                                                    \
+     .default_text = "0",                                                      \
+     .maximum = 100000,                                                        \
+     .help = "Open connections of a service from one IPv4 /24 or one IPv6 "    \
+             "/48" refusal ". 0: any.",                                        \
+     .offset = AT(field.connections_per_network_max)},                         \
+        NETWORKS(service ".deny_from", field.deny_from,                        \
+                 "Networks that may not connect, such as 192.0.2.0/24 or "     \
+                 "192.0.2.1-192.0.2.9: they are told to come later" refusal    \
+                 " and the connection ends. It is looked at before "           \
+                 "allow_from. Empty: none."),                                  \
+        NETWORKS(service ".allow_from", field.allow_from,                      \
+                 "The only networks that may connect. Empty: all but those "   \
+                 "of deny_from."),
+
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .type = MM_CONFIG_TEXT,
@@ -291,6 +331,39 @@ static const struct mm_config_key keys[] = {
      .help = "Open connections of a service from one IPv4 address or one IPv6 "
              "/64; more get 421 4.7.0.",
      .offset = AT(smtp.connections_per_address_max)},
+    CONNECTIONS("smtp", smtp, ", which get 421 4.7.0"){
+        .name = "smtp.greeting_delay",
+        .type = MM_CONFIG_DURATION,
+        .default_text = "0s",
+        .maximum = MINUTE,
+        .help = "How long the smtp service waits before its greeting. A peer "
+                "that speaks first, which RFC 5321 4.3.1 forbids and programs "
+                "that send spam do, gets 554 5.5.1. Networks of "
+                "smtp.lenient_from are not tested. 0: no test.",
+        .offset = AT(smtp.greeting_delay_ms)},
+    {.name = "smtp.quick_refusals",
+     .type = MM_CONFIG_INT,
+     .default_text = "20",
+     .maximum = 100000,
+     .help = "Recipients of a session that are refused at once. From then on "
+             "each refusal comes smtp.refusal_delay late.",
+     .offset = AT(smtp.quick_refusals)},
+    {.name = "smtp.refusal_delay",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1s",
+     .maximum = 5 * MINUTE,
+     .help = "How long a refused recipient is held back (a tarpit), for peers "
+             "that guess addresses or are listed. 0: not.",
+     .offset = AT(smtp.refusal_delay_ms)},
+    {.name = "smtp.pop_before_smtp",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "0s",
+     .maximum = DAY,
+     .help = "For mail programs without AUTH: how long after a POP3 login its "
+             "IPv4 address or IPv6 /64 may send to the world through the "
+             "submission services, as by smtp.relay_from. Everybody behind "
+             "that address then may. 0: never.",
+     .offset = AT(smtp.pop_before_smtp_ms)},
     {.name = "smtp.errors_max",
      .type = MM_CONFIG_INT,
      .default_text = "20",
@@ -305,8 +378,8 @@ static const struct mm_config_key keys[] = {
      .minimum = 1,
      .maximum = 100000,
      .help = "Refused recipients since the last message after which a session "
-             "is closed with 421. From the 21st on each is answered a second "
-             "late.",
+             "is closed with 421. smtp.quick_refusals says from which on each "
+             "comes late.",
      .offset = AT(smtp.refused_recipients_max)},
     {.name = "smtp.empty_commands_max",
      .type = MM_CONFIG_INT,
@@ -438,15 +511,16 @@ static const struct mm_config_key keys[] = {
      .help = "Open connections of a service from one IPv4 address or one IPv6 "
              "/64.",
      .offset = AT(pop3.connections_per_address_max)},
-    {.name = "pop3.errors_max",
-     .type = MM_CONFIG_INT,
-     .default_text = "10",
-     .minimum = 1,
-     .maximum = 10000,
-     .help = "Refused commands and failed logins after which a session is "
-             "closed. What a logged-in client asks of messages that are not "
-             "there is no error.",
-     .offset = AT(pop3.errors_max)},
+    CONNECTIONS("pop3", pop3, ""){
+        .name = "pop3.errors_max",
+        .type = MM_CONFIG_INT,
+        .default_text = "10",
+        .minimum = 1,
+        .maximum = 10000,
+        .help = "Refused commands and failed logins after which a session is "
+                "closed. What a logged-in client asks of messages that are not "
+                "there is no error.",
+        .offset = AT(pop3.errors_max)},
     {.name = "pop3.allows_clear_login",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",
@@ -492,6 +566,70 @@ static const struct mm_config_key keys[] = {
      .maximum = 1000,
      .help = "Failed logins after which a session is closed.",
      .offset = AT(pop3.login_failures_max)},
+    {.name = "logins.failures_max",
+     .type = MM_CONFIG_INT,
+     .default_text = "10",
+     .maximum = 1000000,
+     .help = "Failed logins of one network (an IPv4 address or an IPv6 /64), "
+             "by SMTP and POP3 together, after which it is banned: each of "
+             "its logins then gets the answer of a wrong password, and no "
+             "password is looked at. 0: never.",
+     .offset = AT(logins.failures_max)},
+    {.name = "logins.failures_window",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "30m",
+     .minimum = SECOND,
+     .maximum = (30 * DAY),
+     .help = "The time in which so many must fail.",
+     .offset = AT(logins.failures_window_ms)},
+    {.name = "logins.ban_time",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1h",
+     .maximum = (365 * DAY),
+     .help = "How long a network is banned after its last try. A reload with 0 "
+             "lifts all bans.",
+     .offset = AT(logins.ban_ms)},
+    {.name = "logins.delay_max",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "8s",
+     .maximum = MINUTE,
+     .help = "The answer to a failed login of a network comes half a second "
+             "late, to the next one a second, and so on up to this. 0: at "
+             "once.",
+     .offset = AT(logins.delay_max_ms)},
+    NETWORKS("logins.exempt", logins.exempt,
+             "Networks that are neither delayed nor banned. This machine never "
+             "is, unless a proxy tells its address."),
+    {.name = "logins.checks_max",
+     .type = MM_CONFIG_INT,
+     .default_text = "4",
+     .minimum = 1,
+     .maximum = 256,
+     .help = "Passwords that are checked at a time; never more than "
+             "general.workers, and fewer leave workers to those that are "
+             "logged in. Networks take turns, and those that logged in within "
+             "a day do not wait behind strangers. Unless it is set, it is at "
+             "most general.workers.",
+     .offset = AT(logins.checks_max)},
+    {.name = "rates.window",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1h",
+     .minimum = SECOND,
+     .maximum = (30 * DAY),
+     .help = "The time whose mail the limits of this group count; it begins "
+             "with the first message. A message counts at MAIL, a recipient at "
+             "RCPT, octets when they have come. What is above a limit is put "
+             "off: recipients, and all of a user or a sender, with 450 4.7.1; "
+             "messages and octets of an address, a network or all with 421 "
+             "4.7.0 and the end of the session.",
+     .offset = AT(rates.window_ms)},
+    RATE("address", ADDRESS, "one IPv4 address or one IPv6 /64")
+        RATE("network", NETWORK, "one IPv4 /24 or one IPv6 /48")
+            RATE("user", USER, "one user who logged in")
+                RATE("sender", SENDER, "one sender's address; null is none")
+                    RATE("total", TOTAL, "all together")
+                        NETWORKS("rates.exempt", rates.exempt,
+                                 "Networks whose mail is not counted."),
     {.name = "dnsbl.zones",
      .type = MM_CONFIG_TEXT_LIST,
      .default_text = "",

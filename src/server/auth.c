@@ -198,18 +198,11 @@ static void admit_vouched(struct mm_auth *auth)
                                         : MM_AUTH_OK;
 }
 
-static void run_check(struct mm_job *job)
+static void check(struct mm_auth *auth)
 {
-    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+    struct credentials c;
     int which = -1;
 
-    auth->secret[0] = '\0';
-    if (auth->is_vouched) {
-        admit_vouched(auth);
-        mm_secret_clear(auth->password, sizeof auth->password);
-        return;
-    }
-    struct credentials c;
     enum mailmod_error error = find_user(auth, &c);
     if (error == MAILMOD_OK && auth->is_apop) {
         which = check_apop(auth, &c.user) ? 0 : -1;
@@ -225,8 +218,23 @@ static void run_check(struct mm_job *job)
     if (auth->verdict == MM_AUTH_OK) {
         note_secret(auth, auth->mailbox_id, which);
     }
-    mm_secret_clear(auth->password, sizeof auth->password);
     mm_secret_clear(&c, sizeof c);
+}
+
+static void run_check(struct mm_job *job)
+{
+    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+
+    auth->secret[0] = '\0';
+    if (auth->is_vouched) {
+        admit_vouched(auth);
+    } else {
+        check(auth);
+    }
+    mm_secret_clear(auth->password, sizeof auth->password);
+    if (auth->checks != NULL) {
+        mm_checks_leave(auth->checks);
+    }
 }
 
 static void check_done(struct mm_job *job)
@@ -234,12 +242,19 @@ static void check_done(struct mm_job *job)
     struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
 
     auth->is_busy = false;
+    mm_secret_clear(auth->password, sizeof auth->password);
     auth->on_done(auth, auth->verdict);
 }
 
 static enum mm_auth_verdict submit_check(struct mm_auth *auth)
 {
-    if (mm_workers_submit(auth->workers, &auth->job) != MAILMOD_OK) {
+    auth->verdict = MM_AUTH_TEMPORARY; /* of a check that never gets its turn */
+    auth->check.job = &auth->job;
+    enum mailmod_error error =
+        auth->checks != NULL ? mm_checks_submit(auth->checks, &auth->check,
+                                                auth->peer, auth->is_known)
+                             : mm_workers_submit(auth->workers, &auth->job);
+    if (error != MAILMOD_OK) {
         mm_secret_clear(auth->password, sizeof auth->password);
         return MM_AUTH_TEMPORARY;
     }
@@ -255,7 +270,8 @@ static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 
     if (error == MAILMOD_OK) {
         /* 0: no proof lets in */
-        auth->mailbox_id = c.may_enter ? c.user.mailbox_id : 0;
+        auth->mailbox_id =
+            c.may_enter && !auth->is_barred ? c.user.mailbox_id : 0;
         mm_buf_clear(&auth->challenge);
         error = mm_scram_server_challenge(&auth->scram, &c.verifier,
                                           &auth->challenge);
@@ -272,6 +288,10 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
     auth->is_scram = false;
     auth->is_vouched = false;
+    if (auth->is_barred) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+        return MM_AUTH_REFUSED;
+    }
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
@@ -396,7 +416,7 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
         return MM_AUTH_REFUSED;
     }
     auth->is_scram = true;
-    if (auth->on_ask != NULL && auth->on_ask(auth)) {
+    if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
     return scram_challenge(auth);

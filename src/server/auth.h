@@ -10,6 +10,7 @@
 
 #include "crypto/scram.h"
 #include "io/io.h"
+#include "server/checks.h"
 #include "store/store.h"
 #include "wire/sasl/sasl.h"
 
@@ -28,6 +29,11 @@ struct mm_auth {
     struct mm_store *store;
     const struct mm_config *config;
     void (*on_done)(struct mm_auth *auth, enum mm_auth_verdict verdict);
+    /* Where password checks take turns, and who asks; NULL: straight on. */
+    struct mm_checks *checks;
+    const struct mm_netaddr *peer;
+    bool is_known;  /* somebody came in from there lately */
+    bool is_barred; /* whatever it says is refused, and nobody is asked */
     /* The name (and the password, where the mechanism shows it) is known and
      * nothing is checked yet: true when somebody else decides first and
      * mm_auth_decide comes. NULL: nobody. */
@@ -46,6 +52,7 @@ struct mm_auth {
 
     /* The job's: touched by the worker while `is_busy`. */
     struct mm_job job;
+    struct mm_check check;
     bool is_busy;
     bool is_apop;
     bool is_scram;

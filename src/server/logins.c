@@ -1,16 +1,20 @@
 /* logins.c - a session's logins: from the first octet to the answer.
  *
  * Owns: one login attempt, the count of failed ones. Promises: whatever the
- * verb (AUTH, PASS, APOP), one path leads to the answer: the host's word if it
- * is asked, the check, the count; one log line a login that was taken or
- * refused, with the name as it was given, for the name that it was reduced to
- * may be somebody else's. A question that cannot be put refuses for now, for
- * the host may be all that guards.
+ * verb (AUTH, PASS, APOP), one path leads to the answer: the ban, the host's
+ * word if it is asked, the check, the count, the delay; one log line a login
+ * that was taken or refused, with the name as it was given, for the name that
+ * it was reduced to may be somebody else's. A question that cannot be put
+ * refuses for now, for the host may be all that guards. A login from a banned
+ * network is answered like a wrong password, and nobody is asked.
  * Thread: the session's loop. RFC 4954 4 and 6, RFC 1939 7, RFC 5034. */
 #include "server/logins.h"
 
 #include "server/admission.h"
 #include "server/server_internal.h"
+
+/* A network where somebody came in so lately is known. */
+#define KNOWN_MS (UINT64_C(24) * 3600 * 1000)
 
 static void use(struct mm_logins *login, enum mm_auth_verdict verdict);
 
@@ -45,6 +49,39 @@ void mm_logins_init(struct mm_logins *login, struct mm_session *session,
     mm_auth_init(&login->auth, session->loop, session->server->workers,
                  session->server->store, mm_session_config(session), on_done);
     login->auth.on_ask = words->moment != 0 ? on_ask : NULL;
+    login->auth.checks = &session->server->checks;
+    login->auth.peer = &session->peer;
+}
+
+/* Neither delayed nor banned. A proxy that tells this machine's address, or its
+ * own, may have been talked into it. */
+static bool is_exempt(const struct mm_session *session)
+{
+    return mm_session_is_from(session,
+                              &mm_session_config(session)->logins.exempt) ||
+           (session->peer_origin == MM_PEER_DIRECT &&
+            mm_netaddr_is_loopback(&session->peer));
+}
+
+/* A peer that its proxy hides is never banned: that would be the proxy. */
+static bool may_ban(const struct mm_session *session)
+{
+    return !is_exempt(session) && session->peer_origin != MM_PEER_HIDDEN;
+}
+
+/* Before anything of a login is looked at. */
+static void look_at_network(struct mm_logins *login)
+{
+    const struct mm_session *session = login->session;
+    struct mm_networks *networks = &session->server->networks;
+    uint64_t now_ms = mm_loop_now_ms(session->loop);
+
+    login->auth.is_barred =
+        may_ban(session) &&
+        mm_networks_is_banned(networks, mm_session_config(session),
+                              &session->peer, now_ms);
+    login->auth.is_known =
+        mm_networks_entered(networks, &session->peer, false, KNOWN_MS, now_ms);
 }
 
 void mm_logins_fini(struct mm_logins *login)
@@ -84,17 +121,53 @@ static void log_entry(const struct mm_logins *login)
            MM_TEXT("peer", session->peer_text));
 }
 
+/* Counts a failed login of the network: how long the answer is held back. */
+static uint64_t count_failure(const struct mm_logins *login)
+{
+    const struct mm_session *session = login->session;
+    const struct mm_config *config = mm_session_config(session);
+
+    if (is_exempt(session)) {
+        return 0;
+    }
+    struct mm_failed_login failed =
+        mm_networks_fail(&session->server->networks, config, &session->peer,
+                         may_ban(session), mm_loop_now_ms(session->loop));
+    if (failed.begins_ban) {
+        MM_LOG(session->server->options.log, MM_LOG_WARNING,
+               session->protocol->component, "network banned",
+               MM_TEXT("session", session->identifier),
+               MM_TEXT("peer", session->peer_text),
+               MM_NUMBER("failures", config->logins.failures_max),
+               MM_NUMBER("seconds", (int64_t)(config->logins.ban_ms / 1000)));
+    }
+    return failed.delay_ms;
+}
+
+void mm_logins_answer_held(struct mm_logins *login)
+{
+    login->words->answer(login->session, login->held_outcome,
+                         login->held_reply);
+}
+
 static void refuse(struct mm_logins *login, const struct mm_reply *reply)
 {
     bool is_last = ++login->failures >= login->failures_max;
 
     log_login(login, MM_LOG_WARNING,
-              login->auth.is_disabled ? "login refused: the user is disabled"
-                                      : "login refused",
+              login->auth.is_barred     ? "login refused: its network is banned"
+              : login->auth.is_disabled ? "login refused: the user is disabled"
+                                        : "login refused",
               login->auth.given_name);
-    login->words->answer(login->session,
-                         is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED,
-                         reply);
+    login->held_outcome = is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED;
+    login->held_reply = reply;
+    uint64_t delay_ms = count_failure(login);
+    if (delay_ms > 0 && mm_session_set_delay(login->session, delay_ms,
+                                             login->words->answer_held)) {
+        mm_wait_begin(&login->session->wait, MM_WAIT_DELAY);
+        return;
+    }
+    mm_logins_answer_held(login);
 }
 
 /* What the host has to say; words that do not fit are left out. */
@@ -165,6 +238,17 @@ static void wait(struct mm_logins *login)
     }
 }
 
+static void note_entry(const struct mm_session *session)
+{
+    bool is_pop3 =
+        mm_service_row(session->service)->protocol == MM_PROTOCOL_POP3;
+
+    if (session->peer_origin == MM_PEER_DIRECT) {
+        mm_networks_enter(&session->server->networks, &session->peer, is_pop3,
+                          mm_loop_now_ms(session->loop));
+    }
+}
+
 static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
 {
     const struct mm_login_words *words = login->words;
@@ -178,6 +262,7 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         break;
     case MM_AUTH_OK:
         log_entry(login);
+        note_entry(login->session);
         mm_admission_begin(login->session, login->auth.user_name);
         words->answer(login->session, MM_LOGIN_OK, kept_reply(login));
         break;
@@ -201,6 +286,7 @@ static bool was_asked(struct mm_logins *login)
         return true;
     }
     login->text[0] = '\0';
+    look_at_network(login);
     return false;
 }
 

@@ -31,6 +31,8 @@ struct mm_login_words {
     /* Answers the pending event. `reply` is the host's; NULL: none. */
     void (*answer)(struct mm_session *session, enum mm_login_outcome outcome,
                    const struct mm_reply *reply);
+    /* Calls mm_logins_answer_held of the session's. */
+    void (*answer_held)(struct mm_session *session);
 };
 
 struct mm_logins {
@@ -42,12 +44,16 @@ struct mm_logins {
     bool is_asking;        /* the host decides */
     struct mm_reply reply; /* the host's */
     char enhanced[MM_LOGIN_ENHANCED_MAX];
-    char text[MM_LOGIN_TEXT_MAX]; /* "": it said nothing */
+    char text[MM_LOGIN_TEXT_MAX];       /* "": it said nothing */
+    enum mm_login_outcome held_outcome; /* of an answer that is held back */
+    const struct mm_reply *held_reply;
 };
 
 /* The session has its loop, server and settings. */
 void mm_logins_init(struct mm_logins *login, struct mm_session *session,
                     const struct mm_login_words *words, unsigned failures_max);
+/* From words->answer_held: gives the answer that was held back. */
+void mm_logins_answer_held(struct mm_logins *login);
 void mm_logins_fini(struct mm_logins *login); /* when no job is out */
 /* The connection is gone. */
 void mm_logins_forget(struct mm_logins *login);

@@ -118,10 +118,16 @@ static void answer_login(struct mm_session *session,
     }
 }
 
+static void answer_held(struct mm_session *session)
+{
+    mm_logins_answer_held(&mm_pop3_session(session)->logins);
+}
+
 const struct mm_login_words mm_pop3_login_words = {
     .moment = MAILMOD_POP3_LOGIN,
     .challenge = challenge,
     .answer = answer_login,
+    .answer_held = answer_held,
 };
 
 bool mm_pop3_login_event(struct mm_pop3_session *pop3,

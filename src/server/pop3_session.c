@@ -375,6 +375,9 @@ static struct mm_session_limits limits_pop3(const struct mm_config *config)
     return (struct mm_session_limits){
         .connections_max = config->pop3.connections_max,
         .connections_per_address_max = config->pop3.connections_per_address_max,
+        .connections_per_network_max = config->pop3.connections_per_network_max,
+        .deny_from = &config->pop3.deny_from,
+        .allow_from = &config->pop3.allow_from,
         .tls_ms = config->pop3.tls_ms,
         .write_ms = config->pop3.write_ms};
 }
@@ -382,8 +385,11 @@ static struct mm_session_limits limits_pop3(const struct mm_config *config)
 /* RFC 3206 4: not the client's fault, and it may come again. */
 static void write_refusal_pop3(struct mm_buf *line, enum mm_reply_id reply)
 {
-    (void)reply;
-    (void)mm_buf_append_cstr(line, "-ERR [SYS/TEMP] too many connections\r\n");
+    (void)mm_buf_append_cstr(
+        line, reply == MM_REPLY_NO_SERVICE
+                  ? "-ERR [SYS/TEMP] no connections are taken from your "
+                    "address\r\n"
+                  : "-ERR [SYS/TEMP] too many connections\r\n");
 }
 
 const struct mm_session_protocol mm_pop3_session_protocol = {

@@ -29,14 +29,6 @@ static unsigned connections_max(const struct mm_config *config,
     return mm_session_protocol_of(service)->limits(config).connections_max;
 }
 
-static unsigned address_max(const struct mm_config *config,
-                            enum mm_service service)
-{
-    return mm_session_protocol_of(service)
-        ->limits(config)
-        .connections_per_address_max;
-}
-
 /* The maxima are the configuration's; the counts of a smaller one stand until
  * the sessions that are too many end. */
 static void set_limits(struct mm_server *server, const struct mm_config *config)
@@ -45,6 +37,7 @@ static void set_limits(struct mm_server *server, const struct mm_config *config)
         mm_limits_set_max(&server->limits[i], addresses_max(connections_max(
                                                   config, (enum mm_service)i)));
     }
+    mm_checks_set_max(&server->checks, config->logins.checks_max);
 }
 
 /* Locked. */
@@ -106,7 +99,7 @@ static enum mailmod_error init_server(struct mm_server *server,
                                       const struct mm_server_options *options)
 {
     const struct mm_config *config = options->settings->config;
-    uint64_t seeds[1 + MM_SERVICE_COUNT];
+    uint64_t seeds[4 + MM_SERVICE_COUNT];
     enum mailmod_error error = mm_random(seeds, sizeof seeds);
 
     if (error != MAILMOD_OK) {
@@ -119,6 +112,17 @@ static enum mailmod_error init_server(struct mm_server *server,
             addresses_max(connections_max(config, (enum mm_service)i)),
             seeds[1 + i]);
     }
+    const uint64_t *more = seeds + 1 + MM_SERVICE_COUNT;
+    enum mailmod_error errors[] = {mm_networks_init(&server->networks, more[0]),
+                                   mm_checks_init(&server->checks, more[1]),
+                                   mm_rates_init(&server->rates, more[2])};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        error = error == MAILMOD_OK ? errors[i] : error;
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    set_limits(server, config);
     server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
     if (server->loops == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -177,6 +181,9 @@ void mm_server_free(struct mm_server **server_in)
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
         mm_limits_fini(&server->limits[i]);
     }
+    mm_networks_fini(&server->networks);
+    mm_checks_fini(&server->checks);
+    mm_rates_fini(&server->rates);
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
         mm_blocklists_free(&server->loops[i].blocklists);
@@ -191,6 +198,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
 {
     server->store = store;
     server->workers = workers;
+    server->checks.workers = workers;
     mm_apop_init(&server->apop, store, workers);
 }
 
@@ -263,26 +271,35 @@ void mm_server_cut(struct mm_server *server)
     }
 }
 
-static bool count_in(struct mm_server *server, enum mm_service service,
-                     const struct mm_netaddr *peer)
+static enum mm_limits_entry count_in(struct mm_server *server,
+                                     struct mm_session *session)
 {
-    const struct mm_config *config = server->settings->config;
-    bool is_in = mm_limits_enter(&server->limits[service], peer,
-                                 connections_max(config, service),
-                                 address_max(config, service));
+    enum mm_service service = session->service;
+    const struct mm_session_limits limits =
+        mm_session_protocol_of(service)->limits(server->settings->config);
+    const struct mm_limits_max max = {
+        .total = limits.connections_max,
+        .address = limits.connections_per_address_max,
+        .network = limits.connections_per_network_max};
+    enum mm_limits_entry entry =
+        mm_limits_enter(&server->limits[service], &session->peer, &max);
 
+    session->had_network = max.network > 0;
     note_crowd(server, service);
-    return is_in;
+    return entry;
 }
 
-bool mm_server_enter(struct mm_session *session)
+enum mm_limits_entry mm_server_enter(struct mm_session *session)
 {
     struct mm_server *server = session->server;
+    enum mm_limits_entry entry = MM_LIMITS_FULL;
     uint64_t number = 0;
 
     mm_mutex_lock(server->mutex);
-    if (!server->is_stopped &&
-        count_in(server, session->service, &session->peer)) {
+    if (!server->is_stopped) {
+        entry = count_in(server, session);
+    }
+    if (entry == MM_LIMITS_IN) {
         session->settings = mm_settings_ref(server->settings);
         session->round = server->rounds[session->service];
         number = server->next_number++;
@@ -290,7 +307,7 @@ bool mm_server_enter(struct mm_session *session)
     mm_mutex_unlock(server->mutex);
     session->number = number;
     mm_hex_number(number, session->identifier);
-    return session->settings != NULL;
+    return entry;
 }
 
 bool mm_server_is_proxy(struct mm_server *server, const struct mm_netaddr *peer)
@@ -325,23 +342,14 @@ void mm_server_leave_proxied(struct mm_server *server, enum mm_service service)
     mm_mutex_unlock(server->mutex);
 }
 
-bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
-                           const struct mm_netaddr *peer)
+void mm_server_leave(struct mm_session *session)
 {
-    mm_mutex_lock(server->mutex);
-    bool is_full =
-        mm_limits_is_full_for(&server->limits[service], peer,
-                              address_max(server->settings->config, service));
-    mm_mutex_unlock(server->mutex);
-    return is_full;
-}
+    struct mm_server *server = session->server;
 
-void mm_server_leave(struct mm_server *server, enum mm_service service,
-                     const struct mm_netaddr *peer)
-{
     mm_mutex_lock(server->mutex);
-    mm_limits_leave(&server->limits[service], peer);
-    note_crowd(server, service);
+    mm_limits_leave(&server->limits[session->service], &session->peer,
+                    session->had_network);
+    note_crowd(server, session->service);
     mm_mutex_unlock(server->mutex);
 }
 

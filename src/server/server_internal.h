@@ -7,8 +7,11 @@
 #include "server/admission.h"
 #include "server/apop.h"
 #include "server/blocklist.h"
+#include "server/checks.h"
 #include "server/limits.h"
+#include "server/networks.h"
 #include "server/proxied.h"
+#include "server/rates.h"
 #include "server/server.h"
 #include "server/session.h"
 
@@ -41,6 +44,9 @@ struct mm_server {
     atomic_uint moments;                      /* at which the host is asked */
     atomic_bool is_crowded[MM_SERVICE_COUNT]; /* most places are taken */
     struct mm_apop apop;
+    struct mm_networks networks;
+    struct mm_checks checks;
+    struct mm_rates rates;
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */
@@ -60,14 +66,9 @@ struct mm_server {
 };
 
 /* One place for "may it come in": counts it and gives it its settings, its
- * identifier and its round; false: a maximum was reached or the server is
- * stopping. */
-bool mm_server_enter(struct mm_session *session);
-/* After a refusal: was it the peer's address that has too many sessions? */
-bool mm_server_is_full_for(struct mm_server *server, enum mm_service service,
-                           const struct mm_netaddr *peer);
-void mm_server_leave(struct mm_server *server, enum mm_service service,
-                     const struct mm_netaddr *peer);
+ * identifier and its round. FULL, too, when the server is stopping. */
+enum mm_limits_entry mm_server_enter(struct mm_session *session);
+void mm_server_leave(struct mm_session *session);
 struct mm_server_loop *mm_server_loop(struct mm_server *server,
                                       const struct mm_loop *loop);
 

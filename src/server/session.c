@@ -24,9 +24,12 @@ void mm_session_free(struct mm_session *session)
     session->protocol->free(session);
     mm_timer_close(&session->timer);
     mm_timer_close(&session->life_timer);
+    if (session->on_delay_over != NULL) {
+        mm_timer_close(&session->delay_timer);
+    }
     mm_settings_unref(&session->settings);
     mm_list_remove(&session->node);
-    mm_server_leave(session->server, session->service, &session->peer);
+    mm_server_leave(session);
     mm_free(session);
 }
 
@@ -225,6 +228,30 @@ void mm_session_wait_over(struct mm_session *session, enum mm_wait_for what)
     }
 }
 
+static void on_delay_timer(struct mm_timer *timer)
+{
+    struct mm_session *session =
+        MM_LIST_OBJECT(timer, struct mm_session, delay_timer);
+
+    if (mm_wait_end(&session->wait, MM_WAIT_DELAY)) {
+        session->on_delay_over(session);
+        mm_session_pump(session);
+    }
+}
+
+bool mm_session_set_delay(struct mm_session *session, uint64_t delay_ms,
+                          void (*on_over)(struct mm_session *session))
+{
+    if (session->on_delay_over == NULL &&
+        mm_timer_open(&session->delay_timer, session->loop, on_delay_timer) !=
+            MAILMOD_OK) {
+        return false;
+    }
+    session->on_delay_over = on_over;
+    mm_timer_set(&session->delay_timer, delay_ms);
+    return true;
+}
+
 bool mm_session_job_done(struct mm_session *session)
 {
     (void)mm_wait_end(&session->wait, MM_WAIT_JOB);
@@ -258,6 +285,7 @@ static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
     size_t total = 0;
 
     (void)conn;
+    session->has_spoken = true;
     if (refuse_header(session, mm_span(bytes, size))) {
         return size;
     }
@@ -322,6 +350,9 @@ static void on_closed(void *context, struct mm_conn *conn,
     session->conn = NULL;
     mm_timer_cancel(&session->timer);
     mm_timer_cancel(&session->life_timer);
+    if (session->on_delay_over != NULL) {
+        mm_timer_cancel(&session->delay_timer);
+    }
     mm_session_forget(&session->question);
     mm_wait_forget(&session->wait);
     session->protocol->detach(session);

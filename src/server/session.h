@@ -53,9 +53,12 @@ enum mm_standing {
 struct mm_session_limits {
     unsigned connections_max;             /* of each of its services */
     unsigned connections_per_address_max; /* likewise */
-    uint64_t tls_ms;                      /* a handshake */
-    uint64_t write_ms;                    /* the peer takes no octets */
-    uint64_t life_ms;                     /* the whole session; 0: no end */
+    unsigned connections_per_network_max; /* likewise; 0: any */
+    const struct mm_range_list *deny_from;
+    const struct mm_range_list *allow_from; /* empty: all */
+    uint64_t tls_ms;                        /* a handshake */
+    uint64_t write_ms;                      /* the peer takes no octets */
+    uint64_t life_ms;                       /* the whole session; 0: no end */
 };
 
 /* What a protocol does for the common part. */
@@ -109,7 +112,11 @@ struct mm_session {
     uint64_t timer_wait_ms;
     struct mm_wait wait;
     struct mm_question question; /* of the pending event */
-    bool is_stalled;             /* input was left with the connection */
+    struct mm_timer delay_timer; /* opened with the first delay */
+    void (*on_delay_over)(struct mm_session *session);
+    bool had_network; /* see mm_limits_leave */
+    bool has_spoken;  /* an octet came from the peer */
+    bool is_stalled;  /* input was left with the connection */
     bool is_pumping;
     bool wants_pump;   /* something came while pumping */
     bool is_in_tls;    /* a handshake runs */
@@ -138,6 +145,10 @@ void mm_session_free(struct mm_session *session);
 void mm_session_set_deadline(struct mm_session *session);
 /* Moves on: events, output, deadlines. Call when a job came back. */
 void mm_session_pump(struct mm_session *session);
+/* A wait for MM_WAIT_DELAY, which the caller begins, is over after so long;
+ * then comes `on_over`, and the session goes on. False: no time can be kept. */
+bool mm_session_set_delay(struct mm_session *session, uint64_t delay_ms,
+                          void (*on_over)(struct mm_session *session));
 /* The session goes on if it waits for this. */
 void mm_session_wait_over(struct mm_session *session, enum mm_wait_for what);
 /* A job came back (MM_WAIT_JOB); false when the session ends or is gone

@@ -101,15 +101,57 @@ static const struct mm_netaddr *peer_of(const struct mm_conn *conn,
                : mm_conn_peer(conn);
 }
 
+/* Why a connection gets no session. */
+enum refusal { REFUSED_DENIED = MM_LIMITS_FULL_NETWORK + 1 };
+
+static const struct {
+    enum mm_reply_id reply;
+    const char *words; /* for the log */
+} refusals[] = {
+    [MM_LIMITS_FULL] = {MM_REPLY_TOO_MANY_CONNECTIONS,
+                        "connection refused: too many in all"},
+    [MM_LIMITS_FULL_ADDRESS] = {MM_REPLY_TOO_MANY_OF_ADDRESS,
+                                "connection refused: too many of its address"},
+    [MM_LIMITS_FULL_NETWORK] = {MM_REPLY_TOO_MANY_OF_NETWORK,
+                                "connection refused: too many of its network"},
+    [REFUSED_DENIED] = {MM_REPLY_NO_SERVICE,
+                        "connection refused: its network may not connect"},
+};
+
+/* deny_from is looked at first. A peer that its proxy hides is in no network.
+ */
+static bool is_denied(const struct mm_session *session)
+{
+    const struct mm_session_limits limits =
+        session->protocol->limits(mm_session_config(session));
+
+    return (session->peer_origin != MM_PEER_HIDDEN &&
+            mm_range_list_has(limits.deny_from, &session->peer)) ||
+           (limits.allow_from->count > 0 &&
+            !mm_session_is_from(session, limits.allow_from));
+}
+
+static void free_refused(struct mm_session *session)
+{
+    if (session->settings != NULL) {
+        mm_server_leave(session);
+        mm_settings_unref(&session->settings);
+    }
+    mm_free(session);
+}
+
+/* NULL: why stands in `refusal_out`. */
 static struct mm_session *new_session(struct mm_server *server,
                                       enum mm_service service,
                                       struct mm_conn *conn,
-                                      const struct mm_proxy_header *header)
+                                      const struct mm_proxy_header *header,
+                                      size_t *refusal_out)
 {
     const struct mm_session_protocol *protocol =
         mm_session_protocol_of(service);
     struct mm_session *session = mm_alloc(protocol->size);
 
+    *refusal_out = MM_LIMITS_FULL;
     if (session == NULL) {
         return NULL;
     }
@@ -121,28 +163,28 @@ static struct mm_session *new_session(struct mm_server *server,
     session->peer = *peer_of(conn, header);
     mm_netaddr_format(&session->peer, session->peer_text);
     mm_list_init(&session->node);
-    if (!mm_server_enter(session)) {
-        mm_free(session);
+    *refusal_out = mm_server_enter(session);
+    if (*refusal_out == MM_LIMITS_IN) {
+        session->peer_origin = origin_of(session, header);
+        *refusal_out = is_denied(session) ? REFUSED_DENIED : MM_LIMITS_IN;
+    }
+    if (*refusal_out != MM_LIMITS_IN) {
+        free_refused(session);
         return NULL;
     }
-    session->peer_origin = origin_of(session, header);
     return session;
 }
 
-static void refuse_crowd(struct mm_server *server, enum mm_service service,
-                         struct mm_conn *conn, const struct mm_netaddr *peer)
+static void refuse(struct mm_server *server, enum mm_service service,
+                   struct mm_conn *conn, const struct mm_netaddr *peer,
+                   size_t refusal)
 {
-    bool is_of_peer = mm_server_is_full_for(server, service, peer);
     char peer_text[MM_NETADDR_TEXT_MAX];
 
     mm_netaddr_format(peer, peer_text);
     MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
-           is_of_peer ? "connection refused: too many of its address"
-                      : "connection refused: too many in all",
-           MM_TEXT("peer", peer_text));
-    mm_session_refuse(service, conn,
-                      is_of_peer ? MM_REPLY_TOO_MANY_OF_ADDRESS
-                                 : MM_REPLY_TOO_MANY_CONNECTIONS);
+           refusals[refusal].words, MM_TEXT("peer", peer_text));
+    mm_session_refuse(service, conn, refusals[refusal].reply);
 }
 
 /* Silent sessions that came before the crowd get its deadline, too. */
@@ -172,10 +214,12 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn,
                        const struct mm_proxy_header *header)
 {
-    struct mm_session *session = new_session(server, service, conn, header);
+    size_t refusal;
+    struct mm_session *session =
+        new_session(server, service, conn, header, &refusal);
 
     if (session == NULL) {
-        refuse_crowd(server, service, conn, peer_of(conn, header));
+        refuse(server, service, conn, peer_of(conn, header), refusal);
         return;
     }
     session->server_loop = mm_server_loop(server, session->loop);

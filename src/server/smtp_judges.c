@@ -26,13 +26,45 @@ static enum mm_judgement guesses_are_slowed(void *subject,
                                             struct mm_finding *finding)
 {
     const struct mm_smtp_session *smtp = subject;
+    const struct mm_config *config = mm_session_config(&smtp->base);
 
-    if (smtp->refused_count >= MM_LIMIT_QUICK_REFUSALS) {
+    if (smtp->refused_count >= config->smtp.quick_refusals) {
         mm_finding_add(
-            finding, (struct mm_effect){.kind = MM_EFFECT_DELAY,
-                                        .delay_ms = MM_LIMIT_REFUSAL_DELAY_MS});
+            finding, (struct mm_effect){
+                         .kind = MM_EFFECT_DELAY,
+                         .delay_ms = (unsigned)config->smtp.refusal_delay_ms});
     }
     return MM_JUDGE_PASS;
+}
+
+static void greet(struct mm_session *session)
+{
+    (void)session; /* the pending event is judged again */
+}
+
+/* RFC 5321 4.3.1: a client waits for the greeting. */
+static enum mm_judgement early_talkers_are_refused(void *subject,
+                                                   struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    const struct mm_config *config = mm_session_config(&smtp->base);
+
+    if (config->smtp.greeting_delay_ms == 0 ||
+        smtp->base.service != MM_SERVICE_SMTP ||
+        mm_session_is_from(&smtp->base, &config->smtp.lenient_from)) {
+        return MM_JUDGE_PASS;
+    }
+    if (!smtp->has_held_greeting) {
+        smtp->has_held_greeting = true;
+        if (mm_session_set_delay(&smtp->base, config->smtp.greeting_delay_ms,
+                                 greet)) {
+            finding->wait = MM_WAIT_DELAY;
+            return MM_JUDGE_LATER;
+        }
+    }
+    return refuse_if(smtp->base.has_spoken ? mm_reply_get(MM_REPLY_EARLY_TALKER)
+                                           : NULL,
+                     finding);
 }
 
 /* The host's own words, or those for a question that could not be put. */
@@ -184,6 +216,59 @@ static enum mm_judgement limits_judge_message(void *subject,
                      finding);
 }
 
+bool mm_smtp_is_rated(const struct mm_smtp_session *smtp)
+{
+    const struct mm_config *config = mm_session_config(&smtp->base);
+
+    return mm_rates_are_set(config) &&
+           !mm_session_is_from(&smtp->base, &config->rates.exempt);
+}
+
+struct mm_rate_subject mm_smtp_rate_subject(const struct mm_smtp_session *smtp)
+{
+    return (struct mm_rate_subject){
+        .config = mm_session_config(&smtp->base),
+        .peer = &smtp->base.peer,
+        .user = smtp->is_logged_in ? smtp->user : NULL,
+        .sender = smtp->deposit != NULL ? mm_deposit_reverse_path(smtp->deposit)
+                                        : smtp->info->path->text};
+}
+
+/* A message counts once its MAIL was taken. */
+static enum mm_judgement rates_judge_message(void *subject,
+                                             struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+
+    if (!mm_smtp_is_rated(smtp)) {
+        return MM_JUDGE_PASS;
+    }
+    struct mm_rates *rates = &smtp->base.server->rates;
+    struct mm_rate_subject whose = mm_smtp_rate_subject(smtp);
+    uint64_t now_ms = mm_loop_now_ms(smtp->base.loop);
+    const struct mm_reply *reply = mm_rates_check(
+        rates, &whose, MM_RATE_OCTETS, smtp->info->mail->size, now_ms);
+    if (reply == NULL) {
+        reply = mm_rates_take(rates, &whose, MM_RATE_MESSAGES, 1, now_ms);
+    }
+    return refuse_if(reply, finding);
+}
+
+static enum mm_judgement rates_judge_recipient(void *subject,
+                                               struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+
+    if (!mm_smtp_is_rated(smtp)) {
+        return MM_JUDGE_PASS;
+    }
+    struct mm_rate_subject whose = mm_smtp_rate_subject(smtp);
+    return refuse_if(mm_rates_take(&smtp->base.server->rates, &whose,
+                                   MM_RATE_RECIPIENTS, 1,
+                                   mm_loop_now_ms(smtp->base.loop)),
+                     finding);
+}
+
 /* RFC 5321 4.2.5: nobody sends a whole message to hear that it has no room. */
 static enum mm_judgement room_judges_message(void *subject,
                                              struct mm_finding *finding)
@@ -224,14 +309,17 @@ static enum mm_judgement loops_are_refused(void *subject,
 static const struct mm_judge table[] = {
     /* first: whoever refuses, it is slowed */
     {"guesses", MM_STAGE_RCPT, true, guesses_are_slowed},
+    {"early talkers", MM_STAGE_CONNECT, true, early_talkers_are_refused},
     {"host, peer", MM_STAGE_CONNECT, true, host_judges_peer},
     {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
     {"messages", MM_STAGE_MAIL, true, limits_judge_message},
     {"news", MM_STAGE_MAIL, true, news_hold_up},
     {"room", MM_STAGE_MAIL, true, room_judges_message},
+    {"rates, message", MM_STAGE_MAIL, true, rates_judge_message},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
+    {"rates, recipient", MM_STAGE_RCPT, true, rates_judge_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */
     {"host, recipient", MM_STAGE_RCPT, true, host_judges_recipient},
     {"loop", MM_STAGE_END, true, loops_are_refused},

@@ -23,6 +23,18 @@ struct mm_smtp_session *mm_smtp_session(struct mm_session *session)
     return MM_LIST_OBJECT(session, struct mm_smtp_session, base);
 }
 
+/* A proxied client that shows no true address never has. */
+static bool has_popped_before(const struct mm_smtp_session *smtp)
+{
+    uint64_t within_ms =
+        mm_session_config(&smtp->base)->smtp.pop_before_smtp_ms;
+
+    return within_ms > 0 && smtp->base.peer_origin == MM_PEER_DIRECT &&
+           mm_networks_entered(&smtp->base.server->networks, &smtp->base.peer,
+                               true, within_ms,
+                               mm_loop_now_ms(smtp->base.loop));
+}
+
 struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp)
 {
     const struct mm_config *config = mm_session_config(&smtp->base);
@@ -31,7 +43,8 @@ struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp)
         .config = config,
         .service = smtp->base.service,
         .is_relay_client =
-            mm_session_is_from(&smtp->base, &config->smtp.relay_from),
+            mm_session_is_from(&smtp->base, &config->smtp.relay_from) ||
+            has_popped_before(smtp),
         .user = smtp->is_logged_in ? smtp->user : NULL};
 }
 
@@ -84,9 +97,15 @@ static void answer_login(struct mm_session *session,
     mm_smtp_answer(smtp, &reply);
 }
 
+static void answer_held(struct mm_session *session)
+{
+    mm_logins_answer_held(&mm_smtp_session(session)->logins);
+}
+
 static const struct mm_login_words login_words = {.moment = MAILMOD_SMTP_AUTH,
                                                   .challenge = challenge,
-                                                  .answer = answer_login};
+                                                  .answer = answer_login,
+                                                  .answer_held = answer_held};
 
 static void handle_helo(struct mm_smtp_session *smtp,
                         const struct mm_smtpd_info *info)
@@ -254,12 +273,8 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     fill_options(smtp, &options);
     mm_smtp_judges_init(smtp);
     ask_blocklists(smtp);
-    enum mailmod_error error =
-        mm_timer_open(&smtp->delay_timer, session->loop, mm_smtp_delay_expired);
-    if (error == MAILMOD_OK) {
-        error = mm_smtpd_new(&smtp->engine, &options);
-        session->engine = smtp->engine;
-    }
+    enum mailmod_error error = mm_smtpd_new(&smtp->engine, &options);
+    session->engine = smtp->engine;
     return error;
 }
 
@@ -329,7 +344,6 @@ static void free_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    mm_timer_close(&smtp->delay_timer);
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_drop_message(smtp);
     mm_smtpd_free(&smtp->engine);
@@ -374,6 +388,9 @@ static struct mm_session_limits limits_smtp(const struct mm_config *config)
     return (struct mm_session_limits){
         .connections_max = config->smtp.connections_max,
         .connections_per_address_max = config->smtp.connections_per_address_max,
+        .connections_per_network_max = config->smtp.connections_per_network_max,
+        .deny_from = &config->smtp.deny_from,
+        .allow_from = &config->smtp.allow_from,
         .tls_ms = config->smtp.tls_ms,
         .write_ms = config->smtp.write_ms,
         .life_ms = config->smtp.session_ms};

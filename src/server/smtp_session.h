@@ -37,9 +37,10 @@ struct mm_smtp_session {
     enum mailmod_error body_error;
     bool host_reads; /* the body goes to the host, too */
     unsigned message_count;
-    unsigned refused_count; /* recipients, by us */
-    struct mm_timer delay_timer;
+    unsigned refused_count;               /* recipients, by us */
     const struct mm_reply *delayed_reply; /* to the pending RCPT */
+    bool has_held_greeting;               /* early talkers had their time */
+    uint64_t octets;                      /* of the message so far */
     struct mm_judging judging;
     const struct mm_smtpd_info *info; /* of the event that is handled now */
     struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
@@ -74,8 +75,10 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
                   const struct mm_smtpd_info *info);
 void mm_smtp_end(struct mm_smtp_session *smtp,
                  const struct mm_smtpd_info *info);
-/* A reply that was held back is given. */
-void mm_smtp_delay_expired(struct mm_timer *timer);
+/* Whose mail it is, for rates. */
+struct mm_rate_subject mm_smtp_rate_subject(const struct mm_smtp_session *smtp);
+/* Is its mail counted? */
+bool mm_smtp_is_rated(const struct mm_smtp_session *smtp);
 /* The host began to read before it gave its verdict. */
 void mm_smtp_wants_body(struct mm_session *session);
 

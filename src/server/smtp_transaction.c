@@ -66,6 +66,15 @@ static void answer_accepted(struct mm_smtp_session *smtp)
     mm_buf_fini(&words);
 }
 
+static void count_octets(const struct mm_smtp_session *smtp)
+{
+    if (mm_smtp_is_rated(smtp)) {
+        struct mm_rate_subject subject = mm_smtp_rate_subject(smtp);
+        mm_rates_count(&smtp->base.server->rates, &subject, MM_RATE_OCTETS,
+                       smtp->octets, mm_loop_now_ms(smtp->base.loop));
+    }
+}
+
 static void on_finished(void *context, enum mailmod_error error)
 {
     struct mm_smtp_session *smtp = context;
@@ -75,6 +84,7 @@ static void on_finished(void *context, enum mailmod_error error)
     if (error == MAILMOD_OK) {
         answer_accepted(smtp);
         smtp->message_count++;
+        count_octets(smtp);
     } else {
         MM_LOG(mm_smtp_log(smtp), is_full ? MM_LOG_WARNING : MM_LOG_ERROR,
                "smtp", is_full ? "mailbox is full" : "message not stored",
@@ -151,6 +161,7 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
 {
     mm_smtp_drop_message(smtp);
     smtp->told_size = info->mail->size;
+    smtp->octets = 0;
     mm_judging_begin(&smtp->judging, MM_STAGE_MAIL);
     const struct mm_reply *refusal;
     if (!mm_smtp_judge(smtp, MM_STAGE_MAIL, &refusal)) {
@@ -230,30 +241,27 @@ static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
     return reply != NULL ? reply : mm_reply_get(MM_REPLY_RECIPIENT_OK);
 }
 
-void mm_smtp_delay_expired(struct mm_timer *timer)
+static void answer_delayed(struct mm_session *session)
 {
-    struct mm_smtp_session *smtp =
-        MM_LIST_OBJECT(timer, struct mm_smtp_session, delay_timer);
+    struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    if (mm_wait_end(&smtp->base.wait, MM_WAIT_DELAY)) {
-        mm_smtp_answer(smtp, smtp->delayed_reply);
-        mm_session_forget(&smtp->base.question);
-        mm_session_pump(&smtp->base);
-    }
+    mm_smtp_answer(smtp, smtp->delayed_reply);
+    mm_session_forget(&session->question);
 }
 
 static void answer_recipient(struct mm_smtp_session *smtp,
                              const struct mm_reply *reply)
 {
     smtp->refused_count += reply->code >= 500;
-    if (reply->code < 500 || smtp->judging.delay_ms == 0) {
+    if (reply->code < 500 || smtp->judging.delay_ms == 0 ||
+        !mm_session_set_delay(&smtp->base, smtp->judging.delay_ms,
+                              answer_delayed)) {
         mm_smtp_answer(smtp, reply);
         mm_session_forget(&smtp->base.question);
         return;
     }
     smtp->delayed_reply = reply;
     mm_wait_begin(&smtp->base.wait, MM_WAIT_DELAY);
-    mm_timer_set(&smtp->delay_timer, smtp->judging.delay_ms);
 }
 
 void mm_smtp_rcpt(struct mm_smtp_session *smtp,
@@ -407,6 +415,7 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
         mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
         return;
     }
+    smtp->octets += info->data.size;
     smtp->body_used = 0;
     smtp->body_offered = 0;
     mm_smtp_answer(smtp, NULL);

@@ -22,8 +22,10 @@ static const struct group {
     {"local", "Domains and users that are at home here."},
 #define ROW(id, name, protocol, submission, tls, listen, help, title)          \
     {name, title},
-    MM_SERVICES(ROW){"dnsbl",
-                     "Block lists of the DNS that are asked about peers."},
+    MM_SERVICES(ROW){"logins",
+                     "Brakes on wrong passwords, for SMTP and POP3 together."},
+    {"rates", "How much mail may come in a window of time."},
+    {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},
     {"queue", "When mail that goes out is tried again."},
     {"delivery", "How mail goes out."},

@@ -13,10 +13,9 @@
 #define GONE MM_SMALLSRV_GONE
 #define GONE_FLAG MM_SMALLSRV_GONE_FLAG
 
-#define LISTS "there are no lists of addresses that may connect"
-#define LIMITS                                                                 \
-    "received octets are not counted; smtp.message_size_max and "              \
-    "the limits of connections are"
+#define CONNECTS                                                               \
+    "smtp.allow_from, smtp.deny_from, pop3.allow_from and pop3.deny_from are " \
+    "set one by one"
 #define SPAM "mail is not judged by lists, expressions or programs"
 #define WEB "there is no web mail"
 #define SPEED "connections are not throttled"
@@ -63,6 +62,20 @@ static const struct mm_smallsrv_name names[] = {
      "the IPv4 networks of it; `192.0.2.1-192.0.2.9` is a range too"},
     {"smtp6_range", MM_SMALLSRV_V6, "smtp.relay_from",
      "the IPv6 networks of it"},
+    {"smtp_deny", MM_SMALLSRV_V4, "smtp.deny_from", "as `smtp_range`"},
+    {"smtp6_deny", MM_SMALLSRV_V6, "smtp.deny_from", "as `smtp6_range`"},
+    {"pop_range", MM_SMALLSRV_V4, "pop3.allow_from", "as `smtp_range`"},
+    {"pop6_range", MM_SMALLSRV_V6, "pop3.allow_from", "as `smtp6_range`"},
+    {"pop_deny", MM_SMALLSRV_V4, "pop3.deny_from", "as `smtp_range`"},
+    {"pop6_deny", MM_SMALLSRV_V6, "pop3.deny_from", "as `smtp6_range`"},
+    {"smtp_pop_ip", MM_SMALLSRV_POP_IP, "smtp.pop_before_smtp",
+     "set: `35m`, where it was `0s`; unset: `0s`"},
+    {"smtp_ltime", MM_SMALLSRV_WINDOW, "rates.window",
+     "in seconds; `nosmtp_ltime`: the three limits below are 0"},
+    {"smtp_ip_limit", MM_SMALLSRV_KIB, "rates.address_octets_max", "in KiB"},
+    {"smtp_net_limit", MM_SMALLSRV_KIB, "rates.network_octets_max",
+     "in KiB; the network is an IPv4 /24 or an IPv6 /48, there it was a /16"},
+    {"smtp_limit", MM_SMALLSRV_KIB, "rates.total_octets_max", "in KiB"},
     {"smtptls", MM_SMALLSRV_TLS_MAY, "delivery.tls",
      "set: `may`, where it was `off`; unset: `off`"},
     {"smtponlytls", MM_SMALLSRV_TLS_MUST, "delivery.tls",
@@ -107,8 +120,6 @@ static const struct mm_smallsrv_name names[] = {
     {"forward", GONE_FLAG, NULL, "users have no forward files"},
     {"fwdrun", GONE_FLAG, NULL, "no programs are run"},
     {"pop3_proxy", GONE_FLAG, NULL, "there is no POP3 proxy"},
-    {"smtp_pop_ip", GONE_FLAG, NULL,
-     "a POP3 login opens no relay; users log in to submit (RFC 6409)"},
     {"smtp_conform", GONE_FLAG, NULL,
      "a sender asks for reports with NOTIFY (RFC 3461)"},
     {"smtp_err", GONE, NULL,
@@ -116,24 +127,14 @@ static const struct mm_smallsrv_name names[] = {
     {"time_btw", GONE, NULL,
      "queue.attempts_max and queue.destination_max bound what goes out"},
 
-    {"pop_range", GONE, NULL, LISTS},
-    {"pop_deny", GONE, NULL, LISTS},
-    {"pop6_range", GONE, NULL, LISTS},
-    {"pop6_deny", GONE, NULL, LISTS},
-    {"smtp_deny", GONE, NULL, LISTS},
-    {"smtp6_deny", GONE, NULL, LISTS},
-    {"ip_range", GONE, NULL, LISTS},
-    {"ip_deny", GONE, NULL, LISTS},
+    {"ip_range", GONE, NULL, CONNECTS},
+    {"ip_deny", GONE, NULL, CONNECTS},
     {"from_same_host", GONE, NULL,
      "smtp.connections_per_address_max and pop3.connections_per_address_max "
      "are set one by one"},
     {"pop_speed", GONE, NULL, SPEED},
     {"pop_spdusr", GONE, NULL, SPEED},
-    {"smtp_ltime", GONE, NULL, LIMITS},
-    {"smtp_ip_limit", GONE, NULL, LIMITS},
-    {"smtp_net_limit", GONE, NULL, LIMITS},
-    {"smtp_limit", GONE, NULL, LIMITS},
-    {"nolimitus", GONE_FLAG, NULL, LIMITS},
+    {"nolimitus", GONE_FLAG, NULL, "name the networks in rates.exempt"},
 
     {"dns_bld", GONE, NULL, "no DNSBL is published"},
     {"blacklist", GONE, NULL, SPAM},

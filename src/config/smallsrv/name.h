@@ -19,6 +19,9 @@ enum mm_smallsrv_kind {
     MM_SMALLSRV_TLS_MUST,  /* another one */
     MM_SMALLSRV_SMARTHOST, /* its host, by that engine's manners */
     MM_SMALLSRV_USER,      /* one more user */
+    MM_SMALLSRV_KIB,       /* a size in KiB */
+    MM_SMALLSRV_WINDOW,    /* the time of the limits that are such sizes */
+    MM_SMALLSRV_POP_IP,    /* a flag: a time that is not 0 */
     MM_SMALLSRV_DETAIL,    /* a flag: the log level debug */
     MM_SMALLSRV_SILENT,    /* a flag: the log level error */
     MM_SMALLSRV_ALWAYS,    /* a flag that is always set */

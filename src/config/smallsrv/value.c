@@ -144,6 +144,46 @@ static enum mailmod_error set_smarthost(const struct mm_smallsrv_change *change)
     return error;
 }
 
+/* "100" are 100 KiB. */
+static enum mailmod_error set_kib(const struct mm_smallsrv_change *change)
+{
+    struct mm_buf text;
+    uint64_t number;
+    if (!mm_span_to_u64(change->text, &number)) {
+        return mm_config_refuse(change->mistake, "must be a number");
+    }
+    mm_buf_init(&text, 64);
+    (void)mm_buf_append_u64(&text, number);
+    enum mailmod_error error = mm_buf_append_char(&text, 'K');
+    if (error == MAILMOD_OK) {
+        error = mm_config_value_parse(change->key, mm_buf_span(&text),
+                                      change->config, change->mistake);
+    }
+    mm_buf_fini(&text);
+    return error;
+}
+
+static enum mailmod_error set_no_window(const struct mm_smallsrv_change *change)
+{
+    static const char *const limits[] = {"rates.address_octets_max",
+                                         "rates.network_octets_max",
+                                         "rates.total_octets_max"};
+    enum mailmod_error error = MAILMOD_OK;
+    for (size_t i = 0; error == MAILMOD_OK && i < 3; i++) {
+        error = put(change, limits[i], "0");
+    }
+    return error;
+}
+
+/* There it was about 35 minutes. */
+static enum mailmod_error set_pop_ip(const struct mm_smallsrv_change *change)
+{
+    bool is_set = change->config->smtp.pop_before_smtp_ms != 0;
+    return is_set == change->is_on
+               ? MAILMOD_OK
+               : put(change, change->key->name, change->is_on ? "35m" : "0s");
+}
+
 static enum mailmod_error set_level(const struct mm_smallsrv_change *change)
 {
     int level = change->config->log_level;
@@ -163,7 +203,8 @@ static bool is_text(enum mm_smallsrv_kind kind)
     return kind == MM_SMALLSRV_SAME || kind == MM_SMALLSRV_PORT ||
            kind == MM_SMALLSRV_BIND || kind == MM_SMALLSRV_V4 ||
            kind == MM_SMALLSRV_V6 || kind == MM_SMALLSRV_SMARTHOST ||
-           kind == MM_SMALLSRV_USER || kind == MM_SMALLSRV_GONE;
+           kind == MM_SMALLSRV_USER || kind == MM_SMALLSRV_KIB ||
+           kind == MM_SMALLSRV_WINDOW || kind == MM_SMALLSRV_GONE;
 }
 
 const struct mm_config_key *
@@ -178,7 +219,9 @@ mm_smallsrv_type_of(const struct mm_config_alias *alias)
     }
     switch (row->kind) {
     case MM_SMALLSRV_PORT:
+    case MM_SMALLSRV_KIB:
         return &number;
+    case MM_SMALLSRV_WINDOW:
     case MM_SMALLSRV_SAME:
     case MM_SMALLSRV_V4:
     case MM_SMALLSRV_V6:
@@ -219,6 +262,8 @@ static enum mailmod_error set_flag(const struct mm_smallsrv_change *change)
     case MM_SMALLSRV_DETAIL:
     case MM_SMALLSRV_SILENT:
         return set_level(change);
+    case MM_SMALLSRV_POP_IP:
+        return set_pop_ip(change);
     case MM_SMALLSRV_ALWAYS:
         return set_fixed(change, true);
     case MM_SMALLSRV_NEVER:
@@ -242,6 +287,10 @@ static enum mailmod_error set_none(const struct mm_smallsrv_change *change)
         return mm_smallsrv_set_bind(change); /* its text is empty */
     case MM_SMALLSRV_SMARTHOST:
         return put(change, change->key->name, "");
+    case MM_SMALLSRV_KIB:
+        return put(change, change->key->name, "0");
+    case MM_SMALLSRV_WINDOW:
+        return set_no_window(change);
     default:
         return MAILMOD_OK;
     }
@@ -250,6 +299,9 @@ static enum mailmod_error set_none(const struct mm_smallsrv_change *change)
 static enum mailmod_error set_text(const struct mm_smallsrv_change *change)
 {
     switch (change->row->kind) {
+    case MM_SMALLSRV_KIB:
+        return set_kib(change);
+    case MM_SMALLSRV_WINDOW:
     case MM_SMALLSRV_SAME:
         return mm_config_value_parse(change->key, change->text, change->config,
                                      change->mistake);
@@ -325,6 +377,12 @@ static bool is_set(const struct mm_smallsrv_name *row,
         return config->log_level >= MM_LOG_DEBUG;
     case MM_SMALLSRV_SILENT:
         return config->log_level == MM_LOG_ERROR;
+    case MM_SMALLSRV_POP_IP:
+        return config->smtp.pop_before_smtp_ms != 0;
+    case MM_SMALLSRV_KIB:
+        return *(const uint64_t *)mm_smallsrv_field(key, config) != 0;
+    case MM_SMALLSRV_WINDOW:
+        return true;
     default:
         return row->kind == MM_SMALLSRV_ALWAYS;
     }
@@ -348,8 +406,10 @@ enum mailmod_error mm_smallsrv_number(const struct mm_config_alias *alias,
     if (row->kind == MM_SMALLSRV_GONE) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
-    return mm_config_value_number(mm_config_find_key(row->key), config,
-                                  value_out);
+    enum mailmod_error error =
+        mm_config_value_number(mm_config_find_key(row->key), config, value_out);
+    *value_out /= row->kind == MM_SMALLSRV_KIB ? 1024 : 1;
+    return error;
 }
 
 static enum mailmod_error get_bind(const struct mm_config_key *key,
@@ -384,7 +444,8 @@ enum mailmod_error mm_smallsrv_get(const struct mm_config_alias *alias,
         return mm_config_get(config, row->key, out);
     }
     if (!alias->is_off &&
-        (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_SMARTHOST)) {
+        (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_WINDOW ||
+         row->kind == MM_SMALLSRV_SMARTHOST)) {
         return mm_config_value_show(key, config, out);
     }
     enum mailmod_error error = mm_smallsrv_number(alias, config, &number);

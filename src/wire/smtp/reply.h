@@ -32,6 +32,8 @@ enum mm_reply_id {
     MM_REPLY_TIMEOUT,               /* 421 4.4.2 */
     MM_REPLY_TOO_MANY_CONNECTIONS,  /* 421 4.3.2 */
     MM_REPLY_TOO_MANY_OF_ADDRESS,   /* 421 4.7.0 */
+    MM_REPLY_TOO_MANY_OF_NETWORK,   /* 421 4.7.0 */
+    MM_REPLY_NO_SERVICE,            /* 421 4.7.1 */
     MM_REPLY_TOO_MANY_ERRORS,       /* 421 4.7.0 */
     MM_REPLY_TOO_MANY_EMPTY,        /* 421 4.7.0 */
     MM_REPLY_TOO_MANY_REFUSED,      /* 421 4.7.0 */
@@ -71,6 +73,7 @@ enum mm_reply_id {
     MM_REPLY_TOO_LARGE,             /* 552 5.3.4 */
     MM_REPLY_NEEDS_SMTPUTF8,        /* 553 5.6.7 */
     MM_REPLY_NO_RECIPIENTS,         /* 554 5.5.1 */
+    MM_REPLY_EARLY_TALKER,          /* 554 5.5.1 */
     MM_REPLY_TRANSACTION_FAILED,    /* 554 5.0.0 */
     MM_REPLY_BAD_PARAMETER,         /* 555 5.5.4 */
     MM_REPLY_COUNT

@@ -27,6 +27,7 @@ struct mm_config *rig_config(const char *const *settings)
                                          "pop3s.listen=127.0.0.1:995",
                                          "tls.certificate_file=cert.pem",
                                          "tls.key_file=key.pem",
+                                         "logins.delay_max=0s",
                                          NULL};
     struct mm_config_builder *builder = NULL;
     struct mm_config *config = NULL;
