@@ -34,6 +34,7 @@
     X(CLOSED, -604, "the peer closed the connection")                          \
     X(ADDRESS_IN_USE, -605, "the address and port are in use already")         \
     X(ADDRESS_UNAVAILABLE, -606, "the address is none of this machine's")      \
+    X(PROXY, -607, "the proxy refused, or cannot be used")                     \
     X(DNS, -700, "no name server gave a usable answer")                        \
     X(DNS_NO_NAME, -701, "the domain name does not exist")                     \
     X(DNS_NO_DATA, -702, "the domain name has no record of that type")         \
