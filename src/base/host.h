@@ -16,6 +16,13 @@ struct mm_host {
     char text[MM_HOST_TEXT_MAX];
 };
 
+/* Where a connection is to go: `host` its name or "", the address with the port
+ * where that is known (else family NONE, and the port). */
+struct mm_endpoint {
+    const char *host;
+    struct mm_netaddr address;
+};
+
 /* Labels of 1 to 63 octets, letters, digits, hyphens inside, underscores (which
  * names of real hosts have); with the flag 8-bit octets too (U-labels). No
  * final dot. */

@@ -29,6 +29,7 @@ static void end_delivery(struct mm_delivery *delivery)
 {
     if (delivery->stage != MM_DELIVERY_GONE) {
         mm_route_free(&delivery->route);
+        mm_dialler_stop(&delivery->dialler);
         mm_timer_cancel(&delivery->timer);
         delivery->stage = MM_DELIVERY_GONE;
     }
@@ -52,8 +53,10 @@ static void end_batch(struct mm_delivery *delivery,
 
 static void log_failure(const struct mm_delivery *delivery)
 {
-    char address[MM_NETADDR_TEXT_MAX];
-    mm_netaddr_format(&delivery->hop.address, address);
+    char address[MM_NETADDR_TEXT_MAX] = "";
+    if (delivery->hop.address.family != MM_NETADDR_NONE) {
+        mm_netaddr_format(&delivery->hop.address, address);
+    }
     MM_LOG(delivery->options.log, MM_LOG_INFO, "delivery", "host failed",
            MM_TEXT("destination", delivery->destination),
            MM_TEXT("host", delivery->hop.host), MM_TEXT("peer", address),
@@ -106,9 +109,10 @@ static bool is_same_way(const struct mm_delivery *a,
 {
     const struct mm_relay *x = &a->options.relay;
     const struct mm_relay *y = &b->options.relay;
-    return a->settings == b->settings && is_same_text(x->host, y->host) &&
-           x->port == y->port && x->tls == y->tls &&
-           x->verifies == y->verifies && is_same_text(x->user, y->user) &&
+    return a->settings == b->settings && a->hop.proxy == b->hop.proxy &&
+           is_same_text(x->host, y->host) && x->port == y->port &&
+           x->tls == y->tls && x->verifies == y->verifies &&
+           is_same_text(x->user, y->user) &&
            is_same_text(x->password, y->password);
 }
 
@@ -166,15 +170,16 @@ static unsigned host_max(const struct mm_delivery *delivery)
  * that comes free. */
 static void reach(struct mm_delivery *delivery)
 {
-    struct mm_place *idle = mm_place_find_idle(
-        delivery->options.hosts, &delivery->hop.address, fits, delivery);
+    const struct mm_endpoint target = mm_route_hop_endpoint(&delivery->hop);
+    struct mm_place *idle =
+        mm_place_find_idle(delivery->options.hosts, &target, fits, delivery);
     if (idle != NULL && delivery->tls == MM_TLS_AS_SET) {
         adopt(delivery, delivery_of(idle));
         return;
     }
     delivery->stage = MM_DELIVERY_WAITING;
-    if (mm_place_take(&delivery->place, delivery->options.hosts,
-                      &delivery->hop.address, host_max(delivery))) {
+    if (mm_place_take(&delivery->place, delivery->options.hosts, &target,
+                      host_max(delivery))) {
         dial(delivery);
     }
 }
@@ -310,6 +315,7 @@ void mm_delivery_free(struct mm_delivery **delivery)
         return;
     }
     mm_timer_close(&freed->timer);
+    mm_dialler_stop(&freed->dialler);
     mm_place_drop(&freed->place);
     mm_route_free(&freed->route);
     mm_smtpc_free(&freed->engine);

@@ -7,6 +7,7 @@
 #define MM_CLIENT_DELIVERY_INTERNAL_H
 
 #include "client/delivery.h"
+#include "client/dialler.h"
 #include "client/host_table.h"
 #include "client/login.h"
 #include "client/outcome.h"
@@ -101,7 +102,8 @@ struct mm_delivery {
 
     /* the connection */
     struct mm_place place;
-    uint64_t moved_ms; /* when the attempt came on last */
+    uint64_t moved_ms;         /* when the attempt came on last */
+    struct mm_dialler dialler; /* DIALLING: `conn` comes of it */
     struct mm_conn *conn;
     struct mm_smtpc *engine;
     struct mm_tap tap; /* the engine's */

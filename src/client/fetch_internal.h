@@ -6,6 +6,7 @@
 #ifndef MM_CLIENT_FETCH_INTERNAL_H
 #define MM_CLIENT_FETCH_INTERNAL_H
 
+#include "client/dialler.h"
 #include "client/fetch_plan.h"
 #include "client/fetch_session.h"
 #include "client/host_addresses.h"
@@ -83,6 +84,8 @@ struct mm_fetch_session {
     /* the way */
     struct mm_host_addresses addresses;
     size_t address;
+    char host[MM_HOST_TEXT_MAX]; /* in A-labels */
+    struct mm_dialler dialler;   /* DIALLING: `conn` comes of it */
     struct mm_conn *conn;
     struct mm_pop3c *engine;
     struct mm_tap tap;

@@ -1,7 +1,8 @@
 /* fetch_session.c - one visit: what was seen, the way there, and the end.
  *
  * Owns the connection and what stands about it. Promises: each address of the
- * host is tried until one answers; no wait is without an end; what the visit
+ * host is tried until one answers (a proxy looks the host up itself, and is
+ * asked once); no wait is without an end; what the visit
  * came to is written, in slices, before on_gone.
  * Thread: loop; `load` and the login's proof on a worker, `run` in the store's
  * writer. RFC 1939 3; RFC 8314 3 (implicit TLS), RFC 9525 (names). */
@@ -10,6 +11,7 @@
 #include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "platform/idn.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -272,6 +274,24 @@ static void on_addresses(struct mm_host_addresses *addresses)
     dial(session);
 }
 
+static const struct mm_config_proxy *
+proxy_for(const struct mm_fetch_session *session,
+          const struct mm_endpoint *target)
+{
+    return mm_config_proxy_for(session->options.config, &session->account.proxy,
+                               target);
+}
+
+/* In A-labels: SNI, the certificate and a proxy know no others. */
+static bool is_by_proxy(struct mm_fetch_session *session, const char *host)
+{
+    if (mm_idn_to_ascii(mm_span_cstr(host), session->host) != MAILMOD_OK) {
+        return false;
+    }
+    const struct mm_endpoint target = {.host = session->host};
+    return proxy_for(session, &target) != NULL;
+}
+
 static void find_host(struct mm_fetch_session *session)
 {
     struct mm_host host;
@@ -285,6 +305,11 @@ static void find_host(struct mm_fetch_session *session)
         host.is_address) {
         mm_host_addresses_set(&session->addresses, &host.address);
         on_addresses(&session->addresses);
+        return;
+    }
+    if (is_by_proxy(session, host.text)) {
+        session->stage = MM_FETCH_DIALLING;
+        dial(session);
         return;
     }
     const struct mm_host_question question = {
@@ -326,6 +351,7 @@ enum mailmod_error mm_fetch_start_tls(struct mm_fetch_session *session)
 static void on_open(void *context, struct mm_conn *conn)
 {
     struct mm_fetch_session *session = context;
+    session->conn = conn;
     mm_conn_set_write_timeout(conn, mm_fetch_timeout_ms(session));
     session->stage = MM_FETCH_TALKING;
     enum mailmod_error error = mm_fetch_dialogue_open(session);
@@ -400,21 +426,13 @@ static void on_closed(void *context, struct mm_conn *conn,
 {
     struct mm_fetch_session *session = context;
     const char *words = mm_conn_failure(conn);
-    bool was_dialling = session->stage == MM_FETCH_DIALLING;
     if (words[0] == '\0') {
         words = mm_error_text(reason);
     }
     session->conn = NULL;
     session->in_handshake = false;
-    session->address++;
-    if (was_dialling && !session->is_cut &&
-        session->address < session->addresses.count) {
-        dial(session);
-        return;
-    }
     if (session->stage != MM_FETCH_LEAVING) {
-        mm_fetch_fail(session, "%s: %s",
-                      was_dialling ? "connecting" : "the connection", words);
+        mm_fetch_fail(session, "the connection: %s", words);
     }
     session->stage = MM_FETCH_LEAVING;
     end_visit(session);
@@ -426,23 +444,54 @@ static const struct mm_conn_handler conn_handler = {.on_open = on_open,
                                                     .on_tls = on_tls,
                                                     .on_closed = on_closed};
 
+static void on_failed(void *context, enum mailmod_error error,
+                      const char *words)
+{
+    struct mm_fetch_session *session = context;
+    (void)error;
+    session->address++;
+    if (!session->is_cut && session->address < session->addresses.count) {
+        dial(session);
+        return;
+    }
+    mm_fetch_fail(session, "connecting: %s", words);
+    session->stage = MM_FETCH_LEAVING;
+    end_visit(session);
+}
+
+/* The address that is next, or what the proxy finds. */
+static enum mailmod_error dial_one(struct mm_fetch_session *session)
+{
+    uint64_t timeout_ms = mm_fetch_timeout_ms(session);
+    struct mm_dialler_options options = {
+        .loop = session->options.loop,
+        .resolver = session->options.resolver,
+        .target.host = session->host,
+        .timeout_ms = timeout_ms,
+        .proxy_ms = session->options.config->proxy.timeout_ms,
+        .handler = &conn_handler,
+        .on_failed = on_failed,
+        .context = session};
+    if (session->address < session->addresses.count) {
+        options.target.address = session->addresses.items[session->address];
+    }
+    options.proxy = proxy_for(session, &options.target);
+    options.target.address.port = (uint16_t)session->account.port;
+    return mm_dialler_start(&session->dialler, &options);
+}
+
 static void dial(struct mm_fetch_session *session)
 {
     enum mailmod_error error = MAILMOD_ERROR_STATE;
-    while (!session->is_failed && !session->is_cut && error != MAILMOD_OK &&
-           session->address < session->addresses.count) {
-        struct mm_dial_options options = {
-            .address = session->addresses.items[session->address],
-            .timeout_ms = mm_fetch_timeout_ms(session)};
-        options.address.port = (uint16_t)session->account.port;
-        error = mm_dial(session->options.loop, &options, &conn_handler, session,
-                        &session->conn);
+    bool has_next = !session->is_failed && !session->is_cut;
+    while (has_next && error != MAILMOD_OK) {
+        error = dial_one(session);
         if (error != MAILMOD_OK) {
-            session->conn = NULL;
             session->address++;
+            has_next = session->address < session->addresses.count;
         }
     }
-    if (session->conn == NULL) {
+    if (error != MAILMOD_OK) {
         mm_fetch_fail(session, "connecting: %s", mm_error_text(error));
         end_visit(session);
     }
@@ -517,6 +566,7 @@ void mm_fetch_session_free(struct mm_fetch_session **session)
     }
     *session = NULL;
     mm_timer_close(&freed->timer);
+    mm_dialler_stop(&freed->dialler);
     mm_fetch_message_drop(freed);
     mm_fetch_plan_fini(&freed->plan);
     mm_login_fini(&freed->login);
@@ -557,8 +607,10 @@ void mm_fetch_session_cut(struct mm_fetch_session *session)
     if (session->conn != NULL) {
         mm_fetch_fail(session, "mailmod was stopped");
         mm_fetch_leave(session, false);
-    } else if (session->stage == MM_FETCH_RESOLVING) {
+    } else if (session->stage == MM_FETCH_RESOLVING ||
+               session->stage == MM_FETCH_DIALLING) {
         mm_host_addresses_cancel(&session->addresses);
+        mm_dialler_stop(&session->dialler);
         end_visit(session);
     }
 }

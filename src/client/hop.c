@@ -25,6 +25,7 @@ void mm_hop_pump(struct mm_delivery *delivery)
 static void on_open(void *context, struct mm_conn *conn)
 {
     struct mm_delivery *delivery = context;
+    delivery->conn = conn;
     delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     const struct mm_config *config = delivery->config;
     mm_conn_set_write_timeout(conn, config->delivery.body_ms);
@@ -137,20 +138,42 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
     if (words[0] == '\0') {
         words = mm_error_text(reason);
     }
-    if (delivery->stage == MM_DELIVERY_DIALLING) {
-        note_setup_failure(delivery, reason, "4.4.1",
-                           "connect: ", "connecting: ", words);
-        delivery->after = reason == MAILMOD_ERROR_CONNECTION_REFUSED &&
-                                  mm_place_note_full(&delivery->place)
-                              ? MM_AFTER_AGAIN
-                              : MM_AFTER_NEXT_HOP;
-    } else if (delivery->in_handshake) {
+    if (delivery->in_handshake) {
         note_setup_failure(delivery, reason, "4.7.5",
                            "TLS handshake: ", "TLS handshake: ", words);
         delivery->after = mm_delivery_weaken_tls(delivery, reason);
     } else {
         mm_dialogue_lost(delivery, reason, "4.4.2", words);
     }
+}
+
+/* There is no connection (any more), and the place is given back. */
+static void leave_hop(struct mm_delivery *delivery)
+{
+    mm_timer_cancel(&delivery->timer);
+    mm_smtpc_free(&delivery->engine);
+    mm_place_give(&delivery->place);
+    if (delivery->stage == MM_DELIVERY_GONE) {
+        delivery->on_left(delivery);
+        return;
+    }
+    delivery->stage = MM_DELIVERY_LEAVING;
+    if (delivery->work == MM_WORK_NONE) {
+        delivery->on_left(delivery); /* else when the worker is done */
+    }
+}
+
+static void on_failed(void *context, enum mailmod_error error,
+                      const char *words)
+{
+    struct mm_delivery *delivery = context;
+    note_setup_failure(delivery, error, "4.4.1",
+                       "connect: ", "connecting: ", words);
+    delivery->after = error == MAILMOD_ERROR_CONNECTION_REFUSED &&
+                              mm_place_note_full(&delivery->place)
+                          ? MM_AFTER_AGAIN
+                          : MM_AFTER_NEXT_HOP;
+    leave_hop(delivery);
 }
 
 static void on_closed(void *context, struct mm_conn *conn,
@@ -163,17 +186,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     }
     delivery->conn = NULL;
     delivery->in_handshake = false;
-    mm_timer_cancel(&delivery->timer);
-    mm_smtpc_free(&delivery->engine);
-    mm_place_give(&delivery->place);
-    if (delivery->stage == MM_DELIVERY_GONE) {
-        delivery->on_left(delivery);
-        return;
-    }
-    delivery->stage = MM_DELIVERY_LEAVING;
-    if (delivery->work == MM_WORK_NONE) {
-        delivery->on_left(delivery); /* else when the worker is done */
-    }
+    leave_hop(delivery);
 }
 
 static const struct mm_conn_handler conn_handler = {.on_open = on_open,
@@ -200,16 +213,21 @@ enum mailmod_error mm_hop_dial(struct mm_delivery *delivery)
         timeout_ms > MM_LIMIT_STRANGER_CONNECT_MS) {
         timeout_ms = MM_LIMIT_STRANGER_CONNECT_MS;
     }
-    struct mm_dial_options options = {.address = delivery->hop.address,
-                                      .source = source_for(delivery),
-                                      .timeout_ms = timeout_ms};
+    const struct mm_dialler_options options = {
+        .loop = delivery->options.loop,
+        .resolver = delivery->options.resolver,
+        .target = mm_route_hop_endpoint(&delivery->hop),
+        .source = source_for(delivery),
+        .timeout_ms = timeout_ms,
+        .proxy = delivery->hop.proxy,
+        .proxy_ms = delivery->config->proxy.timeout_ms,
+        .handler = &conn_handler,
+        .on_failed = on_failed,
+        .context = delivery};
     delivery->stage = MM_DELIVERY_DIALLING;
     mm_delivery_note(delivery, MAILMOD_CONNECTING);
-    enum mailmod_error error =
-        mm_dial(delivery->options.loop, &options, &conn_handler, delivery,
-                &delivery->conn);
+    enum mailmod_error error = mm_dialler_start(&delivery->dialler, &options);
     if (error != MAILMOD_OK) {
-        delivery->conn = NULL;
         mm_delivery_fail_host(delivery, error, "4.4.1", mm_error_text(error),
                               true);
         mm_place_give(&delivery->place);

@@ -34,17 +34,27 @@ struct mm_known_host {
     bool has_answered;
 };
 
-enum { KEY_SIZE = 18 };
+/* A port, and an address or a name, neither of which is like the other. */
+struct key {
+    char octets[2 + 1 + MM_HOST_TEXT_MAX];
+};
 
 #define MM_PLACE_PASSED_MAX 16
 
-static struct mm_span write_key(const struct mm_netaddr *address,
-                                char key[KEY_SIZE])
+static struct mm_span write_key(const struct mm_endpoint *target,
+                                struct key *key)
 {
-    memset(key, 0, KEY_SIZE);
-    memcpy(key, address->bytes, address->family == MM_NETADDR_V6 ? 16 : 4);
-    memcpy(key + 16, &address->port, sizeof address->port);
-    return mm_span(key, KEY_SIZE);
+    const struct mm_netaddr *address = &target->address;
+    struct mm_span name = mm_span_cstr(target->host);
+    memcpy(key->octets, &address->port, 2);
+    key->octets[2] = (char)address->family;
+    if (address->family != MM_NETADDR_NONE) {
+        name = mm_span((const char *)address->bytes,
+                       address->family == MM_NETADDR_V6 ? 16 : 4);
+    }
+    size_t size = name.size < MM_HOST_TEXT_MAX ? name.size : MM_HOST_TEXT_MAX;
+    memcpy(key->octets + 3, name.data, size);
+    return mm_span(key->octets, 3 + size);
 }
 
 enum mailmod_error mm_host_table_init(struct mm_host_table *table,
@@ -125,10 +135,10 @@ static void forget_unused(void *context, struct mm_span key, void *value)
 
 /* NULL: no memory, or all hosts of a full table have connections. */
 static struct mm_known_host *get_host(struct mm_host_table *table,
-                                      const struct mm_netaddr *address)
+                                      const struct mm_endpoint *target)
 {
-    char key[KEY_SIZE];
-    struct mm_span span = write_key(address, key);
+    struct key key;
+    struct mm_span span = write_key(target, &key);
     struct mm_known_host *host = mm_map_get(&table->hosts, span);
     if (host != NULL) {
         return host;
@@ -173,10 +183,10 @@ static void call_idle(struct mm_known_host *host)
     }
 }
 
-static void take(struct mm_place *place, const struct mm_netaddr *address,
+static void take(struct mm_place *place, const struct mm_endpoint *target,
                  unsigned max)
 {
-    place->host = get_host(place->at->table, address);
+    place->host = get_host(place->at->table, target);
     if (place->host == NULL) {
         place->state = MM_PLACE_BUSY;
         return;
@@ -192,13 +202,13 @@ static void take(struct mm_place *place, const struct mm_netaddr *address,
 }
 
 bool mm_place_take(struct mm_place *place, struct mm_host_loop *at,
-                   const struct mm_netaddr *address, unsigned max)
+                   const struct mm_endpoint *target, unsigned max)
 {
     mm_list_init(&place->node);
     place->at = at;
     place->has_answered = false;
     mm_mutex_lock(at->table->lock);
-    take(place, address, max);
+    take(place, target, max);
     bool is_busy = place->state == MM_PLACE_BUSY;
     mm_mutex_unlock(at->table->lock);
     return is_busy;
@@ -327,14 +337,14 @@ find(struct mm_list *list, const struct mm_host_loop *at,
 }
 
 struct mm_place *
-mm_place_find_idle(struct mm_host_loop *at, const struct mm_netaddr *address,
+mm_place_find_idle(struct mm_host_loop *at, const struct mm_endpoint *target,
                    bool (*fits)(void *context, struct mm_place *place),
                    void *context)
 {
-    char key[KEY_SIZE];
+    struct key key;
     mm_mutex_lock(at->table->lock);
     struct mm_known_host *host =
-        mm_map_get(&at->table->hosts, write_key(address, key));
+        mm_map_get(&at->table->hosts, write_key(target, &key));
     struct mm_place *found =
         host != NULL ? find(&host->idle, at, fits, context) : NULL;
     mm_mutex_unlock(at->table->lock);

@@ -1,7 +1,7 @@
 /* thread: the loop of the place, or of the struct mm_host_loop
- * host_table.h - what is known of mail hosts, by address and port: how many
- * connections we have to each, who waits for one, which stand idle, and whether
- * the host ever answered.
+ * host_table.h - what is known of mail hosts, by address and port (by the name
+ * where a proxy looks it up): how many connections we have to each, who waits
+ * for one, which stand idle, and whether the host ever answered.
  *
  * One table for all loops, behind a lock. A place lives on one loop, and so
  * does its connection: places of one loop may hand connections to each other,
@@ -10,15 +10,15 @@
 #ifndef MM_CLIENT_HOST_TABLE_H
 #define MM_CLIENT_HOST_TABLE_H
 
+#include "base/host.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "base/netaddr.h"
 #include "io/io.h"
 #include "platform/thread.h"
 
 struct mm_host_table {
     struct mm_mutex *lock;
-    struct mm_map hosts; /* address and port: struct mm_known_host; lock */
+    struct mm_map hosts; /* by target: struct mm_known_host; lock */
 };
 
 /* The places of one loop. */
@@ -68,7 +68,7 @@ void mm_host_loop_init(struct mm_host_loop *at, struct mm_host_table *table,
 /* Another connection to the host: true, the place is BUSY; or it WAITS until
  * one of the `max` (or fewer, as the host has shown) is free. */
 MM_CHECK bool mm_place_take(struct mm_place *place, struct mm_host_loop *at,
-                            const struct mm_netaddr *address, unsigned max);
+                            const struct mm_endpoint *target, unsigned max);
 /* From any state; the next in the queue is granted. */
 void mm_place_give(struct mm_place *place);
 /* The same at the end of all, when nobody is granted any more. */
@@ -78,7 +78,7 @@ void mm_place_set_idle(struct mm_place *place, bool is_idle);
 void mm_place_move(struct mm_place *from, struct mm_place *to);
 /* The first idle one of this loop at the host that `fits`; NULL none. */
 struct mm_place *
-mm_place_find_idle(struct mm_host_loop *at, const struct mm_netaddr *address,
+mm_place_find_idle(struct mm_host_loop *at, const struct mm_endpoint *target,
                    bool (*fits)(void *context, struct mm_place *place),
                    void *context);
 /* Who of this loop waits for the host and `fits`; NULL none. `yields_out`: none

@@ -6,7 +6,9 @@
  * all addresses of a host before the next), that mail never goes to a host
  * that is ourselves or less preferred than ourselves, nor into a network that
  * the operator refuses (delivery.refuses), unless he named the relay there; and
- * that a name server's silence never makes a permanent failure.
+ * that a name server's silence never makes a permanent failure. A relay behind
+ * a proxy is looked up there; MX hosts are looked up here all the same, for it
+ * is their addresses that may be refused or be ours.
  *
  * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
  * families, hands out its addresses, takes the next; then DEAD_END. What a
@@ -228,14 +230,45 @@ static void drop_refused(struct mm_route *route)
     }
 }
 
-static void hand_out(struct mm_route *route)
+struct mm_endpoint mm_route_hop_endpoint(const struct mm_route_hop *hop)
 {
-    struct mm_route_hop hop = {
-        .address = route->addresses.items[route->address_next++]};
+    return (struct mm_endpoint){.host = hop->host, .address = hop->address};
+}
+
+/* `address` NULL: as the proxy finds it. */
+static struct mm_route_hop hop_to(const struct mm_route *route,
+                                  const struct mm_netaddr *address)
+{
+    struct mm_route_hop hop = {.proxy = NULL};
+    if (address != NULL) {
+        hop.address = *address;
+    }
     hop.address.port = port_of(route);
     memcpy(hop.host, route->list.hosts[route->host_next - 1].name,
            sizeof hop.host);
+    const struct mm_endpoint target = mm_route_hop_endpoint(&hop);
+    hop.proxy = mm_config_proxy_for(route->options.config, NULL, &target);
+    return hop;
+}
+
+static void hand_out(struct mm_route *route)
+{
+    struct mm_route_hop hop =
+        hop_to(route, &route->addresses.items[route->address_next++]);
     route->options.on_hop(route->options.context, &hop, NULL);
+}
+
+/* A relay that its proxy looks up: one hop, whatever addresses it has. */
+static bool hand_out_by_name(struct mm_route *route)
+{
+    struct mm_route_hop hop = hop_to(route, NULL);
+    if (route->kind != KIND_RELAY || hop.proxy == NULL) {
+        return false;
+    }
+    route->addresses.count = 0;
+    route->address_next = 0;
+    route->options.on_hop(route->options.context, &hop, NULL);
+    return true;
 }
 
 /* What may be otherwise tomorrow is told rather than what will not. */
@@ -318,6 +351,9 @@ static void take_host(struct mm_route *route)
     const char *name = route->list.hosts[route->host_next++].name;
     if (take_ip(route, name)) {
         use_addresses(route);
+        return;
+    }
+    if (hand_out_by_name(route)) {
         return;
     }
     const struct mm_config *config = route->options.config;

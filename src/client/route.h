@@ -10,7 +10,7 @@
 #define MM_CLIENT_ROUTE_H
 
 #include "client/relay.h"
-#include "config/config.h"
+#include "config/proxy.h"
 #include "io/io.h"
 #include "queue/queue.h"
 
@@ -18,8 +18,11 @@ struct mm_route;
 
 struct mm_route_hop {
     char host[256];            /* as TLS and reports name it */
-    struct mm_netaddr address; /* with the port */
+    struct mm_netaddr address; /* with the port; family NONE: the proxy looks
+                                  the host up */
+    const struct mm_config_proxy *proxy; /* NULL: straight; the snapshot's */
 };
+struct mm_endpoint mm_route_hop_endpoint(const struct mm_route_hop *hop);
 
 typedef void (*mm_on_hop)(void *context, const struct mm_route_hop *hop,
                           const struct mq_outcome *dead_end);

@@ -7,6 +7,7 @@
 
 #include "config/builder.h"
 #include "config/dependent.h"
+#include "config/proxy.h"
 
 #include <string.h>
 
@@ -118,6 +119,21 @@ static void check_outgoing(struct check *check)
            "smarthost.host: is missing, smarthost.user is set");
 }
 
+static void check_proxy(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    bool has_user = c->proxy.user[0] != '\0';
+    demand(check, has_user || c->proxy.password[0] == '\0',
+           "proxy.user: is missing, proxy.password is set");
+    demand(check, !has_user || c->proxy.host[0] != '\0',
+           "proxy.host: is missing, proxy.user is set");
+    const char *fault =
+        mm_config_proxy_fault(c->proxy.kind, mm_span_cstr(c->proxy.user),
+                              mm_span_cstr(c->proxy.password));
+    demand_of(check, fault == NULL, "proxy.password",
+              fault != NULL ? fault : "");
+}
+
 static bool is_shared(const struct mm_address_list *a,
                       const struct mm_address_list *b)
 {
@@ -155,6 +171,7 @@ enum mailmod_error mm_config_check(const struct mm_config_builder *builder,
     check_tls(&check);
     check_dependents(&check);
     check_outgoing(&check);
+    check_proxy(&check);
     check_listeners(&check);
     return check.is_bad ? MAILMOD_ERROR_CONFIG : MAILMOD_OK;
 }

@@ -11,6 +11,7 @@
 #include "config/builder.h"
 #include "config/check.h"
 #include "config/dependent.h"
+#include "config/proxy.h"
 #include "config/smallsrv/smallsrv.h"
 #include "config/value.h"
 #include "platform/idn.h"
@@ -92,6 +93,14 @@ static enum mailmod_error copy_values(const struct mm_config *from,
         }
     }
     return MAILMOD_OK;
+}
+
+/* What is made of values and not set by itself. */
+static void snapshot_free(struct snapshot *snapshot)
+{
+    mm_config_proxy_drop(&snapshot->config);
+    values_fini(&snapshot->config);
+    mm_free(snapshot);
 }
 
 static enum mailmod_error set_defaults(struct mm_config *config)
@@ -280,6 +289,11 @@ enum mailmod_error mm_config_draft(struct mm_config_builder *builder,
         return error;
     }
     mm_config_follow(builder, &snapshot->config);
+    error = mm_config_proxy_make(&snapshot->config);
+    if (error != MAILMOD_OK) {
+        snapshot_free(snapshot);
+        return error;
+    }
     atomic_init(&snapshot->references, 1);
     *config_out = &snapshot->config;
     return MAILMOD_OK;
@@ -316,8 +330,7 @@ void mm_config_unref(struct mm_config **config)
     if (snapshot != NULL &&
         atomic_fetch_sub_explicit(&snapshot->references, 1,
                                   memory_order_acq_rel) == 1) {
-        values_fini(&snapshot->config);
-        mm_free(snapshot);
+        snapshot_free(snapshot);
     }
 }
 

@@ -71,6 +71,27 @@ enum mm_config_waits { /* does a send call wait for the outcome? */
                        MM_CONFIG_WAITS_ALWAYS,
                        MM_CONFIG_WAITS_NEVER
 };
+enum mm_config_proxy_kind {
+    MM_CONFIG_PROXY_SOCKS5,
+    MM_CONFIG_PROXY_SOCKS4A,
+    MM_CONFIG_PROXY_HTTP
+};
+/* Which proxy, in a place that may name one. */
+enum mm_config_proxy_choice {
+    MM_CONFIG_PROXY_DEFAULT, /* that of proxy.*, but to proxy.bypass */
+    MM_CONFIG_PROXY_NONE,    /* never one */
+    MM_CONFIG_PROXY_OWN      /* this one, whatever proxy.bypass says */
+};
+
+struct mm_config_proxy {
+    enum mm_config_proxy_choice choice;
+    enum mm_config_proxy_kind kind; /* from here on: of OWN alone */
+    char host[MM_LIMIT_DOMAIN + 1];
+    unsigned port;
+    char user[MM_LIMIT_USER_NAME + 1]; /* "": no login */
+    char password[MM_LIMIT_PASSWORD + 1];
+};
+
 enum mm_config_dnsbl_action { MM_CONFIG_DNSBL_REFUSE, MM_CONFIG_DNSBL_TAG };
 
 /* Whose mail is counted. */
@@ -233,6 +254,17 @@ struct mm_config {
         char *password; /* secret: never printed */
     } smarthost;
 
+    struct { /* for all that goes out: proxy.h */
+        enum mm_config_proxy_kind kind;
+        char *host;    /* "": none */
+        unsigned port; /* 0: the kind's */
+        char *user;
+        char *password; /* secret */
+        struct mm_string_list bypass;
+        uint64_t timeout_ms; /* of each step */
+    } proxy;
+    struct mm_config_proxy *default_proxy; /* made of these by build */
+
     struct {            /* mail fetched from mailboxes elsewhere */
         char *accounts; /* lines: mm_config_next_fetch; secret */
         unsigned parallel;
@@ -277,6 +309,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_USERS,   /* lines "name:password" */
     MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
+    MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
     MM_CONFIG_FORM_FETCH         /* lines as mm_config_fetch_parse takes them */
 };
 
@@ -390,6 +423,7 @@ struct mm_config_fetch {
     char multidrop[MM_CONFIG_FETCH_FIELD_MAX];
     bool sets_aside; /* what is refused here; else it stays there */
     bool keeps_unique_ids;
+    struct mm_config_proxy proxy;
 };
 /* One line of fetch.accounts. ARGUMENT with words that show no value in
  * `mistake_out` (may be NULL). */

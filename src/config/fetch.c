@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "base/mem.h"
 #include "config/mistake.h"
+#include "config/proxy.h"
 #include "config/value.h"
 
 #include <string.h>
@@ -158,6 +159,11 @@ static bool read_keep_uidl(struct mm_config_fetch *account,
     return true;
 }
 
+static bool read_proxy(struct mm_config_fetch *account, struct mm_span value)
+{
+    return mm_config_proxy_parse(value, &account->proxy);
+}
+
 static bool read_password(struct mm_config_fetch *account, struct mm_span value)
 {
     return value.size > 0 && mm_config_form_has(MM_CONFIG_FORM_ANY, value) &&
@@ -185,6 +191,9 @@ static const struct field fields[] = {
      0},
     {"refused", false, false, read_refused, "leave or aside", 0},
     {"keep_uidl", true, false, read_keep_uidl, "", 0},
+    {"proxy", false, false, read_proxy,
+     "default, none, or socks5://user:password@host:port (or socks4a, http)",
+     0},
     {"password", false, true, read_password,
      "text of up to 512 octets without control characters", 0},
 };

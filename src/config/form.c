@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config/maildir.h"
+#include "config/proxy.h"
 #include "config/value.h"
 #include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
@@ -197,6 +198,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_block_list(text);
     case MM_CONFIG_FORM_RELAY:
         return mm_host_parse(text, &(struct mm_host){.is_address = false});
+    case MM_CONFIG_FORM_BYPASS:
+        return mm_config_is_bypass(text);
     case MM_CONFIG_FORM_MAILDIR:
         return mm_config_is_maildir(text);
     case MM_CONFIG_FORM_USER:
@@ -226,6 +229,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a block list, [label:]zone[=codes][*weight]";
     case MM_CONFIG_FORM_RELAY:
         return "a host's name or address";
+    case MM_CONFIG_FORM_BYPASS:
+        return "a network, an address or a domain";
     case MM_CONFIG_FORM_MAILDIR:
         return "who:/folder, with *, @domain or a user before the colon, and "
                "%u, %n or %d in the folder";

@@ -945,6 +945,61 @@ static const struct mm_config_key keys[] = {
      .help = "Its password. A file that sets it must be readable by its "
              "owner alone, or it is refused.",
      .offset = AT(smarthost.password)},
+    {.name = "proxy.kind",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "socks5",
+     .choices = "socks5 socks4a http",
+     .help = "What it speaks: SOCKS5 (RFC 1928), SOCKS4a, or HTTP with CONNECT "
+             "(RFC 9110 9.3.6).",
+     .offset = AT(proxy.kind)},
+    {.name = "proxy.host",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_DOMAIN,
+     .form = MM_CONFIG_FORM_RELAY,
+     .help = "The proxy that every connection goes out through: to MX hosts, "
+             "to the smarthost, to mailboxes elsewhere. It is never passed by, "
+             "but for proxy.bypass. Hosts that a setting names are looked up "
+             "by the proxy. Empty: none.",
+     .offset = AT(proxy.host)},
+    {.name = "proxy.port",
+     .type = MM_CONFIG_INT,
+     .default_text = "0",
+     .maximum = 65535,
+     .help = "Its port. 0: 1080, for http 3128.",
+     .offset = AT(proxy.port)},
+    {.name = "proxy.user",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_USER_NAME,
+     .help = "The user to log in as: RFC 1929, or Basic (RFC 7617). Empty: "
+             "none.",
+     .offset = AT(proxy.user)},
+    {.name = "proxy.password",
+     .type = MM_CONFIG_SECRET,
+     .default_text = "",
+     .maximum = MM_LIMIT_PASSWORD,
+     .help = "The user's password; socks4a has none. A file that sets it must "
+             "be readable by its owner alone.",
+     .offset = AT(proxy.password)},
+    {.name = "proxy.bypass",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "localhost, 127.0.0.0/8, ::1/128",
+     .maximum = 1000,
+     .form = MM_CONFIG_FORM_BYPASS,
+     .help = "Hosts that are reached without the proxy: networks, addresses, "
+             "and domains with all below them. A network counts where the "
+             "address is known: for MX hosts, and for hosts that are given by "
+             "it.",
+     .offset = AT(proxy.bypass)},
+    {.name = "proxy.timeout",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1m",
+     .minimum = 100,
+     .maximum = HOUR,
+     .help = "The wait for the connection to the proxy, and for each of its "
+             "answers; the last one comes when it has reached the host.",
+     .offset = AT(proxy.timeout_ms)},
     {.name = "fetch.accounts",
      .type = MM_CONFIG_SECRET,
      .default_text = "",
@@ -965,7 +1020,9 @@ static const struct mm_config_key keys[] = {
          "here that the first such field names, and to the user of to where "
          "none does. refused=aside keeps what is refused here in the queue, "
          "held; refused=leave, the standard, leaves it there. keep_uidl gives "
-         "it the unique-id here that it has there, for a mailbox that moves.",
+         "it the unique-id here that it has there, for a mailbox that moves. "
+         "proxy is default (that of proxy.host), none, or one of its own, "
+         "such as socks5://user:password@proxy.example.com:1080.",
      .offset = AT(fetch.accounts)},
     {.name = "fetch.parallel",
      .type = MM_CONFIG_INT,

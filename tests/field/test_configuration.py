@@ -52,8 +52,8 @@ user=joe;secret;/home/joe;PSH
 user=ann;+0123ABCDZ89ABCDEF;/home/ann;PS
 """
 LEFT_OUT = ("log", "logday", "adm_range", "max", "port", "dir", "def",
-            "forward", "antispam", "goodlist", "graylist", "upproxy",
-            "upproxy_port", "sysuser", "hostpath")
+            "forward", "antispam", "goodlist", "graylist",
+            "sysuser", "hostpath")
 
 
 def write_old(daemon):

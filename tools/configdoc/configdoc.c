@@ -30,6 +30,7 @@ static const struct group {
     {"queue", "When mail that goes out is tried again."},
     {"delivery", "How mail goes out."},
     {"smarthost", "A relay for all mail that goes out."},
+    {"proxy", "A proxy for all connections that go out."},
     {"fetch", "Mail that is fetched from mailboxes elsewhere."},
     {"dns", "How names are looked up."},
 };

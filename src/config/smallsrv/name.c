@@ -22,7 +22,6 @@
 #define ACCOUNTS                                                               \
     "users are in the store (mailmodctl user add) or in local.users"
 #define ARCHIVE "no copies of sent mail are kept"
-#define PROXY "outgoing connections go through no proxy"
 #define LOG                                                                    \
     "the log goes to standard error or to the host program, whose "            \
     "affair the files are"
@@ -40,6 +39,8 @@ static const struct mm_smallsrv_name names[] = {
     {"tls_cafile", SAME, "smarthost.authority_file", NULL},
     {"tls_cert_file", SAME, "tls.certificate_file", NULL},
     {"tls_key_file", SAME, "tls.key_file", NULL},
+    {"upproxy_port", SAME, "proxy.port", NULL},
+    {"nouphosts", SAME, "proxy.bypass", NULL},
     {"pop3_max", SAME, "pop3.connections_max", NULL},
     {"pop_timeout", SAME, "pop3.idle_timeout",
      "SMTP has a time of its own, `smtp.command_timeout`"},
@@ -85,6 +86,10 @@ static const struct mm_smallsrv_name names[] = {
      "with port 25 and TLS where it is offered, as long as `smarthost.port`, "
      "`.tls` and `.user` have their defaults and `smtponlytls` is not set; "
      "`nosmtpproxy`: none"},
+    {"upproxy", MM_SMALLSRV_PROXY, "proxy.host",
+     "with `proxy.kind` http, as long as that has its default"},
+    {"up_user", MM_SMALLSRV_LOGIN, "proxy.password",
+     "`user:password`: `proxy.user` too"},
     {"user", MM_SMALLSRV_USER, "local.users",
      "`name;password;home;flags`, one more each time; a user without the "
      "flags P and S is left out, a password that is a hash must be set anew, "
@@ -106,6 +111,8 @@ static const struct mm_smallsrv_name names[] = {
      "(tls.certificate_file, tls.self_signed)"},
     {"uncheckip", MM_SMALLSRV_ALWAYS, NULL,
      "senders of local domains are taken from any address"},
+    {"ever_upproxy", MM_SMALLSRV_ALWAYS, NULL,
+     "where there is a proxy, everything but proxy.bypass goes through it"},
     {"nocheckback", MM_SMALLSRV_NEVER, NULL,
      "a sender always has a domain (RFC 5321 4.1.2)"},
 
@@ -154,11 +161,6 @@ static const struct mm_smallsrv_name names[] = {
 
     {"smtp_sent", GONE, NULL, ARCHIVE},
     {"sent_time", GONE, NULL, ARCHIVE},
-    {"upproxy", GONE, NULL, PROXY},
-    {"upproxy_port", GONE, NULL, PROXY},
-    {"up_user", GONE, NULL, PROXY},
-    {"ever_upproxy", GONE_FLAG, NULL, PROXY},
-    {"nouphosts", GONE, NULL, PROXY},
     {"tls_capath", GONE, NULL,
      "authorities are in one file (smarthost.authority_file)"},
     {"tls_priority", GONE, NULL,

@@ -18,6 +18,8 @@ enum mm_smallsrv_kind {
     MM_SMALLSRV_TLS_MAY,   /* a flag of a choice of TLS */
     MM_SMALLSRV_TLS_MUST,  /* another one */
     MM_SMALLSRV_SMARTHOST, /* its host, by that engine's manners */
+    MM_SMALLSRV_PROXY,     /* the host of an HTTP proxy */
+    MM_SMALLSRV_LOGIN,     /* its user and password in one text */
     MM_SMALLSRV_USER,      /* one more user */
     MM_SMALLSRV_KIB,       /* a size in KiB */
     MM_SMALLSRV_WINDOW,    /* the time of the limits that are such sizes */

@@ -184,6 +184,35 @@ static enum mailmod_error set_pop_ip(const struct mm_smallsrv_change *change)
                : put(change, change->key->name, change->is_on ? "35m" : "0s");
 }
 
+/* There a proxy is one of HTTP. */
+static enum mailmod_error set_proxy(const struct mm_smallsrv_change *change)
+{
+    enum mailmod_error error = mm_config_value_parse(
+        change->key, change->text, change->config, change->mistake);
+    return error == MAILMOD_OK &&
+                   change->config->proxy.kind == MM_CONFIG_PROXY_SOCKS5 &&
+                   change->config->proxy.host[0] != '\0'
+               ? put(change, "proxy.kind", "http")
+               : error;
+}
+
+static enum mailmod_error set_login(const struct mm_smallsrv_change *change)
+{
+    struct mm_span user;
+    struct mm_span password;
+    (void)mm_span_cut(change->text, ':', &user, &password);
+    if (user.size > MM_LIMIT_USER_NAME ||
+        !mm_config_form_has(MM_CONFIG_FORM_ANY, user)) {
+        return mm_config_refuse(change->mistake, "must be user:password");
+    }
+    enum mailmod_error error = mm_config_value_parse(
+        change->key, password, change->config, change->mistake);
+    return error == MAILMOD_OK
+               ? mm_config_value_parse(mm_config_find_key("proxy.user"), user,
+                                       change->config, change->mistake)
+               : error;
+}
+
 static enum mailmod_error set_level(const struct mm_smallsrv_change *change)
 {
     int level = change->config->log_level;
@@ -203,6 +232,7 @@ static bool is_text(enum mm_smallsrv_kind kind)
     return kind == MM_SMALLSRV_SAME || kind == MM_SMALLSRV_PORT ||
            kind == MM_SMALLSRV_BIND || kind == MM_SMALLSRV_V4 ||
            kind == MM_SMALLSRV_V6 || kind == MM_SMALLSRV_SMARTHOST ||
+           kind == MM_SMALLSRV_PROXY || kind == MM_SMALLSRV_LOGIN ||
            kind == MM_SMALLSRV_USER || kind == MM_SMALLSRV_KIB ||
            kind == MM_SMALLSRV_WINDOW || kind == MM_SMALLSRV_GONE;
 }
@@ -286,11 +316,14 @@ static enum mailmod_error set_none(const struct mm_smallsrv_change *change)
     case MM_SMALLSRV_BIND:
         return mm_smallsrv_set_bind(change); /* its text is empty */
     case MM_SMALLSRV_SMARTHOST:
+    case MM_SMALLSRV_PROXY:
         return put(change, change->key->name, "");
     case MM_SMALLSRV_KIB:
         return put(change, change->key->name, "0");
     case MM_SMALLSRV_WINDOW:
         return set_no_window(change);
+    case MM_SMALLSRV_LOGIN:
+        return set_login(change); /* its text is empty */
     default:
         return MAILMOD_OK;
     }
@@ -314,6 +347,10 @@ static enum mailmod_error set_text(const struct mm_smallsrv_change *change)
         return set_networks(change);
     case MM_SMALLSRV_SMARTHOST:
         return set_smarthost(change);
+    case MM_SMALLSRV_PROXY:
+        return set_proxy(change);
+    case MM_SMALLSRV_LOGIN:
+        return set_login(change);
     case MM_SMALLSRV_USER:
         return mm_smallsrv_add_user(change);
     default:
@@ -373,6 +410,10 @@ static bool is_set(const struct mm_smallsrv_name *row,
         return config->delivery.tls == MM_CONFIG_TLS_MUST;
     case MM_SMALLSRV_SMARTHOST:
         return config->smarthost.host[0] != '\0';
+    case MM_SMALLSRV_PROXY:
+        return config->proxy.host[0] != '\0';
+    case MM_SMALLSRV_LOGIN:
+        return config->proxy.user[0] != '\0';
     case MM_SMALLSRV_DETAIL:
         return config->log_level >= MM_LOG_DEBUG;
     case MM_SMALLSRV_SILENT:
@@ -440,11 +481,13 @@ enum mailmod_error mm_smallsrv_get(const struct mm_config_alias *alias,
         return append_networks(out, mm_smallsrv_field(key, config), row->kind,
                                true);
     }
-    if (row->kind == MM_SMALLSRV_USER) {
+    if (row->kind == MM_SMALLSRV_USER ||
+        (row->kind == MM_SMALLSRV_LOGIN && !alias->is_off)) {
         return mm_config_get(config, row->key, out);
     }
     if (!alias->is_off &&
         (row->kind == MM_SMALLSRV_SAME || row->kind == MM_SMALLSRV_WINDOW ||
+         row->kind == MM_SMALLSRV_PROXY ||
          row->kind == MM_SMALLSRV_SMARTHOST)) {
         return mm_config_value_show(key, config, out);
     }

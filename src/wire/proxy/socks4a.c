@@ -19,7 +19,7 @@ static enum mailmod_error check(const struct mm_tunnel_options *options)
     return mm_tunnel_is_by_name(options) ||
                    options->address.family == MM_NETADDR_V4
                ? MAILMOD_OK
-               : MAILMOD_ERROR_ARGUMENT;
+               : MAILMOD_ERROR_UNREACHABLE;
 }
 
 static enum mailmod_error begin(struct mm_tunnel *tunnel)

@@ -47,10 +47,10 @@ struct mm_tunnel {
     char failure[MM_TUNNEL_FAILURE_MAX];
 };
 
-/* Begins; the output has the first words. ARGUMENT: what the kind cannot carry
- * (an IPv6 address over SOCKS4a, a user with a colon over HTTP, a host that is
- * no name); TOO_LARGE: a login that SOCKS5 has no room for. To be ended with
- * mm_tunnel_fini also then. */
+/* Begins; the output has the first words. ARGUMENT: what cannot be said (a user
+ * with a colon over HTTP, a host that is no name); UNREACHABLE: an IPv6 address
+ * over SOCKS4a; TOO_LARGE: a login that the kind has no room for. To be ended
+ * with mm_tunnel_fini also then. */
 MM_CHECK enum mailmod_error
 mm_tunnel_init(struct mm_tunnel *tunnel,
                const struct mm_tunnel_options *options);

@@ -431,7 +431,7 @@ void fake_run_conn_event(const struct event *event)
         break;
     case EVENT_DRAINED:
         peer_read(conn);
-        if (!conn->is_left) {
+        if (!conn->is_left && conn->handler->on_drained != NULL) {
             fake_resume_faults(true);
             conn->handler->on_drained(conn->context, conn);
             fake_pause_faults();

@@ -154,7 +154,7 @@ static bool fits_all(void *context, struct mm_place *place)
 struct two_loops {
     struct mm_host_table table;
     struct mm_host_loop loops[2];
-    struct mm_netaddr host;
+    struct mm_endpoint host;
     struct spot spots[8];
 };
 
@@ -170,7 +170,8 @@ static void open_two(struct two_loops *two)
         two->spots[i].place.on_granted = on_granted;
         two->spots[i].place.on_called = on_called;
     }
-    assert_true(mm_netaddr_parse_ip(mm_span_cstr("192.0.2.1"), &two->host));
+    assert_true(
+        mm_netaddr_parse_ip(mm_span_cstr("192.0.2.1"), &two->host.address));
 }
 
 static void close_two(struct two_loops *two)

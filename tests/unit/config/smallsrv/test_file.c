@@ -284,7 +284,8 @@ static void what_there_is_not_is_left_out(void **state)
          "smtp_name=mail.example\n"
          "badlist=bad.lst\n"
          "badlist=worse.lst\n"
-         "upproxy=proxy.example # not yet\n"
+         "upproxy=proxy.example # there is one\n"
+         "up_user=me:it's:cret\n"
          "user=admin;cret;/var;A\n"
          "user=joe;cret;\"C:\\mail box\";PS\n"
          "user=ann;+0123ABCDZ89ABCDEF;home;PSH\n",
@@ -301,9 +302,8 @@ static void what_there_is_not_is_left_out(void **state)
         "a.cfg:12: forward: not supported",
         "a.cfg:14: badlist: not supported",
         "a.cfg:15: badlist: not supported",
-        "a.cfg:16: upproxy: not supported",
-        "a.cfg:17: user: admin is left out",
-        "a.cfg:19: user: ann cannot log in"};
+        "a.cfg:18: user: admin is left out",
+        "a.cfg:20: user: ann cannot log in"};
     const char *at = outcome.warnings;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (strncmp(at, lines[i], strlen(lines[i])) != 0) {
@@ -313,6 +313,11 @@ static void what_there_is_not_is_left_out(void **state)
     }
     assert_string_equal(at, "");
     assert_string_equal(mm_config_peek(builder)->local.users, "joe:cret\nann:");
+    assert_value(builder, "proxy.kind", "http");
+    assert_value(builder, "proxy.host", "proxy.example");
+    assert_value(builder, "proxy.user", "me");
+    assert_value(builder, "up_user", "********");
+    assert_string_equal(mm_config_peek(builder)->proxy.password, "it's:cret");
     assert_value(builder, "general.host_name", "mail.example");
     assert_value(builder, "general.log_level", "debug");
     /* Of what there is, a wrong value is a mistake all the same. */
