@@ -82,4 +82,21 @@ enum mailmod_event_kind {
     MAILMOD_ALL_EVENTS = 31
 };
 
+/* What is wrong with a field, or not as RFC 5321 4.4 has it. The rest of the
+ * field is read all the same. */
+enum mailmod_received_fault {
+    MAILMOD_RECEIVED_NO_BY = 1 << 0,
+    MAILMOD_RECEIVED_NO_DATE = 1 << 1,
+    MAILMOD_RECEIVED_BAD_DATE = 1 << 2, /* none that a calendar has */
+    MAILMOD_RECEIVED_NO_SEMICOLON = 1 << 3,
+    MAILMOD_RECEIVED_ORDER = 1 << 4,    /* of the clauses */
+    MAILMOD_RECEIVED_TWICE = 1 << 5,    /* a clause; the first one counts */
+    MAILMOD_RECEIVED_NO_VALUE = 1 << 6, /* behind a clause's name */
+    MAILMOD_RECEIVED_WORDS = 1 << 7,    /* that belong to no clause */
+    MAILMOD_RECEIVED_OPEN = 1
+                            << 8, /* a comment, quote or bracket, to the end */
+    MAILMOD_RECEIVED_OCTETS = 1 << 9, /* that no header may have: "?" */
+    MAILMOD_RECEIVED_CUT = 1 << 10    /* what is behind 16 KiB */
+};
+
 #endif

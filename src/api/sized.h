@@ -10,6 +10,7 @@
 #define MM_API_SIZED_H
 
 #include "mailmod.h"
+#include "mailmod/received.h"
 
 #include "base/error.h"
 
@@ -23,7 +24,9 @@
 #define MM_ALLOCATOR_SIZE_1 MM_SIZE_UP_TO(struct mailmod_allocator, covers)
 #define MM_QUEUE_FILTER_SIZE_1                                                 \
     MM_SIZE_UP_TO(struct mailmod_queue_filter, age_min_ms)
+#define MM_RECEIVED_SIZE_1 MM_SIZE_UP_TO(struct mailmod_received, faults)
 /* The host lends it, and the library fills it. */
+#define MM_TRACE_STEP_SIZE_1 MM_SIZE_UP_TO(struct mailmod_trace_step, loop_to)
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
 /* The library gives the others to callbacks, in the size that it knows. */
 

@@ -281,6 +281,16 @@ def check_reading(world):
     run.end()
 
 
+def check_trace(world):
+    run = world.run()
+    run.tell("Received: from a ([192.0.2.1]) by b; "
+             "30 Nov 2026 10:00:01 +0000\n"
+             "Received: by a; 30 Nov 2026 10:00:00 +0000\n\n")
+    out = run.end()
+    assert out.startswith("a, 0 ms, \nb, 1000 ms, 192.0.2.1\n  1  "), out
+    assert out.endswith("2 steps, in all +1s\n"), out
+
+
 def check_services(world):
     for words, smtp in (((), "0"), (("default",), str(world.ports["2525"]))):
         out = world.run(*words).end()
@@ -354,7 +364,8 @@ def declarations():
     """(functions, all public names) of the headers."""
     text = "".join(read(f"include/{name}") for name in
                    ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
-                    "mailmod/terms.h", "mailmod/mailbox.h"))
+                    "mailmod/terms.h", "mailmod/mailbox.h",
+                    "mailmod/received.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))

@@ -9,6 +9,7 @@
  * wrong and then "done"; ends with 0 when nothing was. A host program: it may
  * print. */
 #include "mailmod.h"
+#include "mailmod/received.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -161,6 +162,32 @@ struct old_allocator {
     mailmod_give_back release;
     void *context;
     size_t covers;
+};
+
+struct old_received {
+    size_t size;
+    const char *from;
+    const char *from_info;
+    const char *by;
+    const char *by_info;
+    const char *via;
+    const char *with;
+    const char *id;
+    const char *recipient;
+    int has_time;
+    int64_t time_ms;
+    int zone_minutes;
+    unsigned faults;
+};
+
+struct old_trace_step {
+    size_t size;
+    const struct mailmod_received *received;
+    const char *address;
+    int has_delay;
+    int64_t delay_ms;
+    int is_loop;
+    size_t loop_to;
 };
 
 static mailmod *mail;
@@ -388,6 +415,70 @@ static void lend_results(void)
     lend(message, sizeof(struct mailmod_result) + 8, MAILMOD_OK,
          "a newer result");
     mailmod_message_free(&message);
+}
+
+struct field {
+    char octets[512];
+    size_t size;
+    size_t read;
+};
+
+static void keep_field(void *context, const char *octets, size_t size)
+{
+    struct field *field = context;
+
+    memcpy(field->octets, octets, size);
+    field->size = size;
+}
+
+static size_t read_field(void *context, void *buffer, size_t size)
+{
+    struct field *field = context;
+    size_t left = field->size - field->read;
+
+    size = size < left ? size : left;
+    memcpy(buffer, field->octets + field->read, size);
+    field->read += size;
+    return size;
+}
+
+static void give_and_lend_a_trace(void)
+{
+    struct old_received old = {.size = sizeof old, .by = "mx.mail.test"};
+    struct field field = {.size = 0};
+    void *given = give(&old, sizeof old, sizeof old);
+    mailmod_trace *trace = NULL;
+    struct {
+        struct old_trace_step step;
+        unsigned char behind[BEHIND];
+    } lent;
+
+    expect(mailmod_received_write(NULL, given, keep_field, &field) ==
+               MAILMOD_OK,
+           "an old field");
+    free(given);
+    given = give(&old, sizeof old, sizeof old - 1);
+    expect(mailmod_received_write(NULL, given, keep_field, &field) ==
+               MAILMOD_ERROR_ARGUMENT,
+           "a field that is too small");
+    free(given);
+    expect(mailmod_trace_new(read_field, &field, &trace) == MAILMOD_OK,
+           "a trace");
+    memset(&lent, MARK, sizeof lent);
+    lent.step.size = sizeof lent.step;
+    expect(mailmod_trace_step(
+               trace, 0, (struct mailmod_trace_step *)&lent.step) == MAILMOD_OK,
+           "an old step");
+    look_at(&old, sizeof old, lent.step.received, "a field that was read");
+    expect(strcmp(old.by, "mx.mail.test") == 0, "the field's members");
+    expect(lent.behind[0] == MARK && lent.behind[BEHIND - 1] == MARK,
+           "octets behind the step were written");
+    lent.step.size = sizeof lent.step - 1;
+    expect(
+        mailmod_trace_step(trace, 0, (struct mailmod_trace_step *)&lent.step) ==
+            MAILMOD_ERROR_ARGUMENT,
+        "a step that is too small");
+    mailmod_trace_free(&trace);
 }
 
 /* ---- the library gives ------------------------------------------------ */
@@ -623,6 +714,7 @@ int main(int argc, char **argv)
     give_envelopes();
     give_recipients();
     lend_results();
+    give_and_lend_a_trace();
     see_all();
     see_event(&events);
     printf("%d checks, %d mistakes\ndone\n", checks, mistakes);

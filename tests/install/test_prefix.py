@@ -162,7 +162,8 @@ def test_headers(build):
     with Installed(build) as it:
         flags = it.pkg_config("--cflags")
         for name in ("mailmod.h", "mailmod/error.h", "mailmod/terms.h",
-                     "mailmod/mailbox.h", "mailmod/srv.h"):
+                     "mailmod/mailbox.h", "mailmod/srv.h",
+                     "mailmod/received.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),
                             (CXX, "-x", "c++", "-std=c++17")):

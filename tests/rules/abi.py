@@ -20,7 +20,7 @@ import source
 LIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "abi.txt")
 HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/error.h", "include/mailmod/terms.h",
-           "include/mailmod/mailbox.h")
+           "include/mailmod/mailbox.h", "include/mailmod/received.h")
 
 
 def one_line(text):
@@ -56,7 +56,8 @@ def promised(root):
 
 def figures(root, compiler, constants, members):
     """The compiler's word for values, sizes and places."""
-    lines = ['#include "mailmod/srv.h"', "#include <stdio.h>", "int main(void)",
+    lines = ['#include "mailmod/srv.h"', '#include "mailmod/received.h"',
+             "#include <stdio.h>", "int main(void)",
              "{"]
     for name in constants:
         lines.append('    printf("%s = %%lld\\n", (long long)%s);' %

@@ -5,6 +5,7 @@
 #include "mailmod.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
 
@@ -30,6 +31,7 @@ struct control {
     unsigned user_flags; /* of the main password that is set */
     int is_sure;         /* --yes */
     int has_local_time;  /* --local-time */
+    int draws_graph;     /* --dot */
     struct control_filter filter;
 };
 
@@ -41,6 +43,8 @@ int control_backup(struct control *control);
 int control_restore(struct control *control);
 int control_config(struct control *control);
 int control_fetch(struct control *control);
+/* Without an instance. */
+int control_trace(struct control *control);
 
 /* user quota and user password: account.c */
 int control_is_account(const struct control *control);
@@ -65,11 +69,14 @@ void control_print_text(const char *text);
 
 /* ---- the system's part (posix/, windows/) ---- */
 
-/* Standard output carries octets as they are. */
+/* Standard input and output carry octets as they are. */
 void terminal_begin(void);
 
 /* The configuration that the daemon was installed with, or NULL. */
 const char *terminal_default_config(void);
+
+/* A file to be read, octets as they are; NULL, and errno says why. */
+FILE *terminal_open(const char *path);
 
 /* Asks on the terminal without echo; 0 when it worked. */
 int terminal_read_password(const char *prompt, char *password_out, size_t size);

@@ -58,6 +58,9 @@ static void print_help(void)
          "  store verify               check the store's integrity\n"
          "  backup FILE                a copy of the store, beside the daemon\n"
          "  restore FILE               the store from a copy, daemon stopped\n"
+         "  trace FILE [--dot]         a message's way, out of its Received "
+         "fields;\n"
+         "                             as a graph for dot of Graphviz\n"
          "  config check               tell every mistake\n"
          "  config show                every key and its value\n"
          "  config get KEY");
@@ -146,6 +149,7 @@ struct line { /* the command line, read */
     int wants_version;
     int is_sure;
     int has_local_time;
+    int draws_graph;
     struct control_filter filter;
     char **words;
     int word_count;
@@ -164,6 +168,8 @@ static int take_flag(struct line *line, const char *word)
         line->is_sure = 1;
     } else if (strcmp(word, "--local-time") == 0) {
         line->has_local_time = 1;
+    } else if (strcmp(word, "--dot") == 0) {
+        line->draws_graph = 1;
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         line->wants_help = 1;
     } else if (strcmp(word, "--version") == 0) {
@@ -205,7 +211,7 @@ static int parse(struct line *line, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         char *word = argv[i];
         const char **value = value_of(line, word);
-        if (is_all_words || word[0] != '-') {
+        if (is_all_words || word[0] != '-' || strcmp(word, "-") == 0) {
             line->words[line->word_count] = word;
             line->word_count++;
         } else if (strcmp(word, "--") == 0) {
@@ -311,6 +317,12 @@ static int run(const struct line *line, const struct command *command)
     return code;
 }
 
+/* What was printed must have gone out. */
+static int finish(int code)
+{
+    return fflush(stdout) != 0 && code == EXIT_SUCCESS ? EXIT_FAILURE : code;
+}
+
 int main(int argc, char **argv)
 {
     struct line line;
@@ -338,10 +350,15 @@ int main(int argc, char **argv)
     if (line.word_count == 0) {
         return control_usage("a command is missing");
     }
+    if (strcmp(line.words[0], "trace") == 0) {
+        struct control control = {.words = line.words + 1,
+                                  .word_count = line.word_count - 1,
+                                  .draws_graph = line.draws_graph};
+        return finish(control_trace(&control));
+    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(line.words[0], commands[i].name) == 0) {
-            code = run(&line, &commands[i]);
-            return fflush(stdout) != 0 && code == 0 ? EXIT_FAILURE : code;
+            return finish(run(&line, &commands[i]));
         }
     }
     fprintf(stderr, "mailmodctl: there is no command %s\n", line.words[0]);

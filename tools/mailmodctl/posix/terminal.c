@@ -27,6 +27,11 @@ const char *terminal_default_config(void)
     return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
+FILE *terminal_open(const char *path)
+{
+    return fopen(path, "rb");
+}
+
 int terminal_is_output(void)
 {
     return isatty(STDOUT_FILENO);

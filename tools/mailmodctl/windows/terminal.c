@@ -5,6 +5,7 @@
  * after which the console's own mode is the shell's business. */
 #include "../control.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <io.h>
 #include <stdio.h>
@@ -26,11 +27,23 @@ int terminal_is_output(void)
 
 void terminal_begin(void)
 {
-    /* A message is printed octet for octet. */
+    /* A message is read and printed octet for octet. */
+    (void)_setmode(_fileno(stdin), _O_BINARY);
     (void)_setmode(_fileno(stdout), _O_BINARY);
     if (terminal_is_output()) {
         (void)SetConsoleOutputCP(CP_UTF8);
     }
+}
+
+FILE *terminal_open(const char *path)
+{
+    WCHAR wide[MAX_PATH * 4];
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide,
+                            sizeof wide / sizeof wide[0]) == 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return _wfopen(wide, L"rb");
 }
 
 static HANDLE open_console(const WCHAR *name)
