@@ -62,7 +62,7 @@ enum mailmod_moment {
     MAILMOD_SMTP_MESSAGE = 2,  /* envelope complete, before 354 */
     MAILMOD_POP3_LOGIN = 4,    /* name and password known, before the check */
     MAILMOD_POP3_RETRIEVE = 8, /* RETR and TOP, before the message goes out */
-    MAILMOD_POP3_DELETE = 16,  /* DELE, before the message is marked */
+    MAILMOD_POP3_DELETE = 16,  /* DELE and DELI, before they do it */
     /* MAIL, which is answered at once: a refusal is said to each RCPT of the
      * message but postmaster's (RFC 5321 4.5.1), which waits for the host. */
     MAILMOD_SMTP_MAIL = 32,

@@ -20,6 +20,7 @@ static const struct {
 } secrets[] = {
     {"AUTH", 2},              /* AUTH mechanism [initial response] */
     {"PASS", 1}, {"APOP", 2}, /* APOP name digest */
+    {"XLOG", 2},              /* XLOG name password */
     {"334", 1}, /* challenges: salts and nonces help to guess offline */
     {"+", 1},
 };

@@ -185,8 +185,15 @@ struct mm_config {
         unsigned errors_max;
         bool allows_clear_login;
         bool apop;
+        /* pop3svc's extensions. */
+        bool uid_param, deli, sleep, qaut, xlog, multi_line_ind, core, refr;
         struct mm_range_list lenient_from; /* old versions of TLS */
-        uint64_t idle_ms;                  /* RFC 1939 3: at least 10 minutes */
+        struct mm_string_list read_only_users;
+        uint64_t login_delay_ms; /* 0: none */
+        unsigned expire_days;    /* 0: for ever */
+        bool expires_retrieved;
+        uint64_t idle_ms; /* RFC 1939 3: at least 10 minutes */
+        uint64_t sleep_ms;
         uint64_t tls_ms, write_ms;
         unsigned login_failures_max;
     } pop3;

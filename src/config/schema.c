@@ -28,6 +28,13 @@
      .help = (words),                                                          \
      .offset = AT(listen[MM_SERVICE_##id])},
 
+/* An extension of a protocol that is on or off. */
+#define EXTENSION(key, field, standard, words)                                 \
+    {                                                                          \
+        .name = (key), .type = MM_CONFIG_BOOL, .default_text = (standard),     \
+        .help = (words), .offset = AT(field)                                   \
+    }
+
 /* A list of networks that is empty at first. */
 #define NETWORKS(key, field, words)                                            \
     {                                                                          \
@@ -533,6 +540,62 @@ static const struct mm_config_key keys[] = {
      .help = "Offer APOP (RFC 1939 7) where it can work: when a user's "
              "password is kept recoverable, or a host decides about logins.",
      .offset = AT(pop3.apop)},
+    EXTENSION("pop3.uid_param", pop3.uid_param, "true",
+              "Take a unique-id (UID:...) where a command takes a message's "
+              "number, and tell UID-PARAM: an extension of pop3svc."),
+    EXTENSION("pop3.deli", pop3.deli, "true",
+              "Offer DELI, which deletes a message at once and for good: an "
+              "extension of pop3svc."),
+    EXTENSION("pop3.sleep", pop3.sleep, "true",
+              "Offer SLEE and WAKE, by which a client stays connected and "
+              "lists its mailbox anew, under both names of the capability "
+              "(SLEE-WAKE, SLEEPING): an extension of pop3svc."),
+    EXTENSION("pop3.qaut", pop3.qaut, "true",
+              "Offer QAUT, which is QUIT without the end of the connection: an "
+              "extension of pop3svc."),
+    EXTENSION("pop3.xlog", pop3.xlog, "true",
+              "Offer XLOG, a login in one command, where USER and PASS are "
+              "offered: an extension of pop3svc."),
+    EXTENSION("pop3.multi_line_ind", pop3.multi_line_ind, "false",
+              "End the first line of a reply of several with a blank and an "
+              "underscore, and tell MULTI-LINE-IND: an extension of pop3svc."),
+    EXTENSION("pop3.core", pop3.core, "false",
+              "Offer CORE, which is SLEE and WAKE in one command: an older "
+              "extension of pop3svc."),
+    EXTENSION("pop3.refr", pop3.refr, "false",
+              "Offer REFR, the first name of CORE."),
+    {.name = "pop3.read_only_users",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = 1000,
+     .form = MM_CONFIG_FORM_USER,
+     .help = "Users whose mail can be read and not deleted: DELE and DELI get "
+             "[READ-ONLY], and retention takes nothing.",
+     .offset = AT(pop3.read_only_users)},
+    {.name = "pop3.login_delay",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "0s",
+     .maximum = DAY,
+     .help = "The time that a user must leave between two logins (RFC 2449 "
+             "6.5): CAPA tells LOGIN-DELAY, and who comes sooner gets "
+             "[LOGIN-DELAY]. WAKE is no login. 0: none.",
+     .offset = AT(pop3.login_delay_ms)},
+    {.name = "pop3.expire_days",
+     .type = MM_CONFIG_INT,
+     .default_text = "0",
+     .maximum = 36500,
+     .help = "Messages older than so many days are deleted when a session of "
+             "theirs ends with QUIT, SLEE, CORE or QAUT, with those that the "
+             "client marked; CAPA tells EXPIRE (RFC 2449 6.7). 0: mail is "
+             "kept for ever, EXPIRE NEVER.",
+     .offset = AT(pop3.expire_days)},
+    {.name = "pop3.expires_retrieved",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "Messages that RETR gave whole are deleted when that session ends "
+             "with QUIT, SLEE, CORE or QAUT; CAPA tells EXPIRE 0 (RFC 2449 "
+             "6.7).",
+     .offset = AT(pop3.expires_retrieved)},
     NETWORKS("pop3.lenient_from", pop3.lenient_from,
              "Networks of old mail programs, such as 192.0.2.0/24, which may "
              "speak TLS 1.0 and 1.1 with weak ciphers. Empty: none."),
@@ -544,6 +607,14 @@ static const struct mm_config_key keys[] = {
      .help = "The wait for the next command. RFC 1939 3 wants at least 10 "
              "minutes.",
      .offset = AT(pop3.idle_ms)},
+    {.name = "pop3.sleep_timeout",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1h",
+     .minimum = SECOND,
+     .maximum = 7 * DAY,
+     .help = "The wait for the next command of a session that sleeps (SLEE). "
+             "NOOP begins it anew.",
+     .offset = AT(pop3.sleep_ms)},
     {.name = "pop3.tls_timeout",
      .type = MM_CONFIG_DURATION,
      .default_text = "1m",

@@ -241,7 +241,7 @@ static void close_mailbox(struct mm_mailbox *mailbox)
 
     mm_file_close(&box->file);
     mm_maildir_close(&box->folders);
-    for (size_t i = 0; i < box->base.count; i++) {
+    for (size_t i = 0; i < mm_mailbox_known(mailbox); i++) {
         mm_free(box->entries[i].name);
     }
     mm_free(box->entries);
@@ -273,6 +273,42 @@ static void unique_id(const struct mm_mailbox *mailbox, size_t index,
         *end++ = "0123456789abcdef"[(hashes[i / 16] >> shift) & 15];
     }
     *end = '\0';
+}
+
+/* A file that came later, by its name; one whose name was hashed is not found
+ * before the next opening. */
+static enum mailmod_error find_late(struct mm_mailbox *mailbox,
+                                    struct mm_span unique_id)
+{
+    struct maildir_mailbox *box = cast(mailbox);
+    struct mm_folder *folder = NULL;
+    char name[MM_MAILDIR_NAME_MAX];
+    size_t known = mm_mailbox_known(mailbox);
+    enum mailmod_error error =
+        box->folders.cur != NULL
+            ? mm_maildir_find(&box->folders, unique_id, &folder, name)
+            : MAILMOD_ERROR_NOT_FOUND;
+
+    if (error != MAILMOD_OK || name[0] == '.') {
+        return error == MAILMOD_OK ? MAILMOD_ERROR_NOT_FOUND : error;
+    }
+    struct entry entry = {.name = mm_strdup(name),
+                          .is_new = folder == box->folders.new};
+    struct entry *entries = entry.name != NULL
+                                ? mm_array_grow(box->entries, known,
+                                                &box->capacity, sizeof *entries)
+                                : NULL;
+    bool is_there = entries != NULL && has_size(box, known, &entry);
+    box->entries = entries != NULL ? entries : box->entries;
+    error = entries == NULL ? MAILMOD_ERROR_MEMORY : box->error;
+    if (error != MAILMOD_OK || !is_there) {
+        box->error = MAILMOD_OK;
+        mm_free(entry.name);
+        return error != MAILMOD_OK ? error : MAILMOD_ERROR_NOT_FOUND;
+    }
+    box->entries[known] = entry;
+    mailbox->late_count++;
+    return MAILMOD_OK;
 }
 
 /* What the name said is held against the file. */
@@ -359,6 +395,17 @@ static enum mailmod_error read_piece(struct mm_mailbox *mailbox, size_t index,
     return error;
 }
 
+static enum mailmod_error detail_of(struct mm_mailbox *mailbox, size_t index,
+                                    struct mm_mailbox_detail *detail_out)
+{
+    uint64_t seconds = seconds_of(entry_of(mailbox, index)->name);
+
+    if (seconds < INT64_MAX / 1000) {
+        detail_out->received_ms = (int64_t)seconds * 1000;
+    }
+    return MAILMOD_OK;
+}
+
 static void remove_messages(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal)
 {
@@ -422,7 +469,9 @@ static const struct mm_mailbox_verbs verbs = {
     .open = open_mailbox,
     .size = size_of,
     .unique_id = unique_id,
+    .find = find_late,
     .read = read_piece,
+    .detail = detail_of,
     .remove_list = remove_messages,
     .remove_now = remove_messages,
     .close = close_mailbox,

@@ -6,6 +6,8 @@
  * provider.h says. */
 #include "mailbox/provider.h"
 
+#include "mailbox/unique_ids.h"
+
 bool mm_mailbox_is_unique_id(struct mm_span text)
 {
     bool is_good =
@@ -54,6 +56,7 @@ void mm_mailbox_close(struct mm_mailbox **mailbox_in)
     }
     struct mm_store *store = mailbox->store;
     uint64_t mailbox_id = mailbox->mailbox_id;
+    mm_unique_ids_free(&mailbox->ids);
     mailbox->verbs->close(mailbox);
     mm_store_unlock_mailbox(store, mailbox_id);
 }
@@ -69,16 +72,63 @@ size_t mm_mailbox_count(const struct mm_mailbox *mailbox)
     return mailbox->count;
 }
 
+size_t mm_mailbox_known(const struct mm_mailbox *mailbox)
+{
+    return mailbox->count + mailbox->late_count;
+}
+
+bool mm_mailbox_is_read_only(const struct mm_mailbox *mailbox)
+{
+    return mailbox->is_read_only;
+}
+
+/* The table grows with what is known. */
+static enum mailmod_error find_known(struct mm_mailbox *mailbox,
+                                     struct mm_span unique_id,
+                                     size_t *index_out)
+{
+    if (mailbox->ids != NULL &&
+        mm_unique_ids_count(mailbox->ids) != mm_mailbox_known(mailbox)) {
+        mm_unique_ids_free(&mailbox->ids);
+    }
+    enum mailmod_error error = mailbox->ids == NULL
+                                   ? mm_unique_ids_new(&mailbox->ids, mailbox)
+                                   : MAILMOD_OK;
+    return error == MAILMOD_OK
+               ? mm_unique_ids_find(mailbox->ids, mailbox, unique_id, index_out)
+               : error;
+}
+
+enum mailmod_error mm_mailbox_find(struct mm_mailbox *mailbox,
+                                   struct mm_span unique_id, size_t *index_out)
+{
+    size_t known = mm_mailbox_known(mailbox);
+    enum mailmod_error error = find_known(mailbox, unique_id, index_out);
+
+    if (error != MAILMOD_ERROR_NOT_FOUND || mailbox->verbs->find == NULL) {
+        return error;
+    }
+    error = mailbox->verbs->find(mailbox, unique_id);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    return mm_mailbox_known(mailbox) > known
+               ? find_known(mailbox, unique_id, index_out)
+               : MAILMOD_ERROR_NOT_FOUND;
+}
+
 uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index)
 {
-    return index < mailbox->count ? mailbox->verbs->size(mailbox, index) : 0;
+    return index < mm_mailbox_known(mailbox)
+               ? mailbox->verbs->size(mailbox, index)
+               : 0;
 }
 
 void mm_mailbox_unique_id(const struct mm_mailbox *mailbox, size_t index,
                           char text_out[MM_UNIQUE_ID_MAX])
 {
     text_out[0] = '\0';
-    if (index < mailbox->count) {
+    if (index < mm_mailbox_known(mailbox)) {
         mailbox->verbs->unique_id(mailbox, index, text_out);
     }
 }
@@ -87,7 +137,7 @@ enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
                                    unsigned number, struct mm_buf *out,
                                    uint64_t *size_out)
 {
-    if (index >= mailbox->count) {
+    if (index >= mm_mailbox_known(mailbox)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     return mailbox->verbs->read(mailbox, index, number, out, size_out);
@@ -97,7 +147,7 @@ enum mailmod_error mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
                                      struct mm_mailbox_detail *detail_out)
 {
     *detail_out = (struct mm_mailbox_detail){.received_ms = 0};
-    if (index >= mailbox->count) {
+    if (index >= mm_mailbox_known(mailbox)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     return mailbox->verbs->detail != NULL
@@ -105,19 +155,27 @@ enum mailmod_error mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
                : MAILMOD_OK;
 }
 
-/* Rising indexes: the last one is the largest. */
-static bool is_listed(const struct mm_mailbox *mailbox,
-                      const struct mm_mailbox_removal *removal)
+/* What is wrong with it. Rising indexes: the last one is the largest. */
+static enum mailmod_error
+check_removal(const struct mm_mailbox *mailbox,
+              const struct mm_mailbox_removal *removal)
 {
-    return removal->count == 0 ||
-           removal->indexes[removal->count - 1] < mailbox->count;
+    if (removal->count == 0) {
+        return MAILMOD_OK;
+    }
+    if (removal->indexes[removal->count - 1] >= mm_mailbox_known(mailbox)) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    return mailbox->is_read_only ? MAILMOD_ERROR_ACCESS : MAILMOD_OK;
 }
 
 void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal)
 {
-    if (!is_listed(mailbox, removal)) {
-        removal->done(removal, MAILMOD_ERROR_ARGUMENT);
+    enum mailmod_error error = check_removal(mailbox, removal);
+
+    if (error != MAILMOD_OK) {
+        removal->done(removal, error);
         return;
     }
     mailbox->verbs->remove_list(mailbox, removal);
@@ -126,12 +184,12 @@ void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
 void mm_mailbox_remove_now(struct mm_mailbox *mailbox,
                            struct mm_mailbox_removal *removal)
 {
-    if (!mm_mailbox_can(mailbox, MM_MAILBOX_REMOVES_NOW)) {
-        removal->done(removal, MAILMOD_ERROR_STATE);
-        return;
-    }
-    if (!is_listed(mailbox, removal)) {
-        removal->done(removal, MAILMOD_ERROR_ARGUMENT);
+    enum mailmod_error error = mm_mailbox_can(mailbox, MM_MAILBOX_REMOVES_NOW)
+                                   ? check_removal(mailbox, removal)
+                                   : MAILMOD_ERROR_STATE;
+
+    if (error != MAILMOD_OK) {
+        removal->done(removal, error);
         return;
     }
     mailbox->verbs->remove_now(mailbox, removal);

@@ -7,9 +7,11 @@
  * Threads. open, read, remove_list, remove_now and close may block: they are
  * called on a worker, but close, which waits for nothing, on any thread. One
  * call at a time for each open mailbox. Count, size and unique-id answer from
- * memory: on any thread, also while another call is running.
+ * memory: on any thread, also while another call is running, but for find.
  *
- * The listing is read once, at the opening, and never changes (RFC 1939 5). An
+ * The listing is read once, at the opening, and never changes (RFC 1939 5); a
+ * message that came later can be found by its unique-id, and stands behind the
+ * listing from then on. An
  * open mailbox is this system's alone (RFC 1939 4): a second opening gets BUSY.
  * Programs outside of this system may work on the same mailbox, where the
  * provider says so: what they took away meanwhile is told as CANCELLED. */
@@ -69,6 +71,11 @@ struct mm_mailbox_verbs {
     uint64_t (*size)(const struct mm_mailbox *mailbox, size_t index);
     void (*unique_id)(const struct mm_mailbox *mailbox, size_t index,
                       char text_out[MM_UNIQUE_ID_MAX]);
+    /* Puts a message that came after the opening behind those that are known,
+     * where there is one with that unique-id; it may put others there, too,
+     * each once. NULL: nothing is looked for. thread: worker */
+    enum mailmod_error (*find)(struct mm_mailbox *mailbox,
+                               struct mm_span unique_id);
     /* See mm_mailbox_read. */
     enum mailmod_error (*read)(struct mm_mailbox *mailbox, size_t index,
                                unsigned number, struct mm_buf *out,
@@ -98,7 +105,10 @@ struct mm_mailbox {
     const struct mm_mailbox_verbs *verbs;
     struct mm_store *store;
     uint64_t mailbox_id;
-    size_t count;
+    size_t count;              /* of the listing */
+    size_t late_count;         /* known behind it: came after the opening */
+    bool is_read_only;         /* nothing is removed; set at the opening */
+    struct mm_unique_ids *ids; /* provider.c's; NULL before the first use */
 };
 
 /* A text that can be one; "_" alone means something else to some clients. */
@@ -116,7 +126,15 @@ mm_mailbox_open(struct mm_mailbox_provider *provider,
 void mm_mailbox_close(struct mm_mailbox **mailbox);
 bool mm_mailbox_can(const struct mm_mailbox *mailbox,
                     enum mm_mailbox_capability capability);
+bool mm_mailbox_is_read_only(const struct mm_mailbox *mailbox);
 size_t mm_mailbox_count(const struct mm_mailbox *mailbox);
+/* The listing, and behind it what mm_mailbox_find found. Below an index is of
+ * these. */
+size_t mm_mailbox_known(const struct mm_mailbox *mailbox);
+/* NOT_FOUND. thread: worker */
+MM_CHECK enum mailmod_error mm_mailbox_find(struct mm_mailbox *mailbox,
+                                            struct mm_span unique_id,
+                                            size_t *index_out);
 /* 0 outside of the listing. */
 uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index);
 /* "" outside of the listing. */
@@ -137,10 +155,11 @@ MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
 MM_CHECK enum mailmod_error
 mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
                   struct mm_mailbox_detail *detail_out);
-/* thread: worker */
+/* `done` gets ACCESS where nothing may be removed. thread: worker */
 void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal);
-/* `done` gets STATE without the capability. thread: worker */
+/* `done` gets STATE without the capability, ACCESS where nothing may be
+ * removed. thread: worker */
 void mm_mailbox_remove_now(struct mm_mailbox *mailbox,
                            struct mm_mailbox_removal *removal);
 

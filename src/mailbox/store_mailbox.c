@@ -1,6 +1,7 @@
 /* store_mailbox.c - the store's own mailboxes, opened for one session each.
  *
- * Owns: the listing as it was at the opening (24 octets an entry). Promises:
+ * Owns: the listing as it was at the opening (24 octets an entry), and behind
+ * it what came later and was asked for. Promises:
  * numbers, sizes and unique-ids do not move while it is open. A unique-id is
  * the text that the message was imported with, or the mailbox's tag and the
  * entry's number in hexadecimal, never reused. A removal is one transaction of
@@ -25,8 +26,9 @@ struct entry {
 struct store_mailbox {
     struct mm_mailbox base;
     uint32_t tag;
-    struct entry *entries;
-    char **uidls; /* of imported messages; NULL: there are none */
+    struct entry *entries; /* the listing, and late messages behind it */
+    char **uidls;          /* of imported messages; NULL: there are none */
+    size_t uidl_count;     /* places there */
     /* The message that is being read piece by piece. */
     size_t read_index;
     unsigned read_next; /* the piece that continues it */
@@ -65,6 +67,24 @@ static bool is_ours(const struct store_mailbox *box, const char *text)
     return strncmp(text, own, (size_t)(end - own)) == 0 && text[8] == '.';
 }
 
+/* A place for each message that is known. */
+static enum mailmod_error grow_uidls(struct store_mailbox *box)
+{
+    size_t known = mm_mailbox_known(&box->base);
+    char **grown = mm_alloc_array(known, sizeof *grown);
+
+    if (grown == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    if (box->uidl_count > 0) {
+        memcpy(grown, box->uidls, box->uidl_count * sizeof *grown);
+    }
+    mm_free(box->uidls);
+    box->uidls = grown;
+    box->uidl_count = known;
+    return MAILMOD_OK;
+}
+
 /* What the message was called where it came from. */
 static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
 {
@@ -80,9 +100,8 @@ static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
         return MAILMOD_OK; /* gone meanwhile, or without a text that can be one
                             */
     }
-    if (error == MAILMOD_OK && box->uidls == NULL) {
-        box->uidls = mm_alloc_array(box->base.count, sizeof *box->uidls);
-        error = box->uidls == NULL ? MAILMOD_ERROR_MEMORY : MAILMOD_OK;
+    if (error == MAILMOD_OK && index >= box->uidl_count) {
+        error = grow_uidls(box);
     }
     if (error == MAILMOD_OK) {
         box->uidls[index] = mm_strdup(detail.uidl);
@@ -91,20 +110,30 @@ static enum mailmod_error keep_uidl(struct store_mailbox *box, size_t index)
     return error;
 }
 
-static enum mailmod_error take_entries(struct store_mailbox *box,
+/* `first` are there already, `entries` come behind them; both are counted as
+ * known. */
+static enum mailmod_error take_entries(struct store_mailbox *box, size_t first,
                                        const struct mm_store_entry *entries)
 {
     enum mailmod_error error = MAILMOD_OK;
+    size_t known = mm_mailbox_known(&box->base);
+    struct entry *grown = mm_alloc_array(known, sizeof *grown);
 
-    box->entries = mm_alloc_array(box->base.count, sizeof *box->entries);
-    if (box->entries == NULL) {
+    if (grown == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    for (size_t i = 0; error == MAILMOD_OK && i < box->base.count; i++) {
-        box->entries[i] = (struct entry){
+    if (first > 0) {
+        memcpy(grown, box->entries, first * sizeof *grown);
+    }
+    mm_free(box->entries);
+    box->entries = grown;
+    for (size_t i = 0; i < known - first; i++) {
+        grown[first + i] = (struct entry){
             entries[i].unique_number, entries[i].size, entries[i].message_id};
+    }
+    for (size_t i = 0; error == MAILMOD_OK && i < known - first; i++) {
         if ((entries[i].flags & MM_ENTRY_HAS_DETAIL) != 0) {
-            error = keep_uidl(box, i);
+            error = keep_uidl(box, first + i);
         }
     }
     return error;
@@ -121,7 +150,31 @@ static enum mailmod_error read_listing(struct store_mailbox *box)
                                       &entries, &box->base.count);
     }
     if (error == MAILMOD_OK && box->base.count > 0) {
-        error = take_entries(box, entries);
+        error = take_entries(box, 0, entries);
+    }
+    mm_free(entries);
+    return error;
+}
+
+/* All that came since: numbers rise. */
+static enum mailmod_error find_late(struct mm_mailbox *mailbox,
+                                    struct mm_span unique_id)
+{
+    struct store_mailbox *box = cast(mailbox);
+    size_t known = mm_mailbox_known(mailbox);
+    uint64_t last = known > 0 ? box->entries[known - 1].unique_number : 0;
+    struct mm_store_entry *entries = NULL;
+    size_t count = 0;
+
+    (void)unique_id;
+    enum mailmod_error error = mm_store_list_entries_after(
+        mailbox->store, mailbox->mailbox_id, last, &entries, &count);
+    if (error == MAILMOD_OK && count > 0) {
+        mailbox->late_count += count;
+        error = take_entries(box, known, entries);
+        if (error != MAILMOD_OK) {
+            mailbox->late_count -= count;
+        }
     }
     mm_free(entries);
     return error;
@@ -131,7 +184,7 @@ static void close_mailbox(struct mm_mailbox *mailbox)
 {
     struct store_mailbox *box = cast(mailbox);
 
-    for (size_t i = 0; box->uidls != NULL && i < box->base.count; i++) {
+    for (size_t i = 0; i < box->uidl_count; i++) {
         mm_free(box->uidls[i]);
     }
     mm_free(box->uidls);
@@ -150,7 +203,7 @@ static void unique_id(const struct mm_mailbox *mailbox, size_t index,
 {
     const struct store_mailbox *box = look(mailbox);
 
-    if (box->uidls != NULL && box->uidls[index] != NULL &&
+    if (index < box->uidl_count && box->uidls[index] != NULL &&
         mm_span_copy(mm_span_cstr(box->uidls[index]), text_out,
                      MM_UNIQUE_ID_MAX)) {
         return;
@@ -355,6 +408,7 @@ static const struct mm_mailbox_verbs verbs = {
     .open = open_mailbox,
     .size = size_of,
     .unique_id = unique_id,
+    .find = find_late,
     .read = read_piece,
     .detail = detail_of,
     .remove_list = remove_messages,

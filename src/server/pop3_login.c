@@ -1,22 +1,108 @@
-/* pop3_login.c - the AUTHORIZATION state of a POP3 session.
+/* pop3_login.c - the AUTHORIZATION state of a POP3 session, and each opening of
+ * its mailbox.
  *
- * Promises: whatever the verb (PASS, APOP, AUTH), a login that logins.c found
- * good gets the exclusive lock of its mailbox (RFC 1939 4), or [IN-USE]; a
- * refusal says the same for an unknown user and a wrong password.
- * Thread: the session's loop. RFC 1939 4 and 7, RFC 3206, RFC 5034. */
+ * Promises: whatever the verb (PASS, APOP, AUTH, XLOG), a login that logins.c
+ * found good gets the exclusive lock of its mailbox (RFC 1939 4), or [IN-USE],
+ * or [LOGIN-DELAY]; a refusal says the same for an unknown user and a wrong
+ * password. WAKE is an opening like any other, for a user who is looked at
+ * again; when it fails the session sleeps on.
+ * Thread: the session's loop; mm_pop3_run_open on a worker. RFC 1939 4 and 7,
+ * RFC 2449 6.5, RFC 3206, RFC 5034. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
+#include "post/mailboxes.h"
+#include "server/server_internal.h"
 
-/* A client that hung up and comes again at once finds its former session still
- * there; so the lock (RFC 1939 4) is tried for this long before [IN-USE]. */
+#include <string.h>
+
+/* A client that hung up and comes again at once finds its former
+ * session still there; so the lock (RFC 1939 4) is tried for this long
+ * before [IN-USE]. */
 enum { LOCK_TRIES = 20, LOCK_STEP_MS = 100 };
 
-static void open_mailbox(struct mm_pop3_session *pop3)
+/* No mailbox was opened. After CORE there is no way back to the former
+ * listing: its lock is gone. */
+static void refuse_opening(struct mm_pop3_session *pop3, const char *code,
+                           const char *text)
+{
+    const struct mm_pop3_reply reply = {false, code, text};
+
+    if (pop3->opening_for == MM_POP3_FOR_LOGIN) {
+        pop3->base.user = NULL;
+    }
+    if (pop3->opening_for != MM_POP3_FOR_CORE) {
+        mm_pop3_answer(pop3, &reply);
+    } else if (mm_pop3d_close(pop3->engine, &reply) != MAILMOD_OK) {
+        mm_session_abort(&pop3->base);
+    }
+}
+
+static void submit_opening(struct mm_pop3_session *pop3)
 {
     if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_OPEN)) {
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
+        refuse_opening(pop3, "SYS/TEMP", "too busy, try again later");
     }
+}
+
+void mm_pop3_open(struct mm_pop3_session *pop3, enum mm_pop3_opening opening)
+{
+    pop3->opening_for = opening;
+    submit_opening(pop3);
+}
+
+/* A user who slept may be another one's mailbox by now, or none. */
+static enum mailmod_error look_again(const struct mm_pop3_session *pop3)
+{
+    const struct mm_auth *auth = &pop3->logins.auth;
+    struct mm_store_user user;
+    enum mailmod_error error =
+        mm_store_find_user(pop3->base.server->store, auth->user_name, &user);
+
+    if (error == MAILMOD_OK &&
+        (user.is_disabled || user.mailbox_id != auth->mailbox_id)) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_secret_clear(&user, sizeof user);
+    return error;
+}
+
+static bool may_only_read(const struct mm_config *config, const char *user)
+{
+    const struct mm_string_list *users = &config->pop3.read_only_users;
+
+    for (size_t i = 0; i < users->count; i++) {
+        char name[MM_STORE_USER_MAX];
+
+        if (mm_user_name_canonical(mm_span_cstr(users->items[i]), name) ==
+                MAILMOD_OK &&
+            strcmp(name, user) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum mailmod_error mm_pop3_run_open(struct mm_pop3_session *pop3)
+{
+    const struct mm_config *config = mm_session_config(&pop3->base);
+    const struct mm_auth *auth = &pop3->logins.auth;
+    enum mailmod_error error =
+        pop3->opening_for == MM_POP3_FOR_WAKE ? look_again(pop3) : MAILMOD_OK;
+
+    if (error == MAILMOD_OK) {
+        error = mm_mailboxes_open(pop3->base.server->options.post, config,
+                                  auth->user_name, auth->mailbox_id,
+                                  &pop3->mailbox);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    pop3->mailbox->is_read_only =
+        pop3->mailbox->is_read_only || may_only_read(config, auth->user_name);
+    pop3->has_news = pop3->opening_for != MM_POP3_FOR_LOGIN &&
+                     mm_listing_memory_has_news(&pop3->memory, pop3->mailbox);
+    return MAILMOD_OK;
 }
 
 void mm_pop3_lock_expired(struct mm_timer *timer)
@@ -25,7 +111,7 @@ void mm_pop3_lock_expired(struct mm_timer *timer)
         MM_LIST_OBJECT(timer, struct mm_pop3_session, lock_timer);
 
     if (mm_wait_end(&pop3->base.wait, MM_WAIT_LOCK)) {
-        open_mailbox(pop3);
+        submit_opening(pop3);
         mm_session_pump(&pop3->base);
     }
 }
@@ -43,44 +129,91 @@ static bool waits_for_lock(struct mm_pop3_session *pop3)
     return true;
 }
 
-void mm_pop3_open_done(struct mm_pop3_session *pop3)
+static void refuse_for_error(struct mm_pop3_session *pop3,
+                             enum mailmod_error error)
 {
-    const struct mm_pop3_reply reply = {true, NULL, pop3->logins.text};
-    size_t count =
-        pop3->work_error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
+    if (error == MAILMOD_ERROR_BUSY) {
+        refuse_opening(pop3, "IN-USE", "another session has this mailbox");
+        return;
+    }
+    if (error == MAILMOD_ERROR_NOT_FOUND &&
+        pop3->opening_for == MM_POP3_FOR_WAKE) {
+        refuse_opening(pop3, "AUTH", "this user may not log in any more");
+        return;
+    }
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "mailbox not opened",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("user", pop3->logins.auth.user_name),
+           MM_TEXT("error", mm_error_name(error)));
+    refuse_opening(pop3, "SYS/TEMP", "the mailbox cannot be opened now");
+}
 
-    if (waits_for_lock(pop3)) {
-        return;
+/* The words of the pending event: a host's, or what has happened. */
+static void answer_opened(struct mm_pop3_session *pop3)
+{
+    const char *code = pop3->has_news ? "ACTIVITY/NEW" : "ACTIVITY/NONE";
+    char text[64];
+    struct mm_pop3_reply reply = {true, code, NULL};
+
+    if (pop3->opening_for == MM_POP3_FOR_LOGIN) {
+        reply.code = NULL;
+        reply.text = pop3->logins.text[0] != '\0' ? pop3->logins.text : NULL;
+    } else if (pop3->opening_for == MM_POP3_FOR_CORE) {
+        mm_pop3_write_deleted(pop3, "Listed anew.", text, sizeof text);
+        reply.text = text;
     }
-    if (pop3->work_error == MAILMOD_OK) {
-        pop3->deleted = mm_alloc(count / 8 + 1);
-        if (pop3->deleted == NULL) {
-            mm_mailbox_close(&pop3->mailbox);
-            pop3->work_error = MAILMOD_ERROR_MEMORY;
-        }
-    }
-    if (pop3->work_error == MAILMOD_ERROR_BUSY) {
-        mm_pop3_answer_error(pop3, "IN-USE",
-                             "another session has this mailbox");
-        return;
-    }
-    if (pop3->work_error != MAILMOD_OK) {
-        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "mailbox not opened",
-               MM_TEXT("session", pop3->base.identifier),
-               MM_TEXT("user", pop3->logins.auth.user_name),
-               MM_TEXT("error", mm_error_name(pop3->work_error)));
-        mm_pop3_answer_error(pop3, "SYS/TEMP",
-                             "the mailbox cannot be opened now");
-        return;
-    }
+    mm_pop3_answer(pop3, &reply);
+}
+
+static void note_opened(struct mm_pop3_session *pop3, size_t count)
+{
+    pop3->octets = 0;
     for (size_t i = 0; i < count; i++) {
         pop3->octets += mm_mailbox_size(pop3->mailbox, i);
     }
+    mm_listing_memory_fini(&pop3->memory);
     MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "mailbox opened",
            MM_TEXT("session", pop3->base.identifier),
            MM_TEXT("user", pop3->logins.auth.user_name),
            MM_NUMBER("messages", (int64_t)count));
-    mm_pop3_answer(pop3, pop3->logins.text[0] != '\0' ? &reply : NULL);
+}
+
+void mm_pop3_open_done(struct mm_pop3_session *pop3)
+{
+    enum mailmod_error error = pop3->work_error;
+
+    if (waits_for_lock(pop3)) {
+        return;
+    }
+    size_t count = error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
+    if (error == MAILMOD_OK) {
+        error = mm_pop3_marks_init(&pop3->marks, count);
+    }
+    if (error != MAILMOD_OK) {
+        mm_mailbox_close(&pop3->mailbox);
+        refuse_for_error(pop3, error);
+        return;
+    }
+    if (pop3->opening_for == MM_POP3_FOR_LOGIN) {
+        mm_login_times_note(pop3->base.server->login_times,
+                            pop3->logins.auth.user_name,
+                            mm_session_config(&pop3->base)->pop3.login_delay_ms,
+                            mm_loop_now_ms(pop3->base.loop));
+    }
+    note_opened(pop3, count);
+    answer_opened(pop3);
+}
+
+/* RFC 2449 6.5: what CAPA says is kept. It is told after the credentials, for
+ * it tells that there is such a user (8.1.1). */
+static bool is_too_soon(const struct mm_pop3_session *pop3)
+{
+    uint64_t delay_ms = mm_session_config(&pop3->base)->pop3.login_delay_ms;
+
+    return delay_ms > 0 &&
+           mm_login_times_is_within(pop3->base.server->login_times,
+                                    pop3->logins.auth.user_name, delay_ms,
+                                    mm_loop_now_ms(pop3->base.loop));
 }
 
 static void challenge(struct mm_session *session, struct mm_span data)
@@ -106,8 +239,13 @@ static void answer_login(struct mm_session *session,
     };
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
 
+    if (outcome == MM_LOGIN_OK && is_too_soon(pop3)) {
+        pop3->opening_for = MM_POP3_FOR_LOGIN;
+        refuse_opening(pop3, "LOGIN-DELAY", "too soon after the last login");
+        return;
+    }
     if (outcome == MM_LOGIN_OK) {
-        open_mailbox(pop3);
+        mm_pop3_open(pop3, MM_POP3_FOR_LOGIN);
         return;
     }
     struct mm_pop3_reply reply = replies[outcome];

@@ -1,9 +1,10 @@
-/* pop3_messages.c - the TRANSACTION and UPDATE states of a POP3 session.
+/* pop3_messages.c - the TRANSACTION state of a POP3 session.
  *
- * Promises: message-numbers and sizes stand still; what is marked is deleted at
- * QUIT alone, in one transaction; a message that cannot be read to its end is
- * cut without a terminator, so that half is never taken for whole.
- * Thread: the session's loop. RFC 1939 5, 6. */
+ * Promises: message-numbers and sizes stand still; a message that came later is
+ * found by its unique-id and counts nowhere; DELI says yes when its message is
+ * gone for good; a message that cannot be read to its end is cut without a
+ * terminator, so that half is never taken for whole.
+ * Thread: the session's loop. RFC 1939 5; pop3svc's UID-PARAM and DELI. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
@@ -72,53 +73,75 @@ void mm_pop3_read_done(struct mm_pop3_session *pop3)
     }
 }
 
-void mm_pop3_update_done(struct mm_pop3_session *pop3)
+/* pop3svc's UID-PARAM. True: the search is over, and the message found;
+ * else it is answered, or a job is out and the event comes again. */
+static bool seek(struct mm_pop3_session *pop3, struct mm_span unique_id,
+                 size_t *index_out)
 {
-    mm_free(pop3->removed);
-    pop3->removed = NULL;
-    mm_mailbox_close(&pop3->mailbox);
-    if (pop3->work_error != MAILMOD_OK) {
-        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
-               MM_TEXT("session", pop3->base.identifier),
-               MM_TEXT("error", mm_error_name(pop3->work_error)));
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
-        return;
-    }
-    MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "messages deleted",
-           MM_TEXT("session", pop3->base.identifier),
-           MM_TEXT("user", pop3->logins.auth.user_name),
-           MM_NUMBER("messages", (int64_t)pop3->deleted_count));
-    mm_pop3_answer(pop3, NULL);
-}
-
-static bool is_deleted(const struct mm_pop3_session *pop3, size_t index)
-{
-    return (pop3->deleted[index / 8] & (1u << (index % 8))) != 0;
-}
-
-/* The index of a message-number; answers for those that are not there. */
-static bool find_message(struct mm_pop3_session *pop3, uint64_t number,
-                         size_t *index_out)
-{
-    if (number == 0 || number > mm_mailbox_count(pop3->mailbox)) {
-        mm_pop3_answer_error(pop3, NULL, "no such message");
+    if (!pop3->is_sought) {
+        (void)mm_span_copy(unique_id, pop3->sought, sizeof pop3->sought);
+        if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_FIND)) {
+            mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
+        }
         return false;
     }
-    *index_out = (size_t)number - 1;
-    if (is_deleted(pop3, *index_out)) {
+    *index_out = pop3->sought_index;
+    if (pop3->sought_error == MAILMOD_ERROR_NOT_FOUND) {
+        mm_pop3_answer_error(pop3, "UID/NOT-FOUND", "no such UID");
+    } else if (pop3->sought_error != MAILMOD_OK) {
+        log_unreadable(pop3, pop3->sought_error);
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "cannot look for it now");
+    }
+    return pop3->sought_error == MAILMOD_OK;
+}
+
+void mm_pop3_find_done(struct mm_pop3_session *pop3)
+{
+    pop3->is_sought = true;
+    pop3->sought_error = pop3->work_error;
+    if (pop3->sought_error == MAILMOD_OK) {
+        pop3->sought_error = mm_pop3_marks_reserve(
+            &pop3->marks, mm_mailbox_known(pop3->mailbox));
+    }
+}
+
+/* The index of the message that the event names. False: it is answered, for
+ * there is none; or it waits. */
+static bool find_message(struct mm_pop3_session *pop3,
+                         const struct mm_pop3d_info *info, size_t *index_out)
+{
+    if (info->unique_id.size > 0) {
+        if (!seek(pop3, info->unique_id, index_out)) {
+            return false;
+        }
+    } else if (info->number == 0 ||
+               info->number > mm_mailbox_count(pop3->mailbox)) {
+        mm_pop3_answer_error(pop3, NULL, "no such message");
+        return false;
+    } else {
+        *index_out = (size_t)info->number - 1;
+    }
+    if (mm_pop3_marks_is_hidden(&pop3->marks, *index_out)) {
         mm_pop3_answer_error(pop3, NULL, "that message is deleted");
         return false;
     }
     return true;
 }
 
+/* What came after the listing has no number there. */
+static uint64_t number_of(const struct mm_pop3_session *pop3, size_t index)
+{
+    return index < mm_mailbox_count(pop3->mailbox) ? index + 1 : 0;
+}
+
 void mm_pop3_stat(struct mm_pop3_session *pop3)
 {
-    size_t count = mm_mailbox_count(pop3->mailbox) - pop3->deleted_count;
+    const struct mm_pop3_marks *marks = &pop3->marks;
 
-    if (mm_pop3d_answer_stat(pop3->engine, count,
-                             pop3->octets - pop3->deleted_octets) !=
-        MAILMOD_OK) {
+    if (mm_pop3d_answer_stat(
+            pop3->engine,
+            mm_mailbox_count(pop3->mailbox) - mm_pop3_marks_hidden(marks),
+            pop3->octets - mm_pop3_marks_hidden_octets(marks)) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
     }
 }
@@ -126,19 +149,20 @@ void mm_pop3_stat(struct mm_pop3_session *pop3)
 void mm_pop3_list(struct mm_pop3_session *pop3,
                   const struct mm_pop3d_info *info, bool is_uidl)
 {
-    if (info->number == 0) {
+    if (info->number == 0 && info->unique_id.size == 0) {
         pop3->row = 0;
         pop3->is_uidl = is_uidl;
         mm_pop3_answer(pop3, NULL);
         return;
     }
     size_t index;
-    if (!find_message(pop3, info->number, &index)) {
+    if (!find_message(pop3, info, &index)) {
         return;
     }
     char unique_id[MM_UNIQUE_ID_MAX];
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
-    if (mm_pop3d_answer_row(pop3->engine, info->number,
+    mm_pop3_settled(pop3);
+    if (mm_pop3d_answer_row(pop3->engine, number_of(pop3, index),
                             mm_mailbox_size(pop3->mailbox, index),
                             is_uidl ? unique_id : NULL) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
@@ -161,7 +185,7 @@ bool mm_pop3_give_rows(struct mm_pop3_session *pop3)
     char unique_id[MM_UNIQUE_ID_MAX];
 
     for (; pop3->row < count; pop3->row++) {
-        if (is_deleted(pop3, pop3->row)) {
+        if (mm_pop3_marks_is_hidden(&pop3->marks, pop3->row)) {
             continue;
         }
         if (pop3->is_uidl) {
@@ -206,7 +230,7 @@ static bool ask_about(struct mm_pop3_session *pop3, enum mailmod_moment moment,
     char unique_id[MM_UNIQUE_ID_MAX];
     struct mm_request_facts facts = {.user = pop3->logins.auth.user_name,
                                      .message = unique_id,
-                                     .number = index + 1};
+                                     .number = number_of(pop3, index)};
 
     mm_mailbox_unique_id(pop3->mailbox, index, unique_id);
     switch (mm_session_ask(&pop3->base, &pop3->base.question, moment, &facts)) {
@@ -237,7 +261,7 @@ void mm_pop3_retr(struct mm_pop3_session *pop3,
 {
     size_t index;
 
-    if (!find_message(pop3, info->number, &index) ||
+    if (!find_message(pop3, info, &index) ||
         !ask_about(pop3, MAILMOD_POP3_RETRIEVE, index)) {
         return;
     }
@@ -289,6 +313,9 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         return used > 0 || is_broken(pop3);
     }
     if (pop3->read_octets == pop3->read_size) {
+        if (!pop3->is_top) {
+            mm_pop3_marks_retrieved(&pop3->marks, pop3->reading);
+        }
         mm_pop3d_body_end(pop3->engine);
         return true;
     }
@@ -300,48 +327,71 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
     return false;
 }
 
+/* The index of a message that may be removed now, as find_message. */
+static bool find_removable(struct mm_pop3_session *pop3,
+                           const struct mm_pop3d_info *info, size_t *index_out)
+{
+    if (mm_mailbox_is_read_only(pop3->mailbox)) {
+        mm_pop3_answer_error(pop3, "READ-ONLY",
+                             "nothing can be deleted in this mailbox");
+        return false;
+    }
+    return find_message(pop3, info, index_out) &&
+           ask_about(pop3, MAILMOD_POP3_DELETE, *index_out);
+}
+
 void mm_pop3_dele(struct mm_pop3_session *pop3,
                   const struct mm_pop3d_info *info)
 {
     size_t index;
 
-    if (find_message(pop3, info->number, &index) &&
-        ask_about(pop3, MAILMOD_POP3_DELETE, index)) {
-        pop3->deleted[index / 8] |= (uint8_t)(1u << (index % 8));
-        pop3->deleted_count++;
-        pop3->deleted_octets += mm_mailbox_size(pop3->mailbox, index);
+    if (find_removable(pop3, info, &index)) {
+        mm_pop3_marks_mark(&pop3->marks, index,
+                           mm_mailbox_size(pop3->mailbox, index));
         mm_pop3_answer(pop3, NULL);
     }
+}
+
+void mm_pop3_deli(struct mm_pop3_session *pop3,
+                  const struct mm_pop3d_info *info)
+{
+    size_t index;
+
+    if (!mm_mailbox_can(pop3->mailbox, MM_MAILBOX_REMOVES_NOW)) {
+        mm_pop3_answer_error(pop3, "SYS/PERM",
+                             "this mailbox deletes at QUIT alone");
+        return;
+    }
+    if (!find_removable(pop3, info, &index)) {
+        return;
+    }
+    pop3->reading = index;
+    if (!mm_pop3_submit_job(pop3, MM_POP3_WORK_REMOVE_NOW)) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");
+    }
+}
+
+/* Acknowledged after its commit: it survives a line that drops. */
+void mm_pop3_remove_now_done(struct mm_pop3_session *pop3)
+{
+    if (pop3->work_error != MAILMOD_OK) {
+        MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
+               MM_TEXT("session", pop3->base.identifier),
+               MM_TEXT("error", mm_error_name(pop3->work_error)));
+        mm_pop3_answer_error(pop3, "SYS/TEMP", "the message was not deleted");
+        return;
+    }
+    mm_pop3_marks_gone(&pop3->marks, pop3->reading,
+                       mm_mailbox_size(pop3->mailbox, pop3->reading));
+    MM_LOG(mm_pop3_log(pop3), MM_LOG_INFO, "pop3", "messages deleted",
+           MM_TEXT("session", pop3->base.identifier),
+           MM_TEXT("user", pop3->logins.auth.user_name),
+           MM_NUMBER("messages", 1));
+    mm_pop3_answer(pop3, NULL);
 }
 
 void mm_pop3_rset(struct mm_pop3_session *pop3)
 {
-    memset(pop3->deleted, 0, mm_mailbox_count(pop3->mailbox) / 8 + 1);
-    pop3->deleted_count = 0;
-    pop3->deleted_octets = 0;
+    mm_pop3_marks_reset(&pop3->marks);
     mm_pop3_answer(pop3, NULL);
-}
-
-/* RFC 1939 6: the UPDATE state. */
-void mm_pop3_update(struct mm_pop3_session *pop3)
-{
-    size_t count = mm_mailbox_count(pop3->mailbox);
-    size_t next = 0;
-
-    if (pop3->deleted_count == 0) {
-        mm_mailbox_close(&pop3->mailbox);
-        mm_pop3_answer(pop3, NULL);
-        return;
-    }
-    pop3->removed = mm_alloc_array(pop3->deleted_count, sizeof *pop3->removed);
-    for (size_t i = 0; pop3->removed != NULL && i < count; i++) {
-        if (is_deleted(pop3, i)) {
-            pop3->removed[next++] = i;
-        }
-    }
-    pop3->removal.indexes = pop3->removed;
-    pop3->removal.count = next;
-    if (next == 0 || !mm_pop3_submit_job(pop3, MM_POP3_WORK_UPDATE)) {
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "messages were not deleted");
-    }
 }

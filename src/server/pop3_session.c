@@ -10,7 +10,6 @@
 
 #include "base/mem.h"
 #include "platform/random.h"
-#include "post/mailboxes.h"
 #include "server/server_internal.h"
 
 #include <string.h>
@@ -27,9 +26,15 @@ const struct mm_log *mm_pop3_log(const struct mm_pop3_session *pop3)
     return pop3->base.server->options.log;
 }
 
+void mm_pop3_settled(struct mm_pop3_session *pop3)
+{
+    pop3->is_sought = false;
+}
+
 void mm_pop3_answer(struct mm_pop3_session *pop3,
                     const struct mm_pop3_reply *reply)
 {
+    mm_pop3_settled(pop3);
     if (mm_pop3d_answer(pop3->engine, reply) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
     }
@@ -58,20 +63,40 @@ static void run_job(struct mm_job *job)
 {
     struct mm_pop3_session *pop3 =
         MM_LIST_OBJECT(job, struct mm_pop3_session, job);
-    const struct mm_auth *auth = &pop3->logins.auth;
-
-    if (pop3->work == MM_POP3_WORK_OPEN) {
-        pop3->work_error = mm_mailboxes_open(
-            pop3->base.server->options.post, mm_session_config(&pop3->base),
-            auth->user_name, auth->mailbox_id, &pop3->mailbox);
-    } else if (pop3->work == MM_POP3_WORK_READ) {
+    pop3->removal.done = on_removed;
+    switch (pop3->work) {
+    case MM_POP3_WORK_NONE:
+        break;
+    case MM_POP3_WORK_OPEN:
+        pop3->work_error = mm_pop3_run_open(pop3);
+        break;
+    case MM_POP3_WORK_FIND:
+        pop3->work_error = mm_mailbox_find(
+            pop3->mailbox, mm_span_cstr(pop3->sought), &pop3->sought_index);
+        break;
+    case MM_POP3_WORK_READ:
         pop3->work_error =
             mm_mailbox_read(pop3->mailbox, pop3->reading, pop3->piece_number,
                             &pop3->piece, &pop3->read_size);
-    } else {
-        pop3->removal.done = on_removed;
-        mm_mailbox_remove_list(pop3->mailbox, &pop3->removal);
+        break;
+    case MM_POP3_WORK_REMOVE_NOW:
+        pop3->removal.indexes = &pop3->reading;
+        pop3->removal.count = 1;
+        mm_mailbox_remove_now(pop3->mailbox, &pop3->removal);
+        break;
+    case MM_POP3_WORK_UPDATE:
+        if (mm_pop3_run_update(pop3)) {
+            mm_mailbox_remove_list(pop3->mailbox, &pop3->removal);
+        } else {
+            on_removed(&pop3->removal, pop3->work_error);
+        }
+        break;
     }
+}
+
+static bool is_removal(enum mm_pop3_work work)
+{
+    return work == MM_POP3_WORK_UPDATE || work == MM_POP3_WORK_REMOVE_NOW;
 }
 
 /* A removal is over when its call returned and its answer is there, whichever
@@ -79,7 +104,7 @@ static void run_job(struct mm_job *job)
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
     pop3->work = work;
-    pop3->work_parts = work == MM_POP3_WORK_UPDATE ? 2 : 1;
+    pop3->work_parts = is_removal(work) ? 2 : 1;
     mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
     if (mm_workers_submit(pop3->base.server->workers, &pop3->job) ==
         MAILMOD_OK) {
@@ -101,12 +126,24 @@ static void work_done(struct mm_pop3_session *pop3)
     if (!mm_session_job_done(&pop3->base)) {
         return;
     }
-    if (work == MM_POP3_WORK_OPEN) {
+    switch (work) {
+    case MM_POP3_WORK_NONE:
+        break;
+    case MM_POP3_WORK_OPEN:
         mm_pop3_open_done(pop3);
-    } else if (work == MM_POP3_WORK_READ) {
+        break;
+    case MM_POP3_WORK_FIND:
+        mm_pop3_find_done(pop3);
+        break;
+    case MM_POP3_WORK_READ:
         mm_pop3_read_done(pop3);
-    } else {
+        break;
+    case MM_POP3_WORK_REMOVE_NOW:
+        mm_pop3_remove_now_done(pop3);
+        break;
+    case MM_POP3_WORK_UPDATE:
         mm_pop3_update_done(pop3);
+        break;
     }
     mm_session_pump(&pop3->base);
 }
@@ -165,7 +202,11 @@ static bool handle_event(struct mm_pop3_session *pop3,
         break;
     case MM_POP3D_RETR:
     case MM_POP3D_TOP:
+        pop3->is_top = event == MM_POP3D_TOP;
         mm_pop3_retr(pop3, info);
+        break;
+    case MM_POP3D_DELI:
+        mm_pop3_deli(pop3, info);
         break;
     case MM_POP3D_DELE:
         mm_pop3_dele(pop3, info);
@@ -181,7 +222,13 @@ static bool handle_event(struct mm_pop3_session *pop3,
         handle_stls(pop3);
         break;
     case MM_POP3D_UPDATE:
-        mm_pop3_update(pop3);
+    case MM_POP3D_SLEE:
+    case MM_POP3D_CORE:
+    case MM_POP3D_QAUT:
+        mm_pop3_update(pop3, event);
+        break;
+    case MM_POP3D_WAKE:
+        mm_pop3_open(pop3, MM_POP3_FOR_WAKE);
         break;
     case MM_POP3D_QUIT:
     case MM_POP3D_BROKEN:
@@ -226,11 +273,59 @@ static bool may_use_apop(struct mm_session *session)
                              mm_loop_now_ms(session->loop));
 }
 
+static unsigned extensions_of(const struct mm_config *config)
+{
+    const struct {
+        bool is_on;
+        enum mm_pop3d_extension extension;
+    } settings[] = {
+        {config->pop3.uid_param, MM_POP3D_UID_PARAM},
+        {config->pop3.deli, MM_POP3D_WITH_DELI},
+        {config->pop3.sleep, MM_POP3D_WITH_SLEE},
+        {config->pop3.qaut, MM_POP3D_WITH_QAUT},
+        {config->pop3.xlog, MM_POP3D_WITH_XLOG},
+        {config->pop3.multi_line_ind, MM_POP3D_MULTI_LINE_IND},
+        {config->pop3.core, MM_POP3D_WITH_CORE},
+        {config->pop3.refr, MM_POP3D_WITH_REFR},
+    };
+    unsigned extensions = 0;
+
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        extensions |= settings[i].is_on ? (unsigned)settings[i].extension : 0;
+    }
+    return extensions;
+}
+
+/* What CAPA is to say of the service, and what clients may do. */
+static struct mm_pop3d_options make_options(struct mm_session *session)
+{
+    const struct mm_config *config = mm_session_config(session);
+    bool is_tls = mm_service_has_implicit_tls(session->service);
+
+    return (struct mm_pop3d_options){
+        .tap = &session->trace.tap,
+        .host_name = config->host_name,
+        .implementation = "mailmod",
+        .errors_max = config->pop3.errors_max,
+        .extensions = extensions_of(config),
+        .login_delay_s = (config->pop3.login_delay_ms + 999) / 1000,
+        .has_expire =
+            config->pop3.expires_retrieved || config->pop3.expire_days > 0,
+        .expire_days =
+            config->pop3.expires_retrieved ? 0 : config->pop3.expire_days,
+        .mechanisms_tls = MECHANISMS,
+        .mechanisms_clear = config->pop3.allows_clear_login ? MECHANISMS : 0,
+        .allows_clear_login = config->pop3.allows_clear_login,
+        .is_tls = is_tls,
+        .has_stls = !is_tls && session->settings->tls[session->service] != NULL,
+    };
+}
+
 static enum mailmod_error begin_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
     const struct mm_config *config = mm_session_config(session);
-    struct mm_pop3d_options options = {0};
+    struct mm_pop3d_options options = make_options(session);
     enum mailmod_error error = MAILMOD_OK;
 
     mm_logins_init(&pop3->logins, session, &mm_pop3_login_words,
@@ -244,16 +339,6 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     mm_buf_init(&stamp, 2 * MM_LIMIT_DOMAIN);
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
-    options.tap = &session->trace.tap;
-    options.host_name = config->host_name;
-    options.implementation = "mailmod";
-    options.errors_max = config->pop3.errors_max;
-    options.mechanisms_tls = MECHANISMS;
-    options.mechanisms_clear = config->pop3.allows_clear_login ? MECHANISMS : 0;
-    options.allows_clear_login = config->pop3.allows_clear_login;
-    options.is_tls = mm_service_has_implicit_tls(session->service);
-    options.has_stls =
-        !options.is_tls && session->settings->tls[session->service] != NULL;
     if (error == MAILMOD_OK && config->pop3.apop && may_use_apop(session)) {
         error = make_stamp(pop3, &stamp);
         options.apop_stamp = mm_buf_cstr(&stamp);
@@ -292,8 +377,11 @@ static uint64_t wait_ms_pop3(struct mm_session *session)
         mm_pop3d_output(mm_pop3_session(session)->engine).size > 0) {
         return 0;
     }
-    return mm_session_patience(session,
-                               mm_session_config(session)->pop3.idle_ms);
+    const struct mm_config *config = mm_session_config(session);
+    bool is_asleep = mm_pop3d_is_asleep(mm_pop3_session(session)->engine);
+
+    return mm_session_patience(session, is_asleep ? config->pop3.sleep_ms
+                                                  : config->pop3.idle_ms);
 }
 
 /* RFC 1939 3: an autologout deletes nothing and says nothing. */
@@ -331,7 +419,8 @@ static void free_pop3(struct mm_session *session)
     mm_timer_close(&pop3->lock_timer);
     mm_mailbox_close(&pop3->mailbox);
     mm_free(pop3->removed);
-    mm_free(pop3->deleted);
+    mm_pop3_marks_fini(&pop3->marks);
+    mm_listing_memory_fini(&pop3->memory);
     mm_buf_fini(&pop3->piece);
     mm_pop3d_free(&pop3->engine);
     mm_logins_fini(&pop3->logins);

@@ -99,7 +99,7 @@ static enum mailmod_error init_server(struct mm_server *server,
                                       const struct mm_server_options *options)
 {
     const struct mm_config *config = options->settings->config;
-    uint64_t seeds[4 + MM_SERVICE_COUNT];
+    uint64_t seeds[5 + MM_SERVICE_COUNT];
     enum mailmod_error error = mm_random(seeds, sizeof seeds);
 
     if (error != MAILMOD_OK) {
@@ -113,9 +113,11 @@ static enum mailmod_error init_server(struct mm_server *server,
             seeds[1 + i]);
     }
     const uint64_t *more = seeds + 1 + MM_SERVICE_COUNT;
-    enum mailmod_error errors[] = {mm_networks_init(&server->networks, more[0]),
-                                   mm_checks_init(&server->checks, more[1]),
-                                   mm_rates_init(&server->rates, more[2])};
+    enum mailmod_error errors[] = {
+        mm_networks_init(&server->networks, more[0]),
+        mm_checks_init(&server->checks, more[1]),
+        mm_rates_init(&server->rates, more[2]),
+        mm_login_times_new(&server->login_times, more[3])};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         error = error == MAILMOD_OK ? errors[i] : error;
     }
@@ -189,6 +191,7 @@ void mm_server_free(struct mm_server **server_in)
         mm_blocklists_free(&server->loops[i].blocklists);
         mm_admission_close(&server->loops[i]);
     }
+    mm_login_times_free(&server->login_times);
     mm_free(server->loops);
     mm_free(server);
 }

@@ -9,6 +9,7 @@
 #include "server/blocklist.h"
 #include "server/checks.h"
 #include "server/limits.h"
+#include "server/login_times.h"
 #include "server/networks.h"
 #include "server/proxied.h"
 #include "server/rates.h"
@@ -47,6 +48,7 @@ struct mm_server {
     struct mm_networks networks;
     struct mm_checks checks;
     struct mm_rates rates;
+    struct mm_login_times *login_times;
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */

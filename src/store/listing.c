@@ -191,6 +191,14 @@ enum mailmod_error mm_store_list_entries(struct mm_store *store,
                                          struct mm_store_entry **entries_out,
                                          size_t *count_out)
 {
+    return mm_store_list_entries_after(store, mailbox_id, 0, entries_out,
+                                       count_out);
+}
+
+enum mailmod_error mm_store_list_entries_after(
+    struct mm_store *store, uint64_t mailbox_id, uint64_t after_number,
+    struct mm_store_entry **entries_out, size_t *count_out)
+{
     struct mm_store_entry *entries = NULL;
     size_t count = 0;
     size_t capacity = 0;
@@ -210,7 +218,8 @@ enum mailmod_error mm_store_list_entries(struct mm_store *store,
         entries = grown;
         added = 0;
         error = store->ops->list_entries(
-            store, mailbox_id, count > 0 ? entries[count - 1].unique_number : 0,
+            store, mailbox_id,
+            count > 0 ? entries[count - 1].unique_number : after_number,
             entries + count, capacity - count, &added);
         count += added;
     } while (error == MAILMOD_OK && count == capacity &&

@@ -401,6 +401,10 @@ bool mm_store_has_room_for(struct mm_store *store, uint64_t octets);
 MM_CHECK enum mailmod_error
 mm_store_list_entries(struct mm_store *store, uint64_t mailbox_id,
                       struct mm_store_entry **entries_out, size_t *count_out);
+/* The same behind that unique number: what came since. */
+MM_CHECK enum mailmod_error mm_store_list_entries_after(
+    struct mm_store *store, uint64_t mailbox_id, uint64_t after_number,
+    struct mm_store_entry **entries_out, size_t *count_out);
 /* A number drawn when the mailbox was made; part of its unique-ids, so that
  * a mailbox made anew under the same name repeats none. */
 MM_CHECK enum mailmod_error mm_store_mailbox_tag(struct mm_store *store,

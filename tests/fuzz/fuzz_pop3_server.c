@@ -1,12 +1,13 @@
 /* fuzz_pop3_server.c - any octets as a POP3 client.
  *
- * The first octet chooses the options, the second how the rest is cut and in
+ * The first octet chooses the options (its highest bit: pop3svc's extensions),
+ * the second how the rest is cut and in
  * which pieces the message is offered. The rest is what the client says; if it
  * has an octet 0xff, that ends it, and what stands behind is the message that
  * RETR and TOP tell. Whatever comes: the bounds hold, nobody is logged in
- * where no login is allowed, nothing is deleted but by QUIT, only CRLF ends
- * what the server says, and the same octets cut in another way get the same
- * replies. */
+ * where no login is allowed, nothing that is marked is deleted but by QUIT,
+ * only CRLF ends what the server says, and the same octets cut in another way
+ * get the same replies. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/wire/pop3_host.h"
 
@@ -21,6 +22,7 @@ static struct mm_pop3d_options choose(uint8_t octet)
         .host_name = "mail.example",
         .apop_stamp = (octet & 1) != 0 ? POP3_HOST_STAMP : NULL,
         .implementation = (octet & 2) != 0 ? "mailmod" : NULL,
+        .extensions = (octet & 128) != 0 ? ~0u : 0,
         .errors_max = (octet & 4) != 0 ? 5 : 0,
         .mechanisms_clear = (octet & 8) != 0 ? MM_SASL_PLAIN : 0,
         .mechanisms_tls = MM_SASL_PLAIN,

@@ -1,7 +1,8 @@
 /* run_pop3.c - holds the POP3 server engine to tests/transcripts/pop3.
  *
  * Options: stamp, implementation, errors, clear, tls (mechanism names), stls,
- * implicit-tls, clear-login (the last three: "yes"). Events are told as NAME
+ * implicit-tls, clear-login (the last three: "yes"), extensions (their names),
+ * login-delay, expire. Events are told as NAME
  * and arguments; answers are
  *     ok [text] | err [[CODE]] [text] | challenge octets | stat count octets |
  *     row number size-or-id | rows number:size-or-id ... | body octets |
@@ -49,6 +50,35 @@ static unsigned option_mechanisms(const struct dialogue *dialogue,
     return mechanisms;
 }
 
+static unsigned option_extensions(const struct dialogue *dialogue)
+{
+    static const struct {
+        const char *name;
+        unsigned extension;
+    } names[] = {
+        {"UID-PARAM", MM_POP3D_UID_PARAM},
+        {"DELI", MM_POP3D_WITH_DELI},
+        {"SLEE", MM_POP3D_WITH_SLEE},
+        {"QAUT", MM_POP3D_WITH_QAUT},
+        {"XLOG", MM_POP3D_WITH_XLOG},
+        {"CORE", MM_POP3D_WITH_CORE},
+        {"REFR", MM_POP3D_WITH_REFR},
+        {"MULTI-LINE-IND", MM_POP3D_MULTI_LINE_IND},
+    };
+    struct mm_span rest =
+        mm_span_cstr(dialogue_option(dialogue, "extensions", ""));
+    unsigned extensions = 0;
+    while (rest.size > 0) {
+        struct mm_span word;
+        (void)mm_span_cut(rest, ' ', &word, &rest);
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            extensions |=
+                mm_span_is(word, names[i].name) ? names[i].extension : 0;
+        }
+    }
+    return extensions;
+}
+
 static void *open_peer(const struct dialogue *dialogue)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -58,6 +88,12 @@ static void *open_peer(const struct dialogue *dialogue)
         .implementation = dialogue_option(dialogue, "implementation", NULL),
         .errors_max = (unsigned)strtoul(
             dialogue_option(dialogue, "errors", "0"), NULL, 10),
+        .extensions = option_extensions(dialogue),
+        .login_delay_s =
+            strtoull(dialogue_option(dialogue, "login-delay", "0"), NULL, 10),
+        .has_expire = dialogue_option(dialogue, "expire", NULL) != NULL,
+        .expire_days =
+            strtoull(dialogue_option(dialogue, "expire", "0"), NULL, 10),
         .mechanisms_clear = option_mechanisms(dialogue, "clear", ""),
         .mechanisms_tls =
             option_mechanisms(dialogue, "tls", "PLAIN SCRAM-SHA-256"),
@@ -127,7 +163,10 @@ static const char *const event_names[] = {
     [MM_POP3D_RETR] = "RETR",           [MM_POP3D_TOP] = "TOP",
     [MM_POP3D_DELE] = "DELE",           [MM_POP3D_RSET] = "RSET",
     [MM_POP3D_STLS] = "STLS",           [MM_POP3D_UPDATE] = "UPDATE",
-    [MM_POP3D_QUIT] = "QUIT",           [MM_POP3D_BROKEN] = "BROKEN",
+    [MM_POP3D_DELI] = "DELI",           [MM_POP3D_SLEE] = "SLEE",
+    [MM_POP3D_CORE] = "CORE",           [MM_POP3D_QAUT] = "QAUT",
+    [MM_POP3D_WAKE] = "WAKE",           [MM_POP3D_QUIT] = "QUIT",
+    [MM_POP3D_BROKEN] = "BROKEN",
 };
 
 static void describe_login(const struct mm_pop3d_info *info,
@@ -152,6 +191,19 @@ static void describe_login(const struct mm_pop3d_info *info,
     }
 }
 
+/* " 3" or " UID:text". */
+static size_t describe_message(const struct mm_pop3d_info *info, char *text,
+                               size_t size)
+{
+    if (info->unique_id.size > 0) {
+        return (size_t)snprintf(text, size, " UID:%.*s",
+                                (int)info->unique_id.size,
+                                info->unique_id.data);
+    }
+    return (size_t)snprintf(text, size, " %llu",
+                            (unsigned long long)info->number);
+}
+
 static void describe(const struct mm_pop3d_info *info,
                      enum mm_pop3d_event event, char *text, size_t size)
 {
@@ -167,14 +219,14 @@ static void describe(const struct mm_pop3d_info *info,
     case MM_POP3D_UIDL:
     case MM_POP3D_RETR:
     case MM_POP3D_DELE:
-        if (info->number != 0) {
-            snprintf(text + used, size - used, " %llu",
-                     (unsigned long long)info->number);
+    case MM_POP3D_DELI:
+        if (info->number != 0 || info->unique_id.size > 0) {
+            (void)describe_message(info, text + used, size - used);
         }
         break;
     case MM_POP3D_TOP:
-        snprintf(text + used, size - used, " %llu %llu",
-                 (unsigned long long)info->number,
+        used += describe_message(info, text + used, size - used);
+        snprintf(text + used, size - used, " %llu",
                  (unsigned long long)info->lines);
         break;
     case MM_POP3D_BROKEN:

@@ -32,11 +32,14 @@ static const struct {
     [MM_POP3D_IN_EXCHANGE] = {"exchange", BIT(MM_POP3D_IN_AUTHORIZATION) |
                                               BIT(MM_POP3D_IN_TRANSACTION)},
     [MM_POP3D_IN_STLS] = {"stls", BIT(MM_POP3D_IN_AUTHORIZATION)},
-    [MM_POP3D_IN_TRANSACTION] = {"transaction", BIT(MM_POP3D_IN_ROWS) |
-                                                    BIT(MM_POP3D_IN_BODY) |
-                                                    BIT(MM_POP3D_IN_UPDATE)},
+    [MM_POP3D_IN_TRANSACTION] = {"transaction",
+                                 BIT(MM_POP3D_IN_ROWS) | BIT(MM_POP3D_IN_BODY) |
+                                     BIT(MM_POP3D_IN_ASLEEP) |
+                                     BIT(MM_POP3D_IN_UPDATE) |
+                                     BIT(MM_POP3D_IN_AUTHORIZATION)},
     [MM_POP3D_IN_ROWS] = {"rows", BIT(MM_POP3D_IN_TRANSACTION)},
     [MM_POP3D_IN_BODY] = {"body", BIT(MM_POP3D_IN_TRANSACTION)},
+    [MM_POP3D_IN_ASLEEP] = {"asleep", BIT(MM_POP3D_IN_TRANSACTION)},
     [MM_POP3D_IN_UPDATE] = {"update", 0},
     [MM_POP3D_IN_CLOSING] = {"closing", BIT(MM_POP3D_IN_CLOSED)},
     [MM_POP3D_IN_CLOSED] = {"closed", 0},
@@ -45,8 +48,8 @@ static const struct {
 /* RFC 2449 4: 255 octets with CRLF. Before the login a line may be AUTH's. */
 static size_t line_max(enum mm_pop3d_state state)
 {
-    return state == MM_POP3D_IN_TRANSACTION ? MM_LIMIT_POP3_COMMAND - 2
-                                            : MM_LIMIT_POP3_AUTH_LINE - 2;
+    return state < MM_POP3D_IN_TRANSACTION ? MM_LIMIT_POP3_AUTH_LINE - 2
+                                           : MM_LIMIT_POP3_COMMAND - 2;
 }
 
 /* Passwords that were never asked for may lie in it. */
@@ -71,12 +74,13 @@ void mm_pop3d_set_state(struct mm_pop3d *pop3d, enum mm_pop3d_state state)
     assert(
         (states[pop3d->state].next & BIT(state)) != 0 ||
         (state == MM_POP3D_IN_CLOSING && pop3d->state < MM_POP3D_IN_CLOSING));
-    bool is_login = state == MM_POP3D_IN_TRANSACTION &&
-                    pop3d->state < MM_POP3D_IN_TRANSACTION;
+    bool was_before = pop3d->state < MM_POP3D_IN_TRANSACTION;
+    bool is_before = state < MM_POP3D_IN_TRANSACTION;
     pop3d->state = state;
-    if (is_login) {
-        /* The long lines are over: their memory is not kept for the rest. */
-        pop3d->is_authenticated = true;
+    if (was_before != is_before && state < MM_POP3D_IN_CLOSING) {
+        /* A login or its end. The long lines are over, and their memory is not
+         * kept for the rest; or they come anew. */
+        pop3d->is_authenticated = !is_before;
         mm_line_reader_fini(&pop3d->reader);
         mm_line_reader_init(&pop3d->reader, line_max(state));
     }
@@ -120,6 +124,12 @@ void mm_pop3d_tell_output(const struct mm_pop3d *pop3d, size_t size)
         mm_tap_reply(pop3d->options.tap, MM_TAP_SENT,
                      mm_span_from(mm_buf_span(&pop3d->output), size));
     }
+}
+
+bool mm_pop3d_has(const struct mm_pop3d *pop3d,
+                  enum mm_pop3d_extension extension)
+{
+    return (pop3d->options.extensions & (unsigned)extension) != 0;
 }
 
 void mm_pop3d_count_error(struct mm_pop3d *pop3d)
@@ -242,7 +252,8 @@ static bool reads_lines(const struct mm_pop3d *pop3d)
 {
     return pop3d->state == MM_POP3D_IN_AUTHORIZATION ||
            pop3d->state == MM_POP3D_IN_EXCHANGE ||
-           pop3d->state == MM_POP3D_IN_TRANSACTION;
+           pop3d->state == MM_POP3D_IN_TRANSACTION ||
+           pop3d->state == MM_POP3D_IN_ASLEEP;
 }
 
 /* Takes one line to its end; false when there is none yet. */
@@ -338,6 +349,11 @@ void mm_pop3d_sent(struct mm_pop3d *pop3d, size_t size)
 bool mm_pop3d_is_authenticated(const struct mm_pop3d *pop3d)
 {
     return pop3d->is_authenticated;
+}
+
+bool mm_pop3d_is_asleep(const struct mm_pop3d *pop3d)
+{
+    return pop3d->state == MM_POP3D_IN_ASLEEP;
 }
 
 uint64_t mm_pop3d_progress(const struct mm_pop3d *pop3d)

@@ -2,8 +2,9 @@
  * server.h - one POP3 conversation, server side, without I/O.
  *
  * RFC 1939, 2449 (CAPA, response codes), 2595 (STLS), 3206 (AUTH codes), 5034
- * (SASL), 6856 not. Same use as wire/smtp/server.h: feed, next, answer,
- * output. The mailbox list is the session's: the engine asks by event. */
+ * (SASL), 6856; the extensions of pop3svc. Same use as wire/smtp/server.h:
+ * feed, next, answer, output. The mailbox list is the session's: the engine
+ * asks by event. */
 #ifndef MM_WIRE_POP3_SERVER_H
 #define MM_WIRE_POP3_SERVER_H
 
@@ -12,6 +13,19 @@
 #include "wire/sasl/sasl.h"
 
 struct mm_pop3d;
+
+/* Extensions that no RFC has: those of pop3svc. Each is off unless its bit is
+ * set; a command of one that is off is unknown. */
+enum mm_pop3d_extension {
+    MM_POP3D_UID_PARAM = 1 << 0, /* "UID:..." where a number may stand */
+    MM_POP3D_WITH_DELI = 1 << 1,
+    MM_POP3D_WITH_SLEE = 1 << 2, /* and WAKE */
+    MM_POP3D_WITH_QAUT = 1 << 3,
+    MM_POP3D_WITH_XLOG = 1 << 4,
+    MM_POP3D_MULTI_LINE_IND = 1 << 5, /* " _" ends a first line of several */
+    MM_POP3D_WITH_CORE = 1 << 6,
+    MM_POP3D_WITH_REFR = 1 << 7 /* CORE by its first name */
+};
 
 struct mm_pop3d_options {
     const struct mm_tap *tap;   /* NULL: nobody listens; outlives the engine */
@@ -24,6 +38,11 @@ struct mm_pop3d_options {
     unsigned errors_max; /* refused commands and failed logins: close; 0: no
                             end. Refusals by the session after the login do
                             not count. */
+    unsigned extensions; /* enum mm_pop3d_extension bits */
+    /* CAPA tells them (RFC 2449 6.5, 6.7); the session keeps them. */
+    uint64_t login_delay_s; /* 0: none, not told */
+    bool has_expire;        /* else NEVER */
+    uint64_t expire_days;
     unsigned mechanisms_clear;
     unsigned mechanisms_tls;
     bool has_stls;
@@ -34,24 +53,32 @@ struct mm_pop3d_options {
 enum mm_pop3d_event {
     MM_POP3D_NEED_INPUT, /* or, with much output owed: send, then ask again */
     MM_POP3D_CONNECT,    /* first: answer OK (greeting) or an error (closes) */
-    MM_POP3D_LOGIN,      /* info.user, info.password (USER/PASS) */
+    MM_POP3D_LOGIN,      /* info.user, info.password (PASS, XLOG) */
     MM_POP3D_APOP,       /* info.user, info.digest (16 octets), info.stamp */
     MM_POP3D_AUTH,       /* info.mechanism, info.data if info.has_data; what an
                             exchange before left is to be forgotten: a cancelled
                             one ("*", bad base64) ends without an event */
     MM_POP3D_AUTH_DATA,  /* info.data */
     MM_POP3D_STAT,       /* mm_pop3d_answer_stat */
-    MM_POP3D_LIST,       /* info.number or 0 for all */
-    MM_POP3D_UIDL,       /* likewise */
-    MM_POP3D_RETR,       /* info.number; answered OK the body follows */
-    MM_POP3D_TOP,        /* info.number, info.lines */
-    MM_POP3D_DELE,       /* info.number */
+    /* A message is info.number, or info.unique_id with the number 0. */
+    MM_POP3D_LIST, /* a message, or neither for all */
+    MM_POP3D_UIDL, /* likewise */
+    MM_POP3D_RETR, /* a message; answered OK the body follows */
+    MM_POP3D_TOP,  /* a message, info.lines */
+    MM_POP3D_DELE, /* a message */
+    MM_POP3D_DELI, /* a message: delete now; OK only when done */
     MM_POP3D_RSET,
     MM_POP3D_NEED_ROWS, /* inside LIST or UIDL: mm_pop3d_row(), more or end */
     MM_POP3D_NEED_BODY, /* inside RETR or TOP: mm_pop3d_body(), more or end;
                            told while the output has room */
     MM_POP3D_STLS,      /* answer OK: flush, handshake, mm_pop3d_tls_begun */
     MM_POP3D_UPDATE,    /* QUIT in TRANSACTION: delete now; OK only when done */
+    /* Likewise, but the conversation goes on: asleep without the mailbox; with
+     * it, listed anew; before a login. An error leaves all as it was. */
+    MM_POP3D_SLEE,
+    MM_POP3D_CORE,
+    MM_POP3D_QAUT,
+    MM_POP3D_WAKE,  /* list anew; an error: it sleeps on */
     MM_POP3D_QUIT,  /* the last words are in the output: flush, close; NULL */
     MM_POP3D_BROKEN /* likewise; info.text for the log; NULL */
 };
@@ -64,7 +91,8 @@ struct mm_pop3d_info {
     enum mm_sasl_mechanism mechanism;
     bool has_data;
     struct mm_span data;
-    uint64_t number; /* message-number, from 1 */
+    uint64_t number;          /* message-number, from 1 */
+    struct mm_span unique_id; /* well-formed; empty: none was given */
     uint64_t lines;
     const char *text;
 };
@@ -92,7 +120,8 @@ MM_CHECK enum mailmod_error mm_pop3d_answer(struct mm_pop3d *pop3d,
                                             const struct mm_pop3_reply *reply);
 MM_CHECK enum mailmod_error mm_pop3d_challenge(struct mm_pop3d *pop3d,
                                                struct mm_span data);
-/* STAT: "+OK count octets". LIST and UIDL of one message: mm_pop3d_answer_row.
+/* STAT: "+OK count octets". LIST and UIDL of one message: mm_pop3d_answer_row,
+ * with the number 0 for one that is not in the listing.
  * LIST of all: answer OK, then NEED_ROWS comes until mm_pop3d_rows_end. */
 MM_CHECK enum mailmod_error
 mm_pop3d_answer_stat(struct mm_pop3d *pop3d, uint64_t count, uint64_t octets);
@@ -123,6 +152,7 @@ void mm_pop3d_tls_begun(struct mm_pop3d *pop3d);
 struct mm_span mm_pop3d_output(const struct mm_pop3d *pop3d);
 void mm_pop3d_sent(struct mm_pop3d *pop3d, size_t size);
 bool mm_pop3d_is_authenticated(const struct mm_pop3d *pop3d);
+bool mm_pop3d_is_asleep(const struct mm_pop3d *pop3d);
 uint64_t mm_pop3d_progress(const struct mm_pop3d *pop3d); /* whole commands */
 const char *mm_pop3d_state_name(const struct mm_pop3d *pop3d);
 

@@ -20,6 +20,9 @@ static settle settle_rows;
 static settle settle_body;
 static settle settle_stls;
 static settle settle_update;
+static settle settle_slee;
+static settle settle_wake;
+static settle settle_qaut;
 static settle settle_end;
 
 static const struct event_rule {
@@ -40,9 +43,14 @@ static const struct event_rule {
     [MM_POP3D_RETR] = {settle_body, MM_POP3D_OK_MESSAGE, MM_POP3D_ERR_MESSAGE},
     [MM_POP3D_TOP] = {settle_body, MM_POP3D_OK_MESSAGE, MM_POP3D_ERR_MESSAGE},
     [MM_POP3D_DELE] = {settle_plain, MM_POP3D_OK_DELE, MM_POP3D_ERR_MESSAGE},
+    [MM_POP3D_DELI] = {settle_plain, MM_POP3D_OK_DELI, MM_POP3D_ERR_MESSAGE},
     [MM_POP3D_RSET] = {settle_plain, MM_POP3D_OK_RSET, MM_POP3D_ERR_TEMPORARY},
     [MM_POP3D_STLS] = {settle_stls, MM_POP3D_OK_STLS, MM_POP3D_ERR_STLS_FAILED},
     [MM_POP3D_UPDATE] = {settle_update, MM_POP3D_OK_BYE, MM_POP3D_ERR_UPDATE},
+    [MM_POP3D_SLEE] = {settle_slee, MM_POP3D_OK_SLEE, MM_POP3D_ERR_UPDATE},
+    [MM_POP3D_CORE] = {settle_plain, MM_POP3D_OK_CORE, MM_POP3D_ERR_UPDATE},
+    [MM_POP3D_QAUT] = {settle_qaut, MM_POP3D_OK_QAUT, MM_POP3D_ERR_UPDATE},
+    [MM_POP3D_WAKE] = {settle_wake, MM_POP3D_OK_WAKE, MM_POP3D_ERR_TEMPORARY},
     [MM_POP3D_QUIT] = {settle_end, MM_POP3D_OK_PLAIN, MM_POP3D_OK_PLAIN},
     [MM_POP3D_BROKEN] = {settle_end, MM_POP3D_OK_PLAIN, MM_POP3D_OK_PLAIN},
 };
@@ -121,13 +129,21 @@ static void settle_plain(struct mm_pop3d *pop3d,
     (void)is_settled(pop3d);
 }
 
-static void settle_rows(struct mm_pop3d *pop3d,
-                        const struct mm_pop3_reply *reply)
+/* To `state` when the answer is yes; else all is as it was. */
+static void settle_into(struct mm_pop3d *pop3d,
+                        const struct mm_pop3_reply *reply,
+                        enum mm_pop3d_state state)
 {
     write_reply(pop3d, reply);
     if (is_settled(pop3d) && is_yes(reply)) {
-        mm_pop3d_set_state(pop3d, MM_POP3D_IN_ROWS);
+        mm_pop3d_set_state(pop3d, state);
     }
+}
+
+static void settle_rows(struct mm_pop3d *pop3d,
+                        const struct mm_pop3_reply *reply)
+{
+    settle_into(pop3d, reply, MM_POP3D_IN_ROWS);
 }
 
 static void settle_body(struct mm_pop3d *pop3d,
@@ -157,10 +173,7 @@ static void settle_stls(struct mm_pop3d *pop3d,
         mm_pop3d_break_off(pop3d, "input between STLS and TLS");
         return;
     }
-    write_reply(pop3d, reply);
-    if (is_settled(pop3d) && is_yes(reply)) {
-        mm_pop3d_set_state(pop3d, MM_POP3D_IN_STLS);
-    }
+    settle_into(pop3d, reply, MM_POP3D_IN_STLS);
 }
 
 static void settle_update(struct mm_pop3d *pop3d,
@@ -170,6 +183,24 @@ static void settle_update(struct mm_pop3d *pop3d,
     if (is_settled(pop3d)) {
         end(pop3d);
     }
+}
+
+static void settle_slee(struct mm_pop3d *pop3d,
+                        const struct mm_pop3_reply *reply)
+{
+    settle_into(pop3d, reply, MM_POP3D_IN_ASLEEP);
+}
+
+static void settle_wake(struct mm_pop3d *pop3d,
+                        const struct mm_pop3_reply *reply)
+{
+    settle_into(pop3d, reply, MM_POP3D_IN_TRANSACTION);
+}
+
+static void settle_qaut(struct mm_pop3d *pop3d,
+                        const struct mm_pop3_reply *reply)
+{
+    settle_into(pop3d, reply, MM_POP3D_IN_AUTHORIZATION);
 }
 
 static void settle_end(struct mm_pop3d *pop3d,
@@ -186,7 +217,7 @@ static bool needs_figures(const struct mm_pop3d *pop3d)
     enum mm_pop3d_event event = pop3d->pending;
     return event == MM_POP3D_STAT ||
            ((event == MM_POP3D_LIST || event == MM_POP3D_UIDL) &&
-            pop3d->info.number != 0);
+            mm_pop3d_is_about_one(&pop3d->info));
 }
 
 /* The room was there when the command was taken; only memory can be short. */
@@ -273,10 +304,11 @@ enum mailmod_error mm_pop3d_answer_row(struct mm_pop3d *pop3d, uint64_t number,
 {
     bool is_list = pop3d->pending == MM_POP3D_LIST;
     bool is_uidl = pop3d->pending == MM_POP3D_UIDL;
-    if ((!is_list && !is_uidl) || pop3d->info.number == 0) {
+    if ((!is_list && !is_uidl) || !mm_pop3d_is_about_one(&pop3d->info)) {
         return MAILMOD_ERROR_STATE;
     }
-    if (is_uidl && !mm_pop3d_is_unique_id(unique_id)) {
+    if (is_uidl && (unique_id == NULL ||
+                    !mm_pop3d_is_unique_id(mm_span_cstr(unique_id)))) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     enum mailmod_error error = prepare_reply(pop3d);

@@ -35,21 +35,17 @@ enum mm_pop3d_event mm_pop3d_flow(const struct mm_pop3d *pop3d)
     return MM_POP3D_NEED_INPUT;
 }
 
-/* RFC 1939 7: one to 70 characters in the range 0x21 to 0x7E. */
-bool mm_pop3d_is_unique_id(const char *text)
+/* RFC 1939 7: one to 70 characters in the range 0x21 to 0x7E; and not "_",
+ * which would end a line as MULTI-LINE-IND does. */
+bool mm_pop3d_is_unique_id(struct mm_span text)
 {
-    if (text == NULL) {
-        return false;
+    bool is_good = text.size > 0 && text.size <= MM_POP3D_UNIQUE_ID_MAX &&
+                   !mm_span_is(text, "_");
+    for (size_t i = 0; is_good && i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        is_good = c != ' ' && mm_ascii_is_printable(c);
     }
-    size_t size = 0;
-    while (text[size] != '\0' && size <= MM_POP3D_UNIQUE_ID_MAX) {
-        unsigned char c = (unsigned char)text[size];
-        if (c == ' ' || !mm_ascii_is_printable(c)) {
-            return false;
-        }
-        size++;
-    }
-    return size > 0 && size <= MM_POP3D_UNIQUE_ID_MAX;
+    return is_good;
 }
 
 void mm_pop3d_write_figures(struct mm_pop3d *pop3d, const char *status,
@@ -80,7 +76,7 @@ bool mm_pop3d_row(struct mm_pop3d *pop3d, uint64_t number, uint64_t size,
         mm_buf_room(&pop3d->output) < 4 + ROW_SIZE_MAX + END_ROOM) {
         return false;
     }
-    if (unique_id != NULL && !mm_pop3d_is_unique_id(unique_id)) {
+    if (unique_id != NULL && !mm_pop3d_is_unique_id(mm_span_cstr(unique_id))) {
         /* A client may not be told a name that it cannot trust. */
         mm_pop3d_break_off(pop3d, "a unique-id is not printable ASCII");
         return false;

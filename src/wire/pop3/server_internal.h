@@ -3,8 +3,9 @@
  *
  * server.c: the pump and the machine's state; server_verbs.c: the verb table;
  * server_login.c: the commands before a login, and CAPA; server_mailbox.c: the
- * commands after it; server_answer.c: what an event's answer does;
- * server_body.c: rows and bodies; server_reply.c: every text. */
+ * commands after it; server_extensions.c: those of no RFC; server_answer.c:
+ * what an event's answer does; server_body.c: rows and bodies; server_reply.c:
+ * every text. */
 #ifndef MM_WIRE_POP3_SERVER_INTERNAL_H
 #define MM_WIRE_POP3_SERVER_INTERNAL_H
 
@@ -15,11 +16,13 @@
 
 /* Law of the machine. CONNECT leads to AUTHORIZATION, and only a login that
  * was answered OK leads from there (or from EXCHANGE, a SASL exchange) to
- * TRANSACTION; nothing leads back, and STLS only from AUTHORIZATION to itself.
+ * TRANSACTION; only QAUT leads back, and STLS from AUTHORIZATION to itself.
+ * SLEE leads from TRANSACTION to ASLEEP, and WAKE back.
  * ROWS and BODY are inside a reply of several lines and end in TRANSACTION or,
  * when the reply cannot be finished, in CLOSING; UPDATE is entered by QUIT in
  * TRANSACTION alone. Every state may fall to CLOSING, whose only way out is
- * CLOSED; lines are read in AUTHORIZATION, EXCHANGE and TRANSACTION only. */
+ * CLOSED; lines are read in AUTHORIZATION, EXCHANGE, TRANSACTION and ASLEEP
+ * only. */
 enum mm_pop3d_state {
     MM_POP3D_IN_CONNECT,
     MM_POP3D_IN_AUTHORIZATION,
@@ -28,6 +31,7 @@ enum mm_pop3d_state {
     MM_POP3D_IN_TRANSACTION,
     MM_POP3D_IN_ROWS,
     MM_POP3D_IN_BODY,
+    MM_POP3D_IN_ASLEEP, /* logged in, without a mailbox */
     MM_POP3D_IN_UPDATE,
     MM_POP3D_IN_CLOSING,
     MM_POP3D_IN_CLOSED,
@@ -83,6 +87,7 @@ struct mm_pop3d_arguments {
     bool has_first;
     bool has_second;
     uint64_t number;
+    struct mm_span unique_id; /* in place of the number */
     uint64_t lines;
 };
 
@@ -101,7 +106,12 @@ enum mm_pop3d_text {
     MM_POP3D_OK_UIDL,
     MM_POP3D_OK_MESSAGE,
     MM_POP3D_OK_DELE,
+    MM_POP3D_OK_DELI,
     MM_POP3D_OK_RSET,
+    MM_POP3D_OK_SLEE,
+    MM_POP3D_OK_WAKE,
+    MM_POP3D_OK_CORE,
+    MM_POP3D_OK_QAUT,
     MM_POP3D_OK_BYE,
     MM_POP3D_ERR_CONNECT,
     MM_POP3D_ERR_UNKNOWN,
@@ -110,6 +120,9 @@ enum mm_pop3d_text {
     MM_POP3D_ERR_OCTETS,
     MM_POP3D_ERR_ARGUMENTS,
     MM_POP3D_ERR_NUMBER,
+    MM_POP3D_ERR_UNIQUE_ID,
+    MM_POP3D_ERR_ASLEEP,
+    MM_POP3D_ERR_AWAKE,
     MM_POP3D_ERR_LOGIN_FIRST,
     MM_POP3D_ERR_LOGGED_IN,
     MM_POP3D_ERR_NEEDS_TLS,
@@ -152,6 +165,8 @@ void mm_pop3d_count_error(struct mm_pop3d *pop3d);
 void mm_pop3d_break_off(struct mm_pop3d *pop3d, const char *why);
 /* Tells the tap what was written since the output had so many octets. */
 void mm_pop3d_tell_output(const struct mm_pop3d *pop3d, size_t size);
+bool mm_pop3d_has(const struct mm_pop3d *pop3d,
+                  enum mm_pop3d_extension extension);
 void mm_pop3d_raise(struct mm_pop3d *pop3d, enum mm_pop3d_event event);
 /* Overwrites a password or its encoding wherever the engine has it. */
 void mm_pop3d_wipe_secrets(struct mm_pop3d *pop3d);
@@ -159,9 +174,9 @@ void mm_pop3d_wipe_secrets(struct mm_pop3d *pop3d);
 /* server_verbs.c */
 void mm_pop3d_take_command(struct mm_pop3d *pop3d, const struct mm_line *line);
 
-/* server_login.c and server_mailbox.c: the pairs of the verb table. A check
- * changes nothing: MM_POP3D_OK_PLAIN lets the command pass, anything else is
- * its refusal. */
+/* server_login.c, server_mailbox.c and server_extensions.c: the pairs of the
+ * verb table. A check changes nothing: MM_POP3D_OK_PLAIN lets the command pass,
+ * anything else is its refusal. */
 typedef enum mm_pop3d_text
 mm_pop3d_check(const struct mm_pop3d *pop3d,
                const struct mm_pop3d_arguments *arguments);
@@ -190,11 +205,27 @@ mm_pop3d_do mm_pop3d_do_dele;
 mm_pop3d_do mm_pop3d_do_rset;
 mm_pop3d_do mm_pop3d_do_noop;
 mm_pop3d_do mm_pop3d_do_quit;
+mm_pop3d_check mm_pop3d_check_xlog;
+mm_pop3d_do mm_pop3d_do_xlog;
+mm_pop3d_do mm_pop3d_do_deli;
+mm_pop3d_do mm_pop3d_do_slee;
+mm_pop3d_do mm_pop3d_do_wake;
+mm_pop3d_do mm_pop3d_do_core;
+mm_pop3d_do mm_pop3d_do_qaut;
+/* May a password be shown now? OK_PLAIN, or the refusal. */
+enum mm_pop3d_text mm_pop3d_check_password(const struct mm_pop3d *pop3d);
+/* Their lines of CAPA. */
+void mm_pop3d_write_extensions(struct mm_pop3d *pop3d);
+/* server_mailbox.c: an event about one message, or about none. */
+void mm_pop3d_raise_about(struct mm_pop3d *pop3d, enum mm_pop3d_event event,
+                          const struct mm_pop3d_arguments *arguments);
+/* LIST and UIDL: of one message, and not of all. */
+bool mm_pop3d_is_about_one(const struct mm_pop3d_info *info);
 
 void mm_pop3d_take_response(struct mm_pop3d *pop3d, const struct mm_line *line);
 /* server_body.c */
 enum mm_pop3d_event mm_pop3d_flow(const struct mm_pop3d *pop3d);
-bool mm_pop3d_is_unique_id(const char *text); /* NULL is none */
+bool mm_pop3d_is_unique_id(struct mm_span text);
 /* "number size" or, with an identifier, "number unique-id". */
 void mm_pop3d_write_figures(struct mm_pop3d *pop3d, const char *status,
                             uint64_t number, uint64_t size,

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-/* `mechanism` 0 stands for USER, PASS and APOP. */
+/* `mechanism` 0 stands for USER, PASS, APOP and XLOG. */
 static enum mm_pop3d_text check_may_login(const struct mm_pop3d *pop3d,
                                           unsigned mechanism)
 {
@@ -30,6 +30,11 @@ static enum mm_pop3d_text check_may_login(const struct mm_pop3d *pop3d,
     }
     return !pop3d->is_tls && under_tls ? MM_POP3D_ERR_NEEDS_TLS
                                        : MM_POP3D_ERR_MECHANISM;
+}
+
+enum mm_pop3d_text mm_pop3d_check_password(const struct mm_pop3d *pop3d)
+{
+    return check_may_login(pop3d, 0);
 }
 
 static unsigned offered_mechanisms(const struct mm_pop3d *pop3d)
@@ -47,7 +52,7 @@ enum mm_pop3d_text
 mm_pop3d_check_user(const struct mm_pop3d *pop3d,
                     const struct mm_pop3d_arguments *arguments)
 {
-    enum mm_pop3d_text verdict = check_may_login(pop3d, 0);
+    enum mm_pop3d_text verdict = mm_pop3d_check_password(pop3d);
     if (verdict == MM_POP3D_OK_PLAIN &&
         arguments->first.size >= sizeof pop3d->user) {
         return MM_POP3D_ERR_TOO_LONG;
@@ -69,7 +74,7 @@ mm_pop3d_check_pass(const struct mm_pop3d *pop3d,
                     const struct mm_pop3d_arguments *arguments)
 {
     (void)arguments;
-    enum mm_pop3d_text verdict = check_may_login(pop3d, 0);
+    enum mm_pop3d_text verdict = mm_pop3d_check_password(pop3d);
     if (verdict == MM_POP3D_OK_PLAIN && pop3d->user[0] == '\0') {
         return MM_POP3D_ERR_USER_FIRST;
     }
@@ -117,7 +122,7 @@ enum mm_pop3d_text
 mm_pop3d_check_apop(const struct mm_pop3d *pop3d,
                     const struct mm_pop3d_arguments *arguments)
 {
-    enum mm_pop3d_text verdict = check_may_login(pop3d, 0);
+    enum mm_pop3d_text verdict = mm_pop3d_check_password(pop3d);
     if (verdict != MM_POP3D_OK_PLAIN) {
         return verdict;
     }
@@ -305,6 +310,32 @@ static void write_sasl(struct mm_pop3d *pop3d, unsigned mechanisms)
     mm_pop3d_tell_output(pop3d, size);
 }
 
+static void write_number(struct mm_pop3d *pop3d, const char *word,
+                         uint64_t number)
+{
+    char text[21]; /* 2^64 - 1 and a NUL */
+    char *at = text + sizeof text - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    mm_pop3d_write_line(pop3d, word, at);
+}
+
+/* RFC 2449 6.5 and 6.7. */
+static void write_retention(struct mm_pop3d *pop3d)
+{
+    if (pop3d->options.login_delay_s > 0) {
+        write_number(pop3d, "LOGIN-DELAY", pop3d->options.login_delay_s);
+    }
+    if (pop3d->options.has_expire) {
+        write_number(pop3d, "EXPIRE", pop3d->options.expire_days);
+    } else {
+        mm_pop3d_write_line(pop3d, "EXPIRE", "NEVER");
+    }
+}
+
 /* RFC 2449 5: what is announced before the login is announced after it too,
  * so USER and SASL follow TLS and not the state; STLS alone is for before the
  * login only (RFC 2595 4). */
@@ -319,7 +350,8 @@ void mm_pop3d_do_capa(struct mm_pop3d *pop3d,
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
         mm_pop3d_write_line(pop3d, always[i], NULL);
     }
-    if (check_may_login(pop3d, 0) == MM_POP3D_OK_PLAIN) {
+    mm_pop3d_write_extensions(pop3d);
+    if (mm_pop3d_check_password(pop3d) == MM_POP3D_OK_PLAIN) {
         mm_pop3d_write_line(pop3d, "USER", NULL);
     }
     unsigned offered = offered_mechanisms(pop3d);
@@ -330,7 +362,7 @@ void mm_pop3d_do_capa(struct mm_pop3d *pop3d,
         mm_pop3d_check_stls(pop3d, NULL) == MM_POP3D_OK_PLAIN) {
         mm_pop3d_write_line(pop3d, "STLS", NULL);
     }
-    mm_pop3d_write_line(pop3d, "EXPIRE", "NEVER");
+    write_retention(pop3d);
     if (pop3d->options.implementation != NULL) {
         mm_pop3d_write_line(pop3d, "IMPLEMENTATION",
                             pop3d->options.implementation);

@@ -27,6 +27,11 @@ static const struct mm_pop3_reply texts[MM_POP3D_TEXT_COUNT] = {
     [MM_POP3D_OK_UIDL] = {true, NULL, "Unique identifiers follow."},
     [MM_POP3D_OK_MESSAGE] = {true, NULL, "Message follows."},
     [MM_POP3D_OK_DELE] = {true, NULL, "Marked for deletion."},
+    [MM_POP3D_OK_DELI] = {true, NULL, "Deleted."},
+    [MM_POP3D_OK_SLEE] = {true, NULL, "Asleep."},
+    [MM_POP3D_OK_WAKE] = {true, NULL, "Awake."},
+    [MM_POP3D_OK_CORE] = {true, NULL, "Listed anew."},
+    [MM_POP3D_OK_QAUT] = {true, NULL, "Logged out."},
     [MM_POP3D_OK_RSET] = {true, NULL, "No message is marked."},
     [MM_POP3D_OK_BYE] = {true, NULL, "Goodbye."},
     [MM_POP3D_ERR_CONNECT] = {false, "SYS/TEMP", "No service now."},
@@ -36,6 +41,9 @@ static const struct mm_pop3_reply texts[MM_POP3D_TEXT_COUNT] = {
     [MM_POP3D_ERR_OCTETS] = {false, NULL, "Only printable ASCII, please."},
     [MM_POP3D_ERR_ARGUMENTS] = {false, NULL, "Wrong number of arguments."},
     [MM_POP3D_ERR_NUMBER] = {false, NULL, "Not a number allowed here."},
+    [MM_POP3D_ERR_UNIQUE_ID] = {false, "UID/NOT-FOUND", "No such UID."},
+    [MM_POP3D_ERR_ASLEEP] = {false, NULL, "Asleep: WAKE, NOOP or QUIT."},
+    [MM_POP3D_ERR_AWAKE] = {false, NULL, "Not asleep."},
     [MM_POP3D_ERR_LOGIN_FIRST] = {false, NULL, "Log in first."},
     [MM_POP3D_ERR_LOGGED_IN] = {false, NULL, "Not after the login."},
     [MM_POP3D_ERR_NEEDS_TLS] = {false, NULL, "A login needs TLS first."},
@@ -93,6 +101,40 @@ static void put_text(struct line_maker *line, const char *text)
     put(line, text);
 }
 
+/* The replies that go on behind their first line. */
+static bool is_multi_line(enum mm_pop3d_text id)
+{
+    switch (id) {
+    case MM_POP3D_OK_CAPA:
+    case MM_POP3D_OK_MECHANISMS:
+    case MM_POP3D_OK_LANGUAGES:
+    case MM_POP3D_OK_LIST:
+    case MM_POP3D_OK_UIDL:
+    case MM_POP3D_OK_MESSAGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* pop3svc's MULTI-LINE-IND: a blank and "_" end the first line of several, and
+ * no other one, whatever the host's text is. */
+static void put_indication(struct line_maker *line, bool is_first_of_several)
+{
+    static const char mark[] = " _";
+    size_t mark_size = sizeof mark - 1;
+    size_t room = sizeof line->text - 2 - mark_size;
+
+    if (is_first_of_several) {
+        line->size = line->size < room ? line->size : room;
+        put(line, mark);
+    } else if (line->size > mark_size &&
+               memcmp(line->text + line->size - mark_size, mark, mark_size) ==
+                   0) {
+        line->text[line->size - 1] = '-';
+    }
+}
+
 static void put_status(struct line_maker *line,
                        const struct mm_pop3_reply *reply)
 {
@@ -116,6 +158,9 @@ void mm_pop3d_write(struct mm_pop3d *pop3d, const struct mm_pop3_reply *reply,
     }
     put_status(&line, &merged);
     put_text(&line, merged.text);
+    if (mm_pop3d_has(pop3d, MM_POP3D_MULTI_LINE_IND) && merged.is_ok) {
+        put_indication(&line, is_multi_line(standard));
+    }
     put_line(pop3d, &line);
 }
 

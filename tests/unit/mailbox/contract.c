@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "mailbox/unique_ids.h"
 #include "platform/thread.h"
 
 #include <stdatomic.h>
@@ -260,6 +261,105 @@ void contract_snapshot(void **state)
     mailbox = contract_open(*state, "alice");
     assert_int_equal(mm_mailbox_count(mailbox), 3);
     expect_body(mailbox, 2, "late\r\n");
+    mm_mailbox_close(&mailbox);
+}
+
+static void expect_found(struct mm_mailbox *mailbox, const char *unique_id,
+                         size_t index)
+{
+    size_t found = SIZE_MAX;
+
+    assert_int_equal(mm_mailbox_find(mailbox, mm_span_cstr(unique_id), &found),
+                     MAILMOD_OK);
+    assert_int_equal(found, index);
+}
+
+/* By unique-id; what came later stands behind the listing, which stays. */
+void contract_find(void **state)
+{
+    char ids[3][MM_UNIQUE_ID_MAX];
+    size_t found = 0;
+    const size_t late = 2;
+
+    contract_put(*state, "alice", "one\r\n");
+    contract_put(*state, "alice", "two\r\n");
+    struct mm_mailbox *mailbox = contract_open(*state, "alice");
+    contract_put(*state, "alice", "late\r\n");
+    struct mm_listing_memory memory = {.count = 0};
+    assert_int_equal(mm_listing_memory_take(&memory, mailbox), MAILMOD_OK);
+    mm_mailbox_close(&mailbox);
+    mailbox = contract_open(*state, "alice");
+    assert_true(mm_listing_memory_has_news(&memory, mailbox));
+    assert_int_equal(mm_listing_memory_take(&memory, mailbox), MAILMOD_OK);
+    assert_false(mm_listing_memory_has_news(&memory, mailbox));
+    for (size_t i = 0; i < 3; i++) {
+        mm_mailbox_unique_id(mailbox, i, ids[i]);
+        expect_found(mailbox, ids[i], i);
+    }
+    assert_int_equal(contract_remove(mailbox, &late, 1, true), MAILMOD_OK);
+    mm_mailbox_close(&mailbox);
+    mailbox = contract_open(*state, "alice");
+    assert_false(mm_listing_memory_has_news(&memory, mailbox));
+    mm_listing_memory_fini(&memory);
+    assert_int_equal(mm_mailbox_find(mailbox, mm_span_cstr(ids[2]), &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(mm_mailbox_find(mailbox, mm_span_cstr("made-up"), &found),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(mm_mailbox_known(mailbox), 2);
+    mm_mailbox_close(&mailbox);
+}
+
+/* Of alice's last message; past the lock of the session that has her mailbox.
+ */
+static void last_id(void *world, char id_out[MM_UNIQUE_ID_MAX])
+{
+    struct mm_mailbox_provider *provider = contract_kind.provider(world);
+    struct mm_mailbox_owner owner = contract_kind.owner(world, "alice");
+    struct mm_mailbox *mailbox = NULL;
+
+    assert_int_equal(provider->verbs->open(provider, &owner, &mailbox),
+                     MAILMOD_OK);
+    mm_mailbox_unique_id(mailbox, mm_mailbox_count(mailbox) - 1, id_out);
+    provider->verbs->close(mailbox);
+}
+
+/* A message that came after the opening is read and removed like any. */
+void contract_find_late(void **state)
+{
+    char id[MM_UNIQUE_ID_MAX];
+    const size_t late = 1;
+
+    contract_put(*state, "alice", "one\r\n");
+    struct mm_mailbox *mailbox = contract_open(*state, "alice");
+    contract_put(*state, "alice", "late\r\n");
+    last_id(*state, id);
+    expect_found(mailbox, id, late);
+    expect_found(mailbox, id, late); /* not twice */
+    assert_int_equal(mm_mailbox_count(mailbox), 1);
+    assert_int_equal(mm_mailbox_known(mailbox), 2);
+    expect_body(mailbox, late, "late\r\n");
+    assert_int_equal(contract_remove(mailbox, &late, 1, false), MAILMOD_OK);
+    mm_mailbox_close(&mailbox);
+    mailbox = contract_open(*state, "alice");
+    assert_int_equal(mm_mailbox_count(mailbox), 1);
+    mm_mailbox_close(&mailbox);
+}
+
+/* Nothing is removed where nothing may be. */
+void contract_read_only(void **state)
+{
+    const size_t first = 0;
+
+    contract_put(*state, "alice", "one\r\n");
+    struct mm_mailbox *mailbox = contract_open(*state, "alice");
+    mailbox->is_read_only = true;
+    assert_int_equal(contract_remove(mailbox, &first, 1, false),
+                     MAILMOD_ERROR_ACCESS);
+    assert_int_equal(contract_remove(mailbox, &first, 1, true),
+                     MAILMOD_ERROR_ACCESS);
+    mm_mailbox_close(&mailbox);
+    mailbox = contract_open(*state, "alice");
+    assert_int_equal(mm_mailbox_count(mailbox), 1);
     mm_mailbox_close(&mailbox);
 }
 

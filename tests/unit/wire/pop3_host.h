@@ -57,7 +57,7 @@ static inline void pop3_host_take(struct pop3_host *host)
 
 static inline bool pop3_host_has(const struct pop3_host *host, uint64_t number)
 {
-    return number <= host->count && !host->is_deleted[number - 1];
+    return number > 0 && number <= host->count && !host->is_deleted[number - 1];
 }
 
 static inline const char *pop3_host_id(size_t index)
@@ -65,6 +65,17 @@ static inline const char *pop3_host_id(size_t index)
     static const char *const ids[] = {"id-1", "id-2", "id-3", "id-4",
                                       "id-5", "id-6", "id-7", "id-8"};
     return ids[index];
+}
+
+/* The number of the message that an event names; 0: there is none. */
+static inline uint64_t pop3_host_number(const struct mm_pop3d_info *info)
+{
+    for (size_t i = 0; i < POP3_HOST_MESSAGES; i++) {
+        if (mm_span_is(info->unique_id, pop3_host_id(i))) {
+            return i + 1;
+        }
+    }
+    return info->number;
 }
 
 static inline void pop3_host_login(struct pop3_host *host, bool is_good)
@@ -106,11 +117,12 @@ static inline void pop3_host_list(struct pop3_host *host,
     const struct mm_pop3_reply bad = {false, NULL, NULL};
     host->is_uidl = event == MM_POP3D_UIDL;
     host->row = 0;
-    if (info->number == 0) {
+    uint64_t number = pop3_host_number(info);
+    if (number == 0 && info->unique_id.size == 0) {
         pop3_host_note(host, mm_pop3d_answer(host->engine, NULL));
-    } else if (pop3_host_has(host, info->number)) {
-        size_t index = (size_t)info->number - 1;
-        pop3_host_note(host, mm_pop3d_answer_row(host->engine, info->number,
+    } else if (pop3_host_has(host, number)) {
+        size_t index = (size_t)number - 1;
+        pop3_host_note(host, mm_pop3d_answer_row(host->engine, number,
                                                  host->messages[index].size,
                                                  pop3_host_id(index)));
     } else {
@@ -136,14 +148,16 @@ static inline void pop3_host_numbered(struct pop3_host *host,
                                       const struct mm_pop3d_info *info)
 {
     const struct mm_pop3_reply bad = {false, NULL, NULL};
-    bool has = pop3_host_has(host, info->number);
+    uint64_t number = pop3_host_number(info);
+    bool has = pop3_host_has(host, number);
     if (has) {
-        host->body = (size_t)info->number - 1;
+        host->body = (size_t)number - 1;
         host->body_at = 0;
     }
     enum mailmod_error error = mm_pop3d_answer(host->engine, has ? NULL : &bad);
     pop3_host_note(host, error);
-    if (has && event == MM_POP3D_DELE && error == MAILMOD_OK) {
+    bool deletes = event == MM_POP3D_DELE || event == MM_POP3D_DELI;
+    if (has && deletes && error == MAILMOD_OK) {
         host->is_deleted[host->body] = true;
     }
 }
@@ -210,6 +224,7 @@ static inline void pop3_host_settle(struct pop3_host *host,
     case MM_POP3D_RETR:
     case MM_POP3D_TOP:
     case MM_POP3D_DELE:
+    case MM_POP3D_DELI:
         pop3_host_numbered(host, event, info);
         break;
     case MM_POP3D_RSET:
@@ -229,7 +244,7 @@ static inline void pop3_host_settle(struct pop3_host *host,
     case MM_POP3D_BROKEN:
         pop3_host_end(host, info);
         break;
-    default: /* CONNECT, UPDATE */
+    default: /* CONNECT, UPDATE, SLEE, WAKE, CORE, QAUT */
         host->is_updated = host->is_updated || event == MM_POP3D_UPDATE;
         pop3_host_note(host, mm_pop3d_answer(host->engine, NULL));
         break;
