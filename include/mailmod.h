@@ -315,6 +315,12 @@ struct mailmod_recipient { /* zero what is not used */
     const char *dsn_original_recipient;
 };
 
+struct mailmod_header_field { /* zero what is not used */
+    size_t size;              /* sizeof (struct mailmod_header_field) */
+    const char *name;         /* "X-Order", without the colon; ASCII */
+    const char *value;        /* UTF-8, unfolded, without line ends */
+};
+
 struct mailmod_envelope { /* zero what is not used */
     size_t size;          /* sizeof (struct mailmod_envelope) */
     enum mailmod_send_mode mode;
@@ -349,10 +355,19 @@ struct mailmod_envelope { /* zero what is not used */
      * freed after MAILMOD_DONE, on that callback's thread or in the call if it
      * is still at it; without on_progress in the call. NULL: nobody is told. */
     mailmod_on_release on_release;
+    /* Header fields in front of the text's own, in this order; nothing is taken
+     * out of the text for them. Each is written as one field, folded, words of
+     * other letters than ASCII encoded (RFC 2047), at most 64 KiB. Date, From
+     * and Message-ID are not added beside one of these. ARGUMENT for what is no
+     * field, for Return-Path and for Bcc. A text that begins with an empty line
+     * has no other header. */
+    const struct mailmod_header_field *header_list;
+    size_t header_count;
 };
 
 /* A new message for a running instance. ARGUMENT (the words say which field),
- * LIMIT (recipients), STATE, MEMORY. */
+ * LIMIT (recipients, header fields), STATE, MEMORY, the errors of
+ * mailmod_message_write (header fields). */
 MAILMOD_API enum mailmod_error
 mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
                     mailmod_message **message_out);

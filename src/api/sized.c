@@ -45,6 +45,22 @@ enum mailmod_error mm_sized_take(void *known_out, size_t known_size,
     return error;
 }
 
+enum mailmod_error mm_sized_take_at(void *known_out, size_t known_size,
+                                    const void *list, size_t i, size_t size_1,
+                                    const char *name)
+{
+    enum mailmod_error error = mm_sized_check(list, size_1, name);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    const char *at = (const char *)list + i * size_of(list);
+    return size_of(at) == size_of(list)
+               ? mm_sized_take(known_out, known_size, at, size_1, name)
+               : mm_fail(MAILMOD_ERROR_ARGUMENT,
+                         "%s: number %zu has another size", name, i);
+}
+
 void mm_sized_give(void *lent, const void *known, size_t known_size)
 {
     size_t size = size_of(lent);

@@ -21,6 +21,7 @@
 #define MM_ENVELOPE_SIZE_1 offsetof(struct mailmod_envelope, recipient_list)
 #define MM_RECIPIENT_SIZE_1                                                    \
     MM_SIZE_UP_TO(struct mailmod_recipient, dsn_original_recipient)
+#define MM_HEADER_FIELD_SIZE_1 MM_SIZE_UP_TO(struct mailmod_header_field, value)
 #define MM_ALLOCATOR_SIZE_1 MM_SIZE_UP_TO(struct mailmod_allocator, covers)
 #define MM_QUEUE_FILTER_SIZE_1                                                 \
     MM_SIZE_UP_TO(struct mailmod_queue_filter, age_min_ms)
@@ -36,6 +37,11 @@
 MM_CHECK enum mailmod_error mm_sized_take(void *known_out, size_t known_size,
                                           const void *given, size_t size_1,
                                           const char *name);
+/* The same of number `i` in a list: all have the size of the first, which is
+ * the step to the next. */
+MM_CHECK enum mailmod_error mm_sized_take_at(void *known_out, size_t known_size,
+                                             const void *list, size_t i,
+                                             size_t size_1, const char *name);
 /* The same check of one that the host lends. */
 MM_CHECK enum mailmod_error mm_sized_check(const void *lent, size_t size_1,
                                            const char *name);

@@ -197,6 +197,11 @@ uint64_t mm_deposit_size(const struct mm_deposit *deposit)
     return deposit->message.size;
 }
 
+void mm_deposit_end_fields(struct mm_deposit *deposit)
+{
+    mm_header_edit_end_fields(&deposit->edit);
+}
+
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
 {
     return &deposit->fields;

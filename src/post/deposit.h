@@ -130,6 +130,8 @@ uint64_t mm_deposit_size(const struct mm_deposit *deposit);
 MM_CHECK enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
                                              struct mm_span data,
                                              size_t *used_out);
+/* What was written so far are whole fields: no line behind continues them. */
+void mm_deposit_end_fields(struct mm_deposit *deposit);
 /* Where fields of ours are written, that stand before the message's own: any
  * time before the end; MM_LIMIT_FIELDS with those that are added for it. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);

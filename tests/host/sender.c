@@ -297,6 +297,31 @@ static void new_with_wishes(struct entry *entry, char **words)
            mailmod_message_new(mail, &envelope, &entry->message));
 }
 
+/* NAME MODE RECIPIENT FIELD VALUE FIELD VALUE ...: "\\n" in a value is LF. */
+static void new_with_fields(struct entry *entry, char **words, int count)
+{
+    struct mailmod_header_field fields[WORDS_MAX];
+    struct mailmod_envelope envelope = {
+        .size = sizeof envelope,
+        .mode = (enum mailmod_send_mode)atoi(words[2]),
+        .reverse_path = "me@mail.test",
+        .recipients = words[3],
+        .header_list = fields};
+
+    for (int i = 4; i + 1 < count; i += 2) {
+        char *end = strstr(words[i + 1], "\\n");
+
+        if (end != NULL) {
+            memcpy(end, "\r\n", 2);
+        }
+        fields[envelope.header_count++] = (struct mailmod_header_field){
+            .size = sizeof *fields, .name = words[i], .value = words[i + 1]};
+    }
+    snprintf(entry->manner, sizeof entry->manner, "none");
+    answer("new-fields", words[1],
+           mailmod_message_new(mail, &envelope, &entry->message));
+}
+
 static int message_command(char **words, int count)
 {
     struct entry *entry = count > 1 ? entry_of(words[1]) : NULL;
@@ -312,6 +337,8 @@ static int message_command(char **words, int count)
                mailmod_message_new(mail, &envelope, &entry->message));
     } else if (strcmp(words[0], "new-dsn") == 0 && count > 7) {
         new_with_wishes(entry, words);
+    } else if (strcmp(words[0], "new-fields") == 0 && count > 3) {
+        new_with_fields(entry, words, count);
     } else if (strcmp(words[0], "write") == 0) {
         answer("write", words[1],
                write_file(entry, words[2], strtoull(words[3], NULL, 10)));

@@ -40,6 +40,12 @@ struct old_recipient {
     const char *dsn_original_recipient;
 };
 
+struct old_header_field {
+    size_t size;
+    const char *name;
+    const char *value;
+};
+
 struct old_envelope {
     size_t size;
     enum mailmod_send_mode mode;
@@ -365,6 +371,43 @@ static void give_recipients(void)
               "recipients that are too small");
     give_list(size, size + 8, MAILMOD_ERROR_ARGUMENT,
               "recipients of two sizes");
+}
+
+/* A list of header fields, likewise. */
+static void give_fields(size_t size, enum mailmod_error wanted,
+                        const char *what)
+{
+    unsigned char list[2 * (sizeof(struct old_header_field) + BEHIND)];
+    struct mailmod_envelope envelope = {.size = sizeof envelope,
+                                        .mode = MAILMOD_SEND_QUEUE,
+                                        .recipients = "demo@mail.test",
+                                        .header_count = 2};
+
+    memset(list, MARK, sizeof list);
+    for (size_t i = 0; i < 2; i++) {
+        struct old_header_field old = {
+            .size = size, .name = "X-Field", .value = "value"};
+
+        memcpy(list + i * size, &old, sizeof old);
+    }
+    void *aligned = malloc(sizeof list);
+    if (aligned == NULL) {
+        exit(2);
+    }
+    memcpy(aligned, list, sizeof list);
+    envelope.header_list = aligned;
+    expect(send_with(&envelope) == wanted, what);
+    free(aligned);
+}
+
+static void give_header_fields(void)
+{
+    size_t size = sizeof(struct old_header_field);
+
+    give_fields(size, MAILMOD_OK, "old header fields");
+    give_fields(size + 32, MAILMOD_OK, "newer header fields");
+    give_fields(size - 8, MAILMOD_ERROR_ARGUMENT,
+                "header fields that are too small");
 }
 
 /* ---- the host lends -------------------------------------------------- */
@@ -713,6 +756,7 @@ int main(int argc, char **argv)
     }
     give_envelopes();
     give_recipients();
+    give_header_fields();
     lend_results();
     give_and_lend_a_trace();
     see_all();

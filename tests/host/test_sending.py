@@ -555,6 +555,48 @@ def test_fields_are_added(build):
         assert take(sink).data == b"Subject: y\r\n\r\nz\r\n"
 
 
+def test_header_fields(build):
+    """Fields of the envelope: in front of the text's, by every way, one each;
+    attack 59: neither a value nor the text behind makes another one."""
+    port = free_port()
+    one, two = sinks(port)
+    fields = ("X-Order", "17", "Subject", "Grüße an 日本", "Message-ID", "<1@me>",
+              "X-Long", "word " * 30)
+    wanted = (b"X-Order: 17\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?= an "
+              b"=?utf-8?B?5pel5pys?=\r\nMessage-ID: <1@me>\r\nX-Long: "
+              + b"word " * 13 + b"word\r\n" + b" word" * 15 + b"\r\n"
+              + b" word\r\n")
+    with one, two, Host(build, port) as host:
+        for mode, text, rest in (
+                (NOW, b"To: x\n\nbody\n", b"To: x\r\n\r\nbody\r\n"),
+                (QUEUE, b"\nbody\n", b"\r\nbody\r\n"),
+                (QUEUE, b" folded\nX: y\n", b"\r\n folded\r\nX: y\r\n"),
+                (NOW, b"body", b"\r\nbody\r\n"),
+                (NOW, b"", b"")):
+            name = f"m{mode}{len(text)}"
+            line = host.ask("new-fields", name, mode, "x@one.test", *fields)
+            assert line[2] == "OK", line
+            assert host.ask("write", name, host.file(text), 3)[2] == "OK"
+            assert host.ask("send", name)[2] == "OK"
+            data = take(one).data
+            head, _, found = data.partition(b"From: <me@mail.test>\r\n")
+            assert re.fullmatch(rb"Date: [^\r]+\r\n", head), head
+            assert found == wanted + rest, found
+        for number, (pair, words) in enumerate((
+                (("X", "a\\nBcc: b@x.test"), "line ends"),
+                (("X: y\\n", "a"), "name"), (("X Y", "a"), "name"),
+                (("bcc", "a"), "recipients"),
+                (("Return-Path", "a"), "reverse_path"),
+                (("To", "jörg@x.test"), "ASCII"),
+                (("X", "x" * 1000), "line"))):
+            line = host.ask("new-fields", f"bad{number}", NOW, "x@one.test",
+                            "X-First", "1", *pair)
+            assert line[2] == "ARGUMENT" and words in line[3], line
+        line = host.ask("new-fields", "long", NOW, "x@one.test", "X", "y " * 40000)
+        assert line[2] == "LIMIT" and "65536" in line[3], line
+        assert host.leftovers() == (0, 0)
+
+
 def test_utf8_addresses(build):
     with Sink(extensions=["SMTPUTF8", "8BITMIME"]) as sink, \
             Sink() as old, Host(build) as host:
@@ -979,6 +1021,7 @@ main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
      test_relay_with_a_login, test_relay_under_tls, test_queue,
      test_queue_survives, test_odd_pieces, test_fields_are_added,
+     test_header_fields,
      test_utf8_addresses, test_submit, test_handles, test_states,
      test_a_text_that_is_too_large, test_a_store_that_is_full,
      test_S17_large_texts,

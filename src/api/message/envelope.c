@@ -172,29 +172,21 @@ static enum mailmod_error take_one(struct mm_message_recipients *recipients,
                : error;
 }
 
-/* All have the size of the first: it is the host's, and the step to the next.
- */
 static enum mailmod_error take_all(struct mm_message_recipients *recipients,
                                    struct mm_map *seen,
                                    const struct mailmod_recipient *list,
                                    size_t list_count)
 {
     enum mailmod_error error = MAILMOD_OK;
-    const char *at = (const char *)list;
 
     for (size_t i = 0; error == MAILMOD_OK && i < list_count; i++) {
         struct mailmod_recipient wished;
 
-        error = mm_sized_take(&wished, sizeof wished, at, MM_RECIPIENT_SIZE_1,
-                              "recipient_list");
-        if (error == MAILMOD_OK && wished.size != list->size) {
-            error = mm_fail(MAILMOD_ERROR_ARGUMENT,
-                            "recipient_list: number %zu has another size", i);
-        }
+        error = mm_sized_take_at(&wished, sizeof wished, list, i,
+                                 MM_RECIPIENT_SIZE_1, "recipient_list");
         if (error == MAILMOD_OK) {
             error = take_one(recipients, seen, &wished);
         }
-        at += list->size;
     }
     return error;
 }
@@ -399,16 +391,10 @@ check_envelope(const struct mailmod_envelope *envelope)
 
 enum mailmod_error
 mm_message_take_envelope(mailmod_message *message,
-                         const struct mailmod_envelope *given)
+                         const struct mailmod_envelope *envelope)
 {
-    struct mailmod_envelope known;
-    const struct mailmod_envelope *envelope = &known;
-    enum mailmod_error error = mm_sized_take(&known, sizeof known, given,
-                                             MM_ENVELOPE_SIZE_1, "envelope");
+    enum mailmod_error error = check_envelope(envelope);
 
-    if (error == MAILMOD_OK) {
-        error = check_envelope(envelope);
-    }
     if (error != MAILMOD_OK) {
         return error;
     }

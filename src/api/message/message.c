@@ -64,7 +64,8 @@ static enum mailmod_error put(void *context, struct mm_span data)
     return mm_message_deposit_write(message->deposit, data);
 }
 
-static enum mailmod_error begin_text(mailmod_message *message)
+static enum mailmod_error begin_text(mailmod_message *message,
+                                     const struct mailmod_envelope *envelope)
 {
     const struct mm_config *config = message->config;
     const struct mm_message_text_options options = {
@@ -74,7 +75,11 @@ static enum mailmod_error begin_text(mailmod_message *message)
 
     message->arrival_ms = mm_clock_wall_ms();
     mm_message_text_init(&message->text, &options);
-    return mm_message_begin_deposit(message);
+    enum mailmod_error error = mm_message_begin_deposit(message);
+    if (error != MAILMOD_OK) {
+        return mm_fail(error, "a message: %s", mm_error_text(error));
+    }
+    return mm_message_write_fields(message, envelope);
 }
 
 /* The table of an instance that runs, and its configuration; the message takes
@@ -130,10 +135,10 @@ static enum mailmod_error make(mailmod_message **message_out,
         error = mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
     }
     if (error == MAILMOD_OK) {
-        error = begin_text(message);
-        if (error == MAILMOD_OK) {
-            error = mm_handle_add(MM_HANDLE_MESSAGE, message);
-        }
+        error = begin_text(message, envelope);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_handle_add(MM_HANDLE_MESSAGE, message);
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "a handle: %s", mm_error_text(error));
         }
@@ -155,14 +160,16 @@ enum mailmod_error mailmod_message_new(mailmod *instance,
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "message_out is NULL");
     }
     *message_out = NULL;
-    if (envelope == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "envelope is NULL");
-    }
+    struct mailmod_envelope known;
     enum mailmod_error error = mm_handle_hold(MM_HANDLE_INSTANCE, instance);
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = make(message_out, instance, envelope);
+    error = mm_sized_take(&known, sizeof known, envelope, MM_ENVELOPE_SIZE_1,
+                          "envelope");
+    if (error == MAILMOD_OK) {
+        error = make(message_out, instance, &known);
+    }
     mm_handle_let(instance);
     return error;
 }

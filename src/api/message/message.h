@@ -208,7 +208,8 @@ MM_CHECK enum mailmod_error
 mm_message_recipients_parse(struct mm_message_recipients *recipients_out,
                             const char *text, size_t count_max);
 void mm_message_recipients_fini(struct mm_message_recipients *recipients);
-/* Everything of the envelope into a message that is new. */
+/* Everything of the envelope, in this library's size, into a message that is
+ * new. */
 MM_CHECK enum mailmod_error
 mm_message_take_envelope(mailmod_message *message,
                          const struct mailmod_envelope *envelope);
@@ -227,6 +228,13 @@ MM_CHECK enum mailmod_error mm_message_check_original(const char *text);
 MM_CHECK enum mailmod_error
 mm_message_take_dsn(mailmod_message *message,
                     const struct mailmod_envelope *envelope);
+
+/* ---- fields.c ------------------------------------------------------------ */
+
+/* The envelope's header fields, before the text. */
+MM_CHECK enum mailmod_error
+mm_message_write_fields(mailmod_message *message,
+                        const struct mailmod_envelope *envelope);
 
 /* ---- deposit.c ----------------------------------------------------------- */
 

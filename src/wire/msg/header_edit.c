@@ -245,6 +245,11 @@ struct mm_span mm_header_edit_next(struct mm_header_edit *edit,
     return kept;
 }
 
+void mm_header_edit_end_fields(struct mm_header_edit *edit)
+{
+    edit->has_field = false;
+}
+
 struct mm_span mm_header_edit_end(struct mm_header_edit *edit)
 {
     if (edit->is_done || edit->held_size == 0) {

@@ -55,6 +55,8 @@ void mm_header_edit_init(struct mm_header_edit *edit, unsigned edits);
  * call. To be called until all is taken. */
 struct mm_span mm_header_edit_next(struct mm_header_edit *edit,
                                    struct mm_span data, size_t *used_out);
+/* Between two lines: what follows is not the field's before. */
+void mm_header_edit_end_fields(struct mm_header_edit *edit);
 /* The message is whole: what was still undecided. */
 struct mm_span mm_header_edit_end(struct mm_header_edit *edit);
 

@@ -180,12 +180,55 @@ static void test_missing(void **state)
     }
 }
 
+/* What a host gave as fields is not continued by the text behind. */
+static void test_end_fields(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } ends[] = {{" x\r\n", "\r\n x\r\n"},
+                {"\tx: y\r\n", "\r\n\tx: y\r\n"},
+                {"B: c\r\n d\r\n\r\n", "B: c\r\n d\r\n\r\n"},
+                {"From x\r\n", "X-Mailbox-Line: From x\r\n"},
+                {"\r\n", "\r\n"},
+                {": x\r\n", "\r\n: x\r\n"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct mm_header_edit edit;
+        struct mm_buf out;
+        const char *parts[] = {"A: b\r\n", ends[i].in};
+
+        mm_header_edit_init(&edit, 0);
+        mm_buf_init(&out, 1000);
+        for (size_t part = 0; part < 2; part++) {
+            struct mm_span data = mm_span_cstr(parts[part]);
+
+            while (data.size > 0) {
+                size_t used = 0;
+
+                assert_int_equal(
+                    mm_buf_append_span(&out,
+                                       mm_header_edit_next(&edit, data, &used)),
+                    MAILMOD_OK);
+                data = mm_span_from(data, used);
+            }
+            mm_header_edit_end_fields(&edit);
+        }
+        assert_int_equal(mm_buf_append_span(&out, mm_header_edit_end(&edit)),
+                         MAILMOD_OK);
+        assert_memory_equal(mm_buf_cstr(&out), "A: b\r\n", 6);
+        assert_string_equal(mm_buf_cstr(&out) + 6, ends[i].out);
+        mm_buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_end_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
