@@ -135,8 +135,9 @@ mailmod_instance_set_context(mailmod *instance, void *context,
 MAILMOD_API void *mailmod_instance_context(mailmod *instance);
 
 /* Reads a configuration file (mailmod's syntax or the original engine's, see
- * docs/config.md) over the present settings. CONFIG: the mistakes, one a line
- * with file, line and key, are the last error's text, and nothing was changed.
+ * docs/config.md) over the present settings. NOT_FOUND and ACCESS, of the file
+ * itself. CONFIG: the mistakes, one a line with file, line and key, are the
+ * last error's text. Nothing was changed then.
  * A running instance goes on with what it has until mailmod_reload. What a file
  * of the original engine sets and mailmod has not is a warning in the log. */
 MAILMOD_API enum mailmod_error mailmod_config_load(mailmod *instance,
@@ -195,6 +196,11 @@ MAILMOD_API enum mailmod_error mailmod_stop(mailmod *instance);
 MAILMOD_API enum mailmod_error mailmod_drain(mailmod *instance,
                                              uint64_t deadline_ms);
 
+/* The name by which the system greets and is greeted, copied with a NUL:
+ * general.host_name, or where that is empty the machine's own. Of a running
+ * instance the one in use. LIMIT when it does not fit, MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_host_name(mailmod *instance,
+                                                 char *name_out, size_t size);
 /* The names of the services, by index from 0; NULL after the last: "smtp",
  * "submission", "submissions", "pop3", "pop3s". */
 MAILMOD_API const char *mailmod_service_name(size_t index);

@@ -8,6 +8,30 @@
 
 #include "platform/fs.h"
 
+#include <string.h>
+
+enum mailmod_error mailmod_host_name(mailmod *instance, char *name_out,
+                                     size_t size)
+{
+    if (name_out == NULL || size == 0) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "name_out is NULL");
+    }
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_config *config = mm_config_ref(instance->config);
+    error = config != NULL ? MAILMOD_OK : mm_instance_draft(instance, &config);
+    mm_instance_unlock(instance);
+    if (error == MAILMOD_OK &&
+        !mm_span_copy(mm_span_cstr(config->host_name), name_out, size)) {
+        error = mm_fail(MAILMOD_ERROR_LIMIT, "the name needs %zu octets",
+                        strlen(config->host_name) + 1);
+    }
+    mm_config_unref(&config);
+    return error;
+}
+
 #define SETTING_TEXT_MAX (1024 * 1024)
 
 enum mailmod_error mailmod_config_reset(mailmod *instance)

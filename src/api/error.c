@@ -25,7 +25,13 @@ enum mailmod_error mm_fail_buf(enum mailmod_error error, struct mm_buf *words)
 {
     const char *text = mm_buf_size(words) > 0 ? mm_buf_cstr(words) : NULL;
 
-    return mm_fail(error, "%s", text != NULL ? text : mm_error_text(error));
+    if (text == NULL) {
+        return mm_fail(error, "%s", mm_error_text(error));
+    }
+    /* Of several lines the last one has no end, as of one. */
+    size_t size = mm_buf_size(words);
+    bool has_end = text[size - 1] == '\n';
+    return mm_fail(error, "%.*s", (int)(has_end ? size - 1 : size), text);
 }
 
 const char *mailmod_error_text(enum mailmod_error error)

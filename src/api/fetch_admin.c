@@ -133,8 +133,9 @@ enum mailmod_error mailmod_fetch_list(mailmod *instance,
         error = tell_new(&listing);
     }
     mm_admin_end(&admin);
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "%s", mm_error_text(error));
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "the accounts: %s", mm_error_text(error));
 }
 
 struct act {
@@ -200,7 +201,8 @@ enum mailmod_error mailmod_fetch_act(mailmod *instance, const char *name,
     if (error == MAILMOD_OK) {
         error = mm_store_run(admin.store, &act.job);
         if (error != MAILMOD_OK) {
-            (void)mm_fail(error, "%s", mm_error_text(error));
+            (void)mm_fail(error, "%s: %s", name != NULL ? name : "the accounts",
+                          mm_error_text(error));
         }
     }
     mm_admin_end(&admin);

@@ -216,11 +216,7 @@ enum mailmod_error mailmod_config_load(mailmod *instance, const char *file)
     if (file == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
     }
-    enum mailmod_error error = change(instance, &wanted);
-    /* What is wrong with the file is one answer here; LoadConfig has more. */
-    return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS
-               ? MAILMOD_ERROR_CONFIG
-               : error;
+    return change(instance, &wanted);
 }
 
 enum mailmod_error mailmod_config_set(mailmod *instance, const char *name,

@@ -420,11 +420,13 @@ static void tell_what_is_open(struct mailmod *instance)
 {
     size_t sessions = mm_server_busy(instance->server);
     size_t attempts = mm_outbound_busy(instance->outbound);
-    if (sessions + attempts > 0) {
+    size_t visits = mm_fetcher_busy(instance->fetcher);
+    if (sessions + attempts + visits > 0) {
         MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
                "waiting for open sessions and attempts",
                MM_NUMBER("sessions", (int64_t)sessions),
-               MM_NUMBER("attempts", (int64_t)attempts));
+               MM_NUMBER("attempts", (int64_t)attempts),
+               MM_NUMBER("visits", (int64_t)visits));
     }
 }
 
@@ -486,12 +488,16 @@ static bool wait_idle(const struct mailmod *instance, uint64_t wait_ms)
     return true;
 }
 
-/* True when nothing had to be cut. */
-static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
+/* OK when nothing had to be cut. */
+static enum mailmod_error drain_parts(struct mailmod *instance,
+                                      uint64_t deadline_ms)
 {
     if (wait_idle(instance, deadline_ms)) {
-        return true;
+        return MAILMOD_OK;
     }
+    size_t sessions = mm_server_busy(instance->server);
+    size_t attempts = mm_outbound_busy(instance->outbound);
+    size_t visits = mm_fetcher_busy(instance->fetcher);
     mm_server_cut(instance->server);
     mm_outbound_cut(instance->outbound);
     mm_fetcher_cut(instance->fetcher);
@@ -500,7 +506,10 @@ static bool drain_parts(struct mailmod *instance, uint64_t deadline_ms)
     while (is_busy(instance)) {
         mm_clock_sleep_ms(DRAIN_STEP_MS);
     }
-    return false;
+    return mm_fail(MAILMOD_ERROR_TIMEOUT,
+                   "cut at the deadline: %zu sessions, %zu attempts, %zu "
+                   "visits of mailboxes elsewhere",
+                   sessions, attempts, visits);
 }
 
 /* A callback would wait for its own end. Locked. */
@@ -532,7 +541,7 @@ static enum mailmod_error begin_drain(struct mailmod *instance)
 static enum mailmod_error finish_drain(struct mailmod *instance,
                                        uint64_t deadline_ms)
 {
-    bool was_cut = !drain_parts(instance, deadline_ms);
+    enum mailmod_error error = drain_parts(instance, deadline_ms);
 
     mm_readings_end(instance->readings);
     mm_open_mailboxes_end(instance->open_mailboxes);
@@ -542,9 +551,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
     mm_mutex_lock(instance->mutex);
     take_down(instance);
     mm_mutex_unlock(instance->mutex);
-    return was_cut ? mm_fail(MAILMOD_ERROR_TIMEOUT,
-                             "sessions were cut at the deadline")
-                   : MAILMOD_OK;
+    return error;
 }
 
 enum mailmod_error mailmod_drain(mailmod *instance, uint64_t deadline_ms)

@@ -147,6 +147,9 @@ static enum mailmod_error find_and_open(struct mm_post *post,
     struct mm_store_user user;
     enum mailmod_error error = mm_store_find_user(post->store, name, &user);
 
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        error = MAILMOD_ERROR_UNKNOWN_NAME; /* not what else is missing */
+    }
     if (error == MAILMOD_OK) {
         error = mm_mailboxes_open(post, config, user.name, user.mailbox_id,
                                   inner_out);
@@ -193,12 +196,19 @@ static enum mailmod_error new_mailbox(struct mm_open_mailboxes *mailboxes,
     return MAILMOD_OK;
 }
 
-static const char *words_for(enum mailmod_error error)
+static enum mailmod_error fail_open(const char *user, enum mailmod_error error)
 {
-    return error == MAILMOD_ERROR_NOT_FOUND ? "there is no such user"
-           : error == MAILMOD_ERROR_BUSY
-               ? "another session has this mailbox open"
-               : mm_error_text(error);
+    switch (error) {
+    case MAILMOD_ERROR_UNKNOWN_NAME:
+        return mm_fail(MAILMOD_ERROR_NOT_FOUND,
+                       "mailbox of %s: there is no such user", user);
+    case MAILMOD_ERROR_BUSY:
+        return mm_fail(error,
+                       "mailbox of %s: another session has this mailbox open",
+                       user);
+    default:
+        return mm_fail(error, "mailbox of %s: %s", user, mm_error_text(error));
+    }
 }
 
 /* References to the table and to the configuration. STATE unless it runs. */
@@ -243,9 +253,7 @@ enum mailmod_error mailmod_mailbox_open(mailmod *instance, const char *user,
     if (error == MAILMOD_OK) {
         error = new_mailbox(mailboxes, config, user, mailbox_out);
         leave(mailboxes);
-        if (error != MAILMOD_OK) {
-            (void)mm_fail(error, "mailbox of %s: %s", user, words_for(error));
-        }
+        error = error == MAILMOD_OK ? MAILMOD_OK : fail_open(user, error);
     }
     mm_config_unref(&config);
     mm_open_mailboxes_unref(&mailboxes);
@@ -422,7 +430,7 @@ enum mailmod_error mailmod_mailbox_read(mailmod_mailbox *mailbox,
         error = mm_text_read_all(&text.source, on_octets, context);
         callback_depth--;
         if (error != MAILMOD_OK) {
-            (void)mm_fail(error, "%s: %s", unique_id, mm_error_text(error));
+            (void)mm_fail_text(error, unique_id);
         }
         end_reading(mailbox);
     }

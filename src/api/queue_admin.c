@@ -151,9 +151,7 @@ enum mailmod_error mailmod_queue_read(mailmod *instance, const char *message,
         error = mm_text_read_all(&text.source, on_octets, context);
     }
     mm_admin_end(&admin);
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "%s: %s", message, mm_error_text(error));
+    return error == MAILMOD_OK ? MAILMOD_OK : mm_fail_text(error, message);
 }
 
 struct act_job {

@@ -374,6 +374,14 @@ enum mailmod_error mailmod_reading_cancel(mailmod_reading *reading)
     return error;
 }
 
+enum mailmod_error mm_fail_text(enum mailmod_error error, const char *name)
+{
+    return mm_fail(error, "%s: %s", name,
+                   error == MAILMOD_ERROR_CANCELLED
+                       ? "somebody took it away meanwhile"
+                       : mm_error_text(error));
+}
+
 enum mailmod_error mm_text_read_all(struct mm_text_source *source,
                                     mailmod_on_octets on_octets, void *context)
 {

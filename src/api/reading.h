@@ -49,5 +49,7 @@ bool mm_reading_is_callback(void);
 MM_CHECK enum mailmod_error mm_text_read_all(struct mm_text_source *source,
                                              mailmod_on_octets on_octets,
                                              void *context);
+/* The words of an error of the former. */
+enum mailmod_error mm_fail_text(enum mailmod_error error, const char *name);
 
 #endif

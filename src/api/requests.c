@@ -483,10 +483,15 @@ enum mailmod_error mailmod_request_write(mailmod_request *request,
 
     if (error == MAILMOD_OK) {
         error = mm_request_write(request->inner, octets, size);
-        mm_handle_let(request);
-        if (error != MAILMOD_OK) {
+        if (error == MAILMOD_ERROR_STATE) {
+            (void)mm_fail(error, "the request is answered already");
+        } else if (error == MAILMOD_ERROR_LIMIT) {
+            (void)mm_fail(error, "a request takes %zu octets at this moment",
+                          mm_request_facts(request->inner)->written_max);
+        } else if (error != MAILMOD_OK) {
             (void)mm_fail(error, "%s", mm_error_text(error));
         }
+        mm_handle_let(request);
     }
     return error;
 }

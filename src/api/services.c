@@ -143,10 +143,12 @@ enum mailmod_error mailmod_service_addresses(mailmod *instance,
     mm_instance_unlock(instance);
     if (error == MAILMOD_OK &&
         !mm_span_copy(mm_buf_span(&text), text_out, size)) {
-        error = MAILMOD_ERROR_LIMIT;
+        error =
+            mm_fail(MAILMOD_ERROR_LIMIT, "%s: its addresses need %zu octets",
+                    service, mm_buf_size(&text) + 1);
+    } else if (error != MAILMOD_OK) {
+        (void)mm_fail(error, "%s: %s", service, mm_error_text(error));
     }
     mm_buf_fini(&text);
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "%s: %s", service, mm_error_text(error));
+    return error;
 }

@@ -25,14 +25,25 @@ struct account_job {
     struct mm_store_secret_key secret;
     uint32_t iterations; /* that the secret was made with */
     uint8_t salt[MM_SCRAM_SALT_SIZE];
+    bool found_user;
 };
+
+static enum mailmod_error find_user(struct account_job *job,
+                                    struct mm_store_user *user_out)
+{
+    enum mailmod_error error =
+        mm_store_find_user(job->store, job->name, user_out);
+
+    job->found_user = error == MAILMOD_OK;
+    return error;
+}
 
 static enum mailmod_error run_change(struct mm_store_job *base,
                                      struct mm_store_transaction *transaction)
 {
     struct account_job *job = MM_LIST_OBJECT(base, struct account_job, job);
     struct mm_store_user user;
-    enum mailmod_error error = mm_store_find_user(job->store, job->name, &user);
+    enum mailmod_error error = find_user(job, &user);
 
     if (error == MAILMOD_OK) {
         job->change(job, &user);
@@ -40,6 +51,30 @@ static enum mailmod_error run_change(struct mm_store_job *base,
     }
     mm_secret_clear(&user, sizeof user);
     return error;
+}
+
+/* Of a user who was found the error is that of his further password. */
+static enum mailmod_error fail_account(const struct account_job *job,
+                                       enum mailmod_error error)
+{
+    const char *label = job->secret.label;
+
+    if (label[0] == '\0' || !job->found_user) {
+        return mm_fail(error, "user %s: %s", job->name, mm_error_text(error));
+    }
+    switch (error) {
+    case MAILMOD_ERROR_LIMIT:
+        return mm_fail(error, "user %s: there are %d further passwords already",
+                       job->name, MM_STORE_SECRETS_MAX);
+    case MAILMOD_ERROR_BUSY:
+        return mm_fail(error,
+                       "user %s, password %s: the main password was set in the "
+                       "same moment, or the store is locked",
+                       job->name, label);
+    default:
+        return mm_fail(error, "user %s, password %s: %s", job->name, label,
+                       mm_error_text(error));
+    }
 }
 
 /* Opens the store, does it, and tells what went wrong. */
@@ -65,9 +100,7 @@ run_account(mailmod *instance, const char *name, struct account_job *job,
     }
     mm_admin_end(&admin);
     if (error != MAILMOD_OK) {
-        (void)mm_fail(error, "user %s%s%s: %s", name,
-                      job->secret.label[0] != '\0' ? ", password " : "",
-                      job->secret.label, mm_error_text(error));
+        (void)fail_account(job, error);
     }
     mm_secret_clear(&job->secret, sizeof job->secret);
     return error;
@@ -136,13 +169,13 @@ enum mailmod_error mailmod_user_rename(mailmod *instance, const char *name,
     error = mm_store_run(admin.store, &job.job);
     if (error == MAILMOD_OK) {
         error = mm_ensure_postmaster(admin.store, admin.config);
+    } else {
+        (void)mm_fail(error, "user %s: %s",
+                      error == MAILMOD_ERROR_EXISTS ? new_name : name,
+                      mm_error_text(error));
     }
     mm_admin_end(&admin);
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
-               : mm_fail(error, "user %s: %s",
-                         error == MAILMOD_ERROR_EXISTS ? new_name : name,
-                         mm_error_text(error));
+    return error;
 }
 
 /* A name that a line of a log and of a list can hold. */
@@ -166,7 +199,7 @@ static enum mailmod_error make_secret(struct account_job *job,
 {
     struct mm_store_user user;
     struct mm_scram_verifier verifier;
-    enum mailmod_error error = mm_store_find_user(job->store, job->name, &user);
+    enum mailmod_error error = find_user(job, &user);
 
     if (error == MAILMOD_OK) {
         error = mm_scram_verifier_make(&verifier, mm_span_cstr(password),
@@ -192,7 +225,7 @@ static enum mailmod_error run_put(struct mm_store_job *base,
 {
     struct account_job *job = MM_LIST_OBJECT(base, struct account_job, job);
     struct mm_store_user user;
-    enum mailmod_error error = mm_store_find_user(job->store, job->name, &user);
+    enum mailmod_error error = find_user(job, &user);
 
     if (error == MAILMOD_OK &&
         (user.iterations != job->iterations ||
@@ -226,7 +259,7 @@ static enum mailmod_error run_remove(struct mm_store_job *base,
 {
     struct account_job *job = MM_LIST_OBJECT(base, struct account_job, job);
     struct mm_store_user user;
-    enum mailmod_error error = mm_store_find_user(job->store, job->name, &user);
+    enum mailmod_error error = find_user(job, &user);
 
     if (error == MAILMOD_OK) {
         error = mm_store_remove_secret(transaction, user.mailbox_id,

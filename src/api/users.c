@@ -17,14 +17,15 @@
 
 #define POSTMASTER "postmaster"
 
-/* NULL, or why no door would take the password. */
-static const char *refuse_password(const char *password)
+/* Whether every door would take it. */
+static enum mailmod_error check_password(const char *password)
 {
     _Static_assert(MM_LIMIT_PASSWORD == 512, "the text below tells it");
     struct mm_span text = mm_span_cstr(password);
     if (text.size == 0 || text.size > MM_LIMIT_PASSWORD ||
         !mm_span_is_utf8(text)) {
-        return "a password has 1 to 512 octets of UTF-8";
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "a password has 1 to 512 octets of UTF-8");
     }
     struct mm_buf prepared;
     mm_buf_init(&prepared, MM_UNICODE_RESULT_MAX);
@@ -32,12 +33,13 @@ static const char *refuse_password(const char *password)
     mm_buf_wipe(&prepared);
     switch (error) {
     case MAILMOD_OK:
-        return NULL;
+        return MAILMOD_OK;
     case MAILMOD_ERROR_MEMORY:
-        return "no memory for the password";
+        return mm_fail(error, "out of memory");
     default:
-        return "a password has no control characters, no private ones and not "
-               "letters of both directions (RFC 4013)";
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "a password has no control characters, no private ones "
+                       "and not letters of both directions (RFC 4013)");
     }
 }
 
@@ -104,14 +106,11 @@ enum mailmod_error mm_user_check(const char *name, const char *password,
                        "digits and what a local part has without quotes, with "
                        "a domain after @ or none");
     }
-    const char *refusal = refuse_password(password);
-    if (refusal != NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "%s", refusal);
+    enum mailmod_error error = check_password(password);
+    if (error == MAILMOD_OK && (flags & ~MAILMOD_USER_KEEP_PASSWORD) != 0) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "unknown flags");
     }
-    if ((flags & ~MAILMOD_USER_KEEP_PASSWORD) != 0) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "unknown flags");
-    }
-    return MAILMOD_OK;
+    return error;
 }
 
 enum mailmod_error mm_user_put(struct mm_store *store, const char *name,
@@ -174,6 +173,9 @@ enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
         name == NULL || name[0] == '\0'
             ? MAILMOD_ERROR_ARGUMENT
             : mm_user_name_canonical(mm_span_cstr(name), job.user.name);
+    if (error == MAILMOD_ERROR_MEMORY) {
+        return mm_fail(error, "out of memory");
+    }
     if (error != MAILMOD_OK) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "that is no user name");
     }
@@ -185,11 +187,10 @@ enum mailmod_error mailmod_user_remove(mailmod *instance, const char *name)
     error = mm_store_run(admin.store, &job.job);
     if (error == MAILMOD_OK) {
         error = mm_ensure_postmaster(admin.store, admin.config);
-    }
-    mm_admin_end(&admin);
-    if (error != MAILMOD_OK) {
+    } else {
         (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));
     }
+    mm_admin_end(&admin);
     return error;
 }
 
@@ -244,8 +245,9 @@ enum mailmod_error mailmod_user_list(mailmod *instance, mailmod_on_user on_user,
     error = mm_store_each_user(admin.store, visit_user, &visit);
     error = error == MAILMOD_OK ? visit.error : error;
     mm_admin_end(&admin);
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "%s", mm_error_text(error));
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(error, "the users: %s", mm_error_text(error));
 }
 
 enum mailmod_error mm_find_set_user(struct mm_store *store, const char *setting)

@@ -6,6 +6,8 @@
  * Thread: any. RFC 3463 (status codes), RFC 3464 2.3.4. */
 #include "client/outcome.h"
 
+#include "crypto/crypto.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -91,4 +93,33 @@ void mm_outcome_from_refusal(struct mq_outcome *outcome, const char *host,
         outcome->verdict = MQ_DEFERRED;
     }
     outcome->is_destination_down = true;
+}
+
+/* Zero where the clock was set back since. */
+static int64_t delay_ms(const struct mm_store_message *message, int64_t now_ms)
+{
+    return now_ms > message->arrival_ms ? now_ms - message->arrival_ms : 0;
+}
+
+void mm_outcome_log(const struct mm_log *log, const char *what,
+                    const struct mm_store_message *message,
+                    const struct mm_store_recipient *recipient,
+                    const struct mq_outcome *outcome, int64_t now_ms,
+                    unsigned attempts)
+{
+    char identifier[MM_MESSAGE_ID_TEXT_MAX];
+    char session[MM_NUMBER_TEXT_MAX] = "";
+
+    mm_message_id_format(message->id, identifier);
+    if (outcome->connection != 0) {
+        mm_hex_number(outcome->connection, session);
+    }
+    MM_LOG(log, MM_LOG_INFO, "delivery", what, MM_TEXT("session", session),
+           MM_TEXT("message", identifier),
+           MM_TEXT("recipient", recipient->path),
+           MM_TEXT("destination", recipient->destination),
+           MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
+           MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
+           MM_NUMBER("delay_ms", delay_ms(message, now_ms)),
+           MM_NUMBER("attempts", attempts));
 }

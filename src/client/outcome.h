@@ -22,4 +22,12 @@ void mm_outcome_from_refusal(struct mq_outcome *outcome, const char *host,
                              const struct mm_reply_in *reply,
                              const char *status);
 
+/* The one line in the log of a recipient's outcome. `what`: "delivered" and so
+ * on; `attempts` with this one. */
+void mm_outcome_log(const struct mm_log *log, const char *what,
+                    const struct mm_store_message *message,
+                    const struct mm_store_recipient *recipient,
+                    const struct mq_outcome *outcome, int64_t now_ms,
+                    unsigned attempts);
+
 #endif

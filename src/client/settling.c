@@ -7,8 +7,9 @@
  * Thread: loop; write_reports and done on the store's writer. */
 #include "client/settling.h"
 
+#include "client/outcome.h"
+
 #include "base/mem.h"
-#include "crypto/crypto.h"
 
 #include <stdio.h>
 
@@ -154,41 +155,21 @@ static const char *outcome_text(const struct mm_settling *settling, size_t i)
     return mm_settling_is_final(settling, i) ? "expired" : "deferred";
 }
 
-/* Zero where the clock was set back since. */
-static int64_t delay_ms(const struct mq_settlement *settlement)
-{
-    int64_t delay = settlement->now_ms - settlement->batch->message.arrival_ms;
-    return delay > 0 ? delay : 0;
-}
-
-static void log_one(const struct mm_settling *settling, const char *message,
-                    size_t i)
+static void log_one(const struct mm_settling *settling, size_t i)
 {
     const struct mq_settlement *settlement = &settling->settlement;
     const struct mq_batch *batch = settlement->batch;
-    const struct mq_outcome *outcome = &settlement->outcomes[i];
-    char session[MM_NUMBER_TEXT_MAX] = "";
-    if (outcome->connection != 0) {
-        mm_hex_number(outcome->connection, session);
-    }
-    MM_LOG(settling->post->log, MM_LOG_INFO, "delivery",
-           outcome_text(settling, i), MM_TEXT("session", session),
-           MM_TEXT("message", message),
-           MM_TEXT("recipient", batch->recipients[i].path),
-           MM_TEXT("destination", batch->destination),
-           MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
-           MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
-           MM_NUMBER("delay_ms", delay_ms(settlement)),
-           MM_NUMBER("attempts",
-                     batch->recipients[i].attempts + !batch->is_overdue));
+
+    mm_outcome_log(settling->post->log, outcome_text(settling, i),
+                   &batch->message, &batch->recipients[i],
+                   &settlement->outcomes[i], settlement->now_ms,
+                   batch->recipients[i].attempts + !batch->is_overdue);
 }
 
 void mm_settling_log(const struct mm_settling *settling)
 {
-    char message[MM_MESSAGE_ID_TEXT_MAX];
-    mm_message_id_format(settling->settlement.batch->message.id, message);
     for (size_t i = 0; i < settling->settlement.batch->recipient_count; i++) {
-        log_one(settling, message, i);
+        log_one(settling, i);
     }
 }
 

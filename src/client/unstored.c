@@ -50,14 +50,10 @@ static void tell(struct mm_unstored *unstored, size_t i,
     struct mm_store_recipient *recipient = &unstored->recipients[i];
 
     recipient->attempts = TOLD;
-    char message[MM_MESSAGE_ID_TEXT_MAX];
-    mm_message_id_format(unstored->message.id, message);
-    MM_LOG(branch->outbound->options.log, MM_LOG_INFO, "delivery",
-           outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",
-           MM_TEXT("message", message), MM_TEXT("recipient", recipient->path),
-           MM_TEXT("destination", recipient->destination),
-           MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
-           MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply));
+    mm_outcome_log(branch->outbound->options.log,
+                   outcome->verdict == MQ_DELIVERED ? "delivered" : "failed",
+                   &unstored->message, recipient, outcome,
+                   mm_loop_wall_ms(branch->loop), 1);
     mm_outbound_note_outcome(branch->outbound, unstored->message.id, recipient,
                              outcome, true);
     mm_outbound_tell(branch->outbound,

@@ -257,7 +257,7 @@ size_t mm_server_busy(struct mm_server *server)
     mm_mutex_lock(server->mutex);
     size_t count = session_count(server);
     mm_mutex_unlock(server->mutex);
-    return count + mm_post_busy(server->options.post);
+    return count;
 }
 
 void mm_server_cut(struct mm_server *server)

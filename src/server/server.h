@@ -63,7 +63,7 @@ void mm_server_set_moments(struct mm_server *server, unsigned moments);
 /* Not from a loop. No new sessions; those between two commands are told 421 or
  * [SYS/TEMP] and closed, the others when they get there. */
 void mm_server_stop(struct mm_server *server);
-/* Sessions, and messages that the store still has in hand for them. */
+/* Sessions. What the store still has in hand for them is the post office's. */
 size_t mm_server_busy(struct mm_server *server);
 /* Not from a loop. Cuts what is left, on each loop. */
 void mm_server_cut(struct mm_server *server);

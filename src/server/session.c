@@ -377,7 +377,7 @@ static void time_out(struct mm_session *session)
     MM_LOG(session->server->options.log, MM_LOG_INFO,
            session->protocol->component, "session timed out",
            MM_TEXT("session", session->identifier),
-           MM_TEXT("peer", session->peer_text));
+           MM_TEXT("user", session->user), MM_TEXT("peer", session->peer_text));
     session->protocol->close(session, MM_CLOSE_TIMEOUT);
     mm_session_end(session);
     mm_session_pump(session);

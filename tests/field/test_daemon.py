@@ -152,6 +152,22 @@ def test_O19_one_line_with_the_listeners(build):
         assert " data_folder=" in line, line
 
 
+def test_O19_the_name_in_use(build):
+    """Also where no setting says it; and what was cut at the end."""
+    with Daemon(build, settings={"general.host_name": "",
+                                 "general.drain": "1s"}) as daemon:
+        line, = [l for l in daemon.lines if "started" in l]
+        with Wire(daemon.port("smtp")) as wire:
+            name = wire.reply().split()[1]
+            assert f" host={name} " in line, (name, line)
+            for command in ("EHLO c.test", "MAIL FROM:<a@c.test>",
+                            "RCPT TO:<demo@mail.test>", "DATA"):
+                assert wire.ask(command)[:1] in "23"
+            daemon.stop()
+        assert any("general.drain was over: cut at the deadline: 1 sessions, "
+                   "0 attempts" in l for l in daemon.lines), daemon.lines[-5:]
+
+
 def test_O19_another_is_running(build):
     """It is told before anything listens."""
     with Daemon(build) as daemon:
@@ -166,5 +182,6 @@ def test_O19_another_is_running(build):
 
 
 main(__name__, test_O19_one_line_with_the_listeners,
+     test_O19_the_name_in_use,
      test_O19_another_is_running, test_D09_nobody_reads_the_log, test_D09_end_without_a_reader,
      test_O20_log_file, test_O19_local_time)

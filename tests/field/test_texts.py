@@ -22,11 +22,12 @@ def test_O16_what_is_not_there(build):
         rows = (
             (("user", "passwd", "nobody", "--password-stdin"), "user nobody"),
             (("queue", "show", "0SCSR2NHM0000"), "0SCSR2NHM0000"),
-            (("queue", "hold", "0SCSR2NHM0000"), "0SCSR2NHM0000"),
-            (("backup", missing), missing))
+            (("queue", "hold", "0SCSR2NHM0000"), "0SCSR2NHM0000"))
         for words, what in rows:
             text = said(daemon, *words, stdin="secret\n")
             assert text.endswith(f"{what}: it does not exist"), (words, text)
+        text = said(daemon, "backup", missing)
+        assert text.endswith(f"{missing}: there is no folder for it"), text
         text = said(daemon, "user", "add", "demo", "--password-stdin",
                     stdin="secret\n")
         assert text.endswith("user demo: it exists already"), text

@@ -255,7 +255,7 @@ static void walk_errors(mailmod *mail)
     expect(mailmod_config_set(mail, NULL, "1") == MAILMOD_ERROR_ARGUMENT,
            "NULL", "was set");
     expect(mailmod_config_load(mail, "no-such-file.cfg") ==
-               MAILMOD_ERROR_CONFIG,
+               MAILMOD_ERROR_NOT_FOUND,
            "no-such-file.cfg", "was loaded");
     expect(strstr(mailmod_last_error_text(), "no-such-file.cfg") != NULL,
            "no-such-file.cfg", "is not named");

@@ -61,7 +61,8 @@ static void tell_mistake(const struct options *options, const char *head)
             size > 0 && words[size - 1] == '\n' ? "" : "\n");
 }
 
-/* The file, then the settings of the command line over it. */
+/* The file, then the settings of the command line over it. Whatever is wrong
+ * with the file, it is the configuration that is. */
 static enum mailmod_error apply(mailmod *instance,
                                 const struct options *options)
 {
@@ -70,6 +71,7 @@ static enum mailmod_error apply(mailmod *instance,
         error = mailmod_config_load(instance, options->config_file);
         if (error != MAILMOD_OK) {
             tell_mistake(options, "configuration");
+            error = MAILMOD_ERROR_CONFIG;
         }
     }
     for (size_t i = 0; i < options->setting_count; i++) {
@@ -284,7 +286,10 @@ static void tell_started(mailmod *instance)
     char state[VALUE_MAX + 64];
     snprintf(line, sizeof line, "mailmodd: started version=%s",
              mailmod_version());
-    add_setting(line, sizeof line, instance, "host", "general.host_name");
+    char name[VALUE_MAX];
+    if (mailmod_host_name(instance, name, sizeof name) == MAILMOD_OK) {
+        add_field(line, sizeof line, "host", name);
+    }
     add_setting(line, sizeof line, instance, "data_folder",
                 "general.data_folder");
     const char *service;
@@ -381,8 +386,8 @@ static void stop(mailmod *instance)
     (void)mailmod_stop(instance);
     enum mailmod_error error = mailmod_drain(instance, drain_ms(instance));
     if (error == MAILMOD_ERROR_TIMEOUT) {
-        system_log(NULL, MAILMOD_LOG_WARNING,
-                   "mailmodd: open sessions were cut, general.drain was over");
+        log_words(MAILMOD_LOG_WARNING, "general.drain was over",
+                  mailmod_last_error_text());
     } else if (error != MAILMOD_OK) {
         log_failure("stop");
     }

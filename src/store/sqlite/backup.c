@@ -40,9 +40,12 @@ static enum mailmod_error make_empty(struct copy *copy,
     enum mailmod_error error =
         mm_fs_replace(copy->path, mm_span(NULL, 0), true);
     copy->is_made = error == MAILMOD_OK;
-    return copy->is_made
-               ? MAILMOD_OK
-               : say(reason_out, copy->path, mm_error_text(error), error);
+    return copy->is_made ? MAILMOD_OK
+                         : say(reason_out, copy->path,
+                               error == MAILMOD_ERROR_NOT_FOUND
+                                   ? "there is no folder for it"
+                                   : mm_error_text(error),
+                               error);
 }
 
 static enum mailmod_error copy_pages(struct copy *copy, sqlite3 *from,
@@ -126,6 +129,12 @@ static enum mailmod_error check_file(const char *path,
     }
     if (mm_buf_size(&report) > 0) {
         (void)say(reason_out, path, mm_buf_cstr(&report), error);
+    } else if (error != MAILMOD_OK) {
+        (void)say(reason_out, path,
+                  error == MAILMOD_ERROR_STORAGE_DAMAGED
+                      ? "this is no store of mailmod, or it is damaged"
+                      : mm_error_text(error),
+                  error);
     }
     mm_connection_close(&file);
     mm_buf_fini(&report);
@@ -172,6 +181,21 @@ enum mailmod_error mm_sqlite_backup(struct mm_store *base, const char *path,
     return settle(&copy, error, reason_out);
 }
 
+static enum mailmod_error check_source(const char *path,
+                                       struct mm_buf *reason_out)
+{
+    uint64_t size;
+    enum mailmod_error error = mm_fs_size(path, &size);
+    return error == MAILMOD_OK
+               ? MAILMOD_OK
+               : say(reason_out, path,
+                     error == MAILMOD_ERROR_NOT_FOUND ? "there is no such file"
+                     : error == MAILMOD_ERROR_ARGUMENT
+                         ? "this is no regular file"
+                         : mm_error_text(error),
+                     error);
+}
+
 static enum mailmod_error restore_to(struct copy *copy, const char *from_path,
                                      struct mm_buf *reason_out)
 {
@@ -197,11 +221,11 @@ enum mailmod_error mm_sqlite_restore(const char *data_folder, const char *path,
         !mm_sqlite_path(data_folder, "mailmod.lock", lock_path)) {
         return MAILMOD_ERROR_TOO_LARGE;
     }
-    if (!mm_fs_exists(path)) {
-        return say(reason_out, path, "there is no such file",
-                   MAILMOD_ERROR_NOT_FOUND);
+    enum mailmod_error error = check_source(path, reason_out);
+    if (error != MAILMOD_OK) {
+        return error;
     }
-    enum mailmod_error error = mm_fs_make_folder(data_folder);
+    error = mm_fs_make_folder(data_folder);
     if (error == MAILMOD_OK) {
         error = mm_file_lock_open(&lock, lock_path);
     }

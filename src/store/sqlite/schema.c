@@ -133,10 +133,22 @@ static enum mailmod_error create_file(struct mm_sqlite *store)
 
 /* Before SQLite sees it: SQLite takes an empty file for a new database, and
  * throws the log beside it away. */
-static enum mailmod_error check_length(const struct mm_sqlite *store)
+static enum mailmod_error check_file(const char *path,
+                                     struct mm_buf *reason_out)
 {
     uint64_t size = 0;
-    enum mailmod_error error = mm_fs_size(store->path, &size);
+    enum mailmod_error error = mm_fs_size(path, &size);
+    if (error == MAILMOD_ERROR_ARGUMENT) {
+        if (!mm_fs_exists(path)) {
+            return MAILMOD_ERROR_NOT_FOUND; /* a file is where a folder is not
+                                             */
+        }
+        if (reason_out != NULL) {
+            (void)mm_buf_appendf(reason_out, "%s: this is no regular file",
+                                 path);
+        }
+        return MAILMOD_ERROR_STORAGE;
+    }
     return error == MAILMOD_OK && size <= HEADER_SIZE
                ? MAILMOD_ERROR_STORAGE_DAMAGED
                : error;
@@ -147,8 +159,9 @@ enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,
 {
     size_t size = strlen(store->path) + sizeof "-wal";
 
-    if (mm_fs_exists(store->path)) {
-        return check_length(store);
+    enum mailmod_error error = check_file(store->path, reason_out);
+    if (error != MAILMOD_ERROR_NOT_FOUND) {
+        return error;
     }
     char *log_path = mm_alloc(size);
     if (log_path == NULL) {

@@ -418,6 +418,7 @@ static void test_peer_goes(void **state)
         fake_run(10);
         assert_true(s->peer.is_closed);
         assert_int_equal(mm_server_busy(s->rig.server), 0);
+        assert_int_equal(mm_post_busy(s->rig.post), 0);
         fake_forget_peer(&s->peer);
     }
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
@@ -437,10 +438,11 @@ static void test_peer_goes_before_the_answer(void **state)
     fake_hang_up(&s->peer);
     fake_run(5);
     assert_true(s->peer.is_closed);
-    assert_true(mm_server_busy(s->rig.server) > 0); /* the store has it */
+    assert_int_equal(mm_server_busy(s->rig.server), 0);
+    assert_true(mm_post_busy(s->rig.post) > 0); /* the store has it */
     fake_release_store();
     fake_run(5);
-    assert_int_equal(mm_server_busy(s->rig.server), 0);
+    assert_int_equal(mm_post_busy(s->rig.post), 0);
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
 }
 
