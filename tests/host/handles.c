@@ -1,12 +1,12 @@
 /* handles.c - a host program that hands in what is no handle, for its test.
  *
  * handles FOLDER: embeds mailmod with its data in FOLDER and calls every
- * function that takes an instance, a request or a message with NULL, with a
- * handle that is finished, with the address of a handle, with memory of its own
- * and with handles of the other kinds: before anything exists, while it runs,
- * in callbacks, and at the end. It prints its SMTP port, "asked" for each
- * question (which it answers when its standard input says so), what was wrong,
- * and "done". A host program: it may print. */
+ * function that takes an instance, a request, a message, a mailbox or a reading
+ * with NULL, with a handle that is finished, with the address of a handle, with
+ * memory of its own and with handles of the other kinds: before anything
+ * exists, while it runs, in callbacks, and at the end. It prints its SMTP port,
+ * "asked" for each question (which it answers when its standard input says so),
+ * what was wrong, and "done". A host program: it may print. */
 #include "mailmod.h"
 
 #include <pthread.h>
@@ -46,6 +46,27 @@ static void on_entry(void *context, const struct mailmod_queue_entry *entry)
     (void)entry;
 }
 
+static void on_destination(void *context,
+                           const struct mailmod_queue_destination *destination)
+{
+    (void)context;
+    (void)destination;
+}
+
+static void on_account(void *context,
+                       const struct mailmod_fetch_account *account)
+{
+    (void)context;
+    (void)account;
+}
+
+static void on_secret(void *context, const char *label, int64_t created_ms)
+{
+    (void)context;
+    (void)label;
+    (void)created_ms;
+}
+
 static void on_octets(void *context, const char *octets, size_t size)
 {
     (void)context;
@@ -67,10 +88,31 @@ static size_t read_nothing(void *context, void *buffer, size_t size)
     return 0;
 }
 
+/* Holds the reading at its first piece; counts the last one. */
+static atomic_uint last_pieces;
+
+static enum mailmod_reading_answer on_piece(void *context,
+                                            mailmod_reading *reading,
+                                            const struct mailmod_piece *piece)
+{
+    (void)context;
+    (void)reading;
+    atomic_fetch_add(&last_pieces, piece->is_last ? 1 : 0);
+    return MAILMOD_READING_LATER;
+}
+
+/* The unique-id of what lies there. */
+static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
+{
+    snprintf(context, 80, "%s", entry->unique_id);
+}
+
 static const struct mailmod_envelope envelope = {
     .size = sizeof envelope, .recipients = "demo@mail.test"};
 static char text[256];
 static mailmod_message *made;
+static mailmod_mailbox *opened;
+static mailmod_reading *begun;
 
 /* Calls that give an error. */
 #define INSTANCE_CALLS(X)                                                      \
@@ -96,12 +138,30 @@ static mailmod_message *made;
     X(find_mail_hosts, mailmod_mail_host_find(h, "mail.test", on_host, NULL))  \
     X(set_on_request, mailmod_request_set_callback(h, 0, NULL, NULL, NULL))    \
     X(set_context, mailmod_instance_set_context(h, NULL, NULL))                \
+    X(host_name, mailmod_host_name(h, text, sizeof text))                      \
     X(service_addresses,                                                       \
       mailmod_service_addresses(h, "smtp", text, sizeof text))                 \
     X(user_add, mailmod_user_add(h, "demo", "secret", 0))                      \
     X(user_set_password, mailmod_user_set_password(h, "demo", "secret", 0))    \
     X(user_remove, mailmod_user_remove(h, "demo"))                             \
     X(user_list, mailmod_user_list(h, on_user, NULL))                          \
+    X(user_rename, mailmod_user_rename(h, "demo", "other"))                    \
+    X(user_set_quota, mailmod_user_set_quota(h, "demo", 1))                    \
+    X(user_set_disabled, mailmod_user_set_disabled(h, "demo", 1))              \
+    X(secret_add, mailmod_user_secret_add(h, "demo", "phone", "secret"))       \
+    X(secret_remove, mailmod_user_secret_remove(h, "demo", "phone"))           \
+    X(secret_list, mailmod_user_secret_list(h, "demo", on_secret, NULL))       \
+    X(mailbox_open, mailmod_mailbox_open(h, "demo", &opened))                  \
+    X(set_on_event, mailmod_event_set_callback(h, 0, NULL, NULL, NULL))        \
+    X(fetch_list, mailmod_fetch_list(h, on_account, NULL))                     \
+    X(fetch_act, mailmod_fetch_act(h, NULL, MAILMOD_FETCH_RUN))                \
+    X(queue_find, mailmod_queue_find(h, NULL, on_entry, NULL))                 \
+    X(queue_act_on, mailmod_queue_act_on(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))  \
+    X(queue_summary, mailmod_queue_summary(h, NULL, on_destination, NULL))     \
+    X(queue_read_pieces,                                                       \
+      mailmod_queue_read_pieces(h, "0000000001", on_piece, NULL, &begun))      \
+    X(store_backup, mailmod_store_backup(h, "copy", NULL, NULL))               \
+    X(store_restore, mailmod_store_restore(h, "copy", NULL, NULL))             \
     X(queue_list, mailmod_queue_list(h, NULL, on_entry, NULL))                 \
     X(queue_read, mailmod_queue_read(h, "0000000001", on_octets, NULL))        \
     X(queue_act, mailmod_queue_act(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))        \
@@ -114,7 +174,19 @@ static mailmod_message *made;
     X(set_reply, mailmod_request_set_reply(h, 554, "no"))                      \
     X(write, mailmod_request_write(h, "x", 1))                                 \
     X(set_context, mailmod_request_set_context(h, NULL, NULL))                 \
-    X(read, read_error(h))
+    X(read, read_error(h))                                                     \
+    X(read_pieces, mailmod_request_read_pieces(h, on_piece, NULL, &begun))
+
+#define MAILBOX_CALLS(X)                                                       \
+    X(list, mailmod_mailbox_list(h, on_mail, text))                            \
+    X(mailbox_read, mailmod_mailbox_read(h, "1", on_octets, NULL))             \
+    X(mailbox_delete, mailmod_mailbox_delete(h, unique_ids, 1))                \
+    X(mailbox_read_pieces,                                                     \
+      mailmod_mailbox_read_pieces(h, "1", on_piece, NULL, &begun))
+
+#define READING_CALLS(X)                                                       \
+    X(resume, mailmod_reading_resume(h))                                       \
+    X(cancel, mailmod_reading_cancel(h))
 
 #define MESSAGE_CALLS(X)                                                       \
     X(message_write, mailmod_message_write(h, "x", 1))                         \
@@ -139,6 +211,7 @@ static mailmod_message *made;
     X(peer, mailmod_request_peer(h) == NULL)                                   \
     X(address, mailmod_request_address(h, text, sizeof text) == 0)             \
     X(socket, mailmod_request_socket(h) == -1)                                 \
+    X(connection, mailmod_request_connection(h) == 0)                          \
     X(context, mailmod_request_context(h) == NULL)
 
 #define MESSAGE_LOOKS(X)                                                       \
@@ -158,6 +231,13 @@ static long free_instance(void *h)
     mailmod *mail = h;
 
     return mailmod_free(&mail);
+}
+
+static long close_mailbox(void *h)
+{
+    mailmod_mailbox *mailbox = h;
+
+    return mailmod_mailbox_close(&mailbox);
 }
 
 static long free_message(void *h)
@@ -193,8 +273,24 @@ static void try_as_message(void *h, long wanted, const char *where)
            where);
 }
 
+static void try_as_mailbox(void *h, long wanted, const char *where)
+{
+    static const char *const unique_ids[] = {"1"};
+
+    MAILBOX_CALLS(EXPECT_ERROR)
+    expect(close_mailbox(h), h == NULL ? MAILMOD_OK : wanted, "mailbox_close",
+           where);
+}
+
+static void try_as_reading(void *h, long wanted, const char *where)
+{
+    READING_CALLS(EXPECT_ERROR)
+}
+
 static void try_as_all(void *h, long wanted, const char *where)
 {
+    try_as_mailbox(h, wanted, where);
+    try_as_reading(h, wanted, where);
     try_as_instance(h, wanted, where);
     try_as_request(h, wanted, where);
     try_as_message(h, wanted, where);
@@ -225,8 +321,12 @@ static enum mailmod_verdict ask(void *context, mailmod_request *request)
     try_strangers(request, "in a callback");
     try_as_instance(request, MAILMOD_ERROR_HANDLE, "a request as instance");
     try_as_message(request, MAILMOD_ERROR_HANDLE, "a request as message");
+    try_as_mailbox(request, MAILMOD_ERROR_HANDLE, "a request as mailbox");
+    try_as_reading(request, MAILMOD_ERROR_HANDLE, "a request as reading");
     try_as_request(mail, MAILMOD_ERROR_HANDLE, "an instance as request");
     try_as_message(mail, MAILMOD_ERROR_HANDLE, "an instance as message");
+    try_as_mailbox(mail, MAILMOD_ERROR_HANDLE, "an instance as mailbox");
+    try_as_reading(mail, MAILMOD_ERROR_HANDLE, "an instance as reading");
     expect(mailmod_free(&own), MAILMOD_ERROR_STATE, "free", "in a callback");
     expect(own == mail, 1, "free keeps it", "in a callback");
     expect(mailmod_drain(mail, 0), MAILMOD_ERROR_STATE, "drain",
@@ -277,10 +377,65 @@ static void use_message(mailmod *mail)
     former = message;
     try_as_instance(message, MAILMOD_ERROR_HANDLE, "a message as instance");
     try_as_request(message, MAILMOD_ERROR_HANDLE, "a message as request");
+    try_as_mailbox(message, MAILMOD_ERROR_HANDLE, "a message as mailbox");
+    try_as_reading(message, MAILMOD_ERROR_HANDLE, "a message as reading");
     expect(mailmod_message_free(&message), MAILMOD_OK, "message_free",
            "while it runs");
     expect(message == NULL, 1, "message_free nulls", "while it runs");
     try_as_all(former, MAILMOD_ERROR_HANDLE, "a message that is freed");
+}
+
+/* A reading stands at its first piece meanwhile. */
+static void use_reading(mailmod_mailbox *mailbox, const char *unique_id)
+{
+    mailmod_reading *reading = NULL;
+    unsigned ended = atomic_load(&last_pieces);
+
+    expect(mailmod_mailbox_read_pieces(mailbox, unique_id, on_piece, NULL,
+                                       &reading),
+           MAILMOD_OK, "read_pieces", "while it runs");
+    try_as_instance(reading, MAILMOD_ERROR_HANDLE, "a reading as instance");
+    try_as_request(reading, MAILMOD_ERROR_HANDLE, "a reading as request");
+    try_as_message(reading, MAILMOD_ERROR_HANDLE, "a reading as message");
+    try_as_mailbox(reading, MAILMOD_ERROR_HANDLE, "a reading as mailbox");
+    expect(mailmod_reading_cancel(reading), MAILMOD_OK, "cancel",
+           "while it runs");
+    while (atomic_load(&last_pieces) == ended) {
+        usleep(1000);
+    }
+    while (mailmod_reading_resume(reading) == MAILMOD_OK) {
+        usleep(1000); /* its last callback is about to return */
+    }
+    try_as_all(reading, MAILMOD_ERROR_HANDLE, "a reading that is over");
+}
+
+static void use_mailbox(mailmod *mail)
+{
+    static const struct mailmod_envelope now = {.size = sizeof now,
+                                                .mode = MAILMOD_SEND_NOW,
+                                                .recipients = "demo@mail.test"};
+    mailmod_mailbox *mailbox = NULL;
+    mailmod_mailbox *former;
+    char unique_id[80] = "";
+
+    expect(mailmod_message_submit(mail, &now, "x", 1, NULL), MAILMOD_OK,
+           "submit", "while it runs");
+    expect(mailmod_mailbox_open(mail, "demo", &mailbox), MAILMOD_OK,
+           "mailbox_open", "while it runs");
+    expect(mailmod_mailbox_list(mailbox, on_mail, unique_id), MAILMOD_OK,
+           "mailbox_list", "while it runs");
+    former = mailbox;
+    try_as_instance(mailbox, MAILMOD_ERROR_HANDLE, "a mailbox as instance");
+    try_as_request(mailbox, MAILMOD_ERROR_HANDLE, "a mailbox as request");
+    try_as_message(mailbox, MAILMOD_ERROR_HANDLE, "a mailbox as message");
+    try_as_reading(mailbox, MAILMOD_ERROR_HANDLE, "a mailbox as reading");
+    use_reading(mailbox, unique_id);
+    expect(mailmod_mailbox_close(&mailbox), MAILMOD_OK, "mailbox_close",
+           "while it runs");
+    expect(mailbox == NULL, 1, "mailbox_close nulls", "while it runs");
+    expect(mailmod_mailbox_close(NULL), MAILMOD_OK, "mailbox_close",
+           "while it runs");
+    try_as_all(former, MAILMOD_ERROR_HANDLE, "a mailbox that is closed");
 }
 
 static int start(mailmod *mail, const char *folder)
@@ -312,6 +467,7 @@ static int serve(mailmod *mail, const char *folder)
         return 1;
     }
     use_message(mail);
+    use_mailbox(mail);
     expect(mailmod_user_list(mail, use_inside, mail), MAILMOD_OK, "user_list",
            "while it runs");
     printf("port %d\n", mailmod_service_port(mail, "smtp"));
