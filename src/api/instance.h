@@ -73,9 +73,10 @@ struct mailmod {
     struct mm_fetcher *fetcher;
 };
 
-/* How names are looked up by this configuration; its texts are lent. */
-void mm_resolver_options_of(const struct mm_config *config,
-                            struct mm_resolver_options *options_out);
+/* Makes a resolver by this configuration, or (made already) hands it its
+ * options. */
+MM_CHECK enum mailmod_error mm_resolver_use(struct mailmod *instance, size_t i,
+                                            struct mm_config *config);
 /* Keeps the words for mailmod_last_error_text() and returns the error. */
 enum mailmod_error mm_fail(enum mailmod_error error, const char *format, ...)
     MM_PRINTF(2, 3);

@@ -17,6 +17,7 @@
 #include "api/reading.h"
 
 #include "base/mem.h"
+#include "client/dns_way.h"
 #include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/standard.h"
@@ -77,25 +78,38 @@ static enum mailmod_error make_loops(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
-void mm_resolver_options_of(const struct mm_config *config,
-                            struct mm_resolver_options *options_out)
+enum mailmod_error mm_resolver_use(struct mailmod *instance, size_t i,
+                                   struct mm_config *config)
 {
-    *options_out =
-        (struct mm_resolver_options){.servers = config->dns.servers,
-                                     .timeout_ms = config->dns.timeout_ms,
-                                     .tries = config->dns.tries,
-                                     .validates = config->dns.validates};
+    struct mm_resolver_way way = {.context = NULL};
+    struct mm_resolver_options options = {.servers = config->dns.servers,
+                                          .timeout_ms = config->dns.timeout_ms,
+                                          .tries = config->dns.tries,
+                                          .validates = config->dns.validates};
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (config->dns.through_proxy) {
+        error = mm_dns_way_new(&way, config, &instance->log);
+        options.way = &way;
+    }
+    if (error == MAILMOD_OK) {
+        error = instance->resolvers[i] != NULL
+                    ? mm_resolver_set_options(instance->resolvers[i], &options)
+                    : mm_resolver_new(&instance->resolvers[i],
+                                      instance->loops[i], &options);
+    }
+    if (way.context != NULL) {
+        way.unref(&way.context);
+    }
+    return error;
 }
 
 /* Before the loops run. */
 static enum mailmod_error make_resolvers(struct mailmod *instance)
 {
-    struct mm_resolver_options options;
-
-    mm_resolver_options_of(instance->config, &options);
     for (size_t i = 0; i < instance->loop_count; i++) {
-        enum mailmod_error error = mm_resolver_new(
-            &instance->resolvers[i], instance->loops[i], &options);
+        enum mailmod_error error =
+            mm_resolver_use(instance, i, instance->config);
 
         if (error != MAILMOD_OK) {
             return mm_fail(error, "name servers cannot be asked: %s",

@@ -118,14 +118,12 @@ static enum mailmod_error keep_fixed(const struct mailmod *instance,
 }
 
 static enum mailmod_error give_servers(struct mailmod *instance,
-                                       const struct mm_config *config)
+                                       struct mm_config *config)
 {
-    struct mm_resolver_options options;
     enum mailmod_error error = MAILMOD_OK;
 
-    mm_resolver_options_of(config, &options);
     for (size_t i = 0; error == MAILMOD_OK && i < instance->loop_count; i++) {
-        error = mm_resolver_set_options(instance->resolvers[i], &options);
+        error = mm_resolver_use(instance, i, config);
     }
     return error;
 }

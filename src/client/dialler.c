@@ -30,34 +30,6 @@ struct mm_dialler_proxied {
 
 /* ---- ends ---- */
 
-static void nobody_open(void *context, struct mm_conn *conn)
-{
-    (void)context;
-    mm_conn_abort(conn);
-}
-
-static size_t nobody_input(void *context, struct mm_conn *conn,
-                           const char *bytes, size_t size)
-{
-    (void)context;
-    (void)conn;
-    (void)bytes;
-    return size;
-}
-
-static void nobody_closed(void *context, struct mm_conn *conn,
-                          enum mailmod_error reason)
-{
-    (void)context;
-    (void)conn;
-    (void)reason;
-}
-
-/* Of a connection that was given up and is not gone yet. */
-static const struct mm_conn_handler nobody = {.on_open = nobody_open,
-                                              .on_input = nobody_input,
-                                              .on_closed = nobody_closed};
-
 static void drop_proxied(struct mm_dialler *dialler)
 {
     struct mm_dialler_proxied *proxied = dialler->proxied;
@@ -75,8 +47,7 @@ static void give_up_conn(struct mm_dialler *dialler)
     struct mm_conn *conn = dialler->conn;
     dialler->conn = NULL;
     if (conn != NULL) {
-        mm_conn_set_handler(conn, &nobody, NULL);
-        mm_conn_abort(conn);
+        mm_conn_forget(conn);
     }
 }
 
@@ -111,6 +82,17 @@ static void on_open(void *context, struct mm_conn *conn)
     hand_over(context, conn);
 }
 
+/* None comes before on_open, and then the owner has the connection. */
+static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
+                       size_t size)
+{
+    (void)context;
+    (void)conn;
+    (void)bytes;
+    (void)size;
+    return 0;
+}
+
 static void on_closed(void *context, struct mm_conn *conn,
                       enum mailmod_error reason)
 {
@@ -124,7 +106,7 @@ static void on_closed(void *context, struct mm_conn *conn,
 }
 
 static const struct mm_conn_handler straight_handler = {
-    .on_open = on_open, .on_input = nobody_input, .on_closed = on_closed};
+    .on_open = on_open, .on_input = on_input, .on_closed = on_closed};
 
 static enum mailmod_error dial_straight(struct mm_dialler *dialler)
 {
@@ -195,41 +177,31 @@ static void on_proxy_open(void *context, struct mm_conn *conn)
     }
 }
 
-/* One answer, or what came of it. */
-static size_t hear(struct mm_dialler *dialler, struct mm_conn *conn,
-                   struct mm_span octets)
-{
-    struct mm_dialler_proxied *proxied = dialler->proxied;
-    size_t used = mm_tunnel_feed(&proxied->tunnel, octets.data, octets.size);
-    enum mailmod_error error = say(proxied, conn);
-    if (error == MAILMOD_OK && proxied->step != proxied->tunnel.step) {
-        begin_step(proxied);
-    }
-    if (error != MAILMOD_OK) {
-        fail_proxied(dialler, error, mm_error_text(error));
-    }
-    return used;
-}
-
+/* What the tunnel takes; the owner may free the dialler at its end. */
 static size_t on_proxy_input(void *context, struct mm_conn *conn,
                              const char *bytes, size_t size)
 {
     struct mm_dialler *dialler = context;
-    size_t used = 0;
-    while (used < size && dialler->proxied != NULL &&
-           dialler->proxied->tunnel.state == MM_TUNNEL_WAITS) {
-        used += hear(dialler, conn, mm_span(bytes + used, size - used));
-    }
     struct mm_dialler_proxied *proxied = dialler->proxied;
-    if (proxied == NULL) {
-        return size; /* it has failed */
+    struct mm_tunnel *tunnel = &proxied->tunnel;
+    size_t used = 0;
+    while (used < size && tunnel->state == MM_TUNNEL_WAITS) {
+        used += mm_tunnel_feed(tunnel, bytes + used, size - used);
+        enum mailmod_error error = say(proxied, conn);
+        if (error != MAILMOD_OK) {
+            fail_proxied(dialler, error, mm_error_text(error));
+            return size;
+        }
+        if (proxied->step != tunnel->step) {
+            begin_step(proxied);
+        }
     }
-    if (proxied->tunnel.state == MM_TUNNEL_FAILED) {
-        fail_proxied(dialler, mm_tunnel_error(&proxied->tunnel),
-                     mm_tunnel_failure(&proxied->tunnel));
+    if (tunnel->state == MM_TUNNEL_FAILED) {
+        fail_proxied(dialler, mm_tunnel_error(tunnel),
+                     mm_tunnel_failure(tunnel));
         return size;
     }
-    if (proxied->tunnel.state == MM_TUNNEL_OPEN) {
+    if (tunnel->state == MM_TUNNEL_OPEN) {
         hand_over(dialler, conn);
         if (used < size) {
             mm_conn_resume(conn); /* offers the rest to the owner */

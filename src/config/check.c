@@ -127,6 +127,16 @@ static void check_proxy(struct check *check)
            "proxy.user: is missing, proxy.password is set");
     demand(check, !has_user || c->proxy.host[0] != '\0',
            "proxy.host: is missing, proxy.user is set");
+    struct mm_host host = {.is_address = false};
+    bool is_address =
+        mm_host_parse(mm_span_cstr(c->proxy.host), &host) && host.is_address;
+    demand(check, !c->dns.through_proxy || c->proxy.host[0] != '\0',
+           "dns.through_proxy: is set, and proxy.host is missing");
+    demand(check,
+           !c->dns.through_proxy || c->proxy.host[0] == '\0' || is_address,
+           "proxy.host: must be an address where dns.through_proxy is set");
+    demand(check, !c->dns.through_proxy || c->dns.servers[0] != '\0',
+           "dns.servers: is missing, dns.through_proxy is set");
     const char *fault =
         mm_config_proxy_fault(c->proxy.kind, mm_span_cstr(c->proxy.user),
                               mm_span_cstr(c->proxy.password));

@@ -284,6 +284,7 @@ struct mm_config {
         uint64_t timeout_ms;
         unsigned tries;
         bool validates;
+        bool through_proxy; /* by TCP, over proxy.* */
     } dns;
 };
 

@@ -1146,6 +1146,15 @@ static const struct mm_config_key keys[] = {
              "machine, or a network that is trusted): what they call "
              "authenticated is believed.",
      .offset = AT(dns.validates)},
+    {.name = "dns.through_proxy",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help =
+         "Ask the name servers through the proxy (proxy.host, which must be "
+         "an address then), by TCP: all questions, those about block lists "
+         "too. The servers must be named in dns.servers; those that "
+         "proxy.bypass names are asked straight.",
+     .offset = AT(dns.through_proxy)},
 };
 
 const struct mm_config_key *mm_config_keys(size_t *count_out)

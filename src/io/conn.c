@@ -296,6 +296,39 @@ void mm_conn_abort(struct mm_conn *conn)
     mm_conn_end(conn, MAILMOD_OK, NULL, NULL);
 }
 
+static void nobody_open(void *context, struct mm_conn *conn)
+{
+    (void)context;
+    (void)conn;
+}
+
+static size_t nobody_input(void *context, struct mm_conn *conn,
+                           const char *bytes, size_t size)
+{
+    (void)context;
+    (void)conn;
+    (void)bytes;
+    return size;
+}
+
+static void nobody_closed(void *context, struct mm_conn *conn,
+                          enum mailmod_error reason)
+{
+    (void)context;
+    (void)conn;
+    (void)reason;
+}
+
+void mm_conn_forget(struct mm_conn *conn)
+{
+    static const struct mm_conn_handler nobody = {.on_open = nobody_open,
+                                                  .on_input = nobody_input,
+                                                  .on_closed = nobody_closed};
+    conn->handler = &nobody;
+    conn->context = NULL;
+    mm_conn_abort(conn);
+}
+
 void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms)
 {
     conn->write_timeout_ms = timeout_ms;

@@ -157,6 +157,8 @@ void mm_conn_resume(struct mm_conn *conn); /* offers what is left, reads on */
 void mm_conn_close(struct mm_conn *conn);
 /* Closes at once and drops what is owed (RST is allowed). */
 void mm_conn_abort(struct mm_conn *conn);
+/* The same at any moment, and nobody hears of it any more. */
+void mm_conn_forget(struct mm_conn *conn);
 /* Each send must move on within this time, else TIMEOUT; default 300 s. */
 void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms);
 
@@ -218,15 +220,33 @@ MM_CHECK enum mailmod_error mm_dial(struct mm_loop *loop,
 struct mm_resolver;
 struct mm_query;
 
-/* Copied. The system's servers are followed: a change of its list is seen
- * within seconds, at the next question. */
+/* How a resolver reaches its servers where its own sockets may not: over
+ * connections that somebody else opens, through a proxy say, by TCP. */
+struct mm_resolver_way {
+    /* One of handler->on_open and on_failed follows, never from inside the
+     * call, until `dial_out` is stopped. */
+    enum mailmod_error (*start)(void *context, struct mm_loop *loop,
+                                const struct mm_netaddr *server,
+                                const struct mm_conn_handler *handler,
+                                void (*on_failed)(void *owner,
+                                                  enum mailmod_error error),
+                                void *owner, void **dial_out);
+    void (*stop)(void **dial); /* after its end too; NULL is harmless */
+    void *(*ref)(void *context);
+    void (*unref)(void **context);
+    void *context;
+};
+/* Copied; of the way's context a reference is taken. The system's servers are
+ * followed: a change of its list is seen within seconds, at the next question.
+ */
 struct mm_resolver_options {
     const char *servers; /* "192.0.2.1:53, [2001:db8::1]"; "": the system's */
     uint64_t timeout_ms; /* of one try at one server */
     unsigned tries;      /* with each server; no longer waits than the first */
     bool validates;      /* the servers do, and nobody is between (RFC 4035) */
-    const char *servers_file; /* NULL: the system's resolv.conf */
-    const char *hosts_file;   /* NULL: the system's */
+    const char *servers_file;          /* NULL: the system's resolv.conf */
+    const char *hosts_file;            /* NULL: the system's */
+    const struct mm_resolver_way *way; /* NULL: sockets; else by `servers` */
 };
 struct mm_mx {
     unsigned preference;

@@ -13,6 +13,7 @@
  * its answer or time-out comes and is dropped then; a channel is closed only in
  * tasks of the loop, in mm_resolver_free and when the loop stops, and these are
  * never inside a callback of c-ares.
+ * With a way of the owner's (a proxy) all questions go by it, over TCP.
  * "localhost" (RFC 6761 6.3) and literal addresses are answered here; the hosts
  * file is read for mm_resolve_host alone. Thread: the loop's. */
 #include "io/loop_internal.h"
@@ -58,6 +59,7 @@ struct settings {
     uint64_t timeout_ms;
     unsigned tries;
     bool validates;
+    struct mm_resolver_way way; /* start NULL: none */
 };
 
 struct mm_resolver {
@@ -81,6 +83,9 @@ static void settings_fini(struct settings *settings)
     mm_free(settings->servers);
     mm_free(settings->servers_file);
     mm_free(settings->hosts_file);
+    if (settings->way.start != NULL) {
+        settings->way.unref(&settings->way.context);
+    }
     memset(settings, 0, sizeof *settings);
 }
 
@@ -104,6 +109,10 @@ settings_init(struct settings *settings,
                       : options->tries > TRIES_MAX ? TRIES_MAX
                                                    : options->tries;
     settings->validates = options->validates;
+    if (options->way != NULL) {
+        settings->way = *options->way;
+        settings->way.context = options->way->ref(options->way->context);
+    }
     return has_memory ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
 }
 
@@ -114,7 +123,8 @@ static enum mailmod_error open_channel(struct mm_resolver *resolver)
     const struct mm_resolver_options options = {
         .servers = settings->servers,
         .servers_file = settings->servers_file,
-        .timeout_ms = settings->timeout_ms};
+        .timeout_ms = settings->timeout_ms,
+        .way = settings->way.start != NULL ? &settings->way : NULL};
     struct mm_dns_channel *channel;
     enum mailmod_error error =
         mm_dns_channel_open(&channel, resolver->loop, &options);
@@ -164,7 +174,8 @@ static bool take_given(struct mm_resolver *resolver)
 static void freshen(struct mm_resolver *resolver)
 {
     bool is_changed = take_given(resolver) || resolver->is_stale;
-    bool is_system = resolver->settings.servers[0] == '\0';
+    bool is_system = resolver->settings.servers[0] == '\0' &&
+                     resolver->settings.way.start == NULL;
     uint64_t now_ms = mm_loop_now_ms(resolver->loop);
     uint64_t stamp = resolver->stamp;
     if (is_system && (is_changed || now_ms - resolver->looked_ms >= LOOK_MS)) {

@@ -287,28 +287,32 @@ static enum mailmod_error error_of_code(int code)
 }
 
 /* RFC 1035 4.1.1: the code is the low half of the fourth octet, the count of
- * answers stands in the seventh and eighth; RFC 4035 3.2.3: AD. */
+ * answers stands in the seventh and eighth. */
+enum mailmod_error mm_dns_answer_error(const uint8_t *answer, size_t size)
+{
+    if (size < HEADER_SIZE) {
+        return MAILMOD_ERROR_DNS;
+    }
+    int code = answer[3] & 0x0f;
+    if (code == 0) {
+        return answer[6] == 0 && answer[7] == 0 ? MAILMOD_ERROR_DNS_NO_DATA
+                                                : MAILMOD_OK;
+    }
+    return code == 3 ? MAILMOD_ERROR_DNS_NO_NAME : error_of_code(code);
+}
+
+/* RFC 4035 3.2.3: AD. */
 void mm_dns_keep_answer(struct mm_dns_result *result, const uint8_t *answer,
                         size_t size)
 {
-    if (size < HEADER_SIZE) {
-        result->error = MAILMOD_ERROR_DNS;
-        return;
+    result->error = mm_dns_answer_error(answer, size);
+    bool is_good = result->error == MAILMOD_OK ||
+                   result->error == MAILMOD_ERROR_DNS_NO_DATA;
+    if (is_good) {
+        enum mailmod_error error = mm_buf_append(&result->text, answer, size);
+        result->error = error != MAILMOD_OK ? error : result->error;
     }
-    result->is_authenticated = (answer[3] & 0x20) != 0;
-    switch (answer[3] & 0x0f) {
-    case 0:
-        result->error = mm_buf_append(&result->text, answer, size);
-        if (result->error == MAILMOD_OK && answer[6] == 0 && answer[7] == 0) {
-            result->error = MAILMOD_ERROR_DNS_NO_DATA;
-        }
-        break;
-    case 3:
-        result->error = MAILMOD_ERROR_DNS_NO_NAME;
-        break;
-    default:
-        result->error = error_of_code(answer[3] & 0x0f);
-        result->is_authenticated = false;
-        break;
-    }
+    result->is_authenticated =
+        (is_good || result->error == MAILMOD_ERROR_DNS_NO_NAME) &&
+        (answer[3] & 0x20) != 0;
 }

@@ -4,6 +4,8 @@
  * c-ares may call back inside a call into it, and so does this. A question is
  * put once to each server: c-ares would double the wait with every round, and
  * the operator was told a wait and a count; so rounds are the resolver's.
+ * Where the owner has a way of its own to the servers, a stream carries the
+ * questions instead, and c-ares only writes them.
  * The host's own files are not asked here, with no search list and no aliases.
  * Thread: the loop's. RFC 1035, RFC 6840 5.7 (AD in a question). */
 #define CARES_NO_DEPRECATED
@@ -19,7 +21,6 @@
 
 #define DNS_PORT 53
 #define CLASS_IN 1
-#define SERVERS_MAX 16
 #define WAIT_MS 3000 /* as dns.timeout begins */
 #define HEADER_SIZE 12
 #define AUTHENTIC_DATA 0x20 /* in the fourth octet: RFC 4035 3.2.3 */
@@ -66,14 +67,20 @@ static enum mailmod_error error_of_status(int status)
     }
 }
 
+void mm_dns_question_done(struct mm_dns_question *question,
+                          enum mailmod_error error, const uint8_t *answer,
+                          size_t size)
+{
+    question->channel->users--;
+    question->on_answer(question->context, error, answer, size);
+}
+
 static void on_answer(void *context, int status, int timeouts,
                       unsigned char *answer, int size)
 {
-    struct mm_dns_question *question = context;
     (void)timeouts;
-    question->channel->users--;
-    question->on_answer(question->context, error_of_status(status), answer,
-                        size > 0 ? (size_t)size : 0);
+    mm_dns_question_done(context, error_of_status(status), answer,
+                         size > 0 ? (size_t)size : 0);
 }
 
 static void rearm(struct mm_dns_channel *channel)
@@ -209,31 +216,41 @@ static void fill_server(struct ares_addr_port_node *node,
     node->tcp_port = server->port;
 }
 
-static enum mailmod_error set_servers(ares_channel ares, const char *text)
+enum mailmod_error
+mm_dns_parse_servers(const char *text,
+                     struct mm_netaddr servers_out[MM_DNS_SERVERS_MAX],
+                     size_t *count_out)
 {
     struct mm_span rest = mm_span_trim(mm_span_cstr(text));
-    size_t count = 0;
-    if (rest.size == 0) {
-        return MAILMOD_OK; /* the system's */
-    }
-    struct ares_addr_port_node nodes[SERVERS_MAX];
-    memset(nodes, 0, sizeof nodes);
-    bool has_more = true;
+    bool has_more = rest.size > 0;
+    *count_out = 0;
     while (has_more) {
         struct mm_span item;
         has_more = mm_span_cut(rest, ',', &item, &rest);
-        if (count == SERVERS_MAX) {
+        if (*count_out == MM_DNS_SERVERS_MAX) {
             return MAILMOD_ERROR_LIMIT;
         }
-        struct mm_netaddr server;
-        if (!parse_server(mm_span_trim(item), &server)) {
+        if (!parse_server(mm_span_trim(item), &servers_out[*count_out])) {
             return MAILMOD_ERROR_SYNTAX;
         }
-        fill_server(&nodes[count], &server);
-        if (count > 0) {
-            nodes[count - 1].next = &nodes[count];
-        }
-        count++;
+        (*count_out)++;
+    }
+    return MAILMOD_OK;
+}
+
+static enum mailmod_error set_servers(ares_channel ares, const char *text)
+{
+    struct mm_netaddr servers[MM_DNS_SERVERS_MAX];
+    struct ares_addr_port_node nodes[MM_DNS_SERVERS_MAX];
+    size_t count;
+    enum mailmod_error error = mm_dns_parse_servers(text, servers, &count);
+    if (error != MAILMOD_OK || count == 0) {
+        return error; /* none: the system's */
+    }
+    memset(nodes, 0, sizeof nodes);
+    for (size_t i = 0; i < count; i++) {
+        fill_server(&nodes[i], &servers[i]);
+        nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
     }
     return ares_set_servers_ports(ares, nodes) == ARES_SUCCESS
                ? MAILMOD_OK
@@ -320,7 +337,9 @@ mm_dns_channel_open(struct mm_dns_channel **channel_out, struct mm_loop *loop,
     mm_list_init(&channel->polls);
     enum mailmod_error error = mm_timer_open(&channel->timer, loop, on_timer);
     if (error == MAILMOD_OK) {
-        error = open_ares(channel, options);
+        error = options->way != NULL
+                    ? mm_dns_stream_open(&channel->stream, loop, options)
+                    : open_ares(channel, options);
     }
     if (error != MAILMOD_OK) {
         mm_dns_channel_close(&channel);
@@ -337,6 +356,9 @@ void mm_dns_channel_close(struct mm_dns_channel **channel_in)
     if (channel->ares != NULL) {
         ares_destroy(channel->ares);
     }
+    if (channel->stream != NULL) {
+        mm_dns_stream_close(&channel->stream);
+    }
     struct mm_list *node = mm_list_first(&channel->polls);
     while (node != NULL) {
         poll_close(MM_LIST_OBJECT(node, struct poll, node));
@@ -347,10 +369,25 @@ void mm_dns_channel_close(struct mm_dns_channel **channel_in)
     mm_free(channel);
 }
 
-/* RFC 6840 5.7: AD in the question asks for AD in the answer, which a server
- * otherwise leaves out; ares_query cannot say it. */
-static enum mailmod_error ask_whole(struct mm_dns_channel *channel,
-                                    struct mm_dns_question *question)
+static enum mailmod_error send_by(struct mm_dns_channel *channel,
+                                  struct mm_dns_question *question,
+                                  const unsigned char *octets, int size)
+{
+    channel->users++;
+    if (channel->stream == NULL) {
+        ares_send(channel->ares, octets, size, on_answer, question);
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error =
+        mm_dns_stream_ask(channel->stream, question, octets, (size_t)size);
+    channel->users -= error != MAILMOD_OK;
+    return error;
+}
+
+/* The octets are ours. RFC 6840 5.7: AD in the question asks for AD in the
+ * answer, which a server otherwise leaves out; ares_query cannot say it. */
+static enum mailmod_error ask_by_octets(struct mm_dns_channel *channel,
+                                        struct mm_dns_question *question)
 {
     unsigned short id;
     unsigned char *octets = NULL;
@@ -367,11 +404,12 @@ static enum mailmod_error ask_whole(struct mm_dns_channel *channel,
         return status == ARES_ENOMEM ? MAILMOD_ERROR_MEMORY
                                      : MAILMOD_ERROR_SYNTAX;
     }
-    octets[3] |= AUTHENTIC_DATA;
-    channel->users++;
-    ares_send(channel->ares, octets, size, on_answer, question);
+    if (question->is_whole) {
+        octets[3] |= AUTHENTIC_DATA;
+    }
+    error = send_by(channel, question, octets, size);
     ares_free_string(octets);
-    return MAILMOD_OK;
+    return error;
 }
 
 enum mailmod_error mm_dns_channel_ask(struct mm_dns_channel *channel,
@@ -379,13 +417,15 @@ enum mailmod_error mm_dns_channel_ask(struct mm_dns_channel *channel,
 {
     enum mailmod_error error = MAILMOD_OK;
     question->channel = channel;
-    if (question->is_whole) {
-        error = ask_whole(channel, question);
+    if (question->is_whole || channel->stream != NULL) {
+        error = ask_by_octets(channel, question);
     } else {
         channel->users++;
         ares_query(channel->ares, question->name, CLASS_IN, (int)question->type,
                    on_answer, question);
     }
-    rearm(channel);
+    if (channel->ares != NULL) {
+        rearm(channel);
+    }
     return error;
 }

@@ -57,11 +57,24 @@ void mm_dns_find_known(struct mm_dns_known *known, const char *host,
 void mm_dns_read_hosts(struct mm_dns_known *known, const char *path,
                        const char *name, enum mm_netaddr_family family);
 
-/* One channel of c-ares: the servers of one moment. Its questions finish on it
- * when another one has taken its place. */
+/* Of options.servers; at most MM_DNS_SERVERS_MAX. SYNTAX, LIMIT. */
+#define MM_DNS_SERVERS_MAX 16
+MM_CHECK enum mailmod_error
+mm_dns_parse_servers(const char *text,
+                     struct mm_netaddr servers_out[MM_DNS_SERVERS_MAX],
+                     size_t *count_out);
+
+/* What an answer's header says; OK where records follow. */
+enum mailmod_error mm_dns_answer_error(const uint8_t *answer, size_t size);
+
+struct mm_dns_stream;
+
+/* One channel: c-ares with sockets of its own, or a stream; the servers of one
+ * moment. Its questions finish on it when another one has taken its place. */
 struct mm_dns_channel {
     struct mm_list node;
-    void *ares; /* ares_channel */
+    void *ares;                   /* ares_channel; NULL with a stream */
+    struct mm_dns_stream *stream; /* options.way */
     struct mm_loop *loop;
     struct mm_timer timer;
     struct mm_list polls;
@@ -88,5 +101,21 @@ struct mm_dns_question {
 MM_CHECK enum mailmod_error
 mm_dns_channel_ask(struct mm_dns_channel *channel,
                    struct mm_dns_question *question);
+/* For who carries the question: its end. */
+void mm_dns_question_done(struct mm_dns_question *question,
+                          enum mailmod_error error, const uint8_t *answer,
+                          size_t size);
+
+/* resolver_stream.c: questions over TCP, by a way of the owner's. */
+MM_CHECK enum mailmod_error
+mm_dns_stream_open(struct mm_dns_stream **stream_out, struct mm_loop *loop,
+                   const struct mm_resolver_options *options);
+/* What is open is answered CANCELLED in here. */
+void mm_dns_stream_close(struct mm_dns_stream **stream);
+/* Takes the octets of the question, whose id it chooses itself. */
+MM_CHECK enum mailmod_error mm_dns_stream_ask(struct mm_dns_stream *stream,
+                                              struct mm_dns_question *question,
+                                              const uint8_t *octets,
+                                              size_t size);
 
 #endif

@@ -3,11 +3,16 @@
 Records are {(name, type): answer}; an answer is a list of values, or one of
 "servfail", "timeout", "empty". A name without any record is NXDOMAIN. Types:
 "A", "AAAA", "MX" (values "10 host"), "CNAME". UDP and TCP.
+
+`manner` is how TCP is spoken: "one" answer a connection, "many", "octets" (one
+by one), "swapped" (two questions, the second answered first), "bogus" (others'
+answers in front), "hang" (no answer at all), "cut" (closes instead).
 """
 import socket
 import socketserver
 import struct
 import threading
+import time
 
 TYPES = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA"}
 CODES = {name: code for code, name in TYPES.items()}
@@ -42,22 +47,26 @@ class NameServer:
     def __init__(self, records):
         self.records = records
         self.asked = []
+        self.udp_count = 0
+        self.tcp_count = 0
+        self.manner = "one"
         outer = self
 
         class Udp(socketserver.BaseRequestHandler):
             def handle(self):
+                outer.udp_count += 1
                 reply = outer.answer(self.request[0])
                 if reply:
                     self.request[1].sendto(reply, self.client_address)
 
         class Tcp(socketserver.StreamRequestHandler):
             def handle(self):
-                size = self.rfile.read(2)
-                if len(size) == 2:
-                    query = self.rfile.read(struct.unpack(">H", size)[0])
-                    reply = outer.answer(query)
-                    if reply:
-                        self.wfile.write(struct.pack(">H", len(reply)) + reply)
+                outer.tcp_count += 1
+                try:
+                    while outer.talk(self):
+                        pass
+                except OSError:
+                    pass
 
         self.udp, self.tcp = self.bind(Udp, Tcp)
         self.port = self.udp.server_address[1]
@@ -103,6 +112,43 @@ class NameServer:
                 answers += [(name, kind, v) for v in value]
             break
         return answers, code
+
+    def read(self, handler):
+        """The next question, or None."""
+        size = handler.rfile.read(2)
+        if len(size) < 2:
+            return None
+        return handler.rfile.read(struct.unpack(">H", size)[0])
+
+    def talk(self, handler):
+        """One turn of TCP; true: another one."""
+        query = self.read(handler)
+        if query is None or self.manner == "cut":
+            return False
+        queries = [query]
+        if self.manner == "swapped":
+            queries.insert(0, self.read(handler))
+        for query in queries:
+            reply = query and self.answer(query)
+            if reply and self.manner != "hang":
+                self.say(handler, query, reply)
+        return self.manner != "one"
+
+    def say(self, handler, query, reply):
+        framed = struct.pack(">H", len(reply)) + reply
+        if self.manner == "bogus":
+            other = bytes([reply[0] ^ 0x55]) + reply[1:]
+            stray = reply[:2] + reply[2:12] + b"\1x" + reply[12:]
+            question = query[:2] + b"\1\0" + query[4:]
+            for each in (b"", b"\0", other, stray, question, reply[:11]):
+                handler.wfile.write(struct.pack(">H", len(each)) + each)
+        if self.manner != "octets":
+            handler.wfile.write(framed)
+            return
+        for i in range(len(framed)):
+            handler.wfile.write(framed[i:i + 1])
+            handler.wfile.flush()
+            time.sleep(0.001)
 
     def answer(self, query):
         if len(query) < 17:

@@ -236,4 +236,71 @@ def test_fetch(build):
             assert not any("p w" in l or "p%20w" in l for l in daemon.lines)
 
 
-main(__name__, test_kinds, test_faults, test_down, test_tls_inside, test_fetch)
+def test_names(build):
+    """dns.through_proxy: every question goes by TCP over the proxy, whatever
+    the server's manners; not one goes by UDP or straight."""
+    records = {("far.test", "MX"): ["10 mx.far.test"],
+               ("mx.far.test", "A"): ["127.0.0.1"]}
+    with Sink() as sink, NameServer(records) as dns, Proxy() as proxy:
+        with Bench(build, proxy, {
+                "general.loops": 1, "dns.servers": dns.address,
+                "dns.through_proxy": True,
+                "dns.timeout": "2s", "delivery.port": sink.port}) as bench:
+            for manner in ("one", "many", "octets", "bogus", "swapped"):
+                dns.manner = manner
+                for i in range(2):
+                    records[(f"{manner}{i}.test", "MX")] = ["10 mx.far.test"]
+                # Two at a time, for the one that waits for two.
+                both = [bench.submit(f"{manner}{i}.test") for i in range(2)]
+                for recipient in both:
+                    bench.logged("delivered", recipient)
+            assert dns.udp_count == 0 and dns.tcp_count > 0
+            names = [a for a in proxy.asked if a[2] == dns.port]
+            assert len(names) == dns.tcp_count, (names, dns.tcp_count)
+            # One that never answers, one that closes: later, in words.
+            for manner, words in (("hang", "no name server answered in time"),
+                                  ("cut", "its mail hosts are not known")):
+                dns.manner = manner
+                records[(f"{manner}.test", "MX")] = ["10 mx.far.test"]
+                recipient = bench.submit(f"{manner}.test")
+                line = bench.logged("deferred", recipient)
+                assert words in line and "dsn=4.4.3" in line, line
+                dns.manner = "many"
+                bench.logged("delivered", recipient)
+            # The proxy refuses port 53, as squid and tinyproxy do.
+            proxy.faults = {"request": b"\5\2"}
+            for each in proxy.sockets:
+                each.close()
+            recipient = bench.submit("hang.test")
+            bench.daemon.wait_log(
+                rf"dns: a name server .* through the proxy server={dns.address}"
+                r" reply=\"the proxy .* SOCKS5 code 2: its rules")
+            line = bench.logged("deferred", recipient)
+            assert "the proxy refused" in line, line
+            proxy.faults = {}
+            bench.logged("delivered", recipient)
+            assert dns.udp_count == 0
+            # Where proxy.bypass names the servers they are asked straight.
+            before = len(proxy.asked)
+            bench.change(proxy__bypass="127.0.0.0/8")
+            recipient = bench.submit("hang.test")
+            bench.logged("delivered", recipient)
+            assert len(proxy.asked) == before and dns.udp_count == 0
+
+
+def test_settings(build):
+    """What cannot be together is refused in words."""
+    with Daemon(build, start=False) as daemon:
+        for settings, words in (
+                ({"proxy.host": "p.test"}, "proxy.host: must be an address"),
+                ({"proxy.host": "127.0.0.1"}, "dns.servers: is missing"),
+                ({}, "proxy.host is missing"),
+                ({"proxy.host": "::1", "proxy.kind": "socks4a",
+                  "proxy.user": "a", "proxy.password": "b"},
+                 "proxy.password: is set, and SOCKS4a has none")):
+            daemon.settings = {"dns.through_proxy": True, **settings}
+            run = daemon.ctl("config", "check", check=False)
+            assert words in run.stdout + run.stderr, run
+
+
+main(__name__, test_names, test_settings, test_kinds, test_faults, test_down, test_tls_inside, test_fetch)

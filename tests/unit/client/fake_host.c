@@ -112,6 +112,21 @@ void mm_conn_abort(struct mm_conn *conn)
     end_conn(conn, MAILMOD_OK, 0);
 }
 
+static void nobody_closed(void *context, struct mm_conn *conn,
+                          enum mailmod_error reason)
+{
+    (void)context;
+    (void)conn;
+    (void)reason;
+}
+
+void mm_conn_forget(struct mm_conn *conn)
+{
+    static const struct mm_conn_handler nobody = {.on_closed = nobody_closed};
+    conn->handler = &nobody;
+    mm_conn_abort(conn);
+}
+
 void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms)
 {
     (void)conn;

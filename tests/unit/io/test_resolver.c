@@ -1,5 +1,6 @@
 /* test_resolver.c - look-ups against a name server in this process. */
 #include "nameserver.h"
+#include "straight_way.h"
 
 #include "base/limits.h"
 #include "platform/net.h"
@@ -141,8 +142,10 @@ static void run_new(void *context)
 {
     char servers[64];
     snprintf(servers, sizeof servers, " 127.0.0.1:%u ", nameserver.port);
-    struct mm_resolver_options options = {
-        .servers = servers, .timeout_ms = 150, .tries = 2};
+    struct mm_resolver_options options = {.servers = servers,
+                                          .timeout_ms = 150,
+                                          .tries = 2,
+                                          .way = by_way.is_used ? &way : NULL};
     *(enum mailmod_error *)context = mm_resolver_new(&resolver, loop, &options);
 }
 
@@ -171,6 +174,22 @@ static int tear_down(void **state)
     }
     nameserver_end(&nameserver);
     return 0;
+}
+
+static int set_up_by_way(void **state)
+{
+    memset(&by_way, 0, sizeof by_way);
+    by_way.is_used = true;
+    return set_up(state);
+}
+
+/* Nothing is left of it. */
+static int tear_down_by_way(void **state)
+{
+    int result = tear_down(state);
+    bool is_clean = by_way.references == 0 && by_way.started == by_way.stopped;
+    by_way.is_used = false;
+    return is_clean ? result : -1;
 }
 
 /* ---- tests
@@ -617,6 +636,45 @@ static void test_stop_with_open_queries(void **state)
     mm_loop_free(&loop);
 }
 
+/* What closes without a word, what nobody opens: an error, and later on all is
+ * well again. */
+static void test_broken_way(void **state)
+{
+    struct lookup lookup;
+    (void)state;
+    ask(&lookup, run_mx, "silent.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_CLOSED);
+    by_way.is_broken = true;
+    ask(&lookup, run_mx, "ok.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_PROXY);
+    by_way.is_broken = false;
+    ask(&lookup, run_mx, "ok.example");
+    assert_int_equal(lookup.error, MAILMOD_OK);
+    ask(&lookup, run_mx, "nx.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_NO_NAME);
+    ask(&lookup, run_mx, "servfail.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS_SERVFAIL);
+    ask(&lookup, run_mx, "garbage.example");
+    assert_int_equal(lookup.error, MAILMOD_ERROR_DNS);
+}
+
+/* The system's servers are not asked for: a way needs names of its own. */
+static void run_without_servers(void *context)
+{
+    struct mm_resolver *none = NULL;
+    const struct mm_resolver_options options = {.servers = "", .way = &way};
+    *(enum mailmod_error *)context = mm_resolver_new(&none, loop, &options);
+    assert_null(none);
+}
+
+static void test_way_without_servers(void **state)
+{
+    enum mailmod_error error;
+    (void)state;
+    on_loop(loop, run_without_servers, &error);
+    assert_int_equal(error, MAILMOD_ERROR_SYNTAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -637,5 +695,20 @@ int main(void)
         cmocka_unit_test(test_S09_servers_followed),
         cmocka_unit_test(test_stop_with_open_queries),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    const struct CMUnitTest by_way_tests[] = {
+        cmocka_unit_test(test_mx),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_bad_names),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_broken_way),
+        cmocka_unit_test(test_way_without_servers),
+        cmocka_unit_test(test_free_with_open_queries),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_S07_a_labels),
+        cmocka_unit_test(test_stop_with_open_queries),
+    };
+    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+    return failed + cmocka_run_group_tests(by_way_tests, set_up_by_way,
+                                           tear_down_by_way);
 }
