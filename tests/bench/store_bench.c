@@ -127,6 +127,49 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* How long each of some took; what is past the capacity counts for the worst
+ * alone. */
+struct times {
+    double *each_ms;
+    size_t count;
+    size_t capacity;
+    double worst_ms;
+};
+
+static void times_init(struct times *times)
+{
+    *times = (struct times){.capacity = 1 << 20};
+    times->each_ms = mm_alloc_array(times->capacity, sizeof *times->each_ms);
+    if (times->each_ms == NULL) {
+        exit(1);
+    }
+}
+
+static void times_add(struct times *times, double took_ms)
+{
+    if (times->count < times->capacity) {
+        times->each_ms[times->count++] = took_ms;
+    }
+    if (took_ms > times->worst_ms) {
+        times->worst_ms = took_ms;
+    }
+}
+
+/* Prints and frees. */
+static void times_end(struct times *times, const char *what)
+{
+    size_t count = times->count;
+
+    qsort(times->each_ms, count, sizeof *times->each_ms, compare);
+    printf("    %s: %zu; ms: median %.1f, 99 %% %.1f, 99.9 %% %.1f, "
+           "worst %.1f\n",
+           what, count, count > 0 ? times->each_ms[count / 2] : 0,
+           count > 0 ? times->each_ms[count - 1 - count / 100] : 0,
+           count > 0 ? times->each_ms[count - 1 - count / 1000] : 0,
+           times->worst_ms);
+    mm_free(times->each_ms);
+}
+
 static void print_puts(struct mm_store *store, double *waits, size_t count,
                        double took_ms, unsigned failures)
 {
@@ -238,8 +281,7 @@ struct beside {
     struct mm_thread *thread;
     uint64_t mailbox_id;
     atomic_bool is_over;
-    unsigned count;
-    double worst_ms;
+    struct times waits;
 };
 
 static void put_beside(void *context)
@@ -257,9 +299,7 @@ static void put_beside(void *context)
         if (mm_store_run(beside->store, &put.job) != MAILMOD_OK) {
             exit(1);
         }
-        double took = now_ms() - start;
-        beside->worst_ms = took > beside->worst_ms ? took : beside->worst_ms;
-        beside->count++;
+        times_add(&beside->waits, now_ms() - start);
     }
 }
 
@@ -269,7 +309,7 @@ struct syncer {
     const char *folder;
     struct mm_thread *thread;
     atomic_bool is_over;
-    double worst_ms;
+    struct times syncs;
 };
 
 static void sync_beside(void *context)
@@ -286,9 +326,8 @@ static void sync_beside(void *context)
             fdatasync(file) != 0) {
             exit(1);
         }
-        double took = now_ms() - start;
-        syncer->worst_ms = took > syncer->worst_ms ? took : syncer->worst_ms;
-        mm_clock_sleep_ms(50);
+        times_add(&syncer->syncs, now_ms() - start);
+        mm_clock_sleep_ms(20);
     }
     (void)close(file);
     (void)remove(path);
@@ -303,6 +342,8 @@ static void measure_beside(struct mm_store *store, const char *folder,
     struct beside beside = {.store = store, .mailbox_id = mailbox_id};
     struct syncer syncer = {.folder = folder};
 
+    times_init(&beside.waits);
+    times_init(&syncer.syncs);
     if (mm_thread_start(&beside.thread, "beside", put_beside, &beside) !=
             MAILMOD_OK ||
         mm_thread_start(&syncer.thread, "syncer", sync_beside, &syncer) !=
@@ -316,9 +357,9 @@ static void measure_beside(struct mm_store *store, const char *folder,
     atomic_store(&syncer.is_over, true);
     mm_thread_join(&beside.thread);
     mm_thread_join(&syncer.thread);
-    printf("%s: %.1f s; beside it %u acknowledged, worst %.1f ms; worst bare "
-           "sync %.1f ms\n",
-           name, took / 1e3, beside.count, beside.worst_ms, syncer.worst_ms);
+    printf("%s: %.1f s; beside it\n", name, took / 1e3);
+    times_end(&beside.waits, "acknowledged");
+    times_end(&syncer.syncs, "bare syncs");
 }
 
 /* Nothing but the mail beside it. */

@@ -16,7 +16,13 @@
 
 enum { SECTOR = 512, FILES_MAX = 16 };
 
-enum change_kind { CHANGE_WRITE, CHANGE_LENGTH, CHANGE_SYNC, CHANGE_DELETE };
+enum change_kind {
+    CHANGE_WRITE,
+    CHANGE_LENGTH,
+    CHANGE_SYNC,
+    CHANGE_DELETE,
+    CHANGE_LOST
+};
 
 struct change {
     enum change_kind kind;
@@ -43,6 +49,7 @@ struct file {
     unsigned number;   /* on the disk; FILES_MAX: not recorded */
     bool syncs_folder; /* at its first sync, as SQLite's own file system does
                           for logs and journals */
+    bool is_database;
     sqlite3_file *real;
 };
 
@@ -197,6 +204,21 @@ static void settle_deletions(void)
     }
 }
 
+/* What no sync has settled will never be on the disk. */
+static void lose_unsynced(unsigned file)
+{
+    for (size_t i = world.change_count; i > 0; i--) {
+        struct change *change = &world.changes[i - 1];
+
+        if (change->file == file && change->kind == CHANGE_SYNC) {
+            break;
+        }
+        if (change->file == file) {
+            change->kind = CHANGE_LOST;
+        }
+    }
+}
+
 /* The real disk is left alone: what counts as synced is remembered here. */
 static int sync_file(sqlite3_file *file, int flags)
 {
@@ -204,7 +226,9 @@ static int sync_file(sqlite3_file *file, int flags)
 
     (void)flags;
     mm_mutex_lock(world.mutex);
-    if (!strikes(FAULT_SYNC)) {
+    if (((struct file *)file)->is_database && strikes(FAULT_SYNC_DATABASE)) {
+        lose_unsynced(((struct file *)file)->number);
+    } else if (!strikes(FAULT_SYNC)) {
         result = SQLITE_OK;
         record(CHANGE_SYNC, ((struct file *)file)->number, 0, NULL, 0);
         if (((struct file *)file)->syncs_folder) {
@@ -339,6 +363,7 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *out,
     (void)vfs;
     file->base.pMethods = NULL;
     file->number = FILES_MAX;
+    file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     file->syncs_folder =
         (flags & SQLITE_OPEN_CREATE) != 0 &&
         (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0;
@@ -507,7 +532,7 @@ static bool apply_write(struct image *image, const struct change *change,
 static bool apply(struct image *image, const struct change *change,
                   enum fault_survival survival, uint64_t *seed)
 {
-    if (survival == FAULT_NOTHING) {
+    if (survival == FAULT_NOTHING || change->kind == CHANGE_LOST) {
         return true;
     }
     if (change->kind == CHANGE_WRITE) {

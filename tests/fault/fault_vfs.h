@@ -18,6 +18,9 @@ enum fault_kind {
     FAULT_WRITE_SHORT, /* half of it is written, then EIO */
     FAULT_WRITE_FULL,  /* ENOSPC */
     FAULT_SYNC,        /* EIO: what was written is lost or not */
+    /* EIO of the database alone, and what was written to it since its last
+     * sync is gone, whatever later syncs say: so do some systems. */
+    FAULT_SYNC_DATABASE,
     FAULT_TRUNCATE,
     FAULT_INDEX_FULL /* ENOSPC while the log's index (-shm) grows */
 };

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "fault_vfs.h"
 #include "platform/clock.h"
+#include "store/sqlite/internal.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -431,6 +432,82 @@ static void test_D03_mended_after_a_failed_sync(void **state)
     }
 }
 
+/* Copies the log back after few pages already. */
+static enum mailmod_error copy_often(struct mm_store_transaction *t,
+                                     void *context)
+{
+    struct mm_sqlite *store = mm_sqlite_of(t->store);
+    store->copy_pages = *(int *)context;
+    store->copy_at = store->copy_pages;
+    return MAILMOD_OK;
+}
+
+/* Reads one state of the database until it is closed. */
+static sqlite3 *begin_reading(struct post *post)
+{
+    char path[128];
+    sqlite3 *db;
+    fixture_path(&post->disk, "mailmod.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM message",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    return db;
+}
+
+/* The log is copied back in part, for somebody reads, and the sync of that
+ * fails: it is copied once more, also where a later sync would say that all is
+ * well, and also when the store is closed at once. */
+static void fail_the_copier(struct post *post, bool is_closed_at_once)
+{
+    int pages = 8;
+    fault_record(true);
+    open_synced(&post->disk);
+    post->count = 0;
+    post->mailbox_id = fixture_add_user(post->disk.store, "alice");
+    post->user_step = fault_steps();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(deliver(post), MAILMOD_OK);
+    }
+    sqlite3 *reader = begin_reading(post);
+    assert_int_equal(deliver(post), MAILMOD_OK);
+    fault_set(FAULT_SYNC_DATABASE, 1, false);
+    assert_int_equal(fixture_run(post->disk.store, copy_often, &pages),
+                     MAILMOD_OK);
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    while (mm_store_is_writable(post->disk.store)) {
+        assert_true(mm_clock_monotonic_ms() - begin_ms < 20000);
+        mm_clock_sleep_ms(5);
+    }
+    assert_true(fault_happened());
+    assert_int_not_equal(deliver(post), MAILMOD_OK);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    if (!is_closed_at_once) {
+        await_writable(post->disk.store);
+        assert_int_equal(deliver(post), MAILMOD_OK);
+        assert_int_equal(deliver(post), MAILMOD_OK);
+        checkpoint(post);
+        assert_int_equal(deliver(post), MAILMOD_OK);
+    }
+    mm_store_close(&post->disk.store);
+    size_t steps = fault_steps();
+    for (size_t step = 0; step <= steps; step++) {
+        check_cut(post, step, FAULT_SOME);
+        check_cut(post, step, FAULT_NOTHING);
+    }
+    check_cut(post, steps, FAULT_ALL);
+}
+
+static void test_D18_the_copier_cannot_sync(void **state)
+{
+    fail_the_copier(*state, false);
+}
+
+static void test_D18_the_copier_cannot_sync_and_the_store_closes(void **state)
+{
+    fail_the_copier(*state, true);
+}
+
 /* The index of the log cannot grow for want of room: that passes. */
 static void test_D04_no_room_for_the_index(void **state)
 {
@@ -531,6 +608,8 @@ int main(void)
         TEST(test_short_writes),
         TEST(test_full_disk),
         TEST(test_D03_mended_after_a_failed_sync),
+        TEST(test_D18_the_copier_cannot_sync),
+        TEST(test_D18_the_copier_cannot_sync_and_the_store_closes),
         TEST(test_D04_no_room_for_the_index),
         TEST(test_upgrade_of_a_stopped_store),
         TEST(test_upgrade_of_a_killed_store),

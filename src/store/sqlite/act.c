@@ -13,7 +13,7 @@
 /* Recipients that one transaction changes at once; one slice looks at as many
  * as MM_SQL_LIST_KEYS gives. */
 #define AT_ONCE_MAX 256
-#define KEYS_MAX 64
+#define KEYS_MAX 32
 #define REROUTE 100 /* beside enum mailmod_queue_action, in the row */
 
 struct act {

@@ -2,10 +2,11 @@
  *
  * A removal of many entries, of a user, of a large body, and what an operator
  * does to the whole queue are committed as one row each: that is the promise.
- * The rows and bodies that it stands for go here, between the batches, for no
- * longer than SLICE_MS a transaction, so that nobody waits long for a 250. Each
- * slice is a durable step; what ends the process ends a slice, and the next
- * opening goes on. A file that has emptied is shortened while nobody writes.
+ * The rows and bodies that it stands for go here, between the batches, for
+ * about SLICE_MS a transaction with its commit, so that nobody waits long for a
+ * 250; they wait themselves while a long log is copied back. Each slice is a
+ * durable step; what ends the process ends a slice, and the next opening goes
+ * on. A file that has emptied is shortened while nobody writes.
  * Thread: writer. */
 #include "store/sqlite/internal.h"
 
@@ -14,11 +15,13 @@
 #include <string.h>
 
 #define SLICE_MS 10
-#define ROWS_MAX 64        /* looked up at once */
-#define CHUNKS_MAX 32      /* deleted at once: 2 MiB */
+#define STEPS_MAX 64       /* of one slice */
+#define TOOL_PAUSE_MS 20   /* between two slices of a tool */
+#define ROWS_MAX 32        /* looked up at once */
+#define CHUNKS_MAX 16      /* deleted at once: 1 MiB */
 #define RETRY_MS 1000      /* after a slice that failed */
 #define FREE_PAGES_MAX 256 /* 1 MiB stays for what comes */
-#define SHRINK_PAGES "PRAGMA incremental_vacuum(1024)"
+#define SHRINK_PAGES "PRAGMA incremental_vacuum(64)"
 
 static sqlite3_stmt *ask(struct mm_sqlite_transaction *t,
                          enum mm_statement which, enum mailmod_error *error_out)
@@ -160,19 +163,52 @@ static enum mailmod_error do_slice(struct mm_sqlite *store, bool *found)
     struct mm_sqlite_transaction t = mm_sqlite_transaction_begin(store);
     uint64_t begin_ms = mm_clock_monotonic_ms();
     enum mailmod_error error = MAILMOD_OK;
+    unsigned steps = 0;
     do {
         error = do_step(&t, found);
-    } while (error == MAILMOD_OK && *found &&
+        steps++;
+    } while (error == MAILMOD_OK && *found && steps < store->slice_steps &&
              mm_clock_monotonic_ms() - begin_ms < SLICE_MS);
     return error;
 }
 
-static enum mailmod_error run_slice(struct mm_sqlite *store, bool *found)
+/* Frees pages at the file's end. */
+static enum mailmod_error shrink_slice(struct mm_sqlite *store, bool *goes_on)
+{
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    int result = SQLITE_OK;
+    do {
+        result = sqlite3_exec(store->writer.db, SHRINK_PAGES, NULL, NULL, NULL);
+    } while (result == SQLITE_OK &&
+             mm_clock_monotonic_ms() - begin_ms < SLICE_MS);
+    *goes_on = result == SQLITE_OK;
+    return mm_sql_error(result);
+}
+
+/* Most of a slice may be its commit, which writes each page that a step
+ * touched: so the next slice has as many steps as fit the time with it. */
+static void adapt_steps(struct mm_sqlite *store, uint64_t took_ms)
+{
+    if (took_ms > 2 * SLICE_MS) {
+        store->slice_steps /= 2;
+    } else if (took_ms < SLICE_MS && store->slice_steps < STEPS_MAX) {
+        store->slice_steps++;
+    }
+    if (store->slice_steps == 0) {
+        store->slice_steps = 1;
+    }
+}
+
+/* One durable step. */
+static enum mailmod_error
+run_slice(struct mm_sqlite *store,
+          enum mailmod_error (*slice)(struct mm_sqlite *store, bool *goes_on),
+          bool *goes_on)
 {
     struct mm_connection *writer = &store->writer;
     enum mailmod_error error = mm_sql_do(writer, MM_SQL_BEGIN);
     if (error == MAILMOD_OK) {
-        error = do_slice(store, found);
+        error = slice(store, goes_on);
     }
     if (error == MAILMOD_OK) {
         error = mm_sql_do(writer, MM_SQL_COMMIT);
@@ -193,9 +229,14 @@ bool mm_chores_run(struct mm_sqlite *store)
         mm_clock_monotonic_ms() < store->chores_after_ms) {
         return false;
     }
+    if (mm_checkpoint_is_behind(store)) {
+        return true;
+    }
     bool found = true;
+    uint64_t begin_ms = mm_clock_monotonic_ms();
     atomic_store(&store->has_chores, false);
-    enum mailmod_error error = run_slice(store, &found);
+    enum mailmod_error error = run_slice(store, do_slice, &found);
+    adapt_steps(store, mm_clock_monotonic_ms() - begin_ms);
     store->shrinks = true;
     if (error == MAILMOD_OK && !found) {
         return false;
@@ -207,12 +248,19 @@ bool mm_chores_run(struct mm_sqlite *store)
         mm_health_judge(store, error);
         return false;
     }
+    if (store->is_shared) {
+        /* A daemon beside it asks for the lock now and then. */
+        mm_clock_sleep_ms(TOOL_PAUSE_MS);
+    }
     return true;
 }
 
 void mm_chores_shrink(struct mm_sqlite *store)
 {
     int64_t free_pages = 0;
+    if (mm_checkpoint_is_copying(store)) {
+        return;
+    }
     enum mailmod_error error =
         mm_sql_number(store->writer.db, "PRAGMA freelist_count", &free_pages);
     store->shrinks = error == MAILMOD_OK && free_pages > FREE_PAGES_MAX &&
@@ -220,12 +268,12 @@ void mm_chores_shrink(struct mm_sqlite *store)
     if (!store->shrinks) {
         return;
     }
-    error = mm_sql_error(
-        sqlite3_exec(store->writer.db, SHRINK_PAGES, NULL, NULL, NULL));
+    error = run_slice(store, shrink_slice, &store->shrinks);
     if (error == MAILMOD_OK) {
-        error = mm_sql_error(mm_log_copy_back(store, false));
+        mm_checkpoint_ask(store);
+    } else {
+        store->shrinks = false;
     }
-    store->shrinks = error == MAILMOD_OK;
 }
 
 void mm_chores_begin(struct mm_sqlite *store)
@@ -238,6 +286,7 @@ void mm_chores_begin(struct mm_sqlite *store)
         atomic_store(&store->has_chores, count > 0);
     }
     store->shrinks = !store->is_shared;
+    store->slice_steps = 1;
 }
 
 bool mm_sqlite_is_settling(struct mm_store *base)

@@ -87,7 +87,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
     [MM_SQL_NEXT_REMOVAL] = "SELECT mailbox_id,first,last FROM removal LIMIT 1",
     [MM_SQL_LIST_RANGE] = "SELECT number FROM entry WHERE mailbox_id=? AND "
-                          "number BETWEEN ? AND ? LIMIT 64",
+                          "number BETWEEN ? AND ? LIMIT 32",
     [MM_SQL_DROP_REMOVAL] =
         "DELETE FROM removal WHERE mailbox_id=? AND first=?",
     [MM_SQL_LIST_REMOVALS] =
@@ -116,7 +116,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_LIST_KEYS] =
         "SELECT message_id,number,state,path,destination FROM recipient "
         "WHERE (message_id,number)>(?,?) AND message_id<=? "
-        "ORDER BY message_id,number LIMIT 64",
+        "ORDER BY message_id,number LIMIT 32",
     [MM_SQL_SET_STATE] =
         "UPDATE recipient SET state=? WHERE message_id=? AND number=?",
     [MM_SQL_SET_DUE] = "UPDATE recipient SET state=0,next_attempt_ms=? "

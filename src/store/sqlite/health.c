@@ -6,8 +6,8 @@
  * anything else nothing is written until the writer has mended the store: once
  * a second it looks for the files, copies the whole log back into the database
  * (what was acknowledged is synced in the log, so it can be written anew, and
- * nothing of the failed sync is believed), begins the log anew and commits a
- * note. Damage is never mended here.
+ * nothing of the failed sync is believed, nor what was copied before it),
+ * begins the log anew and commits a note. Damage is never mended here.
  *
  * The files are looked at after each commit, before anybody is answered: four
  * calls of stat, about 3 microseconds beside a sync. A database, log, index or
@@ -180,8 +180,7 @@ static enum mailmod_error mend(struct mm_sqlite *store)
             return error;
         }
     }
-    int result = mm_log_copy_back(store, true);
-    enum mailmod_error error = mm_sql_error(result);
+    enum mailmod_error error = mm_checkpoint_all(store);
     if (error == MAILMOD_OK) {
         (void)sqlite3_busy_timeout(db, MM_STORE_BUSY_AGAIN_MS);
         error = commit_note(store);

@@ -32,14 +32,18 @@
 /* A reader that keeps the log from being used anew is ended when it is older
  * than this and the log longer than that. */
 #define MM_STORE_READER_OLD_MS 10000
-#define MM_STORE_LOG_LONG_PAGES 65536
+#define MM_STORE_LOG_LONG_PAGES 32768
 /* The files that must stay what they were: database, log, index, lock. */
 #define MM_STORE_FILES 4
-/* Pages in the log before the writer, having answered, copies them back. From
- * twice as many on, it also waits for those who read the log, that the log can
- * be used anew from its beginning; for no longer than this. */
-#define MM_STORE_CHECKPOINT_PAGES 4000
-#define MM_STORE_RESTART_WAIT_MS 200
+/* Pages that the log gains before it is copied back beside the writer; pages
+ * from which on it is to begin anew; how many the writer copies itself for that
+ * at most, and how long it waits for those who read the log. */
+#define MM_STORE_COPY_PAGES 4000
+#define MM_STORE_RESTART_PAGES 8000
+#define MM_STORE_RESTART_LEFT 256
+#define MM_STORE_RESTART_WAIT_MS 20
+/* The same wait while the store is mended. */
+#define MM_STORE_MEND_WAIT_MS 200
 
 /* The statements; their text stands in connection.c. */
 enum mm_statement {
@@ -143,6 +147,14 @@ struct mm_connection {
     uint64_t taken_ms; /* a reader's, under reader_mutex */
 };
 
+/* What a copy of the log came to: how long the log was, and how much of it is
+ * in the database now. */
+struct mm_copied {
+    int log_pages;
+    int pages;
+    enum mailmod_error error;
+};
+
 /* A file of the store as it was at the opening. */
 struct mm_held_file {
     char *path;
@@ -189,15 +201,26 @@ struct mm_sqlite {
     atomic_bool wants_look;            /* for the writer: it changed */
     atomic_bool has_chores;            /* rows wait to go in slices */
     bool shrinks;             /* the writer's: the file may be shortened */
+    unsigned slice_steps;     /* the writer's: of the next slice */
     uint64_t chores_after_ms; /* the writer's: after a slice that failed */
     bool was_full;            /* the last batch met a full disk */
     uint64_t mended_ms;       /* the writer's: the last trial */
     struct mm_held_file files[MM_STORE_FILES];
-    /* The writer's: pages in the write-ahead log, zero once they were looked
-     * at, and from how many on it is copied back. */
+    /* checkpoint.c. The writer's: pages in the write-ahead log, of them in the
+     * database and synced, and from how many on it is copied back and begun
+     * anew; copy_pages is MM_STORE_COPY_PAGES, or fewer in a test. */
     int log_pages;
-    int log_pages_last;
-    int checkpoint_at;
+    int copied_pages;
+    int copy_pages;
+    int copy_at;
+    int restart_at;
+    struct mm_connection copier; /* the copier's thread alone */
+    struct mm_thread *copier_thread;
+    struct mm_condition *copier_condition;
+    atomic_bool wants_copy;  /* until it was made; set under `mutex` */
+    struct mm_copied copied; /* under `mutex`, with has_copied */
+    bool has_copied;
+    bool copier_ends; /* under `mutex` */
 
     struct mm_mutex *reader_mutex; /* guards the readers */
     struct mm_condition *reader_condition;
@@ -320,8 +343,20 @@ bool mm_chores_run(struct mm_sqlite *store);
 void mm_chores_shrink(struct mm_sqlite *store);
 /* What was left over; before the writer starts. */
 void mm_chores_begin(struct mm_sqlite *store);
-/* Copies the log back; `restarts` as copy_log_back tells. thread: writer. */
-int mm_log_copy_back(struct mm_sqlite *store, bool restarts);
+/* Before the writer starts; after it has ended. */
+MM_CHECK enum mailmod_error mm_checkpoint_start(struct mm_sqlite *store);
+void mm_checkpoint_stop(struct mm_sqlite *store);
+/* After each batch and slice: asks for a copy of the log where it has grown,
+ * takes what one came to, begins the log anew. thread: writer. */
+void mm_checkpoint_tend(struct mm_sqlite *store);
+/* Asks for one now. thread: writer. */
+void mm_checkpoint_ask(struct mm_sqlite *store);
+bool mm_checkpoint_is_copying(const struct mm_sqlite *store);
+/* A long log is being copied: what can wait does. thread: writer. */
+bool mm_checkpoint_is_behind(const struct mm_sqlite *store);
+/* All of the log, whatever was copied before, and begins it anew. BUSY when
+ * others copy or read it. thread: writer. */
+MM_CHECK enum mailmod_error mm_checkpoint_all(struct mm_sqlite *store);
 /* How long the writer waits for another process now. */
 int mm_health_busy_ms(const struct mm_sqlite *store);
 

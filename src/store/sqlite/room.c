@@ -17,8 +17,9 @@
 static enum mm_sqlite_room room_of(const struct mm_sqlite *store, uint64_t free,
                                    uint64_t limit)
 {
-    /* The log will be copied back: it takes its own size once more. */
-    uint64_t log = (uint64_t)store->log_pages * store->page_size;
+    /* What the log holds alone will take its size once more. */
+    uint64_t log =
+        (uint64_t)(store->log_pages - store->copied_pages) * store->page_size;
     uint64_t warned = store->room == MM_SQLITE_ROOM_ENOUGH ? 0 : limit / 8;
     if (free < limit + log) {
         return MM_SQLITE_ROOM_NONE;

@@ -232,6 +232,7 @@ static enum mailmod_error count_number(struct mm_connection *connection,
     return mm_sql_run(statement);
 }
 
+/* The one that the next entry gets; NOT_FOUND when the mailbox is gone. */
 static enum mailmod_error next_number(struct mm_connection *connection,
                                       uint64_t mailbox_id, int64_t *number_out)
 {
@@ -429,24 +430,27 @@ static int compare_numbers(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* One row for each run of numbers that follow one another. */
+/* One row for each run of numbers that follow one another. Numbers that no
+ * entry had yet are left out: the rows are looked at later, when one may. */
 static enum mailmod_error
 put_removals(struct mm_sqlite_transaction *transaction, uint64_t mailbox_id,
              const uint64_t *numbers, size_t count)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    int64_t next = 0;
+    enum mailmod_error error =
+        next_number(transaction->connection, mailbox_id, &next);
+    while (count > 0 && numbers[count - 1] >= (uint64_t)next) {
+        count--;
+    }
     for (size_t i = 0; error == MAILMOD_OK && i < count;) {
         uint64_t first = numbers[i];
         uint64_t last = first;
         while (i < count && numbers[i] <= last + 1) {
             last = numbers[i++];
         }
-        if (last > INT64_MAX - 1) {
-            break; /* no mailbox has such a number */
-        }
         error = mm_sqlite_put_removal(transaction, mailbox_id, first, last);
     }
-    return error;
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
 
 enum mailmod_error mm_sqlite_remove_entries(struct mm_store_transaction *base,

@@ -6,7 +6,7 @@
  * back, and each runs once more in a savepoint, so that it takes back its own
  * effects and no other's: a savepoint a job costs a copy of each page that the
  * job is the first to change, and hardly a job fails. The log is copied back
- * into the database between two batches, after everybody has been answered.
+ * into the database beside the writer (checkpoint.c).
  *
  * A commit that failed is never retried and believed: all of its jobs fail, and
  * unless the disk was merely full or busy the store takes no more writes until
@@ -175,69 +175,6 @@ static void run_batch(struct mm_sqlite *store, struct batch *batch)
     fail_all(batch, error);
 }
 
-static int on_log_grown(void *context, sqlite3 *db, const char *name, int pages)
-{
-    struct mm_sqlite *store = context;
-
-    (void)db;
-    (void)name;
-    if (pages < store->log_pages_last) {
-        store->checkpoint_at = MM_STORE_CHECKPOINT_PAGES; /* it began anew */
-    }
-    store->log_pages = pages;
-    store->log_pages_last = pages;
-    return SQLITE_OK;
-}
-
-/* A log that somebody reads at each moment is copied back in whole and yet
- * never used anew: it would grow for as long as there is load. So a long one is
- * restarted. Readers do not wait for that; those who come now read the database
- * itself, and the writer waits, within bounds, for those who were there. */
-int mm_log_copy_back(struct mm_sqlite *store, bool restarts)
-{
-    sqlite3 *db = store->writer.db;
-    if (!restarts) {
-        return sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                         NULL, NULL);
-    }
-    (void)sqlite3_busy_timeout(db, MM_STORE_RESTART_WAIT_MS);
-    int result = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART,
-                                           NULL, NULL);
-    (void)sqlite3_busy_timeout(db, mm_health_busy_ms(store));
-    return result;
-}
-
-/* Copies the log back when it has grown; readers are not disturbed. Where room
- * is short it is done at once, so that the log is used anew from its beginning
- * and what was freed goes back to the volume. */
-static void checkpoint(struct mm_sqlite *store)
-{
-    bool is_short = store->was_full || store->room == MM_SQLITE_ROOM_NONE;
-    if (store->log_pages < (is_short ? 1 : store->checkpoint_at) ||
-        mm_health_refuses(store)) {
-        return;
-    }
-    store->log_pages = 0;
-    store->was_full = false;
-    store->checkpoint_at = store->log_pages_last + MM_STORE_CHECKPOINT_PAGES;
-    int result = mm_log_copy_back(store, store->log_pages_last >=
-                                             2 * MM_STORE_CHECKPOINT_PAGES);
-    enum mailmod_error error = mm_sql_error(result);
-    if (error == MAILMOD_ERROR_BUSY) {
-        /* Somebody reads, which is no trouble: but not for ever. */
-        if (store->log_pages_last >= MM_STORE_LOG_LONG_PAGES) {
-            mm_readers_end_old(store);
-        }
-    } else if (error != MAILMOD_OK) {
-        mm_health_judge(store, error);
-    } else {
-        (void)sqlite3_exec(store->writer.db,
-                           is_short ? "PRAGMA incremental_vacuum(1024)"
-                                    : "PRAGMA incremental_vacuum(64)",
-                           NULL, NULL, NULL);
-    }
-}
-
 /* How long to wait for jobs before the writer looks after the store itself. */
 static uint64_t idle_ms(const struct mm_sqlite *store)
 {
@@ -245,6 +182,9 @@ static uint64_t idle_ms(const struct mm_sqlite *store)
         return MM_STORE_MEND_MS;
     }
     if (atomic_load(&store->has_chores)) {
+        if (mm_checkpoint_is_behind(store)) {
+            return UINT64_MAX; /* the copier wakes the writer */
+        }
         return mm_clock_monotonic_ms() < store->chores_after_ms
                    ? MM_STORE_MEND_MS
                    : 0;
@@ -258,7 +198,8 @@ static bool collect(struct mm_sqlite *store, struct batch *batch)
     bool has_waited = false;
     mm_mutex_lock(store->mutex);
     while (mm_list_is_empty(&store->jobs) && !store->is_closing &&
-           !has_waited && !atomic_load(&store->wants_look)) {
+           !has_waited && !atomic_load(&store->wants_look) &&
+           !store->has_copied) {
         uint64_t wait_ms = idle_ms(store);
         if (wait_ms == UINT64_MAX) {
             mm_condition_wait(store->condition, store->mutex);
@@ -295,15 +236,15 @@ static void run_writer(void *context)
             run_batch(store, &batch);
             answer_all(&batch);
         }
+        mm_checkpoint_tend(store);
         bool has_chores = mm_chores_run(store);
         if (is_idle && !has_chores && store->shrinks) {
             mm_chores_shrink(store);
         }
-        checkpoint(store);
     }
     /* A tool ends what it began; the daemon goes on with it at its start. */
     while (store->is_shared && mm_chores_run(store)) {
-        checkpoint(store);
+        mm_checkpoint_tend(store);
     }
 }
 
@@ -327,14 +268,17 @@ enum mailmod_error mm_writer_start(struct mm_sqlite *store)
     if (error != MAILMOD_OK) {
         return error;
     }
-    store->checkpoint_at = MM_STORE_CHECKPOINT_PAGES;
-    (void)sqlite3_wal_hook(store->writer.db, on_log_grown, store);
+    error = mm_checkpoint_start(store);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     return mm_thread_start(&store->thread, "mm-store", run_writer, store);
 }
 
 void mm_writer_stop(struct mm_sqlite *store)
 {
     if (store->thread == NULL) {
+        mm_checkpoint_stop(store);
         return;
     }
     mm_mutex_lock(store->mutex);
@@ -342,6 +286,7 @@ void mm_writer_stop(struct mm_sqlite *store)
     mm_condition_broadcast(store->condition);
     mm_mutex_unlock(store->mutex);
     mm_thread_join(&store->thread);
+    mm_checkpoint_stop(store);
     if (!mm_health_refuses(store) &&
         mm_sqlite_reserve_ids(store, true) != MAILMOD_OK) {
         MM_LOG(store->log, MM_LOG_WARNING, "store",

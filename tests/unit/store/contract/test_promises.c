@@ -66,6 +66,42 @@ static void test_D18_many_removed(void **state)
     fixture_verify(fixture->store);
 }
 
+/* Removes many numbers that nothing had yet, and puts a message. */
+static enum mailmod_error remove_then_put(struct mm_store_transaction *t,
+                                          void *context)
+{
+    struct removal *removal = context;
+    uint64_t id = removal->numbers[0];
+    removal->numbers[0] = 1;
+    enum mailmod_error error = remove_them(t, removal);
+    if (error == MAILMOD_OK) {
+        error = fixture_put_body(t, id, 50);
+    }
+    if (error == MAILMOD_OK) {
+        error = fixture_put_row(t, id, 50);
+    }
+    return error == MAILMOD_OK ? mm_store_put_entry(t, removal->box, id, 84)
+                               : error;
+}
+
+/* What comes after a removal is not taken by it, whatever numbers it names. */
+static void test_numbers_to_come_stay(void **state)
+{
+    struct fixture *fixture = *state;
+    struct removal removal = {.box = fixture_add_user(fixture->store, "alice"),
+                              .count = 1000};
+    (void)fixture_deliver(fixture->store, 50, &removal.box, 1);
+    for (uint64_t i = 0; i < 1000; i++) {
+        removal.numbers[i] = i + 1;
+    }
+    removal.numbers[0] = mm_store_new_message_id(fixture->store);
+    assert_int_equal(fixture_run(fixture->store, remove_then_put, &removal),
+                     MAILMOD_OK);
+    assert_int_equal(fixture_count_entries(fixture->store, removal.box), 1);
+    await_count(fixture->store, removal.box, 1);
+    fixture_verify(fixture->store);
+}
+
 static enum mailmod_error remove_user(struct mm_store_transaction *t,
                                       void *context)
 {
@@ -264,6 +300,7 @@ int main(void)
 {
     static const struct fixture_test tests[] = {
         FIXTURE_TEST(test_D18_many_removed),
+        FIXTURE_TEST(test_numbers_to_come_stay),
         FIXTURE_TEST(test_D18_user_removed),
         FIXTURE_TEST(test_large_body_removed),
         FIXTURE_TEST(test_entry_keeps_its_own),
