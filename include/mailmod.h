@@ -767,5 +767,6 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #endif
 
 #include "mailmod/mailbox.h"
+#include "mailmod/names.h"
 
 #endif

@@ -154,6 +154,16 @@ static enum mailmod_error add_row(struct fetch *fetch,
     return MAILMOD_OK;
 }
 
+/* One transaction can serve both: the same path back, and the same one who
+ * sends it on. */
+static bool is_alike(const struct mm_store_recipient *a,
+                     const struct mm_store_recipient *b)
+{
+    return a->has_reverse_path == b->has_reverse_path &&
+           strcmp(a->reverse_path, b->reverse_path) == 0 &&
+           strcmp(a->delivered_to, b->delivered_to) == 0;
+}
+
 /* Rows of one message stand together: a batch's recipients always get the same
  * next time. The first row that can be claimed decides the message. */
 static bool on_candidate(void *context, const struct mm_store_recipient *row)
@@ -164,7 +174,8 @@ static bool on_candidate(void *context, const struct mm_store_recipient *row)
         row->message_id != batch->recipients[0].message_id) {
         return false;
     }
-    if (!is_wanted(fetch, row)) {
+    if (!is_wanted(fetch, row) ||
+        (batch->recipient_count > 0 && !is_alike(&batch->recipients[0], row))) {
         return note_other(fetch, row);
     }
     if (!claim(fetch->queue, row->message_id, row->number)) {
@@ -211,6 +222,15 @@ static void drop_unverified(struct fetch *fetch)
     batch->recipient_count = fetch->verified;
 }
 
+/* For all that follows the message is one from the recipients' own path. */
+static void use_own_path(struct mq_batch *batch)
+{
+    if (batch->recipient_count > 0 && batch->recipients[0].has_reverse_path) {
+        memcpy(batch->message.reverse_path, batch->recipients[0].reverse_path,
+               sizeof batch->message.reverse_path);
+    }
+}
+
 static enum mailmod_error fetch_once(struct fetch *fetch)
 {
     fetch->verified = 0;
@@ -235,6 +255,7 @@ static enum mailmod_error fetch_once(struct fetch *fetch)
         fetch->verified = 0;
     }
     drop_unverified(fetch);
+    use_own_path(fetch->batch);
     return error;
 }
 

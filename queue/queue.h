@@ -28,7 +28,9 @@ struct mq_options {
     uint64_t seed;            /* of the jitter */
 };
 
-/* One message to some recipients of one destination: claimed until settled. */
+/* One message to some recipients of one destination: claimed until settled. All
+ * have one reverse-path, which is the message's here, and one `delivered_to`.
+ */
 struct mq_batch {
     struct mm_list node;
     char destination[MM_STORE_DESTINATION_MAX];

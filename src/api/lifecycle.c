@@ -390,6 +390,9 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     }
     if (error == MAILMOD_OK) {
         mm_post_attach(instance->post, instance->store, instance->workers);
+        error = mm_load_aliases(instance, instance->config);
+    }
+    if (error == MAILMOD_OK) {
         mm_server_attach(instance->server, instance->store, instance->workers);
         error = mm_open_mailboxes_new(&instance->open_mailboxes, instance->post,
                                       instance->readings);

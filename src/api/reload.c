@@ -8,6 +8,7 @@
 #include "api/message/message.h"
 
 #include "config/builder.h"
+#include "post/aliases.h"
 
 #define WORDS_MAX 4096
 
@@ -166,6 +167,20 @@ static enum mailmod_error use_config(struct mailmod *instance,
     return error;
 }
 
+enum mailmod_error mm_load_aliases(struct mailmod *instance,
+                                   const struct mm_config *config)
+{
+    struct mm_buf reason;
+
+    mm_buf_init(&reason, WORDS_MAX);
+    enum mailmod_error error = mm_aliases_load(instance->post, config, &reason);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_setting(instance, error, &reason);
+    }
+    mm_buf_fini(&reason);
+    return error;
+}
+
 /* Locked. `was_whole_out`: the settings fit together. */
 static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
                                  bool *was_whole_out)
@@ -185,7 +200,19 @@ static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
         error = mm_put_config_users(instance->store, config);
     }
     if (error == MAILMOD_OK) {
+        error = mm_load_aliases(instance, config);
+    }
+    if (error == MAILMOD_OK) {
         error = use_config(instance, config);
+        if (error != MAILMOD_OK &&
+            mm_aliases_load(instance->post, instance->config, NULL) !=
+                MAILMOD_OK) {
+            MM_LOG(
+                &instance->log, MM_LOG_ERROR, "post",
+                "the former aliases cannot be read",
+                MM_NUMBER("files",
+                          (int64_t)instance->config->local.alias_files.count));
+        }
     }
     mm_config_unref(&config);
     return error;

@@ -11,11 +11,33 @@
 #include "base/mem.h"
 #include "wire/msg/seven_bit.h"
 
+#include <string.h>
+
 struct mm_encoder {
     struct mm_seven_bit message;
     struct mm_buf out;
     bool is_over; /* what the message's end gave is in `out` */
 };
+
+/* Who sends it on, in front of what is stored: so that it is known when it
+ * comes back. */
+static const char delivered_to[] = "Delivered-To: ";
+
+size_t mm_body_fields_size(const struct mm_delivery *delivery)
+{
+    const char *text = delivery->batch->recipients[0].delivered_to;
+
+    return text[0] != '\0' ? sizeof delivered_to - 1 + strlen(text) + 2 : 0;
+}
+
+static enum mailmod_error write_fields(struct mm_delivery *delivery)
+{
+    const char *text = delivery->batch->recipients[0].delivered_to;
+
+    return text[0] != '\0' ? mm_buf_appendf(&delivery->chunk, "%s%s\r\n",
+                                            delivered_to, text)
+                           : MAILMOD_OK;
+}
 
 enum mailmod_error mm_body_begin(struct mm_delivery *delivery, bool encodes)
 {
@@ -24,6 +46,10 @@ enum mailmod_error mm_body_begin(struct mm_delivery *delivery, bool encodes)
     delivery->octets_sent = 0;
     delivery->chunk_error = MAILMOD_OK;
     mm_buf_clear(&delivery->chunk);
+    enum mailmod_error error = write_fields(delivery);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     if (!encodes) {
         return MAILMOD_OK;
     }
@@ -86,7 +112,8 @@ void mm_body_measure(struct mm_delivery *delivery)
 /* All chunks are read. */
 static bool end_body(struct mm_delivery *delivery)
 {
-    if (delivery->octets_sent != delivery->batch->message.size) {
+    if (delivery->octets_sent !=
+        delivery->batch->message.size + mm_body_fields_size(delivery)) {
         mm_delivery_break_batch(delivery, MAILMOD_ERROR_STORAGE_DAMAGED,
                                 "4.3.0", "the message cannot be read whole");
         return false;

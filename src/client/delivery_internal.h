@@ -169,6 +169,8 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
 /* body.c */
 /* The body from its first octet on; `encodes`: made 7-bit on its way. */
 enum mailmod_error mm_body_begin(struct mm_delivery *delivery, bool encodes);
+/* Octets in front of what is stored. */
+size_t mm_body_fields_size(const struct mm_delivery *delivery);
 /* thread: worker. Reads the whole message for lines that are too long. */
 void mm_body_measure(struct mm_delivery *delivery);
 bool mm_body_on_need(struct mm_delivery *delivery);

@@ -152,6 +152,13 @@ static void add(struct mm_fetch_session *session,
         refuse(session, target->path, "it has been there: a loop");
         return;
     }
+    if (target->kind == MM_TARGET_FAILED) {
+        refuse(session, target->path, target->reply->text);
+        return;
+    }
+    if (target->kind == MM_TARGET_EXPANDED) {
+        return;
+    }
     enum mailmod_error error =
         mm_deposit_add(session->incoming.deposit, target);
     if (error != MAILMOD_OK) {

@@ -146,7 +146,8 @@ static void send_message(struct mm_delivery *delivery)
     }
     struct mm_smtpc_message message = {
         .reverse_path = stored->reverse_path,
-        .size = encodes ? 0 : stored->size, /* it will be another */
+        /* Encoded it will be another. */
+        .size = encodes ? 0 : stored->size + mm_body_fields_size(delivery),
         .is_8bit = stored->is_8bit,
         .is_smtputf8 = needs_utf8(delivery),
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,

@@ -142,7 +142,10 @@ struct mm_config {
         uint64_t quota;                /* octets a mailbox; 0 any */
         enum mm_config_disabled_mail disabled_mail;
         struct mm_string_list maildirs; /* "who:folder": maildir.h */
-        bool keeps_apop_passwords;      /* default of mailmodctl user add */
+        struct mm_string_list alias_files;
+        char *copy_incoming_to; /* user or address; "" none */
+        char *copy_outgoing_to;
+        bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;
 
     struct mm_address_list listen[MM_SERVICE_COUNT];

@@ -289,6 +289,32 @@ static const struct mm_config_key keys[] = {
          "user's name, %n its part before the at-sign, %d its domain, as in "
          "*:/home/%u/Maildir. who: alone is the store's mailbox.",
      .offset = AT(local.maildirs)},
+    {.name = "local.alias_files",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = 100,
+     .help = "Files of aliases in the form of /etc/aliases (name: address, "
+             "address), beside those of mailmodctl alias; read anew when they "
+             "change. Commands and files as targets are left out with a "
+             "warning.",
+     .offset = AT(local.alias_files)},
+    {.name = "local.copy_incoming_to",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_PATH,
+     .form = MM_CONFIG_FORM_USER,
+     .help = "A user or an address that gets a copy of each message that "
+             "somebody here gets; reports of this system are left out. Empty: "
+             "none.",
+     .offset = AT(local.copy_incoming_to)},
+    {.name = "local.copy_outgoing_to",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_PATH,
+     .form = MM_CONFIG_FORM_USER,
+     .help = "The same for each message that somebody elsewhere gets from "
+             "here.",
+     .offset = AT(local.copy_outgoing_to)},
     {.name = "local.keeps_apop_passwords",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",

@@ -7,8 +7,9 @@
  * entry's number in hexadecimal, never reused. A removal is one transaction of
  * the store.
  *
- * The Return-Path field (RFC 5321 4.4) is made when a message is served; the
- * stored body is the queue's and every mailbox's.
+ * The Return-Path field (RFC 5321 4.4) and those that tell for whom the copy
+ * was meant are made when a message is served; the stored body is the queue's
+ * and every mailbox's.
  * Thread: as provider.h says; a removal is answered on the store's writer. */
 #include "mailbox/store_mailbox.h"
 
@@ -19,7 +20,8 @@
 
 struct entry {
     uint64_t unique_number;
-    uint64_t size;
+    uint64_t has_address : 1; /* the entry tells for whom it was meant */
+    uint64_t size : 63;
     uint64_t message_id;
 };
 
@@ -129,7 +131,9 @@ static enum mailmod_error take_entries(struct store_mailbox *box, size_t first,
     box->entries = grown;
     for (size_t i = 0; i < known - first; i++) {
         grown[first + i] = (struct entry){
-            entries[i].unique_number, entries[i].size, entries[i].message_id};
+            entries[i].unique_number,
+            (entries[i].flags & MM_ENTRY_HAS_ADDRESS) != 0 ? 1u : 0u,
+            entries[i].size & (UINT64_MAX >> 1), entries[i].message_id};
     }
     for (size_t i = 0; error == MAILMOD_OK && i < known - first; i++) {
         if ((entries[i].flags & MM_ENTRY_HAS_DETAIL) != 0) {
@@ -214,39 +218,72 @@ static void unique_id(const struct mm_mailbox *mailbox, size_t index,
     *end = '\0';
 }
 
-static const char return_path_begin[] = "Return-Path: <";
-static const char return_path_end[] = ">\r\n";
-
-size_t mm_mailbox_return_path_size(const char *reverse_path)
+static void put_field(struct mm_buf *out, const char *begin, const char *text,
+                      const char *end)
 {
-    return sizeof return_path_begin - 1 + strlen(reverse_path) +
-           sizeof return_path_end - 1;
+    (void)mm_buf_append_cstr(out, begin);
+    (void)mm_buf_append_cstr(out, text);
+    (void)mm_buf_append_cstr(out, end);
 }
 
-static enum mailmod_error write_return_path(struct store_mailbox *box,
-                                            uint64_t message_id,
-                                            struct mm_buf *out)
+enum mailmod_error mm_mailbox_fields_write(struct mm_buf *out,
+                                           const char *reverse_path,
+                                           const char *delivered_to,
+                                           const char *original_to)
 {
-    struct mm_store_message message;
-    enum mailmod_error error =
-        mm_store_find_message(box->base.store, message_id, &message);
-
-    mm_buf_clear(out);
-    if (error != MAILMOD_OK) {
-        return error;
+    put_field(out, "Return-Path: <", reverse_path, ">\r\n");
+    if (original_to[0] != '\0') {
+        put_field(out, "X-Original-To: ", original_to, "\r\n");
     }
-    (void)mm_buf_append_cstr(out, return_path_begin);
-    (void)mm_buf_append_cstr(out, message.reverse_path);
-    (void)mm_buf_append_cstr(out, return_path_end);
+    if (delivered_to[0] != '\0') {
+        put_field(out, "Delivered-To: ", delivered_to, "\r\n");
+    }
     return mm_buf_error(out);
 }
 
-/* Piece 0 is the field and the first chunk together: a small message is one
- * read. A message without any chunk is the field alone. */
-static enum mailmod_error read_first(struct store_mailbox *box,
-                                     uint64_t message_id, struct mm_buf *out)
+static size_t field_size(const char *text, size_t name_size)
 {
-    enum mailmod_error error = write_return_path(box, message_id, out);
+    return text[0] != '\0' ? name_size + strlen(text) + 2 : 0;
+}
+
+size_t mm_mailbox_fields_size(const char *reverse_path,
+                              const char *delivered_to, const char *original_to)
+{
+    return sizeof "Return-Path: <>" - 1 + strlen(reverse_path) + 2 +
+           field_size(original_to, sizeof "X-Original-To: " - 1) +
+           field_size(delivered_to, sizeof "Delivered-To: " - 1);
+}
+
+static enum mailmod_error write_fields(struct store_mailbox *box,
+                                       const struct entry *entry,
+                                       struct mm_buf *out)
+{
+    struct mm_store_message message;
+    struct mm_store_entry_detail detail = {.notify = 0};
+    enum mailmod_error error =
+        mm_store_find_message(box->base.store, entry->message_id, &message);
+
+    mm_buf_clear(out);
+    if (error == MAILMOD_OK && entry->has_address) {
+        error = mm_store_find_entry(box->base.store, box->base.mailbox_id,
+                                    entry->unique_number, &detail);
+    }
+    return error == MAILMOD_OK
+               ? mm_mailbox_fields_write(
+                     out,
+                     detail.has_reverse_path ? detail.reverse_path
+                                             : message.reverse_path,
+                     detail.delivered_to, detail.original_to)
+               : error;
+}
+
+/* Piece 0 is the fields and the first chunk together: a small message is one
+ * read. A message without any chunk is the fields alone. */
+static enum mailmod_error read_first(struct store_mailbox *box,
+                                     const struct entry *entry,
+                                     struct mm_buf *out)
+{
+    enum mailmod_error error = write_fields(box, entry, out);
 
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_ERROR_STORAGE_DAMAGED
@@ -254,7 +291,7 @@ static enum mailmod_error read_first(struct store_mailbox *box,
     }
     struct mm_buf chunk;
     mm_buf_init(&chunk, MM_LIMIT_CHUNK);
-    error = mm_store_read_chunk(box->base.store, message_id, 0, &chunk);
+    error = mm_store_read_chunk(box->base.store, entry->message_id, 0, &chunk);
     if (error == MAILMOD_OK) {
         error = mm_buf_append_span(out, mm_buf_span(&chunk));
     } else if (error == MAILMOD_ERROR_NOT_FOUND) {
@@ -314,7 +351,7 @@ static enum mailmod_error read_piece(struct mm_mailbox *mailbox, size_t index,
     struct store_mailbox *box = cast(mailbox);
     const struct entry *entry = &box->entries[index];
     enum mailmod_error error =
-        number == 0 ? read_first(box, entry->message_id, out)
+        number == 0 ? read_first(box, entry, out)
                     : mm_store_read_chunk(box->base.store, entry->message_id,
                                           number, out);
 

@@ -8,7 +8,15 @@
 /* Owns nothing: needs no end. */
 void mm_store_mailboxes_init(struct mm_mailbox_provider *mailboxes,
                              struct mm_store *store);
-/* Octets of the Return-Path field that a served message begins with. */
-size_t mm_mailbox_return_path_size(const char *reverse_path);
+/* The fields that a served message begins with: Return-Path (RFC 5321 4.4) and
+ * for whom the copy was meant; "" for one that is not told. And their octets.
+ */
+MM_CHECK enum mailmod_error mm_mailbox_fields_write(struct mm_buf *out,
+                                                    const char *reverse_path,
+                                                    const char *delivered_to,
+                                                    const char *original_to);
+size_t mm_mailbox_fields_size(const char *reverse_path,
+                              const char *delivered_to,
+                              const char *original_to);
 
 #endif

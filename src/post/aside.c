@@ -11,8 +11,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "mailbox/store_mailbox.h"
-#include "post/quota.h"
+#include "post/copy.h"
 #include "post/resolve.h"
 
 #include <string.h>
@@ -29,6 +28,8 @@ struct goal {
     uint64_t limit;
     char path[MM_STORE_REVERSE_PATH_MAX];
     char destination[MM_STORE_DESTINATION_MAX];
+    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
+    char original_to[MM_STORE_REVERSE_PATH_MAX];
 };
 
 struct work {
@@ -64,6 +65,10 @@ static bool add_goal(struct work *work, const struct mm_target *target)
                           .limit = target->limit};
     (void)mm_span_copy(mm_span_cstr(target->path), goal->path,
                        sizeof goal->path);
+    (void)mm_span_copy(mm_span_cstr(target->delivered_to), goal->delivered_to,
+                       sizeof goal->delivered_to);
+    (void)mm_span_copy(mm_span_cstr(target->original_to), goal->original_to,
+                       sizeof goal->original_to);
     if (target->kind != MM_TARGET_MAILBOX) {
         (void)mm_span_copy(mm_span_cstr(target->destination), goal->destination,
                            sizeof goal->destination);
@@ -77,7 +82,9 @@ static void add_goals(struct work *work, struct mq_outcome *outcome)
     bool has_memory = true;
 
     for (size_t i = 0; has_memory && i < work->resolve.target_count; i++) {
-        has_memory = add_goal(work, &work->resolve.targets[i]);
+        if (work->resolve.targets[i].kind < MM_TARGET_EXPANDED) {
+            has_memory = add_goal(work, &work->resolve.targets[i]);
+        }
     }
     if (!has_memory) {
         work->count = before;
@@ -145,19 +152,19 @@ static void on_resolved(struct mm_resolve *resolve)
     go_on(work);
 }
 
-/* NOT_FOUND: no such mailbox any more; LIMIT: it is full. thread: writer */
+/* thread: writer */
 static enum mailmod_error enter(const struct mm_store_message *message,
                                 const struct goal *goal,
                                 struct mm_store_transaction *t)
 {
-    uint64_t size =
-        message->size + mm_mailbox_return_path_size(message->reverse_path);
-    enum mailmod_error error =
-        mm_quota_check(t, goal->mailbox_id, goal->limit, size);
+    const struct mm_copy copy = {.message = message,
+                                 .mailbox_id = goal->mailbox_id,
+                                 .limit = goal->limit,
+                                 .uidl = "",
+                                 .delivered_to = goal->delivered_to,
+                                 .original_to = goal->original_to};
 
-    return error == MAILMOD_OK
-               ? mm_store_put_entry(t, goal->mailbox_id, message->id, size)
-               : error;
+    return mm_copy_put(&copy, t);
 }
 
 /* A row of the queue as the released one was, and due at once. */
@@ -178,6 +185,8 @@ static enum mailmod_error send_on(const struct mm_consumption *consumption,
 
     memcpy(row.path, goal->path, sizeof row.path);
     memcpy(row.destination, goal->destination, sizeof row.destination);
+    memcpy(row.delivered_to, goal->delivered_to, sizeof row.delivered_to);
+    memcpy(row.original_to, goal->original_to, sizeof row.original_to);
     return mm_store_put_recipient(t, &row);
 }
 

@@ -96,6 +96,7 @@ static void free_deposit(struct mm_deposit *deposit)
     struct mm_post *post =
         deposit->options.loop != NULL ? deposit->options.post : NULL;
 
+    mm_deposit_forget_copy(deposit);
     mm_deposit_forget_sender(deposit);
     mm_deposit_free_recipients(deposit);
     mm_buf_fini(&deposit->fields);
@@ -134,6 +135,7 @@ void mm_deposit_abandon(struct mm_deposit **deposit_in)
 
     *deposit_in = NULL;
     if (deposit != NULL && !mm_call_abandon(&deposit->call)) {
+        mm_deposit_forget_copy(deposit);
         mm_deposit_forget_sender(deposit);
         clear_away(deposit);
     }
@@ -335,6 +337,7 @@ enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,
         deposit->is_ended = true;
         deposit->message.is_8bit = has_8bit;
         end_text(deposit);
+        mm_deposit_end_loops(deposit);
         make_first(deposit);
     }
     return deposit->error;
@@ -366,9 +369,29 @@ static void on_sender(struct mm_resolve *resolve)
     use_sender(resolve->context);
 }
 
-/* The last transaction; before it, the sender who must be told something. */
+static void begin_end(struct mm_deposit *deposit);
+
+static void on_copy(struct mm_resolve *resolve)
+{
+    struct mm_deposit *deposit = resolve->context;
+
+    mm_deposit_note_copy(deposit);
+    begin_end(deposit);
+}
+
+/* The last transaction; before it, who gets a copy of all mail, and the sender
+ * who must be told something. */
 static void begin_end(struct mm_deposit *deposit)
 {
+    enum mm_answer answer = MM_ANSWERED;
+
+    while (mm_deposit_ask_copy(deposit, on_copy, &answer)) {
+        if (answer == MM_PENDING) {
+            deposit->work = MM_DEPOSIT_COPYING;
+            return;
+        }
+        mm_deposit_note_copy(deposit);
+    }
     if (deposit->error == MAILMOD_OK && mm_deposit_wants_sender(deposit)) {
         deposit->work = MM_DEPOSIT_ASKING;
         if (mm_deposit_ask_sender(deposit, on_sender) == MM_ANSWERED) {
@@ -408,6 +431,7 @@ static enum mailmod_error run_call(struct mm_call *call,
         return mm_deposit_put_all(deposit, transaction);
     case MM_DEPOSIT_DROP:
         return mm_store_drop_chunks(transaction, deposit->message.id);
+    case MM_DEPOSIT_COPYING:
     case MM_DEPOSIT_ASKING:
     case MM_DEPOSIT_IDLE:
         break;
@@ -427,11 +451,27 @@ static void log_accepted(const struct mm_deposit *deposit)
            MM_NUMBER("recipients", (int64_t)deposit->recipient_count));
 }
 
+static const char *words_for_log(enum mm_deposit_loss loss)
+{
+    static const char *const words[] = {
+        [MM_LOSS_NONE] = "in the mailbox",
+        [MM_LOSS_GONE] = "mailbox is gone",
+        [MM_LOSS_FULL] = "mailbox is full",
+        [MM_LOSS_LOOP] = "mail goes in a circle",
+        [MM_LOSS_REFUSED] = "one of several gets no mail"};
+
+    return words[loss];
+}
+
+/* Of those in the queue the lines come when something became of them. */
+static bool is_settled_here(const struct mm_deposit_recipient *recipient)
+{
+    return recipient->kind == MM_TARGET_MAILBOX ||
+           recipient->loss != MM_LOSS_NONE;
+}
+
 static void log_mailboxes(const struct mm_deposit *deposit)
 {
-    static const char *const words[] = {[MM_LOSS_NONE] = "in the mailbox",
-                                        [MM_LOSS_GONE] = "mailbox is gone",
-                                        [MM_LOSS_FULL] = "mailbox is full"};
     const struct mm_list *head = &deposit->recipients;
 
     for (const struct mm_list *node = head->next; node != head;
@@ -444,14 +484,15 @@ static void log_mailboxes(const struct mm_deposit *deposit)
                    "set aside", MM_TEXT("message", deposit->identifier),
                    MM_TEXT("recipient", recipient->path),
                    MM_TEXT("reason", mm_deposit_aside_words(recipient)));
-        } else if (recipient->kind == MM_TARGET_MAILBOX) {
+        } else if (is_settled_here(recipient)) {
             MM_LOG(deposit->options.post->log,
                    recipient->loss != MM_LOSS_NONE ? MM_LOG_WARNING
                                                    : MM_LOG_INFO,
-                   "post", words[recipient->loss],
+                   "post", words_for_log(recipient->loss),
                    MM_TEXT("message", deposit->identifier),
                    MM_TEXT("recipient", recipient->path),
-                   MM_TEXT("mailbox", recipient->place));
+                   MM_TEXT("mailbox", recipient->place),
+                   MM_TEXT("to", recipient->original_to));
         }
     }
 }
@@ -470,16 +511,16 @@ static void tell_mailboxes(const struct mm_deposit *deposit)
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->kind == MM_TARGET_MAILBOX && !recipient->is_aside) {
-            const struct mm_loss_words *words = mm_loss_words(recipient->loss);
+        if (is_settled_here(recipient) && !recipient->is_aside) {
+            const struct mm_loss_words words = mm_loss_words(recipient);
 
             news.kind = recipient->loss != MM_LOSS_NONE
                             ? MAILMOD_EVENT_BOUNCED
                             : MAILMOD_EVENT_DELIVERED;
             news.recipient = recipient->path;
-            news.error = words->error;
-            news.status = words->status;
-            news.reply = words->text;
+            news.error = words.error;
+            news.status = words.status;
+            news.reply = words.text;
             mm_post_tell(deposit->options.post, &news);
         }
     }

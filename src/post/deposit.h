@@ -71,16 +71,26 @@ void mm_deposit_abandon(struct mm_deposit **deposit);
 void mm_deposit_abandon_on(struct mm_deposit **deposit, struct mm_loop *loop);
 
 /* A recipient; its number is its place in the order of adding, from 0, and the
- * number of its row in the queue. The same mailbox twice is one copy, the same
- * address for the same destination one row, that of the first. ARGUMENT for a
- * target that gets no mail. */
+ * number of its row in the queue. The same address twice is one copy or one
+ * row, that of the first; two addresses of one mailbox are two copies, but one
+ * when either leads there by an alias or a forward. ARGUMENT for a target that
+ * is refused. */
 MM_CHECK enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
                                            const struct mm_target *target);
+/* One more for the address of the last: its number is none of the depositor's
+ * own, and from this one on. */
+#define MM_DEPOSIT_MORE (1u << 24)
+MM_CHECK enum mailmod_error mm_deposit_add_more(struct mm_deposit *deposit,
+                                                const struct mm_target *target);
+/* All targets of an answer, none of them refused. */
+MM_CHECK enum mailmod_error mm_deposit_add_all(struct mm_deposit *deposit,
+                                               const struct mm_target *targets,
+                                               size_t count);
 /* A recipient who gets nothing here has a number, too: so that numbers are the
  * depositor's own. */
 void mm_deposit_skip(struct mm_deposit *deposit);
 size_t mm_deposit_recipient_count(const struct mm_deposit *deposit);
-/* The path of the first one; NULL when there is none. */
+/* The path of the first one as its sender wrote it; NULL when there is none. */
 const char *mm_deposit_first_path(const struct mm_deposit *deposit);
 /* After an end by NOT_FOUND: a mailbox was full, so that it may be tried again;
  * else all were gone. */

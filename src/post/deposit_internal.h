@@ -1,6 +1,6 @@
 /* thread: loop, or the writer, as its depositor says
  * deposit_internal.h - the deposit, shared by its files: deposit.c (life and
- * text), deposit_recipients.c, deposit_put.c (the
+ * text), deposit_recipients.c, deposit_copies.c, deposit_put.c (the
  * transaction), deposit_reports.c. */
 #ifndef MM_POST_DEPOSIT_INTERNAL_H
 #define MM_POST_DEPOSIT_INTERNAL_H
@@ -16,15 +16,16 @@
 /* Why a mailbox did not get it after all. */
 enum mm_deposit_loss {
     MM_LOSS_NONE,
-    MM_LOSS_GONE, /* its user was removed */
-    MM_LOSS_FULL  /* its quota */
+    MM_LOSS_GONE,   /* its user was removed */
+    MM_LOSS_FULL,   /* its quota */
+    MM_LOSS_LOOP,   /* the message was sent on from there before */
+    MM_LOSS_REFUSED /* one of several for whom an address stands */
 };
 struct mm_loss_words {
     enum mailmod_error error;
     const char *status; /* RFC 3463 3.2, 3.3 */
     const char *text;
 };
-const struct mm_loss_words *mm_loss_words(enum mm_deposit_loss loss);
 
 /* What is kept of one is what the store and the reports need, in one block:
  * at the limit of recipients an envelope is tens of kilobytes. */
@@ -36,19 +37,30 @@ struct mm_deposit_recipient {
     uint64_t mailbox_id;
     uint64_t limit; /* octets of the mailbox; 0: any */
     bool is_double; /* somebody before it has the copy or the row */
+    bool is_expanded;
+    bool meets;
+    unsigned origin; /* the number of the first one of the same address */
     enum mm_deposit_loss loss;
-    bool is_aside; /* its row is held: no longer lost */
+    bool is_aside;                  /* its row is held: no longer lost */
+    const struct mm_reply *refusal; /* MM_LOSS_REFUSED */
     const char *path;
     const char *place; /* name of the mailbox, or destination */
     const char *original_recipient;
+    const char *delivered_to;
+    const char *original_to;
     const char *words; /* why it is held; "": it is not */
     char texts[];
 };
+struct mm_loss_words
+mm_loss_words(const struct mm_deposit_recipient *recipient);
+/* It gets a copy or a row of the queue. */
+bool mm_deposit_gets_mail(const struct mm_deposit_recipient *recipient);
 
 enum mm_deposit_work {
     MM_DEPOSIT_IDLE,
     MM_DEPOSIT_PIECE,
-    MM_DEPOSIT_ASKING, /* for the sender */
+    MM_DEPOSIT_COPYING, /* asks who gets a copy of all mail */
+    MM_DEPOSIT_ASKING,  /* for the sender */
     MM_DEPOSIT_END,
     MM_DEPOSIT_DROP
 };
@@ -72,7 +84,8 @@ struct mm_deposit {
     struct mm_list recipients;
     size_t recipient_count;
     unsigned next_number;
-    struct mm_map seen; /* of mailboxes and rows, once there are many */
+    unsigned more_count; /* numbers given out above MM_DEPOSIT_MORE */
+    struct mm_map seen;  /* of mailboxes and rows, once there are many */
     bool has_map;
 
     struct mm_header_edit edit;
@@ -93,6 +106,8 @@ struct mm_deposit {
     struct mm_call call;
     struct mm_store_transaction *joined; /* NULL: jobs of its own */
     struct mm_report_sender *sender;     /* NULL: he has not been asked for */
+    struct mm_deposit_copy *copy;        /* NULL: none is asked for */
+    unsigned copied;                     /* bits of kinds that were asked for */
     struct mm_deposit_fetched *fetched;  /* NULL: it was not */
 };
 
@@ -103,7 +118,18 @@ void mm_deposit_copy_text(const char *text, char *text_out, size_t size);
 /* Why it is held. */
 const char *
 mm_deposit_aside_words(const struct mm_deposit_recipient *recipient);
+/* The header was seen: what was sent on from here before is not once more. */
+void mm_deposit_end_loops(struct mm_deposit *deposit);
 void mm_deposit_free_recipients(struct mm_deposit *deposit);
+
+/* deposit_copies.c */
+/* Asks for the next one who gets a copy of all mail; false: there is none. */
+bool mm_deposit_ask_copy(struct mm_deposit *deposit,
+                         void (*done)(struct mm_resolve *resolve),
+                         enum mm_answer *answer_out);
+/* It was answered: those who get the copy are added. */
+void mm_deposit_note_copy(struct mm_deposit *deposit);
+void mm_deposit_forget_copy(struct mm_deposit *deposit);
 
 /* deposit_reports.c */
 /* Somebody is to be told of, and the sender was not asked for. */

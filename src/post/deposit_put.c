@@ -9,8 +9,8 @@
 
 #include "mailbox/store_mailbox.h"
 #include "post/aside.h"
+#include "post/copy.h"
 #include "post/destination.h"
-#include "post/quota.h"
 
 /* A hundred years. */
 #define ASIDE_MS (INT64_C(36525) * 24 * 3600 * 1000)
@@ -45,6 +45,10 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
     if (recipient->words[0] != '\0') {
         hold(recipient->words, &row);
     }
+    mm_deposit_copy_text(recipient->delivered_to, row.delivered_to,
+                         sizeof row.delivered_to);
+    mm_deposit_copy_text(recipient->original_to, row.original_to,
+                         sizeof row.original_to);
     return mm_store_put_recipient(t, &row);
 }
 
@@ -61,7 +65,7 @@ static enum mailmod_error put_aside(const struct mm_deposit *deposit,
         MM_ASIDE_CONSUMER, deposit->fetched->account, row.destination);
 
     mm_deposit_copy_text(lost->path, row.path, sizeof row.path);
-    hold(mm_loss_words(lost->loss)->text, &row);
+    hold(mm_loss_words(lost).text, &row);
     return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
 }
 
@@ -74,32 +78,23 @@ static void mark(struct mm_deposit *deposit, uint64_t mailbox_id,
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
         if (recipient->kind == MM_TARGET_MAILBOX &&
-            recipient->mailbox_id == mailbox_id) {
+            recipient->mailbox_id == mailbox_id &&
+            recipient->loss != MM_LOSS_LOOP) {
             recipient->loss = loss;
         }
     }
 }
 
-/* RFC 1939 7: with the unique-id that it has elsewhere where that is wanted,
- * and nothing else in the mailbox has it. One that begins with a blank is ours.
- */
-static enum mailmod_error enter(const struct mm_deposit *deposit,
-                                uint64_t mailbox_id, uint64_t size,
-                                struct mm_store_transaction *t)
+/* RFC 1939 7: the unique-id that it has elsewhere, where that is wanted. One
+ * that begins with a blank is ours. */
+static const char *wanted_uidl(const struct mm_deposit *deposit)
 {
     const struct mm_deposit_fetched *fetched = deposit->fetched;
-    struct mm_store_entry_detail detail = {.notify = 0};
-    enum mailmod_error error = MAILMOD_ERROR_EXISTS;
 
-    if (fetched != NULL && fetched->keeps_unique_id &&
-        mm_mailbox_is_unique_id(mm_span_cstr(fetched->row.key))) {
-        mm_deposit_copy_text(fetched->row.key, detail.uidl, sizeof detail.uidl);
-        error = mm_store_put_entry_with(t, mailbox_id, deposit->message.id,
-                                        size, &detail);
-    }
-    return error == MAILMOD_ERROR_EXISTS
-               ? mm_store_put_entry(t, mailbox_id, deposit->message.id, size)
-               : error;
+    return fetched != NULL && fetched->keeps_unique_id &&
+                   mm_mailbox_is_unique_id(mm_span_cstr(fetched->row.key))
+               ? fetched->row.key
+               : "";
 }
 
 /* The transaction may be run again: each run marks anew. */
@@ -107,15 +102,14 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
                                     struct mm_deposit_recipient *recipient,
                                     struct mm_store_transaction *t)
 {
-    const struct mm_store_message *message = &deposit->message;
-    uint64_t size =
-        message->size + mm_mailbox_return_path_size(message->reverse_path);
-    enum mailmod_error error =
-        mm_quota_check(t, recipient->mailbox_id, recipient->limit, size);
+    const struct mm_copy copy = {.message = &deposit->message,
+                                 .mailbox_id = recipient->mailbox_id,
+                                 .limit = recipient->limit,
+                                 .uidl = wanted_uidl(deposit),
+                                 .delivered_to = recipient->delivered_to,
+                                 .original_to = recipient->original_to};
+    enum mailmod_error error = mm_copy_put(&copy, t);
 
-    if (error == MAILMOD_OK) {
-        error = enter(deposit, recipient->mailbox_id, size, t);
-    }
     mark(deposit, recipient->mailbox_id,
          error == MAILMOD_ERROR_LIMIT       ? MM_LOSS_FULL
          : error == MAILMOD_ERROR_NOT_FOUND ? MM_LOSS_GONE
@@ -134,7 +128,8 @@ static enum mailmod_error put_recipients(struct mm_deposit *deposit,
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
         enum mailmod_error error = MAILMOD_OK;
 
-        if (recipient->is_double) {
+        if (recipient->is_double || !mm_deposit_gets_mail(recipient) ||
+            recipient->loss == MM_LOSS_LOOP) {
             continue;
         }
         error = recipient->kind == MM_TARGET_MAILBOX

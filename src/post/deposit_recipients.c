@@ -13,23 +13,80 @@
 
 #include <string.h>
 
-/* What two recipients have in common when one copy serves both. */
-static struct mm_span key_of(const struct mm_deposit_recipient *recipient)
+/* The octets of a key: what two recipients have in common when one copy serves
+ * both. A row's is "path\0destination"; a mailbox's copy has the mailbox, and
+ * the address as it was given unless it came by an alias. */
+enum { KEY_MAX = sizeof(uint64_t) + 1 + MM_STORE_REVERSE_PATH_MAX };
+
+static struct mm_span key_of(const struct mm_deposit_recipient *recipient,
+                             bool has_address, char key[KEY_MAX])
 {
-    if (recipient->kind == MM_TARGET_MAILBOX) {
-        return mm_span((const char *)&recipient->mailbox_id,
-                       sizeof recipient->mailbox_id);
+    if (recipient->kind != MM_TARGET_MAILBOX) {
+        /* They stand so in `texts`. */
+        return mm_span(recipient->path,
+                       strlen(recipient->path) + 1 + strlen(recipient->place));
     }
-    /* "path\0destination": they stand so in `texts`. */
-    return mm_span(recipient->path,
-                   strlen(recipient->path) + 1 + strlen(recipient->place));
+    const char *given = recipient->original_to[0] != '\0'
+                            ? recipient->original_to
+                            : recipient->path;
+    size_t size = has_address ? strlen(given) : 0;
+    memcpy(key, &recipient->mailbox_id, sizeof recipient->mailbox_id);
+    key[sizeof recipient->mailbox_id] = has_address ? '@' : '*';
+    memcpy(key + sizeof recipient->mailbox_id + 1, given, size);
+    return mm_span(key, sizeof recipient->mailbox_id + 1 + size);
+}
+
+bool mm_deposit_gets_mail(const struct mm_deposit_recipient *recipient)
+{
+    return recipient->kind < MM_TARGET_EXPANDED;
 }
 
 static bool is_same(const struct mm_deposit_recipient *a,
                     const struct mm_deposit_recipient *b)
 {
+    char key_a[KEY_MAX];
+    char key_b[KEY_MAX];
+    bool has_address = !a->meets && !b->meets;
+
     return (a->kind == MM_TARGET_MAILBOX) == (b->kind == MM_TARGET_MAILBOX) &&
-           mm_span_equal(key_of(a), key_of(b));
+           mm_deposit_gets_mail(a) && mm_deposit_gets_mail(b) &&
+           mm_span_equal(key_of(a, has_address, key_a),
+                         key_of(b, has_address, key_b));
+}
+
+static struct mm_deposit_recipient *find_key(const struct mm_deposit *deposit,
+                                             struct mm_span key)
+{
+    return mm_map_get(&deposit->seen, key);
+}
+
+/* Whether one in the map has the copy. Of a mailbox the key without an address
+ * leads to the first whom an alias led there, else to the first of all. */
+static bool map_has(const struct mm_deposit *deposit,
+                    const struct mm_deposit_recipient *recipient)
+{
+    char key[KEY_MAX];
+    const struct mm_deposit_recipient *any =
+        find_key(deposit, key_of(recipient, false, key));
+
+    if (recipient->kind != MM_TARGET_MAILBOX || any == NULL || any->meets ||
+        recipient->meets) {
+        return any != NULL;
+    }
+    return find_key(deposit, key_of(recipient, true, key)) != NULL;
+}
+
+static enum mailmod_error map_put(struct mm_deposit *deposit,
+                                  struct mm_deposit_recipient *recipient)
+{
+    char key[KEY_MAX];
+    enum mailmod_error error =
+        mm_map_put(&deposit->seen, key_of(recipient, false, key), recipient);
+
+    return error == MAILMOD_OK && recipient->kind == MM_TARGET_MAILBOX
+               ? mm_map_put(&deposit->seen, key_of(recipient, true, key),
+                            recipient)
+               : error;
 }
 
 static enum mailmod_error make_map(struct mm_deposit *deposit)
@@ -47,8 +104,9 @@ static enum mailmod_error make_map(struct mm_deposit *deposit)
         struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (!recipient->is_double && error == MAILMOD_OK) {
-            error = mm_map_put(&deposit->seen, key_of(recipient), recipient);
+        if (!recipient->is_double && error == MAILMOD_OK &&
+            mm_deposit_gets_mail(recipient)) {
+            error = map_put(deposit, recipient);
         }
     }
     return error;
@@ -58,6 +116,9 @@ static enum mailmod_error make_map(struct mm_deposit *deposit)
 static enum mailmod_error find_double(struct mm_deposit *deposit,
                                       struct mm_deposit_recipient *recipient)
 {
+    if (!mm_deposit_gets_mail(recipient)) {
+        return MAILMOD_OK;
+    }
     if (deposit->recipient_count < MM_DEPOSIT_COMPARED_MAX) {
         MM_LIST_EACH(node, &deposit->recipients)
         {
@@ -74,42 +135,59 @@ static enum mailmod_error find_double(struct mm_deposit *deposit,
     if (error != MAILMOD_OK) {
         return error;
     }
-    recipient->is_double =
-        mm_map_get(&deposit->seen, key_of(recipient)) != NULL;
-    return recipient->is_double
-               ? MAILMOD_OK
-               : mm_map_put(&deposit->seen, key_of(recipient), recipient);
+    recipient->is_double = map_has(deposit, recipient);
+    return recipient->is_double ? MAILMOD_OK : map_put(deposit, recipient);
+}
+
+static const char *text_of(const char *text)
+{
+    return text != NULL ? text : "";
 }
 
 static struct mm_deposit_recipient *copy(const struct mm_target *target,
                                          const char *words)
 {
-    const char *place = target->kind == MM_TARGET_MAILBOX ? target->mailbox_name
-                                                          : target->destination;
-    const char *original =
-        target->original_recipient != NULL ? target->original_recipient : "";
-    struct mm_deposit_recipient *recipient =
-        mm_alloc(sizeof *recipient + strlen(target->path) + strlen(place) +
-                 strlen(original) + strlen(words) + 4);
-    char *at = NULL;
+    const char *texts[] = {target->path,
+                           text_of(target->kind == MM_TARGET_MAILBOX
+                                       ? target->mailbox_name
+                                       : target->destination),
+                           text_of(target->original_recipient),
+                           text_of(target->delivered_to),
+                           text_of(target->original_to),
+                           words};
+    size_t size = 0;
 
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        size += strlen(texts[i]) + 1;
+    }
+    struct mm_deposit_recipient *recipient = mm_alloc(sizeof *recipient + size);
     if (recipient != NULL) {
-        at = recipient->texts;
+        char *at = recipient->texts;
+
         recipient->kind = target->kind;
         recipient->notify = target->notify;
         recipient->mailbox_id = target->mailbox_id;
         recipient->limit = target->limit;
-        recipient->path = mm_text_put(&at, target->path);
-        recipient->place = mm_text_put(&at, place);
-        recipient->original_recipient = mm_text_put(&at, original);
-        recipient->words = mm_text_put(&at, words);
+        recipient->is_expanded = target->is_expanded;
+        recipient->meets = target->meets;
+        recipient->refusal = target->reply;
+        recipient->path = mm_text_put(&at, texts[0]);
+        recipient->place = mm_text_put(&at, texts[1]);
+        recipient->original_recipient = mm_text_put(&at, texts[2]);
+        recipient->delivered_to = mm_text_put(&at, texts[3]);
+        recipient->original_to = mm_text_put(&at, texts[4]);
+        recipient->words = mm_text_put(&at, texts[5]);
     }
     return recipient;
 }
 
 static enum mailmod_error add(struct mm_deposit *deposit,
-                              const struct mm_target *target, const char *words)
+                              const struct mm_target *target, const char *words,
+                              unsigned number, unsigned origin)
 {
+    if (target->kind >= MM_TARGET_REFUSED) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
     struct mm_deposit_recipient *recipient = copy(target, words);
     if (recipient == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -119,17 +197,30 @@ static enum mailmod_error add(struct mm_deposit *deposit,
         mm_free(recipient);
         return error;
     }
-    recipient->number = deposit->next_number++;
+    recipient->number = number;
+    recipient->origin = origin;
+    recipient->loss =
+        target->kind == MM_TARGET_FAILED ? MM_LOSS_REFUSED : MM_LOSS_NONE;
     deposit->recipient_count++;
     mm_list_append(&deposit->recipients, &recipient->node);
     return MAILMOD_OK;
 }
 
+static enum mailmod_error add_next(struct mm_deposit *deposit,
+                                   const struct mm_target *target,
+                                   const char *words)
+{
+    unsigned number = deposit->next_number;
+    enum mailmod_error error = add(deposit, target, words, number, number);
+
+    deposit->next_number += error == MAILMOD_OK ? 1 : 0;
+    return error;
+}
+
 enum mailmod_error mm_deposit_add(struct mm_deposit *deposit,
                                   const struct mm_target *target)
 {
-    return target->kind >= MM_TARGET_REFUSED ? MAILMOD_ERROR_ARGUMENT
-                                             : add(deposit, target, "");
+    return add_next(deposit, target, "");
 }
 
 enum mailmod_error mm_deposit_add_aside(struct mm_deposit *deposit,
@@ -141,13 +232,65 @@ enum mailmod_error mm_deposit_add_aside(struct mm_deposit *deposit,
         .kind = MM_TARGET_LOCAL, .path = path, .destination = destination};
     enum mailmod_error error =
         mm_destination_local(MM_ASIDE_CONSUMER, account, destination);
-    return error == MAILMOD_OK ? add(deposit, &target, words) : error;
+    return error == MAILMOD_OK ? add_next(deposit, &target, words) : error;
 }
 
 const char *mm_deposit_aside_words(const struct mm_deposit_recipient *recipient)
 {
-    return recipient->is_aside ? mm_loss_words(recipient->loss)->text
+    return recipient->is_aside ? mm_loss_words(recipient).text
                                : recipient->words;
+}
+
+enum mailmod_error mm_deposit_add_more(struct mm_deposit *deposit,
+                                       const struct mm_target *target)
+{
+    unsigned number = MM_DEPOSIT_MORE + deposit->more_count++;
+
+    return add(deposit, target, "", number, deposit->next_number - 1);
+}
+
+enum mailmod_error mm_deposit_add_all(struct mm_deposit *deposit,
+                                      const struct mm_target *targets,
+                                      size_t count)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
+        error = i == 0 ? mm_deposit_add(deposit, &targets[i])
+                       : mm_deposit_add_more(deposit, &targets[i]);
+    }
+    return error;
+}
+
+static void lose_all(struct mm_deposit *deposit, unsigned origin)
+{
+    MM_LIST_EACH(node, &deposit->recipients)
+    {
+        struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (recipient->origin == origin && mm_deposit_gets_mail(recipient)) {
+            recipient->loss = MM_LOSS_LOOP;
+        }
+    }
+}
+
+void mm_deposit_end_loops(struct mm_deposit *deposit)
+{
+    if (deposit->edit.delivered_to_size == 0) {
+        return;
+    }
+    MM_LIST_EACH(node, &deposit->recipients)
+    {
+        struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (recipient->kind == MM_TARGET_REMOTE && recipient->is_expanded &&
+            mm_header_was_delivered_to(&deposit->edit,
+                                       recipient->delivered_to)) {
+            lose_all(deposit, recipient->origin);
+        }
+    }
 }
 
 void mm_deposit_skip(struct mm_deposit *deposit)
@@ -164,9 +307,12 @@ const char *mm_deposit_first_path(const struct mm_deposit *deposit)
 {
     const struct mm_list *node = deposit->recipients.next;
 
-    return node != &deposit->recipients
-               ? MM_LIST_OBJECT(node, struct mm_deposit_recipient, node)->path
-               : NULL;
+    if (node == &deposit->recipients) {
+        return NULL;
+    }
+    const struct mm_deposit_recipient *first =
+        MM_LIST_OBJECT(node, const struct mm_deposit_recipient, node);
+    return first->original_to[0] != '\0' ? first->original_to : first->path;
 }
 
 bool mm_deposit_met_full(const struct mm_deposit *deposit)
@@ -214,14 +360,26 @@ void mm_deposit_free_recipients(struct mm_deposit *deposit)
     }
 }
 
-const struct mm_loss_words *mm_loss_words(enum mm_deposit_loss loss)
+struct mm_loss_words mm_loss_words(const struct mm_deposit_recipient *recipient)
 {
     static const struct mm_loss_words words[] = {
         [MM_LOSS_NONE] = {MAILMOD_OK, "2.1.5", "in the mailbox"},
         [MM_LOSS_GONE] = {MAILMOD_ERROR_NOT_FOUND, "5.1.1",
                           "the mailbox was removed while the message came"},
         [MM_LOSS_FULL] = {MAILMOD_ERROR_LIMIT, "5.2.2", "the mailbox is full"},
+        [MM_LOSS_LOOP] = {MAILMOD_ERROR_LIMIT, "5.4.6",
+                          "the message goes in a circle: it was sent on from "
+                          "this address before"},
+        [MM_LOSS_REFUSED] = {MAILMOD_ERROR_REFUSED, "5.1.1", ""},
     };
+    struct mm_loss_words found = words[recipient->loss];
 
-    return &words[loss];
+    if (recipient->loss == MM_LOSS_REFUSED && recipient->refusal != NULL) {
+        bool is_full = recipient->refusal->code < 500;
+
+        found.status = is_full ? "5.2.2" : recipient->refusal->enhanced;
+        found.text =
+            is_full ? words[MM_LOSS_FULL].text : recipient->refusal->text;
+    }
+    return found;
 }

@@ -3,7 +3,8 @@
  * Owns the question for the sender and his answer. A recipient with a mailbox
  * who asked for it is told of as "delivered" (RFC 3461 5.2.3); one whose
  * mailbox went or filled between RCPT and the end of the text as "failed"
- * (RFC 5321 6.1),
+ * (RFC 5321 6.1), as is one of several for whom an address stands who gets no
+ * mail; an address that stands for several is "expanded" (RFC 3461 5.2.7);
  * unless he is the last and the message is refused whole. Promises: the reports
  * are in the transaction that they tell of; the sender is looked up before it,
  * on the depositor's thread. That a mailbox is gone or full shows in the
@@ -25,8 +26,7 @@ static bool is_told(const struct mm_deposit_recipient *recipient,
 {
     unsigned notify = recipient->notify;
 
-    if (recipient->kind != MM_TARGET_MAILBOX ||
-        (notify & MM_DSN_NOTIFY_NEVER) != 0) {
+    if ((notify & MM_DSN_NOTIFY_NEVER) != 0) {
         return false;
     }
     if (action == MM_REPORT_FAILED) {
@@ -34,6 +34,9 @@ static bool is_told(const struct mm_deposit_recipient *recipient,
                (notify == 0 || (notify & MM_DSN_NOTIFY_FAILURE) != 0);
     }
     return recipient->loss == MM_LOSS_NONE &&
+           recipient->kind == (action == MM_REPORT_EXPANDED
+                                   ? MM_TARGET_EXPANDED
+                                   : MM_TARGET_MAILBOX) &&
            (notify & MM_DSN_NOTIFY_SUCCESS) != 0;
 }
 
@@ -58,6 +61,7 @@ bool mm_deposit_wants_sender(const struct mm_deposit *deposit)
 {
     return may_report(deposit) && deposit->sender == NULL &&
            (count_told(deposit, MM_REPORT_DELIVERED) > 0 ||
+            count_told(deposit, MM_REPORT_EXPANDED) > 0 ||
             count_told(deposit, MM_REPORT_FAILED) > 0);
 }
 
@@ -100,16 +104,16 @@ void mm_deposit_forget_sender(struct mm_deposit *deposit)
 static void fill(const struct mm_deposit_recipient *recipient,
                  enum mm_report_action action, struct mm_report_recipient *out)
 {
-    const struct mm_loss_words *words = mm_loss_words(recipient->loss);
+    const struct mm_loss_words words = mm_loss_words(recipient);
     bool is_lost = recipient->loss != MM_LOSS_NONE;
 
     *out = (struct mm_report_recipient){
         .recipient = recipient->path,
         .original_recipient = recipient->original_recipient,
         .action = action,
-        .status = words->status,
+        .status = action == MM_REPORT_EXPANDED ? "2.0.0" : words.status,
         .remote_host = "",
-        .diagnostic = is_lost ? words->text : ""};
+        .diagnostic = is_lost ? words.text : ""};
 }
 
 static enum mailmod_error put_kind(const struct mm_deposit *deposit,
@@ -161,6 +165,9 @@ enum mailmod_error mm_deposit_put_reports(struct mm_deposit *deposit,
         return MAILMOD_ERROR_STATE; /* a mailbox has just proved to be gone */
     }
     enum mailmod_error error = put_kind(deposit, MM_REPORT_FAILED, t);
+    if (error == MAILMOD_OK) {
+        error = put_kind(deposit, MM_REPORT_EXPANDED, t);
+    }
     return error == MAILMOD_OK ? put_kind(deposit, MM_REPORT_DELIVERED, t)
                                : error;
 }

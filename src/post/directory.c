@@ -94,8 +94,7 @@ static enum mailmod_error find_pair(struct mm_store *store,
     return error;
 }
 
-/* Cuts the plus part off `local`; false when there is none. */
-static bool cut_plus(const struct mm_config *config, char *local)
+bool mm_directory_cut_plus(const struct mm_config *config, char *local)
 {
     char separator = config->local.plus_separator[0];
     char *plus = separator != '\0' ? strchr(local, separator) : NULL;
@@ -107,10 +106,10 @@ static bool cut_plus(const struct mm_config *config, char *local)
     return true;
 }
 
-enum mailmod_error mm_directory_find(struct mm_store *store,
-                                     const struct mm_config *config,
-                                     const struct mm_address *address,
-                                     struct mm_directory_user *user_out)
+enum mailmod_error mm_directory_find_own(struct mm_store *store,
+                                         const struct mm_config *config,
+                                         const struct mm_address *address,
+                                         struct mm_directory_user *user_out)
 {
     const char *domain =
         address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
@@ -120,13 +119,24 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     mm_ascii_lower_cstr(local);
     enum mailmod_error error =
         find_pair(store, config, local, domain, user_out);
-    if (error == MAILMOD_ERROR_NOT_FOUND && cut_plus(config, local)) {
+    if (error == MAILMOD_ERROR_NOT_FOUND &&
+        mm_directory_cut_plus(config, local)) {
         error = find_pair(store, config, local, domain, user_out);
     }
-    if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error = find_set(store, config->local.catch_all, user_out);
-    }
     return error;
+}
+
+enum mailmod_error mm_directory_find(struct mm_store *store,
+                                     const struct mm_config *config,
+                                     const struct mm_address *address,
+                                     struct mm_directory_user *user_out)
+{
+    enum mailmod_error error =
+        mm_directory_find_own(store, config, address, user_out);
+
+    return error == MAILMOD_ERROR_NOT_FOUND
+               ? find_set(store, config->local.catch_all, user_out)
+               : error;
 }
 
 struct ensure_job {

@@ -27,6 +27,14 @@ MM_CHECK enum mailmod_error
 mm_directory_find(struct mm_store *store, const struct mm_config *config,
                   const struct mm_address *address,
                   struct mm_directory_user *user_out);
+/* The same without the catch-all. */
+MM_CHECK enum mailmod_error
+mm_directory_find_own(struct mm_store *store, const struct mm_config *config,
+                      const struct mm_address *address,
+                      struct mm_directory_user *user_out);
+/* "local", or with the separator "local+detail": without the detail. False when
+ * there is none. */
+bool mm_directory_cut_plus(const struct mm_config *config, char *local);
 /* Mail to it must always find somebody (RFC 5321 4.5.1). */
 bool mm_directory_is_postmaster(const struct mm_address *address);
 /* The mailbox of a user name, made with the user when there is none; nobody

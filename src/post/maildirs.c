@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "config/maildir.h"
 #include "mailbox/maildir.h"
+#include "mailbox/store_mailbox.h"
 #include "post/destination.h"
-#include "wire/msg/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +86,6 @@ static void make_name(const struct work *work,
                    recipient->number, host);
 }
 
-/* RFC 5321 4.4, and the address as it was given. */
 static enum mailmod_error write_fields(const struct work *work,
                                        const struct mm_store_recipient *r,
                                        struct mm_maildir_delivery *delivery)
@@ -94,12 +93,10 @@ static enum mailmod_error write_fields(const struct work *work,
     struct mm_buf fields;
 
     mm_buf_init(&fields, 4 * MM_STORE_REVERSE_PATH_MAX);
-    enum mailmod_error error = mm_return_path_write(
+    enum mailmod_error error = mm_mailbox_fields_write(
         &fields,
-        r->has_reverse_path ? r->reverse_path : work->message.reverse_path);
-    if (error == MAILMOD_OK) {
-        error = mm_buf_appendf(&fields, "Delivered-To: %s\r\n", r->path);
-    }
+        r->has_reverse_path ? r->reverse_path : work->message.reverse_path,
+        r->path, r->original_to);
     if (error == MAILMOD_OK) {
         error = mm_maildir_delivery_write(delivery, mm_buf_span(&fields));
     }

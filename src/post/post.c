@@ -1,11 +1,12 @@
 /* post.c - the value that all doors share.
  *
- * Owns itself and the consumers of its own: the store, the workers and the log
- * are the instance's. Promises: fixed once it is attached, so that every
- * thread may read it without a lock. Thread: any. */
+ * Owns itself, the aliases and the consumers of its own: the store, the workers
+ * and the log are the instance's. Promises: fixed once it is attached, so that
+ * every thread may read it without a lock. Thread: any. */
 #include "post/post.h"
 
 #include "base/mem.h"
+#include "post/aliases.h"
 #include "post/aside.h"
 #include "post/maildirs.h"
 #include "post/resolve.h"
@@ -26,8 +27,10 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
-    enum mailmod_error error =
-        mm_maildirs_consumer_new(&post->maildir_consumer, post);
+    enum mailmod_error error = mm_aliases_new(&post->aliases, post);
+    if (error == MAILMOD_OK) {
+        error = mm_maildirs_consumer_new(&post->maildir_consumer, post);
+    }
     if (error == MAILMOD_OK) {
         error = mm_aside_consumer_new(&post->aside_consumer, post);
     }
@@ -45,6 +48,7 @@ void mm_post_free(struct mm_post **post_in)
     if (post != NULL) {
         mm_free(post->maildir_consumer);
         mm_free(post->aside_consumer);
+        mm_aliases_free(&post->aliases);
         mm_free(post);
     }
 }

@@ -23,6 +23,7 @@
 
 #include <stdatomic.h>
 
+struct mm_aliases;
 struct mm_consumer;
 struct mm_news;
 struct mm_resolve_step;
@@ -40,7 +41,8 @@ struct mm_post {
     /* The rows of resolve.c; a test puts its own here. */
     const struct mm_resolve_step *steps;
     size_t step_count;
-    struct mm_list consumers; /* consumer.h */
+    struct mm_aliases *aliases; /* aliases.h */
+    struct mm_list consumers;   /* consumer.h */
     /* Where mailboxes lie (mailboxes.h). */
     struct mm_mailbox_provider store_mailboxes;
     struct mm_mailbox_provider maildirs;

@@ -195,23 +195,12 @@ static struct mm_report make_text(const struct mm_post_report *report)
                          original->size <= ORIGINAL_MAX};
 }
 
-static enum mailmod_error add_targets(struct mm_deposit *deposit,
-                                      const struct mm_report_sender *sender)
-{
-    enum mailmod_error error = MAILMOD_OK;
-
-    for (size_t i = 0; error == MAILMOD_OK && i < sender->resolve.target_count;
-         i++) {
-        error = mm_deposit_add(deposit, &sender->resolve.targets[i]);
-    }
-    return error;
-}
-
 static enum mailmod_error write_report(struct writer *writer,
                                        const struct mm_report_sender *sender,
                                        const struct mm_report *text)
 {
-    enum mailmod_error error = add_targets(writer->deposit, sender);
+    enum mailmod_error error = mm_deposit_add_all(
+        writer->deposit, sender->resolve.targets, sender->resolve.target_count);
 
     if (error == MAILMOD_OK) {
         error = write_frame(writer, text, true);
@@ -236,6 +225,8 @@ static const char *kind_name(const struct mm_post_report *report)
         return "delayed";
     case MM_REPORT_DELIVERED:
         return "delivered";
+    case MM_REPORT_EXPANDED:
+        return "expanded";
     case MM_REPORT_RELAYED:
         break;
     }

@@ -17,11 +17,14 @@
 #include "post/directory.h"
 #include "post/mailboxes.h"
 #include "post/quota.h"
+#include "post/redirect.h"
 
 #include <string.h>
 
 static const struct mm_reply too_many = {
     550, "5.4.6", "the address stands for too many others"};
+static const struct mm_reply circle = {
+    550, "5.4.6", "the address stands for itself, and is nobody's"};
 
 static void spoil(struct mm_resolve *resolve, enum mm_target_kind kind,
                   const struct mm_reply *reply, enum mailmod_error error)
@@ -55,9 +58,21 @@ static bool grow(struct mm_resolve *resolve)
     return true;
 }
 
+/* One of several who gets no mail: the others do, and the sender is told. */
+static void add_failed(struct mm_resolve *resolve,
+                       const struct mm_target *target)
+{
+    struct mm_target failed = *target;
+
+    failed.kind = MM_TARGET_FAILED;
+    mm_resolve_add(resolve, &failed);
+}
+
 void mm_resolve_add(struct mm_resolve *resolve, const struct mm_target *target)
 {
-    if (target->kind >= MM_TARGET_REFUSED) {
+    if (target->kind == MM_TARGET_REFUSED && target->is_expanded) {
+        add_failed(resolve, target);
+    } else if (target->kind >= MM_TARGET_REFUSED) {
         spoil(resolve, target->kind, target->reply, target->error);
     } else if (resolve->target_count == 0) {
         resolve->first = *target;
@@ -79,31 +94,71 @@ struct expansion {
     struct mm_address address;
 };
 
-void mm_resolve_expand(struct mm_resolve *resolve,
-                       const struct mm_resolve_item *item,
-                       const struct mm_address *address)
+struct mm_resolve_item *mm_resolve_expand(struct mm_resolve *resolve,
+                                          const struct mm_resolve_item *item,
+                                          const struct mm_address *address)
 {
-    if (item->depth + 1 > MM_LIMIT_RESOLVE_DEPTH) {
+    if (item->depth + 1 > MM_LIMIT_RESOLVE_DEPTH ||
+        ++resolve->expanded_count > MM_LIMIT_TARGETS) {
         spoil(resolve, MM_TARGET_REFUSED, &too_many, MAILMOD_OK);
-        return;
+        return NULL;
     }
     struct expansion *expansion = mm_alloc(sizeof *expansion);
     if (expansion == NULL) {
         spoil(resolve, MM_TARGET_FOR_NOW, NULL, MAILMOD_ERROR_MEMORY);
-        return;
+        return NULL;
     }
     expansion->address = *address;
     expansion->item.address = &expansion->address;
     expansion->item.depth = item->depth + 1;
+    expansion->item.parent = item;
+    expansion->item.notify = item->notify;
+    expansion->item.meets = true;
     mm_list_append(&resolve->waiting, &expansion->item.node);
+    return &expansion->item;
 }
 
-static void fill(const struct mm_resolve *resolve,
-                 const struct mm_resolve_item *item, struct mm_target *target)
+bool mm_resolve_is_circle(const struct mm_resolve_item *item)
+{
+    for (const struct mm_resolve_item *at = item->parent; at != NULL;
+         at = at->parent) {
+        if (mm_cstr_equal_nocase(at->address->text, item->address->text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mm_resolve_fill(const struct mm_resolve *resolve,
+                     const struct mm_resolve_item *item,
+                     struct mm_target *target)
 {
     target->path = item->address->text;
-    target->notify = resolve->notify;
+    target->notify = item->notify;
     target->original_recipient = resolve->original_recipient;
+    target->is_expanded = item->depth > 0;
+    target->meets = item->meets;
+    if (item->depth > 0 &&
+        strcmp(item->address->text, resolve->address->text) != 0) {
+        target->original_to = resolve->address->text;
+    }
+}
+
+/* Of an address that says no more than the user's name: that one in the first
+ * of the local domains. */
+static bool is_plain(const struct mm_config *config, const char *user,
+                     const struct mm_address *address)
+{
+    size_t size = strlen(user);
+    const char *text = address->text;
+
+    if (strchr(user, '@') != NULL) {
+        return mm_cstr_equal_nocase(user, text);
+    }
+    return mm_span_starts_nocase(mm_span_cstr(text), user) &&
+           text[size] == '@' && config->local.domains.count > 0 &&
+           mm_cstr_equal_nocase(text + size + 1,
+                                config->local.domains.items[0]);
 }
 
 /* Why a user gets no mail now; NULL: there is nothing. Postmaster is always
@@ -135,6 +190,9 @@ static void use_mailbox(const struct mm_resolve *resolve,
                         struct mm_target *target)
 {
     uint64_t limit = 0;
+
+    memcpy(item->user, user->name, sizeof item->user);
+    target->mailbox_name = item->user;
     enum mailmod_error error =
         mm_mailboxes_destination(resolve->config, user->name, item->text);
 
@@ -149,39 +207,59 @@ static void use_mailbox(const struct mm_resolve *resolve,
         limit = mm_quota_limit(resolve->config, user,
                                resolve->is_report ||
                                    mm_directory_is_postmaster(item->address));
-        memcpy(item->text, user->name, sizeof user->name);
-        target->mailbox_name = item->text;
         target->mailbox_id = user->mailbox_id;
         target->limit = limit;
+        target->delivered_to =
+            item->depth == 0 &&
+                    is_plain(resolve->config, user->name, item->address)
+                ? NULL
+                : item->address->text;
     }
-    target->reply = refuse_user(resolve, item->address, user, limit);
+    target->reply = resolve->is_for_owner
+                        ? NULL
+                        : refuse_user(resolve, item->address, user, limit);
     if (target->reply != NULL) {
         target->kind = MM_TARGET_REFUSED;
     }
+}
+
+void mm_resolve_add_user(struct mm_resolve *resolve,
+                         struct mm_resolve_item *item,
+                         const struct mm_directory_user *user)
+{
+    struct mm_target target = {.kind = MM_TARGET_MAILBOX};
+
+    mm_resolve_fill(resolve, item, &target);
+    use_mailbox(resolve, item, user, &target);
+    mm_resolve_add(resolve, &target);
 }
 
 /* Users of ours: directory.h. */
 static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
                                          struct mm_resolve_item *item)
 {
-    struct mm_target target = {.kind = MM_TARGET_MAILBOX};
+    struct mm_target target = {.kind = MM_TARGET_FOR_NOW};
 
     if (!mm_directory_is_local(resolve->config, item->address,
                                item->depth == 0 ? resolve->local : NULL)) {
         return MM_STEP_PASS;
     }
     resolve->is_local = resolve->is_local || item->depth == 0;
-    fill(resolve, item, &target);
     struct mm_directory_user user;
     target.error = mm_directory_find(resolve->post->store, resolve->config,
                                      item->address, &user);
     if (target.error == MAILMOD_OK) {
-        use_mailbox(resolve, item, &user, &target);
-    } else if (target.error == MAILMOD_ERROR_NOT_FOUND) {
+        if (!mm_redirect_forward(resolve, item, &user)) {
+            mm_resolve_add_user(resolve, item, &user);
+        }
+        return MM_STEP_TAKEN;
+    }
+    mm_resolve_fill(resolve, item, &target);
+    if (target.error == MAILMOD_ERROR_NOT_FOUND) {
         target.kind = MM_TARGET_REFUSED;
-        target.reply = mm_reply_get(MM_REPLY_NO_SUCH_USER);
-    } else {
-        target.kind = MM_TARGET_FOR_NOW;
+        target.reply = mm_resolve_is_circle(item)
+                           ? &circle
+                           : mm_reply_get(MM_REPLY_NO_SUCH_USER);
     }
     mm_resolve_add(resolve, &target);
     return MM_STEP_TAKEN;
@@ -193,14 +271,18 @@ static enum mm_step_verdict send_on(struct mm_resolve *resolve,
 {
     struct mm_target target = {.kind = MM_TARGET_REMOTE};
 
-    fill(resolve, item, &target);
+    mm_resolve_fill(resolve, item, &target);
     mm_destination_of(resolve->config, item->address->domain, item->text);
     target.destination = item->text;
+    if (item->parent != NULL) {
+        target.delivered_to = item->parent->address->text;
+    }
     mm_resolve_add(resolve, &target);
     return MM_STEP_TAKEN;
 }
 
 static const struct mm_resolve_step steps[] = {
+    {.run = mm_redirect_alias},
     {.run = find_mailbox},
     {.run = send_on},
 };
@@ -223,6 +305,33 @@ static bool next_item(struct mm_resolve *resolve)
         mm_list_append(&resolve->looked, node);
     }
     return node != NULL;
+}
+
+/* Nobody of those for whom it stands gets mail: then the address gets none, but
+ * for postmaster, who always finds somebody (RFC 5321 4.5.1). */
+static void refuse_whole(struct mm_resolve *resolve)
+{
+    const struct mm_reply *reply = mm_reply_get(MM_REPLY_NO_SUCH_USER);
+
+    for (size_t i = 0; i < resolve->target_count; i++) {
+        const struct mm_target *target = &resolve->targets[i];
+
+        if (target->kind < MM_TARGET_EXPANDED ||
+            target->kind >= MM_TARGET_REFUSED) {
+            return;
+        }
+        if (target->kind == MM_TARGET_FAILED) {
+            reply = target->reply;
+        }
+    }
+    if (mm_directory_is_postmaster(resolve->address) &&
+        !resolve->root.is_final && resolve->is_local) {
+        resolve->target_count = 0;
+        resolve->root.is_final = true;
+        (void)find_mailbox(resolve, &resolve->root);
+        return;
+    }
+    spoil(resolve, MM_TARGET_REFUSED, reply, MAILMOD_OK);
 }
 
 /* Until nothing is left to look at, or a step waits. */
@@ -250,11 +359,7 @@ static enum mm_answer go_on(struct mm_resolve *resolve)
             resolve->item = NULL;
         }
     }
-    if (resolve->target_count == 0) {
-        /* It stands for nobody. */
-        spoil(resolve, MM_TARGET_REFUSED, mm_reply_get(MM_REPLY_NO_SUCH_USER),
-              MAILMOD_OK);
-    }
+    refuse_whole(resolve);
     return MM_ANSWERED;
 }
 
@@ -267,6 +372,9 @@ enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
     mm_list_init(&resolve->looked);
     resolve->root.address = resolve->address;
     resolve->root.depth = 0;
+    resolve->root.notify = resolve->notify;
+    resolve->root.is_final = false;
+    resolve->expanded_count = 0;
     mm_list_append(&resolve->waiting, &resolve->root.node);
     resolve->item = NULL;
     return go_on(resolve);
@@ -282,6 +390,41 @@ void mm_resolve_resume(struct mm_resolve *resolve, enum mm_step_verdict verdict)
     if (go_on(resolve) == MM_ANSWERED) {
         resolve->done(resolve);
     }
+}
+
+static bool leads_to(const struct mm_resolve *resolve, const char *user)
+{
+    for (size_t i = 0; i < resolve->target_count; i++) {
+        const struct mm_target *target = &resolve->targets[i];
+
+        if (target->kind < MM_TARGET_EXPANDED && target->mailbox_name != NULL &&
+            strcmp(target->mailbox_name, user) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mm_resolve_owns(struct mm_post *post, const struct mm_config *config,
+                     const char *name, const struct mm_address *address)
+{
+    char user[MM_STORE_USER_MAX];
+
+    if (mm_directory_owns(post->store, config, name, address)) {
+        return true;
+    }
+    if (!mm_aliases_are_there(post) ||
+        mm_user_name_canonical(mm_span_cstr(name), user) != MAILMOD_OK) {
+        return false;
+    }
+    struct mm_resolve resolve = {.post = post,
+                                 .config = config,
+                                 .address = address,
+                                 .is_for_owner = true};
+    (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
+    bool owns = leads_to(&resolve, user);
+    mm_resolve_cancel(&resolve);
+    return owns;
 }
 
 static void free_items(struct mm_list *items)

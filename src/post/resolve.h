@@ -9,6 +9,7 @@
 #define MM_POST_RESOLVE_H
 
 #include "config/config.h"
+#include "post/directory.h"
 #include "post/post.h"
 #include "post/target.h"
 #include "wire/addr/address.h"
@@ -23,8 +24,14 @@ enum mm_answer {
 struct mm_resolve_item {
     struct mm_list node;
     const struct mm_address *address;
-    unsigned depth;                      /* 0: the one that was asked for */
-    char text[MM_STORE_DESTINATION_MAX]; /* destination or name of a target */
+    unsigned depth; /* 0: the one that was asked for */
+    /* Whom it stands for; NULL: the one that was asked for. */
+    const struct mm_resolve_item *parent;
+    unsigned notify; /* of its targets */
+    bool is_final;   /* a name behind a backslash: no alias, no forward */
+    bool meets;      /* as target.h says */
+    char text[MM_STORE_DESTINATION_MAX]; /* destination of a target */
+    char user[MM_STORE_USER_MAX];        /* whose mailbox it is */
 };
 
 struct mm_resolve {
@@ -37,6 +44,8 @@ struct mm_resolve {
     const char *original_recipient;
     uint64_t size;        /* of the message, as told; 0: nobody knows */
     bool is_report;       /* of ours */
+    bool is_for_owner;    /* whose it is, and not who gets its mail: forwards
+                             and whether there is room do not matter */
     struct mm_loop *loop; /* of `done`; NULL: the thread may block, and the
                              answer is never PENDING */
     void (*done)(struct mm_resolve *resolve);
@@ -51,6 +60,7 @@ struct mm_resolve {
     struct mm_target first;
     struct mm_target *more; /* all targets, when there are several */
     size_t capacity;
+    size_t expanded_count;
     struct mm_resolve_item root;
     struct mm_list waiting; /* items to look at */
     struct mm_list looked;  /* items that targets may point to */
@@ -64,6 +74,12 @@ struct mm_resolve {
 enum mm_answer mm_resolve_ask(struct mm_resolve *resolve);
 /* Harmless on a question that was never asked (all zero). */
 void mm_resolve_cancel(struct mm_resolve *resolve);
+
+/* Whether the login `name` may send as `address`; what comes there comes
+ * to the login's mailbox, by an alias too, but not by a forward of another
+ * user's mail. thread: any (point look-ups in the store) */
+bool mm_resolve_owns(struct mm_post *post, const struct mm_config *config,
+                     const char *name, const struct mm_address *address);
 
 /* ---- for the steps ---- */
 
@@ -83,10 +99,21 @@ struct mm_resolve_step {
 const struct mm_resolve_step *mm_resolve_steps(size_t *count_out);
 /* The texts of `target` live in the item or longer. */
 void mm_resolve_add(struct mm_resolve *resolve, const struct mm_target *target);
-/* The item stands for this address, too (copied): looked at later. */
-void mm_resolve_expand(struct mm_resolve *resolve,
-                       const struct mm_resolve_item *item,
-                       const struct mm_address *address);
+/* The item stands for this address, too (copied): looked at later. NULL when
+ * there may be no more, and the answer is spoilt. */
+struct mm_resolve_item *mm_resolve_expand(struct mm_resolve *resolve,
+                                          const struct mm_resolve_item *item,
+                                          const struct mm_address *address);
+/* What every target of the item has. */
+void mm_resolve_fill(const struct mm_resolve *resolve,
+                     const struct mm_resolve_item *item,
+                     struct mm_target *target);
+/* The mailbox of the user is a target. */
+void mm_resolve_add_user(struct mm_resolve *resolve,
+                         struct mm_resolve_item *item,
+                         const struct mm_directory_user *user);
+/* The item is one that it stands for itself. */
+bool mm_resolve_is_circle(const struct mm_resolve_item *item);
 /* A pending step goes on. Not from inside its run. */
 void mm_resolve_resume(struct mm_resolve *resolve,
                        enum mm_step_verdict verdict);

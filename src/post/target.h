@@ -10,8 +10,11 @@ enum mm_target_kind {
     MM_TARGET_MAILBOX, /* mailbox_id, mailbox_name */
     MM_TARGET_REMOTE,  /* destination: hosts elsewhere */
     MM_TARGET_LOCAL,   /* destination: a consumer of ours (consumer.h) */
-    MM_TARGET_REFUSED, /* reply: for good */
-    MM_TARGET_FOR_NOW  /* error: nobody can say at the moment */
+    /* The next two get nothing, and their sender is told. */
+    MM_TARGET_EXPANDED, /* the address stands for several: RFC 3461 5.2.7 */
+    MM_TARGET_FAILED,   /* reply: one of several, and gets no mail */
+    MM_TARGET_REFUSED,  /* reply: for good */
+    MM_TARGET_FOR_NOW   /* error: nobody can say at the moment */
 };
 
 /* The texts live as long as the answer that the target is part of. */
@@ -20,10 +23,17 @@ struct mm_target {
     const char *path; /* canonical address */
     uint64_t mailbox_id;
     uint64_t limit;           /* octets of the mailbox; 0: any */
-    const char *mailbox_name; /* the user's: for the log */
+    const char *mailbox_name; /* the user's */
     const char *destination;
     unsigned notify;                /* enum mm_dsn_notify bits */
     const char *original_recipient; /* ORCPT; NULL or "": none */
+    /* Told with the copy; NULL: not. Of a mailbox, the address that it was
+     * delivered at; of a row of the queue, who sends it on. */
+    const char *delivered_to;
+    const char *original_to; /* as the sender wrote it; NULL: so as above */
+    bool is_expanded;        /* by an alias or a forward */
+    bool meets; /* by one that is no catch-all: with each other path to the
+                   same mailbox it gives one copy */
     const struct mm_reply *reply;
     enum mailmod_error error;
 };

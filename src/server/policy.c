@@ -7,7 +7,7 @@
  * Thread: any. */
 #include "server/policy.h"
 
-#include "post/directory.h"
+#include "post/resolve.h"
 
 static const struct mm_reply not_yours = {550, "5.7.1",
                                           "sender address is not the login's"};
@@ -30,8 +30,8 @@ mm_policy_check_sender(const struct mm_policy_facts *facts,
                        const struct mm_address *reverse_path)
 {
     if (facts->user != NULL && facts->config->smtp.sender_must_match &&
-        !mm_directory_owns(facts->store, facts->config, facts->user,
-                           reverse_path)) {
+        !mm_resolve_owns(facts->post, facts->config, facts->user,
+                         reverse_path)) {
         return &not_yours;
     }
     return NULL;

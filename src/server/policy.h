@@ -4,13 +4,13 @@
 #ifndef MM_SERVER_POLICY_H
 #define MM_SERVER_POLICY_H
 
+#include "post/post.h"
 #include "server/settings.h"
-#include "store/store.h"
 #include "wire/addr/address.h"
 #include "wire/smtp/reply.h"
 
 struct mm_policy_facts {
-    struct mm_store *store; /* asked for senders alone */
+    struct mm_post *post; /* asked for senders alone */
     const struct mm_config *config;
     enum mm_service service;
     bool is_relay_client; /* its network is in smtp.relay_from */

@@ -39,7 +39,7 @@ struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp)
 {
     const struct mm_config *config = mm_session_config(&smtp->base);
     return (struct mm_policy_facts){
-        .store = smtp->base.server->store,
+        .post = smtp->base.server->options.post,
         .config = config,
         .service = smtp->base.service,
         .is_relay_client =

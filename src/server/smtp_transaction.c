@@ -216,29 +216,21 @@ static bool resolve(struct mm_smtp_session *smtp,
     return smtp->is_resolved;
 }
 
-static const struct mm_reply *add_target(struct mm_smtp_session *smtp,
-                                         const struct mm_target *target)
-{
-    enum mailmod_error error = target->error;
-
-    if (target->kind == MM_TARGET_REFUSED) {
-        return target->reply;
-    }
-    if (target->kind != MM_TARGET_FOR_NOW) {
-        error = mm_deposit_add(smtp->deposit, target);
-    }
-    return error == MAILMOD_OK ? NULL : mm_reply_get(reply_for(error));
-}
-
 /* The reply to a forward-path; those who get its mail are added on success. */
 static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
 {
-    const struct mm_reply *reply = NULL;
+    const struct mm_target *first = &smtp->resolve.targets[0];
+    enum mailmod_error error = first->error;
 
-    for (size_t i = 0; reply == NULL && i < smtp->resolve.target_count; i++) {
-        reply = add_target(smtp, &smtp->resolve.targets[i]);
+    if (first->kind == MM_TARGET_REFUSED) {
+        return first->reply;
     }
-    return reply != NULL ? reply : mm_reply_get(MM_REPLY_RECIPIENT_OK);
+    if (first->kind != MM_TARGET_FOR_NOW) {
+        error = mm_deposit_add_all(smtp->deposit, smtp->resolve.targets,
+                                   smtp->resolve.target_count);
+    }
+    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
+                                            : reply_for(error));
 }
 
 static void answer_delayed(struct mm_session *session)

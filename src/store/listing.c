@@ -117,6 +117,47 @@ enum mailmod_error mm_store_each_seen(
     return error;
 }
 
+struct record_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_record *record);
+    char name[MM_STORE_REVERSE_PATH_MAX];
+    char key[MM_STORE_REVERSE_PATH_MAX];
+};
+
+static bool on_record(void *context, const struct mm_store_record *record)
+{
+    struct record_page *all = context;
+
+    memcpy(all->name, record->name, sizeof all->name);
+    memcpy(all->key, record->key, sizeof all->key);
+    return count_row(&all->page, all->visit(all->page.context, record));
+}
+
+enum mailmod_error mm_store_each_record(
+    struct mm_store *store, enum mm_store_record_kind kind, const char *name,
+    const char *after_key, bool is_one_name,
+    bool (*visit)(void *context, const struct mm_store_record *record),
+    void *context)
+{
+    struct record_page all = {.visit = visit};
+    enum mailmod_error error;
+
+    if (!mm_span_copy(mm_span_cstr(name), all.name, sizeof all.name) ||
+        !mm_span_copy(mm_span_cstr(after_key), all.key, sizeof all.key)) {
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    do {
+        char after_name[MM_STORE_REVERSE_PATH_MAX];
+        char after[MM_STORE_REVERSE_PATH_MAX];
+        memcpy(after_name, all.name, sizeof after_name);
+        memcpy(after, all.key, sizeof after);
+        all.page = (struct page){.context = context};
+        error = store->ops->each_record(store, kind, after_name, after,
+                                        is_one_name, on_record, &all);
+    } while (error == MAILMOD_OK && has_more(&all.page));
+    return error;
+}
+
 struct due_page {
     struct page page;
     bool (*visit)(void *context, const struct mm_store_recipient *recipient);

@@ -96,6 +96,17 @@ struct mm_due_key {
          const char *account, enum mm_store_fetch_wish wish)                   \
     VERB(prefix, forget_fetch, struct mm_store_transaction *transaction,       \
          const char *account)                                                  \
+    VERB(prefix, keep_record, struct mm_store_transaction *transaction,        \
+         const struct mm_store_record *record)                                 \
+    VERB(prefix, drop_record, struct mm_store_transaction *transaction,        \
+         enum mm_store_record_kind kind, const char *name, const char *key)    \
+    VERB(prefix, record_of, struct mm_store_transaction *transaction,          \
+         enum mm_store_record_kind kind, const char *name, const char *key,    \
+         struct mm_store_record *record_out)                                   \
+    /* To `new_name`, or with NULL: dropped. */                                \
+    VERB(prefix, move_records, struct mm_store_transaction *transaction,       \
+         enum mm_store_record_kind kind, const char *name,                     \
+         const char *new_name)                                                 \
     /* What was committed. */                                                  \
     VERB(prefix, find_user, struct mm_store *store, const char *name,          \
          struct mm_store_user *user_out)                                       \
@@ -142,6 +153,12 @@ struct mm_due_key {
     VERB(prefix, each_fetch, struct mm_store *store,                           \
          bool (*visit)(void *context, const struct mm_store_fetch *fetch),     \
          void *context)                                                        \
+    /* Behind (`name`, `after_key`). */                                        \
+    VERB(prefix, each_record, struct mm_store *store,                          \
+         enum mm_store_record_kind kind, const char *name,                     \
+         const char *after_key, bool is_one_name,                              \
+         bool (*visit)(void *context, const struct mm_store_record *record),   \
+         void *context)                                                        \
     VERB(prefix, flush_count, struct mm_store *store, uint64_t *count_out)     \
     VERB(prefix, user_changes, struct mm_store *store, uint64_t *count_out)    \
     VERB(prefix, verify, struct mm_store *store, struct mm_buf *report_out)    \
@@ -187,6 +204,9 @@ struct mm_store {
 struct mm_store_transaction {
     struct mm_store *store;
 };
+
+/* MM_ENTRY_* of an entry with this detail, or with NULL. */
+uint32_t mm_store_entry_flags(const struct mm_store_entry_detail *detail);
 
 /* Where a new routing leads the recipient: `destination`, or with NULL its own
  * domain. False: nowhere else than before. */

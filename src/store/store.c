@@ -230,6 +230,18 @@ mm_store_put_entry_with(struct mm_store_transaction *transaction,
         ->put_entry(transaction, mailbox_id, message_id, served_size, detail);
 }
 
+uint32_t mm_store_entry_flags(const struct mm_store_entry_detail *detail)
+{
+    if (detail == NULL) {
+        return 0;
+    }
+    return detail->uidl[0] == '\0' && detail->notify == 0 &&
+                   detail->original_recipient[0] == '\0' &&
+                   !detail->has_reverse_path
+               ? MM_ENTRY_HAS_ADDRESS
+               : MM_ENTRY_HAS_DETAIL | MM_ENTRY_HAS_ADDRESS;
+}
+
 enum mailmod_error
 mm_store_drop_chunks(struct mm_store_transaction *transaction, uint64_t id)
 {
@@ -327,14 +339,41 @@ static enum mailmod_error canonical(const char *name,
 }
 
 enum mailmod_error
+mm_store_move_records(struct mm_store_transaction *transaction,
+                      enum mm_store_record_kind kind, const char *name,
+                      const char *new_name)
+{
+    return ops_of(transaction)->move_records(transaction, kind, name, new_name);
+}
+
+/* What hangs on a user's name. */
+static enum mailmod_error
+move_user_records(struct mm_store_transaction *transaction, const char *name,
+                  const char *new_name)
+{
+    static const enum mm_store_record_kind user_kinds[] = {MM_RECORD_FORWARD};
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0;
+         error == MAILMOD_OK && i < sizeof user_kinds / sizeof user_kinds[0];
+         i++) {
+        error =
+            mm_store_move_records(transaction, user_kinds[i], name, new_name);
+    }
+    return error;
+}
+
+enum mailmod_error
 mm_store_remove_user(struct mm_store_transaction *transaction, const char *name)
 {
     char name_kept[MM_STORE_USER_MAX];
     enum mailmod_error error = canonical(name, name_kept);
 
-    return error == MAILMOD_OK
-               ? ops_of(transaction)->remove_user(transaction, name_kept)
-               : error;
+    if (error == MAILMOD_OK) {
+        error = ops_of(transaction)->remove_user(transaction, name_kept);
+    }
+    return error == MAILMOD_OK ? move_user_records(transaction, name_kept, NULL)
+                               : error;
 }
 
 enum mailmod_error
@@ -348,9 +387,12 @@ mm_store_rename_user(struct mm_store_transaction *transaction, const char *name,
     if (error == MAILMOD_OK) {
         error = canonical(new_name, new_kept);
     }
+    if (error == MAILMOD_OK) {
+        error =
+            ops_of(transaction)->rename_user(transaction, name_kept, new_kept);
+    }
     return error == MAILMOD_OK
-               ? ops_of(transaction)
-                     ->rename_user(transaction, name_kept, new_kept)
+               ? move_user_records(transaction, name_kept, new_kept)
                : error;
 }
 
@@ -399,6 +441,33 @@ mm_store_forget_fetch(struct mm_store_transaction *transaction,
                       const char *account)
 {
     return ops_of(transaction)->forget_fetch(transaction, account);
+}
+
+enum mailmod_error
+mm_store_keep_record(struct mm_store_transaction *transaction,
+                     const struct mm_store_record *record)
+{
+    return record->value.size > MM_STORE_RECORD_VALUE_MAX
+               ? MAILMOD_ERROR_TOO_LARGE
+               : ops_of(transaction)->keep_record(transaction, record);
+}
+
+enum mailmod_error
+mm_store_drop_record(struct mm_store_transaction *transaction,
+                     enum mm_store_record_kind kind, const char *name,
+                     const char *key)
+{
+    return ops_of(transaction)->drop_record(transaction, kind, name, key);
+}
+
+enum mailmod_error mm_store_record_of(struct mm_store_transaction *transaction,
+                                      enum mm_store_record_kind kind,
+                                      const char *name, const char *key,
+                                      struct mm_store_record *record_out)
+{
+    *record_out = (struct mm_store_record){.kind = kind};
+    return ops_of(transaction)
+        ->record_of(transaction, kind, name, key, record_out);
 }
 
 enum mailmod_error mm_store_each_fetch(

@@ -150,6 +150,10 @@ struct mm_store_recipient { /* one row of the queue */
     char last_reply[512];  /* "host: 450 4.2.1 text": for reports and tools */
     bool has_reverse_path; /* its own (VERP, SRS) instead of the message's */
     char reverse_path[MM_STORE_REVERSE_PATH_MAX];
+    /* Who sends it on, for the field that finds loops; "" nobody. */
+    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
+    char original_to[MM_STORE_REVERSE_PATH_MAX]; /* as the sender wrote it, when
+                                                    it is another than `path` */
 };
 
 struct mm_store_entry {     /* a message in a mailbox */
@@ -158,7 +162,8 @@ struct mm_store_entry {     /* a message in a mailbox */
     uint64_t size;  /* as served: with Return-Path in front */
     uint32_t flags; /* MM_ENTRY_* */
 };
-#define MM_ENTRY_HAS_DETAIL 1u /* mm_store_find_entry tells more */
+#define MM_ENTRY_HAS_DETAIL 1u  /* mm_store_find_entry tells more */
+#define MM_ENTRY_HAS_ADDRESS 2u /* of it only delivered_to, original_to */
 
 /* What an entry keeps of its own, beside its message; "" and 0: nothing. */
 #define MM_STORE_UIDL_MAX 71 /* RFC 1939 7: 70 octets */
@@ -169,6 +174,7 @@ struct mm_store_entry_detail {
     bool has_reverse_path; /* its own instead of the message's */
     char reverse_path[MM_STORE_REVERSE_PATH_MAX];
     char delivered_to[MM_STORE_REVERSE_PATH_MAX];
+    char original_to[MM_STORE_REVERSE_PATH_MAX]; /* "": as delivered_to */
 };
 
 /* All thread: writer, inside a job's run. */
@@ -385,6 +391,52 @@ mm_store_forget_fetch(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error mm_store_each_fetch(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_fetch *fetch),
+    void *context);
+
+/* ---- what hangs on a name: aliases, forwards, replies, mailing lists ---- */
+
+enum mm_store_record_kind {
+    MM_RECORD_ALIAS = 1, /* name: address; key: whom it stands for */
+    MM_RECORD_FORWARD    /* name: user; key: address, or a backslash alone: the
+                            mailbox keeps a copy */
+};
+#define MM_STORE_RECORD_VALUE_MAX 65536
+/* One row: (kind, name, key) is its place. What number and value are is the
+ * kind's affair. */
+struct mm_store_record {
+    enum mm_store_record_kind kind;
+    char name[MM_STORE_REVERSE_PATH_MAX];
+    char key[MM_STORE_REVERSE_PATH_MAX];
+    int64_t number;
+    struct mm_span value; /* the lender's, for the call */
+};
+/* Replaces. TOO_LARGE. */
+MM_CHECK enum mailmod_error
+mm_store_keep_record(struct mm_store_transaction *transaction,
+                     const struct mm_store_record *record);
+/* NOT_FOUND. */
+MM_CHECK enum mailmod_error
+mm_store_drop_record(struct mm_store_transaction *transaction,
+                     enum mm_store_record_kind kind, const char *name,
+                     const char *key);
+/* All rows of a name get another one, or with NULL are dropped. Those of a user
+ * go along when the user is renamed or removed. */
+MM_CHECK enum mailmod_error
+mm_store_move_records(struct mm_store_transaction *transaction,
+                      enum mm_store_record_kind kind, const char *name,
+                      const char *new_name);
+/* As the transaction sees it; no value. NOT_FOUND. */
+MM_CHECK enum mailmod_error
+mm_store_record_of(struct mm_store_transaction *transaction,
+                   enum mm_store_record_kind kind, const char *name,
+                   const char *key, struct mm_store_record *record_out);
+/* The rows of a kind behind (name, key), in that order; of one name alone when
+ * `is_one_name`. The visitor returns false to stop, and must not call the
+ * store. */
+MM_CHECK enum mailmod_error mm_store_each_record(
+    struct mm_store *store, enum mm_store_record_kind kind, const char *name,
+    const char *after_key, bool is_one_name,
+    bool (*visit)(void *context, const struct mm_store_record *record),
     void *context);
 
 /* options.free_space_min from now on. */

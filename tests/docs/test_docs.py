@@ -365,7 +365,7 @@ def declarations():
     text = "".join(read(f"include/{name}") for name in
                    ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
                     "mailmod/terms.h", "mailmod/mailbox.h",
-                    "mailmod/received.h"))
+                    "mailmod/received.h", "mailmod/names.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))

@@ -145,6 +145,13 @@ struct old_fetch_account {
     int is_wished;
 };
 
+struct old_alias {
+    size_t size;
+    enum mailmod_alias_kind kind;
+    const char *name;
+    const char *target;
+};
+
 struct old_piece {
     size_t size;
     const char *octets;
@@ -680,6 +687,31 @@ static void on_account(void *context,
     ++*(int *)context;
 }
 
+static void on_alias(void *context, const struct mailmod_alias *alias)
+{
+    struct old_alias old;
+
+    look_at(&old, sizeof old, alias, "an alias");
+    expect(old.kind == MAILMOD_ALIAS && strcmp(old.name, "info") == 0 &&
+               strcmp(old.target, "demo") == 0,
+           "the alias's members");
+    ++*(int *)context;
+}
+
+static void see_aliases(void)
+{
+    int aliases = 0;
+
+    expect(
+        mailmod_alias_add(mail, MAILMOD_ALIAS, "info", "demo") == MAILMOD_OK &&
+            mailmod_alias_list(mail, MAILMOD_ALIAS, NULL, on_alias, &aliases) ==
+                MAILMOD_OK &&
+            aliases == 1 &&
+            mailmod_alias_remove(mail, MAILMOD_ALIAS, "info", NULL) ==
+                MAILMOD_OK,
+        "the aliases");
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -720,6 +752,7 @@ static void see_all(void)
     expect(mailmod_fetch_list(mail, on_account, &accounts) == MAILMOD_OK &&
                accounts == 1,
            "accounts elsewhere");
+    see_aliases();
 }
 
 /* Told before the end, which comes next. */

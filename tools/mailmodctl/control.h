@@ -42,6 +42,8 @@ int control_store(struct control *control);
 int control_backup(struct control *control);
 int control_restore(struct control *control);
 int control_config(struct control *control);
+int control_alias(struct control *control);
+int control_forward(struct control *control);
 int control_fetch(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"user", control_user},       {"queue", control_queue},
     {"store", control_store},     {"backup", control_backup},
     {"restore", control_restore}, {"config", control_config},
+    {"alias", control_alias},     {"forward", control_forward},
     {"fetch", control_fetch},
 };
 
@@ -51,6 +52,13 @@ static void print_help(void)
          "                             try now\n"
          "  queue hold|release|delete ID|all|FILTER\n"
          "                             delete makes no report to the sender\n"
+         "  alias list [NAME]          whom addresses stand for\n"
+         "  alias add NAME TARGET...   NAME: info@example.org, info,\n"
+         "                             or @example.org for all others there\n"
+         "  alias remove NAME [TARGET...]\n"
+         "  forward list [USER]        where users' mail is sent on to\n"
+         "  forward add USER ADDRESS... keep: the mailbox gets a copy\n"
+         "  forward remove USER [ADDRESS...]\n"
          "  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"

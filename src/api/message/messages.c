@@ -120,7 +120,10 @@ static void on_outcome(void *context, uint64_t message_id,
     mm_mutex_lock(messages->mutex);
     mailmod_message *message = find(messages, message_id);
     if (message != NULL) {
-        size_t i = place_of(message, recipient->path, recipient->number);
+        bool is_other = recipient->original_to[0] != '\0';
+        size_t i = place_of(message,
+                            is_other ? recipient->original_to : recipient->path,
+                            recipient->number);
 
         if (i < message->recipients.count) {
             mm_message_note(message, i, outcome, is_final);

@@ -9,6 +9,14 @@
 
 #include "post/resolve.h"
 
+/* Numbers of the deposit are places in the list. */
+static enum mailmod_error add(mailmod_message *message,
+                              const struct mm_target *target, bool is_more)
+{
+    return is_more ? mm_deposit_add_more(message->deposit, target)
+                   : mm_deposit_add(message->deposit, target);
+}
+
 /* It gets nothing of the deposit. */
 static enum mailmod_error leave_out(mailmod_message *message)
 {
@@ -16,23 +24,28 @@ static enum mailmod_error leave_out(mailmod_message *message)
     return MAILMOD_OK;
 }
 
-/* Numbers of the deposit are places in the list. */
-static enum mailmod_error use_target(mailmod_message *message, size_t index,
-                                     const struct mm_target *target)
+/* Where the first target is decides what is told of the recipient; the others
+ * of an alias have rows and reports of their own. What leads elsewhere by an
+ * alias goes by the queue, whatever the mode is. */
+static enum mailmod_error use_first(mailmod_message *message, size_t index,
+                                    const struct mm_target *target)
 {
     struct mm_message_recipient *recipient = &message->recipients.items[index];
 
     switch (target->kind) {
     case MM_TARGET_MAILBOX:
+    case MM_TARGET_EXPANDED:
+    case MM_TARGET_FAILED:
         recipient->place = MM_PLACE_HERE;
-        return mm_deposit_add(message->deposit, target);
+        return add(message, target, false);
     case MM_TARGET_LOCAL:
         recipient->place = MM_PLACE_QUEUED;
-        return mm_deposit_add(message->deposit, target);
+        return add(message, target, false);
     case MM_TARGET_REMOTE:
-        recipient->place = MM_PLACE_REMOTE;
-        return message->mode == MAILMOD_SEND_QUEUE
-                   ? mm_deposit_add(message->deposit, target)
+        recipient->place =
+            target->is_expanded ? MM_PLACE_QUEUED : MM_PLACE_REMOTE;
+        return target->is_expanded || message->mode == MAILMOD_SEND_QUEUE
+                   ? add(message, target, false)
                    : leave_out(message);
     case MM_TARGET_REFUSED:
         recipient->place = MM_PLACE_NOBODY;
@@ -64,7 +77,8 @@ static enum mailmod_error find_place(mailmod_message *message, size_t index)
                                  .size = message->size};
     (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
     for (size_t i = 0; error == MAILMOD_OK && i < resolve.target_count; i++) {
-        error = use_target(message, index, &resolve.targets[i]);
+        error = i == 0 ? use_first(message, index, &resolve.targets[i])
+                       : add(message, &resolve.targets[i], true);
     }
     mm_resolve_cancel(&resolve);
     return error;

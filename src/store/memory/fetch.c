@@ -16,15 +16,6 @@ static struct mm_seen_row seen_key(const char *account, const char *key)
     return wanted;
 }
 
-/* Puts a new row, or it in the place of the one with its key. */
-static enum mailmod_error put(struct mm_memory *store,
-                              enum mm_memory_table table, struct mm_row *row)
-{
-    struct mm_row *old = mm_table_find(store->disk, table, row);
-    return old != NULL ? mm_row_change(store, table, old, row)
-                       : mm_row_add(store, table, row);
-}
-
 enum mailmod_error mm_memory_put_seen(struct mm_store_transaction *base,
                                       const char *account,
                                       const struct mm_store_seen *seen)
@@ -40,7 +31,7 @@ enum mailmod_error mm_memory_put_seen(struct mm_store_transaction *base,
     (void)mm_span_copy(mm_span_cstr(account), put_row->account,
                        sizeof put_row->account);
     put_row->seen = *seen;
-    return put(store, MM_TABLE_SEEN, row);
+    return mm_row_put(store, MM_TABLE_SEEN, row);
 }
 
 enum mailmod_error mm_memory_drop_seen(struct mm_store_transaction *base,
@@ -98,7 +89,7 @@ static enum mailmod_error put_fetch(struct mm_memory *store,
         return MAILMOD_ERROR_MEMORY;
     }
     MM_ROW(struct mm_fetch_row, row)->fetch = *fetch;
-    return put(store, MM_TABLE_FETCH, row);
+    return mm_row_put(store, MM_TABLE_FETCH, row);
 }
 
 enum mailmod_error mm_memory_put_fetch(struct mm_store_transaction *base,

@@ -32,6 +32,7 @@ enum mm_memory_table {
     MM_TABLE_SECRET,
     MM_TABLE_SEEN,
     MM_TABLE_FETCH,
+    MM_TABLE_RECORD,
     MM_TABLE_COUNT
 };
 
@@ -84,6 +85,12 @@ struct mm_seen_row {
 struct mm_fetch_row {
     struct mm_row row;
     struct mm_store_fetch fetch;
+};
+
+struct mm_record_row {
+    struct mm_row row;
+    struct mm_store_record record; /* its value is `data` */
+    char data[];
 };
 
 struct mm_memory_disk {
@@ -191,6 +198,10 @@ MM_CHECK enum mailmod_error mm_row_change(struct mm_memory *store,
                                           enum mm_memory_table table,
                                           struct mm_row *old,
                                           struct mm_row *row);
+/* A new row, or it in the place of the one with its key. */
+MM_CHECK enum mailmod_error mm_row_put(struct mm_memory *store,
+                                       enum mm_memory_table table,
+                                       struct mm_row *row);
 MM_CHECK enum mailmod_error mm_row_remove(struct mm_memory *store,
                                           enum mm_memory_table table,
                                           struct mm_row *row);

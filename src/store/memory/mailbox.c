@@ -67,7 +67,7 @@ mm_memory_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
                                 .message_id = message_id,
                                 .size = served_size};
     if (detail != NULL) {
-        entry->entry.flags = MM_ENTRY_HAS_DETAIL;
+        entry->entry.flags = mm_store_entry_flags(detail);
         entry->detail = *detail;
     }
     error = mm_row_add(store, MM_TABLE_ENTRY, row);
@@ -145,7 +145,7 @@ mm_memory_find_entry(struct mm_store *base, uint64_t mailbox_id,
                  row->entry.unique_number == unique_number;
     if (found) {
         memset(detail_out, 0, sizeof *detail_out);
-        if ((row->entry.flags & MM_ENTRY_HAS_DETAIL) != 0) {
+        if (row->entry.flags != 0) {
             *detail_out = row->detail;
         }
     }

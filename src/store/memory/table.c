@@ -148,6 +148,18 @@ static int order_fetches(const struct mm_tree_node *a,
                   ROW_OF(struct mm_fetch_row, b)->fetch.name);
 }
 
+static int order_records(const struct mm_tree_node *a,
+                         const struct mm_tree_node *b)
+{
+    const struct mm_store_record *x = &ROW_OF(struct mm_record_row, a)->record;
+    const struct mm_store_record *y = &ROW_OF(struct mm_record_row, b)->record;
+    int result = order(x->kind, y->kind);
+    if (result == 0) {
+        result = strcmp(x->name, y->name);
+    }
+    return result != 0 ? result : strcmp(x->key, y->key);
+}
+
 void mm_tables_init(struct mm_memory_disk *disk)
 {
     static const struct mm_table tables[MM_TABLE_COUNT] = {
@@ -164,6 +176,7 @@ void mm_tables_init(struct mm_memory_disk *disk)
         [MM_TABLE_SECRET] = {.tree.compare = order_secrets},
         [MM_TABLE_SEEN] = {.tree.compare = order_seen},
         [MM_TABLE_FETCH] = {.tree.compare = order_fetches},
+        [MM_TABLE_RECORD] = {.tree.compare = order_records},
     };
     memcpy(disk->tables, tables, sizeof tables);
 }
@@ -319,6 +332,14 @@ enum mailmod_error mm_row_change(struct mm_memory *store,
     detach(store->disk, which, old);
     attach(store->disk, which, row);
     return MAILMOD_OK;
+}
+
+enum mailmod_error mm_row_put(struct mm_memory *store,
+                              enum mm_memory_table which, struct mm_row *row)
+{
+    struct mm_row *old = mm_table_find(store->disk, which, row);
+    return old != NULL ? mm_row_change(store, which, old, row)
+                       : mm_row_add(store, which, row);
 }
 
 enum mailmod_error mm_row_remove(struct mm_memory *store,

@@ -16,7 +16,7 @@
 #define RECIPIENT_COLUMNS                                                      \
     "r.message_id,r.number,r.path,r.destination,r.state,r.next_attempt_ms,"    \
     "r.expires_ms,r.attempts,r.was_warned,r.notify,r.original_recipient,"      \
-    "r.last_reply,r.reverse_path"
+    "r.last_reply,r.reverse_path,r.delivered_to,r.original_to"
 #define USER_COLUMNS                                                           \
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
@@ -58,8 +58,8 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_PUT_RECIPIENT] =
         "INSERT INTO recipient(message_id,number,path,destination,state,"
         "next_attempt_ms,expires_ms,attempts,was_warned,notify,"
-        "original_recipient,last_reply,reverse_path) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "original_recipient,last_reply,reverse_path,delivered_to,original_to) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     /* A hold by an operator outlives the attempt that ran meanwhile. */
     [MM_SQL_UPDATE_RECIPIENT] =
         "UPDATE recipient SET destination=?1,next_attempt_ms=CASE WHEN "
@@ -77,11 +77,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
                            "octets=octets-?3 WHERE id=?1",
     [MM_SQL_PUT_ENTRY] =
         "INSERT INTO entry(mailbox_id,number,message_id,size,flags,uidl,notify,"
-        "original_recipient,reverse_path,delivered_to) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?)",
+        "original_recipient,reverse_path,delivered_to,original_to) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?)",
     [MM_SQL_ENTRY_DETAIL] =
-        "SELECT uidl,notify,original_recipient,reverse_path,delivered_to "
-        "FROM entry WHERE mailbox_id=? AND number=?",
+        "SELECT uidl,notify,original_recipient,reverse_path,delivered_to,"
+        "original_to FROM entry WHERE mailbox_id=? AND number=?",
     [MM_SQL_PUT_REMOVAL] =
         "INSERT INTO removal(mailbox_id,first,last) VALUES(?,?,?) "
         "ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
@@ -196,6 +196,22 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_EACH_FETCH] =
         "SELECT " FETCH_COLUMNS ",wish FROM fetch_account ORDER BY name",
     [MM_SQL_FORGET_FETCH] = "DELETE FROM fetch_account WHERE name=?",
+    [MM_SQL_PUT_RECORD] =
+        "INSERT OR REPLACE INTO record(kind,name,key,number,value) "
+        "VALUES(?,?,?,?,?)",
+    [MM_SQL_DROP_RECORD] =
+        "DELETE FROM record WHERE kind=? AND name=? AND key=?",
+    [MM_SQL_DROP_RECORDS] = "DELETE FROM record WHERE kind=? AND name=?",
+    [MM_SQL_MOVE_RECORDS] =
+        "UPDATE OR REPLACE record SET name=?3 WHERE kind=?1 AND name=?2",
+    [MM_SQL_FIND_RECORD] = "SELECT number FROM record "
+                           "WHERE kind=? AND name=? AND key=?",
+    [MM_SQL_LIST_RECORDS] =
+        "SELECT name,key,number,value FROM record "
+        "WHERE kind=? AND (name,key)>(?,?) ORDER BY name,key",
+    [MM_SQL_LIST_NAMED_RECORDS] =
+        "SELECT name,key,number,value FROM record "
+        "WHERE kind=? AND name=? AND key>? ORDER BY key",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
     /* What makes rows due by an operator's wish is counted, so that the queue
      * can tell it from rows that became due. */
@@ -420,4 +436,11 @@ void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
     (void)sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+void mm_sql_bind_filled(sqlite3_stmt *statement, int index, const char *text)
+{
+    if (text[0] != '\0') {
+        mm_sql_bind_text(statement, index, text);
+    }
 }

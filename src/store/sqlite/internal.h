@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 4
+#define MM_STORE_SCHEMA_VERSION 5
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
@@ -123,6 +123,13 @@ enum mm_statement {
     MM_SQL_WISH_FETCH,
     MM_SQL_EACH_FETCH,
     MM_SQL_FORGET_FETCH,
+    MM_SQL_PUT_RECORD,
+    MM_SQL_DROP_RECORD,
+    MM_SQL_DROP_RECORDS,
+    MM_SQL_MOVE_RECORDS,
+    MM_SQL_FIND_RECORD,
+    MM_SQL_LIST_RECORDS,
+    MM_SQL_LIST_NAMED_RECORDS,
     MM_SQL_SECRET,
     MM_SQL_COUNT_FLUSH,
     MM_SQL_FLUSHES,
@@ -286,6 +293,8 @@ void mm_sql_octets(sqlite3_stmt *statement, int column, void *octets_out,
 void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size);
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
+/* NULL for "". */
+void mm_sql_bind_filled(sqlite3_stmt *statement, int index, const char *text);
 
 /* The database's file is there, or is made; before a connection is opened. */
 MM_CHECK enum mailmod_error mm_schema_find_file(struct mm_sqlite *store,

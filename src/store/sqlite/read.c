@@ -215,6 +215,8 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
     r->has_reverse_path =
         sqlite3_column_type(statement, first + 12) != SQLITE_NULL;
     mm_sql_text(statement, first + 12, r->reverse_path, sizeof r->reverse_path);
+    mm_sql_text(statement, first + 13, r->delivered_to, sizeof r->delivered_to);
+    mm_sql_text(statement, first + 14, r->original_to, sizeof r->original_to);
 }
 
 enum mailmod_error

@@ -136,6 +136,7 @@ mm_sqlite_find_entry(struct mm_store *base, uint64_t mailbox_id,
         d->has_reverse_path = sqlite3_column_type(row, 3) != SQLITE_NULL;
         mm_sql_text(row, 3, d->reverse_path, sizeof d->reverse_path);
         mm_sql_text(row, 4, d->delivered_to, sizeof d->delivered_to);
+        mm_sql_text(row, 5, d->original_to, sizeof d->original_to);
     } else if (error == MAILMOD_OK) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }

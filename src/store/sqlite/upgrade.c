@@ -81,6 +81,16 @@ static const char tables_4[] =
     "result TEXT NOT NULL DEFAULT '',wish INTEGER NOT NULL DEFAULT 0) "
     "WITHOUT ROWID;";
 
+/* 5: what hangs on a name (aliases, forwards, ...), and for whom a copy was
+ * meant. */
+static const char tables_5[] =
+    "CREATE TABLE record(kind INTEGER NOT NULL,name TEXT NOT NULL,"
+    "key TEXT NOT NULL,number INTEGER NOT NULL,value BLOB,"
+    "PRIMARY KEY(kind,name,key)) WITHOUT ROWID;"
+    "ALTER TABLE recipient ADD COLUMN delivered_to TEXT;"
+    "ALTER TABLE recipient ADD COLUMN original_to TEXT;"
+    "ALTER TABLE entry ADD COLUMN original_to TEXT;";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -124,6 +134,11 @@ static enum mailmod_error make_tables(struct upgrade *upgrade)
 static enum mailmod_error make_fetch_tables(struct upgrade *upgrade)
 {
     return run_tables(upgrade, tables_4, "PRAGMA user_version=4");
+}
+
+static enum mailmod_error make_records(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_5, "PRAGMA user_version=5");
 }
 
 /* Statements of the step, by their texts. */
@@ -221,7 +236,8 @@ static const struct {
     enum mailmod_error (*run)(struct upgrade *upgrade);
 } steps[] = {{2, "new tables", make_tables},
              {3, "checksums of bodies", move_chunks},
-             {4, "tables of fetched mail", make_fetch_tables}};
+             {4, "tables of fetched mail", make_fetch_tables},
+             {5, "aliases and lists", make_records}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {

@@ -274,23 +274,17 @@ enum mailmod_error mm_sqlite_octets_of(struct mm_store_transaction *base,
     return error;
 }
 
-static void bind_filled(sqlite3_stmt *statement, int index, const char *text)
-{
-    if (text[0] != '\0') {
-        mm_sql_bind_text(statement, index, text);
-    }
-}
-
 static void bind_detail(sqlite3_stmt *statement,
                         const struct mm_store_entry_detail *detail)
 {
-    bind_filled(statement, 6, detail->uidl);
+    mm_sql_bind_filled(statement, 6, detail->uidl);
     (void)sqlite3_bind_int64(statement, 7, detail->notify);
-    bind_filled(statement, 8, detail->original_recipient);
+    mm_sql_bind_filled(statement, 8, detail->original_recipient);
     if (detail->has_reverse_path) {
         mm_sql_bind_text(statement, 9, detail->reverse_path);
     }
-    bind_filled(statement, 10, detail->delivered_to);
+    mm_sql_bind_filled(statement, 10, detail->delivered_to);
+    mm_sql_bind_filled(statement, 11, detail->original_to);
 }
 
 enum mailmod_error
@@ -314,8 +308,7 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
     (void)sqlite3_bind_int64(statement, 2, number);
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)message_id);
     (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)served_size);
-    (void)sqlite3_bind_int64(statement, 5,
-                             detail != NULL ? MM_ENTRY_HAS_DETAIL : 0);
+    (void)sqlite3_bind_int64(statement, 5, mm_store_entry_flags(detail));
     if (detail != NULL) {
         bind_detail(statement, detail);
     }

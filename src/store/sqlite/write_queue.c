@@ -40,6 +40,8 @@ mm_sqlite_put_recipient(struct mm_store_transaction *base,
     if (recipient->has_reverse_path) {
         mm_sql_bind_text(statement, 13, recipient->reverse_path);
     }
+    mm_sql_bind_filled(statement, 14, recipient->delivered_to);
+    mm_sql_bind_filled(statement, 15, recipient->original_to);
     error = mm_sql_run(statement);
     return error == MAILMOD_OK
                ? mm_sqlite_refer(transaction, recipient->message_id)

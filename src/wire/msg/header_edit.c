@@ -99,6 +99,28 @@ static bool stays(const struct mm_header_edit *edit, struct mm_span name)
             !mm_span_is_nocase(name, "Resent-Bcc"));
 }
 
+static void keep_address(struct mm_header_edit *edit, char c)
+{
+    if (edit->delivered_to_size < sizeof edit->delivered_to) {
+        edit->delivered_to[edit->delivered_to_size++] = c;
+    }
+}
+
+bool mm_header_was_delivered_to(const struct mm_header_edit *edit,
+                                const char *address)
+{
+    struct mm_span rest = mm_span(edit->delivered_to, edit->delivered_to_size);
+    struct mm_span line;
+
+    while (rest.size > 0) {
+        (void)mm_span_cut(rest, '\n', &line, &rest);
+        if (line.size > 0 && mm_span_is_nocase(line, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The colon has come. */
 static struct mm_span begin_field(struct mm_header_edit *edit)
 {
@@ -108,7 +130,10 @@ static struct mm_span begin_field(struct mm_header_edit *edit)
     edit->has_field = true;
     edit->keeps_field = stays(edit, name);
     edit->copies_id = false;
-    if (mm_span_is_nocase(name, "Received")) {
+    edit->copies_to = mm_span_is_nocase(name, "Delivered-To");
+    if (edit->copies_to) {
+        keep_address(edit, '\n');
+    } else if (mm_span_is_nocase(name, "Received")) {
         edit->received_count += edit->received_count < UINT32_MAX ? 1 : 0;
     } else if (mm_span_is_nocase(name, "Date")) {
         edit->has_date = true;
@@ -168,14 +193,20 @@ static struct mm_span take_name(struct mm_header_edit *edit, char c,
         edit->has_field = true;
         edit->keeps_field = true;
         edit->copies_id = false;
+        edit->copies_to = false;
         return give_with(edit, mailbox_line);
     }
     return begin_body(edit);
 }
 
 /* Printable octets of the field's value, blanks left out. */
-static void copy_id(struct mm_header_edit *edit, struct mm_span value)
+static void copy_value(struct mm_header_edit *edit, struct mm_span value)
 {
+    for (size_t i = 0; edit->copies_to && i < value.size; i++) {
+        if ((unsigned char)value.data[i] > ' ' && value.data[i] != 127) {
+            keep_address(edit, value.data[i]);
+        }
+    }
     for (size_t i = 0; edit->copies_id && i < value.size; i++) {
         if (edit->message_id_size + 1 < sizeof edit->message_id &&
             value.data[i] > ' ' && value.data[i] < 127) {
@@ -196,7 +227,7 @@ static struct mm_span take_field(struct mm_header_edit *edit,
         edit->state = STATE_LINE;
     }
     *used = data.size;
-    copy_id(edit, data);
+    copy_value(edit, data);
     return edit->keeps_field ? data : mm_span(NULL, 0);
 }
 

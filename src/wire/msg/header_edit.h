@@ -28,6 +28,9 @@ enum mm_header_edits {
 /* RFC 5322 2.1.1: so long may a line be, and so a field's name. */
 #define MM_HEADER_NAME_MAX 998
 #define MM_HEADER_MESSAGE_ID_MAX 256
+/* Of all fields Delivered-To together; a message with more has gone in a circle
+ * that the number of Received fields ends. */
+#define MM_HEADER_DELIVERED_TO_MAX 2048
 /* A name that is given out at once, with what may come before it. */
 #define MM_HEADER_KEPT_MAX (MM_HEADER_NAME_MAX + 32)
 
@@ -37,6 +40,8 @@ struct mm_header_edit {
     unsigned received_count;
     bool has_date, has_from, has_message_id;
     char message_id[MM_HEADER_MESSAGE_ID_MAX]; /* "<...>" as it came; "" */
+    /* Addresses of fields Delivered-To, a line each: who sent it on before. */
+    size_t delivered_to_size;
 
     /* header_edit.c's. */
     int state;
@@ -44,10 +49,15 @@ struct mm_header_edit {
     bool has_field;   /* a continuation may follow */
     bool keeps_field; /* the present one stays */
     bool copies_id;   /* the present one is Message-ID */
+    bool copies_to;   /* the present one is Delivered-To */
     size_t message_id_size;
     size_t held_size;
     char held[MM_HEADER_KEPT_MAX]; /* a line's beginning, undecided */
+    char delivered_to[MM_HEADER_DELIVERED_TO_MAX];
 };
+/* It was delivered to this address, and sent on, before. */
+bool mm_header_was_delivered_to(const struct mm_header_edit *edit,
+                                const char *address);
 
 void mm_header_edit_init(struct mm_header_edit *edit, unsigned edits);
 /* Takes octets from the front of `data` and gives what stays of them: a part of

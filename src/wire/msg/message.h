@@ -21,9 +21,6 @@ struct mm_received {
 };
 enum mailmod_error mm_received_write(struct mm_buf *out,
                                      const struct mm_received *received);
-/* "Return-Path: <...>\r\n" */
-enum mailmod_error mm_return_path_write(struct mm_buf *out,
-                                        const char *reverse_path);
 
 /* RFC 3461 4 xtext. Decoding is strict and gives printable ASCII alone, as
  * 4.2 and 4.4 want it: "+0D+0A" is SYNTAX, and nothing is appended then. */

@@ -1,4 +1,4 @@
-/* received.c - builds the trace fields: Received and Return-Path.
+/* received.c - builds the trace field Received.
  *
  * Pure: the caller supplies time and identities. Never trusts peer text: a
  * HELO name stands behind "from" only when it is a domain or an address
@@ -139,15 +139,3 @@ enum mailmod_error mm_received_write(struct mm_buf *out,
 }
 
 /* Return-path-line = "Return-Path:" FWS Reverse-path <CRLF> */
-enum mailmod_error mm_return_path_write(struct mm_buf *out,
-                                        const char *reverse_path)
-{
-    if (!is_clean(reverse_path, true) ||
-        mm_span_cstr(reverse_path).size >= MM_ADDRESS_TEXT_MAX) {
-        return MAILMOD_ERROR_ARGUMENT;
-    }
-    mm_buf_append_cstr(out, "Return-Path: <");
-    mm_buf_append_cstr(out, reverse_path);
-    mm_buf_append_cstr(out, ">\r\n");
-    return mm_buf_error(out);
-}

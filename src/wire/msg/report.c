@@ -36,6 +36,9 @@ static const struct action actions[] = {
                            "has not been delivered yet; attempts go on"},
     [MM_REPORT_DELIVERED] = {"delivered", "Mail was delivered",
                              "was delivered"},
+    [MM_REPORT_EXPANDED] = {"expanded", "Mail was passed on to several",
+                            "stands for several addresses and was passed on "
+                            "to them"},
     [MM_REPORT_RELAYED] = {"relayed", "Mail was passed on",
                            "was passed on to a system that gives no reports"},
 };

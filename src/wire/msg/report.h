@@ -10,6 +10,7 @@ enum mm_report_action {
     MM_REPORT_FAILED,
     MM_REPORT_DELAYED,
     MM_REPORT_DELIVERED,
+    MM_REPORT_EXPANDED, /* an alias of many: RFC 3461 5.2.7 */
     MM_REPORT_RELAYED
 };
 

@@ -25,6 +25,8 @@ struct work {
     size_t size;
     size_t lie; /* octets that the listing tells too many */
     const char *uidl;
+    const char *delivered_to;
+    const char *original_to;
     uint64_t number; /* to remove */
 };
 
@@ -66,12 +68,19 @@ static enum mailmod_error run_message(struct mm_store_job *job,
     if (work->uidl != NULL) {
         strcpy(detail.uidl, work->uidl);
     }
+    if (work->delivered_to != NULL) {
+        strcpy(detail.delivered_to, work->delivered_to);
+        strcpy(detail.original_to, work->original_to);
+    }
+    bool has_detail = work->uidl != NULL || work->delivered_to != NULL;
     return error == MAILMOD_OK
-               ? mm_store_put_entry_with(t, work->mailbox_id, id,
-                                         work->size + work->lie +
-                                             mm_mailbox_return_path_size(
-                                                 work->message.reverse_path),
-                                         work->uidl != NULL ? &detail : NULL)
+               ? mm_store_put_entry_with(
+                     t, work->mailbox_id, id,
+                     work->size + work->lie +
+                         mm_mailbox_fields_size(work->message.reverse_path,
+                                                detail.delivered_to,
+                                                detail.original_to),
+                     has_detail ? &detail : NULL)
                : error;
 }
 

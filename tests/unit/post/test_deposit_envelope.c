@@ -77,6 +77,64 @@ static void test_many_recipients(void **state)
     assert_int_equal(rows.count, 10);
 }
 
+static void add_copy(struct arrival *a, const char *path, const char *given,
+                     bool meets)
+{
+    const struct mm_target target = {.kind = MM_TARGET_MAILBOX,
+                                     .path = path,
+                                     .mailbox_id = a->alice,
+                                     .mailbox_name = "alice",
+                                     .delivered_to = path,
+                                     .original_to = given,
+                                     .is_expanded = given != NULL,
+                                     .meets = meets};
+
+    assert_int_equal(mm_deposit_add(a->deposit, &target), MAILMOD_OK);
+}
+
+/* A copy for each address that was written; one where ways meet by an alias:
+ * compared one by one, and found in the map. */
+static void test_F24_copies(void **state)
+{
+    struct arrival *a = *state;
+
+    for (unsigned many = 0; many < 2; many++) {
+        size_t before = arrival_entries(a, a->alice);
+
+        arrival_start(a, "carol@example.net");
+        for (unsigned i = 0; many == 1 && i < 20; i++) {
+            char path[64];
+
+            snprintf(path, sizeof path, "u%u@example.net", i);
+            arrival_add_remote(a, path, "example.net");
+        }
+        add_copy(a, "alice@example.org", NULL, false);
+        add_copy(a, "alice+x@example.org", NULL, false);
+        add_copy(a, "alice@example.org", NULL, false);
+        add_copy(a, "alice@example.org", "a.b@example.org", false);
+        add_copy(a, "alice@example.org", "c.d@example.org", false);
+        add_copy(a, "alice@example.org", "team@example.org", true);
+        arrival_finish(a);
+        assert_int_equal(a->error, MAILMOD_OK);
+        assert_int_equal(arrival_entries(a, a->alice), before + 4);
+        mm_deposit_abandon(&a->deposit);
+
+        arrival_start(a, "carol@example.net");
+        for (unsigned i = 0; many == 1 && i < 20; i++) {
+            char path[64];
+
+            snprintf(path, sizeof path, "u%u@example.net", i);
+            arrival_add_remote(a, path, "example.net");
+        }
+        add_copy(a, "alice@example.org", "team@example.org", true);
+        add_copy(a, "alice@example.org", NULL, false);
+        add_copy(a, "alice+x@example.org", NULL, false);
+        arrival_finish(a);
+        assert_int_equal(arrival_entries(a, a->alice), before + 5);
+        mm_deposit_abandon(&a->deposit);
+    }
+}
+
 /* A local message wakes nobody. */
 static void test_local_does_not_wake(void **state)
 {
@@ -154,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_envelope),
         TEST(test_many_recipients),
+        TEST(test_F24_copies),
         TEST(test_local_does_not_wake),
         TEST(test_user_goes_meanwhile),
         TEST(test_F11_everybody_goes_meanwhile),

@@ -3,12 +3,18 @@
 #include "people.h"
 #include "post/resolve.h"
 
+struct put {
+    struct mm_store_job job;
+    struct mm_store_record record;
+};
+
 struct asker {
     struct mm_store *store;
     struct mm_post *post;
     struct mm_config *config;
     struct mm_address address;
     struct mm_resolve resolve;
+    unsigned notify; /* 0: 5 */
     unsigned answers;
 };
 
@@ -57,7 +63,7 @@ static enum mm_answer ask(struct asker *a, const char *path)
     a->resolve.post = a->post;
     a->resolve.config = a->config;
     a->resolve.address = &a->address;
-    a->resolve.notify = 5;
+    a->resolve.notify = a->notify != 0 ? a->notify : 5;
     a->resolve.original_recipient = "rfc822;x@y";
     a->resolve.loop = fake_loop();
     a->resolve.done = on_done;
@@ -137,17 +143,18 @@ static void cancel_step(struct mm_resolve *resolve)
 
 static void use_test_steps(struct asker *a)
 {
-    static struct mm_resolve_step steps[3];
+    static struct mm_resolve_step steps[4];
     size_t count = 0;
     const struct mm_resolve_step *own = mm_resolve_steps(&count);
 
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 3);
     steps[0].run = test_step;
     steps[0].cancel = cancel_step;
     steps[1] = own[0];
     steps[2] = own[1];
+    steps[3] = own[2];
     a->post->steps = steps;
-    a->post->step_count = 3;
+    a->post->step_count = 4;
 }
 
 static void test_many_and_later(void **state)
@@ -223,12 +230,164 @@ static void test_no_memory(void **state)
     }
 }
 
+static enum mailmod_error run_put(struct mm_store_job *job,
+                                  struct mm_store_transaction *t)
+{
+    return mm_store_keep_record(t,
+                                &MM_LIST_OBJECT(job, struct put, job)->record);
+}
+
+static void put(struct asker *a, enum mm_store_record_kind kind,
+                const char *name, const char *key)
+{
+    struct put put = {.job.run = run_put, .record.kind = kind};
+
+    snprintf(put.record.name, sizeof put.record.name, "%s", name);
+    snprintf(put.record.key, sizeof put.record.key, "%s", key);
+    assert_int_equal(mm_store_run(a->store, &put.job), MAILMOD_OK);
+}
+
+/* "kind path original_to notify," for each target; kinds: m mailbox, r remote,
+ * e expanded, f failed, x refused. */
+static const char *told(struct asker *a, const char *path)
+{
+    static char out[2000];
+    size_t at = 0;
+
+    a->notify = MM_DSN_NOTIFY_SUCCESS | MM_DSN_NOTIFY_FAILURE;
+    assert_int_equal(ask(a, path), MM_ANSWERED);
+    for (size_t i = 0; i < a->resolve.target_count; i++) {
+        const struct mm_target *target = &a->resolve.targets[i];
+
+        at += (size_t)snprintf(
+            out + at, sizeof out - at, "%c %s %s %u,", "mrlefxn"[target->kind],
+            target -> path,
+            target -> original_to != NULL ? target -> original_to : "-",
+            target->notify);
+    }
+    return out;
+}
+
+static const struct {
+    const char *path;
+    const char *told; /* wishes: SUCCESS 2, FAILURE 4 */
+} alias_rows[] = {
+    {"<team@example.org>",
+     "e team@example.org - 6,m alice@example.org team@example.org 4,"
+     "r bob@example.net team@example.org 4,"},
+    {"<TEAM+x@Example.Org>",
+     "e TEAM+x@example.org - 6,m alice@example.org TEAM+x@example.org 4,"
+     "r bob@example.net TEAM+x@example.org 4,"},
+    {"<one@example.org>", "r bob@example.net one@example.org 6,"},
+    {"<deep@example.org>", "m alice@example.org deep@example.org 6,"},
+    {"<half@example.org>",
+     "e half@example.org - 6,m alice@example.org half@example.org 4,"
+     "f nobody@example.org half@example.org 4,"},
+    {"<dead@example.org>", "x dead@example.org - 0,"},
+    {"<ring@example.org>", "x ring@example.org - 0,"},
+    {"<frank@example.org>",
+     "e frank@example.org - 6,r bob@example.net frank@example.org 4,"
+     "m frank@example.org - 4,"},
+    {"<carol@example.org>", "m carol@example.org - 6,"}, /* a user there */
+    {"<carol@mx.example.org>", "r bob@example.net carol@mx.example.org 6,"},
+    {"<any@mx.example.org>", "m alice@example.org any@mx.example.org 6,"},
+    {"<dave@example.net>", "r dave@example.net - 6,"}, /* not ours */
+    {"<\"team@example.org\"@example.org>",
+     "x \"team@example.org\"@example.org - 0,"},
+};
+static const char *const aliases[][2] = {
+    {"team@example.org", "alice"},
+    {"team@example.org", "bob@example.net"},
+    {"one", "bob@example.net"},
+    {"deep", "deeper"},
+    {"deeper", "\\alice"},
+    {"half", "alice"},
+    {"half", "nobody"},
+    {"dead", "nobody@example.org"},
+    {"ring", "round"},
+    {"round", "ring"},
+    {"frank@example.org", "frank"},
+    {"frank@example.org", "bob@example.net"},
+    {"carol", "bob@example.net"},
+    {"@mx.example.org", "\\alice@example.org"},
+    {"postmaster", "nobody"},
+};
+
+static void test_aliases(void **state)
+{
+    struct asker *a = *state;
+    rig_add_user(a->store, "carol@example.org", false);
+    rig_add_user(a->store, "frank", false);
+    rig_add_user(a->store, "postmaster", false);
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        put(a, MM_RECORD_ALIAS, aliases[i][0], aliases[i][1]);
+    }
+    for (size_t i = 0; i < sizeof alias_rows / sizeof alias_rows[0]; i++) {
+        const char *found = told(a, alias_rows[i].path);
+
+        if (strcmp(found, alias_rows[i].told) != 0) {
+            fail_msg("%s: %s", alias_rows[i].path, found);
+        }
+    }
+    assert_int_equal(ask(a, "<ring@example.org>"), MM_ANSWERED);
+    assert_string_equal(only(a)->reply->enhanced, "5.4.6");
+    /* RFC 5321 4.5.1: somebody, whatever the alias says. */
+    assert_int_equal(ask(a, "<postmaster@example.org>"), MM_ANSWERED);
+    assert_string_equal(only(a)->mailbox_name, "postmaster");
+}
+
+static void test_crowd(void **state)
+{
+    struct asker *a = *state;
+
+    /* As many as there may be, and one more. */
+    a->notify = MM_DSN_NOTIFY_FAILURE;
+    for (unsigned i = 0; i <= MM_LIMIT_TARGETS; i++) {
+        char target[40];
+
+        snprintf(target, sizeof target, "u%u@example.net", i);
+        put(a, MM_RECORD_ALIAS, "crowd", target);
+        if (i == MM_LIMIT_TARGETS - 1) {
+            assert_int_equal(ask(a, "<crowd@example.org>"), MM_ANSWERED);
+            assert_int_equal(a->resolve.target_count, MM_LIMIT_TARGETS);
+        }
+    }
+    assert_int_equal(ask(a, "<crowd@example.org>"), MM_ANSWERED);
+    assert_int_equal(only(a)->kind, MM_TARGET_FOR_NOW);
+}
+
+static void test_forwards(void **state)
+{
+    struct asker *a = *state;
+    struct mm_address address = rig_address("<alice@example.org>");
+
+    put(a, MM_RECORD_FORWARD, "alice", "bob@example.net");
+    assert_string_equal(told(a, "<alice+x@example.org>"),
+                        "r bob@example.net alice+x@example.org 6,");
+    assert_string_equal(a->resolve.targets[0].delivered_to,
+                        "alice+x@example.org");
+    put(a, MM_RECORD_FORWARD, "alice", "\\");
+    assert_string_equal(told(a, "<alice@example.org>"),
+                        "e alice@example.org - 6,m alice@example.org - 4,"
+                        "r bob@example.net alice@example.org 4,");
+    assert_true(mm_resolve_owns(a->post, a->config, "alice", &address));
+    /* To oneself: the mailbox. */
+    rig_add_user(a->store, "erin", false);
+    put(a, MM_RECORD_FORWARD, "erin", "erin@example.org");
+    assert_string_equal(told(a, "<erin@example.org>"),
+                        "m erin@example.org - 6,");
+    rig_change_user(a->store, "alice", true, 0);
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_ANSWERED);
+    assert_int_equal(only(a)->kind, MM_TARGET_REFUSED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(test_one),    TEST(test_many_and_later), TEST(test_cancel),
-        TEST(test_bounds), TEST(test_no_memory),
+        TEST(test_one),      TEST(test_many_and_later), TEST(test_cancel),
+        TEST(test_bounds),   TEST(test_no_memory),      TEST(test_aliases),
+        TEST(test_forwards), TEST(test_crowd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

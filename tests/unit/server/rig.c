@@ -87,7 +87,8 @@ static enum mailmod_error run_deliver(struct mm_store_job *job,
     if (error == MAILMOD_OK) {
         error = mm_store_put_entry(
             transaction, deliver->mailbox_id, message.id,
-            message.size + mm_mailbox_return_path_size(message.reverse_path));
+            message.size +
+                mm_mailbox_fields_size(message.reverse_path, "", ""));
     }
     return error;
 }

@@ -258,14 +258,18 @@ static void test_senders(void **state)
                                         "carol@example.org",
                                         "carol@example.com"};
     struct mm_store *store = NULL;
+    struct mm_post *post = NULL;
 
     (void)state;
     assert_int_equal(mm_store_open_memory(&store, NULL), MAILMOD_OK);
+    assert_int_equal(mm_post_new(&post, &(struct mm_post_options){.log = NULL}),
+                     MAILMOD_OK);
+    mm_post_attach(post, store, NULL);
     for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
         rig_add_user(store, users[i], false);
     }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mm_policy_facts facts = {.store = store,
+        struct mm_policy_facts facts = {.post = post,
                                         .config = strict,
                                         .service = MM_SERVICE_SUBMISSION,
                                         .user = rows[i].user};
@@ -279,6 +283,7 @@ static void test_senders(void **state)
         facts.config = loose;
         assert_null(mm_policy_check_sender(&facts, &path));
     }
+    mm_post_free(&post);
     mm_store_close(&store);
     mm_config_unref(&loose);
     mm_config_unref(&strict);

@@ -31,19 +31,20 @@ static void forget(struct mm_resolve *resolve)
 
 static int begin(void **state)
 {
-    static struct mm_resolve_step steps[3];
+    static struct mm_resolve_step steps[4];
     struct session *s = mm_alloc(sizeof *s);
     size_t count = 0;
 
     assert_non_null(s);
     rig_open(&s->rig, NULL, NULL);
     const struct mm_resolve_step *own = mm_resolve_steps(&count);
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 3);
     steps[0] = (struct mm_resolve_step){.run = hold, .cancel = forget};
     steps[1] = own[0];
     steps[2] = own[1];
+    steps[3] = own[2];
     s->rig.post->steps = steps;
-    s->rig.post->step_count = 3;
+    s->rig.post->step_count = 4;
     waiting = NULL;
     fake_connect(&s->peer, PORT_SMTP, PEER);
     (void)fake_talk(&s->peer, "EHLO c\r\n");

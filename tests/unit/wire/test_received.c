@@ -195,33 +195,6 @@ static void our_names_are_checked(void **state)
     mm_buf_fini(&out);
 }
 
-static void return_path(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *path;
-        const char *expected; /* NULL: refused */
-    } rows[] = {
-        {"u@x.org", "Return-Path: <u@x.org>\r\n"},
-        {"", "Return-Path: <>\r\n"},
-        {NULL, "Return-Path: <>\r\n"},
-        {"u@x.org>\r\nX: y", NULL},
-        {"u\n@x.org", NULL},
-        {"\xff@x.org", NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mm_buf out;
-        mm_buf_init(&out, 1024);
-        enum mailmod_error error = mm_return_path_write(&out, rows[i].path);
-        assert_int_equal(error, rows[i].expected != NULL
-                                    ? MAILMOD_OK
-                                    : MAILMOD_ERROR_ARGUMENT);
-        assert_true(
-            mm_span_equal(mm_buf_span(&out), mm_span_cstr(rows[i].expected)));
-        mm_buf_fini(&out);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,7 +204,6 @@ int main(void)
         cmocka_unit_test(peers_names_are_not_trusted),
         cmocka_unit_test(utf8_only_where_it_may_be),
         cmocka_unit_test(our_names_are_checked),
-        cmocka_unit_test(return_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,8 @@ static void actions(void **state)
         {MM_REPORT_DELAYED, "Action: delayed\r\n", "Mail is delayed", true},
         {MM_REPORT_DELIVERED, "Action: delivered\r\n", "Mail was delivered",
          false},
+        {MM_REPORT_EXPANDED, "Action: expanded\r\n",
+         "Mail was passed on to several", false},
         {MM_REPORT_RELAYED, "Action: relayed\r\n", "Mail was passed", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
