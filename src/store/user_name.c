@@ -58,6 +58,18 @@ static bool has_special(struct mm_span text)
     return false;
 }
 
+/* A dot at an end, or two in a row, needs quotes too (Dot-string). */
+static bool has_loose_dot(struct mm_span local)
+{
+    for (size_t i = 0; i < local.size; i++) {
+        if (local.data[i] == '.' &&
+            (i == 0 || i + 1 == local.size || local.data[i + 1] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A letter that NFKC changes looks like another one, or like several: of two
  * users who differ in it alone one could pass for the other. */
 static bool has_look_alike(struct mm_span local)
@@ -81,8 +93,8 @@ bool mm_user_name_is_good(struct mm_span name)
     struct mm_span local;
     struct mm_span domain;
     bool has_domain = mm_span_cut(name, '@', &local, &domain);
-    return local.size > 0 && !has_special(name) && mm_unicode_is_seen(name) &&
-           !has_look_alike(local) &&
+    return local.size > 0 && !has_special(name) && !has_loose_dot(local) &&
+           mm_unicode_is_seen(name) && !has_look_alike(local) &&
            (!has_domain || (domain.size > 0 &&
                             memchr(domain.data, '@', domain.size) == NULL)) &&
            mm_user_name_canonical(name, canonical) == MAILMOD_OK;

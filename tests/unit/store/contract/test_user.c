@@ -233,14 +233,16 @@ static void test_O08_rename(void **state)
                      MAILMOD_ERROR_NOT_FOUND);
 }
 
+/* Attack 31: a name is no path that leads upwards. */
 static void test_F15_good_names(void **state)
 {
     static const char *const good[] = {"alice", "\u00e9lan", "a.b+c@d.example",
                                        "\u674e@b\u00fccher.example"};
     static const char *const bad[] = {
-        "",         "@",        "a@",         "@b",     "a@b@c",
-        "a b",      "a,b",      "\ufb01n",    "\uff41", "x\u00b2",
-        "a\u200db", "a\u202eb", "a\xc2\x85-", "\xff",   "a@b\uff20c"};
+        "",         "@",          "a@",     "@b",        "a@b@c", "a b",
+        "a,b",      "\ufb01n",    "\uff41", "x\u00b2",   ".",     "..",
+        "../../x",  ".a",         "a.",     "a..b",      "a.@b",  "a\u200db",
+        "a\u202eb", "a\xc2\x85-", "\xff",   "a@b\uff20c"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(mm_user_name_is_good(mm_span_cstr(good[i])));
