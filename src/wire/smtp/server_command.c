@@ -46,7 +46,7 @@ static const struct verb verbs[] = {
      mm_smtpd_do_bdat},
     {"RSET", GREETED, IS_EMPTY | HAS_NO_ARGUMENT, mm_smtpd_check_nothing,
      mm_smtpd_do_rset},
-    {"NOOP", GREETED, IS_EMPTY | ALLOWS_8BIT, mm_smtpd_check_nothing,
+    {"NOOP", GREETED, IS_EMPTY | ALLOWS_8BIT, mm_smtpd_check_noop,
      mm_smtpd_do_noop},
     {"VRFY", GREETED, IS_EMPTY | NEEDS_TLS | ALLOWS_8BIT, mm_smtpd_check_vrfy,
      mm_smtpd_do_vrfy},

@@ -200,6 +200,7 @@ mm_smtpd_settle mm_smtpd_settle_body;
 mm_smtpd_settle mm_smtpd_settle_end;
 
 /* server_misc.c */
+mm_smtpd_check mm_smtpd_check_noop;
 mm_smtpd_check mm_smtpd_check_nothing;
 mm_smtpd_check mm_smtpd_check_vrfy;
 mm_smtpd_check mm_smtpd_check_not_implemented;

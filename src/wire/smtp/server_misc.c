@@ -14,13 +14,26 @@ const struct mm_reply *mm_smtpd_check_nothing(const struct mm_smtpd *smtpd,
     return NULL;
 }
 
+/* Its String may have UTF-8 (RFC 6531 3.3), and nothing else of 8 bits. */
+const struct mm_reply *mm_smtpd_check_noop(const struct mm_smtpd *smtpd,
+                                           struct mm_span argument,
+                                           struct mm_smtpd_request *request)
+{
+    (void)smtpd;
+    (void)request;
+    return mm_span_is_utf8(argument) ? NULL
+                                     : mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+}
+
 const struct mm_reply *mm_smtpd_check_vrfy(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
     (void)smtpd;
     (void)request;
-    return argument.size > 0 ? NULL : mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+    return argument.size > 0 && mm_span_is_utf8(argument)
+               ? NULL
+               : mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
 }
 
 const struct mm_reply *
