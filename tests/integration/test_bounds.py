@@ -131,7 +131,8 @@ def test_peer_that_does_not_read(build):
 
 
 def test_smuggling(build):
-    """A second dialogue inside the first one's data is never obeyed."""
+    """Attacks 1, 3: a second dialogue inside the first one's data is never
+    obeyed."""
     ends = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n",
             b"\r\n\0.\r\n"]
     inner = b"MAIL FROM:<evil@c.test>\r\nRCPT TO:<demo@mail.test>\r\nDATA\r\n"
@@ -153,6 +154,7 @@ def test_smuggling(build):
 
 
 def test_octets_before_tls(build):
+    """Attack 11: what stands behind STARTTLS and STLS in one segment."""
     with Daemon(build) as daemon:
         with Wire(daemon.port("smtp")) as wire:
             hello(wire)
@@ -246,7 +248,8 @@ def free(daemon):
 
 
 def test_large_mailbox(build):
-    """100 000 messages: a listing that is whole and a memory that is not."""
+    """Attack 94: 100 000 messages, a listing that is whole and a memory that
+    is not; LIST tells RETR's octets."""
     with Daemon(build, start=False) as daemon:
         daemon.start()
         with Wire(daemon.port("smtp")) as wire:

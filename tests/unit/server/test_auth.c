@@ -517,7 +517,8 @@ static void test_scram_syntax(void **state)
     scram_end(&s);
 }
 
-/* A stranger's salt is the same each time and looks like anybody's. */
+/* Attack 49: a stranger's salt is the same each time and looks like anybody's.
+ */
 static void test_scram_decoy(void **state)
 {
     struct attempt *a = *state;

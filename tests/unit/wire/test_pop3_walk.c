@@ -1,4 +1,5 @@
-/* test_pop3_walk.c - 10 000 random walks of the POP3 engine beside a model.
+/* test_pop3_walk.c - 10 000 random walks of the POP3 engine beside a model
+ * (attack 88).
  *
  * The model is a table: which command is good in which of two states, and a
  * handful of facts (TLS, name given, which messages are marked). It shares no

@@ -1,6 +1,7 @@
 /* test_smtp_server_walk.c - 10 000 random walks of commands through the SMTP
  * server engine, beside a model that is a table: what each command answers in
- * each state, and where it leads. The seed is printed when a walk fails. */
+ * each state, and where it leads (attack 24). The seed is printed when a walk
+ * fails. */
 #include "wire/smtp/server.h"
 
 #include <setjmp.h>
