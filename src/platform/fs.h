@@ -51,6 +51,21 @@ struct mm_fs_identity {
 MM_CHECK enum mailmod_error mm_fs_identify(const char *path,
                                            struct mm_fs_identity *identity_out);
 
+/* Which folder a path names, and when an entry in it was last made, removed or
+ * renamed; equal for as long as none was. */
+struct mm_fs_folder_state {
+    struct mm_fs_identity identity;
+    int64_t changed_s;
+    int64_t changed_ns;
+    /* That is so long ago that a change from now on has another time, however
+     * coarse the file system's clock is. Never on Windows. */
+    bool is_settled;
+};
+MM_CHECK enum mailmod_error
+mm_fs_folder_state(const char *path, struct mm_fs_folder_state *state_out);
+/* The path's last name is a symbolic link; false where there are none. */
+bool mm_fs_is_link(const char *path);
+
 /* DESCRIPTORS when fewer than `count` (at most 16) files or sockets more can be
  * opened now: for what cannot say so itself, or falls over it. */
 MM_CHECK enum mailmod_error mm_fs_check_room(unsigned count);

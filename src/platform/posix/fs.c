@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 16384 };
@@ -327,6 +328,32 @@ enum mailmod_error mm_fs_identify(const char *path,
     identity_out->volume = (uint64_t)status.st_dev;
     identity_out->file = (uint64_t)status.st_ino;
     return MAILMOD_OK;
+}
+
+/* FAT counts by two seconds, others by one or by the kernel's tick. */
+#define COARSEST_TIME_S 3
+
+enum mailmod_error mm_fs_folder_state(const char *path,
+                                      struct mm_fs_folder_state *state_out)
+{
+    struct timespec now;
+    struct stat status;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || stat(path, &status) != 0) {
+        return mm_posix_error(errno);
+    }
+    state_out->identity.volume = (uint64_t)status.st_dev;
+    state_out->identity.file = (uint64_t)status.st_ino;
+    state_out->changed_s = (int64_t)status.st_ctim.tv_sec;
+    state_out->changed_ns = (int64_t)status.st_ctim.tv_nsec;
+    state_out->is_settled =
+        now.tv_sec - status.st_ctim.tv_sec >= COARSEST_TIME_S;
+    return MAILMOD_OK;
+}
+
+bool mm_fs_is_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
 }
 
 uint64_t mm_fs_free_space(const char *path)

@@ -429,6 +429,19 @@ enum mailmod_error mm_fs_identify(const char *path,
     return is_there ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
 }
 
+enum mailmod_error mm_fs_folder_state(const char *path,
+                                      struct mm_fs_folder_state *state_out)
+{
+    *state_out = (struct mm_fs_folder_state){.is_settled = false};
+    return mm_fs_identify(path, &state_out->identity);
+}
+
+bool mm_fs_is_link(const char *path)
+{
+    (void)path;
+    return false;
+}
+
 uint64_t mm_fs_free_space(const char *path)
 {
     ULARGE_INTEGER available = {.QuadPart = 0};

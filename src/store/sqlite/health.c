@@ -9,11 +9,13 @@
  * nothing of the failed sync is believed, nor what was copied before it),
  * begins the log anew and commits a note. Damage is never mended here.
  *
- * The files are looked at after each commit, before anybody is answered: four
- * calls of stat, about 3 microseconds beside a sync. A database, log, index or
- * lock that was removed, renamed or replaced is trouble, because what is
- * committed to it is gone after the next start.
- * Thread: writer; mm_store_is_writable is for any. */
+ * The files are looked at after each commit, before anybody is answered: a
+ * database, log, index or lock that was removed, renamed or replaced is
+ * trouble, because what is committed to it is gone after the next start. While
+ * the folder is the same and nothing in it was made, removed or renamed since
+ * all four were there, one look at the folder says as much; its time must be
+ * old enough that no later change could have the same. Thread: writer;
+ * mm_store_is_writable is for any. */
 #include "store/sqlite/internal.h"
 
 #include "base/mem.h"
@@ -38,6 +40,8 @@ enum mailmod_error mm_health_begin(struct mm_sqlite *store)
         /* The lock is the daemon's alone: a tool need not find one. */
         file->is_known =
             mm_fs_identify(file->path, &file->identity) == MAILMOD_OK;
+        /* What a link names may be replaced in another folder. */
+        store->has_links = store->has_links || mm_fs_is_link(file->path);
     }
     return MAILMOD_OK;
 }
@@ -74,9 +78,28 @@ static const char *missing_file(const struct mm_sqlite *store)
     return NULL;
 }
 
-bool mm_health_has_files(const struct mm_sqlite *store)
+static bool is_as_seen(const struct mm_fs_folder_state *seen,
+                       const struct mm_fs_folder_state *now)
 {
-    return missing_file(store) == NULL;
+    return seen->is_settled && seen->identity.volume == now->identity.volume &&
+           seen->identity.file == now->identity.file &&
+           seen->changed_s == now->changed_s &&
+           seen->changed_ns == now->changed_ns;
+}
+
+bool mm_health_has_files(struct mm_sqlite *store)
+{
+    struct mm_fs_folder_state now = {.is_settled = false};
+    bool is_told = !store->has_links &&
+                   mm_fs_folder_state(store->folder, &now) == MAILMOD_OK;
+    if (is_told && is_as_seen(&store->folder_seen, &now)) {
+        return true;
+    }
+    /* The folder before its files: what happens between is seen next time. */
+    bool has_all = missing_file(store) == NULL;
+    store->folder_seen = now;
+    store->folder_seen.is_settled = is_told && has_all && now.is_settled;
+    return has_all;
 }
 
 static bool passes_by_itself(enum mailmod_error error)

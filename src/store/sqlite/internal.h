@@ -213,6 +213,9 @@ struct mm_sqlite {
     bool was_full;            /* the last batch met a full disk */
     uint64_t mended_ms;       /* the writer's: the last trial */
     struct mm_held_file files[MM_STORE_FILES];
+    bool has_links; /* among them */
+    /* The writer's: when all files were there; not settled: look at them. */
+    struct mm_fs_folder_state folder_seen;
     /* checkpoint.c. The writer's: pages in the write-ahead log, of them in the
      * database and synced, and from how many on it is copied back and begun
      * anew; copy_pages is MM_STORE_COPY_PAGES, or fewer in a test. */
@@ -338,7 +341,7 @@ void mm_readers_end_old(struct mm_sqlite *store);
 MM_CHECK enum mailmod_error mm_health_begin(struct mm_sqlite *store);
 void mm_health_end(struct mm_sqlite *store);
 /* All files are where they were. thread: writer. */
-bool mm_health_has_files(const struct mm_sqlite *store);
+bool mm_health_has_files(struct mm_sqlite *store);
 /* What a transaction came to. thread: writer. */
 void mm_health_judge(struct mm_sqlite *store, enum mailmod_error error);
 /* Writes nothing more until it is mended. */

@@ -3,8 +3,8 @@
 #include "../fixture.h"
 
 #include "platform/clock.h"
+#include "store/sqlite/internal.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,6 +59,47 @@ static void test_D02_a_file_is_renamed(void **state)
         count = now;
     }
     fixture_verify(fixture->store);
+}
+
+/* One look at the folder is enough by then, and sees it all the same. */
+static void test_D02_a_file_is_renamed_later(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct mm_sqlite *store = mm_sqlite_of_const(fixture->store);
+    uint64_t box = fixture_add_user(fixture->store, "alice");
+    uint64_t begin_ms = mm_clock_monotonic_ms();
+    while (!store->folder_seen.is_settled) {
+        assert_true(mm_clock_monotonic_ms() - begin_ms < 20000);
+        assert_int_equal(try_deliver(fixture, box), MAILMOD_OK);
+        mm_clock_sleep_ms(50);
+    }
+    assert_int_equal(try_deliver(fixture, box), MAILMOD_OK);
+    move_file(fixture, "mailmod.lock", "good.lock");
+    assert_int_equal(try_deliver(fixture, box), MAILMOD_ERROR_STORAGE);
+    assert_false(store->folder_seen.is_settled);
+    move_file(fixture, "good.lock", "mailmod.lock");
+    await_writable(fixture->store);
+    assert_int_equal(try_deliver(fixture, box), MAILMOD_OK);
+}
+
+/* What the look rests on. */
+static void test_D02_folders_and_links(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_fs_folder_state seen;
+    char path[128];
+    char link[128];
+    fixture_path(fixture, "mailmod.lock", path);
+    fixture_path(fixture, "link", link);
+    assert_int_equal(symlink(path, link), 0);
+    assert_true(mm_fs_is_link(link));
+    assert_false(mm_fs_is_link(path));
+    assert_false(mm_fs_is_link(fixture->folder));
+    assert_int_equal(mm_fs_folder_state(fixture->folder, &seen), MAILMOD_OK);
+    assert_false(seen.is_settled); /* it was made just now */
+    assert_int_equal(mm_fs_folder_state("/", &seen), MAILMOD_OK);
+    assert_true(seen.is_settled);
+    assert_int_not_equal(mm_fs_folder_state("/nowhere", &seen), MAILMOD_OK);
 }
 
 static void test_D02_the_folder_is_renamed(void **state)
@@ -125,9 +166,12 @@ static void test_D16_a_foreign_lock(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_DISK(test_D02_a_file_is_renamed),
-                                       ON_DISK(test_D02_the_folder_is_renamed),
-                                       ON_DISK(test_D02_no_second_owner),
-                                       ON_DISK(test_D16_a_foreign_lock)};
+    const struct CMUnitTest tests[] = {
+        ON_DISK(test_D02_a_file_is_renamed),
+        ON_DISK(test_D02_a_file_is_renamed_later),
+        ON_DISK(test_D02_folders_and_links),
+        ON_DISK(test_D02_the_folder_is_renamed),
+        ON_DISK(test_D02_no_second_owner),
+        ON_DISK(test_D16_a_foreign_lock)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
