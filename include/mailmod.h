@@ -528,6 +528,8 @@ mailmod_request_moment(const mailmod_request *request);
 MAILMOD_API const char *mailmod_request_user(const mailmod_request *request);
 MAILMOD_API const char *
 mailmod_request_password(const mailmod_request *request);
+/* The bearer token of MAILMOD_LOGIN_TOKEN; NULL at every other moment. */
+MAILMOD_API const char *mailmod_request_token(const mailmod_request *request);
 MAILMOD_API const char *
 mailmod_request_reverse_path(const mailmod_request *request);
 MAILMOD_API const char *

@@ -68,7 +68,12 @@ enum mailmod_moment {
     MAILMOD_SMTP_MAIL = 32,
     MAILMOD_SMTP_RCPT = 64,  /* each RCPT, before the recipient is looked up */
     MAILMOD_SMTP_AUTH = 128, /* name and password known, before the check */
-    MAILMOD_ALL_MOMENTS = 255
+    /* A bearer token (RFC 7628), of SMTP and of POP3, which the host alone can
+     * judge: MAILMOD_TAKEN lets the user in, MAILMOD_ACCEPT refuses. The
+     * mechanisms OAUTHBEARER and XOAUTH2 are offered, under TLS, while the host
+     * is asked here. */
+    MAILMOD_LOGIN_TOKEN = 256,
+    MAILMOD_ALL_MOMENTS = 511
 };
 
 /* What became of mail for one recipient. Bits of a mask. */

@@ -297,6 +297,11 @@ const char *mailmod_request_password(const mailmod_request *request)
     return facts_of(request).password;
 }
 
+const char *mailmod_request_token(const mailmod_request *request)
+{
+    return facts_of(request).token;
+}
+
 const char *mailmod_request_reverse_path(const mailmod_request *request)
 {
     return facts_of(request).reverse_path;

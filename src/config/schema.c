@@ -318,9 +318,15 @@ static const struct mm_config_key keys[] = {
     {.name = "local.keeps_apop_passwords",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",
-     .help = "Keep the passwords of new users recoverable, which APOP needs "
-             "(RFC 1939 7), instead of SCRAM verifiers alone.",
+     .help = "Keep the passwords of new users recoverable, which APOP (RFC "
+             "1939 7) and CRAM-MD5 need, instead of SCRAM verifiers alone.",
      .offset = AT(local.keeps_apop_passwords)},
+    {.name = "local.cram_md5",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "Offer CRAM-MD5 (RFC 2195) on POP3 and on the submission services "
+             "while a user's password is kept recoverable.",
+     .offset = AT(local.cram_md5)},
     MM_SERVICES(LISTEN_KEY){
         .name = "smtp.message_size_max",
         .type = MM_CONFIG_SIZE,

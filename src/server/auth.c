@@ -1,11 +1,13 @@
-/* auth.c - one login attempt: PLAIN, LOGIN, SCRAM-SHA-256, USER/PASS, APOP.
+/* auth.c - one login attempt: PLAIN, LOGIN, SCRAM-SHA-256, CRAM-MD5, tokens,
+ * USER/PASS, APOP.
  *
  * Owns: the exchange's state, and the password while its check runs; it is
  * wiped as soon as the verdict stands. Promises: no difference in verdict or in
  * work done between an unknown user and a wrong password (a decoy verifier
  * stands in); every compare is constant-time.
  * Thread: the session's loop; `run_check` alone runs on a worker.
- * RFC 4954, 5034 (the framing is the engines'), 4616, 5802, 7677, 1939 7. */
+ * RFC 4954, 5034 (the framing is the engines'), 4616, 5802, 7677, 2195, 7628,
+ * 1939 7. */
 #include "server/auth.h"
 
 #include "base/mem.h"
@@ -16,6 +18,7 @@
 #include <string.h>
 
 #define CHALLENGE_MAX 2048
+#define STAMP_HOST_MAX 64
 #define LOGIN_USER_PROMPT "Username:"
 #define LOGIN_PASSWORD_PROMPT "Password:"
 
@@ -34,6 +37,7 @@ void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
     auth->config = config;
     auth->on_done = on_done;
     mm_buf_init(&auth->challenge, CHALLENGE_MAX);
+    mm_buf_init(&auth->token, MM_LIMIT_SMTP_AUTH_LINE);
     mm_scram_server_init(&auth->scram);
     auth->job.loop = loop;
     auth->job.run = run_check;
@@ -44,6 +48,7 @@ void mm_auth_fini(struct mm_auth *auth)
 {
     mm_secret_clear(auth->password, sizeof auth->password);
     mm_scram_server_fini(&auth->scram);
+    mm_buf_wipe(&auth->token);
     mm_buf_fini(&auth->challenge);
 }
 
@@ -162,23 +167,43 @@ static bool take_name(struct mm_auth *auth, struct mm_span name)
     return canonical_name(auth, name, auth->user_name);
 }
 
-static bool check_apop(const struct mm_auth *auth,
-                       const struct mm_store_user *user)
+/* RFC 1939 7: MD5 over stamp and password. RFC 2195 2: keyed by the password,
+ * over the stamp. */
+static enum mailmod_error digest_of(const struct mm_auth *auth,
+                                    struct mm_span password,
+                                    uint8_t digest_out[MM_MD5_SIZE])
 {
+    if (auth->proof == MM_AUTH_PROOF_CRAM_MD5) {
+        return mm_hmac_md5(password, mm_span_cstr(auth->stamp), digest_out);
+    }
     struct mm_buf text;
-
-    mm_buf_init(&text, sizeof auth->stamp + sizeof user->password);
+    mm_buf_init(&text, sizeof auth->stamp + password.size);
     (void)mm_buf_append_cstr(&text, auth->stamp);
-    (void)mm_buf_append_cstr(&text, user->has_password ? user->password : "-");
-    uint8_t expected[MM_MD5_SIZE];
-    bool matches =
-        mm_buf_error(&text) == MAILMOD_OK &&
-        mm_md5(mm_buf_span(&text), expected) == MAILMOD_OK &&
-        mm_constant_time_equal(
-            mm_span((const char *)expected, sizeof expected),
-            mm_span((const char *)auth->digest, sizeof auth->digest));
+    (void)mm_buf_append_span(&text, password);
+    enum mailmod_error error = mm_buf_error(&text);
+    if (error == MAILMOD_OK) {
+        error = mm_md5(mm_buf_span(&text), digest_out);
+    }
     mm_buf_wipe(&text);
-    return matches && user->has_password;
+    return error;
+}
+
+static bool check_digest(const struct mm_auth *auth,
+                         const struct mm_store_user *user)
+{
+    const char *password = user->has_password ? user->password : "-";
+    uint8_t digest[MM_MD5_SIZE];
+    char expected[2 * MM_MD5_SIZE + 1] = "";
+    bool is_made =
+        digest_of(auth, mm_span_cstr(password), digest) == MAILMOD_OK;
+
+    if (is_made) {
+        mm_hex(digest, sizeof digest, expected);
+    }
+    return mm_constant_time_equal(
+               mm_span(expected, sizeof expected - 1),
+               mm_span(auth->digest, sizeof auth->digest - 1)) &&
+           is_made && user->has_password;
 }
 
 /* A host vouches for a user; a disabled one stays out all the same. */
@@ -204,12 +229,12 @@ static void check(struct mm_auth *auth)
     int which = -1;
 
     enum mailmod_error error = find_user(auth, &c);
-    if (error == MAILMOD_OK && auth->is_apop) {
-        which = check_apop(auth, &c.user) ? 0 : -1;
-    } else if (error == MAILMOD_OK) {
+    if (error == MAILMOD_OK && auth->proof == MM_AUTH_PROOF_PASSWORD) {
         error = mm_scram_verifier_check_any(
             &c.verifier, c.further, c.further_count,
             mm_span(auth->password, auth->password_size), &which);
+    } else if (error == MAILMOD_OK) {
+        which = check_digest(auth, &c.user) ? 0 : -1;
     }
     auth->mailbox_id = c.user.mailbox_id;
     auth->verdict = error != MAILMOD_OK         ? MM_AUTH_TEMPORARY
@@ -286,7 +311,6 @@ static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 
 static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
-    auth->is_scram = false;
     auth->is_vouched = false;
     if (auth->is_barred) {
         mm_secret_clear(auth->password, sizeof auth->password);
@@ -305,7 +329,13 @@ enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
         mm_secret_clear(auth->password, sizeof auth->password);
         return MM_AUTH_REFUSED;
     }
-    if (auth->is_scram) {
+    if (auth->proof == MM_AUTH_PROOF_TOKEN) {
+        mm_buf_wipe(&auth->token);
+        if (decision == MM_AUTH_CHECK) {
+            return MM_AUTH_REFUSED; /* nobody else can judge it */
+        }
+    }
+    if (auth->proof == MM_AUTH_PROOF_SCRAM) {
         /* Both sides prove themselves: nobody can vouch here. */
         return scram_challenge(auth);
     }
@@ -315,31 +345,37 @@ enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
 
 const char *mm_auth_password_text(const struct mm_auth *auth)
 {
-    return auth->is_apop || auth->is_scram ? NULL : auth->password;
+    return auth->proof == MM_AUTH_PROOF_PASSWORD ? auth->password : NULL;
+}
+
+const char *mm_auth_token_text(struct mm_auth *auth)
+{
+    return auth->proof == MM_AUTH_PROOF_TOKEN ? mm_buf_cstr(&auth->token)
+                                              : NULL;
 }
 
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
                                       struct mm_span password)
 {
+    auth->proof = MM_AUTH_PROOF_PASSWORD;
     if (!take_name(auth, user) ||
         !mm_span_copy(password, auth->password, sizeof auth->password)) {
         return MM_AUTH_REFUSED;
     }
     auth->password_size = password.size;
-    auth->is_apop = false;
     return start_check(auth);
 }
 
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
                                   struct mm_span stamp, struct mm_span digest)
 {
+    auth->proof = MM_AUTH_PROOF_APOP;
     if (!take_name(auth, user) ||
         !mm_span_copy(stamp, auth->stamp, sizeof auth->stamp) ||
-        digest.size != sizeof auth->digest) {
+        digest.size != MM_MD5_SIZE) {
         return MM_AUTH_REFUSED;
     }
-    memcpy(auth->digest, digest.data, digest.size);
-    auth->is_apop = true;
+    mm_hex((const uint8_t *)digest.data, digest.size, auth->digest);
     return start_check(auth);
 }
 
@@ -415,7 +451,7 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
         !acts_for_itself(auth, mm_span_cstr(auth->scram.authzid))) {
         return MM_AUTH_REFUSED;
     }
-    auth->is_scram = true;
+    auth->proof = MM_AUTH_PROOF_SCRAM;
     if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
@@ -455,6 +491,101 @@ static enum mm_auth_verdict step_scram(struct mm_auth *auth,
     }
 }
 
+enum mailmod_error mm_auth_make_stamp(const struct mm_config *config,
+                                      char stamp_out[MM_AUTH_STAMP_MAX])
+{
+    uint8_t random[16];
+    enum mailmod_error error = mm_random(random, sizeof random);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    char *at = stamp_out;
+    *at++ = '<';
+    mm_hex(random, sizeof random, at);
+    at += 2 * sizeof random;
+    *at++ = '@';
+    const char *host = config->host_name;
+    for (size_t i = 0; host[i] != '\0' && i < STAMP_HOST_MAX; i++) {
+        bool is_plain =
+            mm_ascii_is_alnum((unsigned char)host[i]) || host[i] == '.';
+        *at++ = is_plain ? host[i] : '-';
+    }
+    *at++ = '>';
+    *at = '\0';
+    return MAILMOD_OK;
+}
+
+/* RFC 2195 2: the server speaks first. */
+static enum mm_auth_verdict begin_cram(struct mm_auth *auth, bool has_data)
+{
+    if (has_data) {
+        return MM_AUTH_SYNTAX;
+    }
+    return mm_auth_make_stamp(auth->config, auth->stamp) == MAILMOD_OK
+               ? challenge_with(auth, auth->stamp)
+               : MM_AUTH_TEMPORARY;
+}
+
+/* The user, a blank, 32 hexadecimal digits; a user's name may have blanks. */
+static enum mm_auth_verdict step_cram(struct mm_auth *auth, struct mm_span data)
+{
+    size_t digest_size = sizeof auth->digest - 1;
+
+    if (data.size < digest_size + 2 ||
+        data.data[data.size - digest_size - 1] != ' ') {
+        return MM_AUTH_SYNTAX;
+    }
+    struct mm_span digest = mm_span_from(data, data.size - digest_size);
+    for (size_t i = 0; i < digest_size; i++) {
+        auth->digest[i] = (char)mm_ascii_lower((unsigned char)digest.data[i]);
+    }
+    auth->digest[digest_size] = '\0';
+    auth->proof = MM_AUTH_PROOF_CRAM_MD5;
+    return take_name(auth, mm_span(data.data, data.size - digest_size - 1))
+               ? start_check(auth)
+               : MM_AUTH_REFUSED;
+}
+
+/* RFC 7628: one message. The host judges, or nobody does. */
+static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
+                                        struct mm_span data)
+{
+    struct mm_buf user;
+    struct mm_span token;
+
+    auth->proof = MM_AUTH_PROOF_TOKEN;
+    mm_buf_init(&user, MM_LIMIT_USER_NAME);
+    enum mailmod_error error =
+        mm_sasl_bearer_parse(auth->mechanism, data, &user, &token);
+    bool is_named = error == MAILMOD_OK && take_name(auth, mm_buf_span(&user));
+    mm_buf_fini(&user);
+    if (error != MAILMOD_OK) {
+        return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
+                                             : MM_AUTH_SYNTAX;
+    }
+    mm_buf_wipe(&auth->token);
+    if (mm_buf_append_span(&auth->token, token) != MAILMOD_OK) {
+        return MM_AUTH_TEMPORARY;
+    }
+    bool is_asked = is_named && !auth->is_barred && auth->on_ask != NULL &&
+                    auth->on_ask(auth);
+    if (!is_asked) {
+        mm_buf_wipe(&auth->token);
+    }
+    return is_asked ? MM_AUTH_WAIT : MM_AUTH_REFUSED;
+}
+
+bool mm_auth_tells_refusal(struct mm_auth *auth)
+{
+    if (auth->proof != MM_AUTH_PROOF_TOKEN || auth->is_refusal_told) {
+        return false;
+    }
+    auth->is_refusal_told = true;
+    return challenge_with(auth, mm_sasl_bearer_error(auth->mechanism)) ==
+           MM_AUTH_CHALLENGE;
+}
+
 enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
                                    enum mm_sasl_mechanism mechanism,
                                    bool has_data, struct mm_span data)
@@ -464,8 +595,13 @@ enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
     auth->mechanism = mechanism;
     auth->step = 1;
     auth->is_proven = false;
+    auth->is_refusal_told = false;
+    auth->proof = MM_AUTH_PROOF_PASSWORD;
     auth->mailbox_id = 0;
     auth->user_name[0] = '\0';
+    if (mechanism == MM_SASL_CRAM_MD5) {
+        return begin_cram(auth, has_data);
+    }
     if (has_data) {
         return mm_auth_continue(auth, data);
     }
@@ -483,7 +619,10 @@ enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth, struct mm_span data)
     case MM_SASL_SCRAM_SHA_256:
         return step_scram(auth, data);
     case MM_SASL_CRAM_MD5:
-        break;
+        return step_cram(auth, data);
+    case MM_SASL_OAUTHBEARER:
+    case MM_SASL_XOAUTH2:
+        return step_bearer(auth, data);
     }
     return MM_AUTH_SYNTAX;
 }

@@ -23,6 +23,18 @@ enum mm_auth_verdict {
     MM_AUTH_TEMPORARY /* our fault: store or memory */
 };
 
+/* By what the client shows who it is. */
+enum mm_auth_proof {
+    MM_AUTH_PROOF_PASSWORD,
+    MM_AUTH_PROOF_APOP,
+    MM_AUTH_PROOF_CRAM_MD5,
+    MM_AUTH_PROOF_SCRAM,
+    MM_AUTH_PROOF_TOKEN /* which the host alone can judge */
+};
+
+/* "<...@...>" and NUL; what the POP3 engine takes for a stamp. */
+#define MM_AUTH_STAMP_MAX 129
+
 struct mm_auth {
     struct mm_loop *loop;
     struct mm_workers *workers;
@@ -54,12 +66,13 @@ struct mm_auth {
     struct mm_job job;
     struct mm_check check;
     bool is_busy;
-    bool is_apop;
-    bool is_scram;
+    enum mm_auth_proof proof;
     char password[MM_LIMIT_PASSWORD + 1];
     size_t password_size;
-    char stamp[256];
-    uint8_t digest[MM_MD5_SIZE];
+    struct mm_buf token;  /* a bearer's, until the host was asked */
+    bool is_refusal_told; /* of a token: the client acknowledges it */
+    char stamp[MM_AUTH_STAMP_MAX];
+    char digest[2 * MM_MD5_SIZE + 1]; /* hexadecimal, lower case */
     bool is_vouched;
     enum mm_auth_verdict verdict;
 };
@@ -85,6 +98,15 @@ enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
                                     enum mm_auth_decision decision);
 /* NULL where the mechanism does not show it. Only inside on_ask. */
 const char *mm_auth_password_text(const struct mm_auth *auth);
+const char *mm_auth_token_text(struct mm_auth *auth);
+/* The login was refused: true when the client must hear so by a challenge
+ * first, which is made here, and answer that (RFC 7628 3.2.3). */
+bool mm_auth_tells_refusal(struct mm_auth *auth);
+/* Letters, digits, dots and hyphens alone, never the same twice (RFC 1939 7,
+ * RFC 2195 2): other octets of the host's name become hyphens. */
+MM_CHECK enum mailmod_error
+mm_auth_make_stamp(const struct mm_config *config,
+                   char stamp_out[MM_AUTH_STAMP_MAX]);
 /* RFC 1939 7: MD5 over the stamp and the password. */
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
                                   struct mm_span stamp, struct mm_span digest);

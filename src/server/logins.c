@@ -22,11 +22,13 @@ static bool on_ask(struct mm_auth *auth)
 {
     struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
     struct mm_request_facts facts = {.user = auth->user_name,
-                                     .password = mm_auth_password_text(auth)};
+                                     .password = mm_auth_password_text(auth),
+                                     .token = mm_auth_token_text(auth)};
+    enum mailmod_moment moment =
+        facts.token != NULL ? MAILMOD_LOGIN_TOKEN : login->words->moment;
 
-    login->is_asking =
-        mm_session_ask(login->session, &login->session->question,
-                       login->words->moment, &facts) != MM_ASK_NOBODY;
+    login->is_asking = mm_session_ask(login->session, &login->session->question,
+                                      moment, &facts) != MM_ASK_NOBODY;
     return login->is_asking;
 }
 
@@ -146,6 +148,11 @@ static uint64_t count_failure(const struct mm_logins *login)
 
 void mm_logins_answer_held(struct mm_logins *login)
 {
+    if (mm_auth_tells_refusal(&login->auth)) {
+        login->words->challenge(login->session,
+                                mm_buf_span(&login->auth.challenge));
+        return; /* the answer is the next response's */
+    }
     login->words->answer(login->session, login->held_outcome,
                          login->held_reply);
 }
@@ -300,6 +307,11 @@ void mm_logins_begin(struct mm_logins *login, enum mm_sasl_mechanism mechanism,
 
 void mm_logins_continue(struct mm_logins *login, struct mm_span data)
 {
+    if (login->auth.is_refusal_told) { /* counted when it was told */
+        login->words->answer(login->session, login->held_outcome,
+                             login->held_reply);
+        return;
+    }
     if (!was_asked(login)) {
         use(login, mm_auth_continue(&login->auth, data));
     }

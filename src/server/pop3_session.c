@@ -9,12 +9,10 @@
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
-#include "platform/random.h"
+#include "server/mechanisms.h"
 #include "server/server_internal.h"
 
 #include <string.h>
-
-#define MECHANISMS (MM_SASL_SCRAM_SHA_256 | MM_SASL_PLAIN)
 
 struct mm_pop3_session *mm_pop3_session(struct mm_session *session)
 {
@@ -241,30 +239,6 @@ static bool handle_event(struct mm_pop3_session *pop3,
     return true;
 }
 
-/* "<random.time@host>" of letters, digits, dots and hyphens alone, never the
- * same twice (RFC 1939 7); other octets of the host's name become hyphens. */
-static enum mailmod_error make_stamp(const struct mm_pop3_session *pop3,
-                                     struct mm_buf *out)
-{
-    const char *host = mm_session_config(&pop3->base)->host_name;
-    uint8_t random[12];
-    enum mailmod_error error = mm_random(random, sizeof random);
-
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    char hex[2 * sizeof random + 1];
-    mm_hex(random, sizeof random, hex);
-    (void)mm_buf_appendf(out, "<%s.%s@", hex, pop3->base.identifier);
-    for (; *host != '\0'; host++) {
-        bool is_plain = mm_ascii_is_alnum(*host) || *host == '.';
-
-        (void)mm_buf_append_char(out, is_plain ? *host : '-');
-    }
-    (void)mm_buf_append_char(out, '>');
-    return mm_buf_error(out);
-}
-
 /* A host that decides about logins may know the password. */
 static bool may_use_apop(struct mm_session *session)
 {
@@ -313,8 +287,10 @@ static struct mm_pop3d_options make_options(struct mm_session *session)
             config->pop3.expires_retrieved || config->pop3.expire_days > 0,
         .expire_days =
             config->pop3.expires_retrieved ? 0 : config->pop3.expire_days,
-        .mechanisms_tls = MECHANISMS,
-        .mechanisms_clear = config->pop3.allows_clear_login ? MECHANISMS : 0,
+        .mechanisms_tls = mm_mechanisms_offered(session, true),
+        .mechanisms_clear = config->pop3.allows_clear_login
+                                ? mm_mechanisms_offered(session, false)
+                                : 0,
         .allows_clear_login = config->pop3.allows_clear_login,
         .is_tls = is_tls,
         .has_stls = !is_tls && session->settings->tls[session->service] != NULL,
@@ -335,19 +311,17 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
     pop3->removal_task.run = on_removal_task;
-    struct mm_buf stamp;
-    mm_buf_init(&stamp, 2 * MM_LIMIT_DOMAIN);
+    char stamp[MM_AUTH_STAMP_MAX];
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
     if (error == MAILMOD_OK && config->pop3.apop && may_use_apop(session)) {
-        error = make_stamp(pop3, &stamp);
-        options.apop_stamp = mm_buf_cstr(&stamp);
+        error = mm_auth_make_stamp(config, stamp);
+        options.apop_stamp = stamp;
     }
     if (error == MAILMOD_OK) {
         error = mm_pop3d_new(&pop3->engine, &options);
         session->engine = pop3->engine;
     }
-    mm_buf_fini(&stamp);
     return error;
 }
 

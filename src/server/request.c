@@ -88,6 +88,7 @@ static void free_request(struct mm_request *request)
     }
     free_secret(request->facts.user);
     free_secret(request->facts.password);
+    free_secret(request->facts.token);
     free_secret(request->facts.reverse_path);
     free_secret(request->facts.message);
     free_secret(request->facts.recipient);
@@ -199,6 +200,7 @@ enum mailmod_error mm_request_new(struct mm_request **request_out,
     request->facts = *facts;
     request->facts.user = copy(facts->user, &failed);
     request->facts.password = copy(facts->password, &failed);
+    request->facts.token = copy(facts->token, &failed);
     request->facts.reverse_path = copy(facts->reverse_path, &failed);
     request->facts.message = copy(facts->message, &failed);
     request->facts.recipient = copy(facts->recipient, &failed);
@@ -352,16 +354,14 @@ int mm_request_default_code(const struct mm_request *request,
                             enum mm_verdict verdict)
 {
     enum mailmod_moment moment = request->facts.moment;
+    bool is_login =
+        moment == MAILMOD_SMTP_AUTH || moment == MAILMOD_LOGIN_TOKEN;
 
     switch (verdict) {
     case MM_VERDICT_REJECT:
-        return moment == MAILMOD_SMTP_CONNECT ? 554
-               : moment == MAILMOD_SMTP_AUTH  ? 535
-                                              : 550;
+        return moment == MAILMOD_SMTP_CONNECT ? 554 : is_login ? 535 : 550;
     case MM_VERDICT_REJECT_FOR_NOW:
-        return moment == MAILMOD_SMTP_CONNECT ? 421
-               : moment == MAILMOD_SMTP_AUTH  ? 454
-                                              : 451;
+        return moment == MAILMOD_SMTP_CONNECT ? 421 : is_login ? 454 : 451;
     case MM_VERDICT_ACCEPT:
     case MM_VERDICT_TAKEN:
         break;
@@ -491,6 +491,7 @@ static void parse_written(struct mm_request *request)
         parse_reply(request);
         break;
     case MAILMOD_SMTP_AUTH:
+    case MAILMOD_LOGIN_TOKEN:
         parse_login_reply(request);
         break;
     case MAILMOD_POP3_RETRIEVE: /* it is the message */

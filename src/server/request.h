@@ -29,6 +29,7 @@ struct mm_request_facts {
     bool is_tls;
     const char *user;
     const char *password;
+    const char *token;
     const char *reverse_path;
     const char *recipient; /* the first, or the only one */
     const char *message;

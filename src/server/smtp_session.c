@@ -7,11 +7,10 @@
  * Thread: the session's loop. RFC 5321, 4954, 3207, 6409. */
 #include "server/smtp_session.h"
 #include "base/mem.h"
+#include "server/mechanisms.h"
 #include "server/server_internal.h"
 
 #include <string.h>
-
-#define CLEAR_MECHANISMS (MM_SASL_SCRAM_SHA_256 | MM_SASL_PLAIN | MM_SASL_LOGIN)
 
 const struct mm_log *mm_smtp_log(const struct mm_smtp_session *smtp)
 {
@@ -254,9 +253,11 @@ static void fill_options(const struct mm_smtp_session *smtp,
     options->normalizes_bare_newline =
         config->smtp.bare_newline == MM_CONFIG_BARE_NEWLINE_NORMALIZE;
     /* AUTH is for submission alone: on port 25 there is nothing to gain. */
-    options->mechanisms_tls = is_submission ? CLEAR_MECHANISMS : 0;
-    options->mechanisms_clear =
-        is_submission && config->smtp.allows_clear_auth ? CLEAR_MECHANISMS : 0;
+    options->mechanisms_tls =
+        is_submission ? mm_mechanisms_offered(&smtp->base, true) : 0;
+    options->mechanisms_clear = is_submission && config->smtp.allows_clear_auth
+                                    ? mm_mechanisms_offered(&smtp->base, false)
+                                    : 0;
     options->is_tls = mm_service_has_implicit_tls(service);
     options->has_starttls =
         !options->is_tls && smtp->base.settings->tls[service] != NULL;

@@ -1,4 +1,5 @@
-/* fuzz_sasl.c - any octets as base64, as a PLAIN message, as a mechanism.
+/* fuzz_sasl.c - any octets as base64, as a PLAIN message, as a bearer's, as a
+ * mechanism.
  * Base64 that is taken is the one encoding of what it gives; the parts of a
  * PLAIN message lie inside it, one after another. */
 #include "base/base64.h"
@@ -32,6 +33,30 @@ static void check_plain(struct mm_span message)
     mm_buf_fini(&out);
 }
 
+/* Whatever is taken has a user and a token, and the token lies inside. */
+static void check_bearer(struct mm_span message)
+{
+    static const enum mm_sasl_mechanism mechanisms[] = {MM_SASL_OAUTHBEARER,
+                                                        MM_SASL_XOAUTH2};
+    for (size_t i = 0; i < 2; i++) {
+        struct mm_buf user;
+        struct mm_span token;
+        mm_buf_init(&user, MM_LIMIT_USER_NAME);
+        if (mm_sasl_bearer_parse(mechanisms[i], message, &user, &token) ==
+            MAILMOD_OK) {
+            FUZZ_CHECK(mm_buf_size(&user) > 0);
+            FUZZ_CHECK(mm_span_is_utf8(mm_buf_span(&user)));
+            FUZZ_CHECK(token.size > 0 && token.data > message.data &&
+                       token.data + token.size + 2 <=
+                           message.data + message.size);
+            FUZZ_CHECK(memchr(token.data, '\x01', token.size) == NULL);
+        } else {
+            FUZZ_CHECK(token.size == 0);
+        }
+        mm_buf_fini(&user);
+    }
+}
+
 static void check_base64(struct mm_span input)
 {
     struct mm_buf out;
@@ -59,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mm_span input = mm_span((const char *)data, size);
     check_base64(input);
     check_plain(input);
+    check_bearer(input);
     unsigned bit = mm_sasl_find(input);
     if (bit != 0) {
         const char *name = mm_sasl_name((enum mm_sasl_mechanism)bit);

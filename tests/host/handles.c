@@ -203,6 +203,7 @@ static mailmod_reading *begun;
     X(moment, (int)mailmod_request_moment(h) == 0)                             \
     X(user, mailmod_request_user(h) == NULL)                                   \
     X(password, mailmod_request_password(h) == NULL)                           \
+    X(token, mailmod_request_token(h) == NULL)                                 \
     X(reverse_path, mailmod_request_reverse_path(h) == NULL)                   \
     X(recipient, mailmod_request_recipient(h, 0) == NULL)                      \
     X(message, mailmod_request_message(h) == NULL)                             \

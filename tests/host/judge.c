@@ -137,6 +137,11 @@ static enum mailmod_verdict judge(void *context, mailmod_request *request)
                    : MAILMOD_ACCEPT;
     case MAILMOD_SMTP_RCPT:
         return judge_recipient(request);
+    case MAILMOD_LOGIN_TOKEN:
+        return begins(mailmod_request_user(request), "vouched") &&
+                       begins(mailmod_request_token(request), "open")
+                   ? MAILMOD_TAKEN
+                   : MAILMOD_ACCEPT;
     case MAILMOD_SMTP_AUTH:
         return judge_login(request);
     case MAILMOD_SMTP_CONNECT:

@@ -7,6 +7,7 @@ import base64
 import os
 import poplib
 import re
+import smtplib
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
-from harness import SANITIZER, Wire, main  # noqa: E402
+from harness import SANITIZER, Wire, insecure_tls, main  # noqa: E402
 
 BODY = b"Subject: x\r\n\r\n.dot\r\n" + b"y" * 70 + b"\r\n"
 
@@ -192,6 +193,36 @@ def test_envelope(build):
     assert any(f"session={number}" in accepted[0] for number in numbers)
 
 
+def test_token(build):
+    """The host judges bearer tokens, of POP3 and of submission, under TLS."""
+    good = base64.b64encode(
+        b"user=vouched\x01auth=Bearer open\x01\x01").decode()
+    bad = base64.b64encode(
+        b"n,a=demo,\x01auth=Bearer open\x01\x01").decode()
+    with Judge(build) as judge:
+        box = poplib.POP3("127.0.0.1", judge.pop3, timeout=60)
+        assert "XOAUTH2" not in box.capa()["SASL"]
+        box.stls(insecure_tls())
+        assert {"OAUTHBEARER", "XOAUTH2", "LOGIN"} <= set(box.capa()["SASL"])
+        box._putcmd(f"AUTH OAUTHBEARER {bad}")
+        assert box._getline()[0].startswith(b"+ ")
+        try:
+            box._shortcmd("AQ==")
+            raise AssertionError("the token of another was taken")
+        except poplib.error_proto as error:
+            assert b"[AUTH]" in error.args[0], error
+        assert box._shortcmd(f"AUTH XOAUTH2 {good}").startswith(b"+OK")
+        box.quit()
+        with smtplib.SMTP("127.0.0.1", judge.submission,
+                          timeout=60) as client:
+            client.starttls(context=insecure_tls())
+            client.ehlo()
+            assert "XOAUTH2" in client.esmtp_features["auth"]
+            assert client.docmd("AUTH", f"OAUTHBEARER {bad}")[0] == 334
+            assert client.docmd("AQ==")[0] == 535
+            assert client.docmd("AUTH", f"XOAUTH2 {good}")[0] == 235
+
+
 def test_smtp_login(build):
     def login(judge, user, password):
         secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
@@ -208,5 +239,5 @@ def test_smtp_login(build):
         assert login(judge, "vouched", "wrong")[:9] == "535 5.7.8"
 
 
-main(__name__, test_messages, test_envelope, test_smtp_login, test_a_peer_that_hangs_up,
-     test_slow_hosts_hold_up_their_own_alone, test_pop3)
+main(__name__, test_messages, test_envelope, test_token, test_smtp_login,
+     test_a_peer_that_hangs_up, test_slow_hosts_hold_up_their_own_alone, test_pop3)

@@ -40,7 +40,7 @@ enum mm_pop3d_text mm_pop3d_check_password(const struct mm_pop3d *pop3d)
 static unsigned offered_mechanisms(const struct mm_pop3d *pop3d)
 {
     unsigned offered = 0;
-    for (unsigned bit = 1; bit <= MM_SASL_CRAM_MD5; bit <<= 1) {
+    for (unsigned bit = 1; bit <= MM_SASL_LAST; bit <<= 1) {
         if (check_may_login(pop3d, bit) == MM_POP3D_OK_PLAIN) {
             offered |= bit;
         }
@@ -167,7 +167,7 @@ static void list_mechanisms(struct mm_pop3d *pop3d)
 {
     unsigned offered = offered_mechanisms(pop3d);
     mm_pop3d_say(pop3d, MM_POP3D_OK_MECHANISMS);
-    for (unsigned bit = 1; bit <= MM_SASL_CRAM_MD5; bit <<= 1) {
+    for (unsigned bit = 1; bit <= MM_SASL_LAST; bit <<= 1) {
         if ((offered & bit) != 0) {
             mm_pop3d_write_line(
                 pop3d, mm_sasl_name((enum mm_sasl_mechanism)bit), NULL);

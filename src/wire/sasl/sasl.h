@@ -1,6 +1,7 @@
 /* thread: any
  * sasl.h - the encodings of SASL mechanisms: names (RFC 4422 3.1), PLAIN
- * (RFC 4616), LOGIN (never standardised; prompts are not looked at). SCRAM's
+ * (RFC 4616), LOGIN (never standardised; prompts are not looked at), bearer
+ * tokens (OAUTHBEARER, RFC 7628; XOAUTH2, Google's form before it). SCRAM's
  * messages live beside its crypto in crypto/scram.h. */
 #ifndef MM_WIRE_SASL_SASL_H
 #define MM_WIRE_SASL_SASL_H
@@ -11,7 +12,10 @@ enum mm_sasl_mechanism {
     MM_SASL_PLAIN = 1 << 0, /* RFC 4616 */
     MM_SASL_LOGIN = 1 << 1,
     MM_SASL_SCRAM_SHA_256 = 1 << 2, /* RFC 7677 */
-    MM_SASL_CRAM_MD5 = 1 << 3       /* RFC 2195: the client side alone */
+    MM_SASL_CRAM_MD5 = 1 << 3,      /* RFC 2195 */
+    MM_SASL_OAUTHBEARER = 1 << 4,   /* RFC 7628 */
+    MM_SASL_XOAUTH2 = 1 << 5,
+    MM_SASL_LAST = MM_SASL_XOAUTH2
 };
 
 const char *mm_sasl_name(enum mm_sasl_mechanism mechanism);
@@ -25,6 +29,15 @@ MM_CHECK enum mailmod_error mm_sasl_plain_parse(struct mm_span message,
                                                 struct mm_span *authzid_out,
                                                 struct mm_span *authcid_out,
                                                 struct mm_span *password_out);
+/* The user and the token of a client's one message. `user_out` is replaced; cap
+ * at least MM_LIMIT_USER_NAME. SYNTAX also without a user: whose token it is,
+ * the client must say. */
+MM_CHECK enum mailmod_error
+mm_sasl_bearer_parse(enum mm_sasl_mechanism mechanism, struct mm_span message,
+                     struct mm_buf *user_out, struct mm_span *token_out);
+/* What the client is told of a token that was refused (RFC 7628 3.2.2); it
+ * answers, and then the login has failed. */
+const char *mm_sasl_bearer_error(enum mm_sasl_mechanism mechanism);
 enum mailmod_error mm_sasl_plain_write(struct mm_buf *out, const char *user,
                                        struct mm_span password);
 

@@ -31,7 +31,9 @@ static void names(void **state)
         {"PLAI", 0},
         {"PLAINX", 0},
         {"SCRAM-SHA-256-PLUS", 0},
-        {"XOAUTH2", 0},
+        {"XOAUTH2", MM_SASL_XOAUTH2},
+        {"oauthbearer", MM_SASL_OAUTHBEARER},
+        {"OAUTHBEARER-PLUS", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned bit = mm_sasl_find(mm_span_cstr(rows[i].name));
