@@ -565,7 +565,9 @@ MAILMOD_API enum mailmod_error mailmod_request_write(mailmod_request *request,
 /* ---- events: what became of mail ------------------------------------------
  */
 
-struct mailmod_event { /* of one recipient of one message */
+struct mailmod_fetch_account; /* fetch.h */
+
+struct mailmod_event { /* of one recipient of one message, or of a visit */
     size_t size;       /* of this structure as the library filled it */
     enum mailmod_event_kind kind;
     /* The connection that the mail came in by, when it went into a mailbox at
@@ -581,6 +583,10 @@ struct mailmod_event { /* of one recipient of one message */
     const char *text;         /* the reply's, or our own words */
     const char *host;         /* the mail host that said it, or "" */
     unsigned attempts;        /* so far, with this one */
+    /* Of the FETCH kinds: the account, and its visit so far. Of those, message
+     * is "" but for FETCHED; error and text say why it stays there, or why the
+     * visit failed; recipient and reverse_path are "". Else NULL. */
+    const struct mailmod_fetch_account *fetch;
 };
 /* On a thread of the instance, one event at a time, in the order in which they
  * came true. */
@@ -709,41 +715,6 @@ typedef void (*mailmod_on_queue_destination)(
 MAILMOD_API enum mailmod_error mailmod_queue_summary(
     mailmod *instance, const struct mailmod_queue_filter *filter,
     mailmod_on_queue_destination on_destination, void *context);
-/* A mailbox elsewhere (fetch.accounts), and how its last visit went. */
-struct mailmod_fetch_account {
-    size_t size; /* of this structure as the library filled it */
-    const char *name;
-    const char *source;         /* user@host; "" before the first visit */
-    const char *result;         /* in words: "ok", or why it failed */
-    int64_t begun_ms, ended_ms; /* since 1970, UTC; 0: never */
-    uint64_t listed, octets;    /* messages that lay there */
-    uint64_t fresh;             /* of them not seen before */
-    uint64_t fetched, deleted;
-    uint64_t left;     /* too large, or refused here: still there */
-    unsigned failures; /* visits in a row */
-    int is_configured;
-    int is_wished; /* a visit was asked for and has not begun */
-    /* All settings of it as words of fetch.accounts, those that were left out
-     * too, but for name and password; "" when it is not configured. */
-    const char *settings;
-};
-typedef void (*mailmod_on_fetch_account)(
-    void *context, const struct mailmod_fetch_account *account);
-/* Those of the settings, and those that were fetched from before. */
-MAILMOD_API enum mailmod_error
-mailmod_fetch_list(mailmod *instance, mailmod_on_fetch_account on_account,
-                   void *context);
-enum mailmod_fetch_action {
-    MAILMOD_FETCH_RUN = 1,
-    MAILMOD_FETCH_CHECK = 2, /* counts what is there, and fetches nothing */
-    MAILMOD_FETCH_FORGET = 3 /* what was seen: all that lies there is new */
-};
-/* RUN and CHECK are done within seconds by the instance that runs on the data
- * folder, this one or the daemon. `name` NULL: all of the settings. NOT_FOUND
- * for RUN and CHECK when the settings have no such account. */
-MAILMOD_API enum mailmod_error
-mailmod_fetch_act(mailmod *instance, const char *name,
-                  enum mailmod_fetch_action action);
 /* Integrity check of the store; STORAGE_DAMAGED with the words in the last
  * error's text. */
 MAILMOD_API enum mailmod_error mailmod_store_verify(mailmod *instance);
@@ -768,6 +739,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 }
 #endif
 
+#include "mailmod/fetch.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
 

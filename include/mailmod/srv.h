@@ -218,6 +218,52 @@ MAILMOD_API int SRVStart(void);
  * fails with STOPPED. */
 MAILMOD_API int SRVShutdown(void);
 
+/* ---- checking and receiving from an external POP3 --------------------- */
+
+/* How far it is. */
+#define STATE_POP3_CONNECTING 1 /* until what lies there is known */
+#define STATE_POP3_RECEIVING 2  /* messages come: `number` of `all` new ones */
+#define STATE_POP3_DONE 3 /* once and last: `number` is the call's result */
+
+/* On a thread of the library, one at a time and in order; several steps may be
+ * told together. `usr_par` is the callback_param. */
+typedef void (*FetchCallback)(void *usr_par, int state, int number, int all);
+
+#define POP3_DELETE 1 /* what was received is deleted there */
+#define POP3_NO_TLS 2 /* everything in clear, the password too */
+
+/* Looks what lies in the mailbox of `user` at `pop_host`, and receives nothing.
+ * `port` 995 begins with TLS, on any other STLS must be offered, and the
+ * certificate must be the host's; `flags`: POP3_NO_TLS. `to`, a user here or an
+ * address, is who would get it: what is new is counted for him.
+ *
+ * Without a callback it waits, and returns how many messages are new, or an
+ * error below zero. With one it returns zero at once, or an error below zero;
+ * STATE_POP3_DONE then tells the rest. The default instance is started if need
+ * be; SRVShutdown ends the wait with STOPPED. ARGUMENT (a NULL, a blank in a
+ * text other than the password, a port out of range), AUTHENTICATION, REFUSED,
+ * TIMEOUT, CLOSED, PROTOCOL, LIMIT (too many at once), the network's, the name
+ * server's, TLS's and the store's errors, and mailmod_start's. */
+MAILMOD_API int SRVCheckMsgPOP3(const char *pop_host, int port,
+                                const char *user, const char *passw,
+                                const char *to, int flags MAILMOD_DEFAULT(0),
+                                FetchCallback callback MAILMOD_DEFAULT(NULL),
+                                void *callback_param MAILMOD_DEFAULT(NULL));
+/* The same, and receives what is new for `to`: each message once, also after a
+ * crash, with the next call and in a later process (the data folder remembers
+ * what was received). Returns how many came; a message that cannot be kept here
+ * stays there. `flags`: POP3_DELETE, POP3_NO_TLS. */
+MAILMOD_API int SRVRecvMsgPOP3(const char *pop_host, int port, const char *user,
+                               const char *passw, const char *to,
+                               int flags MAILMOD_DEFAULT(0),
+                               FetchCallback callback MAILMOD_DEFAULT(NULL),
+                               void *callback_param MAILMOD_DEFAULT(NULL));
+/* An account that is visited again and again: the words of mailmod_fetch_set.
+ * Zero, or below zero: ARGUMENT, CONFIG, MEMORY. */
+MAILMOD_API int SRVSetFetch(const char *account);
+/* Takes it away. NOT_FOUND. */
+MAILMOD_API int SRVStopFetch(const char *name);
+
 /* ---- streams: octets moved; 0 on error or at the end ------------------ */
 
 /* Between SRVInit... and SRVEndOfMsg: adds to the message's text; lone CR and

@@ -84,7 +84,13 @@ enum mailmod_event_kind {
     MAILMOD_EVENT_DEFERRED = 4, /* an attempt failed, for now */
     MAILMOD_EVENT_EXPIRED = 8,  /* given up, its time in the queue is over */
     MAILMOD_EVENT_REMOVED = 16, /* an operator took it out of the queue */
-    MAILMOD_ALL_EVENTS = 31
+    /* Of a visit to a mailbox elsewhere (fetch.h): it begins; a message came,
+     * and is on disk; one stays there; it is over. */
+    MAILMOD_EVENT_FETCH_BEGUN = 32,
+    MAILMOD_EVENT_FETCHED = 64,
+    MAILMOD_EVENT_FETCH_LEFT = 128,
+    MAILMOD_EVENT_FETCH_ENDED = 256,
+    MAILMOD_ALL_EVENTS = 511
 };
 
 /* What is wrong with a field, or not as RFC 5321 4.4 has it. The rest of the

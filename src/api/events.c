@@ -10,6 +10,7 @@
  * Thread: any; `run` on a host thread. */
 #include "api/events.h"
 
+#include "api/fetch.h"
 #include "api/handles.h"
 #include "api/instance.h"
 #include "api/message/message.h"
@@ -27,6 +28,7 @@ struct event {
     struct mm_list node;
     struct listener *listener;
     struct mailmod_event shown;
+    struct mailmod_fetch_account account; /* shown.fetch */
     size_t octets;
     char texts[];
 };
@@ -119,6 +121,25 @@ enum mailmod_error mm_events_listen(struct mm_events *events, unsigned kinds,
     return MAILMOD_OK;
 }
 
+static size_t account_size(const struct mm_store_fetch *fetch)
+{
+    return fetch == NULL ? 0
+                         : strlen(fetch->name) + strlen(fetch->source) +
+                               strlen(fetch->result) + 3;
+}
+
+static void copy_account(struct event *event,
+                         const struct mm_store_fetch *fetch, char **at)
+{
+    struct mailmod_fetch_account *account = &event->account;
+
+    mm_fetch_account_of(fetch, account);
+    account->name = mm_text_put(at, fetch->name);
+    account->source = mm_text_put(at, fetch->source);
+    account->result = mm_text_put(at, fetch->result);
+    event->shown.fetch = account;
+}
+
 /* NULL: no memory. */
 static struct event *new_event(const struct mm_news *news)
 {
@@ -127,10 +148,13 @@ static struct event *new_event(const struct mm_news *news)
 
     mm_message_words_split(&words, news->host, news->status, news->reply);
     mm_message_id_format(news->message_id, identifier);
+    if (news->message_id == 0) {
+        identifier[0] = '\0';
+    }
     size_t size = sizeof(struct event) + strlen(identifier) +
                   strlen(news->reverse_path) + strlen(news->recipient) +
                   strlen(words.enhanced) + strlen(words.text) +
-                  strlen(words.host) + 6;
+                  strlen(words.host) + 6 + account_size(news->fetch);
     struct event *event = mm_alloc(size);
     if (event == NULL) {
         return NULL;
@@ -149,6 +173,9 @@ static struct event *new_event(const struct mm_news *news)
     event->shown.text = mm_text_put(&at, words.text);
     event->shown.host = mm_text_put(&at, words.host);
     event->shown.attempts = news->attempts;
+    if (news->fetch != NULL) {
+        copy_account(event, news->fetch, &at);
+    }
     return event;
 }
 

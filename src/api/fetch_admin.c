@@ -3,7 +3,7 @@
  * Owns nothing. Promises: a wish is a row of the store, committed when the call
  * returns, so that a tool beside the daemon needs no way to talk to it.
  * Thread: any but a loop's. */
-#include "api/instance.h"
+#include "api/fetch.h"
 
 #include "base/mem.h"
 
@@ -19,6 +19,28 @@ struct listing {
     enum mailmod_error error;
     bool is_seen[MM_CONFIG_FETCH_ACCOUNTS_MAX]; /* by place in the settings */
 };
+
+void mm_fetch_account_of(const struct mm_store_fetch *fetch,
+                         struct mailmod_fetch_account *account_out)
+{
+    *account_out = (struct mailmod_fetch_account){
+        .size = sizeof *account_out,
+        .name = fetch->name,
+        .source = fetch->source,
+        .result = fetch->result,
+        .begun_ms = fetch->begun_ms,
+        .ended_ms = fetch->ended_ms,
+        .listed = fetch->listed,
+        .octets = fetch->octets,
+        .fresh = fetch->fresh,
+        .fetched = fetch->fetched,
+        .deleted = fetch->deleted,
+        .left = fetch->left,
+        .failures = fetch->failures,
+        .is_configured = 1,
+        .is_wished = fetch->wish != MM_STORE_FETCH_NO_WISH,
+        .settings = ""};
+}
 
 /* The place of the account in the settings, with what it is; the count when it
  * has none. The caller wipes it. */
@@ -59,23 +81,10 @@ static enum mailmod_error tell(const struct listing *listing,
     if (error == MAILMOD_OK && text == NULL) {
         error = MAILMOD_ERROR_MEMORY;
     }
-    const struct mailmod_fetch_account account = {
-        .size = sizeof account,
-        .name = fetch->name,
-        .source = fetch->source,
-        .result = fetch->result,
-        .begun_ms = fetch->begun_ms,
-        .ended_ms = fetch->ended_ms,
-        .listed = fetch->listed,
-        .octets = fetch->octets,
-        .fresh = fetch->fresh,
-        .fetched = fetch->fetched,
-        .deleted = fetch->deleted,
-        .left = fetch->left,
-        .failures = fetch->failures,
-        .is_configured = settings != NULL,
-        .is_wished = fetch->wish != MM_STORE_FETCH_NO_WISH,
-        .settings = text};
+    struct mailmod_fetch_account account;
+    mm_fetch_account_of(fetch, &account);
+    account.is_configured = settings != NULL;
+    account.settings = text;
     if (error == MAILMOD_OK) {
         listing->on_account(listing->context, &account);
     }

@@ -190,9 +190,28 @@ static enum mailmod_error set_key(struct mailmod *instance, const char *name,
     return error;
 }
 
+static enum mailmod_error edit_key(struct mailmod *instance,
+                                   const struct mm_change *change)
+{
+    struct mm_buf value;
+    mm_buf_init(&value, change->size_max);
+    enum mailmod_error error = change->edit(mm_config_peek(instance->builder),
+                                            change->context, &value);
+    const char *text = mm_buf_size(&value) > 0 ? mm_buf_cstr(&value) : "";
+    if (error == MAILMOD_OK) {
+        error = text != NULL ? set_key(instance, change->name, text)
+                             : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    mm_buf_wipe(&value);
+    return error;
+}
+
 enum mailmod_error mm_change_settings(struct mailmod *instance,
                                       const struct mm_change *change)
 {
+    if (change->edit != NULL) {
+        return edit_key(instance, change);
+    }
     return change->file != NULL
                ? load_file(instance, change->file)
                : set_key(instance, change->name, change->value);

@@ -153,6 +153,12 @@ struct mm_change {
     const char *file; /* NULL: the key */
     const char *name;
     const char *value;
+    /* Or the value is made from the present settings; the words of a failure
+     * are the last error's text. */
+    enum mailmod_error (*edit)(const struct mm_config *present, void *context,
+                               struct mm_buf *value_out);
+    void *context;
+    size_t size_max; /* of what it makes */
 };
 /* Locked; the words are kept for mailmod_last_error_text(). */
 MM_CHECK enum mailmod_error mm_change_settings(struct mailmod *instance,

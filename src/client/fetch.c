@@ -48,7 +48,10 @@ struct account {
     bool is_configured;
     bool is_known; /* the store was asked when it was fetched last */
     enum mm_store_fetch_wish wish;
-    uint64_t due_ms; /* monotonic */
+    struct mm_list waiting;  /* for the next visit: mm_fetch_visit */
+    struct mm_list visiting; /* for the present one */
+    uint64_t due_ms;         /* monotonic; a count does not put it off */
+    bool only_counts;        /* the present visit */
     struct left left[LEFT_MAX];
     size_t left_next;
 };
@@ -74,8 +77,9 @@ struct mm_fetcher {
     struct mm_task cut_task;
     struct mm_job job;
     bool is_reading;
-    struct row rows[MM_CONFIG_FETCH_ACCOUNTS_MAX];
+    struct row *rows; /* of all accounts that were ever fetched from */
     size_t row_count;
+    size_t row_capacity;
     enum mailmod_error read_error;
 };
 
@@ -149,8 +153,24 @@ static struct account *find(struct mm_fetcher *fetcher, const char *name)
     return NULL;
 }
 
+/* `result` NULL: no visit was made. */
+static void end_visits(struct mm_list *visits, enum mailmod_error error,
+                       const struct mm_store_fetch *result)
+{
+    struct mm_list *node;
+    while ((node = mm_list_take_first(visits)) != NULL) {
+        struct mm_fetch_visit *visit =
+            MM_LIST_OBJECT(node, struct mm_fetch_visit, node);
+        visit->on_end(visit, error, result);
+    }
+}
+
 static void free_account(struct account *account)
 {
+    bool is_stopped = atomic_load(&account->fetcher->is_stopped);
+    end_visits(&account->waiting,
+               is_stopped ? MAILMOD_ERROR_STOPPED : MAILMOD_ERROR_NOT_FOUND,
+               NULL);
     mm_list_remove(&account->node);
     mm_fetch_session_free(&account->session);
     mm_secret_clear(&account->config, sizeof account->config);
@@ -171,6 +191,8 @@ static void take_account(struct mm_fetcher *fetcher,
         }
         account->fetcher = fetcher;
         account->due_ms = NEVER;
+        mm_list_init(&account->waiting);
+        mm_list_init(&account->visiting);
         mm_list_append(&fetcher->accounts, &account->node);
     }
     account->config = *config;
@@ -271,23 +293,72 @@ static void leave(void *context, const char *key)
     left->until_ms = mm_loop_now_ms(account->fetcher->options.loop) + LEFT_MS;
 }
 
-static void on_gone(void *context, const struct mm_store_fetch *result)
+static void on_progress(void *context, const struct mm_store_fetch *result)
+{
+    struct account *account = context;
+    MM_LIST_EACH(node, &account->visiting)
+    {
+        struct mm_fetch_visit *visit =
+            MM_LIST_OBJECT(node, struct mm_fetch_visit, node);
+        visit->on_progress(visit, result);
+    }
+}
+
+static void begin_due(struct mm_fetcher *fetcher);
+
+static void on_gone(void *context, enum mailmod_error error,
+                    const struct mm_store_fetch *result)
 {
     struct account *account = context;
     struct mm_fetcher *fetcher = account->fetcher;
-    set_due(account, 0, result->failures);
+    if (!account->only_counts) {
+        set_due(account, 0, result->failures);
+    }
+    end_visits(&account->visiting, error, result);
     mm_fetch_session_free(&account->session);
     if (!account->is_configured) {
         free_account(account);
     }
     fetcher->running--;
+    begin_due(fetcher);
     poll(fetcher);
     atomic_fetch_sub(&fetcher->busy, 1);
+}
+
+/* Who waits for a visit of this kind, and for less, waits for this one. */
+static void take_visits(struct account *account, bool only_counts)
+{
+    MM_LIST_EACH(node, &account->waiting)
+    {
+        struct mm_fetch_visit *visit =
+            MM_LIST_OBJECT(node, struct mm_fetch_visit, node);
+        if (visit->only_counts || !only_counts) {
+            mm_list_remove(&visit->node);
+            mm_list_append(&account->visiting, &visit->node);
+        }
+    }
+}
+
+static bool wants_mail(const struct account *account, uint64_t now_ms)
+{
+    const struct mm_list *head = &account->waiting;
+    bool wants =
+        account->wish == MM_STORE_FETCH_RUN || account->due_ms <= now_ms;
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        wants =
+            wants || !MM_LIST_OBJECT(node, const struct mm_fetch_visit, node)
+                          ->only_counts;
+    }
+    return wants;
 }
 
 static void begin(struct account *account)
 {
     struct mm_fetcher *fetcher = account->fetcher;
+    bool only_counts =
+        !wants_mail(account, mm_loop_now_ms(fetcher->options.loop));
+    take_visits(account, only_counts);
     const struct mm_fetch_session_options options = {
         .loop = fetcher->options.loop,
         .resolver = fetcher->options.resolver,
@@ -299,21 +370,24 @@ static void begin(struct account *account)
         .verifying_tls = fetcher->settings->verifying_tls,
         .opportunistic_tls = fetcher->settings->opportunistic_tls,
         .account = &account->config,
-        .only_counts = account->wish == MM_STORE_FETCH_CHECK,
+        .only_counts = only_counts,
         .was_left = was_left,
         .leave = leave,
+        .on_progress = on_progress,
         .on_gone = on_gone,
         .context = account};
     enum mailmod_error error =
         mm_fetch_session_new(&account->session, &options);
     account->wish = MM_STORE_FETCH_NO_WISH;
-    account->due_ms = NEVER;
+    account->only_counts = only_counts;
+    account->due_ms = only_counts ? account->due_ms : NEVER;
     if (error != MAILMOD_OK) {
         MM_LOG(fetcher->options.log, MM_LOG_ERROR, "fetch",
                "a visit cannot be begun",
                MM_TEXT("account", account->config.name),
                MM_TEXT("error", mm_error_name(error)));
         set_due(account, 0, 1);
+        end_visits(&account->visiting, error, NULL);
         return;
     }
     fetcher->running++;
@@ -324,12 +398,17 @@ static void begin(struct account *account)
 static void begin_due(struct mm_fetcher *fetcher)
 {
     uint64_t now_ms = mm_loop_now_ms(fetcher->options.loop);
+    if (atomic_load(&fetcher->is_stopped) ||
+        mm_post_is_behind(fetcher->options.post)) {
+        return;
+    }
     EACH_ACCOUNT(node, fetcher)
     {
         struct account *account = account_of(node);
         bool is_due =
-            account->is_known && (account->wish != MM_STORE_FETCH_NO_WISH ||
-                                  account->due_ms <= now_ms);
+            !mm_list_is_empty(&account->waiting) ||
+            (account->is_known && (account->wish != MM_STORE_FETCH_NO_WISH ||
+                                   account->due_ms <= now_ms));
         if (is_due && account->session == NULL && account->is_configured &&
             fetcher->running < fetcher->settings->config->fetch.parallel) {
             begin(account);
@@ -342,13 +421,19 @@ static void begin_due(struct mm_fetcher *fetcher)
 static bool on_row(void *context, const struct mm_store_fetch *fetch)
 {
     struct mm_fetcher *fetcher = context;
-    struct row *row = &fetcher->rows[fetcher->row_count];
+    struct row *rows = mm_array_grow(fetcher->rows, fetcher->row_count,
+                                     &fetcher->row_capacity, sizeof *rows);
+    if (rows == NULL) {
+        fetcher->read_error = MAILMOD_ERROR_MEMORY;
+        return false;
+    }
+    fetcher->rows = rows;
+    struct row *row = &rows[fetcher->row_count++];
     memcpy(row->name, fetch->name, sizeof row->name);
     row->ended_ms = fetch->ended_ms;
     row->failures = fetch->failures;
     row->wish = fetch->wish;
-    fetcher->row_count++;
-    return fetcher->row_count < MM_CONFIG_FETCH_ACCOUNTS_MAX;
+    return true;
 }
 
 /* thread: worker */
@@ -356,8 +441,12 @@ static void run_job(struct mm_job *job)
 {
     struct mm_fetcher *fetcher = MM_LIST_OBJECT(job, struct mm_fetcher, job);
     fetcher->row_count = 0;
-    fetcher->read_error =
+    fetcher->read_error = MAILMOD_OK;
+    enum mailmod_error error =
         mm_store_each_fetch(fetcher->options.store, on_row, fetcher);
+    if (error != MAILMOD_OK) {
+        fetcher->read_error = error;
+    }
 }
 
 static void take_row(struct mm_fetcher *fetcher, const struct row *row)
@@ -450,11 +539,32 @@ static void each_session(struct mm_fetcher *fetcher,
     }
 }
 
+static void run_visit(struct mm_task *task)
+{
+    struct mm_fetch_visit *visit =
+        MM_LIST_OBJECT(task, struct mm_fetch_visit, task);
+    struct mm_fetcher *fetcher = visit->fetcher;
+    struct account *account = find(fetcher, visit->name);
+    if (atomic_load(&fetcher->is_stopped)) {
+        visit->on_end(visit, MAILMOD_ERROR_STOPPED, NULL);
+    } else if (account == NULL || !account->is_configured) {
+        visit->on_end(visit, MAILMOD_ERROR_NOT_FOUND, NULL);
+    } else {
+        mm_list_append(&account->waiting, &visit->node);
+        begin_due(fetcher);
+    }
+    atomic_fetch_sub(&fetcher->busy, 1);
+}
+
 static void run_stop(struct mm_task *task)
 {
     struct mm_fetcher *fetcher =
         MM_LIST_OBJECT(task, struct mm_fetcher, stop_task);
     mm_timer_cancel(&fetcher->timer);
+    EACH_ACCOUNT(node, fetcher)
+    {
+        end_visits(&account_of(node)->waiting, MAILMOD_ERROR_STOPPED, NULL);
+    }
     each_session(fetcher, mm_fetch_session_stop);
     atomic_fetch_sub(&fetcher->busy, 1);
 }
@@ -510,6 +620,7 @@ void mm_fetcher_free(struct mm_fetcher **fetcher)
     }
     mm_timer_close(&freed->timer);
     mm_fetch_settings_free(&freed->settings);
+    mm_free(freed->rows);
     mm_free(freed);
 }
 
@@ -522,6 +633,14 @@ static void post(struct mm_fetcher *fetcher, struct mm_task *task)
 void mm_fetcher_start(struct mm_fetcher *fetcher)
 {
     post(fetcher, &fetcher->start_task);
+}
+
+void mm_fetcher_visit(struct mm_fetcher *fetcher, struct mm_fetch_visit *visit)
+{
+    visit->fetcher = fetcher;
+    visit->task.run = run_visit;
+    mm_list_init(&visit->node);
+    post(fetcher, &visit->task);
 }
 
 void mm_fetcher_stop(struct mm_fetcher *fetcher)

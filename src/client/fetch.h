@@ -39,6 +39,24 @@ void mm_fetcher_start(struct mm_fetcher *fetcher);
 /* Takes the settings: for the visits that begin from now on. */
 void mm_fetcher_use(struct mm_fetcher *fetcher,
                     struct mm_fetch_settings **settings);
+/* One visit that somebody waits for; lives in his object until on_end. */
+struct mm_fetch_visit {
+    /* His, before the call. */
+    char name[MM_STORE_FETCH_NAME_MAX];
+    bool only_counts;
+    /* thread: loop. on_end comes once: OK, the cause, NOT_FOUND, STOPPED; with
+     * `result` NULL when no visit was made. */
+    void (*on_progress)(struct mm_fetch_visit *visit,
+                        const struct mm_store_fetch *result);
+    void (*on_end)(struct mm_fetch_visit *visit, enum mailmod_error error,
+                   const struct mm_store_fetch *result);
+    /* The fetcher's. */
+    struct mm_task task;
+    struct mm_fetcher *fetcher;
+    struct mm_list node;
+};
+/* Before the stop. */
+void mm_fetcher_visit(struct mm_fetcher *fetcher, struct mm_fetch_visit *visit);
 /* No new visits; those that run end after their present message. */
 void mm_fetcher_stop(struct mm_fetcher *fetcher);
 /* Visits and questions to the store still in work. */

@@ -62,11 +62,12 @@ enum mailmod_error mm_fetch_dialogue_open(struct mm_fetch_session *session)
     return mm_pop3c_new(&session->engine, &options);
 }
 
-static void fail_by_reply(struct mm_fetch_session *session, const char *what,
+static void fail_by_reply(struct mm_fetch_session *session,
+                          enum mailmod_error error, const char *what,
                           const struct mm_pop3c_reply *reply)
 {
     size_t size = reply->text.size < 120 ? reply->text.size : 120;
-    mm_fetch_fail(session, "%s: the server says %s %.*s", what,
+    mm_fetch_fail(session, error, "%s: the server says %s %.*s", what,
                   reply->is_ok ? "+OK" : "-ERR", (int)size, reply->text.data);
 }
 
@@ -139,7 +140,7 @@ static bool on_login(struct mm_fetch_session *session,
 {
     enum mailmod_error error = log_in(session, info);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the login cannot be made: %s",
+        mm_fetch_fail(session, error, "the login cannot be made: %s",
                       mm_error_text(error));
         mm_fetch_leave(session, false);
     }
@@ -158,7 +159,7 @@ static bool on_challenge(struct mm_fetch_session *session,
         error = mm_fetch_start_work(session, MM_FETCH_LOGIN);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the login cannot be made: %s",
+        mm_fetch_fail(session, error, "the login cannot be made: %s",
                       mm_error_text(error));
         mm_fetch_leave(session, false);
     }
@@ -169,7 +170,7 @@ void mm_fetch_login_done(struct mm_fetch_session *session)
 {
     enum mailmod_error error = mm_login_finish(&session->login);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the login cannot be made: %s",
+        mm_fetch_fail(session, error, "the login cannot be made: %s",
                       mm_error_text(error));
         mm_fetch_leave(session, false);
     }
@@ -192,9 +193,9 @@ static bool on_login_done(struct mm_fetch_session *session,
         return true;
     }
     if (!reply->is_ok) {
-        fail_by_reply(session, "login", reply);
+        fail_by_reply(session, MAILMOD_ERROR_AUTHENTICATION, "login", reply);
     } else if (!mm_login_is_proven(&session->login)) {
-        mm_fetch_fail(session,
+        mm_fetch_fail(session, MAILMOD_ERROR_AUTHENTICATION,
                       "the server did not prove that it knows the password");
     } else {
         return true;
@@ -210,7 +211,7 @@ static bool ask(struct mm_fetch_session *session, enum mm_pop3c_verb verb,
 {
     enum mailmod_error error = mm_pop3c_ask(session->engine, verb, number, 0);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a command cannot be said: %s",
+        mm_fetch_fail(session, error, "a command cannot be said: %s",
                       mm_error_text(error));
         return false;
     }
@@ -228,11 +229,12 @@ static void take_targets(struct mm_fetch_session *session)
         session->refusal = first->reply;
         session->has_targets = true;
     } else if (first->kind == MM_TARGET_REFUSED) {
-        mm_fetch_fail(session, "%s gets no mail here: %s", session->to.text,
+        mm_fetch_fail(session, MAILMOD_ERROR_REFUSED,
+                      "%s gets no mail here: %s", session->to.text,
                       first->reply->text);
     } else if (first->kind == MM_TARGET_FOR_NOW) {
-        mm_fetch_fail(session, "%s gets no mail now: %s", session->to.text,
-                      mm_error_text(first->error));
+        mm_fetch_fail(session, first->error, "%s gets no mail now: %s",
+                      session->to.text, mm_error_text(first->error));
     } else {
         session->has_targets = true;
     }
@@ -269,7 +271,8 @@ static void begin_resolve(struct mm_fetch_session *session)
 {
     struct mm_resolve *resolve = &session->resolve;
     if (parse_to(session) != MAILMOD_OK) {
-        mm_fetch_fail(session, "%s is no address", session->account.to);
+        mm_fetch_fail(session, MAILMOD_ERROR_ARGUMENT, "%s is no address",
+                      session->account.to);
         return;
     }
     resolve->post = session->options.post;
@@ -288,13 +291,15 @@ static void settle(struct mm_fetch_session *session)
 {
     enum mailmod_error error = mm_fetch_plan_settle(&session->plan);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the list cannot be kept: %s",
+        mm_fetch_fail(session, error, "the list cannot be kept: %s",
                       mm_error_text(error));
         return;
     }
     session->is_settled = true;
     session->result.listed = session->plan.count;
     session->result.octets = session->plan.octets;
+    session->result.fresh = session->plan.fresh;
+    mm_fetch_tell(session, NULL);
     if (!session->options.only_counts) {
         begin_resolve(session);
     }
@@ -391,7 +396,7 @@ static void on_refused(struct mm_fetch_session *session,
 {
     session->asked--;
     if (info->verb == MM_POP3C_LIST) {
-        fail_by_reply(session, "LIST", info->reply);
+        fail_by_reply(session, MAILMOD_ERROR_REFUSED, "LIST", info->reply);
     } else if (info->verb == MM_POP3C_UIDL) {
         settle(session); /* the headers name the messages */
     } else if (info->verb == MM_POP3C_RETR || info->verb == MM_POP3C_TOP) {
@@ -425,7 +430,7 @@ static void on_row(struct mm_fetch_session *session,
         error = mm_fetch_plan_add(&session->plan, info->number, info->size);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the list cannot be kept: %s",
+        mm_fetch_fail(session, error, "the list cannot be kept: %s",
                       error == MAILMOD_ERROR_LIMIT ? "too many messages"
                                                    : mm_error_text(error));
     }
@@ -451,7 +456,7 @@ static bool on_stls(struct mm_fetch_session *session)
     mm_timer_cancel(&session->timer);
     enum mailmod_error error = mm_fetch_start_tls(session);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "TLS: %s", mm_error_text(error));
+        mm_fetch_fail(session, error, "TLS: %s", mm_error_text(error));
         mm_fetch_leave(session, false);
     }
     return false;
@@ -477,9 +482,9 @@ static bool on_failed(struct mm_fetch_session *session,
                       const struct mm_pop3c_info *info)
 {
     if (info->reply != NULL) {
-        fail_by_reply(session, phases[info->phase], info->reply);
+        fail_by_reply(session, info->error, phases[info->phase], info->reply);
     } else {
-        mm_fetch_fail(session, "%s: %s", phases[info->phase],
+        mm_fetch_fail(session, info->error, "%s: %s", phases[info->phase],
                       reason_of(info->error));
     }
     return false;
@@ -490,7 +495,7 @@ static bool on_closed(struct mm_fetch_session *session,
 {
     session->is_updated = info->reply != NULL && info->reply->is_ok;
     if (!session->is_updated && info->reply != NULL) {
-        fail_by_reply(session, "QUIT", info->reply);
+        fail_by_reply(session, MAILMOD_ERROR_REFUSED, "QUIT", info->reply);
     }
     mm_fetch_leave(session, true);
     return false;

@@ -131,7 +131,7 @@ static void refuse(struct mm_fetch_session *session, const char *path,
         enum mailmod_error error = mm_deposit_add_aside(
             session->incoming.deposit, session->account.name, path, words);
         if (error != MAILMOD_OK) {
-            mm_fetch_fail(session, "a message cannot be set aside: %s",
+            mm_fetch_fail(session, error, "a message cannot be set aside: %s",
                           mm_error_text(error));
         }
         return;
@@ -162,7 +162,7 @@ static void add(struct mm_fetch_session *session,
     enum mailmod_error error =
         mm_deposit_add(session->incoming.deposit, target);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be kept: %s",
+        mm_fetch_fail(session, error, "a message cannot be kept: %s",
                       mm_error_text(error));
     }
 }
@@ -193,7 +193,7 @@ static void take_answer(struct mm_fetch_session *session)
     bool is_nobody = first->kind == MM_TARGET_REFUSED &&
                      first->reply == mm_reply_get(MM_REPLY_NO_SUCH_USER);
     if (first->kind == MM_TARGET_FOR_NOW) {
-        mm_fetch_fail(session, "%s gets no mail now: %s",
+        mm_fetch_fail(session, first->error, "%s gets no mail now: %s",
                       envelope->address.text, mm_error_text(first->error));
     } else if (resolve->is_local && !is_nobody) {
         envelope->here++;
@@ -282,7 +282,7 @@ void mm_fetch_envelope_use(struct mm_fetch_session *session)
     enum mailmod_error error =
         each_reader(envelope, mm_span(NULL, 0), end_reader);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a header cannot be read: %s",
+        mm_fetch_fail(session, error, "a header cannot be read: %s",
                       mm_error_text(error));
         return;
     }

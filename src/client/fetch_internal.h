@@ -13,6 +13,7 @@
 #include "client/login.h"
 #include "post/call.h"
 #include "post/deposit.h"
+#include "post/news.h"
 #include "post/resolve.h"
 #include "wire/msg/field.h"
 
@@ -66,6 +67,7 @@ struct mm_fetch_session {
     struct mm_store_fetch result;
     enum mm_fetch_stage stage;
     bool is_failed;
+    enum mailmod_error error; /* why it failed */
     bool is_stopping;
     bool is_cut;
     struct mm_task gone_task;
@@ -116,8 +118,11 @@ struct mm_fetch_session {
 /* What is waited for a reply of its server. */
 uint64_t mm_fetch_timeout_ms(const struct mm_fetch_session *session);
 /* It failed, for this reason; the first one counts. Nothing is done yet. */
-void mm_fetch_fail(struct mm_fetch_session *session, const char *format, ...)
-    MM_PRINTF(2, 3);
+void mm_fetch_fail(struct mm_fetch_session *session, enum mailmod_error error,
+                   const char *format, ...) MM_PRINTF(3, 4);
+/* How far the visit is, to who waits for it, and `news` (NULL: none) to the
+ * host; those fields are filled that are the visit's. */
+void mm_fetch_tell(struct mm_fetch_session *session, struct mm_news *news);
 /* Ends the conversation; `is_polite`: what is owed goes out first. */
 void mm_fetch_leave(struct mm_fetch_session *session, bool is_polite);
 enum mailmod_error mm_fetch_start_tls(struct mm_fetch_session *session);

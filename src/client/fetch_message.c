@@ -27,6 +27,8 @@ static void leave_item(struct mm_fetch_session *session,
     item->state = MM_FETCH_LEFT;
     session->result.left++;
     options->leave(options->context, item->key);
+    struct mm_news news = {.kind = MAILMOD_EVENT_FETCH_LEFT, .reply = why};
+    mm_fetch_tell(session, &news);
     MM_LOG(options->log, MM_LOG_WARNING, "fetch",
            "a message stays at its server",
            MM_TEXT("account", session->account.name), MM_TEXT("reason", why),
@@ -67,6 +69,11 @@ static void on_finished(void *context, enum mailmod_error error)
     session->incoming.waits = false;
     if (error == MAILMOD_OK) {
         session->result.fetched++;
+        struct mm_news news = {.kind = MAILMOD_EVENT_FETCHED,
+                               .message_id =
+                                   mm_deposit_id(session->incoming.deposit),
+                               .reply = ""};
+        mm_fetch_tell(session, &news);
         mm_fetch_plan_took(&session->plan, item,
                            mm_loop_wall_ms(session->options.loop));
         mm_fetch_decided(session, item);
@@ -76,7 +83,7 @@ static void on_finished(void *context, enum mailmod_error error)
                        ? "the mailbox here is full"
                        : "the mailbox here is gone");
     } else {
-        mm_fetch_fail(session, "a message cannot be kept: %s",
+        mm_fetch_fail(session, error, "a message cannot be kept: %s",
                       mm_error_text(error));
     }
     forget(session);
@@ -120,7 +127,7 @@ bool mm_fetch_message_begin(struct mm_fetch_session *session,
         error = open_deposit(session);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be begun: %s",
+        mm_fetch_fail(session, error, "a message cannot be begun: %s",
                       mm_error_text(error));
     }
     return error == MAILMOD_OK;
@@ -151,7 +158,7 @@ static bool add_hashes(struct mm_fetch_session *session, struct mm_span octets)
         error = mm_sha256_add(&incoming->hash, octets);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be hashed: %s",
+        mm_fetch_fail(session, error, "a message cannot be hashed: %s",
                       mm_error_text(error));
     }
     incoming->octets += octets.size;
@@ -168,14 +175,14 @@ size_t mm_fetch_message_octets(struct mm_fetch_session *session,
         enum mailmod_error error =
             mm_deposit_write(incoming->deposit, octets, &used);
         if (error != MAILMOD_OK) {
-            mm_fetch_fail(session, "a message cannot be kept: %s",
+            mm_fetch_fail(session, error, "a message cannot be kept: %s",
                           mm_error_text(error));
             return 0;
         }
         incoming->waits = used < octets.size;
         error = mm_fetch_envelope_add(session, mm_span(octets.data, used));
         if (error != MAILMOD_OK) {
-            mm_fetch_fail(session, "a header cannot be read: %s",
+            mm_fetch_fail(session, error, "a header cannot be read: %s",
                           mm_error_text(error));
             return 0;
         }
@@ -185,7 +192,8 @@ size_t mm_fetch_message_octets(struct mm_fetch_session *session,
     }
     if (incoming->octets > session->account.size_max) {
         leave_item(session, incoming->item, "larger than the server said");
-        mm_fetch_fail(session, "a message is larger than the server said");
+        mm_fetch_fail(session, MAILMOD_ERROR_TOO_LARGE,
+                      "a message is larger than the server said");
         return 0;
     }
     return used;
@@ -226,7 +234,7 @@ void mm_fetch_message_deposit(struct mm_fetch_session *session)
         error = mm_deposit_set_origin(incoming->deposit, &origin);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be kept: %s",
+        mm_fetch_fail(session, error, "a message cannot be kept: %s",
                       mm_error_text(error));
         return;
     }
@@ -244,7 +252,7 @@ static bool look(struct mm_fetch_session *session)
         error = mm_fetch_plan_look(&session->plan, incoming->item, header);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be named: %s",
+        mm_fetch_fail(session, error, "a message cannot be named: %s",
                       mm_error_text(error));
     }
     return error == MAILMOD_OK;
@@ -272,7 +280,8 @@ void mm_fetch_message_end(struct mm_fetch_session *session)
         return;
     }
     if (mm_sha256_end(&incoming->hash, item->hash) != MAILMOD_OK) {
-        mm_fetch_fail(session, "a message cannot be hashed");
+        mm_fetch_fail(session, MAILMOD_ERROR_SYSTEM,
+                      "a message cannot be hashed");
         return;
     }
     if (item->state == MM_FETCH_SEEN ||

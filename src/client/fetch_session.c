@@ -23,7 +23,8 @@
 static void end_visit(struct mm_fetch_session *session);
 static void dial(struct mm_fetch_session *session);
 
-void mm_fetch_fail(struct mm_fetch_session *session, const char *format, ...)
+void mm_fetch_fail(struct mm_fetch_session *session, enum mailmod_error error,
+                   const char *format, ...)
 {
     if (session->is_failed) {
         return;
@@ -36,6 +37,28 @@ void mm_fetch_fail(struct mm_fetch_session *session, const char *format, ...)
     }
     va_end(arguments);
     session->is_failed = true;
+    session->error = error != MAILMOD_OK ? error : MAILMOD_ERROR_CLOSED;
+}
+
+/* Past what the host may have to hear the visit ends early, and the next one
+ * goes on where it was. */
+void mm_fetch_tell(struct mm_fetch_session *session, struct mm_news *news)
+{
+    const struct mm_fetch_session_options *options = &session->options;
+    if (session->stage != MM_FETCH_GONE) { /* on_gone tells the end */
+        options->on_progress(options->context, &session->result);
+    }
+    if (news != NULL) {
+        news->reverse_path = "";
+        news->recipient = "";
+        news->status = "";
+        news->host = session->account.host;
+        news->attempts = session->result.failures;
+        news->fetch = &session->result;
+        mm_post_tell(options->post, news);
+        session->is_stopping =
+            session->is_stopping || mm_post_is_behind(options->post);
+    }
 }
 
 uint64_t mm_fetch_timeout_ms(const struct mm_fetch_session *session)
@@ -152,7 +175,15 @@ static void run_gone(struct mm_task *task)
 {
     struct mm_fetch_session *session =
         MM_LIST_OBJECT(task, struct mm_fetch_session, gone_task);
-    session->options.on_gone(session->options.context, &session->result);
+    struct mm_news news = {.kind = MAILMOD_EVENT_FETCH_ENDED,
+                           .error = session->error,
+                           .reply = ""};
+    if (session->is_failed) {
+        news.reply = session->result.result;
+    }
+    mm_fetch_tell(session, &news);
+    session->options.on_gone(session->options.context, session->error,
+                             &session->result);
 }
 
 static void find_host(struct mm_fetch_session *session);
@@ -162,7 +193,7 @@ static void call_done(struct mm_call *call, enum mailmod_error error)
     struct mm_fetch_session *session =
         MM_LIST_OBJECT(call, struct mm_fetch_session, call);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the store: %s", mm_error_text(error));
+        mm_fetch_fail(session, error, "the store: %s", mm_error_text(error));
     }
     if (session->stage == MM_FETCH_WRITING) {
         session->change = session->next_change;
@@ -232,7 +263,7 @@ static void end_visit(struct mm_fetch_session *session)
     mm_fetch_message_drop(session);
     mm_pop3c_free(&session->engine);
     if (session->is_cut) {
-        mm_fetch_fail(session, "mailmod was stopped");
+        mm_fetch_fail(session, MAILMOD_ERROR_STOPPED, "mailmod was stopped");
     }
     count_end(session);
     log_end(session);
@@ -250,7 +281,8 @@ static void job_done(struct mm_job *job)
     enum mm_fetch_work work = session->work;
     session->work = MM_FETCH_NO_WORK;
     if (work == MM_FETCH_LOAD && session->load_error != MAILMOD_OK) {
-        mm_fetch_fail(session, "what was seen cannot be read: %s",
+        mm_fetch_fail(session, session->load_error,
+                      "what was seen cannot be read: %s",
                       mm_error_text(session->load_error));
     }
     if (work == MM_FETCH_LOAD && !session->is_failed && !session->is_cut) {
@@ -268,7 +300,7 @@ static void on_addresses(struct mm_host_addresses *addresses)
     struct mm_fetch_session *session =
         MM_LIST_OBJECT(addresses, struct mm_fetch_session, addresses);
     if (addresses->count == 0) {
-        mm_fetch_fail(session, "the host has no address");
+        mm_fetch_fail(session, MAILMOD_ERROR_DNS, "the host has no address");
     }
     session->stage = MM_FETCH_DIALLING;
     dial(session);
@@ -359,7 +391,8 @@ static void on_open(void *context, struct mm_conn *conn)
         error = mm_fetch_start_tls(session);
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "the connection: %s", mm_error_text(error));
+        mm_fetch_fail(session, error, "the connection: %s",
+                      mm_error_text(error));
         mm_fetch_leave(session, false);
         return;
     }
@@ -414,7 +447,8 @@ static void on_tls(void *context, struct mm_conn *conn)
     session->in_handshake = false;
     if (session->account.tls != MM_CONFIG_TLS_IMPLICIT &&
         mm_pop3c_tls_begun(session->engine) != MAILMOD_OK) {
-        mm_fetch_fail(session, "the server talked before TLS began");
+        mm_fetch_fail(session, MAILMOD_ERROR_PROTOCOL,
+                      "the server talked before TLS began");
         mm_fetch_leave(session, false);
         return;
     }
@@ -432,7 +466,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     session->conn = NULL;
     session->in_handshake = false;
     if (session->stage != MM_FETCH_LEAVING) {
-        mm_fetch_fail(session, "the connection: %s", words);
+        mm_fetch_fail(session, reason, "the connection: %s", words);
     }
     session->stage = MM_FETCH_LEAVING;
     end_visit(session);
@@ -448,13 +482,12 @@ static void on_failed(void *context, enum mailmod_error error,
                       const char *words)
 {
     struct mm_fetch_session *session = context;
-    (void)error;
     session->address++;
     if (!session->is_cut && session->address < session->addresses.count) {
         dial(session);
         return;
     }
-    mm_fetch_fail(session, "connecting: %s", words);
+    mm_fetch_fail(session, error, "connecting: %s", words);
     session->stage = MM_FETCH_LEAVING;
     end_visit(session);
 }
@@ -492,7 +525,7 @@ static void dial(struct mm_fetch_session *session)
         }
     }
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "connecting: %s", mm_error_text(error));
+        mm_fetch_fail(session, error, "connecting: %s", mm_error_text(error));
         end_visit(session);
     }
 }
@@ -502,7 +535,8 @@ static void on_expired(struct mm_timer *timer)
     struct mm_fetch_session *session =
         MM_LIST_OBJECT(timer, struct mm_fetch_session, timer);
     if (session->stage == MM_FETCH_TALKING) {
-        mm_fetch_fail(session, "the server did not answer in time");
+        mm_fetch_fail(session, MAILMOD_ERROR_TIMEOUT,
+                      "the server did not answer in time");
         mm_fetch_leave(session, false);
     } else if (session->stage == MM_FETCH_LEAVING && session->conn != NULL) {
         mm_conn_abort(session->conn);
@@ -584,9 +618,12 @@ void mm_fetch_session_start(struct mm_fetch_session *session)
     session->stage = MM_FETCH_LOADING;
     session->result.begun_ms = mm_loop_wall_ms(loop);
     session->end_ms = mm_loop_now_ms(loop) + MM_LIMIT_FETCH_SESSION_MS;
+    struct mm_news news = {.kind = MAILMOD_EVENT_FETCH_BEGUN, .reply = ""};
+    mm_fetch_tell(session, &news);
     enum mailmod_error error = mm_fetch_start_work(session, MM_FETCH_LOAD);
     if (error != MAILMOD_OK) {
-        mm_fetch_fail(session, "too much to do: %s", mm_error_text(error));
+        mm_fetch_fail(session, error, "too much to do: %s",
+                      mm_error_text(error));
         end_visit(session);
     }
 }
@@ -605,7 +642,7 @@ void mm_fetch_session_cut(struct mm_fetch_session *session)
 {
     session->is_cut = true;
     if (session->conn != NULL) {
-        mm_fetch_fail(session, "mailmod was stopped");
+        mm_fetch_fail(session, MAILMOD_ERROR_STOPPED, "mailmod was stopped");
         mm_fetch_leave(session, false);
     } else if (session->stage == MM_FETCH_RESOLVING ||
                session->stage == MM_FETCH_DIALLING) {

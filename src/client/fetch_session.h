@@ -27,9 +27,12 @@ struct mm_fetch_session_options {
      * need not be read again at every visit. */
     bool (*was_left)(void *context, const char *key);
     void (*leave)(void *context, const char *key);
+    /* It came on. */
+    void (*on_progress)(void *context, const struct mm_store_fetch *result);
     /* The end, once; never from inside a call of the owner's. What it came to
      * is on disk, or cannot be put there. */
-    void (*on_gone)(void *context, const struct mm_store_fetch *result);
+    void (*on_gone)(void *context, enum mailmod_error error,
+                    const struct mm_store_fetch *result);
     void *context;
 };
 

@@ -443,7 +443,8 @@ MM_CHECK enum mailmod_error
 mm_config_fetch_parse(struct mm_span line, struct mm_config_fetch *account_out,
                       struct mm_buf *mistake_out);
 /* All its settings as words of a line, those that were left out too, but for
- * its name and its password. `timeout_ms`: the standard one. */
+ * its name, its password and its proxy's login. `timeout_ms`: the standard one.
+ */
 MM_CHECK enum mailmod_error
 mm_config_fetch_describe(const struct mm_config_fetch *account,
                          uint64_t timeout_ms, struct mm_buf *out);

@@ -299,6 +299,21 @@ static void describe_policy(const struct mm_config_fetch *account,
     }
 }
 
+/* Without its login. */
+static void describe_proxy(const struct mm_config_proxy *proxy,
+                           struct mm_buf *out)
+{
+    static const char *const kinds[] = {[MM_CONFIG_PROXY_SOCKS5] = "socks5",
+                                        [MM_CONFIG_PROXY_SOCKS4A] = "socks4a",
+                                        [MM_CONFIG_PROXY_HTTP] = "http"};
+    if (proxy->choice == MM_CONFIG_PROXY_NONE) {
+        (void)mm_buf_append_cstr(out, " proxy=none");
+    } else if (proxy->choice == MM_CONFIG_PROXY_OWN) {
+        (void)mm_buf_appendf(out, " proxy=%s://%s:%u", kinds[proxy->kind],
+                             proxy->host, proxy->port);
+    }
+}
+
 enum mailmod_error
 mm_config_fetch_describe(const struct mm_config_fetch *account,
                          uint64_t timeout_ms, struct mm_buf *out)
@@ -322,6 +337,7 @@ mm_config_fetch_describe(const struct mm_config_fetch *account,
                          account->sets_aside ? "aside" : "leave");
     (void)mm_buf_append_cstr(out,
                              account->keeps_unique_ids ? " keep_uidl" : "");
+    describe_proxy(&account->proxy, out);
     return mm_buf_error(out);
 }
 

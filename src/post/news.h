@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+struct mm_store_fetch;
+
 struct mm_news {
     enum mailmod_event_kind kind;
     uint64_t connection; /* 0: none */
@@ -23,6 +25,7 @@ struct mm_news {
     const char *reply;  /* "550 5.1.1 no" of a host, or our own words */
     const char *host;   /* "": nobody said it */
     unsigned attempts;
+    const struct mm_store_fetch *fetch; /* of the kinds of fetching; NULL */
 };
 
 #endif

@@ -27,7 +27,7 @@ LANGUAGES = {"c": ".c", "cpp": ".cpp"}
 OTHERS = ("", "sh", "cmake")  # languages that are not run as programs
 OUTPUT = "<!-- test: output %s -->"  # before a block: what the program prints
 NAME = re.compile(r"^<!-- test: (\w+)(?:\.(\w+))? -->$")
-PORTS = ("2525", "2110", "587")
+PORTS = ("2525", "2110", "587", "110")
 ALONE = ("by_name",)  # not linked with the library, so without world.c
 
 

@@ -291,6 +291,29 @@ def check_trace(world):
     assert out.endswith("2 steps, in all +1s\n"), out
 
 
+def check_fetch(world):
+    world.box.box = [(b"a", TEXT), (b"b", TEXT.replace(b"letter", b"second"))]
+    out = world.run().end()
+    # Alice's two are deleted; as bob's mailbox it is empty then.
+    assert out == ("2 new\n2 received\n--\n"
+                   "work: 0 of 0 new messages, ok\n"), out
+    world.box.box = []
+    real = world.box.answer
+
+    def answer(verb, words, deleted):
+        if verb == "USER" and words[1] == "bob":
+            world.box.box = [(b"c", TEXT)]
+        return real(verb, words, deleted)
+    world.box.answer = answer
+    out = world.run().end()
+    assert re.fullmatch(r"0 new\n0 received\n--\n"
+                        r"(.* has come from bob@pop.example.net\n)?"
+                        r"work: 1 of 1 new messages, ok\n"
+                        r"(.* has come from bob@pop.example.net\n)?",
+                        out) and "has come" in out, out
+    assert world.box.box == []
+
+
 def check_services(world):
     for words, smtp in (((), "0"), (("default",), str(world.ports["2525"]))):
         out = world.run(*words).end()
@@ -406,7 +429,7 @@ def test_constants(build):
     rows = re.findall(r"(?m)^\| (?:`(\w+)`|\u2013) \| (\d+) \| "
                       r"(?:`(\w+)`|\u2013) \|", read(PAGES[0]))
     header = read("include/mailmod/srv.h")
-    defined = set(re.findall(r"#define ((?:ACTION|STATE)_\w+)", header))
+    defined = set(re.findall(r"#define ((?:ACTION|STATE|POP3)_\w+)", header))
     assert {name for name, _, _ in rows} == defined | {"ALL_ACTIONS", ""}
     moments = set(re.findall(r"MAILMOD_(?:SMTP_|POP3_|ALL_MOM)\w+(?= =)",
                              read("include/mailmod/terms.h")))

@@ -2,7 +2,8 @@
 
 Each program gets a folder, a name server that knows the names of the pages,
 the mail host of example.org (`mx`), the relay smtp.example.net (`relay`, with
-TLS and a certificate of that name) and free ports in the place of those that
+TLS and a certificate of that name), the mailbox pop.example.net (`box`, the
+same) and free ports in the place of those that
 stand in its text. `run` starts the program; what it says is read a line at a
 time.
 """
@@ -23,6 +24,7 @@ from dnsserver import NameServer  # noqa: E402
 from harness import (SANITIZER, Skip, free_port,  # noqa: E402,F401
                      insecure_tls, is_windows, need, run_tests, wait_for)
 from hosts import kept_loaded  # noqa: E402
+from popserver import PopServer  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
 
@@ -31,6 +33,7 @@ NAMES = {
     ("mx.example.org", "A"): ["127.0.0.1"],
     ("backup.example.org", "A"): ["127.0.0.2"],
     ("smtp.example.net", "A"): ["127.0.0.1"],
+    ("pop.example.net", "A"): ["127.0.0.1"],
 }
 # What the pages take for granted is not set here: local.domains, users.
 CONFIGURATION = """
@@ -41,6 +44,7 @@ submissions: {{ listen = "127.0.0.1:0"; }};
 pop3: {{ listen = "127.0.0.1:0"; }};
 pop3s: {{ listen = "127.0.0.1:0"; }};
 smarthost: {{ authority_file = "{folder}/ca.pem"; }};
+fetch: {{ authority_file = "{folder}/ca.pem"; }};
 delivery: {{ port = {mx}; tls = "off"; refuses = ""; }};
 dns: {{ servers = "{dns}"; timeout = "1s"; tries = 2; }};
 queue: {{ steps = "1h"; }};
@@ -50,7 +54,8 @@ TEXT = (b"From: you@example.net\r\nTo: alice@example.com\r\n"
 
 
 class Certificate:
-    """Of smtp.example.net; one for all programs, made when it is wanted."""
+    """Of both hosts at example.net; one for all programs, made when it is
+    wanted."""
     folder = tempfile.TemporaryDirectory(prefix="mailmod-docs-")
     context = None
 
@@ -58,7 +63,8 @@ class Certificate:
     def get(cls):
         if cls.context is None:
             cls.context = make_certificate(cls.folder.name,
-                                           "smtp.example.net")
+                                           "smtp.example.net",
+                                           "pop.example.net")
         return cls.context
 
 
@@ -74,8 +80,10 @@ class World:
         self.mx = Sink()
         self.relay = Sink(extensions=["STARTTLS", "AUTH PLAIN"],
                           tls=Certificate.get())
+        self.box = PopServer([], tls=Certificate.get())
         self.ports = {known: free_port() for known in PORTS}
         self.ports["587"] = self.relay.port
+        self.ports["110"] = self.box.port
         self.configuration = os.path.join(self.folder, "world.cfg")
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(
@@ -94,7 +102,7 @@ class World:
             run.reader.join(10)
             if kind is not None:
                 print("--- what it said ---\n" + "\n".join(run.lines))
-        for server in (self.dns, self.mx, self.relay):
+        for server in (self.dns, self.mx, self.relay, self.box):
             server.close()
         self.own.cleanup()
 

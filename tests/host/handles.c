@@ -165,6 +165,9 @@ static mailmod_reading *begun;
     X(queue_list, mailmod_queue_list(h, NULL, on_entry, NULL))                 \
     X(queue_read, mailmod_queue_read(h, "0000000001", on_octets, NULL))        \
     X(queue_act, mailmod_queue_act(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))        \
+    X(fetch_set, mailmod_fetch_set(h, "name=a host=h user=u to=t password=p")) \
+    X(fetch_remove, mailmod_fetch_remove(h, "a"))                              \
+    X(fetch_visit, mailmod_fetch_visit(h, "a", MAILMOD_FETCH_RUN, NULL, NULL)) \
     X(store_verify, mailmod_store_verify(h))
 
 #define REQUEST_CALLS(X)                                                       \

@@ -111,6 +111,45 @@ static void offer_hosts(void)
            "SRVGetPort");
 }
 
+static void offer_mailboxes(void)
+{
+    static const struct {
+        const char *kind, *host, *user, *password, *to;
+        int port;
+        int flags;
+    } rows[] = {
+        {"no host", NULL, "u", "p", "t", 110, 0},
+        {"no user", "h", "", "p", "t", 110, 0},
+        {"no password", "h", "u", NULL, "t", 110, 0},
+        {"no recipient", "h", "u", "p", NULL, 110, 0},
+        {"a blank", "h", "u to=x", "p", "t", 110, 0},
+        {"a line", "h", "u", "p\nname=x", "t", 110, 0},
+        {"no address", "h_:x", "u", "p", "t", 110, 0},
+        {"port 0", "h", "u", "p", "t", 0, 0},
+        {"port 65536", "h", "u", "p", "t", 65536, 0},
+        {"flags", "h", "u", "p", "t", 110, 8},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        expect(SRVCheckMsgPOP3(rows[i].host, rows[i].port, rows[i].user,
+                               rows[i].password, rows[i].to, rows[i].flags,
+                               NULL, NULL) < 0 &&
+                   SRVLastError() != 0,
+               rows[i].kind, "SRVCheckMsgPOP3");
+        expect(SRVRecvMsgPOP3(rows[i].host, rows[i].port, rows[i].user,
+                              rows[i].password, rows[i].to, rows[i].flags, NULL,
+                              NULL) < 0 &&
+                   SRVLastError() != 0,
+               rows[i].kind, "SRVRecvMsgPOP3");
+    }
+    expect(SRVSetFetch(NULL) < 0 && SRVLastError() != 0, "NULL", "SRVSetFetch");
+    expect(SRVSetFetch("name=a") < 0 && SRVLastError() != 0, "a word",
+           "SRVSetFetch");
+    expect(SRVStopFetch(NULL) < 0 && SRVLastError() != 0, "NULL",
+           "SRVStopFetch");
+    expect(SRVStopFetch("a") < 0 && SRVLastError() != 0, "none",
+           "SRVStopFetch");
+}
+
 static void offer_settings(void)
 {
     expect(GetConfigParamStr(NULL) == NULL && SRVLastError() != 0, "NULL",
@@ -191,6 +230,7 @@ int main(int argc, char **argv)
     offer_message(stream);
     offer_addresses();
     offer_hosts();
+    offer_mailboxes();
     offer_settings();
     SRVEndOfMsg(stream);
     SRVShutdown();

@@ -162,7 +162,7 @@ def test_headers(build):
     with Installed(build) as it:
         flags = it.pkg_config("--cflags")
         for name in ("mailmod.h", "mailmod/error.h", "mailmod/terms.h",
-                     "mailmod/mailbox.h", "mailmod/srv.h",
+                     "mailmod/fetch.h", "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),

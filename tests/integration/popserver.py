@@ -5,6 +5,7 @@ loopback port. `faults` changes one answer: a verb (or "GREETING") with what is
 said instead, octet for octet; HANG says nothing and waits, CUT closes.
 """
 import socket
+import ssl
 import threading
 
 HANG = object()
@@ -17,11 +18,12 @@ def stuffed(text):
 
 
 class PopServer:
-    def __init__(self, box, faults=None, uidl=True, top=True):
+    def __init__(self, box, faults=None, uidl=True, top=True, tls=None):
         self.box = list(box)
         self.faults = faults or {}
         self.uidl = uidl
         self.top = top
+        self.tls = tls  # a context: STLS is offered
         self.commands = []
         self.sizes = {}  # by unique id, where LIST lies
         self.keeps = False  # QUIT says +OK and deletes nothing
@@ -45,7 +47,7 @@ class PopServer:
         self.ends.append(peer)
         try:
             self.talk(peer, peer.makefile("rb"))
-        except (OSError, EOFError, ValueError):
+        except (OSError, EOFError, ValueError, ssl.SSLError):
             pass
         peer.close()
 
@@ -77,7 +79,8 @@ class PopServer:
 
     def answer(self, verb, words, deleted):
         if verb == "CAPA":
-            return b"+OK\r\nUSER\r\nPIPELINING\r\n.\r\n"
+            stls = b"STLS\r\n" if self.tls is not None else b""
+            return b"+OK\r\nUSER\r\nPIPELINING\r\n" + stls + b".\r\n"
         if verb == "LIST" or (verb == "UIDL" and self.uidl):
             return self.rows(verb)
         if verb == "RETR" or (verb == "TOP" and self.top):
@@ -104,6 +107,10 @@ class PopServer:
                     self.box = [row for i, row in enumerate(self.box)
                                 if i not in deleted]
             self.say(peer, verb, answer)
+            if verb == "STLS" and self.tls is not None:
+                peer = self.tls.wrap_socket(peer, server_side=True)
+                self.ends.append(peer)
+                lines = peer.makefile("rb")
             if verb == "QUIT":
                 return
 

@@ -211,8 +211,8 @@ def test_dead_destination_holds_up_nobody(build):
         assert tried < 50, tried
 
 
-def make_certificate(folder, name):
-    """A CA of our own and a certificate for `name` from it."""
+def make_certificate(folder, name, *more):
+    """A CA of our own and a certificate for the names from it."""
     openssl = need("openssl")
 
     def run(*words, **more):
@@ -223,7 +223,8 @@ def make_certificate(folder, name):
     run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
         "csr.pem", "-subj", f"/CN={name}")
     with open(os.path.join(folder, "ext"), "w", encoding="ascii") as f:
-        f.write(f"subjectAltName=DNS:{name}\n")
+        names = ",".join("DNS:" + each for each in (name, *more))
+        f.write(f"subjectAltName={names}\n")
     run("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
         "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out",
         "cert.pem")

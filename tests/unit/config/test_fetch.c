@@ -105,10 +105,12 @@ static void fetch_accounts_are_described(void **state)
          "interval=5m size_max=50M timeout=2m refused=leave"},
         {WHOLE "tls=implicit verify=no delete_after=7d timeout=5s "
                "multidrop=Delivered-To refused=aside keep_uidl interval=0 "
+               "proxy=http://u:cret@p.example.com:3128 "
                "size_max=1K password=x",
          "host=pop.example.com port=995 tls=implicit verify=no user=joe "
          "to=joe multidrop=Delivered-To delete_after=168h interval=0s "
-         "size_max=1K timeout=5s refused=aside keep_uidl"},
+         "size_max=1K timeout=5s refused=aside keep_uidl "
+         "proxy=http://p.example.com:3128"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct mm_config_fetch account;
