@@ -742,5 +742,6 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #include "mailmod/fetch.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
+#include "mailmod/provider.h"
 
 #endif

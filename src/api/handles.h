@@ -20,7 +20,8 @@ enum mm_handle_kind {
     MM_HANDLE_REQUEST,  /* mailmod_request */
     MM_HANDLE_MAILBOX,  /* mailmod_mailbox */
     MM_HANDLE_READING,  /* mailmod_reading */
-    MM_HANDLE_TRACE     /* mailmod_trace */
+    MM_HANDLE_TRACE,    /* mailmod_trace */
+    MM_HANDLE_CALL      /* mailmod_mailbox_call */
 };
 
 /* LIMIT, MEMORY. */

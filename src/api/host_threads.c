@@ -120,8 +120,8 @@ static enum mailmod_error provide_thread(struct mm_host_threads *pool)
     return pool->queued < pool->thread_max ? MAILMOD_OK : MAILMOD_ERROR_LIMIT;
 }
 
-enum mailmod_error mm_host_threads_run(struct mm_host_threads *pool,
-                                       struct mm_host_job *job)
+static enum mailmod_error give(struct mm_host_threads *pool,
+                               struct mm_host_job *job, bool must)
 {
     enum mailmod_error error = MAILMOD_ERROR_STOPPED;
 
@@ -129,6 +129,7 @@ enum mailmod_error mm_host_threads_run(struct mm_host_threads *pool,
     /* While it ends, what its own jobs still ask for is run too. */
     if (!pool->is_ending || pool->thread_count > 0) {
         error = provide_thread(pool);
+        error = must && pool->thread_count > 0 ? MAILMOD_OK : error;
     }
     if (error == MAILMOD_OK) {
         mm_list_append(&pool->queue, &job->node);
@@ -137,6 +138,18 @@ enum mailmod_error mm_host_threads_run(struct mm_host_threads *pool,
     }
     mm_mutex_unlock(pool->lock);
     return error;
+}
+
+enum mailmod_error mm_host_threads_run(struct mm_host_threads *pool,
+                                       struct mm_host_job *job)
+{
+    return give(pool, job, false);
+}
+
+enum mailmod_error mm_host_threads_must_run(struct mm_host_threads *pool,
+                                            struct mm_host_job *job)
+{
+    return give(pool, job, true);
 }
 
 bool mm_host_threads_is_current(struct mm_host_threads *pool)

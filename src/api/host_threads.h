@@ -26,6 +26,11 @@ MM_CHECK enum mailmod_error mm_host_threads_new(struct mm_host_threads **out,
  * had; STOPPED while it is being freed. */
 MM_CHECK enum mailmod_error mm_host_threads_run(struct mm_host_threads *threads,
                                                 struct mm_host_job *job);
+/* The same for what must be told, and was allowed when it began: as many wait
+ * as there are. Never LIMIT. */
+MM_CHECK enum mailmod_error
+mm_host_threads_must_run(struct mm_host_threads *threads,
+                         struct mm_host_job *job);
 /* The calling thread is one of the pool: it must not wait for the pool. */
 bool mm_host_threads_is_current(struct mm_host_threads *threads);
 /* Runs what waits, then joins: takes as long as the host's callbacks do. Not on

@@ -14,6 +14,7 @@
 #include "api/instance.h"
 #include "api/message/message.h"
 #include "api/open_mailbox.h"
+#include "api/providers.h"
 #include "api/reading.h"
 
 #include "base/mem.h"
@@ -121,10 +122,12 @@ static enum mailmod_error make_resolvers(struct mailmod *instance)
 
 static enum mailmod_error make_server(struct mailmod *instance)
 {
-    const struct mm_post_options post = {.log = &instance->log,
-                                         .tell = mm_events_tell,
-                                         .is_behind = mm_events_is_behind,
-                                         .news_context = instance->events};
+    const struct mm_post_options post = {
+        .log = &instance->log,
+        .tell = mm_events_tell,
+        .is_behind = mm_events_is_behind,
+        .news_context = instance->events,
+        .visits = mm_providers_visits(instance->providers)};
     struct mm_buf reason;
     enum mailmod_error error = mm_post_new(&instance->post, &post);
 
@@ -158,6 +161,7 @@ static enum mailmod_error make_server(struct mailmod *instance)
 
 static void take_down(struct mailmod *instance)
 {
+    mm_providers_use_threads(instance->providers, NULL);
     mm_host_threads_free(&instance->host_threads);
     mm_workers_free(&instance->workers);
     for (size_t i = 0; i < instance->loop_count; i++) {
@@ -334,6 +338,7 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
         return mm_fail(error, "threads for the host: %s", mm_error_text(error));
     }
     mm_events_begin(instance->events, instance->host_threads);
+    mm_providers_use_threads(instance->providers, instance->host_threads);
     error = mm_readings_new(&instance->readings, instance->host_threads);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s", mm_error_text(error));

@@ -243,8 +243,10 @@ enum mailmod_error mailmod_request_answer(mailmod_request *request,
         error = set_reply(request, code, text);
     }
     if (error == MAILMOD_OK) {
-        is_waiting = move(request, REQUEST_WAITING, REQUEST_ANSWERED);
-        error = is_waiting || move(request, REQUEST_RUNNING, REQUEST_ANSWERED)
+        /* In one step: the callback may say "later" in this moment. */
+        int former = atomic_exchange(&request->state, REQUEST_ANSWERED);
+        is_waiting = former == REQUEST_WAITING;
+        error = former != REQUEST_ANSWERED
                     ? settle(request, verdict)
                     : mm_fail(MAILMOD_ERROR_STATE,
                               "the request is answered already");

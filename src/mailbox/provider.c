@@ -58,7 +58,9 @@ void mm_mailbox_close(struct mm_mailbox **mailbox_in)
     uint64_t mailbox_id = mailbox->mailbox_id;
     mm_unique_ids_free(&mailbox->ids);
     mailbox->verbs->close(mailbox);
-    mm_store_unlock_mailbox(store, mailbox_id);
+    if (store != NULL) {
+        mm_store_unlock_mailbox(store, mailbox_id);
+    }
 }
 
 bool mm_mailbox_can(const struct mm_mailbox *mailbox,
@@ -141,6 +143,45 @@ enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox, size_t index,
         return MAILMOD_ERROR_ARGUMENT;
     }
     return mailbox->verbs->read(mailbox, index, number, out, size_out);
+}
+
+void mm_mailbox_ask(struct mm_mailbox *mailbox, size_t index, unsigned number,
+                    struct mm_buf *out, uint64_t *size_out,
+                    struct mm_mailbox_question *question)
+{
+    if (!mm_mailbox_can(mailbox, MM_MAILBOX_ANSWERS_LATER)) {
+        question->done(question,
+                       mm_mailbox_read(mailbox, index, number, out, size_out));
+    } else if (index >= mm_mailbox_known(mailbox)) {
+        question->done(question, MAILMOD_ERROR_ARGUMENT);
+    } else {
+        mailbox->verbs->ask(mailbox, index, number, out, size_out, question);
+    }
+}
+
+void mm_mailbox_read_end(struct mm_mailbox *mailbox)
+{
+    if (mailbox->verbs->read_end != NULL) {
+        mailbox->verbs->read_end(mailbox);
+    }
+}
+
+void mm_mailbox_authenticate(struct mm_mailbox *mailbox, const char *password,
+                             struct mm_mailbox_question *question)
+{
+    mailbox->verbs->authenticate(mailbox, password, question);
+}
+
+void mm_mailbox_list(struct mm_mailbox *mailbox,
+                     struct mm_mailbox_question *question)
+{
+    mailbox->verbs->list(mailbox, question);
+}
+
+void mm_mailbox_unlist(struct mm_mailbox *mailbox)
+{
+    mm_unique_ids_free(&mailbox->ids);
+    mailbox->verbs->unlist(mailbox);
 }
 
 enum mailmod_error mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,

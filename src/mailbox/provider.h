@@ -9,10 +9,14 @@
  * call at a time for each open mailbox. Count, size and unique-id answer from
  * memory: on any thread, also while another call is running, but for find.
  *
+ * A provider that answers later (the host's) has users of its own: a login
+ * visits it, asks it who the user is, and lets it list. None of its verbs
+ * waits.
+ *
  * The listing is read once, at the opening, and never changes (RFC 1939 5); a
  * message that came later can be found by its unique-id, and stands behind the
- * listing from then on. An
- * open mailbox is this system's alone (RFC 1939 4): a second opening gets BUSY.
+ * listing from then on. An open mailbox is this system's alone (RFC 1939 4): a
+ * second opening gets BUSY.
  * Programs outside of this system may work on the same mailbox, where the
  * provider says so: what they took away meanwhile is told as CANCELLED. */
 #ifndef MM_MAILBOX_PROVIDER_H
@@ -20,6 +24,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/netaddr.h"
 #include "mailmod/terms.h"
 #include "store/store.h"
 
@@ -37,7 +42,42 @@ struct mm_mailbox_owner {
 
 /* What a provider can do beside what all can. */
 enum mm_mailbox_capability {
-    MM_MAILBOX_REMOVES_NOW = 1 << 0 /* remove_now */
+    MM_MAILBOX_REMOVES_NOW = 1 << 0,  /* remove_now */
+    MM_MAILBOX_ANSWERS_LATER = 1 << 1 /* visit, and those after it */
+};
+
+/* The octets of a message are known when it was read to its end. */
+#define MM_MAILBOX_SIZE_UNKNOWN UINT64_MAX
+
+/* Where a client came in. */
+struct mm_mailbox_door {
+    const char *service;
+    unsigned port;
+};
+
+/* Who visits. The texts are copied. */
+struct mm_mailbox_client {
+    const char *user;       /* canonical name */
+    const char *given_name; /* as the client gave it */
+    struct mm_netaddr peer;
+    uint64_t connection; /* the session's number */
+    bool is_tls;
+};
+
+/* What a provider says with REFUSED: "" where it has nothing to say. */
+#define MM_MAILBOX_CODE_MAX 32
+#define MM_MAILBOX_TEXT_MAX 200
+struct mm_mailbox_refusal {
+    char code[MM_MAILBOX_CODE_MAX]; /* without brackets (RFC 2449 8) */
+    char text[MM_MAILBOX_TEXT_MAX];
+    bool is_critical; /* the connection ends */
+};
+
+/* A question to a provider that answers later; the asker keeps it until `done`:
+ * thread: any; perhaps inside the call, exactly once. */
+struct mm_mailbox_question {
+    void (*done)(struct mm_mailbox_question *question,
+                 enum mailmod_error error);
 };
 
 /* What is known of a message beside its size. */
@@ -91,13 +131,46 @@ struct mm_mailbox_verbs {
      * listing keeps its numbers. NULL without MM_MAILBOX_REMOVES_NOW. */
     void (*remove_now)(struct mm_mailbox *mailbox,
                        struct mm_mailbox_removal *removal);
-    /* Not while a removal is out. Frees the mailbox. */
+    /* With MM_MAILBOX_ANSWERS_LATER: authenticate, list and ask instead of open
+     * and read, which are NULL then. See mm_mailbox_authenticate and so on. */
+    void (*authenticate)(struct mm_mailbox *mailbox, const char *password,
+                         struct mm_mailbox_question *question);
+    void (*list)(struct mm_mailbox *mailbox,
+                 struct mm_mailbox_question *question);
+    void (*unlist)(struct mm_mailbox *mailbox);
+    void (*ask)(struct mm_mailbox *mailbox, size_t index, unsigned number,
+                struct mm_buf *out, uint64_t *size_out,
+                struct mm_mailbox_question *question);
+    /* NULL: nobody needs to be told. */
+    void (*read_end)(struct mm_mailbox *mailbox);
+    /* Not while a removal or a question is out. Frees the mailbox. */
     void (*close)(struct mm_mailbox *mailbox);
 };
 
 struct mm_mailbox_provider {
     const struct mm_mailbox_verbs *verbs;
-    struct mm_store *store; /* knows which mailboxes are open */
+    /* Knows which mailboxes are open; NULL: the provider itself does. */
+    struct mm_store *store;
+};
+
+/* What clients may be told of those who have mailboxes behind a door. */
+#define MM_MAILBOX_NAME_MAX 64
+struct mm_mailbox_sign {
+    char name[MM_MAILBOX_NAME_MAX]; /* of the one who has all; "": none */
+    bool needs_password;            /* somebody there has to be shown it */
+};
+
+/* Providers that answer later, lent by who has them. thread: any */
+struct mm_mailbox_visits {
+    void (*describe)(void *context, const struct mm_mailbox_door *door,
+                     struct mm_mailbox_sign *sign_out);
+    /* A mailbox that is nobody's yet, with the one who has such users;
+     * NOT_FOUND: they are the store's. */
+    enum mailmod_error (*visit)(void *context,
+                                const struct mm_mailbox_door *door,
+                                const struct mm_mailbox_client *client,
+                                struct mm_mailbox **mailbox_out);
+    void *context;
 };
 
 /* An open mailbox; a provider's own begins with it. */
@@ -109,6 +182,7 @@ struct mm_mailbox {
     size_t late_count;         /* known behind it: came after the opening */
     bool is_read_only;         /* nothing is removed; set at the opening */
     struct mm_unique_ids *ids; /* provider.c's; NULL before the first use */
+    struct mm_mailbox_refusal refusal; /* of the last call that got REFUSED */
 };
 
 /* A text that can be one; "_" alone means something else to some clients. */
@@ -151,6 +225,24 @@ MM_CHECK enum mailmod_error mm_mailbox_read(struct mm_mailbox *mailbox,
                                             size_t index, unsigned number,
                                             struct mm_buf *out,
                                             uint64_t *size_out);
+/* The same of one that answers later, and of one that does not: `done` comes
+ * inside the call then, which is a worker's. The size may be
+ * MM_MAILBOX_SIZE_UNKNOWN. REFUSED. */
+void mm_mailbox_ask(struct mm_mailbox *mailbox, size_t index, unsigned number,
+                    struct mm_buf *out, uint64_t *size_out,
+                    struct mm_mailbox_question *question);
+/* No further piece of what is read is asked for. thread: any */
+void mm_mailbox_read_end(struct mm_mailbox *mailbox);
+/* Of a mailbox that was visited: is this the user's password? REFUSED: no, or
+ * as the refusal says. thread: any */
+void mm_mailbox_authenticate(struct mm_mailbox *mailbox, const char *password,
+                             struct mm_mailbox_question *question);
+/* After it: the listing. BUSY when another session has it; asked again then.
+ * REFUSED. thread: any */
+void mm_mailbox_list(struct mm_mailbox *mailbox,
+                     struct mm_mailbox_question *question);
+/* Between two listings: others may have it. thread: any */
+void mm_mailbox_unlist(struct mm_mailbox *mailbox);
 /* CANCELLED and STOPPED as mm_mailbox_read. thread: worker */
 MM_CHECK enum mailmod_error
 mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,

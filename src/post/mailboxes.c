@@ -8,6 +8,28 @@
 #include "post/destination.h"
 #include "post/maildirs.h"
 
+void mm_mailboxes_describe(const struct mm_post *post,
+                           const struct mm_mailbox_door *door,
+                           struct mm_mailbox_sign *sign_out)
+{
+    *sign_out = (struct mm_mailbox_sign){.needs_password = false};
+    if (post->visits.describe != NULL) {
+        post->visits.describe(post->visits.context, door, sign_out);
+    }
+}
+
+enum mailmod_error mm_mailboxes_visit(const struct mm_post *post,
+                                      const struct mm_mailbox_door *door,
+                                      const struct mm_mailbox_client *client,
+                                      struct mm_mailbox **mailbox_out)
+{
+    *mailbox_out = NULL;
+    return post->visits.visit == NULL
+               ? MAILMOD_ERROR_NOT_FOUND
+               : post->visits.visit(post->visits.context, door, client,
+                                    mailbox_out);
+}
+
 enum mailmod_error mm_mailboxes_open(struct mm_post *post,
                                      const struct mm_config *config,
                                      const char *user, uint64_t mailbox_id,

@@ -8,6 +8,15 @@
 #include "mailbox/provider.h"
 #include "post/post.h"
 
+/* What is told to clients that come in there. */
+void mm_mailboxes_describe(const struct mm_post *post,
+                           const struct mm_mailbox_door *door,
+                           struct mm_mailbox_sign *sign_out);
+/* The mailbox of somebody who is a provider's user; NOT_FOUND: the users are
+ * the store's, and mm_mailboxes_open has it. MEMORY. */
+MM_CHECK enum mailmod_error mm_mailboxes_visit(
+    const struct mm_post *post, const struct mm_mailbox_door *door,
+    const struct mm_mailbox_client *client, struct mm_mailbox **mailbox_out);
 /* Opens the mailbox of a user. thread: worker */
 MM_CHECK enum mailmod_error mm_mailboxes_open(struct mm_post *post,
                                               const struct mm_config *config,

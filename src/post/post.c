@@ -24,6 +24,7 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->tell = options->tell;
     post->is_behind = options->is_behind;
     post->news_context = options->news_context;
+    post->visits = options->visits;
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);

@@ -46,6 +46,7 @@ struct mm_post {
     /* Where mailboxes lie (mailboxes.h). */
     struct mm_mailbox_provider store_mailboxes;
     struct mm_mailbox_provider maildirs;
+    struct mm_mailbox_visits visits;      /* the host's; NULL in it: none */
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     struct mm_consumer *aside_consumer;   /* aside.h */
     atomic_size_t busy;                   /* deposits of loops, not freed yet */
@@ -57,6 +58,7 @@ struct mm_post_options {
     void (*tell)(void *news_context, const struct mm_news *news);
     bool (*is_behind)(void *news_context);
     void *news_context;
+    struct mm_mailbox_visits visits; /* the host's mailboxes */
 };
 
 MM_CHECK enum mailmod_error mm_post_new(struct mm_post **post_out,

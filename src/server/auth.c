@@ -309,12 +309,29 @@ static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
     return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
 }
 
+void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict)
+{
+    mm_secret_clear(auth->password, sizeof auth->password);
+    auth->on_done(auth, verdict);
+}
+
 static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
+    enum mm_auth_verdict verdict;
+
     auth->is_vouched = false;
+    auth->is_elsewhere = false;
     if (auth->is_barred) {
         mm_secret_clear(auth->password, sizeof auth->password);
         return MM_AUTH_REFUSED;
+    }
+    auth->is_elsewhere =
+        auth->on_check != NULL && auth->on_check(auth, &verdict);
+    if (auth->is_elsewhere) {
+        if (verdict != MM_AUTH_WAIT) {
+            mm_secret_clear(auth->password, sizeof auth->password);
+        }
+        return verdict;
     }
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
@@ -345,7 +362,10 @@ enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
 
 const char *mm_auth_password_text(const struct mm_auth *auth)
 {
-    return auth->proof == MM_AUTH_PROOF_PASSWORD ? auth->password : NULL;
+    bool is_shown = auth->proof == MM_AUTH_PROOF_PASSWORD &&
+                    memchr(auth->password, '\0', auth->password_size) == NULL;
+
+    return is_shown ? auth->password : NULL;
 }
 
 const char *mm_auth_token_text(struct mm_auth *auth)
@@ -452,6 +472,7 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
         return MM_AUTH_REFUSED;
     }
     auth->proof = MM_AUTH_PROOF_SCRAM;
+    auth->is_elsewhere = false;
     if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
@@ -568,6 +589,7 @@ static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
     if (mm_buf_append_span(&auth->token, token) != MAILMOD_OK) {
         return MM_AUTH_TEMPORARY;
     }
+    auth->is_elsewhere = false;
     bool is_asked = is_named && !auth->is_barred && auth->on_ask != NULL &&
                     auth->on_ask(auth);
     if (!is_asked) {

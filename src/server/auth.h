@@ -50,6 +50,9 @@ struct mm_auth {
      * nothing is checked yet: true when somebody else decides first and
      * mm_auth_decide comes. NULL: nobody. */
     bool (*on_ask)(struct mm_auth *auth);
+    /* True: the check is somebody else's, who has such users and is shown the
+     * password; with the verdict WAIT mm_auth_checked comes. NULL: never. */
+    bool (*on_check)(struct mm_auth *auth, enum mm_auth_verdict *verdict_out);
 
     enum mm_sasl_mechanism mechanism;
     unsigned step;
@@ -74,6 +77,7 @@ struct mm_auth {
     char stamp[MM_AUTH_STAMP_MAX];
     char digest[2 * MM_MD5_SIZE + 1]; /* hexadecimal, lower case */
     bool is_vouched;
+    bool is_elsewhere; /* the user is a mailbox provider's */
     enum mm_auth_verdict verdict;
 };
 
@@ -96,7 +100,10 @@ enum mm_auth_decision { MM_AUTH_CHECK, MM_AUTH_VOUCH, MM_AUTH_REFUSE };
  * mailbox is made if need be), or refuse. */
 enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
                                     enum mm_auth_decision decision);
-/* NULL where the mechanism does not show it. Only inside on_ask. */
+/* The verdict of a check that on_check began; leads to on_done. thread: loop */
+void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict);
+/* NULL where the mechanism does not show it, and for a password with a NUL in
+ * it. Only inside on_ask and on_check. */
 const char *mm_auth_password_text(const struct mm_auth *auth);
 const char *mm_auth_token_text(struct mm_auth *auth);
 /* The login was refused: true when the client must hear so by a challenge

@@ -32,6 +32,13 @@ static bool on_ask(struct mm_auth *auth)
     return login->is_asking;
 }
 
+static bool on_check(struct mm_auth *auth, enum mm_auth_verdict *verdict_out)
+{
+    struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
+
+    return login->words->check(login->session, auth, verdict_out);
+}
+
 static void on_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
 {
     struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
@@ -51,6 +58,7 @@ void mm_logins_init(struct mm_logins *login, struct mm_session *session,
     mm_auth_init(&login->auth, session->loop, session->server->workers,
                  session->server->store, mm_session_config(session), on_done);
     login->auth.on_ask = words->moment != 0 ? on_ask : NULL;
+    login->auth.on_check = words->check != NULL ? on_check : NULL;
     login->auth.checks = &session->server->checks;
     login->auth.peer = &session->peer;
 }
@@ -270,7 +278,9 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
     case MM_AUTH_OK:
         log_entry(login);
         note_entry(login->session);
-        mm_admission_begin(login->session, login->auth.user_name);
+        if (!login->auth.is_elsewhere) {
+            mm_admission_begin(login->session, login->auth.user_name);
+        }
         words->answer(login->session, MM_LOGIN_OK, kept_reply(login));
         break;
     case MM_AUTH_REFUSED:

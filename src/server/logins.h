@@ -27,6 +27,9 @@ enum mm_login_outcome {
 
 struct mm_login_words {
     enum mailmod_moment moment; /* at which the host is asked first; 0: never */
+    /* See on_check of mm_auth; then mm_auth_checked leads on. NULL: never. */
+    bool (*check)(struct mm_session *session, struct mm_auth *auth,
+                  enum mm_auth_verdict *verdict_out);
     void (*challenge)(struct mm_session *session, struct mm_span data);
     /* Answers the pending event. `reply` is the host's; NULL: none. */
     void (*answer)(struct mm_session *session, enum mm_login_outcome outcome,

@@ -5,9 +5,10 @@
  * found good gets the exclusive lock of its mailbox (RFC 1939 4), or [IN-USE],
  * or [LOGIN-DELAY]; a refusal says the same for an unknown user and a wrong
  * password. WAKE is an opening like any other, for a user who is looked at
- * again; when it fails the session sleeps on.
- * Thread: the session's loop; mm_pop3_run_open on a worker. RFC 1939 4 and 7,
- * RFC 2449 6.5, RFC 3206, RFC 5034. */
+ * again; when it fails the session sleeps on. A provider that has users of its
+ * own checks them itself: its mailbox is visited then, and listed or closed
+ * with the login's outcome. Thread: the session's loop; mm_pop3_run_open on a
+ * worker. RFC 1939 4 and 7, RFC 2449 6.5, RFC 3206, RFC 5034. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
@@ -28,13 +29,14 @@ static void refuse_opening(struct mm_pop3_session *pop3, const char *code,
 {
     const struct mm_pop3_reply reply = {false, code, text};
 
-    if (pop3->opening_for == MM_POP3_FOR_LOGIN) {
-        pop3->base.user = NULL;
-    }
     if (pop3->opening_for != MM_POP3_FOR_CORE) {
         mm_pop3_answer(pop3, &reply);
     } else if (mm_pop3d_close(pop3->engine, &reply) != MAILMOD_OK) {
         mm_session_abort(&pop3->base);
+    }
+    if (pop3->opening_for == MM_POP3_FOR_LOGIN) {
+        pop3->base.user = NULL;
+        mm_mailbox_close(&pop3->mailbox); /* one that was visited */
     }
 }
 
@@ -83,6 +85,15 @@ static bool may_only_read(const struct mm_config *config, const char *user)
     return false;
 }
 
+static void look_at_listing(struct mm_pop3_session *pop3)
+{
+    pop3->mailbox->is_read_only = pop3->mailbox->is_read_only ||
+                                  may_only_read(mm_session_config(&pop3->base),
+                                                pop3->logins.auth.user_name);
+    pop3->has_news = pop3->opening_for != MM_POP3_FOR_LOGIN &&
+                     mm_listing_memory_has_news(&pop3->memory, pop3->mailbox);
+}
+
 enum mailmod_error mm_pop3_run_open(struct mm_pop3_session *pop3)
 {
     const struct mm_config *config = mm_session_config(&pop3->base);
@@ -98,10 +109,7 @@ enum mailmod_error mm_pop3_run_open(struct mm_pop3_session *pop3)
     if (error != MAILMOD_OK) {
         return error;
     }
-    pop3->mailbox->is_read_only =
-        pop3->mailbox->is_read_only || may_only_read(config, auth->user_name);
-    pop3->has_news = pop3->opening_for != MM_POP3_FOR_LOGIN &&
-                     mm_listing_memory_has_news(&pop3->memory, pop3->mailbox);
+    look_at_listing(pop3);
     return MAILMOD_OK;
 }
 
@@ -145,7 +153,13 @@ static void refuse_for_error(struct mm_pop3_session *pop3,
            MM_TEXT("session", pop3->base.identifier),
            MM_TEXT("user", pop3->logins.auth.user_name),
            MM_TEXT("error", mm_error_name(error)));
-    refuse_opening(pop3, "SYS/TEMP", "the mailbox cannot be opened now");
+    struct mm_pop3_reply reply = {false, "SYS/TEMP",
+                                  "the mailbox cannot be opened now"};
+    bool is_critical = mm_pop3_take_refusal(pop3, error, &reply);
+    refuse_opening(pop3, reply.code, reply.text);
+    if (is_critical) {
+        mm_session_end(&pop3->base);
+    }
 }
 
 /* The words of the pending event: a host's, or what has happened. */
@@ -185,12 +199,19 @@ void mm_pop3_open_done(struct mm_pop3_session *pop3)
     if (waits_for_lock(pop3)) {
         return;
     }
+    if (error == MAILMOD_OK && mm_pop3_is_visit(pop3)) {
+        look_at_listing(pop3);
+    }
     size_t count = error == MAILMOD_OK ? mm_mailbox_count(pop3->mailbox) : 0;
     if (error == MAILMOD_OK) {
         error = mm_pop3_marks_init(&pop3->marks, count);
     }
     if (error != MAILMOD_OK) {
-        mm_mailbox_close(&pop3->mailbox);
+        if (mm_pop3_is_visit(pop3)) {
+            mm_mailbox_unlist(pop3->mailbox);
+        } else {
+            mm_mailbox_close(&pop3->mailbox);
+        }
         refuse_for_error(pop3, error);
         return;
     }
@@ -224,6 +245,58 @@ static void challenge(struct mm_session *session, struct mm_span data)
     }
 }
 
+/* The provider of the user's mailbox checks the login. */
+static bool check_elsewhere(struct mm_session *session, struct mm_auth *auth,
+                            enum mm_auth_verdict *verdict_out)
+{
+    struct mm_pop3_session *pop3 = mm_pop3_session(session);
+    const char *password = mm_auth_password_text(auth);
+    const struct mm_mailbox_door door = mm_pop3_door(pop3);
+    const struct mm_mailbox_client client = {.user = auth->user_name,
+                                             .given_name = auth->given_name,
+                                             .peer = session->peer,
+                                             .connection = session->number,
+                                             .is_tls =
+                                                 mm_session_is_tls(session)};
+
+    mm_mailbox_close(&pop3->mailbox); /* of a user before this one */
+    enum mailmod_error error = mm_mailboxes_visit(
+        session->server->options.post, &door, &client, &pop3->mailbox);
+    if (error == MAILMOD_ERROR_NOT_FOUND) {
+        return false;
+    }
+    if (error != MAILMOD_OK || password == NULL) {
+        mm_mailbox_close(&pop3->mailbox);
+        *verdict_out =
+            error != MAILMOD_OK ? MM_AUTH_TEMPORARY : MM_AUTH_REFUSED;
+        return true;
+    }
+    *verdict_out = MM_AUTH_WAIT;
+    mm_mailbox_authenticate(pop3->mailbox, password,
+                            mm_pop3_begin_question(pop3, MM_POP3_WORK_CHECK));
+    return true;
+}
+
+/* A cause of its own is no failed login. */
+static enum mm_auth_verdict verdict_of(const struct mm_pop3_session *pop3)
+{
+    const struct mm_mailbox_refusal *refusal = &pop3->mailbox->refusal;
+
+    if (pop3->work_error == MAILMOD_OK) {
+        return MM_AUTH_OK;
+    }
+    return pop3->work_error == MAILMOD_ERROR_REFUSED &&
+                   (refusal->code[0] == '\0' ||
+                    strcmp(refusal->code, "AUTH") == 0)
+               ? MM_AUTH_REFUSED
+               : MM_AUTH_TEMPORARY;
+}
+
+void mm_pop3_check_done(struct mm_pop3_session *pop3)
+{
+    mm_auth_checked(&pop3->logins.auth, verdict_of(pop3));
+}
+
 static void answer_login(struct mm_session *session,
                          enum mm_login_outcome outcome,
                          const struct mm_reply *own)
@@ -250,8 +323,12 @@ static void answer_login(struct mm_session *session,
     }
     struct mm_pop3_reply reply = replies[outcome];
     reply.text = own != NULL ? own->text : reply.text;
+    const char *code = reply.code;
+    bool is_critical = mm_pop3_take_refusal(pop3, pop3->work_error, &reply);
+    reply.code = reply.code != NULL ? reply.code : code;
     mm_pop3_answer(pop3, &reply);
-    if (outcome == MM_LOGIN_REFUSED_LAST) {
+    mm_mailbox_close(&pop3->mailbox); /* one that was visited */
+    if (outcome == MM_LOGIN_REFUSED_LAST || is_critical) {
         mm_session_end(session);
     }
 }
@@ -263,6 +340,7 @@ static void answer_held(struct mm_session *session)
 
 const struct mm_login_words mm_pop3_login_words = {
     .moment = MAILMOD_POP3_LOGIN,
+    .check = check_elsewhere,
     .challenge = challenge,
     .answer = answer_login,
     .answer_held = answer_held,

@@ -39,7 +39,9 @@ static void open_done(struct mm_pop3_session *pop3)
         return;
     }
     log_unreadable(pop3, pop3->work_error);
-    if (pop3->work_error == MAILMOD_ERROR_STOPPED) {
+    if (pop3->work_error == MAILMOD_ERROR_REFUSED) {
+        mm_pop3_answer_refusal(pop3, "the message cannot be read");
+    } else if (pop3->work_error == MAILMOD_ERROR_STOPPED) {
         mm_pop3_answer_error(pop3, "SYS/PERM", "this mailbox was removed");
     } else if (pop3->work_error == MAILMOD_ERROR_CANCELLED) {
         mm_pop3_answer_error(pop3, NULL, "the message is no longer there");
@@ -54,6 +56,7 @@ static void open_done(struct mm_pop3_session *pop3)
 static void give_up(struct mm_pop3_session *pop3, enum mailmod_error error)
 {
     log_unreadable(pop3, error);
+    mm_mailbox_read_end(pop3->mailbox);
     mm_pop3d_body_abort(pop3->engine);
     mm_session_abort(&pop3->base);
 }
@@ -62,6 +65,11 @@ void mm_pop3_read_done(struct mm_pop3_session *pop3)
 {
     if (pop3->is_opening) {
         open_done(pop3);
+    } else if (pop3->work_error == MAILMOD_ERROR_NOT_FOUND &&
+               pop3->read_size == MM_MAILBOX_SIZE_UNKNOWN) {
+        pop3->read_size = pop3->read_octets; /* that was its end */
+        pop3->piece_used = 0;
+        mm_buf_clear(&pop3->piece);
     } else if (pop3->work_error != MAILMOD_OK) {
         give_up(pop3, pop3->work_error == MAILMOD_ERROR_NOT_FOUND
                           ? MAILMOD_ERROR_STORAGE_DAMAGED
@@ -303,6 +311,7 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         return give_written(pop3);
     }
     if (!mm_pop3d_wants_body(pop3->engine)) {
+        mm_mailbox_read_end(pop3->mailbox);
         mm_pop3d_body_end(pop3->engine); /* TOP has its lines */
         return true;
     }
@@ -313,6 +322,7 @@ bool mm_pop3_give_body(struct mm_pop3_session *pop3)
         return used > 0 || is_broken(pop3);
     }
     if (pop3->read_octets == pop3->read_size) {
+        mm_mailbox_read_end(pop3->mailbox);
         if (!pop3->is_top) {
             mm_pop3_marks_retrieved(&pop3->marks, pop3->reading);
         }
@@ -378,7 +388,7 @@ void mm_pop3_remove_now_done(struct mm_pop3_session *pop3)
         MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
                MM_TEXT("session", pop3->base.identifier),
                MM_TEXT("error", mm_error_name(pop3->work_error)));
-        mm_pop3_answer_error(pop3, "SYS/TEMP", "the message was not deleted");
+        mm_pop3_answer_refusal(pop3, "the message was not deleted");
         return;
     }
     mm_pop3_marks_gone(&pop3->marks, pop3->reading,

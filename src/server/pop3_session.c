@@ -9,6 +9,7 @@
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
+#include "post/mailboxes.h"
 #include "server/mechanisms.h"
 #include "server/server_internal.h"
 
@@ -46,6 +47,42 @@ void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
     mm_pop3_answer(pop3, &reply);
 }
 
+struct mm_mailbox_door mm_pop3_door(const struct mm_pop3_session *pop3)
+{
+    return (struct mm_mailbox_door){
+        .service = mm_service_name(pop3->base.service),
+        .port = mm_conn_local(pop3->base.conn)->port};
+}
+
+bool mm_pop3_is_visit(const struct mm_pop3_session *pop3)
+{
+    return pop3->mailbox != NULL &&
+           mm_mailbox_can(pop3->mailbox, MM_MAILBOX_ANSWERS_LATER);
+}
+
+bool mm_pop3_take_refusal(const struct mm_pop3_session *pop3,
+                          enum mailmod_error error, struct mm_pop3_reply *reply)
+{
+    if (pop3->mailbox == NULL || error != MAILMOD_ERROR_REFUSED) {
+        return false;
+    }
+    const struct mm_mailbox_refusal *refusal = &pop3->mailbox->refusal;
+    reply->code = refusal->code[0] != '\0' ? refusal->code : NULL;
+    reply->text = refusal->text[0] != '\0' ? refusal->text : reply->text;
+    return refusal->is_critical;
+}
+
+void mm_pop3_answer_refusal(struct mm_pop3_session *pop3, const char *text)
+{
+    struct mm_pop3_reply reply = {false, "SYS/TEMP", text};
+    bool is_critical = mm_pop3_take_refusal(pop3, pop3->work_error, &reply);
+
+    mm_pop3_answer(pop3, &reply);
+    if (is_critical) {
+        mm_session_end(&pop3->base);
+    }
+}
+
 /* thread: the provider's */
 static void on_removed(struct mm_mailbox_removal *removal,
                        enum mailmod_error error)
@@ -54,7 +91,41 @@ static void on_removed(struct mm_mailbox_removal *removal,
         MM_LIST_OBJECT(removal, struct mm_pop3_session, removal);
 
     pop3->work_error = error;
-    mm_loop_post(pop3->base.loop, &pop3->removal_task);
+    mm_loop_post(pop3->base.loop, &pop3->answer_task);
+}
+
+/* thread: the provider's */
+static void on_answered(struct mm_mailbox_question *question,
+                        enum mailmod_error error)
+{
+    struct mm_pop3_session *pop3 =
+        MM_LIST_OBJECT(question, struct mm_pop3_session, question);
+
+    pop3->work_error = error;
+    mm_loop_post(pop3->base.loop, &pop3->answer_task);
+}
+
+struct mm_mailbox_question *mm_pop3_begin_question(struct mm_pop3_session *pop3,
+                                                   enum mm_pop3_work work)
+{
+    pop3->work = work;
+    pop3->work_parts = 1;
+    pop3->question.done = on_answered;
+    return &pop3->question;
+}
+
+/* One that answers later waits for nothing itself, so it needs no worker. */
+static void ask_provider(struct mm_pop3_session *pop3, enum mm_pop3_work work)
+{
+    struct mm_mailbox_question *question = mm_pop3_begin_question(pop3, work);
+
+    mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
+    if (work == MM_POP3_WORK_OPEN) {
+        mm_mailbox_list(pop3->mailbox, question);
+    } else {
+        mm_mailbox_ask(pop3->mailbox, pop3->reading, pop3->piece_number,
+                       &pop3->piece, &pop3->read_size, question);
+    }
 }
 
 static void run_job(struct mm_job *job)
@@ -64,6 +135,7 @@ static void run_job(struct mm_job *job)
     pop3->removal.done = on_removed;
     switch (pop3->work) {
     case MM_POP3_WORK_NONE:
+    case MM_POP3_WORK_CHECK:
         break;
     case MM_POP3_WORK_OPEN:
         pop3->work_error = mm_pop3_run_open(pop3);
@@ -101,6 +173,12 @@ static bool is_removal(enum mm_pop3_work work)
  * comes first. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
+    bool is_asked = work == MM_POP3_WORK_OPEN || work == MM_POP3_WORK_READ;
+
+    if (is_asked && mm_pop3_is_visit(pop3)) {
+        ask_provider(pop3, work);
+        return true;
+    }
     pop3->work = work;
     pop3->work_parts = is_removal(work) ? 2 : 1;
     mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
@@ -121,11 +199,16 @@ static void work_done(struct mm_pop3_session *pop3)
         return;
     }
     pop3->work = MM_POP3_WORK_NONE;
+    if (work == MM_POP3_WORK_CHECK) {
+        mm_pop3_check_done(pop3); /* the login has the wait */
+        return;
+    }
     if (!mm_session_job_done(&pop3->base)) {
         return;
     }
     switch (work) {
     case MM_POP3_WORK_NONE:
+    case MM_POP3_WORK_CHECK:
         break;
     case MM_POP3_WORK_OPEN:
         mm_pop3_open_done(pop3);
@@ -151,9 +234,9 @@ static void on_job_done(struct mm_job *job)
     work_done(MM_LIST_OBJECT(job, struct mm_pop3_session, job));
 }
 
-static void on_removal_task(struct mm_task *task)
+static void on_answer_task(struct mm_task *task)
 {
-    work_done(MM_LIST_OBJECT(task, struct mm_pop3_session, removal_task));
+    work_done(MM_LIST_OBJECT(task, struct mm_pop3_session, answer_task));
 }
 
 static void handle_stls(struct mm_pop3_session *pop3)
@@ -242,6 +325,9 @@ static bool handle_event(struct mm_pop3_session *pop3,
 /* A host that decides about logins may know the password. */
 static bool may_use_apop(struct mm_session *session)
 {
+    if (mm_pop3_session(session)->sign.needs_password) {
+        return false;
+    }
     return mm_session_is_hooked(session, MAILMOD_POP3_LOGIN) ||
            mm_apop_is_usable(&session->server->apop,
                              mm_loop_now_ms(session->loop));
@@ -274,12 +360,17 @@ static unsigned extensions_of(const struct mm_config *config)
 static struct mm_pop3d_options make_options(struct mm_session *session)
 {
     const struct mm_config *config = mm_session_config(session);
+    const struct mm_mailbox_sign *sign = &mm_pop3_session(session)->sign;
     bool is_tls = mm_service_has_implicit_tls(session->service);
+    bool has_name = sign->name[0] != '\0';
+    unsigned usable =
+        sign->needs_password ? MM_SASL_PLAIN | MM_SASL_LOGIN : ~0u;
 
     return (struct mm_pop3d_options){
         .tap = &session->trace.tap,
         .host_name = config->host_name,
-        .implementation = "mailmod",
+        .greeting_name = has_name ? sign->name : NULL,
+        .implementation = has_name ? sign->name : "mailmod",
         .errors_max = config->pop3.errors_max,
         .extensions = extensions_of(config),
         .login_delay_s = (config->pop3.login_delay_ms + 999) / 1000,
@@ -287,9 +378,9 @@ static struct mm_pop3d_options make_options(struct mm_session *session)
             config->pop3.expires_retrieved || config->pop3.expire_days > 0,
         .expire_days =
             config->pop3.expires_retrieved ? 0 : config->pop3.expire_days,
-        .mechanisms_tls = mm_mechanisms_offered(session, true),
+        .mechanisms_tls = mm_mechanisms_offered(session, true) & usable,
         .mechanisms_clear = config->pop3.allows_clear_login
-                                ? mm_mechanisms_offered(session, false)
+                                ? mm_mechanisms_offered(session, false) & usable
                                 : 0,
         .allows_clear_login = config->pop3.allows_clear_login,
         .is_tls = is_tls,
@@ -301,8 +392,11 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
     const struct mm_config *config = mm_session_config(session);
-    struct mm_pop3d_options options = make_options(session);
+    const struct mm_mailbox_door door = mm_pop3_door(pop3);
     enum mailmod_error error = MAILMOD_OK;
+
+    mm_mailboxes_describe(session->server->options.post, &door, &pop3->sign);
+    struct mm_pop3d_options options = make_options(session);
 
     mm_logins_init(&pop3->logins, session, &mm_pop3_login_words,
                    config->pop3.login_failures_max);
@@ -310,7 +404,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
-    pop3->removal_task.run = on_removal_task;
+    pop3->answer_task.run = on_answer_task;
     char stamp[MM_AUTH_STAMP_MAX];
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);

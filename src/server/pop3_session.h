@@ -14,6 +14,7 @@
 
 enum mm_pop3_work {
     MM_POP3_WORK_NONE,
+    MM_POP3_WORK_CHECK, /* a login, by a provider of mailboxes */
     MM_POP3_WORK_OPEN,
     MM_POP3_WORK_FIND,
     MM_POP3_WORK_READ,
@@ -59,11 +60,13 @@ struct mm_pop3_session {
     bool is_served_by_host;     /* the message going out is the host's */
     enum mm_pop3_work work;     /* a job is out */
     struct mm_job job;
-    unsigned work_parts; /* of it, that are not back */
-    struct mm_task removal_task;
+    unsigned work_parts;        /* of it, that are not back */
+    struct mm_task answer_task; /* of a provider */
     struct mm_mailbox_removal removal;
     size_t *removed; /* its indexes */
     size_t removed_count;
+    struct mm_mailbox_question question;
+    struct mm_mailbox_sign sign; /* what clients are told of providers here */
     enum mailmod_error work_error;
 };
 
@@ -75,6 +78,20 @@ void mm_pop3_answer_error(struct mm_pop3_session *pop3, const char *code,
                           const char *text);
 /* The pending event waits for the job. False: the workers have no room. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work);
+/* By which listener it came in. */
+struct mm_mailbox_door mm_pop3_door(const struct mm_pop3_session *pop3);
+/* Of a provider that has users of its own, and answers later. */
+bool mm_pop3_is_visit(const struct mm_pop3_session *pop3);
+/* A question without a worker: `work` is out. */
+struct mm_mailbox_question *mm_pop3_begin_question(struct mm_pop3_session *pop3,
+                                                   enum mm_pop3_work work);
+/* What a provider said to `error`, its last one, or `reply`: into `reply`. True
+ * when the session has to end. */
+bool mm_pop3_take_refusal(const struct mm_pop3_session *pop3,
+                          enum mailmod_error error,
+                          struct mm_pop3_reply *reply);
+/* Answers so, with [SYS/TEMP] and `text` where it has said nothing. */
+void mm_pop3_answer_refusal(struct mm_pop3_session *pop3, const char *text);
 
 /* The event was answered: what was sought for it is of the past. */
 void mm_pop3_settled(struct mm_pop3_session *pop3);
@@ -86,6 +103,8 @@ bool mm_pop3_login_event(struct mm_pop3_session *pop3,
 void mm_pop3_open(struct mm_pop3_session *pop3, enum mm_pop3_opening opening);
 /* thread: worker */
 enum mailmod_error mm_pop3_run_open(struct mm_pop3_session *pop3);
+/* A provider has checked a login. */
+void mm_pop3_check_done(struct mm_pop3_session *pop3);
 /* A mailbox was opened, or not. */
 void mm_pop3_open_done(struct mm_pop3_session *pop3);
 void mm_pop3_lock_expired(struct mm_timer *timer);

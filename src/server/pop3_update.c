@@ -18,9 +18,19 @@
 
 #define DAY_MS INT64_C(86400000)
 
+static bool keeps_memory(const struct mm_pop3_session *pop3)
+{
+    return pop3->ending == MM_POP3D_SLEE || pop3->ending == MM_POP3D_CORE;
+}
+
+/* One that was visited is listed again by the login that it has. */
 void mm_pop3_let_go(struct mm_pop3_session *pop3)
 {
-    mm_mailbox_close(&pop3->mailbox);
+    if (mm_pop3_is_visit(pop3) && keeps_memory(pop3)) {
+        mm_mailbox_unlist(pop3->mailbox);
+    } else {
+        mm_mailbox_close(&pop3->mailbox);
+    }
     mm_pop3_marks_fini(&pop3->marks);
     mm_buf_release(&pop3->piece);
 }
@@ -92,11 +102,6 @@ static enum mailmod_error make_list(struct mm_pop3_session *pop3)
     return MAILMOD_OK;
 }
 
-static bool keeps_memory(const struct mm_pop3_session *pop3)
-{
-    return pop3->ending == MM_POP3D_SLEE || pop3->ending == MM_POP3D_CORE;
-}
-
 bool mm_pop3_run_update(struct mm_pop3_session *pop3)
 {
     enum mailmod_error error =
@@ -136,10 +141,10 @@ static void end_listing(struct mm_pop3_session *pop3)
 static void refuse_ending(struct mm_pop3_session *pop3, const char *text)
 {
     mm_listing_memory_fini(&pop3->memory);
+    mm_pop3_answer_refusal(pop3, text);
     if (pop3->ending == MM_POP3D_UPDATE) {
         mm_pop3_let_go(pop3);
     }
-    mm_pop3_answer_error(pop3, "SYS/TEMP", text);
 }
 
 void mm_pop3_update_done(struct mm_pop3_session *pop3)

@@ -6,6 +6,7 @@ it is, world.py what it runs in, and the function check_NAME here what the page
 says that it does. The tables are held against the headers.
 """
 import os
+import poplib
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from blocks import (LANGUAGES, OUTPUT, SOURCE, Compiler, blocks_of, fences,
 from world import (TEXT, Skip, World, is_windows, need,  # harness's too
                    run_tests, wait_for)
 
-PAGES = ("docs/api.md", "README.md")
+PAGES = ("docs/api.md", "README.md", "docs/providers.md")
 PROGRAMS, MISTAKES = programs_of(PAGES)
 
 
@@ -272,6 +273,34 @@ def check_mailbox(world):
     assert match and len(match[3]) == int(match[2]), out
 
 
+def check_folder(world):
+    """The whole tutorial: a file is a message, its name the unique-id."""
+    folder = os.path.join(world.folder, "mail")
+    os.makedirs(os.path.join(folder, "a folder"))
+    for name, text in (("hello", TEXT), ("empty", b"")):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(text)
+    run = world.run(folder)
+    run.wait_served(world, "2110")
+    box = world.pop3("me", "passw0rd")
+    assert b"a folder of mail files" in box.getwelcome()
+    rows = dict(row.split()[::-1] for row in box.uidl()[1])
+    assert sorted(rows) == [b"empty", b"hello"], rows
+    text = b"".join(line + b"\r\n" for line in
+                    box.retr(int(rows[b"hello"]))[1])
+    assert text == TEXT, text
+    box.dele(int(rows[b"hello"]))
+    box.quit()
+    assert sorted(os.listdir(folder)) == ["a folder", "empty"]
+    try:
+        world.pop3("me", "other")
+        raise AssertionError("the password is not looked at")
+    except poplib.error_proto as error:
+        assert b"[AUTH]" in error.args[0], error
+    run.tell("\n")
+    run.end()
+
+
 def check_reading(world):
     run = world.run()
     run.wait_served(world)
@@ -388,7 +417,8 @@ def declarations():
     text = "".join(read(f"include/{name}") for name in
                    ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
                     "mailmod/terms.h", "mailmod/mailbox.h",
-                    "mailmod/received.h", "mailmod/names.h"))
+                    "mailmod/received.h", "mailmod/names.h",
+                    "mailmod/provider.h"))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))
@@ -401,7 +431,7 @@ def declarations():
 def test_names(_):
     """Every function is on the page; every name on it is declared."""
     functions, names = declarations()
-    page = read(PAGES[0])
+    page = read(PAGES[0]) + read(PAGES[2])
     assert len(functions) > 70
     missing = [name for name in sorted(functions)
                if not re.search(rf"\b{name}\b", page)]

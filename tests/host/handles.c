@@ -139,6 +139,8 @@ static mailmod_reading *begun;
     X(set_on_request, mailmod_request_set_callback(h, 0, NULL, NULL, NULL))    \
     X(set_context, mailmod_instance_set_context(h, NULL, NULL))                \
     X(host_name, mailmod_host_name(h, text, sizeof text))                      \
+    X(provider_add, mailmod_mailbox_provider_add(h, NULL))                     \
+    X(provider_remove, mailmod_mailbox_provider_remove(h, "x", NULL, 0))       \
     X(service_addresses,                                                       \
       mailmod_service_addresses(h, "smtp", text, sizeof text))                 \
     X(user_add, mailmod_user_add(h, "demo", "secret", 0))                      \
@@ -222,6 +224,27 @@ static mailmod_reading *begun;
     X(identifier, mailmod_message_identifier(h) == NULL)                       \
     X(message_context, mailmod_message_context(h) == NULL)
 
+#define CALL_CALLS(X)                                                          \
+    X(add_message, mailmod_mailbox_call_add(h, "1", 1))                        \
+    X(set_octets, mailmod_mailbox_call_set_octets(h, 1))                       \
+    X(set_read_only, mailmod_mailbox_call_set_read_only(h))                    \
+    X(write_octets, mailmod_mailbox_call_write(h, "x", 1))                     \
+    X(write_line, mailmod_mailbox_call_write_line(h, "x"))                     \
+    X(set_error, mailmod_mailbox_call_set_error(h, NULL, "no", 0))             \
+    X(set_tag, mailmod_mailbox_call_set_tag(h, NULL))                          \
+    X(answer_call, mailmod_mailbox_call_answer(h, MAILMOD_MAILBOX_OK))
+
+#define CALL_LOOKS(X)                                                          \
+    X(call_user, mailmod_mailbox_call_user(h) == NULL)                         \
+    X(call_password, mailmod_mailbox_call_password(h) == NULL)                 \
+    X(call_peer, mailmod_mailbox_call_peer(h) == NULL)                         \
+    X(call_address, mailmod_mailbox_call_address(h, text, sizeof text) == 0)   \
+    X(call_connection, mailmod_mailbox_call_connection(h) == 0)                \
+    X(call_is_tls, mailmod_mailbox_call_is_tls(h) == 0)                        \
+    X(call_tag, mailmod_mailbox_call_tag(h) == NULL)                           \
+    X(call_unique_id, mailmod_mailbox_call_unique_id(h, 0) == NULL)            \
+    X(call_offset, mailmod_mailbox_call_offset(h) == 0)
+
 static long read_error(void *h)
 {
     enum mailmod_error error = MAILMOD_OK;
@@ -291,6 +314,12 @@ static void try_as_reading(void *h, long wanted, const char *where)
     READING_CALLS(EXPECT_ERROR)
 }
 
+static void try_as_call(void *h, long wanted, const char *where)
+{
+    CALL_CALLS(EXPECT_ERROR)
+    CALL_LOOKS(EXPECT_NOTHING)
+}
+
 static void try_as_all(void *h, long wanted, const char *where)
 {
     try_as_mailbox(h, wanted, where);
@@ -298,6 +327,7 @@ static void try_as_all(void *h, long wanted, const char *where)
     try_as_instance(h, wanted, where);
     try_as_request(h, wanted, where);
     try_as_message(h, wanted, where);
+    try_as_call(h, wanted, where);
 }
 
 /* What never was a handle. */
@@ -327,6 +357,7 @@ static enum mailmod_verdict ask(void *context, mailmod_request *request)
     try_as_message(request, MAILMOD_ERROR_HANDLE, "a request as message");
     try_as_mailbox(request, MAILMOD_ERROR_HANDLE, "a request as mailbox");
     try_as_reading(request, MAILMOD_ERROR_HANDLE, "a request as reading");
+    try_as_call(request, MAILMOD_ERROR_HANDLE, "a request as call");
     try_as_request(mail, MAILMOD_ERROR_HANDLE, "an instance as request");
     try_as_message(mail, MAILMOD_ERROR_HANDLE, "an instance as message");
     try_as_mailbox(mail, MAILMOD_ERROR_HANDLE, "an instance as mailbox");

@@ -2,14 +2,12 @@
  * structure that begins with its size.
  *
  * sizes FOLDER SERVER: embeds mailmod with its data in FOLDER and the name
- * server SERVER. The structures below are those of mailmod.h as they were at
- * first; they never change (docs/abi.md). Behind what it gives and lends lie
- * octets of its own, which the library must neither read nor write. It lends
- * and gives what is too small, too, and what a newer host has. Prints what is
- * wrong and then "done"; ends with 0 when nothing was. A host program: it may
- * print. */
-#include "mailmod.h"
-#include "mailmod/received.h"
+ * server SERVER. The structures are those of old.h. Behind what it gives and
+ * lends lie octets of its own, which the library must neither read nor write.
+ * It lends and gives what is too small, too, and what a newer host has. Prints
+ * what is wrong and then "done"; ends with 0 when nothing was. A host program:
+ * it may print. */
+#include "old.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -17,191 +15,6 @@
 #include <string.h>
 
 enum { BEHIND = 64, MARK = 0xee, UNIQUE_ID_SIZE = 80 };
-
-struct old_setting {
-    size_t size;
-    const char *name;
-    const char *value;
-    const char *default_value;
-    const char *help;
-};
-
-struct old_progress_report {
-    size_t size;
-    mailmod_message *message;
-    enum mailmod_progress progress;
-    uint64_t sent;
-};
-
-struct old_recipient {
-    size_t size;
-    const char *address;
-    unsigned dsn_notify;
-    const char *dsn_original_recipient;
-};
-
-struct old_header_field {
-    size_t size;
-    const char *name;
-    const char *value;
-};
-
-struct old_envelope {
-    size_t size;
-    enum mailmod_send_mode mode;
-    const char *reverse_path;
-    const char *recipients;
-    mailmod_on_progress on_progress;
-    void *context;
-    const char *relay_host;
-    int relay_port;
-    const char *relay_user;
-    const char *relay_password;
-    enum mailmod_relay_tls relay_tls;
-};
-
-struct old_result {
-    size_t size;
-    const char *recipient;
-    enum mailmod_outcome outcome;
-    int code;
-    const char *enhanced;
-    const char *text;
-    const char *host;
-};
-
-struct old_mail_host {
-    size_t size;
-    const char *name;
-    unsigned preference;
-    const char *const *addresses;
-    size_t address_count;
-};
-
-struct old_user {
-    size_t size;
-    const char *name;
-    unsigned flags;
-};
-
-struct old_queue_entry {
-    size_t size;
-    const char *message;
-    const char *reverse_path;
-    const char *recipient;
-    const char *destination;
-    const char *last_reply;
-    uint64_t message_size;
-    int64_t arrival_ms, next_attempt_ms, expires_ms;
-    unsigned attempts;
-    int is_held;
-};
-
-struct old_queue_filter {
-    size_t size;
-    const char *message;
-    const char *sender;
-    const char *recipient;
-    const char *domain;
-    enum mailmod_queue_state state;
-    uint64_t age_min_ms;
-};
-
-struct old_queue_destination {
-    size_t size;
-    const char *destination;
-    uint64_t recipients, held;
-    int64_t oldest_arrival_ms, next_attempt_ms;
-    const char *last_reply;
-};
-
-struct old_event {
-    size_t size;
-    enum mailmod_event_kind kind;
-    uint64_t connection;
-    const char *message;
-    const char *reverse_path;
-    const char *recipient;
-    enum mailmod_error error;
-    int code;
-    const char *enhanced;
-    const char *text;
-    const char *host;
-    unsigned attempts;
-};
-
-struct old_fetch_account {
-    size_t size;
-    const char *name;
-    const char *source;
-    const char *result;
-    int64_t begun_ms, ended_ms;
-    uint64_t listed, octets;
-    uint64_t fresh;
-    uint64_t fetched, deleted;
-    uint64_t left;
-    unsigned failures;
-    int is_configured;
-    int is_wished;
-};
-
-struct old_alias {
-    size_t size;
-    enum mailmod_alias_kind kind;
-    const char *name;
-    const char *target;
-};
-
-struct old_piece {
-    size_t size;
-    const char *octets;
-    size_t count;
-    int is_last;
-    enum mailmod_error error;
-};
-
-struct old_mailbox_entry {
-    size_t size;
-    const char *unique_id;
-    uint64_t octets;
-    int64_t received_ms;
-    unsigned flags;
-};
-
-struct old_allocator {
-    size_t size;
-    mailmod_allocate allocate;
-    mailmod_resize resize;
-    mailmod_give_back release;
-    void *context;
-    size_t covers;
-};
-
-struct old_received {
-    size_t size;
-    const char *from;
-    const char *from_info;
-    const char *by;
-    const char *by_info;
-    const char *via;
-    const char *with;
-    const char *id;
-    const char *recipient;
-    int has_time;
-    int64_t time_ms;
-    int zone_minutes;
-    unsigned faults;
-};
-
-struct old_trace_step {
-    size_t size;
-    const struct mailmod_received *received;
-    const char *address;
-    int has_delay;
-    int64_t delay_ms;
-    int is_loop;
-    size_t loop_to;
-};
 
 static mailmod *mail;
 static _Atomic int mistakes;
@@ -605,6 +418,31 @@ static void filter_queues(void)
     filter_queue(size - 8, MAILMOD_ERROR_ARGUMENT, "a filter too small");
 }
 
+static enum mailmod_mailbox_answer refuse(void *context,
+                                          mailmod_mailbox_call *call)
+{
+    (void)context;
+    (void)call;
+    return MAILMOD_MAILBOX_REFUSED;
+}
+
+static void add_providers(void)
+{
+    static const size_t more[] = {0, 32, (size_t)-8};
+    struct old_mailbox_provider old = {.name = "old", .domain = "old.test"};
+
+    old.authenticate = old.list = old.read = refuse;
+    for (int i = 0; i < 3; i++) {
+        void *given = give(&old, sizeof old, sizeof old + more[i]);
+
+        expect(mailmod_mailbox_provider_add(mail, given) ==
+                   (i < 2 ? MAILMOD_OK : MAILMOD_ERROR_ARGUMENT),
+               "an old, a newer, a too small provider");
+        (void)mailmod_mailbox_provider_remove(mail, "old.test", NULL, 0);
+        free(given);
+    }
+}
+
 static void on_event(void *context, const struct mailmod_event *event)
 {
     struct old_event old;
@@ -744,6 +582,7 @@ static void see_all(void)
                entries == 1,
            "the queue");
     filter_queues();
+    add_providers();
     expect(mailmod_mail_host_find(mail, "order.test", on_host, &hosts) ==
                    MAILMOD_OK &&
                hosts == 1,

@@ -163,7 +163,8 @@ def test_headers(build):
         flags = it.pkg_config("--cflags")
         for name in ("mailmod.h", "mailmod/error.h", "mailmod/terms.h",
                      "mailmod/fetch.h", "mailmod/mailbox.h", "mailmod/srv.h",
-                     "mailmod/received.h", "mailmod/names.h"):
+                     "mailmod/received.h", "mailmod/names.h",
+                    "mailmod/provider.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),
                             (CXX, "-x", "c++", "-std=c++17")):

@@ -30,6 +30,8 @@ enum mm_pop3d_extension {
 struct mm_pop3d_options {
     const struct mm_tap *tap;   /* NULL: nobody listens; outlives the engine */
     const char *host_name;      /* greeting; outlives the engine */
+    const char *greeting_name;  /* who greets, in words; NULL: "POP3"; outlives
+                                   the engine */
     const char *apop_stamp;     /* "<...@...>" of letters, digits, dots, hyphens
                                    inside, at most 128; NULL: no APOP; copied;
                                    said only where APOP may be used at once */

@@ -179,7 +179,11 @@ void mm_pop3d_write_greeting(struct mm_pop3d *pop3d,
         put_text(&line, reply->text);
     } else {
         put(&line, pop3d->options.host_name);
-        put(&line, " POP3 ready");
+        put(&line, " ");
+        put(&line, pop3d->options.greeting_name != NULL
+                       ? pop3d->options.greeting_name
+                       : "POP3");
+        put(&line, " ready");
     }
     if (pop3d->stamp != NULL) {
         size_t room = sizeof line.text - 3 - strlen(pop3d->stamp);

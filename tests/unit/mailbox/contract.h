@@ -24,6 +24,12 @@ struct contract_kind {
     void (*end)(void *world);
     struct mm_mailbox_provider *(*provider)(void *world);
     struct mm_mailbox_owner (*owner)(void *world, const char *user);
+    /* Of a kind that answers later: who is visited, instead of the two above,
+     * and the wait until a mailbox that was closed is free again. */
+    struct mm_mailbox_visits (*visits)(void *world);
+    void (*wait_free)(void *world, const char *user);
+    /* What a reading of a message gets that somebody took away. */
+    enum mailmod_error taken;
     /* A message of whole lines that end with CRLF. */
     void (*put)(void *world, const char *user, const char *body, size_t size);
     /* Somebody else removes alice's first message. */

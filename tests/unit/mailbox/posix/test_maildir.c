@@ -136,6 +136,7 @@ const struct contract_kind contract_kind = {
     .begin = begin,
     .end = end,
     .provider = provider,
+    .taken = MAILMOD_ERROR_CANCELLED,
     .owner = owner,
     .put = put,
     .take_away = take_away,

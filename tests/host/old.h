@@ -1,0 +1,212 @@
+/* old.h - each structure that begins with its size as the first version of the
+ * public header had it: for sizes.c. They never change (docs/abi.md); a new one
+ * comes with the version that brings it. */
+#ifndef TESTS_HOST_OLD_H
+#define TESTS_HOST_OLD_H
+
+#include "mailmod.h"
+#include "mailmod/received.h"
+
+struct old_setting {
+    size_t size;
+    const char *name;
+    const char *value;
+    const char *default_value;
+    const char *help;
+};
+
+struct old_progress_report {
+    size_t size;
+    mailmod_message *message;
+    enum mailmod_progress progress;
+    uint64_t sent;
+};
+
+struct old_recipient {
+    size_t size;
+    const char *address;
+    unsigned dsn_notify;
+    const char *dsn_original_recipient;
+};
+
+struct old_header_field {
+    size_t size;
+    const char *name;
+    const char *value;
+};
+
+struct old_envelope {
+    size_t size;
+    enum mailmod_send_mode mode;
+    const char *reverse_path;
+    const char *recipients;
+    mailmod_on_progress on_progress;
+    void *context;
+    const char *relay_host;
+    int relay_port;
+    const char *relay_user;
+    const char *relay_password;
+    enum mailmod_relay_tls relay_tls;
+};
+
+struct old_result {
+    size_t size;
+    const char *recipient;
+    enum mailmod_outcome outcome;
+    int code;
+    const char *enhanced;
+    const char *text;
+    const char *host;
+};
+
+struct old_mail_host {
+    size_t size;
+    const char *name;
+    unsigned preference;
+    const char *const *addresses;
+    size_t address_count;
+};
+
+struct old_user {
+    size_t size;
+    const char *name;
+    unsigned flags;
+};
+
+struct old_queue_entry {
+    size_t size;
+    const char *message;
+    const char *reverse_path;
+    const char *recipient;
+    const char *destination;
+    const char *last_reply;
+    uint64_t message_size;
+    int64_t arrival_ms, next_attempt_ms, expires_ms;
+    unsigned attempts;
+    int is_held;
+};
+
+struct old_queue_filter {
+    size_t size;
+    const char *message;
+    const char *sender;
+    const char *recipient;
+    const char *domain;
+    enum mailmod_queue_state state;
+    uint64_t age_min_ms;
+};
+
+struct old_mailbox_provider {
+    size_t size;
+    const char *name;
+    const char *domain;
+    const char *service;
+    int port;
+    mailmod_on_mailbox_call authenticate;
+    mailmod_on_mailbox_call list;
+    mailmod_on_mailbox_call message_size;
+    mailmod_on_mailbox_call read;
+    mailmod_on_mailbox_call read_end;
+    mailmod_on_mailbox_call remove;
+    mailmod_on_mailbox_call close;
+    void *context;
+    mailmod_on_release on_release;
+};
+
+struct old_queue_destination {
+    size_t size;
+    const char *destination;
+    uint64_t recipients, held;
+    int64_t oldest_arrival_ms, next_attempt_ms;
+    const char *last_reply;
+};
+
+struct old_event {
+    size_t size;
+    enum mailmod_event_kind kind;
+    uint64_t connection;
+    const char *message;
+    const char *reverse_path;
+    const char *recipient;
+    enum mailmod_error error;
+    int code;
+    const char *enhanced;
+    const char *text;
+    const char *host;
+    unsigned attempts;
+};
+
+struct old_fetch_account {
+    size_t size;
+    const char *name;
+    const char *source;
+    const char *result;
+    int64_t begun_ms, ended_ms;
+    uint64_t listed, octets;
+    uint64_t fresh;
+    uint64_t fetched, deleted;
+    uint64_t left;
+    unsigned failures;
+    int is_configured;
+    int is_wished;
+};
+
+struct old_alias {
+    size_t size;
+    enum mailmod_alias_kind kind;
+    const char *name;
+    const char *target;
+};
+
+struct old_piece {
+    size_t size;
+    const char *octets;
+    size_t count;
+    int is_last;
+    enum mailmod_error error;
+};
+
+struct old_mailbox_entry {
+    size_t size;
+    const char *unique_id;
+    uint64_t octets;
+    int64_t received_ms;
+    unsigned flags;
+};
+
+struct old_allocator {
+    size_t size;
+    mailmod_allocate allocate;
+    mailmod_resize resize;
+    mailmod_give_back release;
+    void *context;
+    size_t covers;
+};
+
+struct old_received {
+    size_t size;
+    const char *from;
+    const char *from_info;
+    const char *by;
+    const char *by_info;
+    const char *via;
+    const char *with;
+    const char *id;
+    const char *recipient;
+    int has_time;
+    int64_t time_ms;
+    int zone_minutes;
+    unsigned faults;
+};
+
+struct old_trace_step {
+    size_t size;
+    const struct mailmod_received *received;
+    const char *address;
+    int has_delay;
+    int64_t delay_ms;
+    int is_loop;
+    size_t loop_to;
+};
+
+#endif
