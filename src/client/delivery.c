@@ -109,9 +109,12 @@ static bool is_same_way(const struct mm_delivery *a,
 {
     const struct mm_relay *x = &a->options.relay;
     const struct mm_relay *y = &b->options.relay;
+    bool is_relay = mm_relay_is_set(x);
+    /* A relay's own name is its certificate's; the place is the address's. */
+    bool is_same_host = is_relay == mm_relay_is_set(y) &&
+                        (!is_relay || strcmp(a->hop.host, b->hop.host) == 0);
     return a->settings == b->settings && a->hop.proxy == b->hop.proxy &&
-           is_same_text(x->host, y->host) && x->port == y->port &&
-           x->tls == y->tls && x->verifies == y->verifies &&
+           is_same_host && x->tls == y->tls && x->verifies == y->verifies &&
            is_same_text(x->user, y->user) &&
            is_same_text(x->password, y->password);
 }

@@ -204,11 +204,8 @@ void mm_handout_reroute(struct mm_outbound *outbound)
         atomic_fetch_sub(&outbound->busy, 1);
         return;
     }
-    reroute->destination[0] = '\0';
-    if (mm_relay_has_smarthost(mm_branch_config(first_of(outbound)))) {
-        mm_destination_of(mm_branch_config(first_of(outbound)), "",
+    mm_destination_common(mm_branch_config(first_of(outbound)),
                           reroute->destination);
-    }
     reroute->is_running = true;
     reroute->is_asked = false;
     reroute->job.run = run_reroute;

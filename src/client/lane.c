@@ -23,9 +23,10 @@ struct lane {
     struct mm_list node;
     struct mm_branch *branch;
     struct mm_delivery *delivery;
-    struct mm_settling *settling; /* for the outcomes of its batch */
-    bool is_working;              /* has a batch */
-    bool is_parked;               /* without a place */
+    const struct mm_config_route *route; /* of its settings' table */
+    struct mm_settling *settling;        /* for the outcomes of its batch */
+    bool is_working;                     /* has a batch */
+    bool is_parked;                      /* without a place */
     bool is_gone;   /* the delivery is over: free when the job is done */
     bool is_asking; /* the job runs */
     struct mm_job job;
@@ -239,16 +240,36 @@ static void free_lane(struct lane *lane)
     mm_free(lane);
 }
 
+/* A row of the branch's present settings. */
+static const struct mm_config_route *route_of(const struct mm_branch *branch,
+                                              const struct mq_batch *batch)
+{
+    return mm_config_route_for(mm_branch_config(branch), batch->destination,
+                               batch->message.reverse_path);
+}
+
+/* Where senders have ways of their own, one way that is down says nothing of
+ * another one to the same domain. */
+static void forget_downs(const struct mm_branch *branch,
+                         const struct mq_batch *batch,
+                         struct mq_outcome *outcomes)
+{
+    bool is_by_sender = mm_config_routes_by_sender(mm_branch_config(branch));
+    for (size_t i = 0; is_by_sender && i < batch->recipient_count; i++) {
+        outcomes[i].is_destination_down = false;
+    }
+}
+
 static void on_outcomes(void *context, struct mq_batch *batch,
                         struct mq_outcome *outcomes)
 {
     struct lane *lane = context;
     struct mm_settling *settling = lane->settling;
-    (void)batch; /* the settling has it */
-    lane->settling = NULL;
+    lane->settling = NULL; /* which has the batch */
     if (outcomes == NULL) {
         mm_settling_free(&settling, true);
     } else {
+        forget_downs(lane->branch, batch, outcomes);
         mm_lane_settle(lane->branch, settling, outcomes);
     }
     set_working(lane, false);
@@ -266,13 +287,20 @@ static void run_ask(struct mm_job *job)
 
 static void use_answer(struct lane *lane, struct mq_batch *batch)
 {
-    if (batch != NULL && !lane->is_gone &&
-        !mm_outbound_is_stopped(lane->branch->outbound) &&
-        mm_delivery_is_idle(lane->delivery) &&
+    bool is_idle = batch != NULL && !lane->is_gone &&
+                   !mm_outbound_is_stopped(lane->branch->outbound) &&
+                   mm_delivery_is_idle(lane->delivery);
+    if (is_idle &&
+        mm_delivery_settings(lane->delivery) == lane->branch->settings &&
+        route_of(lane->branch, batch) == lane->route &&
         mm_lane_prepare(lane->branch, batch, &lane->settling) == MAILMOD_OK) {
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
         return;
+    }
+    if (is_idle &&
+        mm_delivery_settings(lane->delivery) != lane->branch->settings) {
+        mm_delivery_quit(lane->delivery);
     }
     if (batch != NULL) {
         mm_lane_release(lane->branch->outbound, batch);
@@ -348,16 +376,18 @@ static const struct mm_delivery_handler delivery_handler = {
     .on_progress = on_progress,
     .on_gone = on_gone};
 
-static struct lane *find_idle(struct mm_branch *branch, const char *destination)
+/* With a batch: one that can carry it. */
+static struct lane *find_idle(struct mm_branch *branch,
+                              const struct mq_batch *batch)
 {
     MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         if (!lane->is_asking && mm_delivery_is_idle(lane->delivery) &&
             mm_delivery_settings(lane->delivery) == branch->settings &&
-            (destination == NULL ||
-             strcmp(mm_delivery_destination(lane->delivery), destination) ==
-                 0)) {
+            (batch == NULL || (strcmp(mm_delivery_destination(lane->delivery),
+                                      batch->destination) == 0 &&
+                               lane->route == route_of(branch, batch)))) {
             return lane;
         }
     }
@@ -365,7 +395,7 @@ static struct lane *find_idle(struct mm_branch *branch, const char *destination)
 }
 
 static enum mailmod_error open_lane(struct mm_branch *branch,
-                                    const char *destination,
+                                    const struct mq_batch *batch,
                                     struct lane **lane_out)
 {
     struct lane *lane = mm_alloc(sizeof *lane);
@@ -373,10 +403,11 @@ static enum mailmod_error open_lane(struct mm_branch *branch,
         return MAILMOD_ERROR_MEMORY;
     }
     struct mm_delivery_options options =
-        mm_branch_delivery(branch, destination);
+        mm_branch_delivery(branch, batch->destination);
     options.handler = &delivery_handler;
     options.context = lane;
-    mm_relay_smarthost(branch->settings->config, &options.relay);
+    lane->route = route_of(branch, batch);
+    mm_relay_of_route(lane->route, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {
         mm_free(lane);
@@ -391,7 +422,7 @@ static enum mailmod_error open_lane(struct mm_branch *branch,
 
 void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
 {
-    struct lane *lane = find_idle(branch, batch->destination);
+    struct lane *lane = find_idle(branch, batch);
     struct mm_settling *settling = NULL;
     if (mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {
         mm_lane_release(branch->outbound, batch);
@@ -410,7 +441,7 @@ void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
             mm_delivery_quit(idle->delivery);
         }
     }
-    if (open_lane(branch, batch->destination, &lane) != MAILMOD_OK) {
+    if (open_lane(branch, batch, &lane) != MAILMOD_OK) {
         mm_settling_free(&settling, true);
         return;
     }

@@ -8,6 +8,7 @@
 #include "client/outbound_internal.h"
 
 #include "base/mem.h"
+#include "post/destination.h"
 
 #include <string.h>
 
@@ -206,9 +207,11 @@ struct reload {
 
 static bool is_way_changed(const struct mm_config *a, const struct mm_config *b)
 {
-    return mm_relay_has_smarthost(a) != mm_relay_has_smarthost(b) ||
-           (mm_relay_has_smarthost(a) &&
-            !mm_cstr_equal_nocase(a->smarthost.host, b->smarthost.host));
+    char before[MM_STORE_DESTINATION_MAX];
+    char after[MM_STORE_DESTINATION_MAX];
+    mm_destination_common(a, before);
+    mm_destination_common(b, after);
+    return strcmp(before, after) != 0;
 }
 
 static enum mailmod_error take_settings(struct mm_outbound *outbound,

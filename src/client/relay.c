@@ -1,24 +1,29 @@
-/* relay.c - the smarthost of a configuration.
+/* relay.c - the relay of a route.
  *
  * Pure; owns nothing. Thread: any. */
 #include "client/relay.h"
 
-bool mm_relay_has_smarthost(const struct mm_config *config)
+void mm_relay_of_route(const struct mm_config_route *route,
+                       struct mm_relay *relay_out)
 {
-    struct mm_relay smarthost;
-    mm_relay_smarthost(config, &smarthost);
-    return mm_relay_is_set(&smarthost);
+    bool has_relay = route->relay_count > 0;
+    *relay_out =
+        (struct mm_relay){.host = has_relay ? route->relays[0].host : NULL,
+                          .port = route->relays[0].port,
+                          .others = &route->relays[1],
+                          .other_count = has_relay ? route->relay_count - 1 : 0,
+                          .tls = route->tls,
+                          .verifies = route->verifies,
+                          .user = route->user,
+                          .password = route->password,
+                          .proxy = &route->proxy};
 }
 
+/* The row behind all others. */
 void mm_relay_smarthost(const struct mm_config *config,
                         struct mm_relay *relay_out)
 {
-    *relay_out = (struct mm_relay){.host = config->smarthost.host,
-                                   .port = config->smarthost.port,
-                                   .tls = config->smarthost.tls,
-                                   .verifies = config->smarthost.verifies,
-                                   .user = config->smarthost.user,
-                                   .password = config->smarthost.password};
+    mm_relay_of_route(&config->routes[config->route_count - 1], relay_out);
 }
 
 bool mm_relay_is_set(const struct mm_relay *relay)

@@ -1,24 +1,31 @@
 /* thread: any
- * relay.h - the host that all mail goes to, if there is one. */
+ * relay.h - the host that mail goes to instead of its domain's, if there is
+ * one. */
 #ifndef MM_CLIENT_RELAY_H
 #define MM_CLIENT_RELAY_H
 
-#include "config/config.h"
+#include "config/routes.h"
 
 /* The host that all goes to instead of the recipients' own; host NULL or "":
- * there is none. Texts outlive its use. */
+ * there is none. Texts and rows outlive its use. */
 struct mm_relay {
     const char *host;
     unsigned port;
+    const struct mm_config_relay *others; /* tried behind it, in their order */
+    size_t other_count;
     enum mm_config_tls_policy tls;
     bool verifies;    /* the certificate */
     const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */
     const char *password;
+    /* Of the way, with a relay or without; NULL: the default. */
+    const struct mm_config_proxy *proxy;
 };
+/* As a row of the table has it. */
+void mm_relay_of_route(const struct mm_config_route *route,
+                       struct mm_relay *relay_out);
 /* The configured smarthost; its texts are the configuration's. */
 void mm_relay_smarthost(const struct mm_config *config,
                         struct mm_relay *relay_out);
 bool mm_relay_is_set(const struct mm_relay *relay);
-bool mm_relay_has_smarthost(const struct mm_config *config);
 
 #endif

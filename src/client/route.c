@@ -186,9 +186,13 @@ static void on_mx(void *context, enum mailmod_error error,
 
 static uint16_t port_of(const struct mm_route *route)
 {
-    const struct mm_config *config = route->options.config;
-    return (uint16_t)(route->kind == KIND_RELAY ? route->options.relay.port
-                                                : config->delivery.port);
+    const struct mm_relay *relay = &route->options.relay;
+    if (route->kind != KIND_RELAY) {
+        return (uint16_t)route->options.config->delivery.port;
+    }
+    /* A relay's preference is its place in the row. */
+    unsigned place = route->list.hosts[route->host_next - 1].preference;
+    return (uint16_t)(place == 0 ? relay->port : relay->others[place - 1].port);
 }
 
 /* A host that turns out to be us ends the list as its name would have. The
@@ -247,7 +251,8 @@ static struct mm_route_hop hop_to(const struct mm_route *route,
     memcpy(hop.host, route->list.hosts[route->host_next - 1].name,
            sizeof hop.host);
     const struct mm_endpoint target = mm_route_hop_endpoint(&hop);
-    hop.proxy = mm_config_proxy_for(route->options.config, NULL, &target);
+    hop.proxy = mm_config_proxy_for(route->options.config,
+                                    route->options.relay.proxy, &target);
     return hop;
 }
 
@@ -383,18 +388,26 @@ static bool read_literal(const char *destination, struct mm_netaddr *out)
     return true;
 }
 
+/* By its A-labels: the name is SNI's and the certificate's too. */
+static void add_relay(struct mm_route *route, const char *text, unsigned place)
+{
+    struct mm_host host;
+    char name[MM_STORE_DESTINATION_MAX];
+    if (mm_host_parse(mm_span_cstr(text), &host)) {
+        mm_destination_canonical(host.text, name);
+        mm_mx_list_add(&route->list, name, place, 0);
+    }
+}
+
 static void begin(struct mm_route *route)
 {
     const struct mm_relay *relay = &route->options.relay;
     route->state = HOSTS;
     if (mm_relay_is_set(relay)) {
-        /* By its A-labels: the name is SNI's and the certificate's too. */
-        struct mm_host host;
-        char name[MM_STORE_DESTINATION_MAX];
         route->kind = KIND_RELAY;
-        if (mm_host_parse(mm_span_cstr(relay->host), &host)) {
-            mm_destination_canonical(host.text, name);
-            mm_mx_list_add(&route->list, name, 0, 0);
+        add_relay(route, relay->host, 0);
+        for (size_t i = 0; i < relay->other_count; i++) {
+            add_relay(route, relay->others[i].host, (unsigned)i + 1);
         }
         take_host(route);
         return;

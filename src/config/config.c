@@ -12,6 +12,7 @@
 #include "config/check.h"
 #include "config/dependent.h"
 #include "config/proxy.h"
+#include "config/routes.h"
 #include "config/smallsrv/smallsrv.h"
 #include "config/value.h"
 #include "platform/idn.h"
@@ -99,6 +100,7 @@ static enum mailmod_error copy_values(const struct mm_config *from,
 static void snapshot_free(struct snapshot *snapshot)
 {
     mm_config_proxy_drop(&snapshot->config);
+    mm_config_routes_drop(&snapshot->config);
     values_fini(&snapshot->config);
     mm_free(snapshot);
 }
@@ -290,6 +292,9 @@ enum mailmod_error mm_config_draft(struct mm_config_builder *builder,
     }
     mm_config_follow(builder, &snapshot->config);
     error = mm_config_proxy_make(&snapshot->config);
+    if (error == MAILMOD_OK) {
+        error = mm_config_routes_make(&snapshot->config);
+    }
     if (error != MAILMOD_OK) {
         snapshot_free(snapshot);
         return error;

@@ -253,6 +253,7 @@ struct mm_config {
             body_ms, end_ms, tls_ms, idle_ms;
         struct mm_address_list source; /* at most one of each family */
         struct mm_range_list refuses;  /* networks that no mail goes to */
+        char *routes;                  /* lines: routes.h; secret */
     } delivery;
 
     struct {
@@ -274,7 +275,10 @@ struct mm_config {
         struct mm_string_list bypass;
         uint64_t timeout_ms; /* of each step */
     } proxy;
-    struct mm_config_proxy *default_proxy; /* made of these by build */
+    /* Made of other settings by build. */
+    struct mm_config_proxy *default_proxy; /* proxy.h; NULL: none */
+    struct mm_config_route *routes;        /* routes.h */
+    size_t route_count;
 
     struct {            /* mail fetched from mailboxes elsewhere */
         char *accounts; /* lines: mm_config_next_fetch; secret */
@@ -322,6 +326,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
+    MM_CONFIG_FORM_ROUTES,       /* lines: routes.h */
     MM_CONFIG_FORM_FETCH         /* lines as mm_config_fetch_parse takes them */
 };
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config/maildir.h"
 #include "config/proxy.h"
+#include "config/routes.h"
 #include "config/value.h"
 #include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
@@ -174,19 +175,12 @@ static bool is_certificates(struct mm_span text)
 bool mm_config_form_has_lines(enum mm_config_form form)
 {
     return form == MM_CONFIG_FORM_USERS || form == MM_CONFIG_FORM_FETCH ||
-           form == MM_CONFIG_FORM_CERTIFICATES;
+           form == MM_CONFIG_FORM_ROUTES || form == MM_CONFIG_FORM_CERTIFICATES;
 }
 
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
 {
-    if (mm_config_form_has_lines(form)) {
-        return form == MM_CONFIG_FORM_USERS ? is_users(text)
-                                            : is_certificates(text);
-    }
-    if (form == MM_CONFIG_FORM_FETCH) {
-        return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
-    }
-    if (!is_plain(text)) {
+    if (!mm_config_form_has_lines(form) && !is_plain(text)) {
         return false;
     }
     switch (form) {
@@ -209,8 +203,13 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
     case MM_CONFIG_FORM_SERVERS:
         return is_servers(text);
     case MM_CONFIG_FORM_USERS:
+        return is_users(text);
     case MM_CONFIG_FORM_CERTIFICATES:
+        return is_certificates(text);
     case MM_CONFIG_FORM_FETCH:
+        return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
+    case MM_CONFIG_FORM_ROUTES:
+        return mm_config_routes_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_ANY:
     case MM_CONFIG_FORM_NO_PORT:
         break;
@@ -249,6 +248,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "addresses without ports";
     case MM_CONFIG_FORM_FETCH:
         return "accounts, one a line";
+    case MM_CONFIG_FORM_ROUTES:
+        return "routes, one a line";
     case MM_CONFIG_FORM_ANY:
         break;
     }

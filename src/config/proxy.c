@@ -76,15 +76,36 @@ static bool decode(struct mm_span text, char *out, size_t size)
     return mm_span_is_utf8(mm_span(out, count));
 }
 
+/* The first of a kind is the one that is shown. */
+static const struct {
+    const char *name;
+    enum mm_config_proxy_kind kind;
+} schemes[] = {{"socks5", MM_CONFIG_PROXY_SOCKS5},
+               {"socks5h", MM_CONFIG_PROXY_SOCKS5}, /* curl's name for it */
+               {"socks4a", MM_CONFIG_PROXY_SOCKS4A},
+               {"http", MM_CONFIG_PROXY_HTTP}};
+
+void mm_config_proxy_describe(const struct mm_config_proxy *proxy,
+                              struct mm_buf *out)
+{
+    size_t row = 0;
+    if (proxy->choice == MM_CONFIG_PROXY_NONE) {
+        (void)mm_buf_append_cstr(out, " proxy=none");
+    }
+    if (proxy->choice != MM_CONFIG_PROXY_OWN) {
+        return;
+    }
+    while (schemes[row].kind != proxy->kind) {
+        row++;
+    }
+    bool is_v6 = strchr(proxy->host, ':') != NULL;
+    (void)mm_buf_appendf(out, " proxy=%s://%s%s%s:%u", schemes[row].name,
+                         is_v6 ? "[" : "", proxy->host, is_v6 ? "]" : "",
+                         proxy->port);
+}
+
 static bool read_scheme(struct mm_span scheme, enum mm_config_proxy_kind *kind)
 {
-    static const struct {
-        const char *name;
-        enum mm_config_proxy_kind kind;
-    } schemes[] = {{"socks5", MM_CONFIG_PROXY_SOCKS5},
-                   {"socks5h", MM_CONFIG_PROXY_SOCKS5}, /* curl's name for it */
-                   {"socks4a", MM_CONFIG_PROXY_SOCKS4A},
-                   {"http", MM_CONFIG_PROXY_HTTP}};
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         if (mm_span_is_nocase(scheme, schemes[i].name)) {
             *kind = schemes[i].kind;

@@ -12,6 +12,10 @@
  * none of them, or has a login that its kind has no place for. */
 bool mm_config_proxy_parse(struct mm_span text,
                            struct mm_config_proxy *proxy_out);
+/* Appends " proxy=none" or " proxy=socks5://host:1080", without the login; for
+ * the default nothing. */
+void mm_config_proxy_describe(const struct mm_config_proxy *proxy,
+                              struct mm_buf *out);
 /* Can the kind carry the login? Words where it cannot, or NULL. */
 const char *mm_config_proxy_fault(enum mm_config_proxy_kind kind,
                                   struct mm_span user, struct mm_span password);

@@ -1000,6 +1000,25 @@ static const struct mm_config_key keys[] = {
              "does. An address literal in one of them is refused at RCPT, a "
              "host there is passed over. The smarthost may be anywhere.",
      .offset = AT(delivery.refuses)},
+    {.name = "delivery.routes",
+     .type = MM_CONFIG_SECRET,
+     .default_text = "",
+     .maximum = 256 * 1024,
+     .form = MM_CONFIG_FORM_ROUTES,
+     .help =
+         "Ways out for some of the mail: a list of texts such as \"name=bank "
+         "to=bank.example,*.bank.example relay=mx1.example.net,"
+         "mx2.example.net:25 user=joe password=secret\". The first that fits "
+         "counts; mail that none fits goes as smarthost.host says. to has "
+         "domains of recipients, *.domain for all below one; from has "
+         "senders, addresses or @domains; with both, both must fit. relay has "
+         "up to 8 hosts, tried in their order; none, the standard, are the MX "
+         "hosts of the domain. tls, verify, user and password (the last, it "
+         "takes the rest) are for these hosts, as in smarthost; the port is "
+         "587, or 465 where tls is implicit. proxy is default (that of "
+         "proxy.host), none, or one of its own, such as "
+         "socks5://user:password@proxy.example.com:1080.",
+     .offset = AT(delivery.routes)},
     {.name = "smarthost.host",
      .type = MM_CONFIG_TEXT,
      .default_text = "",

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "config/list.h"
 #include "config/mistake.h"
+#include "config/routes.h"
 #include "dnsbl/dnsbl.h"
 
 #include <string.h>
@@ -121,6 +122,11 @@ static enum mailmod_error parse_text(const struct parse *p)
     }
     if (p->key->form == MM_CONFIG_FORM_FETCH) {
         enum mailmod_error error = mm_config_fetch_check(p->text, p->mistake);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+    } else if (p->key->form == MM_CONFIG_FORM_ROUTES) {
+        enum mailmod_error error = mm_config_routes_check(p->text, p->mistake);
         if (error != MAILMOD_OK) {
             return error;
         }

@@ -5,6 +5,7 @@
 #include "post/destination.h"
 
 #include "base/host.h"
+#include "config/routes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,18 @@ void mm_destination_name(const char *relay_host, const char *domain,
 void mm_destination_of(const struct mm_config *config, const char *domain,
                        char text_out[MM_STORE_DESTINATION_MAX])
 {
-    mm_destination_name(config->smarthost.host, domain, text_out);
+    mm_destination_name(mm_config_has_routes(config) ? NULL
+                                                     : config->smarthost.host,
+                        domain, text_out);
+}
+
+void mm_destination_common(const struct mm_config *config,
+                           char text_out[MM_STORE_DESTINATION_MAX])
+{
+    text_out[0] = '\0';
+    if (!mm_config_has_routes(config) && config->smarthost.host[0] != '\0') {
+        mm_destination_of(config, "", text_out);
+    }
 }
 
 enum mailmod_error mm_destination_local(const char *consumer, const char *name,

@@ -13,9 +13,13 @@
  * literal's) own hosts. */
 void mm_destination_name(const char *relay_host, const char *domain,
                          char text_out[MM_STORE_DESTINATION_MAX]);
-/* As the configuration has it: the smarthost's name when there is one. */
+/* As the configuration has it: the smarthost's name when there is one for all;
+ * with a table of routes the domain's, whatever its way is. */
 void mm_destination_of(const struct mm_config *config, const char *domain,
                        char text_out[MM_STORE_DESTINATION_MAX]);
+/* The one destination of all mail, or "". */
+void mm_destination_common(const struct mm_config *config,
+                           char text_out[MM_STORE_DESTINATION_MAX]);
 /* "consumer:name". LIMIT when it is too long. */
 MM_CHECK enum mailmod_error
 mm_destination_local(const char *consumer, const char *name,

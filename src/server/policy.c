@@ -7,6 +7,7 @@
  * Thread: any. */
 #include "server/policy.h"
 
+#include "config/routes.h"
 #include "post/resolve.h"
 
 static const struct mm_reply not_yours = {550, "5.7.1",
@@ -38,13 +39,14 @@ mm_policy_check_sender(const struct mm_policy_facts *facts,
 }
 
 /* An address that we would dial ourselves, where nobody but this machine may
- * reach; with a smarthost it is that one's to judge. */
+ * reach; with a relay it is that one's to judge. */
 static bool is_refused(const struct mm_config *config,
                        const struct mm_address *forward_path)
 {
-    bool has_smarthost =
-        config->smarthost.host != NULL && config->smarthost.host[0] != '\0';
-    return !has_smarthost && forward_path->domain_form == MM_DOMAIN_ADDRESS &&
+    bool has_relay =
+        mm_config_route_for(config, forward_path->domain, NULL)->relay_count >
+        0;
+    return !has_relay && forward_path->domain_form == MM_DOMAIN_ADDRESS &&
            mm_range_list_has(&config->delivery.refuses, &forward_path->literal);
 }
 

@@ -74,17 +74,22 @@ static void check_reads(mailmod *mail, const char *name, const char *wanted)
     }
 }
 
-/* The one value of fetch.accounts. */
+/* Values of keys that are lists of lines with passwords in them. */
 #define ACCOUNT "name=a host=h user=u to=u password=cret"
+#define ROUTE "name=a to=b relay=c user=u password=cret"
 
-static int is_accounts(const struct key *key)
+/* NULL: it is no such key. */
+static const char *line_of(const struct key *key)
 {
-    return strcmp(key->name, "fetch.accounts") == 0;
+    if (strcmp(key->name, "delivery.routes") == 0) {
+        return ROUTE;
+    }
+    return strcmp(key->name, "fetch.accounts") == 0 ? ACCOUNT : NULL;
 }
 
 static int is_secret(const struct key *key)
 {
-    if (is_accounts(key)) {
+    if (line_of(key) != NULL) {
         return 1;
     }
     return strstr(key->name, "password") != NULL &&
@@ -99,7 +104,7 @@ static int change(mailmod *mail, struct key *key)
         "42s",   "11m",    "9K",     "x.org",     "127.0.0.9:259", "10.0.0.0/8",
         "-",     "debug",  "always", "normalize", "192.0.2.200",   "some text",
         "3h",    "tag",    "fast",   "keep",      "*:/x",          ACCOUNT,
-        "as_is", "encode", "http"};
+        "as_is", "encode", "http",   ROUTE};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (mailmod_config_set(mail, key->name, values[i]) == MAILMOD_OK) {
@@ -158,7 +163,8 @@ static int is_bare(const struct key *key)
 
 static void write_key(FILE *file, const struct key *key, int is_old)
 {
-    const char *value = is_accounts(key) ? ACCOUNT
+    const char *line = line_of(key);
+    const char *value = line != NULL     ? line
                         : is_secret(key) ? "cret"
                                          : key->changed;
     const char *dot = strchr(key->name, '.');

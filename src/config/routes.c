@@ -1,0 +1,447 @@
+/* routes.c - the one table of ways out.
+ *
+ * A row is a line of words (words.h), with passwords, so the text is a secret.
+ * Owns the rows of a snapshot. Promises: the first row that fits counts, and
+ * one always does; a domain is compared as the DNS has it, in A-labels; words
+ * about a mistake show no value.
+ * Thread: any. RFC 5321 5.1 (what a row without relays leaves to MX records).
+ */
+#include "config/routes.h"
+
+#include "base/host.h"
+#include "base/mem.h"
+#include "config/mistake.h"
+#include "config/proxy.h"
+#include "config/value.h"
+#include "config/words.h"
+#include "platform/idn.h"
+
+#include <string.h>
+
+#define PORT 587     /* RFC 6409 3.1 */
+#define PORT_TLS 465 /* RFC 8314 7.3 */
+
+/* ---- patterns ---- */
+
+/* "*.example.com" and ".example.com" are what is below it. */
+static bool split_domain(struct mm_span pattern, struct mm_span *domain_out)
+{
+    bool is_below = false;
+    if (pattern.size > 2 && pattern.data[0] == '*' && pattern.data[1] == '.') {
+        pattern = mm_span_from(pattern, 1);
+    }
+    if (pattern.size > 1 && pattern.data[0] == '.') {
+        pattern = mm_span_from(pattern, 1);
+        is_below = true;
+    }
+    *domain_out = pattern;
+    return is_below;
+}
+
+static bool is_domain_pattern(struct mm_span pattern)
+{
+    struct mm_span domain;
+    (void)split_domain(pattern, &domain);
+    return mm_span_is(pattern, "*") ||
+           mm_config_form_has(MM_CONFIG_FORM_DOMAIN, domain);
+}
+
+static bool is_sender_pattern(struct mm_span pattern)
+{
+    struct mm_span local;
+    struct mm_span domain;
+    return mm_span_is(pattern, "*") ||
+           (mm_span_cut(pattern, '@', &local, &domain) &&
+            is_domain_pattern(domain));
+}
+
+/* What is written without an A-label has the one that it stands for. */
+static bool append_pattern(struct mm_buf *out, struct mm_span pattern)
+{
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    struct mm_span domain;
+    size_t at = pattern.size;
+    while (at > 0 && pattern.data[at - 1] != '@') {
+        at--;
+    }
+    bool is_below = split_domain(mm_span_from(pattern, at), &domain);
+    if (mm_idn_to_ascii(domain, ascii) == MAILMOD_OK) {
+        domain = mm_span_cstr(ascii);
+    }
+    (void)mm_buf_append_cstr(out, mm_buf_size(out) > 0 ? "," : "");
+    (void)mm_buf_append_span(out, mm_span(pattern.data, at));
+    (void)mm_buf_append_cstr(out, is_below ? "." : "");
+    return mm_buf_append_span(out, domain) == MAILMOD_OK &&
+           mm_buf_error(out) == MAILMOD_OK;
+}
+
+static bool read_patterns(struct mm_span value,
+                          bool (*is_pattern)(struct mm_span pattern),
+                          char text_out[MM_CONFIG_PATTERNS_MAX])
+{
+    struct mm_buf out;
+    bool has_more = true;
+    bool is_good = value.size > 0;
+    mm_buf_init(&out, MM_CONFIG_PATTERNS_MAX - 1);
+    while (is_good && has_more) {
+        struct mm_span pattern;
+        has_more = mm_span_cut(value, ',', &pattern, &value);
+        is_good = is_pattern(pattern) && append_pattern(&out, pattern);
+    }
+    is_good = is_good &&
+              mm_span_copy(mm_buf_span(&out), text_out, MM_CONFIG_PATTERNS_MAX);
+    mm_buf_fini(&out);
+    return is_good;
+}
+
+static bool fits_domain(struct mm_span pattern, struct mm_span domain)
+{
+    if (mm_span_is(pattern, "*")) {
+        return true;
+    }
+    if (pattern.data[0] != '.') {
+        return mm_span_equal_nocase(pattern, domain);
+    }
+    return domain.size > pattern.size &&
+           mm_span_equal_nocase(
+               mm_span_from(domain, domain.size - pattern.size), pattern);
+}
+
+static bool fits_sender(struct mm_span pattern, struct mm_span sender)
+{
+    struct mm_span local;
+    struct mm_span domain;
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    size_t at = sender.size;
+    if (mm_span_is(pattern, "*")) {
+        return true;
+    }
+    while (at > 0 && sender.data[at - 1] != '@') {
+        at--;
+    }
+    struct mm_span theirs = mm_span_from(sender, at);
+    if (at == 0 || !mm_span_cut(pattern, '@', &local, &domain)) {
+        return false; /* a report's */
+    }
+    if (mm_idn_to_ascii(theirs, ascii) == MAILMOD_OK) {
+        theirs = mm_span_cstr(ascii);
+    }
+    bool is_local_good =
+        local.size == 0 ||
+        mm_span_equal_nocase(local, mm_span(sender.data, at - 1));
+    return is_local_good && fits_domain(domain, theirs);
+}
+
+static bool fits_any(const char *patterns, struct mm_span text,
+                     bool (*fits)(struct mm_span pattern, struct mm_span text))
+{
+    struct mm_span rest = mm_span_cstr(patterns);
+    bool has_more = rest.size > 0;
+    bool is_hit = !has_more;
+    while (has_more && !is_hit) {
+        struct mm_span pattern;
+        has_more = mm_span_cut(rest, ',', &pattern, &rest);
+        is_hit = fits(pattern, text);
+    }
+    return is_hit;
+}
+
+/* ---- rows ---- */
+
+static bool read_name(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_read_name(value, route->name, sizeof route->name);
+}
+
+static bool read_to(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return read_patterns(value, is_domain_pattern, route->to);
+}
+
+static bool read_from(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return read_patterns(value, is_sender_pattern, route->from);
+}
+
+/* "host", "host:587", "[2001:db8::1]:587". */
+static bool read_relay(struct mm_span item, struct mm_config_relay *relay)
+{
+    struct mm_host host;
+    size_t end = item.size;
+    while (end > 0 && mm_ascii_is_digit((unsigned char)item.data[end - 1])) {
+        end--;
+    }
+    bool is_bare_v6 = item.size > 0 && item.data[0] != '[' && end > 0 &&
+                      memchr(item.data, ':', end - 1) != NULL;
+    if (end > 0 && end < item.size && item.data[end - 1] == ':' &&
+        !is_bare_v6) {
+        if (!mm_config_read_port(mm_span_from(item, end), &relay->port)) {
+            return false;
+        }
+        item.size = end - 1;
+    }
+    return mm_host_parse(item, &host) &&
+           mm_span_copy(mm_span_cstr(host.text), relay->host,
+                        sizeof relay->host);
+}
+
+static bool read_relays(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    bool has_more = true;
+    if (mm_span_is(value, "none")) {
+        return true;
+    }
+    while (has_more) {
+        struct mm_span item;
+        has_more = mm_span_cut(value, ',', &item, &value);
+        if (route->relay_count == MM_CONFIG_RELAYS_MAX ||
+            !read_relay(item, &route->relays[route->relay_count])) {
+            return false;
+        }
+        route->relay_count++;
+    }
+    return true;
+}
+
+static bool read_tls(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_read_tls(value, &route->tls);
+}
+
+static bool read_verify(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_parse_flag(value, &route->verifies);
+}
+
+static bool read_user(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_read_text(value, route->user, sizeof route->user);
+}
+
+static bool read_proxy(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_proxy_parse(value, &route->proxy);
+}
+
+static bool read_password(void *record, struct mm_span value)
+{
+    struct mm_config_route *route = record;
+    return mm_config_read_text(value, route->password, sizeof route->password);
+}
+
+static const struct mm_config_word rows[] = {
+    {"name", false, true, read_name, "letters, digits, and - _ . alone", 0},
+    {"to", false, false, read_to,
+     "domains with commas between, *.domain for all below one, or *", 0},
+    {"from", false, false, read_from,
+     "addresses or @domains with commas between, or *", 0},
+    {"relay", false, false, read_relays,
+     "up to 8 hosts with commas between, each with :port or without, or none",
+     0},
+    {"tls", false, false, read_tls, "off, may, must or implicit", 0},
+    {"verify", false, false, read_verify, "yes or no", 0},
+    {"user", false, false, read_user, "a name of up to 255 octets", 0},
+    {"proxy", false, false, read_proxy,
+     "default, none, or socks5://user:password@host:port (or socks4a, http)",
+     0},
+    {"password", false, false, read_password,
+     "text of up to 512 octets without control characters", 0},
+};
+static const struct mm_config_words words = {rows, sizeof rows / sizeof rows[0],
+                                             "a route"};
+
+static enum mailmod_error check_row(const struct mm_config_route *route,
+                                    struct mm_buf *mistake_out)
+{
+    bool has_user = route->user[0] != '\0';
+    if (route->to[0] == '\0' && route->from[0] == '\0') {
+        return mm_config_refuse(mistake_out,
+                                "to or from is missing in a route");
+    }
+    if (has_user != (route->password[0] != '\0')) {
+        return mm_config_refuse(mistake_out, "%s is missing in a route",
+                                has_user ? "password" : "user");
+    }
+    return has_user && route->relay_count == 0
+               ? mm_config_refuse(mistake_out,
+                                  "relay is missing in a route with a user")
+               : MAILMOD_OK;
+}
+
+static enum mailmod_error read_row(struct mm_span line,
+                                   struct mm_config_route *route_out,
+                                   struct mm_buf *mistake_out)
+{
+    memset(route_out, 0, sizeof *route_out);
+    route_out->tls = MM_CONFIG_TLS_MUST;
+    route_out->verifies = true;
+    enum mailmod_error error =
+        mm_config_words_read(&words, line, route_out, mistake_out);
+    for (size_t i = 0; i < route_out->relay_count; i++) {
+        struct mm_config_relay *relay = &route_out->relays[i];
+        bool is_implicit = route_out->tls == MM_CONFIG_TLS_IMPLICIT;
+        relay->port = relay->port != 0 ? relay->port
+                      : is_implicit    ? PORT_TLS
+                                       : PORT;
+    }
+    return error == MAILMOD_OK ? check_row(route_out, mistake_out) : error;
+}
+
+static bool next_line(struct mm_span *rest, struct mm_span *line_out)
+{
+    *line_out = mm_span(NULL, 0);
+    while (rest->size > 0 && line_out->size == 0) {
+        (void)mm_span_cut(*rest, '\n', line_out, rest);
+        *line_out = mm_span_trim(*line_out);
+    }
+    return line_out->size > 0;
+}
+
+/* ---- the table ---- */
+
+struct table {
+    struct mm_config_route *rows;
+    size_t count;
+};
+
+static void table_fini(struct table *table)
+{
+    if (table->rows != NULL) {
+        mm_secret_clear(table->rows, table->count * sizeof *table->rows);
+    }
+    mm_free(table->rows);
+    *table = (struct table){.rows = NULL};
+}
+
+static enum mailmod_error add_row(struct table *table, struct mm_span line,
+                                  struct mm_buf *mistake_out)
+{
+    struct mm_config_route *route = &table->rows[table->count];
+    enum mailmod_error error = read_row(line, route, mistake_out);
+    for (size_t i = 0; error == MAILMOD_OK && i < table->count; i++) {
+        if (strcmp(table->rows[i].name, route->name) == 0) {
+            error = mm_config_refuse(mistake_out, "the name %s is there twice",
+                                     route->name);
+        }
+    }
+    table->count++;
+    return error;
+}
+
+/* With room for one more. */
+static enum mailmod_error read_table(struct mm_span text, struct table *table,
+                                     struct mm_buf *mistake_out)
+{
+    struct mm_span line;
+    struct mm_span rest = text;
+    size_t count = 0;
+    while (next_line(&rest, &line)) {
+        count++;
+    }
+    if (count > MM_CONFIG_ROUTES_MAX) {
+        return mm_config_refuse(mistake_out, "there are more than %u routes",
+                                (unsigned)MM_CONFIG_ROUTES_MAX);
+    }
+    table->rows = mm_alloc_array(count + 1, sizeof *table->rows);
+    if (table->rows == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    enum mailmod_error error = MAILMOD_OK;
+    while (error == MAILMOD_OK && next_line(&text, &line)) {
+        error = add_row(table, line, mistake_out);
+    }
+    return error;
+}
+
+enum mailmod_error mm_config_routes_check(struct mm_span text,
+                                          struct mm_buf *mistake_out)
+{
+    struct table table = {.rows = NULL};
+    enum mailmod_error error = read_table(text, &table, mistake_out);
+    table_fini(&table);
+    return error;
+}
+
+/* The settings smarthost.*; each fits, for the schema holds it to its size. */
+static void add_smarthost(const struct mm_config *config, struct table *table)
+{
+    struct mm_config_route *route = &table->rows[table->count++];
+    struct mm_host host;
+    memset(route, 0, sizeof *route);
+    route->tls = config->smarthost.tls;
+    route->verifies = config->smarthost.verifies;
+    (void)mm_span_copy(mm_span_cstr(config->smarthost.user), route->user,
+                       sizeof route->user);
+    (void)mm_span_copy(mm_span_cstr(config->smarthost.password),
+                       route->password, sizeof route->password);
+    if (mm_host_parse(mm_span_cstr(config->smarthost.host), &host)) {
+        (void)mm_span_copy(mm_span_cstr(host.text), route->relays[0].host,
+                           sizeof route->relays[0].host);
+        route->relays[0].port = config->smarthost.port;
+        route->relay_count = 1;
+    }
+}
+
+enum mailmod_error mm_config_routes_make(struct mm_config *config)
+{
+    struct table table = {.rows = NULL};
+    enum mailmod_error error =
+        read_table(mm_span_cstr(config->delivery.routes), &table, NULL);
+    if (error != MAILMOD_OK) {
+        table_fini(&table);
+        return error;
+    }
+    add_smarthost(config, &table);
+    config->routes = table.rows;
+    config->route_count = table.count;
+    return MAILMOD_OK;
+}
+
+void mm_config_routes_drop(struct mm_config *config)
+{
+    struct table table = {.rows = config->routes, .count = config->route_count};
+    table_fini(&table);
+    config->routes = NULL;
+    config->route_count = 0;
+}
+
+const struct mm_config_route *
+mm_config_route_for(const struct mm_config *config, const char *domain,
+                    const char *sender)
+{
+    size_t last = config->route_count - 1;
+    for (size_t i = 0; i < last; i++) {
+        const struct mm_config_route *route = &config->routes[i];
+        bool is_from =
+            sender != NULL
+                ? fits_any(route->from, mm_span_cstr(sender), fits_sender)
+                : route->from[0] == '\0';
+        if (is_from && fits_any(route->to, mm_span_cstr(domain), fits_domain)) {
+            return route;
+        }
+    }
+    return &config->routes[last];
+}
+
+bool mm_config_has_routes(const struct mm_config *config)
+{
+    return config->route_count > 1;
+}
+
+bool mm_config_routes_by_sender(const struct mm_config *config)
+{
+    for (size_t i = 0; i < config->route_count; i++) {
+        if (config->routes[i].from[0] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,54 @@
+/* thread: any
+ * routes.h - the one table of ways out: for whose mail, to where, by which
+ * relays, through which proxy. delivery.routes has its rows; behind them stands
+ * the row of the settings smarthost.*, for everybody. */
+#ifndef MM_CONFIG_ROUTES_H
+#define MM_CONFIG_ROUTES_H
+
+#include "config/config.h"
+
+#define MM_CONFIG_ROUTE_NAME_MAX 64
+#define MM_CONFIG_ROUTES_MAX 256
+#define MM_CONFIG_RELAYS_MAX 8
+#define MM_CONFIG_PATTERNS_MAX 1024
+
+struct mm_config_relay {
+    char host[MM_LIMIT_DOMAIN + 1];
+    unsigned port;
+};
+
+struct mm_config_route {
+    char name[MM_CONFIG_ROUTE_NAME_MAX]; /* "": the row of smarthost.* */
+    /* Patterns with commas between, "" for any: domains of recipients, and
+     * addresses or domains of senders. */
+    char to[MM_CONFIG_PATTERNS_MAX];
+    char from[MM_CONFIG_PATTERNS_MAX];
+    struct mm_config_relay relays[MM_CONFIG_RELAYS_MAX]; /* in their order */
+    size_t relay_count;            /* 0: the MX hosts of the domain */
+    enum mm_config_tls_policy tls; /* of the relays, as what follows */
+    bool verifies;
+    char user[MM_LIMIT_USER_NAME + 1];
+    char password[MM_LIMIT_PASSWORD + 1];
+    struct mm_config_proxy proxy;
+};
+
+/* Each line of delivery.routes. ARGUMENT with words that show no value. */
+MM_CHECK enum mailmod_error mm_config_routes_check(struct mm_span text,
+                                                   struct mm_buf *mistake_out);
+/* The first row that the mail fits: never NULL. `domain` as the queue's
+ * destination has it; `sender` "" for reports, NULL where it is not known: rows
+ * for senders are passed over then. */
+const struct mm_config_route *
+mm_config_route_for(const struct mm_config *config, const char *domain,
+                    const char *sender);
+/* The table has rows: all mail waits under its own domain then, for its way may
+ * depend on it. */
+bool mm_config_has_routes(const struct mm_config *config);
+/* A row asks for the sender. */
+bool mm_config_routes_by_sender(const struct mm_config *config);
+
+/* Made when a snapshot is. */
+MM_CHECK enum mailmod_error mm_config_routes_make(struct mm_config *config);
+void mm_config_routes_drop(struct mm_config *config);
+
+#endif

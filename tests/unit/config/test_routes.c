@@ -1,0 +1,162 @@
+/* test_routes.c - the table of ways out: which row is whose, and what is no
+ * row. */
+#include "config/routes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct mm_config *build(const char *routes)
+{
+    struct mm_config_builder *builder = NULL;
+    struct mm_config *config = NULL;
+    assert_int_equal(mm_config_builder_new(&builder), MAILMOD_OK);
+    assert_int_equal(mm_config_set(builder, "delivery.routes", routes, NULL),
+                     MAILMOD_OK);
+    assert_int_equal(
+        mm_config_set(builder, "smarthost.host", "Smart.Example.", NULL),
+        MAILMOD_OK);
+    assert_int_equal(mm_config_build(builder, &config, NULL), MAILMOD_OK);
+    mm_config_builder_free(&builder);
+    return config;
+}
+
+static const char table[] =
+    "name=one to=one.example,*.two.example relay=r1.example,r2.example:25,"
+    "[2001:db8::7]:2525,192.0.2.7 tls=may verify=no\n"
+    "name=boss from=boss@corp.example to=* relay=vip.example tls=implicit "
+    "user=joe proxy=socks5://u:p@192.0.2.1 password=a b =c\n"
+    "name=corp from=@corp.example,@*.sub.example relay=corp.example\n"
+    "\n"
+    "  name=idn to=b\xc3\xbc"
+    "cher.example relay=none proxy=none\n";
+
+static void test_rows(void **state)
+{
+    static const struct {
+        const char *domain;
+        const char *sender;
+        const char *name;
+    } cases[] = {
+        {"one.example", "boss@corp.example", "one"},
+        {"ONE.example", "", "one"},
+        {"two.example", "a@b.example", ""},
+        {"x.two.example", NULL, "one"},
+        {"x.y.two.example", NULL, "one"},
+        {"xtwo.example", NULL, ""},
+        {"far.example", "Boss@CORP.example", "boss"},
+        {"far.example", "other@corp.example", "corp"},
+        {"far.example", "x@a.sub.example", "corp"},
+        {"far.example", "x@sub.example", ""},
+        {"far.example", "", ""},
+        {"far.example", NULL, ""},
+        {"xn--bcher-kva.example", "", "idn"},
+        {"[192.0.2.1]", NULL, ""},
+    };
+    struct mm_config *config = build(table);
+    (void)state;
+    assert_true(mm_config_has_routes(config));
+    assert_true(mm_config_routes_by_sender(config));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct mm_config_route *route =
+            mm_config_route_for(config, cases[i].domain, cases[i].sender);
+        if (strcmp(route->name, cases[i].name) != 0) {
+            fail_msg("%s: %s", cases[i].domain, route->name);
+        }
+    }
+    mm_config_unref(&config);
+}
+
+static void test_columns(void **state)
+{
+    struct mm_config *config = build(table);
+    const struct mm_config_route *route =
+        mm_config_route_for(config, "one.example", "");
+    (void)state;
+    assert_int_equal(route->relay_count, 4);
+    assert_string_equal(route->relays[0].host, "r1.example");
+    assert_int_equal(route->relays[0].port, 587);
+    assert_string_equal(route->relays[1].host, "r2.example");
+    assert_int_equal(route->relays[1].port, 25);
+    assert_string_equal(route->relays[2].host, "2001:db8::7");
+    assert_int_equal(route->relays[2].port, 2525);
+    assert_string_equal(route->relays[3].host, "192.0.2.7");
+    assert_int_equal(route->tls, MM_CONFIG_TLS_MAY);
+    assert_false(route->verifies);
+    assert_int_equal(route->proxy.choice, MM_CONFIG_PROXY_DEFAULT);
+    route = mm_config_route_for(config, "x.example", "boss@corp.example");
+    assert_int_equal(route->relays[0].port, 465);
+    assert_string_equal(route->user, "joe");
+    assert_string_equal(route->password, "a b =c");
+    assert_int_equal(route->proxy.choice, MM_CONFIG_PROXY_OWN);
+    assert_string_equal(route->proxy.host, "192.0.2.1");
+    /* The settings smarthost.* are the last row. */
+    route = mm_config_route_for(config, "x.example", "");
+    assert_string_equal(route->relays[0].host, "smart.example");
+    assert_int_equal(route->relays[0].port, 587);
+    assert_int_equal(route->tls, MM_CONFIG_TLS_MUST);
+    mm_config_unref(&config);
+    config = build("");
+    assert_false(mm_config_has_routes(config));
+    assert_string_equal(mm_config_route_for(config, "x", NULL)->relays[0].host,
+                        "smart.example");
+    mm_config_unref(&config);
+}
+
+static void test_mistakes(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *words;
+    } cases[] = {
+        {"to=a.example relay=b", "name is missing in a route"},
+        {"name=a relay=b", "to or from is missing in a route"},
+        {"name=a to=a..b relay=b", "to of a route must be domains"},
+        {"name=a to=a@b relay=b", "to of a route must be domains"},
+        {"name=a to= relay=b", "to of a route must be domains"},
+        {"name=a from=corp.example relay=b", "from of a route must be"},
+        {"name=a to=b relay=c:0", "relay of a route must be"},
+        {"name=a to=b relay=a,b,c,d,e,f,g,h,i", "relay of a route must be"},
+        {"name=a to=b relay=c,", "relay of a route must be"},
+        {"name=a to=b tls=yes", "tls of a route must be"},
+        {"name=a to=b relay=c user=u", "password is missing in a route"},
+        {"name=a to=b relay=c password=cret", "user is missing in a route"},
+        {"name=a to=b user=u password=cret", "relay is missing in a route"},
+        {"name=a to=b proxy=x://u:cret@y", "proxy of a route must be"},
+        {"name=a to=b to=c", "to is there twice in a route"},
+        {"name=a to=b\nname=a to=c", "the name a is there twice"},
+        {"name=a to=b cret=x", "a route has a word that is no setting"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mm_config_builder *builder = NULL;
+        struct mm_buf words;
+        mm_buf_init(&words, 1024);
+        assert_int_equal(mm_config_builder_new(&builder), MAILMOD_OK);
+        assert_int_equal(
+            mm_config_set(builder, "delivery.routes", cases[i].text, &words),
+            MAILMOD_ERROR_ARGUMENT);
+        const char *text = mm_buf_cstr(&words);
+        assert_non_null(text);
+        if (strstr(text, cases[i].words) == NULL ||
+            strstr(text, "cret") != NULL) {
+            fail_msg("%s: %s", cases[i].text, text);
+        }
+        mm_buf_fini(&words);
+        mm_config_builder_free(&builder);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_mistakes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
