@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
-"""rules.rfc: docs/rfc.md held to the tree: what it names exists.
+"""rules.rfc: docs/rfc.md and docs/security.md held to the tree: what they name
+exists.
 
 A row's test is "suite.name: case, case; suite.name: case". A case is a dialogue
 of tests/transcripts, a function of the unit test or of the suite that it shares
-with others of its folder, or one of the integration script; words in parentheses are remarks. A file is a path below src/ or at the
-top, or a name beside the file named before it; a function in parentheses
-behind it must stand in it.
+with others of its folder, or one of the script; words in parentheses are
+remarks. A file is a path below src/ or at the top, or a name beside the file
+named before it; a function in parentheses behind it must stand in it. Each
+attack of docs/security.md has its number and a test, or a dash and the reason.
 """
 import os
 import re
 import sys
 
 ROOT = sys.argv[1]
-PAGE = "docs/rfc.md"
+RFC = "docs/rfc.md"
+SECURITY = "docs/security.md"
+ATTACKS = 110
+SUITES = "transcripts|unit|integration|host|field|fault|fuzz"
 
 
 def find_unit(module, name):
@@ -52,7 +57,11 @@ def check_test(suite, cases):
         for path in paths:
             cases = check_cases(path, cases, r"^(?:static )?void %s\(")
         return cases
-    if parts[0] in ("integration", "host") and len(parts) == 2:
+    if parts[0] == "fault" and len(parts) == 2:
+        path = os.path.join(ROOT, f"tests/fault/test_{parts[1]}.c")
+        return [suite] if not os.path.exists(path) else check_cases(
+            path, cases, r"^(?:static )?void %s\(")
+    if parts[0] in ("integration", "host", "field") and len(parts) == 2:
         path = os.path.join(ROOT, f"tests/{parts[0]}/test_{parts[1]}.py")
         return [suite] if not os.path.exists(path) else check_cases(
             path, cases, r"^def %s\(")
@@ -68,14 +77,14 @@ def check_tests(cell):
     count = 0
     for item in cell.replace(". ", "; ").split(";"):
         found = re.match(
-            r"\s*((?:transcripts|unit|integration|host|fuzz)\.[a-z0-9_.]+)"
-            r"(?::\s*(.*))?$", item.strip())
+            r"\s*((?:%s)\.[a-z0-9_.]+)(?::\s*(.*))?$" % SUITES,
+            item.strip())
         if found:
             count += 1
             cases = [c.strip() for c in (found.group(2) or "").split(",")]
             wrong += check_test(found.group(1).rstrip("."),
                                 [c for c in cases if c])
-        elif re.search(r"(transcripts|unit|integration|host|fuzz)\.", item):
+        elif re.search(r"(%s)\." % SUITES, item):
             wrong.append(item.strip())
     return wrong + ([] if count else ["no test"])
 
@@ -101,23 +110,45 @@ def check_files(cell):
     return wrong
 
 
+def rows_of(page):
+    """(line number, cells) of each row of the page's tables."""
+    for number, line in enumerate(read(os.path.join(ROOT, page)).splitlines(),
+                                  1):
+        cells = [c.strip() for c in line.strip("|").split(" | ")]
+        if line.startswith("| ") and cells[0] not in ("rule", "row", "attack"):
+            yield number, cells[:-1] + [cells[-1].rstrip(" |")]
+
+
+def check_rfc():
+    for number, cells in rows_of(RFC):
+        wrong = check_tests(cells[-1])
+        if len(cells) == 3:
+            wrong += check_files(cells[1])
+        yield f"{RFC}:{number}", wrong
+
+
+def check_security():
+    numbers = []
+    for number, cells in rows_of(SECURITY):
+        numbers.append(cells[0])
+        is_reason = re.match("\u2013 .", cells[-1]) is not None
+        yield f"{SECURITY}:{number}", [] if is_reason else check_tests(
+            cells[-1])
+    yield SECURITY, [] if numbers == [
+        str(n + 1) for n in range(ATTACKS)] else ["the numbers are not 1 to "
+                                                  f"{ATTACKS}"]
+
+
 def main():
     faults = 0
     rows = 0
-    for number, line in enumerate(
-            read(os.path.join(ROOT, PAGE)).splitlines(), 1):
-        cells = [c.strip() for c in line.strip("|").split(" | ")]
-        if not line.startswith("| ") or cells[0] in ("rule", "row"):
-            continue
+    for place, wrong in [*check_rfc(), *check_security()]:
         rows += 1
-        wrong = check_tests(cells[-1].rstrip(" |"))
-        if len(cells) == 3:
-            wrong += check_files(cells[1])
         for what in wrong:
-            print(f"{PAGE}:{number}: {what}")
+            print(f"{place}: {what}")
             faults += 1
     print(f"{rows} rows, {faults} faults")
-    return 1 if faults or rows == 0 else 0
+    return 1 if faults or rows <= ATTACKS else 0
 
 
 sys.exit(main())
