@@ -137,5 +137,21 @@ def test_O20_messages_handed_in(build):
                                  .encode()), text
 
 
+def test_every_row_has_its_peers(_):
+    """docs/field.md: each row has what Postfix or Dovecot did, or why there is
+    nothing to compare, and peers.py can try it again."""
+    import peers
+    rows = re.findall(r"(?m)^\| ([A-Z]\d+) \| (.*) \|$", page("field.md"))
+    assert len(rows) > 100
+    assert {row for row, _ in rows} == set(peers.ROWS)
+    for row, rest in rows:
+        cells = rest.split(" | ")
+        assert len(cells) == 5, row
+        if isinstance(peers.ROWS[row], str):
+            assert cells[4] == "\u2013 " + peers.ROWS[row], row
+        else:
+            assert re.match("Postfix: .|Dovecot", cells[4]), (row, cells[4])
+
+
 main(__name__, test_O20_fail2ban_filter, test_O20_fail2ban_itself,
-     test_O20_messages_handed_in)
+     test_O20_messages_handed_in, test_every_row_has_its_peers)
