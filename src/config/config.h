@@ -145,6 +145,7 @@ struct mm_config {
         struct mm_string_list alias_files;
         char *copy_incoming_to; /* user or address; "" none */
         char *copy_outgoing_to;
+        bool plus_folders;
         bool cram_md5;
         bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;

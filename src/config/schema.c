@@ -259,6 +259,14 @@ static const struct mm_config_key keys[] = {
      .help = "What separates a detail that a user may add to the name: with "
              "+ the mail for user+anything goes to user. Empty: off.",
      .offset = AT(local.plus_separator)},
+    {.name = "local.plus_folders",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help =
+         "The mail for user+name is in a folder of its own: POP3 shows it to "
+         "the login user/name, and not to the login user. Of mailboxes in "
+         "the store.",
+     .offset = AT(local.plus_folders)},
     {.name = "local.quota",
      .type = MM_CONFIG_SIZE,
      .default_text = "0",

@@ -455,7 +455,10 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
         return MAILMOD_ERROR_MEMORY;
     }
     mm_mailbox_init(&box->base, provider, owner);
-    enum mailmod_error error = fill(box, owner);
+    /* A file keeps no address: all mail is in no folder. */
+    bool is_folder = owner->folder != NULL && owner->folder[0] != '\0';
+    enum mailmod_error error =
+        is_folder ? MAILMOD_ERROR_NOT_FOUND : fill(box, owner);
     if (error != MAILMOD_OK) {
         close_mailbox(&box->base);
         return error;

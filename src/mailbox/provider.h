@@ -38,6 +38,9 @@ struct mm_mailbox_owner {
      * operator's part of the path, and the part below it. */
     const char *base;
     const char *below;
+    /* Which of the user's mail: NULL is all of it, "" what is in no folder. */
+    const char *folder;
+    char separator; /* of the address that names one: plus_folder.h */
 };
 
 /* What a provider can do beside what all can. */
@@ -103,7 +106,7 @@ struct mm_mailbox_removal {
 struct mm_mailbox_verbs {
     unsigned capabilities; /* enum mm_mailbox_capability bits */
     /* Nobody else has it open, which mm_mailbox_open sees to. NOT_FOUND when
-     * there is none. */
+     * there is none, or no folder of that name. */
     enum mailmod_error (*open)(struct mm_mailbox_provider *provider,
                                const struct mm_mailbox_owner *owner,
                                struct mm_mailbox **mailbox_out);

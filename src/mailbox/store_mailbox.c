@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mailbox/plus_folder.h"
 
 #include <string.h>
 
@@ -31,6 +32,8 @@ struct store_mailbox {
     struct entry *entries; /* the listing, and late messages behind it */
     char **uidls;          /* of imported messages; NULL: there are none */
     size_t uidl_count;     /* places there */
+    uint64_t last_number;  /* that was looked at, ours or not */
+    struct mm_plus_folder folder;
     /* The message that is being read piece by piece. */
     size_t read_index;
     unsigned read_next; /* the piece that continues it */
@@ -143,17 +146,62 @@ static enum mailmod_error take_entries(struct store_mailbox *box, size_t first,
     return error;
 }
 
+/* What came to the user's own address keeps no other one. */
+static enum mailmod_error is_in_folder(const struct store_mailbox *box,
+                                       const struct mm_store_entry *entry,
+                                       bool *is_out)
+{
+    struct mm_store_entry_detail detail = {.delivered_to = ""};
+    enum mailmod_error error =
+        (entry->flags & (MM_ENTRY_HAS_DETAIL | MM_ENTRY_HAS_ADDRESS)) != 0
+            ? mm_store_find_entry(box->base.store, box->base.mailbox_id,
+                                  entry->unique_number, &detail)
+            : MAILMOD_OK;
+
+    *is_out = error == MAILMOD_OK &&
+              mm_plus_folder_has(&box->folder, detail.delivered_to);
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error; /* gone */
+}
+
+/* Leaves the entries that are in the folder. */
+static enum mailmod_error sift(struct store_mailbox *box,
+                               struct mm_store_entry *entries, size_t *count)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    size_t kept = 0;
+
+    if (*count > 0) {
+        box->last_number = entries[*count - 1].unique_number;
+    }
+    for (size_t i = 0; box->folder.is_on && error == MAILMOD_OK && i < *count;
+         i++) {
+        bool is_in = false;
+
+        error = is_in_folder(box, &entries[i], &is_in);
+        if (is_in) {
+            entries[kept++] = entries[i];
+        }
+    }
+    *count = box->folder.is_on ? kept : *count;
+    return error;
+}
+
 static enum mailmod_error read_listing(struct store_mailbox *box)
 {
     struct mm_store_entry *entries = NULL;
+    size_t count = 0;
     enum mailmod_error error =
         mm_store_mailbox_tag(box->base.store, box->base.mailbox_id, &box->tag);
 
     if (error == MAILMOD_OK) {
         error = mm_store_list_entries(box->base.store, box->base.mailbox_id,
-                                      &entries, &box->base.count);
+                                      &entries, &count);
     }
-    if (error == MAILMOD_OK && box->base.count > 0) {
+    if (error == MAILMOD_OK) {
+        error = sift(box, entries, &count);
+    }
+    if (error == MAILMOD_OK && count > 0) {
+        box->base.count = count;
         error = take_entries(box, 0, entries);
     }
     mm_free(entries);
@@ -166,13 +214,16 @@ static enum mailmod_error find_late(struct mm_mailbox *mailbox,
 {
     struct store_mailbox *box = cast(mailbox);
     size_t known = mm_mailbox_known(mailbox);
-    uint64_t last = known > 0 ? box->entries[known - 1].unique_number : 0;
     struct mm_store_entry *entries = NULL;
     size_t count = 0;
 
     (void)unique_id;
-    enum mailmod_error error = mm_store_list_entries_after(
-        mailbox->store, mailbox->mailbox_id, last, &entries, &count);
+    enum mailmod_error error =
+        mm_store_list_entries_after(mailbox->store, mailbox->mailbox_id,
+                                    box->last_number, &entries, &count);
+    if (error == MAILMOD_OK) {
+        error = sift(box, entries, &count);
+    }
     if (error == MAILMOD_OK && count > 0) {
         mailbox->late_count += count;
         error = take_entries(box, known, entries);
@@ -431,7 +482,10 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
         return MAILMOD_ERROR_MEMORY;
     }
     mm_mailbox_init(&box->base, provider, owner);
-    enum mailmod_error error = read_listing(box);
+    enum mailmod_error error = mm_plus_folder_init(&box->folder, owner);
+    if (error == MAILMOD_OK) {
+        error = read_listing(box);
+    }
     if (error != MAILMOD_OK) {
         close_mailbox(&box->base);
         return error;

@@ -35,9 +35,23 @@ enum mailmod_error mm_mailboxes_open(struct mm_post *post,
                                      const char *user, uint64_t mailbox_id,
                                      struct mm_mailbox **mailbox_out)
 {
+    return mm_mailboxes_open_folder(post, config, user, mailbox_id, NULL,
+                                    mailbox_out);
+}
+
+enum mailmod_error
+mm_mailboxes_open_folder(struct mm_post *post, const struct mm_config *config,
+                         const char *user, uint64_t mailbox_id,
+                         const char *folder, struct mm_mailbox **mailbox_out)
+{
     struct mm_config_maildir maildir;
-    struct mm_mailbox_owner owner = {
-        .user = user, .mailbox_id = mailbox_id, .base = "", .below = ""};
+    struct mm_mailbox_owner owner = {.user = user,
+                                     .mailbox_id = mailbox_id,
+                                     .base = "",
+                                     .below = "",
+                                     .folder = folder,
+                                     .separator =
+                                         config->local.plus_separator[0]};
     enum mailmod_error error = mm_config_find_maildir(config, user, &maildir);
 
     *mailbox_out = NULL;

@@ -17,12 +17,18 @@ void mm_mailboxes_describe(const struct mm_post *post,
 MM_CHECK enum mailmod_error mm_mailboxes_visit(
     const struct mm_post *post, const struct mm_mailbox_door *door,
     const struct mm_mailbox_client *client, struct mm_mailbox **mailbox_out);
-/* Opens the mailbox of a user. thread: worker */
+/* Opens the mailbox of a user, all of it. thread: worker */
 MM_CHECK enum mailmod_error mm_mailboxes_open(struct mm_post *post,
                                               const struct mm_config *config,
                                               const char *user,
                                               uint64_t mailbox_id,
                                               struct mm_mailbox **mailbox_out);
+/* The same: "" what is in no folder, else the folder's mail (plus_folder.h). Of
+ * a mailbox that has no folders NOT_FOUND. thread: worker */
+MM_CHECK enum mailmod_error
+mm_mailboxes_open_folder(struct mm_post *post, const struct mm_config *config,
+                         const char *user, uint64_t mailbox_id,
+                         const char *folder, struct mm_mailbox **mailbox_out);
 /* The destination of the queue by which mail comes into the user's mailbox;
  * NOT_FOUND: none, it is the store's and the mail is put there. LIMIT. */
 MM_CHECK enum mailmod_error

@@ -154,6 +154,32 @@ static bool canonical_name(const struct mm_auth *auth, struct mm_span name,
     return true;
 }
 
+/* "alice/lists", or "alice@example.org/lists", is the folder lists of alice,
+ * unless a user has the whole for a name. */
+static void cut_folder(struct mm_auth *auth, struct mm_span *name)
+{
+    char whole[MM_STORE_USER_MAX];
+    struct mm_store_user user;
+    struct mm_span base;
+    struct mm_span folder;
+
+    auth->folder[0] = '\0';
+    if (!auth->takes_folder || !auth->config->local.plus_folders ||
+        !mm_span_cut(*name, '/', &base, &folder) ||
+        !mm_span_copy(folder, auth->folder, sizeof auth->folder) ||
+        !canonical_name(auth, *name, whole)) {
+        auth->folder[0] = '\0';
+        return;
+    }
+    bool is_whole = mm_store_find_user(auth->store, whole, &user) == MAILMOD_OK;
+    mm_secret_clear(&user, sizeof user);
+    if (is_whole) {
+        auth->folder[0] = '\0';
+        return;
+    }
+    *name = base;
+}
+
 /* Takes the name that the client gave; false when no user can have it. */
 static bool take_name(struct mm_auth *auth, struct mm_span name)
 {
@@ -164,6 +190,7 @@ static bool take_name(struct mm_auth *auth, struct mm_span name)
     (void)mm_span_copy(mm_span(name.data, size), auth->given_name,
                        sizeof auth->given_name);
     auth->is_disabled = false;
+    cut_folder(auth, &name);
     return canonical_name(auth, name, auth->user_name);
 }
 

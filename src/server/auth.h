@@ -61,6 +61,9 @@ struct mm_auth {
     bool is_proven; /* SCRAM: the client's proof was right */
     char given_name[MM_STORE_USER_MAX]; /* as the client gave it, for logs */
     char user_name[MM_STORE_USER_MAX];
+    /* The name may be user/folder; "": in no folder. */
+    bool takes_folder;
+    char folder[MM_STORE_USER_MAX];
     uint64_t mailbox_id;
     bool is_disabled; /* there is such a user, who may not log in: for logs */
     char secret[MM_STORE_LABEL_MAX]; /* the further one that was used; "" */

@@ -102,9 +102,10 @@ enum mailmod_error mm_pop3_run_open(struct mm_pop3_session *pop3)
         pop3->opening_for == MM_POP3_FOR_WAKE ? look_again(pop3) : MAILMOD_OK;
 
     if (error == MAILMOD_OK) {
-        error = mm_mailboxes_open(pop3->base.server->options.post, config,
-                                  auth->user_name, auth->mailbox_id,
-                                  &pop3->mailbox);
+        error = mm_mailboxes_open_folder(
+            pop3->base.server->options.post, config, auth->user_name,
+            auth->mailbox_id, config->local.plus_folders ? auth->folder : NULL,
+            &pop3->mailbox);
     }
     if (error != MAILMOD_OK) {
         return error;
@@ -147,6 +148,11 @@ static void refuse_for_error(struct mm_pop3_session *pop3,
     if (error == MAILMOD_ERROR_NOT_FOUND &&
         pop3->opening_for == MM_POP3_FOR_WAKE) {
         refuse_opening(pop3, "AUTH", "this user may not log in any more");
+        return;
+    }
+    if (error == MAILMOD_ERROR_NOT_FOUND &&
+        pop3->logins.auth.folder[0] != '\0') {
+        refuse_opening(pop3, "SYS/PERM", "this mailbox has no folders");
         return;
     }
     MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "mailbox not opened",

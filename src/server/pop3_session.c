@@ -400,6 +400,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
 
     mm_logins_init(&pop3->logins, session, &mm_pop3_login_words,
                    config->pop3.login_failures_max);
+    pop3->logins.auth.takes_folder = true;
     mm_buf_init(&pop3->piece, 2 * MM_LIMIT_CHUNK);
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;

@@ -134,7 +134,10 @@ static struct mm_mailbox_provider *provider(void *world)
 
 static struct mm_mailbox_owner owner(void *world, const char *user)
 {
-    return (struct mm_mailbox_owner){user, mailbox_of(world, user), "", ""};
+    return (struct mm_mailbox_owner){.user = user,
+                                     .mailbox_id = mailbox_of(world, user),
+                                     .base = "",
+                                     .below = ""};
 }
 
 static enum mailmod_error run_removal(struct mm_store_job *job,
@@ -176,7 +179,8 @@ const struct contract_kind contract_kind = {
 /* An opening that fails leaves no lock. */
 static void test_no_mailbox(void **state)
 {
-    static const struct mm_mailbox_owner nobody = {"nobody", 4711, "", ""};
+    static const struct mm_mailbox_owner nobody = {
+        .user = "nobody", .mailbox_id = 4711, .base = "", .below = ""};
     struct mm_mailbox *mailbox = NULL;
 
     for (int i = 0; i < 2; i++) {

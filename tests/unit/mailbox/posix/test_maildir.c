@@ -90,9 +90,11 @@ static struct mm_mailbox_owner owner(void *world, const char *user)
 {
     bool is_alice = strcmp(user, "alice") == 0;
 
-    return (struct mm_mailbox_owner){
-        user, is_alice ? 1 : 2, ((struct world *)world)->folder,
-        is_alice ? "alice/Maildir" : "bob/Maildir"};
+    return (struct mm_mailbox_owner){.user = user,
+                                     .mailbox_id = is_alice ? 1 : 2,
+                                     .base = ((struct world *)world)->folder,
+                                     .below = is_alice ? "alice/Maildir"
+                                                       : "bob/Maildir"};
 }
 
 /* The name of the first file of a folder in alice's Maildir; NULL: none. */

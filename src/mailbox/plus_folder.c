@@ -1,0 +1,65 @@
+/* plus_folder.c - which of a user's mail is in which folder.
+ *
+ * Owns nothing. Promises: each message of a mailbox is in one folder or in
+ * none, and that follows from the address alone that its entry keeps: so a
+ * folder needs no making and no rows of its own, mail of before the setting is
+ * in it too, and quota, removal and renaming of the user hold for it. An
+ * address of another name (a catch-all's, an alias') makes no folder.
+ * Thread: any. RFC 5233 1 (user and detail). */
+#include "mailbox/plus_folder.h"
+
+#include <string.h>
+
+/* Names are compared as users' names are; what can be none, without case. */
+static bool fold(struct mm_span text, char out[MM_STORE_USER_MAX])
+{
+    if (mm_user_name_canonical(text, out) == MAILMOD_OK) {
+        return true;
+    }
+    bool fits = mm_span_copy(text, out, MM_STORE_USER_MAX);
+    if (fits) {
+        mm_ascii_lower_cstr(out);
+    }
+    return fits;
+}
+
+enum mailmod_error mm_plus_folder_init(struct mm_plus_folder *folder,
+                                       const struct mm_mailbox_owner *owner)
+{
+    const char *at = strrchr(owner->user, '@');
+    size_t size = at != NULL ? (size_t)(at - owner->user) : strlen(owner->user);
+
+    *folder = (struct mm_plus_folder){.is_on = owner->folder != NULL,
+                                      .separator = owner->separator};
+    if (!folder->is_on) {
+        return MAILMOD_OK;
+    }
+    return fold(mm_span(owner->user, size), folder->local) &&
+                   fold(mm_span_cstr(owner->folder), folder->name)
+               ? MAILMOD_OK
+               : MAILMOD_ERROR_LIMIT;
+}
+
+bool mm_plus_folder_has(const struct mm_plus_folder *folder,
+                        const char *delivered_to)
+{
+    const char *at = strrchr(delivered_to, '@');
+    struct mm_span local =
+        mm_span(delivered_to, at != NULL ? (size_t)(at - delivered_to)
+                                         : strlen(delivered_to));
+    struct mm_span base;
+    struct mm_span detail;
+    char text[MM_STORE_USER_MAX];
+
+    if (!folder->is_on) {
+        return true;
+    }
+    bool is_in_one = folder->separator != '\0' &&
+                     mm_span_cut(local, folder->separator, &base, &detail) &&
+                     detail.size > 0 && fold(base, text) &&
+                     strcmp(text, folder->local) == 0;
+    if (!is_in_one) {
+        return folder->name[0] == '\0';
+    }
+    return fold(detail, text) && strcmp(text, folder->name) == 0;
+}

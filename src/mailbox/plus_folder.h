@@ -1,0 +1,25 @@
+/* thread: any
+ * plus_folder.h - which of a user's mail is in which folder: a folder is the
+ * mail that came by an address with its name as the detail (user+name). */
+#ifndef MM_MAILBOX_PLUS_FOLDER_H
+#define MM_MAILBOX_PLUS_FOLDER_H
+
+#include "mailbox/provider.h"
+
+/* All zero: all mail. */
+struct mm_plus_folder {
+    bool is_on;
+    char separator;
+    char local[MM_STORE_USER_MAX]; /* the user's name without its domain */
+    char name[MM_STORE_USER_MAX];  /* folded; "": mail in no folder */
+};
+
+/* LIMIT for a name that none can have. */
+MM_CHECK enum mailmod_error
+mm_plus_folder_init(struct mm_plus_folder *folder,
+                    const struct mm_mailbox_owner *owner);
+/* Is mail that was delivered to this address in it? "": to the user's own. */
+bool mm_plus_folder_has(const struct mm_plus_folder *folder,
+                        const char *delivered_to);
+
+#endif
