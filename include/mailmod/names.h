@@ -1,8 +1,8 @@
-/* mailmod/names.h - what hangs on names: aliases and forwards. Included by
+/* mailmod/names.h - what hangs on names: aliases, forwards, lists. Included by
  * mailmod.h.
  *
  * All calls may block and come from any thread but a callback's of a session;
- * a change is on disk when the call returns, and counts within a second for
+ * a change is on disk when the call returns, and counts within seconds for
  * whoever runs on the data folder. */
 #ifndef MAILMOD_NAMES_H
 #define MAILMOD_NAMES_H
@@ -45,6 +45,37 @@ mailmod_alias_remove(mailmod *instance, enum mailmod_alias_kind kind,
 MAILMOD_API enum mailmod_error
 mailmod_alias_list(mailmod *instance, enum mailmod_alias_kind kind,
                    const char *name, mailmod_on_alias on_alias, void *context);
+
+/* Lists of peers and senders: docs/operations.md, Lists. */
+enum mailmod_list {
+    MAILMOD_LIST_WHITE, /* beats black */
+    MAILMOD_LIST_BLACK, /* beats grey */
+    MAILMOD_LIST_GREY
+};
+struct mailmod_list_rule {
+    size_t size; /* of this structure as the library filled it */
+    enum mailmod_list list;
+    const char *user; /* whose mail it is about; NULL: everybody's */
+    const char *text;
+    int64_t added_ms; /* since 1970, UTC */
+};
+/* A rule of the store; it counts within seconds. `user` NULL: for everybody's
+ * mail. ARGUMENT: it is no rule; NOT_FOUND: no such user; EXISTS; LIMIT. */
+MAILMOD_API enum mailmod_error mailmod_list_add(mailmod *instance,
+                                                enum mailmod_list list,
+                                                const char *user,
+                                                const char *text);
+/* The rule with the same text. NOT_FOUND. */
+MAILMOD_API enum mailmod_error mailmod_list_remove(mailmod *instance,
+                                                   enum mailmod_list list,
+                                                   const char *user,
+                                                   const char *text);
+typedef void (*mailmod_on_list_rule)(void *context,
+                                     const struct mailmod_list_rule *rule);
+/* The rules of the store, common ones first. Those of files are not told. */
+MAILMOD_API enum mailmod_error mailmod_list_each(mailmod *instance,
+                                                 mailmod_on_list_rule on_rule,
+                                                 void *context);
 
 #ifdef __cplusplus
 }

@@ -75,6 +75,9 @@
  * remembered: about 200 octets each. */
 #define MM_LIMIT_KNOWN_NETWORKS 65536
 #define MM_LIMIT_RATES 65536
+/* What the store remembers of peers for a time: greylisting, traps, hashes of
+ * refused bodies. About 250 octets each. */
+#define MM_LIMIT_SIGHTINGS 200000
 /* Networks with a password check that waits: more than there are sessions. */
 #define MM_LIMIT_WAITING_NETWORKS (1 << 20)
 /* Each is a query for every connection. */

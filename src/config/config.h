@@ -94,6 +94,13 @@ struct mm_config_proxy {
 
 enum mm_config_dnsbl_action { MM_CONFIG_DNSBL_REFUSE, MM_CONFIG_DNSBL_TAG };
 
+enum mm_config_greylisting { /* whose mail is put off at first */
+                             MM_CONFIG_GREYLISTING_OFF,
+                             MM_CONFIG_GREYLISTING_LISTED, /* on the grey list
+                                                            */
+                             MM_CONFIG_GREYLISTING_ALL
+};
+
 /* Whose mail is counted. */
 enum mm_config_rate_scope {
     MM_CONFIG_RATE_ADDRESS, /* IPv4 address, IPv6 /64 */
@@ -211,6 +218,21 @@ struct mm_config {
         struct mm_range_list exempt; /* loopback is, too */
         unsigned checks_max;         /* of passwords at a time */
     } logins;
+
+    struct { /* lists of peers and senders */
+        char *white_file, *black_file, *grey_file;
+        struct mm_string_list white_zones;
+        struct mm_string_list black_senders;
+        bool per_user;
+        enum mm_config_dnsbl_action action;
+        char *refusal_text;
+    } lists;
+
+    struct {
+        enum mm_config_greylisting mode;
+        uint64_t delay_ms, window_ms, memory_ms;
+        struct mm_range_list exempt;
+    } greylisting;
 
     struct { /* mail of a window of time; 0: any */
         uint64_t window_ms;

@@ -82,6 +82,14 @@
                  "The only networks that may connect. Empty: all but those "   \
                  "of deny_from."),
 
+/* A file of rules. */
+#define LIST_FILE(list, words)                                                 \
+    {                                                                          \
+        .name = "lists." #list "_file", .type = MM_CONFIG_TEXT,                \
+        .default_text = "", .maximum = 4096, .help = words,                    \
+        .offset = AT(lists.list##_file)                                        \
+    }
+
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .type = MM_CONFIG_TEXT,
@@ -722,6 +730,86 @@ static const struct mm_config_key keys[] = {
              "a day do not wait behind strangers. Unless it is set, it is at "
              "most general.workers.",
      .offset = AT(logins.checks_max)},
+    LIST_FILE(white,
+              "A file with the rules of those that are let in: no block list, "
+              "black list, grey list or check of names refuses them, but they "
+              "gain nothing else. One rule a line, see docs/operations.md, "
+              "Lists; it is read anew when it changes. Rules of the store "
+              "(mailmodctl list) count beside it. Empty: none."),
+    LIST_FILE(black, "The same for those that are refused. White beats black, "
+                     "black beats grey."),
+    LIST_FILE(grey, "The same for those that are greylisted."),
+    {.name = "lists.white_zones",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = MM_LIMIT_DNSBL_ZONES,
+     .form = MM_CONFIG_FORM_ZONE,
+     .help = "White lists of the DNS, such as list.dnswl.org, written as those "
+             "of dnsbl.zones: a peer that one of them has is on the white "
+             "list.",
+     .offset = AT(lists.white_zones)},
+    {.name = "lists.black_senders",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = 1000,
+     .help = "Senders who are refused: addresses, or *@domain; each is a rule "
+             "of the black list.",
+     .offset = AT(lists.black_senders)},
+    {.name = "lists.per_user",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "Rules that the store has of a user count for that user's mail.",
+     .offset = AT(lists.per_user)},
+    {.name = "lists.action",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "refuse",
+     .choices = "refuse tag",
+     .help = "What who is on the black list gets. refuse: 550 5.7.1 at RCPT. "
+             "tag: the message gets a field \"X-Blocklist: black list\".",
+     .offset = AT(lists.action)},
+    {.name = "lists.refusal_text",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "Mail from you is not taken here",
+     .minimum = 1,
+     .maximum = 200,
+     .help = "The text of that refusal; it may name a page.",
+     .offset = AT(lists.refusal_text)},
+    {.name = "greylisting.mode",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "off",
+     .choices = "off listed all",
+     .help =
+         "Whose mail is put off once with 451 4.7.1 at RCPT, on the service "
+         "smtp: of peers and senders on the grey list (listed), or of all "
+         "that are not on the white list. A mail server comes again by "
+         "itself, and then its network (IPv4 /24, IPv6 /64) is known. Users "
+         "who submit are never put off.",
+     .offset = AT(greylisting.mode)},
+    {.name = "greylisting.delay",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "1m",
+     .minimum = SECOND,
+     .maximum = DAY,
+     .help = "How much later the same sender must try the same recipient again "
+             "from the same network.",
+     .offset = AT(greylisting.delay_ms)},
+    {.name = "greylisting.window",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "48h",
+     .minimum = MINUTE,
+     .maximum = (30 * DAY),
+     .help = "How long a first attempt is remembered.",
+     .offset = AT(greylisting.window_ms)},
+    {.name = "greylisting.memory",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "840h",
+     .minimum = HOUR,
+     .maximum = (365 * DAY),
+     .help = "How long a network that came again passes at once, from its last "
+             "mail on.",
+     .offset = AT(greylisting.memory_ms)},
+    NETWORKS("greylisting.exempt", greylisting.exempt,
+             "Networks that are never put off."),
     {.name = "rates.window",
      .type = MM_CONFIG_DURATION,
      .default_text = "1h",

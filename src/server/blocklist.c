@@ -1,11 +1,11 @@
 /* blocklist.c - the lists of dnsbl.zones and one peer.
  *
  * Owns a loop's lists (dnsbl/), made by the first question under a
- * configuration and kept as long as that is the present one or a question uses
- * them; and for each question its time. Promises: nothing waits for longer than
- * dnsbl.timeout; a list that was switched off, or on again, is told in the log
- * by its label.
- * Thread: the session's loop. RFC 5782. */
+ * configuration or a set of rules and kept as long as that is the present one
+ * or a question uses them; and for each question its time. Promises: nothing
+ * waits for longer than dnsbl.timeout; a list that was switched off, or on
+ * again, is told in the log by its label. Thread: the session's loop. RFC 5782.
+ */
 #include "server/blocklist.h"
 
 #include "base/mem.h"
@@ -17,6 +17,8 @@ struct mm_blocklists {
     struct dnsbl *lists;
     struct mm_server_loop *loop;
     struct mm_config *config; /* a reference: what they were made from */
+    struct mm_rules *rules;   /* likewise; NULL: dnsbl.zones */
+    const struct mm_string_list *zones;
     unsigned users;
     bool is_left; /* the loop has others */
 };
@@ -103,6 +105,7 @@ void mm_blocklists_free(struct mm_blocklists **lists_in)
         return;
     }
     dnsbl_free(&lists->lists);
+    mm_rules_unref(&lists->rules);
     mm_config_unref(&lists->config);
     mm_free(lists);
 }
@@ -116,25 +119,33 @@ static enum mailmod_error fill(struct mm_blocklists *lists)
                                       .cancel = cancel,
                                       .now_ms = now_ms,
                                       .tell = tell};
-    struct dnsbl_options options = {.threshold = (int)config->dnsbl.threshold,
-                                    .tests = config->dnsbl.self_test,
-                                    .wants_labels = config->dnsbl.action ==
-                                                    MM_CONFIG_DNSBL_TAG,
-                                    .cache_ms = config->dnsbl.cache_ms};
+    bool is_of_rules = lists->rules != NULL;
+    struct dnsbl_options options = {
+        .threshold = is_of_rules ? 1 : (int)config->dnsbl.threshold,
+        .tests = config->dnsbl.self_test,
+        .wants_labels =
+            !is_of_rules && config->dnsbl.action == MM_CONFIG_DNSBL_TAG,
+        .cache_ms = config->dnsbl.cache_ms};
     enum mailmod_error error = mm_random(options.seed, sizeof options.seed);
     if (error == MAILMOD_OK) {
         error = dnsbl_new(&lists->lists, &names, &options);
     }
-    for (size_t i = 0; error == MAILMOD_OK && i < config->dnsbl.zones.count;
-         i++) {
-        error =
-            dnsbl_add(lists->lists, mm_span_cstr(config->dnsbl.zones.items[i]));
+    for (size_t i = 0; error == MAILMOD_OK && i < lists->zones->count; i++) {
+        error = dnsbl_add(lists->lists, mm_span_cstr(lists->zones->items[i]));
     }
     return error;
 }
 
+static const struct mm_string_list *
+zones_of(const struct mm_config *config, const struct mm_zone_source *source)
+{
+    return source != NULL ? mm_rules_zones(source->rules, source->list)
+                          : &config->dnsbl.zones;
+}
+
 static struct mm_blocklists *new_lists(struct mm_server_loop *loop,
-                                       struct mm_config *config)
+                                       struct mm_config *config,
+                                       const struct mm_zone_source *source)
 {
     struct mm_blocklists *lists = mm_alloc(sizeof *lists);
     if (lists == NULL) {
@@ -142,6 +153,8 @@ static struct mm_blocklists *new_lists(struct mm_server_loop *loop,
     }
     lists->loop = loop;
     lists->config = mm_config_ref(config);
+    lists->rules = source != NULL ? mm_rules_ref(source->rules) : NULL;
+    lists->zones = zones_of(config, source);
     if (fill(lists) != MAILMOD_OK) {
         mm_blocklists_free(&lists);
     }
@@ -149,20 +162,24 @@ static struct mm_blocklists *new_lists(struct mm_server_loop *loop,
 }
 
 static struct mm_blocklists *use_lists(struct mm_server_loop *loop,
-                                       struct mm_config *config)
+                                       struct mm_config *config,
+                                       const struct mm_zone_source *source)
 {
-    struct mm_blocklists *lists = loop->blocklists;
-    if (lists == NULL || lists->config != config) {
-        lists = new_lists(loop, config);
+    struct mm_blocklists **place =
+        &loop->blocklists[source != NULL ? 1 + source->list : 0];
+    const struct mm_rules *rules = source != NULL ? source->rules : NULL;
+    struct mm_blocklists *lists = *place;
+    if (lists == NULL || lists->config != config || lists->rules != rules) {
+        lists = new_lists(loop, config, source);
         if (lists == NULL) {
             return NULL;
         }
-        if (loop->blocklists != NULL && loop->blocklists->users == 0) {
-            mm_blocklists_free(&loop->blocklists);
-        } else if (loop->blocklists != NULL) {
-            loop->blocklists->is_left = true;
+        if (*place != NULL && (*place)->users == 0) {
+            mm_blocklists_free(place);
+        } else if (*place != NULL) {
+            (*place)->is_left = true;
         }
-        loop->blocklists = lists;
+        *place = lists;
     }
     lists->users++;
     return lists;
@@ -204,11 +221,12 @@ static bool begin(struct mm_blocklist *blocklist, const struct mm_netaddr *peer)
 
 struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       struct mm_config *config,
+                                      const struct mm_zone_source *source,
                                       const struct mm_netaddr *peer,
                                       void (*on_done)(void *context),
                                       void *context)
 {
-    if (config->dnsbl.zones.count == 0) {
+    if (zones_of(config, source)->count == 0) {
         return NULL;
     }
     struct mm_blocklist *blocklist = mm_alloc(sizeof *blocklist);
@@ -217,7 +235,7 @@ struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
     }
     blocklist->on_done = on_done;
     blocklist->context = context;
-    blocklist->lists = use_lists(loop, config);
+    blocklist->lists = use_lists(loop, config, source);
     if (blocklist->lists == NULL || !begin(blocklist, peer)) {
         mm_blocklist_free(&blocklist);
     }

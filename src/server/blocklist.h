@@ -1,5 +1,6 @@
 /* thread: loop (the session's)
- * blocklist.h - whether the DNS block lists of dnsbl.zones refuse a peer.
+ * blocklist.h - whether lists of the DNS have a peer: those of dnsbl.zones, or
+ * the zones of a list of rules.
  *
  * The look-ups run beside the session's first commands. A list that gives no
  * usable answer in time lists nobody: RFC 5782 5. */
@@ -8,16 +9,26 @@
 
 #include "config/config.h"
 #include "io/io.h"
+#include "server/lists.h"
 
 struct mm_server_loop;
 struct mm_blocklist;  /* the question about one peer */
 struct mm_blocklists; /* a loop's lists, with what they know */
+/* A loop has one for dnsbl.zones and one for each list of rules. */
+#define MM_BLOCKLISTS_MAX (1 + MM_RULE_LISTS)
 
+/* `source` NULL: dnsbl.zones. Whose zones they are is told by `rules` and
+ * `list` otherwise: one of them that has the peer is enough. */
+struct mm_zone_source {
+    struct mm_rules *rules;
+    enum mm_rule_list list;
+};
 /* NULL when nobody is to be asked, or when that is not possible now. `config`
  * outlives it. `on_done` comes once, never from inside this call, not after
  * mm_blocklist_free, and not when all was known at once. */
 struct mm_blocklist *mm_blocklist_new(struct mm_server_loop *loop,
                                       struct mm_config *config,
+                                      const struct mm_zone_source *source,
                                       const struct mm_netaddr *peer,
                                       void (*on_done)(void *context),
                                       void *context);

@@ -117,7 +117,8 @@ static enum mailmod_error init_server(struct mm_server *server,
         mm_networks_init(&server->networks, more[0]),
         mm_checks_init(&server->checks, more[1]),
         mm_rates_init(&server->rates, more[2]),
-        mm_login_times_new(&server->login_times, more[3])};
+        mm_login_times_new(&server->login_times, more[3]),
+        mm_lists_init(&server->lists, options->log)};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         error = error == MAILMOD_OK ? errors[i] : error;
     }
@@ -125,6 +126,7 @@ static enum mailmod_error init_server(struct mm_server *server,
         return error;
     }
     set_limits(server, config);
+    mm_lists_set_config(&server->lists, options->settings->config);
     server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
     if (server->loops == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -186,9 +188,12 @@ void mm_server_free(struct mm_server **server_in)
     mm_networks_fini(&server->networks);
     mm_checks_fini(&server->checks);
     mm_rates_fini(&server->rates);
+    mm_lists_fini(&server->lists);
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
-        mm_blocklists_free(&server->loops[i].blocklists);
+        for (size_t j = 0; j < MM_BLOCKLISTS_MAX; j++) {
+            mm_blocklists_free(&server->loops[i].blocklists[j]);
+        }
         mm_admission_close(&server->loops[i]);
     }
     mm_login_times_free(&server->login_times);
@@ -203,6 +208,9 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
     server->workers = workers;
     server->checks.workers = workers;
     mm_apop_init(&server->apop, store, workers);
+    mm_lists_attach(&server->lists, store, workers);
+    server->greylist.store = store;
+    server->greylist.log = server->options.log;
 }
 
 void mm_server_set_settings(struct mm_server *server,
@@ -213,6 +221,7 @@ void mm_server_set_settings(struct mm_server *server,
     server->settings = mm_settings_ref(settings);
     set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
+    mm_lists_set_config(&server->lists, settings->config);
     mm_settings_unref(&former);
 }
 

@@ -8,6 +8,7 @@
 #include "server/apop.h"
 #include "server/blocklist.h"
 #include "server/checks.h"
+#include "server/greylist.h"
 #include "server/limits.h"
 #include "server/login_times.h"
 #include "server/networks.h"
@@ -24,8 +25,8 @@ struct mm_server_loop {
     struct mm_task stop_task;
     struct mm_task cut_task;
     struct mm_resolver *resolver;
-    struct mm_blocklists *blocklists; /* NULL before the first use */
-    bool has_stop_task;               /* it is posted; the server's mutex */
+    struct mm_blocklists *blocklists[MM_BLOCKLISTS_MAX]; /* NULL before use */
+    bool has_stop_task; /* it is posted; the server's mutex */
     struct mm_admission admission;
     uint64_t hurried_ms; /* when silent peers were last given less time */
 };
@@ -49,6 +50,8 @@ struct mm_server {
     struct mm_checks checks;
     struct mm_rates rates;
     struct mm_login_times *login_times;
+    struct mm_lists lists;
+    struct mm_greylist greylist;
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */

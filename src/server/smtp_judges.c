@@ -154,12 +154,56 @@ static void write_labels(const void *subject, struct mm_buf *out)
     (void)mm_buf_append_cstr(out, "\r\n");
 }
 
-/* Who submits here is known otherwise: other services ask no list. */
+static void write_black_list(const void *subject, struct mm_buf *out)
+{
+    (void)subject;
+    (void)mm_buf_append_cstr(out, MM_HEADER_BLOCKLIST ": black list\r\n");
+}
+
+static bool is_for_postmaster(const struct mm_smtp_session *smtp)
+{
+    return mm_directory_is_postmaster(smtp->info->path);
+}
+
+/* RFC 5321 4.5.1: postmaster hears everybody. */
+static enum mm_judgement rules_judge_recipient(void *subject,
+                                               struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    const struct mm_config *config = mm_session_config(&smtp->base);
+
+    smtp->lists.found = MM_RULE_LISTS;
+    if (smtp->lists.rules == NULL || is_for_postmaster(smtp)) {
+        return MM_JUDGE_PASS;
+    }
+    if (!mm_smtp_lists_ask(smtp, &smtp->lists.found)) {
+        finding->wait = MM_WAIT_NAMES;
+        return MM_JUDGE_LATER;
+    }
+    if (smtp->lists.found != MM_RULE_BLACK) {
+        return MM_JUDGE_PASS;
+    }
+    if (config->lists.action == MM_CONFIG_DNSBL_TAG) {
+        mm_finding_add(finding, (struct mm_effect){.kind = MM_EFFECT_FIELD,
+                                                   .write = write_black_list});
+        return MM_JUDGE_PASS;
+    }
+    smtp->blocked_reply =
+        (struct mm_reply){550, "5.7.1", config->lists.refusal_text};
+    return refuse_if(&smtp->blocked_reply, finding);
+}
+
+/* Who submits here is known otherwise: other services ask no list. They are
+ * asked since the connection, and have their say where the white list had. */
 static enum mm_judgement lists_judge_peer(void *subject,
                                           struct mm_finding *finding)
 {
     struct mm_smtp_session *smtp = subject;
 
+    if (smtp->blocklist == NULL || smtp->lists.found == MM_RULE_WHITE ||
+        is_for_postmaster(smtp)) {
+        return MM_JUDGE_PASS;
+    }
     if (!mm_blocklist_is_done(smtp->blocklist)) {
         finding->wait = MM_WAIT_NAMES;
         return MM_JUDGE_LATER;
@@ -311,13 +355,14 @@ static const struct mm_judge table[] = {
     {"guesses", MM_STAGE_RCPT, true, guesses_are_slowed},
     {"early talkers", MM_STAGE_CONNECT, true, early_talkers_are_refused},
     {"host, peer", MM_STAGE_CONNECT, true, host_judges_peer},
-    {"block lists", MM_STAGE_CONNECT, false, lists_judge_peer},
     {"sender", MM_STAGE_MAIL, true, policy_judges_sender},
     {"messages", MM_STAGE_MAIL, true, limits_judge_message},
     {"news", MM_STAGE_MAIL, true, news_hold_up},
     {"room", MM_STAGE_MAIL, true, room_judges_message},
     {"rates, message", MM_STAGE_MAIL, true, rates_judge_message},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
+    {"rules", MM_STAGE_RCPT, true, rules_judge_recipient},
+    {"block lists", MM_STAGE_RCPT, true, lists_judge_peer},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
     {"rates, recipient", MM_STAGE_RCPT, true, rates_judge_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */

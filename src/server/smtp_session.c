@@ -113,6 +113,7 @@ static void handle_helo(struct mm_smtp_session *smtp,
         smtp->helo_name[0] = '\0';
     }
     smtp->is_extended = info->is_extended;
+    mm_smtp_lists_forget_helo(smtp);
     mm_judging_begin(&smtp->judging, MM_STAGE_HELO);
     const struct mm_reply *refusal;
     if (mm_smtp_judge(smtp, MM_STAGE_HELO, &refusal)) {
@@ -165,7 +166,7 @@ static void ask_blocklists(struct mm_smtp_session *smtp)
         smtp->base.peer_origin != MM_PEER_HIDDEN &&
         !mm_session_is_from(&smtp->base, &config->dnsbl.exempt)) {
         smtp->blocklist = mm_blocklist_new(
-            smtp->base.server_loop, smtp->base.settings->config,
+            smtp->base.server_loop, smtp->base.settings->config, NULL,
             &smtp->base.peer, on_blocklist_done, smtp);
     }
 }
@@ -274,6 +275,7 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     fill_options(smtp, &options);
     mm_smtp_judges_init(smtp);
     ask_blocklists(smtp);
+    mm_smtp_lists_begin(smtp);
     enum mailmod_error error = mm_smtpd_new(&smtp->engine, &options);
     session->engine = smtp->engine;
     return error;
@@ -338,6 +340,7 @@ static void detach_smtp(struct mm_session *session)
 
     mm_logins_forget(&smtp->logins);
     mm_blocklist_free(&smtp->blocklist);
+    mm_smtp_lists_end(smtp);
     mm_smtp_drop_message(smtp);
 }
 
@@ -346,6 +349,7 @@ static void free_smtp(struct mm_session *session)
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
     mm_blocklist_free(&smtp->blocklist);
+    mm_smtp_lists_end(smtp);
     mm_smtp_drop_message(smtp);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);

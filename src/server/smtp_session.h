@@ -17,6 +17,16 @@
 /* Address, zone and reason: within a reply line (RFC 5321 4.5.3.1.5). */
 #define MM_BLOCKED_TEXT_MAX 490
 
+/* Of the session, for smtp_lists.c. */
+struct mm_smtp_lists {
+    struct mm_rules *rules; /* those that it began with; NULL: none */
+    struct mm_blocklist *zones[MM_RULE_LISTS]; /* NULL: not asked */
+    struct mm_query *helo_query;
+    bool is_helo_known; /* whether the HELO name leads to the peer */
+    bool is_helo_peers;
+    int found; /* of the pending RCPT: its list; MM_RULE_LISTS: on none */
+};
+
 struct mm_smtp_session {
     struct mm_session base;
     struct mm_smtpd *engine;
@@ -44,6 +54,7 @@ struct mm_smtp_session {
     struct mm_judging judging;
     const struct mm_smtpd_info *info; /* of the event that is handled now */
     struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
+    struct mm_smtp_lists lists;
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -54,6 +65,19 @@ const struct mm_log *mm_smtp_log(const struct mm_smtp_session *smtp);
 struct mm_policy_facts mm_smtp_facts(const struct mm_smtp_session *smtp);
 void mm_smtp_answer(struct mm_smtp_session *smtp, const struct mm_reply *reply);
 void mm_smtp_answer_id(struct mm_smtp_session *smtp, enum mm_reply_id id);
+
+/* smtp_lists.c: the rules, for the whole session; a new HELO name. */
+void mm_smtp_lists_begin(struct mm_smtp_session *smtp);
+void mm_smtp_lists_end(struct mm_smtp_session *smtp);
+void mm_smtp_lists_forget_helo(struct mm_smtp_session *smtp);
+/* Whether it is known if the HELO name leads to the peer. False: it is asked,
+ * and MM_WAIT_NAMES ends with the answer. */
+bool mm_smtp_knows_helo(struct mm_smtp_session *smtp);
+/* The list that has the pending RCPT's mail, by the order white, black, grey;
+ * MM_RULE_LISTS: none. False: MM_WAIT_NAMES ends with the answer. */
+bool mm_smtp_lists_ask(struct mm_smtp_session *smtp, int *list_out);
+/* Is the pending RCPT, whose recipient would be taken, to come again? */
+bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

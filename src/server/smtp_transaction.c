@@ -120,7 +120,8 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
     unsigned edits = MM_HEADER_DROPS_RETURN_PATH;
 
     if (smtp->base.service == MM_SERVICE_SMTP &&
-        config->dnsbl.action == MM_CONFIG_DNSBL_TAG &&
+        (config->dnsbl.action == MM_CONFIG_DNSBL_TAG ||
+         config->lists.action == MM_CONFIG_DNSBL_TAG) &&
         !mm_session_is_from(&smtp->base, &config->dnsbl.exempt)) {
         edits |= MM_HEADER_DROPS_BLOCKLIST;
     }
@@ -224,6 +225,9 @@ static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
 
     if (first->kind == MM_TARGET_REFUSED) {
         return first->reply;
+    }
+    if (first->kind != MM_TARGET_FOR_NOW && mm_smtp_is_greylisted(smtp)) {
+        return mm_reply_get(MM_REPLY_GREYLISTED);
     }
     if (first->kind != MM_TARGET_FOR_NOW) {
         error = mm_deposit_add_all(smtp->deposit, smtp->resolve.targets,

@@ -158,6 +158,68 @@ enum mailmod_error mm_store_each_record(
     return error;
 }
 
+struct rule_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_rule *rule);
+    struct mm_store_rule last;
+};
+
+static bool on_rule(void *context, const struct mm_store_rule *rule)
+{
+    struct rule_page *all = context;
+
+    all->last = *rule;
+    return count_row(&all->page, all->visit(all->page.context, rule));
+}
+
+enum mailmod_error mm_store_each_rule(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_rule *rule),
+    void *context)
+{
+    struct rule_page all = {.visit = visit};
+    enum mailmod_error error;
+
+    do {
+        struct mm_store_rule after = all.last;
+        all.page = (struct page){.context = context};
+        error = store->ops->each_rule(store, &after, on_rule, &all);
+    } while (error == MAILMOD_OK && has_more(&all.page));
+    return error;
+}
+
+struct sighting_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_sighting *sighting);
+    char last[MM_STORE_SIGHTING_KEY_MAX];
+};
+
+static bool on_sighting(void *context, const struct mm_store_sighting *sighting)
+{
+    struct sighting_page *all = context;
+
+    memcpy(all->last, sighting->key, sizeof all->last);
+    return count_row(&all->page, all->visit(all->page.context, sighting));
+}
+
+enum mailmod_error mm_store_each_sighting(
+    struct mm_store *store, enum mm_sighting_kind kind,
+    bool (*visit)(void *context, const struct mm_store_sighting *sighting),
+    void *context)
+{
+    struct sighting_page all = {.visit = visit};
+    enum mailmod_error error;
+
+    do {
+        char after[MM_STORE_SIGHTING_KEY_MAX];
+        memcpy(after, all.last, sizeof after);
+        all.page = (struct page){.context = context};
+        error =
+            store->ops->each_sighting(store, kind, after, on_sighting, &all);
+    } while (error == MAILMOD_OK && has_more(&all.page));
+    return error;
+}
+
 struct due_page {
     struct page page;
     bool (*visit)(void *context, const struct mm_store_recipient *recipient);

@@ -107,6 +107,16 @@ struct mm_due_key {
     VERB(prefix, move_records, struct mm_store_transaction *transaction,       \
          enum mm_store_record_kind kind, const char *name,                     \
          const char *new_name)                                                 \
+    VERB(prefix, add_rule, struct mm_store_transaction *transaction,           \
+         const struct mm_store_rule *rule)                                     \
+    VERB(prefix, remove_rule, struct mm_store_transaction *transaction,        \
+         const struct mm_store_rule *rule)                                     \
+    VERB(prefix, note_sighting, struct mm_store_transaction *transaction,      \
+         const struct mm_store_sighting *sighting)                             \
+    VERB(prefix, remove_sighting, struct mm_store_transaction *transaction,    \
+         enum mm_sighting_kind kind, const char *key)                          \
+    VERB(prefix, sweep_sightings, struct mm_store_transaction *transaction,    \
+         int64_t now_ms, size_t keep_max, size_t count_max, size_t *count_out) \
     /* What was committed. */                                                  \
     VERB(prefix, find_user, struct mm_store *store, const char *name,          \
          struct mm_store_user *user_out)                                       \
@@ -158,6 +168,20 @@ struct mm_due_key {
          enum mm_store_record_kind kind, const char *name,                     \
          const char *after_key, bool is_one_name,                              \
          bool (*visit)(void *context, const struct mm_store_record *record),   \
+         void *context)                                                        \
+    VERB(prefix, each_rule, struct mm_store *store,                            \
+         const struct mm_store_rule *after,                                    \
+         bool (*visit)(void *context, const struct mm_store_rule *rule),       \
+         void *context)                                                        \
+    VERB(prefix, rule_changes, struct mm_store *store, uint64_t *count_out)    \
+    VERB(prefix, find_sighting, struct mm_store *store,                        \
+         enum mm_sighting_kind kind, const char *key,                          \
+         struct mm_store_sighting *sighting_out)                               \
+    /* Behind `after_key`. */                                                  \
+    VERB(prefix, each_sighting, struct mm_store *store,                        \
+         enum mm_sighting_kind kind, const char *after_key,                    \
+         bool (*visit)(void *context,                                          \
+                       const struct mm_store_sighting *sighting),              \
          void *context)                                                        \
     VERB(prefix, flush_count, struct mm_store *store, uint64_t *count_out)     \
     VERB(prefix, user_changes, struct mm_store *store, uint64_t *count_out)    \

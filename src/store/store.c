@@ -478,6 +478,58 @@ enum mailmod_error mm_store_each_fetch(
     return store->ops->each_fetch(store, visit, context);
 }
 
+enum mailmod_error mm_store_add_rule(struct mm_store_transaction *transaction,
+                                     const struct mm_store_rule *rule)
+{
+    return ops_of(transaction)->add_rule(transaction, rule);
+}
+
+enum mailmod_error
+mm_store_remove_rule(struct mm_store_transaction *transaction,
+                     const struct mm_store_rule *rule)
+{
+    return ops_of(transaction)->remove_rule(transaction, rule);
+}
+
+enum mailmod_error mm_store_rule_changes(struct mm_store *store,
+                                         uint64_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->rule_changes(store, count_out);
+}
+
+enum mailmod_error
+mm_store_note_sighting(struct mm_store_transaction *transaction,
+                       const struct mm_store_sighting *sighting)
+{
+    return ops_of(transaction)->note_sighting(transaction, sighting);
+}
+
+enum mailmod_error
+mm_store_remove_sighting(struct mm_store_transaction *transaction,
+                         enum mm_sighting_kind kind, const char *key)
+{
+    return ops_of(transaction)->remove_sighting(transaction, kind, key);
+}
+
+enum mailmod_error
+mm_store_sweep_sightings(struct mm_store_transaction *transaction,
+                         int64_t now_ms, size_t keep_max, size_t count_max,
+                         size_t *count_out)
+{
+    *count_out = 0;
+    return ops_of(transaction)
+        ->sweep_sightings(transaction, now_ms, keep_max, count_max, count_out);
+}
+
+enum mailmod_error
+mm_store_find_sighting(struct mm_store *store, enum mm_sighting_kind kind,
+                       const char *key, struct mm_store_sighting *sighting_out)
+{
+    memset(sighting_out, 0, sizeof *sighting_out);
+    return store->ops->find_sighting(store, kind, key, sighting_out);
+}
+
 enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {

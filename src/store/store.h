@@ -439,6 +439,78 @@ MM_CHECK enum mailmod_error mm_store_each_record(
     bool (*visit)(void *context, const struct mm_store_record *record),
     void *context);
 
+/* ---- lists of peers and senders ---- */
+
+#define MM_STORE_RULE_MAX 512
+/* Of all owners together; each is looked at in memory. */
+#define MM_STORE_RULES_MAX 100000
+
+enum mm_rule_list { MM_RULE_WHITE, MM_RULE_BLACK, MM_RULE_GREY };
+#define MM_RULE_LISTS 3
+struct mm_store_rule {
+    uint64_t mailbox_id; /* whose it is; 0: common to all */
+    enum mm_rule_list list;
+    char text[MM_STORE_RULE_MAX];
+    int64_t added_ms;
+};
+/* EXISTS, and LIMIT past MM_STORE_RULES_MAX. A user's go with the user. */
+MM_CHECK enum mailmod_error
+mm_store_add_rule(struct mm_store_transaction *transaction,
+                  const struct mm_store_rule *rule);
+MM_CHECK enum mailmod_error
+mm_store_remove_rule(struct mm_store_transaction *transaction,
+                     const struct mm_store_rule *rule); /* NOT_FOUND */
+/* By mailbox, list and text; the visitor returns false to stop. */
+MM_CHECK enum mailmod_error mm_store_each_rule(
+    struct mm_store *store,
+    bool (*visit)(void *context, const struct mm_store_rule *rule),
+    void *context);
+/* Moves with each rule that was put or removed, by whatever process. */
+MM_CHECK enum mailmod_error mm_store_rule_changes(struct mm_store *store,
+                                                  uint64_t *count_out);
+
+/* ---- what was seen of peers, for a time ---- */
+
+#define MM_STORE_SIGHTING_KEY_MAX 72
+
+enum mm_sighting_kind {
+    MM_SIGHTING_TRIPLET, /* a first attempt that was put off: greylisting */
+    MM_SIGHTING_NETWORK, /* a network that came again, as mail servers do */
+    MM_SIGHTING_TRAPPED, /* an address that wrote to a trap */
+    MM_SIGHTING_SPAM     /* the hash of a body that was refused */
+};
+struct mm_store_sighting {
+    enum mm_sighting_kind kind;
+    char key[MM_STORE_SIGHTING_KEY_MAX];
+    int64_t first_ms;
+    int64_t last_ms;
+    int64_t until_ms; /* when it is forgotten */
+    uint64_t count;
+};
+/* Replaces. */
+MM_CHECK enum mailmod_error
+mm_store_note_sighting(struct mm_store_transaction *transaction,
+                       const struct mm_store_sighting *sighting);
+MM_CHECK enum mailmod_error
+mm_store_remove_sighting(struct mm_store_transaction *transaction,
+                         enum mm_sighting_kind kind,
+                         const char *key); /* NOT_FOUND */
+/* Removes at most `count_max` of those whose time is over and of those above
+ * `keep_max`, which end first; how many is told. */
+MM_CHECK enum mailmod_error
+mm_store_sweep_sightings(struct mm_store_transaction *transaction,
+                         int64_t now_ms, size_t keep_max, size_t count_max,
+                         size_t *count_out);
+/* NOT_FOUND; what is over but not swept is found. */
+MM_CHECK enum mailmod_error
+mm_store_find_sighting(struct mm_store *store, enum mm_sighting_kind kind,
+                       const char *key, struct mm_store_sighting *sighting_out);
+/* By key; the visitor returns false to stop. */
+MM_CHECK enum mailmod_error mm_store_each_sighting(
+    struct mm_store *store, enum mm_sighting_kind kind,
+    bool (*visit)(void *context, const struct mm_store_sighting *sighting),
+    void *context);
+
 /* options.free_space_min from now on. */
 void mm_store_set_free_space_min(struct mm_store *store, uint64_t octets);
 /* One session a mailbox (RFC 1939 4): BUSY while another one has it, wherever

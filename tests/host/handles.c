@@ -60,6 +60,12 @@ static void on_account(void *context,
     (void)account;
 }
 
+static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
+{
+    (void)context;
+    (void)rule;
+}
+
 static void on_secret(void *context, const char *label, int64_t created_ms)
 {
     (void)context;
@@ -155,6 +161,10 @@ static mailmod_reading *begun;
     X(secret_list, mailmod_user_secret_list(h, "demo", on_secret, NULL))       \
     X(mailbox_open, mailmod_mailbox_open(h, "demo", &opened))                  \
     X(set_on_event, mailmod_event_set_callback(h, 0, NULL, NULL, NULL))        \
+    X(list_add, mailmod_list_add(h, MAILMOD_LIST_BLACK, NULL, "192.0.2.1"))    \
+    X(list_remove,                                                             \
+      mailmod_list_remove(h, MAILMOD_LIST_BLACK, NULL, "192.0.2.1"))           \
+    X(list_each, mailmod_list_each(h, on_list_rule, NULL))                     \
     X(fetch_list, mailmod_fetch_list(h, on_account, NULL))                     \
     X(fetch_act, mailmod_fetch_act(h, NULL, MAILMOD_FETCH_RUN))                \
     X(queue_find, mailmod_queue_find(h, NULL, on_entry, NULL))                 \

@@ -158,6 +158,14 @@ struct old_alias {
     const char *target;
 };
 
+struct old_list_rule {
+    size_t size;
+    enum mailmod_list list;
+    const char *user;
+    const char *text;
+    int64_t added_ms;
+};
+
 struct old_piece {
     size_t size;
     const char *octets;

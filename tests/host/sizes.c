@@ -550,6 +550,17 @@ static void see_aliases(void)
         "the aliases");
 }
 
+static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
+{
+    struct old_list_rule old;
+
+    look_at(&old, sizeof old, rule, "a rule");
+    expect(old.list == MAILMOD_LIST_BLACK && old.user == NULL &&
+               strcmp(old.text, "192.0.2.0/24") == 0 && old.added_ms > 0,
+           "the rule's members");
+    ++*(int *)context;
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -569,6 +580,7 @@ static void see_all(void)
     int entries = 0;
     int hosts = 0;
     int accounts = 0;
+    int rules = 0;
     struct mailmod_envelope envelope = {.size = sizeof envelope,
                                         .recipients = "far@order.test"};
 
@@ -592,6 +604,11 @@ static void see_all(void)
                accounts == 1,
            "accounts elsewhere");
     see_aliases();
+    expect(mailmod_list_add(mail, MAILMOD_LIST_BLACK, NULL, "192.0.2.0/24") ==
+                   MAILMOD_OK &&
+               mailmod_list_each(mail, on_list_rule, &rules) == MAILMOD_OK &&
+               rules == 1,
+           "the rules");
 }
 
 /* Told before the end, which comes next. */

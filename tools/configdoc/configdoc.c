@@ -24,6 +24,8 @@ static const struct group {
     {name, title},
     MM_SERVICES(ROW){"logins",
                      "Brakes on wrong passwords, for SMTP and POP3 together."},
+    {"lists", "White, black and grey lists of peers and senders."},
+    {"greylisting", "Putting off mail servers that nobody knows."},
     {"rates", "How much mail may come in a window of time."},
     {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},

@@ -45,6 +45,7 @@ int control_config(struct control *control);
 int control_alias(struct control *control);
 int control_forward(struct control *control);
 int control_fetch(struct control *control);
+int control_list(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);
 

@@ -24,7 +24,7 @@ static const struct command commands[] = {
     {"store", control_store},     {"backup", control_backup},
     {"restore", control_restore}, {"config", control_config},
     {"alias", control_alias},     {"forward", control_forward},
-    {"fetch", control_fetch},
+    {"fetch", control_fetch},     {"list", control_list},
 };
 
 static void print_help(void)
@@ -59,6 +59,10 @@ static void print_help(void)
          "  forward list [USER]        where users' mail is sent on to\n"
          "  forward add USER ADDRESS... keep: the mailbox gets a copy\n"
          "  forward remove USER [ADDRESS...]\n"
+         "  list show                  rules of the store\n"
+         "  list add white|black|grey RULE [USER]   a rule, common or a "
+         "user's\n"
+         "  list del white|black|grey RULE [USER]\n"
          "  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"

@@ -33,6 +33,8 @@ enum mm_memory_table {
     MM_TABLE_SEEN,
     MM_TABLE_FETCH,
     MM_TABLE_RECORD,
+    MM_TABLE_RULE,
+    MM_TABLE_SIGHTING, /* other: by its end */
     MM_TABLE_COUNT
 };
 
@@ -92,6 +94,14 @@ struct mm_record_row {
     struct mm_store_record record; /* its value is `data` */
     char data[];
 };
+struct mm_rule_row {
+    struct mm_row row;
+    struct mm_store_rule rule;
+};
+struct mm_sighting_row {
+    struct mm_row row;
+    struct mm_store_sighting sighting;
+};
 
 struct mm_memory_disk {
     struct mm_mutex *mutex; /* guards all of it */
@@ -101,6 +111,7 @@ struct mm_memory_disk {
     uint64_t last_mailbox_id;
     uint64_t flush_count;
     uint64_t user_changes;
+    uint64_t rule_changes;
     uint64_t seed;
     uint8_t secret[32];
     uint64_t octets; /* of all chunks */
@@ -123,6 +134,7 @@ struct mm_journal_mark {
     size_t change_count;
     uint64_t flush_count;
     uint64_t user_changes;
+    uint64_t rule_changes;
 };
 
 struct mm_memory {
@@ -158,6 +170,9 @@ struct mm_memory_transaction {
 
 struct mm_memory *mm_memory_of(struct mm_store *base);
 /* The store of a verb that writes, or NULL with a fault that is due. */
+/* rule.c: those of a mailbox that goes. */
+MM_CHECK enum mailmod_error mm_memory_drop_rules(struct mm_memory *store,
+                                                 uint64_t mailbox_id);
 struct mm_memory *mm_memory_write(struct mm_store_transaction *base,
                                   enum mailmod_error *error_out);
 /* The tables as they were committed, from here to the end. */

@@ -160,6 +160,47 @@ static int order_records(const struct mm_tree_node *a,
     return result != 0 ? result : strcmp(x->key, y->key);
 }
 
+static int order_rules(const struct mm_tree_node *a,
+                       const struct mm_tree_node *b)
+{
+    const struct mm_store_rule *x = &ROW_OF(struct mm_rule_row, a)->rule;
+    const struct mm_store_rule *y = &ROW_OF(struct mm_rule_row, b)->rule;
+    int result = order(x->mailbox_id, y->mailbox_id);
+    result = result != 0 ? result : order(x->list, y->list);
+    return result != 0 ? result : strcmp(x->text, y->text);
+}
+
+static int compare_sightings(const struct mm_store_sighting *x,
+                             const struct mm_store_sighting *y)
+{
+    int result = order(x->kind, y->kind);
+    return result != 0 ? result : strcmp(x->key, y->key);
+}
+
+static int order_sightings(const struct mm_tree_node *a,
+                           const struct mm_tree_node *b)
+{
+    return compare_sightings(&ROW_OF(struct mm_sighting_row, a)->sighting,
+                             &ROW_OF(struct mm_sighting_row, b)->sighting);
+}
+
+static int order_ends(const struct mm_tree_node *a,
+                      const struct mm_tree_node *b)
+{
+    const struct mm_store_sighting *x =
+        &OTHER_OF(struct mm_sighting_row, a)->sighting;
+    const struct mm_store_sighting *y =
+        &OTHER_OF(struct mm_sighting_row, b)->sighting;
+    return x->until_ms != y->until_ms ? (x->until_ms < y->until_ms ? -1 : 1)
+                                      : compare_sightings(x, y);
+}
+
+static bool has_end(const struct mm_row *row)
+{
+    (void)row;
+    return true;
+}
+
 void mm_tables_init(struct mm_memory_disk *disk)
 {
     static const struct mm_table tables[MM_TABLE_COUNT] = {
@@ -177,6 +218,10 @@ void mm_tables_init(struct mm_memory_disk *disk)
         [MM_TABLE_SEEN] = {.tree.compare = order_seen},
         [MM_TABLE_FETCH] = {.tree.compare = order_fetches},
         [MM_TABLE_RECORD] = {.tree.compare = order_records},
+        [MM_TABLE_RULE] = {.tree.compare = order_rules},
+        [MM_TABLE_SIGHTING] = {.tree.compare = order_sightings,
+                               .other.compare = order_ends,
+                               .has_other = has_end},
     };
     memcpy(disk->tables, tables, sizeof tables);
 }
@@ -363,9 +408,9 @@ void mm_journal_keep(struct mm_memory *store)
 
 struct mm_journal_mark mm_journal_mark(const struct mm_memory *store)
 {
-    return (struct mm_journal_mark){store->change_count,
-                                    store->disk->flush_count,
-                                    store->disk->user_changes};
+    return (struct mm_journal_mark){
+        store->change_count, store->disk->flush_count,
+        store->disk->user_changes, store->disk->rule_changes};
 }
 
 void mm_journal_take_back(struct mm_memory *store,
@@ -383,4 +428,5 @@ void mm_journal_take_back(struct mm_memory *store,
     }
     store->disk->flush_count = mark->flush_count;
     store->disk->user_changes = mark->user_changes;
+    store->disk->rule_changes = mark->rule_changes;
 }

@@ -200,6 +200,9 @@ enum mailmod_error mm_memory_remove_user(struct mm_store_transaction *base,
     if (error == MAILMOD_OK) {
         error = drop_secrets(store, mailbox_id);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_memory_drop_rules(store, mailbox_id);
+    }
     return error == MAILMOD_OK ? drop_mailbox(store, mailbox_id) : error;
 }
 

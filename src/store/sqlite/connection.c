@@ -22,6 +22,7 @@
     "is_disabled,quota"
 
 #define SEEN_COLUMNS "key,hash,size,seen_ms,gone_ms,is_deleted"
+#define SIGHTING_COLUMNS "key,first_ms,last_ms,until_ms,count"
 #define FETCH_COLUMNS                                                          \
     "name,source,begun_ms,ended_ms,listed,octets,fresh,fetched,\"left\","      \
     "deleted,failures,result"
@@ -212,6 +213,31 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_LIST_NAMED_RECORDS] =
         "SELECT name,key,number,value FROM record "
         "WHERE kind=? AND name=? AND key>? ORDER BY key",
+    [MM_SQL_PUT_RULE] =
+        "INSERT INTO rule(mailbox_id,list,text,added_ms) VALUES(?,?,?,?)",
+    [MM_SQL_DROP_RULE] =
+        "DELETE FROM rule WHERE mailbox_id=? AND list=? AND text=?",
+    [MM_SQL_DROP_RULES] = "DELETE FROM rule WHERE mailbox_id=?",
+    [MM_SQL_COUNT_RULES] = "SELECT count(*) FROM rule",
+    [MM_SQL_EACH_RULE] =
+        "SELECT mailbox_id,list,text,added_ms FROM rule "
+        "WHERE (mailbox_id,list,text)>(?,?,?) ORDER BY mailbox_id,list,text",
+    [MM_SQL_COUNT_RULE_CHANGE] =
+        "INSERT INTO meta(key,value) VALUES('rule_changes',1) "
+        "ON CONFLICT(key) DO UPDATE SET value=value+1",
+    [MM_SQL_RULE_CHANGES] = "SELECT value FROM meta WHERE key='rule_changes'",
+    [MM_SQL_PUT_SIGHTING] = "INSERT OR REPLACE INTO sighting("
+                            "kind," SIGHTING_COLUMNS ") VALUES(?,?,?,?,?,?)",
+    [MM_SQL_DROP_SIGHTING] = "DELETE FROM sighting WHERE kind=? AND key=?",
+    [MM_SQL_FIND_SIGHTING] = "SELECT " SIGHTING_COLUMNS " FROM sighting "
+                             "WHERE kind=? AND key=?",
+    [MM_SQL_EACH_SIGHTING] = "SELECT " SIGHTING_COLUMNS " FROM sighting "
+                             "WHERE kind=? AND key>? ORDER BY key",
+    [MM_SQL_COUNT_SIGHTINGS] = "SELECT count(*) FROM sighting",
+    /* Those whose time is over, and the first `excess` of the others. */
+    [MM_SQL_SWEEP_SIGHTINGS] =
+        "DELETE FROM sighting WHERE (kind,key) IN (SELECT kind,key FROM "
+        "sighting WHERE until_ms<=?1 OR ?2>0 ORDER BY until_ms LIMIT ?3)",
     [MM_SQL_SECRET] = "SELECT value FROM meta WHERE key='secret'",
     /* What makes rows due by an operator's wish is counted, so that the queue
      * can tell it from rows that became due. */

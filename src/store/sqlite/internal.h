@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 5
+#define MM_STORE_SCHEMA_VERSION 6
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
@@ -130,6 +130,19 @@ enum mm_statement {
     MM_SQL_FIND_RECORD,
     MM_SQL_LIST_RECORDS,
     MM_SQL_LIST_NAMED_RECORDS,
+    MM_SQL_PUT_RULE,
+    MM_SQL_DROP_RULE,
+    MM_SQL_DROP_RULES,
+    MM_SQL_COUNT_RULES,
+    MM_SQL_EACH_RULE,
+    MM_SQL_COUNT_RULE_CHANGE,
+    MM_SQL_RULE_CHANGES,
+    MM_SQL_PUT_SIGHTING,
+    MM_SQL_DROP_SIGHTING,
+    MM_SQL_FIND_SIGHTING,
+    MM_SQL_EACH_SIGHTING,
+    MM_SQL_COUNT_SIGHTINGS,
+    MM_SQL_SWEEP_SIGHTINGS,
     MM_SQL_SECRET,
     MM_SQL_COUNT_FLUSH,
     MM_SQL_FLUSHES,
@@ -397,6 +410,9 @@ mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
                        size_t count);
 /* Notes that the numbers from `first` to `last` are gone from the mailbox; the
  * mailbox itself too when `last` is INT64_MAX. */
+/* rule.c: those of a mailbox that goes. */
+MM_CHECK enum mailmod_error
+mm_sqlite_drop_rules(struct mm_connection *connection, uint64_t mailbox_id);
 MM_CHECK enum mailmod_error
 mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
                       uint64_t mailbox_id, uint64_t first, uint64_t last);

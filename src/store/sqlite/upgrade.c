@@ -91,6 +91,18 @@ static const char tables_5[] =
     "ALTER TABLE recipient ADD COLUMN original_to TEXT;"
     "ALTER TABLE entry ADD COLUMN original_to TEXT;";
 
+/* 6: rules of lists of peers and senders, by whose they are (0: common), and
+ * what was seen of peers, for a time. */
+static const char tables_6[] =
+    "CREATE TABLE rule(mailbox_id INTEGER NOT NULL,list INTEGER NOT NULL,"
+    "text TEXT NOT NULL,added_ms INTEGER NOT NULL,"
+    "PRIMARY KEY(mailbox_id,list,text)) WITHOUT ROWID;"
+    "CREATE TABLE sighting(kind INTEGER NOT NULL,key TEXT NOT NULL,"
+    "first_ms INTEGER NOT NULL,last_ms INTEGER NOT NULL,"
+    "until_ms INTEGER NOT NULL,count INTEGER NOT NULL,"
+    "PRIMARY KEY(kind,key)) WITHOUT ROWID;"
+    "CREATE INDEX sighting_until ON sighting(until_ms);";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -139,6 +151,11 @@ static enum mailmod_error make_fetch_tables(struct upgrade *upgrade)
 static enum mailmod_error make_records(struct upgrade *upgrade)
 {
     return run_tables(upgrade, tables_5, "PRAGMA user_version=5");
+}
+
+static enum mailmod_error make_rule_tables(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_6, "PRAGMA user_version=6");
 }
 
 /* Statements of the step, by their texts. */
@@ -237,7 +254,8 @@ static const struct {
 } steps[] = {{2, "new tables", make_tables},
              {3, "checksums of bodies", move_chunks},
              {4, "tables of fetched mail", make_fetch_tables},
-             {5, "aliases and lists", make_records}};
+             {5, "aliases and lists", make_records},
+             {6, "tables of rules and sightings", make_rule_tables}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {

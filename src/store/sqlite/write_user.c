@@ -207,6 +207,9 @@ enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
         error = run_on_mailbox(connection, MM_SQL_DROP_SECRETS, mailbox_id);
     }
     if (error == MAILMOD_OK) {
+        error = mm_sqlite_drop_rules(connection, mailbox_id);
+    }
+    if (error == MAILMOD_OK) {
         error = run_on_mailbox(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
     }
     if (error == MAILMOD_OK) {

@@ -282,8 +282,8 @@ static void what_there_is_not_is_left_out(void **state)
          "noantivirus\n"
          "forward\n"
          "smtp_name=mail.example\n"
-         "badlist=bad.lst\n"
-         "badlist=worse.lst\n"
+         "antispam=one\n"
+         "antispam=two\n"
          "upproxy=proxy.example # there is one\n"
          "up_user=me:it's:cret\n"
          "user=admin;cret;/var;A\n"
@@ -300,8 +300,8 @@ static void what_there_is_not_is_left_out(void **state)
         "a.cfg:9: hostpath: not supported",
         "a.cfg:10: hostpath: not supported",
         "a.cfg:12: forward: not supported",
-        "a.cfg:14: badlist: not supported",
-        "a.cfg:15: badlist: not supported",
+        "a.cfg:14: antispam: not supported",
+        "a.cfg:15: antispam: not supported",
         "a.cfg:18: user: admin is left out",
         "a.cfg:20: user: ann cannot log in"};
     const char *at = outcome.warnings;
