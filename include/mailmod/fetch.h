@@ -89,6 +89,33 @@ mailmod_fetch_visit(mailmod *instance, const char *name,
                     enum mailmod_fetch_action action,
                     mailmod_on_fetch_account on_account, void *context);
 
+/* ---- tokens ----------------------------------------------------------------
+ */
+
+/* For whom a token is wanted: an account with the word token. */
+struct mailmod_token_question {
+    size_t size; /* of this structure as the library filled it */
+    const char *account;
+    const char *user, *host;
+    unsigned port;
+    int is_refresh;   /* the last one was refused: a new one, please */
+    uint64_t wait_ms; /* the login waits no longer */
+};
+/* Writes a bearer token (RFC 6750 2.1) and a NUL into `token_out`, of `size`
+ * octets; at most 8000 are one. Any other result than MAILMOD_OK fails the
+ * visit. On a thread of the library, for each login; it may take its time, but
+ * the login waits no longer than the account's timeout. */
+typedef enum mailmod_error (*mailmod_on_token)(
+    void *context, const struct mailmod_token_question *question,
+    char *token_out, size_t size);
+/* Who gives tokens, to log in by OAUTHBEARER (RFC 7628) or XOAUTH2, whichever
+ * the server offers. A refused token is asked for once more, as a new one.
+ * NULL: nobody; visits of such accounts fail then. At any time. `on_release`
+ * may be NULL. MEMORY, and nothing was changed. */
+MAILMOD_API enum mailmod_error
+mailmod_token_set_callback(mailmod *instance, mailmod_on_token on_token,
+                           void *context, mailmod_on_release on_release);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 #include "api/events.h"
 #include "api/handles.h"
 #include "api/providers.h"
+#include "api/tokens.h"
 #include "base/mem.h"
 #include "config/check.h"
 #include "crypto/crypto.h"
@@ -80,6 +81,7 @@ void mm_instance_dispose(struct mailmod **instance_in)
     mm_asker_unref(&instance->asked.asker);
     mm_events_free(&instance->events);
     mm_providers_free(&instance->providers);
+    mm_tokens_free(&instance->tokens);
     mm_config_builder_free(&instance->builder);
     mm_mutex_free(&instance->asked.mutex);
     mm_mutex_free(&instance->mutex);
@@ -115,6 +117,9 @@ static enum mailmod_error init_instance(struct mailmod *instance)
     }
     if (error == MAILMOD_OK) {
         error = mm_providers_new(&instance->providers, &instance->log);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_tokens_new(&instance->tokens);
     }
     if (error == MAILMOD_OK) {
         error = mm_config_builder_new(&instance->builder);

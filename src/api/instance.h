@@ -33,6 +33,7 @@ struct mm_messages;
 struct mm_providers;
 struct mm_open_mailboxes;
 struct mm_readings;
+struct mm_tokens;
 
 /* Who is asked from now on, and when. Its own lock, because a loop that puts a
  * question must not wait for a life-cycle call. */
@@ -57,6 +58,7 @@ struct mailmod {
     struct mm_asked asked;
     struct mm_events *events;       /* fixed */
     struct mm_providers *providers; /* of mailboxes; fixed */
+    struct mm_tokens *tokens;       /* fixed */
     struct mm_context context;      /* of the host's */
 
     struct mm_loop *loops[MM_LOOPS_MAX];

@@ -16,6 +16,7 @@
 #include "api/open_mailbox.h"
 #include "api/providers.h"
 #include "api/reading.h"
+#include "api/tokens.h"
 
 #include "base/mem.h"
 #include "client/dns_way.h"
@@ -302,13 +303,14 @@ static enum mailmod_error open_outbound(struct mailmod *instance)
 
 static enum mailmod_error open_fetcher(struct mailmod *instance)
 {
-    const struct mm_fetcher_options options = {.loop = instance->loops[0],
-                                               .resolver =
-                                                   instance->resolvers[0],
-                                               .workers = instance->workers,
-                                               .store = instance->store,
-                                               .post = instance->post,
-                                               .log = &instance->log};
+    const struct mm_fetcher_options options = {
+        .loop = instance->loops[0],
+        .resolver = instance->resolvers[0],
+        .workers = instance->workers,
+        .store = instance->store,
+        .post = instance->post,
+        .log = &instance->log,
+        .tokens = mm_tokens_source(instance->tokens)};
     struct mm_fetch_settings *settings = NULL;
     struct mm_buf reason;
 
@@ -339,6 +341,7 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
     }
     mm_events_begin(instance->events, instance->host_threads);
     mm_providers_use_threads(instance->providers, instance->host_threads);
+    mm_tokens_use(instance->tokens, instance->host_threads);
     error = mm_readings_new(&instance->readings, instance->host_threads);
     return error == MAILMOD_OK ? MAILMOD_OK
                                : mm_fail(error, "%s", mm_error_text(error));
@@ -366,6 +369,7 @@ static void give_up(struct mailmod *instance)
         mm_mutex_unlock(instance->mutex);
         mm_readings_end(instance->readings);
         mm_events_end(instance->events);
+        mm_tokens_use(instance->tokens, NULL);
         mm_host_threads_end(instance->host_threads);
         mm_mutex_lock(instance->mutex);
     }
@@ -569,6 +573,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
     mm_open_mailboxes_end(instance->open_mailboxes);
     mm_messages_close(instance->messages);
     mm_events_end(instance->events);
+    mm_tokens_use(instance->tokens, NULL);
     mm_host_threads_end(instance->host_threads);
     mm_mutex_lock(instance->mutex);
     take_down(instance);

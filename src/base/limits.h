@@ -87,6 +87,9 @@
 /* Messages of one mailbox elsewhere, and those of it that are remembered: 128
  * octets each while a session runs. */
 #define MM_LIMIT_FETCH_MESSAGES 200000
+/* Of a token to log in with (RFC 6750), whose message is a line of
+ * MM_LIMIT_POP3_AUTH_LINE in base64. */
+#define MM_LIMIT_TOKEN 8000
 /* Addresses that one of them is for, and octets of the fields that say so. */
 #define MM_LIMIT_FETCH_RECIPIENTS 100
 #define MM_LIMIT_FETCH_FIELDS 65536

@@ -366,6 +366,7 @@ static void begin(struct account *account)
         .store = fetcher->options.store,
         .post = fetcher->options.post,
         .log = fetcher->options.log,
+        .tokens = fetcher->options.tokens,
         .config = fetcher->settings->config,
         .verifying_tls = fetcher->settings->verifying_tls,
         .opportunistic_tls = fetcher->settings->opportunistic_tls,

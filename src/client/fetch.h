@@ -5,6 +5,7 @@
 #ifndef MM_CLIENT_FETCH_H
 #define MM_CLIENT_FETCH_H
 
+#include "client/token.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "post/post.h"
@@ -26,6 +27,7 @@ struct mm_fetcher_options {
     struct mm_store *store;
     struct mm_post *post;
     const struct mm_log *log;
+    struct mm_token_source tokens;
 };
 /* Before the loop runs. Takes the settings, also on an error. */
 MM_CHECK enum mailmod_error

@@ -57,7 +57,8 @@ enum mailmod_error mm_fetch_dialogue_open(struct mm_fetch_session *session)
         .tap = mm_log_is_on(session->options.log, MM_LOG_WIRE) ? &session->tap
                                                                : NULL,
         .tls = engine_tls(session),
-        .allows_clear_auth = session->account.tls == MM_CONFIG_TLS_OFF};
+        .allows_clear_auth = session->account.tls == MM_CONFIG_TLS_OFF,
+        .tries_twice = MM_SASL_BEARER};
     mm_pop3c_free(&session->engine);
     return mm_pop3c_new(&session->engine, &options);
 }
@@ -96,16 +97,66 @@ static enum mailmod_error log_in_apop(struct mm_fetch_session *session,
 }
 
 static enum mailmod_error log_in_sasl(struct mm_fetch_session *session,
-                                      unsigned mechanisms)
+                                      unsigned mechanisms, const char *secret)
 {
     uint8_t nonce[18];
     enum mailmod_error error = mm_random(nonce, sizeof nonce);
     return error == MAILMOD_OK
                ? mm_login_begin(&session->login,
                                 mm_login_over_pop3(session->engine), mechanisms,
-                                session->account.user,
-                                session->account.password, nonce)
+                                session->account.user, secret, nonce)
                : error;
+}
+
+static void on_token(struct mm_token_question *question)
+{
+    struct mm_fetch_session *session =
+        MM_LIST_OBJECT(question, struct mm_fetch_session, question);
+    enum mailmod_error error = question->error;
+    session->work = MM_FETCH_NO_WORK;
+    if (error == MAILMOD_OK) {
+        error = log_in_sasl(session, session->bearers, question->token);
+    }
+    if (error != MAILMOD_OK) {
+        mm_fetch_fail(session, error, "no token to log in with: %s",
+                      mm_error_text(error));
+        mm_fetch_leave(session, false);
+        return;
+    }
+    mm_fetch_go_on(session);
+}
+
+/* Asked for at each login: it is worth something for a while only. */
+static enum mailmod_error ask_token(struct mm_fetch_session *session,
+                                    unsigned bearers)
+{
+    const struct mm_config_fetch *account = &session->account;
+    struct mm_token_question *question = &session->question;
+    bool is_refresh = question->done != NULL;
+    *question =
+        (struct mm_token_question){.account = account->name,
+                                   .user = account->user,
+                                   .host = account->host,
+                                   .port = account->port,
+                                   .is_refresh = is_refresh,
+                                   .wait_ms = mm_fetch_timeout_ms(session),
+                                   .loop = session->options.loop,
+                                   .done = on_token};
+    session->bearers = bearers;
+    enum mailmod_error error =
+        session->options.tokens.ask(session->options.tokens.context, question);
+    session->work = error == MAILMOD_OK ? MM_FETCH_TOKEN : MM_FETCH_NO_WORK;
+    return error;
+}
+
+static enum mailmod_error log_in_by_token(struct mm_fetch_session *session,
+                                          unsigned ways)
+{
+    unsigned bearers = ways & MM_SASL_BEARER;
+    if (bearers == 0) {
+        return MAILMOD_ERROR_UNSUPPORTED;
+    }
+    return ask_token(session, bearers);
 }
 
 /* CRAM-MD5 and APOP show no password; but a server may offer them and have no
@@ -115,6 +166,9 @@ static enum mailmod_error log_in(struct mm_fetch_session *session,
 {
     const struct mm_config_fetch *account = &session->account;
     bool is_private = mm_conn_is_tls(session->conn);
+    if (account->has_token) {
+        return log_in_by_token(session, info->ways);
+    }
     unsigned proving = info->ways & (MM_SASL_SCRAM_SHA_256 | MM_SASL_CRAM_MD5);
     unsigned sure =
         info->ways & (MM_SASL_SCRAM_SHA_256 | MM_SASL_PLAIN | MM_SASL_LOGIN);
@@ -122,13 +176,13 @@ static enum mailmod_error log_in(struct mm_fetch_session *session,
                     strchr(account->user, ' ') == NULL;
     bool has_user = (info->ways & MM_POP3C_WAY_USER) != 0;
     if (proving != 0 && (!is_private || (sure == 0 && !has_user))) {
-        return log_in_sasl(session, proving);
+        return log_in_sasl(session, proving, account->password);
     }
     if (has_apop && (!is_private || (sure == 0 && !has_user))) {
         return log_in_apop(session, info->data);
     }
     if (sure != 0) {
-        return log_in_sasl(session, sure);
+        return log_in_sasl(session, sure, account->password);
     }
     return has_user ? mm_pop3c_user(session->engine, account->user,
                                     account->password)
@@ -185,11 +239,22 @@ static bool allows_another(const struct mm_fetch_session *session,
            session->login.step == 0 && reply->code.size == 0;
 }
 
+/* A token that was good an hour ago: a new one, once. RFC 3206: any other code
+ * says that it is not the token. */
+static bool allows_refresh(const struct mm_fetch_session *session,
+                           const struct mm_pop3c_reply *reply)
+{
+    return !session->question.is_refresh &&
+           (reply->code.size == 0 || mm_span_is_nocase(reply->code, "AUTH"));
+}
+
 static bool on_login_done(struct mm_fetch_session *session,
                           const struct mm_pop3c_info *info)
 {
     const struct mm_pop3c_reply *reply = info->reply;
-    if (!reply->is_ok && allows_another(session, reply)) {
+    if (!reply->is_ok &&
+        (session->account.has_token ? allows_refresh(session, reply)
+                                    : allows_another(session, reply))) {
         return true;
     }
     if (!reply->is_ok) {
@@ -561,7 +626,7 @@ static bool is_waiting(const struct mm_fetch_session *session)
 static void arm(struct mm_fetch_session *session, bool has_moved)
 {
     uint64_t now_ms = mm_loop_now_ms(session->options.loop);
-    if (is_waiting(session)) {
+    if (is_waiting(session) && session->work != MM_FETCH_TOKEN) {
         mm_timer_cancel(&session->timer);
     } else if (has_moved || !mm_timer_is_set(&session->timer)) {
         uint64_t left_ms =

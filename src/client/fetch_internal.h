@@ -30,7 +30,12 @@ enum mm_fetch_stage {
     MM_FETCH_GONE
 };
 
-enum mm_fetch_work { MM_FETCH_NO_WORK, MM_FETCH_LOAD, MM_FETCH_LOGIN };
+enum mm_fetch_work {
+    MM_FETCH_NO_WORK,
+    MM_FETCH_LOAD,
+    MM_FETCH_LOGIN,
+    MM_FETCH_TOKEN /* the host gives one */
+};
 
 /* The message that is being read. */
 struct mm_fetch_incoming {
@@ -96,6 +101,8 @@ struct mm_fetch_session {
     bool in_handshake;
     bool is_pumping;
     struct mm_login login;
+    struct mm_token_question question;
+    unsigned bearers; /* mechanisms to log in by with the token */
 
     /* the dialogue */
     bool has_asked;  /* for the lists */

@@ -253,6 +253,11 @@ static void log_end(const struct mm_fetch_session *session)
 /* There is no connection any more. */
 static void end_visit(struct mm_fetch_session *session)
 {
+    if (session->work == MM_FETCH_TOKEN) {
+        session->work = MM_FETCH_NO_WORK;
+        session->options.tokens.cancel(session->options.tokens.context,
+                                       &session->question);
+    }
     if (session->work != MM_FETCH_NO_WORK || mm_call_is_out(&session->call) ||
         session->stage == MM_FETCH_WRITING || session->stage == MM_FETCH_GONE) {
         return; /* that comes home first */
@@ -536,7 +541,9 @@ static void on_expired(struct mm_timer *timer)
         MM_LIST_OBJECT(timer, struct mm_fetch_session, timer);
     if (session->stage == MM_FETCH_TALKING) {
         mm_fetch_fail(session, MAILMOD_ERROR_TIMEOUT,
-                      "the server did not answer in time");
+                      session->work == MM_FETCH_TOKEN
+                          ? "no token came in time"
+                          : "the server did not answer in time");
         mm_fetch_leave(session, false);
     } else if (session->stage == MM_FETCH_LEAVING && session->conn != NULL) {
         mm_conn_abort(session->conn);

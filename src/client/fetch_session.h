@@ -4,6 +4,7 @@
 #ifndef MM_CLIENT_FETCH_SESSION_H
 #define MM_CLIENT_FETCH_SESSION_H
 
+#include "client/token.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "post/post.h"
@@ -18,6 +19,7 @@ struct mm_fetch_session_options {
     struct mm_store *store;
     struct mm_post *post;
     const struct mm_log *log;
+    struct mm_token_source tokens;
     struct mm_config *config;     /* a reference is taken */
     struct mm_tls *verifying_tls; /* likewise, of both */
     struct mm_tls *opportunistic_tls;

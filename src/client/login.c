@@ -1,5 +1,6 @@
 /* login.c - SCRAM-SHA-256, PLAIN, LOGIN and CRAM-MD5, in this order: servers
- * offer CRAM-MD5 whose stores have no password to answer it with.
+ * offer CRAM-MD5 whose stores have no password to answer it with; and with a
+ * token OAUTHBEARER, which is a standard, before XOAUTH2.
  *
  * Owns the state of one exchange. Promises that a password goes over the wire
  * only in PLAIN and LOGIN, which the engine allows under TLS or by explicit
@@ -7,16 +8,17 @@
  * not taken for the right one; and that what it held is wiped. The slow part
  * of SCRAM (the server chooses the iteration count) runs on a worker.
  * Thread: see the header. RFC 4954 4, RFC 5034 4, RFC 4616, RFC 2195, RFC 5802
- * 5, RFC 7677. */
+ * 5, RFC 7677, RFC 7628 3. */
 #include "client/login.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "wire/sasl/sasl.h"
 
 #include <string.h>
 
 /* Names and passwords at their caps, and SCRAM's nonces and salts. */
-enum { MESSAGE_MAX = 4096 };
+enum { MESSAGE_MAX = MM_LIMIT_TOKEN + 1024 };
 
 void mm_login_init(struct mm_login *login)
 {
@@ -108,6 +110,19 @@ static enum mailmod_error begin_plain(struct mm_login *login, const char *user,
     return error;
 }
 
+static enum mailmod_error begin_bearer(struct mm_login *login, const char *user,
+                                       const char *token)
+{
+    enum mailmod_error error = mm_sasl_bearer_write(
+        &login->response, login->mechanism, user, mm_span_cstr(token));
+    if (error == MAILMOD_OK) {
+        error =
+            begin(login, login->mechanism, true, mm_buf_span(&login->response));
+    }
+    mm_buf_wipe(&login->response);
+    return error;
+}
+
 static enum mailmod_error begin_scram(struct mm_login *login, const char *user,
                                       const uint8_t nonce[18])
 {
@@ -144,6 +159,12 @@ enum mailmod_error mm_login_begin(struct mm_login *login,
     if ((mechanisms & MM_SASL_CRAM_MD5) != 0) {
         login->mechanism = MM_SASL_CRAM_MD5;
         return begin(login, MM_SASL_CRAM_MD5, false, mm_span(NULL, 0));
+    }
+    if ((mechanisms & MM_SASL_BEARER) != 0) {
+        login->mechanism = (mechanisms & MM_SASL_OAUTHBEARER) != 0
+                               ? MM_SASL_OAUTHBEARER
+                               : MM_SASL_XOAUTH2;
+        return begin_bearer(login, user, password);
     }
     return MAILMOD_ERROR_AUTHENTICATION;
 }
@@ -213,6 +234,9 @@ enum mailmod_error mm_login_challenge(struct mm_login *login,
     }
     if (login->mechanism == MM_SASL_LOGIN) {
         return challenge_login(login, user, password);
+    }
+    if ((login->mechanism & MM_SASL_BEARER) != 0 && login->step == 1) {
+        return respond(login, mm_sasl_bearer_reply(login->mechanism));
     }
     return cancel(login); /* PLAIN has said all */
 }

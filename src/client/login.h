@@ -32,7 +32,8 @@ struct mm_login {
 void mm_login_init(struct mm_login *login);
 void mm_login_fini(struct mm_login *login); /* wipes */
 /* Begins with the strongest of `mechanisms` that we know; AUTHENTICATION when
- * there is none. `nonce`: fresh octets. */
+ * there is none. With MM_SASL_BEARER bits alone the `password` is a token.
+ * `nonce`: fresh octets. */
 MM_CHECK enum mailmod_error
 mm_login_begin(struct mm_login *login, struct mm_login_wire wire,
                unsigned mechanisms, const char *user, const char *password,

@@ -303,8 +303,9 @@ struct mm_config {
     struct mm_config_route *routes;        /* routes.h */
     size_t route_count;
 
-    struct {            /* mail fetched from mailboxes elsewhere */
-        char *accounts; /* lines: mm_config_next_fetch; secret */
+    struct {                 /* mail fetched from mailboxes elsewhere */
+        char *accounts;      /* lines: mm_config_next_fetch; secret */
+        char *token_command; /* of mailmodd, which runs it */
         unsigned parallel;
         uint64_t timeout_ms;
         char *authority_file;
@@ -463,6 +464,7 @@ struct mm_config_fetch {
     char multidrop[MM_CONFIG_FETCH_FIELD_MAX];
     bool sets_aside; /* what is refused here; else it stays there */
     bool keeps_unique_ids;
+    bool has_token; /* instead of a password: it is asked for at each login */
     struct mm_config_proxy proxy;
 };
 /* One line of fetch.accounts. ARGUMENT with words that show no value in

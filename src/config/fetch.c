@@ -129,6 +129,14 @@ static bool read_refused(void *record, struct mm_span value)
     return account->sets_aside || mm_span_is(value, "leave");
 }
 
+static bool read_token(void *record, struct mm_span value)
+{
+    struct mm_config_fetch *account = record;
+    (void)value;
+    account->has_token = true;
+    return true;
+}
+
 static bool read_keep_uidl(void *record, struct mm_span value)
 {
     struct mm_config_fetch *account = record;
@@ -174,7 +182,8 @@ static const struct mm_config_word rows[] = {
     {"proxy", false, false, read_proxy,
      "default, none, or socks5://user:password@host:port (or socks4a, http)",
      0},
-    {"password", false, true, read_password,
+    {"token", true, false, read_token, "", 0},
+    {"password", false, false, read_password,
      "text of up to 512 octets without control characters", 0},
 };
 static const struct mm_config_words words = {rows, sizeof rows / sizeof rows[0],
@@ -190,6 +199,13 @@ enum mailmod_error mm_config_fetch_parse(struct mm_span line,
                                             .size_max = 50 * 1024 * 1024};
     enum mailmod_error error =
         mm_config_words_read(&words, line, account_out, mistake_out);
+    if (error == MAILMOD_OK &&
+        account_out->has_token == (account_out->password[0] != '\0')) {
+        error = mm_config_refuse(mistake_out,
+                                 account_out->has_token
+                                     ? "an account has a password, or a token"
+                                     : "password is missing in an account");
+    }
     if (account_out->port == 0) {
         account_out->port =
             account_out->tls == MM_CONFIG_TLS_IMPLICIT ? PORT_TLS : PORT;
@@ -237,6 +253,7 @@ mm_config_fetch_describe(const struct mm_config_fetch *account,
                          account->sets_aside ? "aside" : "leave");
     (void)mm_buf_append_cstr(out,
                              account->keeps_unique_ids ? " keep_uidl" : "");
+    (void)mm_buf_append_cstr(out, account->has_token ? " token" : "");
     mm_config_proxy_describe(&account->proxy, out);
     return mm_buf_error(out);
 }

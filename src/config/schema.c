@@ -1240,8 +1240,20 @@ static const struct mm_config_key keys[] = {
          "held; refused=leave, the standard, leaves it there. keep_uidl gives "
          "it the unique-id here that it has there, for a mailbox that moves. "
          "proxy is default (that of proxy.host), none, or one of its own, "
-         "such as socks5://user:password@proxy.example.com:1080.",
+         "such as socks5://user:password@proxy.example.com:1080. The word "
+         "token instead of a password logs in by OAUTHBEARER or XOAUTH2, with "
+         "a token of the host program's, or of fetch.token_command.",
      .offset = AT(fetch.accounts)},
+    {.name = "fetch.token_command",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 4096,
+     .help = "Program and its arguments, with blanks between, that mailmodd "
+             "runs for a token of an account with the word token. It is told "
+             "account, user, host, port and refresh (1: the last one was "
+             "refused) in MAILMOD_ACCOUNT and so on, and prints the token. "
+             "The library runs no program: a host sets a callback.",
+     .offset = AT(fetch.token_command)},
     {.name = "fetch.parallel",
      .type = MM_CONFIG_INT,
      .default_text = "4",

@@ -35,6 +35,16 @@ static void on_event(void *context, const struct mailmod_event *event)
            event->text);
 }
 
+static enum mailmod_error on_token(void *context,
+                                   const struct mailmod_token_question *asked,
+                                   char *token_out, size_t size)
+{
+    (void)context;
+    printf("token %s %s %d\n", asked->user, asked->host, asked->is_refresh);
+    snprintf(token_out, size, "host.%d", asked->is_refresh);
+    return MAILMOD_OK;
+}
+
 static void on_account(void *context,
                        const struct mailmod_fetch_account *account)
 {
@@ -123,7 +133,9 @@ int main(int argc, char **argv)
             SRVInstance(),
             MAILMOD_EVENT_FETCH_BEGUN | MAILMOD_EVENT_FETCHED |
                 MAILMOD_EVENT_FETCH_LEFT | MAILMOD_EVENT_FETCH_ENDED,
-            on_event, NULL, NULL) != MAILMOD_OK) {
+            on_event, NULL, NULL) != MAILMOD_OK ||
+        mailmod_token_set_callback(SRVInstance(), on_token, NULL, NULL) !=
+            MAILMOD_OK) {
         return show_failure("SRVStart");
     }
     printf("ready\n");

@@ -179,6 +179,7 @@ static mailmod_reading *begun;
     X(queue_act, mailmod_queue_act(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))        \
     X(fetch_set, mailmod_fetch_set(h, "name=a host=h user=u to=t password=p")) \
     X(fetch_remove, mailmod_fetch_remove(h, "a"))                              \
+    X(set_on_token, mailmod_token_set_callback(h, NULL, NULL, NULL))           \
     X(fetch_visit, mailmod_fetch_visit(h, "a", MAILMOD_FETCH_RUN, NULL, NULL)) \
     X(store_verify, mailmod_store_verify(h))
 

@@ -2,6 +2,7 @@
 (fetch_mail.c): F3-08, T-160, T-164, FL-11's fetcher. The peer is a scripted
 server.
 """
+import base64
 import re
 
 from hosts import Host, main, wait_for
@@ -143,6 +144,20 @@ def test_accounts_and_events(build):
         assert "is_configured=0" in ask(peer, "list")[0]
 
 
+def test_tokens_of_the_host(build):
+    """OAUTHBEARER with a token of the callback; no password is there."""
+    faults = {"CAPA": b"+OK\r\nSASL OAUTHBEARER PLAIN\r\n.\r\n"}
+    with PopServer(box_of(1), faults) as server, host(build) as peer:
+        line = (f"name=work host=127.0.0.1 port={server.port} user=joe to=joe "
+                f"tls=off interval=0")
+        assert result(peer, f"set {line} token")[0] == 0
+        assert ask(peer, "run work")[-1].startswith("result 0 "), peer.lines
+        said = base64.b64encode(b"n,a=joe,\x01auth=Bearer host.0\x01\x01")
+        assert f"AUTH OAUTHBEARER {said.decode()}" in server.commands
+        assert peer.said("^token joe 127.0.0.1 0$")
+        assert result(peer, f"set {line} token password=x")[0] == ARGUMENT
+
+
 def test_many_at_once(build):
     """Callers of the same and of other mailboxes, side by side: each gets its
     answer, and each message comes once."""
@@ -162,4 +177,4 @@ def test_many_at_once(build):
 
 
 main(__name__, test_check_and_receive, test_failures_are_told,
-     test_with_a_callback, test_accounts_and_events, test_many_at_once)
+     test_with_a_callback, test_accounts_and_events, test_tokens_of_the_host, test_many_at_once)

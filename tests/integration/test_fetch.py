@@ -10,9 +10,11 @@ import hmac
 import os
 import random
 import re
+import shutil
+import tempfile
 import time
 
-from harness import Daemon, main, wait_for
+from harness import Daemon, main, need_posix, wait_for
 from popserver import CUT, HANG, PopServer
 from sink import Sink
 
@@ -230,6 +232,97 @@ def test_logins(build):
             said = servers[name].commands[:len(row[2])]
             assert said == row[2], (row, servers[name].commands)
             servers[name].close()
+
+
+def test_tokens(build):
+    """XOAUTH2 and OAUTHBEARER by tokens of a command: one refresh after a
+    refusal, no other mechanism, and no wait without an end (R23)."""
+    need_posix(build, "token_command")
+    folder = tempfile.mkdtemp(prefix="mailmod-token-")
+    command = os.path.join(folder, "token")
+    with open(command, "w", encoding="ascii") as script:
+        script.write(f"""#!/bin/sh
+echo "$MAILMOD_ACCOUNT $MAILMOD_USER $MAILMOD_HOST $MAILMOD_REFRESH" \
+    >> {folder}/asked
+case $MAILMOD_ACCOUNT in
+slow) exec sleep 60 ;;
+none) exit 7 ;;
+odd) echo "no token at all" ;;
+long) head -c 9000 /dev/zero | tr '\\0' x ;;
+*) echo "$1.$MAILMOD_REFRESH" ;;
+esac
+""")
+    os.chmod(command, 0o700)
+    refusal = b"+ " + base64.b64encode(b'{"status":"401"}') + b"\r\n"
+
+    def said(text):
+        return base64.b64encode(text.encode()).decode()
+
+    class Server(PopServer):
+        """Takes the tokens that are good; tells why not, as Google does."""
+        good = ()
+
+        def answer(self, verb, words, deleted):
+            if verb == "CAPA":
+                return self.capa
+            if verb == "AUTH":
+                self.is_bad = not any(said(g) in words for g in self.good)
+                return refusal if self.is_bad else b"+OK\r\n"
+            if words[0] in ("AQ==",):
+                return b"-ERR [AUTH] no\r\n"
+            return super().answer(verb, words, deleted)
+
+        def talk(self, peer, lines):
+            server = self
+
+            class Lines:
+                """XOAUTH2's empty answer is a word for talk()."""
+                @staticmethod
+                def readline():
+                    line = lines.readline()
+                    return b"AQ==\r\n" if line == b"\r\n" else line
+            super().talk(peer, Lines)
+
+    def server(mechanisms, *good):
+        made = Server([(b"u1", mail("m1"))])
+        made.capa = (b"+OK\r\nUSER\r\nSASL PLAIN " + mechanisms +
+                     b"\r\n.\r\n")
+        made.good = good
+        return made
+    x = "user=joe\x01auth=Bearer {}\x01\x01"
+    b = "n,a=joe,\x01auth=Bearer {}\x01\x01"
+    peers = {"xoauth": server(b"XOAUTH2", x.format("t.0")),
+             "bearer": server(b"XOAUTH2 OAUTHBEARER", b.format("t.0")),
+             "old": server(b"XOAUTH2", x.format("t.1")),
+             "bad": server(b"XOAUTH2"), "plain": server(b""),
+             "slow": server(b"XOAUTH2"), "none": server(b"XOAUTH2"),
+             "odd": server(b"XOAUTH2"), "long": server(b"XOAUTH2")}
+    words = [account(peer.port, name=name).replace("password=secret", "token")
+             for name, peer in peers.items()]
+    with target(build, words, **{"fetch.token_command": command + " t",
+                                 "fetch.parallel": 16}) as daemon:
+        lines = visit_all(daemon, peers)
+        for name in ("xoauth", "bearer", "old"):
+            assert lines[name].split()[5] == "1", (lines[name],
+                                                   peers[name].commands)
+        for name, words in (("bad", "[AUTH] no"), ("slow", "in time"),
+                            ("none", "no token"), ("odd", "no token"),
+                            ("long", "no token")):
+            assert words in lines[name], lines[name]
+        assert lines["plain"].split()[5] == "0", lines["plain"]
+        with open(folder + "/asked", encoding="ascii") as asked:
+            told = asked.read().splitlines()
+        assert told.count("old joe 127.0.0.1 0") == 1, told
+        assert told.count("old joe 127.0.0.1 1") == 1, told
+        assert sum(t.startswith("bad ") for t in told) == 2, told
+        assert len([c for c in peers["bad"].commands
+                    if c.startswith("AUTH")]) == 2, peers["bad"].commands
+        for peer in peers.values():
+            assert not any(c.startswith(("USER", "AUTH PLAIN"))
+                           for c in peer.commands), peer.commands
+            peer.close()
+        assert "t.0" not in "\n".join(daemon.lines)
+    shutil.rmtree(folder)
 
 
 def test_quit_without_an_answer(build):
@@ -523,7 +616,8 @@ def test_killed_at_random(build):
 
 
 main(__name__, test_from_another_instance, test_certificate_of_another_name,
-     test_faults, test_injection_at_stls, test_logins, test_quit_without_an_answer,
+     test_faults, test_injection_at_stls, test_logins, test_tokens,
+     test_quit_without_an_answer,
      test_unique_ids, test_without_unique_ids_and_top, test_what_stays_there,
      test_multidrop, test_set_aside, test_requeued,
      test_check_and_forget, test_interval_and_back_off, test_stop_in_a_visit,

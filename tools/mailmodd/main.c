@@ -9,6 +9,7 @@
 #include "identity.h"
 #include "options.h"
 #include "system.h"
+#include "token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -403,6 +404,9 @@ static int run(const struct options *options)
         return exit_code_of(error);
     }
     error = mailmod_log_set_callback(instance, system_log, NULL);
+    if (error == MAILMOD_OK) {
+        error = mailmod_token_set_callback(instance, token_get, instance, NULL);
+    }
     if (error == MAILMOD_OK) {
         error = apply(instance, options);
     }

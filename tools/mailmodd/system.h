@@ -46,4 +46,17 @@ void system_notify_reloading(void);
 int system_become_user(const char *user, const char *data_folder,
                        char *words_out, size_t size);
 
+/* A program that prints a line. */
+struct system_command {
+    const char *line;         /* it and its arguments, with blanks between */
+    char *const *environment; /* "NAME=value" beside ours; NULL ends them */
+    unsigned wait_ms;
+    char *text_out;
+    size_t size;   /* of text_out; all of it is too much */
+    int exit_code; /* -1: it had to be killed */
+    char words[200];
+};
+/* Waits for its end. Not 0 with words: it could not be started. */
+int system_run(struct system_command *command);
+
 #endif

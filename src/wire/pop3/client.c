@@ -94,6 +94,7 @@ enum mailmod_error mm_pop3c_new(struct mm_pop3c **pop3c_out,
     pop3c->tls = options->tls;
     pop3c->is_tls = options->tls == MM_POP3C_TLS_ON;
     pop3c->allows_clear_auth = options->allows_clear_auth;
+    pop3c->tries_twice = options->tries_twice;
     mm_buf_init(&pop3c->input, MM_LIMIT_INPUT);
     mm_buf_init(&pop3c->output, MM_LIMIT_OUTPUT);
     mm_buf_init(&pop3c->body, MM_POP3C_BODY_MAX);

@@ -31,6 +31,7 @@ struct mm_pop3c_options {
     const struct mm_tap *tap; /* NULL: nobody listens; outlives the engine */
     enum mm_pop3c_tls tls;
     bool allows_clear_auth; /* a login of any kind without TLS */
+    unsigned tries_twice;   /* ways that are told again after one refusal */
 };
 
 /* Ways to log in that are no SASL mechanism; in one mask with those. */

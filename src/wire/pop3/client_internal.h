@@ -86,6 +86,7 @@ struct mm_pop3c {
     bool is_tls;
     bool is_tls_refused; /* MAY: the server said no to STLS */
     bool is_logged_in;
+    unsigned tries_twice; /* and were not refused yet */
     unsigned tried;
     unsigned way; /* that is being tried */
     struct mm_buf challenge;

@@ -232,3 +232,42 @@ const char *mm_sasl_bearer_error(enum mm_sasl_mechanism mechanism)
                ? "{\"status\":\"invalid_token\"}"
                : "{\"status\":\"401\",\"schemes\":\"bearer\"}";
 }
+
+/* RFC 5801 4: "," and "=" of a name stand as "=2C" and "=3D". */
+static void write_saslname(struct mm_buf *out, const char *user)
+{
+    for (; *user != '\0'; user++) {
+        if (*user == ',') {
+            (void)mm_buf_append_cstr(out, "=2C");
+        } else if (*user == '=') {
+            (void)mm_buf_append_cstr(out, "=3D");
+        } else {
+            (void)mm_buf_append_char(out, *user);
+        }
+    }
+}
+
+enum mailmod_error mm_sasl_bearer_write(struct mm_buf *out,
+                                        enum mm_sasl_mechanism mechanism,
+                                        const char *user, struct mm_span token)
+{
+    if (mechanism == MM_SASL_OAUTHBEARER) {
+        (void)mm_buf_append_cstr(out, "n,a=");
+        write_saslname(out, user);
+        (void)mm_buf_append_char(out, ',');
+    } else {
+        (void)mm_buf_append_cstr(out, "user=");
+        (void)mm_buf_append_cstr(out, user);
+    }
+    (void)mm_buf_append_cstr(out, "\x01"
+                                  "auth=Bearer ");
+    (void)mm_buf_append_span(out, token);
+    (void)mm_buf_append_cstr(out, "\x01\x01");
+    return mm_buf_error(out);
+}
+
+struct mm_span mm_sasl_bearer_reply(enum mm_sasl_mechanism mechanism)
+{
+    return mechanism == MM_SASL_OAUTHBEARER ? mm_span("\x01", 1)
+                                            : mm_span(NULL, 0);
+}

@@ -38,6 +38,14 @@ mm_sasl_bearer_parse(enum mm_sasl_mechanism mechanism, struct mm_span message,
 /* What the client is told of a token that was refused (RFC 7628 3.2.2); it
  * answers, and then the login has failed. */
 const char *mm_sasl_bearer_error(enum mm_sasl_mechanism mechanism);
+/* Those that show a token instead of a password. */
+#define MM_SASL_BEARER ((unsigned)MM_SASL_OAUTHBEARER | MM_SASL_XOAUTH2)
+/* The client's one message: RFC 7628 3.1, and Google's form. */
+enum mailmod_error mm_sasl_bearer_write(struct mm_buf *out,
+                                        enum mm_sasl_mechanism mechanism,
+                                        const char *user, struct mm_span token);
+/* Its answer to what the server tells of a token that was refused. */
+struct mm_span mm_sasl_bearer_reply(enum mm_sasl_mechanism mechanism);
 enum mailmod_error mm_sasl_plain_write(struct mm_buf *out, const char *user,
                                        struct mm_span password);
 

@@ -35,7 +35,7 @@ static unsigned read_mechanisms(struct mm_span names)
         mechanisms |= mm_sasl_find(name);
         names = rest;
     }
-    return mechanisms;
+    return mechanisms & ~MM_SASL_BEARER; /* nobody gives us tokens here */
 }
 
 static void read_auth(struct mm_smtpc_extensions *offered, struct mm_span names)

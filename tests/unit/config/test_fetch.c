@@ -30,6 +30,8 @@ static void fetch_accounts_are_lines(void **state)
         {WHOLE "timeout=2h password=x", "timeout"},
         {WHOLE "multidrop=a:b password=x", "multidrop"},
         {WHOLE "refused=bounce password=x", "refused"},
+        {WHOLE "token", NULL},
+        {WHOLE "token password=x", "a password, or a token"},
         {WHOLE, "password is missing"},
         {WHOLE "password=", "password"},
         {"host=h user=u to=t password=x", "name is missing"},

@@ -185,6 +185,48 @@ static void plain_write_refuses(void **state)
     mm_buf_fini(&out);
 }
 
+/* RFC 7628 3.1, 4.1; RFC 5801 4. */
+static void bearers_come_back(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mm_sasl_mechanism mechanism;
+        const char *user;
+        const char *message;
+    } rows[] = {
+        {MM_SASL_OAUTHBEARER, "joe@example.com",
+         "n,a=joe@example.com,\x01"
+         "auth=Bearer vF9d.t~+/=\x01\x01"},
+        {MM_SASL_OAUTHBEARER, "a,b=c",
+         "n,a=a=2Cb=3Dc,\x01"
+         "auth=Bearer vF9d.t~+/=\x01\x01"},
+        {MM_SASL_XOAUTH2, "a,b=c",
+         "user=a,b=c\x01"
+         "auth=Bearer vF9d.t~+/=\x01\x01"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_span token = mm_span_cstr("vF9d.t~+/=");
+        struct mm_span found;
+        struct mm_buf out;
+        struct mm_buf user;
+        mm_buf_init(&out, 1000);
+        mm_buf_init(&user, MM_LIMIT_USER_NAME);
+        assert_int_equal(
+            mm_sasl_bearer_write(&out, rows[i].mechanism, rows[i].user, token),
+            MAILMOD_OK);
+        assert_string_equal(mm_buf_cstr(&out), rows[i].message);
+        assert_int_equal(mm_sasl_bearer_parse(rows[i].mechanism,
+                                              mm_buf_span(&out), &user, &found),
+                         MAILMOD_OK);
+        assert_true(mm_span_equal(found, token));
+        assert_string_equal(mm_buf_cstr(&user), rows[i].user);
+        mm_buf_fini(&out);
+        mm_buf_fini(&user);
+    }
+    assert_int_equal(mm_sasl_bearer_reply(MM_SASL_OAUTHBEARER).size, 1);
+    assert_int_equal(mm_sasl_bearer_reply(MM_SASL_XOAUTH2).size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +235,7 @@ int main(void)
         cmocka_unit_test(plain_is_split),
         cmocka_unit_test(plain_sizes),
         cmocka_unit_test(plain_write_refuses),
+        cmocka_unit_test(bearers_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
