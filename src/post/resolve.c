@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "post/destination.h"
 #include "post/directory.h"
+#include "post/late_resolve.h"
 #include "post/mailboxes.h"
 #include "post/quota.h"
 #include "post/redirect.h"
@@ -363,11 +364,26 @@ static enum mm_answer go_on(struct mm_resolve *resolve)
     return MM_ANSWERED;
 }
 
+/* On a loop nobody waits for a store. */
+static enum mm_answer ask_late(struct mm_resolve *resolve)
+{
+    enum mailmod_error error;
+    enum mm_answer answer = mm_late_resolve_ask(resolve, &error);
+
+    if (answer == MM_ANSWERED) {
+        spoil(resolve, MM_TARGET_FOR_NOW, NULL, error);
+    }
+    return answer;
+}
+
 enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
 {
     resolve->targets = NULL;
     resolve->target_count = 0;
     resolve->is_local = false;
+    if (resolve->loop != NULL && mm_store_waits(resolve->post->store)) {
+        return ask_late(resolve);
+    }
     mm_list_init(&resolve->waiting);
     mm_list_init(&resolve->looked);
     resolve->root.address = resolve->address;
@@ -443,6 +459,7 @@ static void free_items(struct mm_list *items)
 
 void mm_resolve_cancel(struct mm_resolve *resolve)
 {
+    mm_late_resolve_cancel(&resolve->late);
     if (resolve->is_pending) {
         const struct mm_resolve_step *step =
             &resolve->post->steps[resolve->step];

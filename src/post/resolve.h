@@ -14,6 +14,8 @@
 #include "post/target.h"
 #include "wire/addr/address.h"
 
+struct mm_late_resolve;
+
 enum mm_answer {
     MM_ANSWERED,
     MM_PENDING /* `done` comes */
@@ -67,6 +69,7 @@ struct mm_resolve {
     struct mm_resolve_item *item;
     size_t step; /* of `item` */
     bool is_pending;
+    struct mm_late_resolve *late; /* the worker's, of a store that waits */
 };
 
 /* Fills the answer, or PENDING. The question may be asked again after a

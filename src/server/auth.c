@@ -4,8 +4,9 @@
  * Owns: the exchange's state, and the password while its check runs; it is
  * wiped as soon as the verdict stands. Promises: no difference in verdict or in
  * work done between an unknown user and a wrong password (a decoy verifier
- * stands in); every compare is constant-time.
- * Thread: the session's loop; `run_check` alone runs on a worker.
+ * stands in); every compare is constant-time; nothing that may wait for a store
+ * (mm_store_waits) is done on the loop.
+ * Thread: the session's loop; `run_job` alone runs on a worker.
  * RFC 4954, 5034 (the framing is the engines'), 4616, 5802, 7677, 2195, 7628,
  * 1939 7. */
 #include "server/auth.h"
@@ -22,8 +23,8 @@
 #define LOGIN_USER_PROMPT "Username:"
 #define LOGIN_PASSWORD_PROMPT "Password:"
 
-static void run_check(struct mm_job *job);
-static void check_done(struct mm_job *job);
+static void run_job(struct mm_job *job);
+static void job_done(struct mm_job *job);
 
 void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
                   struct mm_workers *workers, struct mm_store *store,
@@ -40,8 +41,8 @@ void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
     mm_buf_init(&auth->token, MM_LIMIT_SMTP_AUTH_LINE);
     mm_scram_server_init(&auth->scram);
     auth->job.loop = loop;
-    auth->job.run = run_check;
-    auth->job.done = check_done;
+    auth->job.run = run_job;
+    auth->job.done = job_done;
 }
 
 void mm_auth_fini(struct mm_auth *auth)
@@ -131,53 +132,12 @@ static void note_secret(struct mm_auth *auth, uint64_t mailbox_id, int which)
     mm_secret_clear(keys, sizeof keys);
 }
 
-/* The form of a name by which users are known: the store's, and
- * "alice@local.domain" is "alice" when no user has the long name, for a mail
- * client sends the address more often than not. False: longer than any user's.
- */
-static bool canonical_name(const struct mm_auth *auth, struct mm_span name,
-                           char name_out[MM_STORE_USER_MAX])
+/* The store's form of a name. What can be no name stays as it is, and is
+ * nobody's. False: longer than any user's. */
+static bool form_name(struct mm_span name, char name_out[MM_STORE_USER_MAX])
 {
-    /* What can be no name stays as it is, and is nobody's. */
-    if (mm_user_name_canonical(name, name_out) != MAILMOD_OK &&
-        !mm_span_copy(name, name_out, MM_STORE_USER_MAX)) {
-        return false;
-    }
-    char *at = strrchr(name_out, '@');
-    struct mm_store_user user;
-    if (at != NULL && mm_config_is_local_domain(auth->config, at + 1) &&
-        mm_store_find_user(auth->store, name_out, &user) ==
-            MAILMOD_ERROR_NOT_FOUND) {
-        *at = '\0';
-    }
-    mm_secret_clear(&user, sizeof user);
-    return true;
-}
-
-/* "alice/lists", or "alice@example.org/lists", is the folder lists of alice,
- * unless a user has the whole for a name. */
-static void cut_folder(struct mm_auth *auth, struct mm_span *name)
-{
-    char whole[MM_STORE_USER_MAX];
-    struct mm_store_user user;
-    struct mm_span base;
-    struct mm_span folder;
-
-    auth->folder[0] = '\0';
-    if (!auth->takes_folder || !auth->config->local.plus_folders ||
-        !mm_span_cut(*name, '/', &base, &folder) ||
-        !mm_span_copy(folder, auth->folder, sizeof auth->folder) ||
-        !canonical_name(auth, *name, whole)) {
-        auth->folder[0] = '\0';
-        return;
-    }
-    bool is_whole = mm_store_find_user(auth->store, whole, &user) == MAILMOD_OK;
-    mm_secret_clear(&user, sizeof user);
-    if (is_whole) {
-        auth->folder[0] = '\0';
-        return;
-    }
-    *name = base;
+    return mm_user_name_canonical(name, name_out) == MAILMOD_OK ||
+           mm_span_copy(name, name_out, MM_STORE_USER_MAX);
 }
 
 /* Takes the name that the client gave; false when no user can have it. */
@@ -190,8 +150,78 @@ static bool take_name(struct mm_auth *auth, struct mm_span name)
     (void)mm_span_copy(mm_span(name.data, size), auth->given_name,
                        sizeof auth->given_name);
     auth->is_disabled = false;
-    cut_folder(auth, &name);
-    return canonical_name(auth, name, auth->user_name);
+    auth->acts_for[0] = '\0';
+    auth->folder[0] = '\0';
+    return form_name(name, auth->user_name);
+}
+
+/* RFC 4616, RFC 5802 5.1: an authorization identity may only repeat the user,
+ * in whatever form: nobody acts for another here. After take_name. */
+static bool take_authzid(struct mm_auth *auth, struct mm_span authzid)
+{
+    return authzid.size == 0 || form_name(authzid, auth->acts_for);
+}
+
+/* Where the domain begins that may have to go; NULL: it is whole. */
+static char *local_domain(const struct mm_auth *auth, char *name)
+{
+    char *at = strrchr(name, '@');
+
+    return at != NULL && mm_config_is_local_domain(auth->config, at + 1) ? at
+                                                                         : NULL;
+}
+
+/* "alice@local.domain" is "alice" when no user has the long name, for a mail
+ * client sends the address more often than not. */
+static void shorten(const struct mm_auth *auth, char *name)
+{
+    char *at = local_domain(auth, name);
+    struct mm_store_user user;
+
+    if (at != NULL && mm_store_find_user(auth->store, name, &user) ==
+                          MAILMOD_ERROR_NOT_FOUND) {
+        *at = '\0';
+    }
+    mm_secret_clear(&user, sizeof user);
+}
+
+/* The part before a slash of the name as it was given, which may name a folder;
+ * false: there is none. */
+static bool cut_folder(const struct mm_auth *auth, struct mm_span *base_out,
+                       struct mm_span *folder_out)
+{
+    struct mm_span given = mm_span_cstr(auth->given_name);
+
+    return auth->takes_folder && auth->config->local.plus_folders &&
+           given.size + 1 < sizeof auth->given_name && /* it is whole */
+           mm_span_cut(given, '/', base_out, folder_out);
+}
+
+/* "alice/lists", or "alice@example.org/lists", is the folder lists of alice,
+ * unless a user has the whole for a name. */
+static void find_folder(struct mm_auth *auth)
+{
+    struct mm_store_user user;
+    struct mm_span base;
+    struct mm_span folder;
+
+    if (!cut_folder(auth, &base, &folder)) {
+        return;
+    }
+    bool is_whole =
+        mm_store_find_user(auth->store, auth->user_name, &user) == MAILMOD_OK;
+    mm_secret_clear(&user, sizeof user);
+    if (!is_whole && mm_span_copy(folder, auth->folder, sizeof auth->folder) &&
+        form_name(base, auth->user_name)) {
+        shorten(auth, auth->user_name);
+    }
+}
+
+static void find_names(struct mm_auth *auth)
+{
+    shorten(auth, auth->user_name);
+    shorten(auth, auth->acts_for);
+    find_folder(auth);
 }
 
 /* RFC 1939 7: MD5 over stamp and password. RFC 2195 2: keyed by the password,
@@ -273,10 +303,8 @@ static void check(struct mm_auth *auth)
     mm_secret_clear(&c, sizeof c);
 }
 
-static void run_check(struct mm_job *job)
+static void run_check(struct mm_auth *auth)
 {
-    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
-
     auth->secret[0] = '\0';
     if (auth->is_vouched) {
         admit_vouched(auth);
@@ -289,18 +317,10 @@ static void run_check(struct mm_job *job)
     }
 }
 
-static void check_done(struct mm_job *job)
-{
-    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
-
-    auth->is_busy = false;
-    mm_secret_clear(auth->password, sizeof auth->password);
-    auth->on_done(auth, auth->verdict);
-}
-
 static enum mm_auth_verdict submit_check(struct mm_auth *auth)
 {
     auth->verdict = MM_AUTH_TEMPORARY; /* of a check that never gets its turn */
+    auth->work = MM_AUTH_WORK_CHECK;
     auth->check.job = &auth->job;
     enum mailmod_error error =
         auth->checks != NULL ? mm_checks_submit(auth->checks, &auth->check,
@@ -314,8 +334,21 @@ static enum mm_auth_verdict submit_check(struct mm_auth *auth)
     return MM_AUTH_WAIT;
 }
 
+static enum mm_auth_verdict submit_late(struct mm_auth *auth,
+                                        enum mm_auth_work work)
+{
+    auth->work = work;
+    if (mm_workers_submit(auth->workers, &auth->job) != MAILMOD_OK) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+        mm_buf_wipe(&auth->token);
+        return MM_AUTH_TEMPORARY;
+    }
+    auth->is_busy = true;
+    return MM_AUTH_WAIT;
+}
+
 /* The user's salt, or a decoy's. */
-static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
+static enum mm_auth_verdict make_challenge(struct mm_auth *auth)
 {
     struct credentials c;
     enum mailmod_error error = find_user(auth, &c);
@@ -342,6 +375,46 @@ void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict)
     auth->on_done(auth, verdict);
 }
 
+static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
+{
+    return mm_store_waits(auth->store)
+               ? submit_late(auth, MM_AUTH_WORK_CHALLENGE)
+               : make_challenge(auth);
+}
+
+static void run_job(struct mm_job *job)
+{
+    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+
+    switch (auth->work) {
+    case MM_AUTH_WORK_NAMES:
+        find_names(auth);
+        auth->verdict = MM_AUTH_NAMED;
+        break;
+    case MM_AUTH_WORK_CHECK:
+        run_check(auth);
+        break;
+    case MM_AUTH_WORK_CHALLENGE:
+        auth->verdict = make_challenge(auth);
+        break;
+    case MM_AUTH_WORK_SECRET:
+        note_secret(auth, auth->mailbox_id, auth->scram.which);
+        auth->verdict = MM_AUTH_CHALLENGE;
+        break;
+    }
+}
+
+static void job_done(struct mm_job *job)
+{
+    struct mm_auth *auth = MM_LIST_OBJECT(job, struct mm_auth, job);
+
+    auth->is_busy = false;
+    if (auth->work == MM_AUTH_WORK_CHECK) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+    }
+    auth->on_done(auth, auth->verdict);
+}
+
 static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
     enum mm_auth_verdict verdict;
@@ -364,6 +437,59 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
         return MM_AUTH_WAIT;
     }
     return submit_check(auth);
+}
+
+static enum mm_auth_verdict start_scram(struct mm_auth *auth)
+{
+    auth->is_elsewhere = false;
+    return !auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)
+               ? MM_AUTH_WAIT
+               : scram_challenge(auth);
+}
+
+/* The host judges, or nobody does. */
+static enum mm_auth_verdict start_bearer(struct mm_auth *auth)
+{
+    auth->is_elsewhere = false;
+    if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
+        return MM_AUTH_WAIT;
+    }
+    mm_buf_wipe(&auth->token);
+    return MM_AUTH_REFUSED;
+}
+
+enum mm_auth_verdict mm_auth_go_on(struct mm_auth *auth)
+{
+    if (auth->acts_for[0] != '\0' &&
+        strcmp(auth->acts_for, auth->user_name) != 0) {
+        mm_secret_clear(auth->password, sizeof auth->password);
+        mm_buf_wipe(&auth->token);
+        return MM_AUTH_REFUSED;
+    }
+    switch (auth->proof) {
+    case MM_AUTH_PROOF_SCRAM:
+        return start_scram(auth);
+    case MM_AUTH_PROOF_TOKEN:
+        return start_bearer(auth);
+    default:
+        return start_check(auth);
+    }
+}
+
+/* The names are taken, and all that the client showed. */
+static enum mm_auth_verdict start(struct mm_auth *auth)
+{
+    struct mm_span base;
+    struct mm_span folder;
+
+    if (mm_store_waits(auth->store) &&
+        (local_domain(auth, auth->user_name) != NULL ||
+         local_domain(auth, auth->acts_for) != NULL ||
+         cut_folder(auth, &base, &folder))) {
+        return submit_late(auth, MM_AUTH_WORK_NAMES);
+    }
+    find_names(auth);
+    return mm_auth_go_on(auth);
 }
 
 enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
@@ -401,16 +527,22 @@ const char *mm_auth_token_text(struct mm_auth *auth)
                                               : NULL;
 }
 
-enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
-                                      struct mm_span password)
+static enum mm_auth_verdict start_password(struct mm_auth *auth,
+                                           struct mm_span password)
 {
     auth->proof = MM_AUTH_PROOF_PASSWORD;
-    if (!take_name(auth, user) ||
-        !mm_span_copy(password, auth->password, sizeof auth->password)) {
+    if (!mm_span_copy(password, auth->password, sizeof auth->password)) {
         return MM_AUTH_REFUSED;
     }
     auth->password_size = password.size;
-    return start_check(auth);
+    return start(auth);
+}
+
+enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
+                                      struct mm_span password)
+{
+    return take_name(auth, user) ? start_password(auth, password)
+                                 : MM_AUTH_REFUSED;
 }
 
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
@@ -423,7 +555,7 @@ enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
         return MM_AUTH_REFUSED;
     }
     mm_hex((const uint8_t *)digest.data, digest.size, auth->digest);
-    return start_check(auth);
+    return start(auth);
 }
 
 static enum mm_auth_verdict challenge_with(struct mm_auth *auth,
@@ -433,16 +565,6 @@ static enum mm_auth_verdict challenge_with(struct mm_auth *auth,
     return mm_buf_append_cstr(&auth->challenge, text) == MAILMOD_OK
                ? MM_AUTH_CHALLENGE
                : MM_AUTH_TEMPORARY;
-}
-
-/* RFC 4616, RFC 5802 5.1: an authorization identity may only repeat the user,
- * in whatever form: nobody acts for another here. */
-static bool acts_for_itself(const struct mm_auth *auth, struct mm_span authzid)
-{
-    char name[MM_STORE_USER_MAX];
-
-    return authzid.size == 0 || (canonical_name(auth, authzid, name) &&
-                                 strcmp(name, auth->user_name) == 0);
 }
 
 static enum mm_auth_verdict step_plain(struct mm_auth *auth,
@@ -456,10 +578,9 @@ static enum mm_auth_verdict step_plain(struct mm_auth *auth,
         MAILMOD_OK) {
         return MM_AUTH_SYNTAX;
     }
-    if (!take_name(auth, authcid) || !acts_for_itself(auth, authzid)) {
-        return MM_AUTH_REFUSED;
-    }
-    return mm_auth_password(auth, authcid, password);
+    return take_name(auth, authcid) && take_authzid(auth, authzid)
+               ? start_password(auth, password)
+               : MM_AUTH_REFUSED;
 }
 
 static enum mm_auth_verdict step_login(struct mm_auth *auth,
@@ -494,16 +615,11 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
         return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
                                              : MM_AUTH_SYNTAX;
     }
-    if (!take_name(auth, mm_span_cstr(name)) ||
-        !acts_for_itself(auth, mm_span_cstr(auth->scram.authzid))) {
-        return MM_AUTH_REFUSED;
-    }
     auth->proof = MM_AUTH_PROOF_SCRAM;
-    auth->is_elsewhere = false;
-    if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
-        return MM_AUTH_WAIT;
-    }
-    return scram_challenge(auth);
+    return take_name(auth, mm_span_cstr(name)) &&
+                   take_authzid(auth, mm_span_cstr(auth->scram.authzid))
+               ? start(auth)
+               : MM_AUTH_REFUSED;
 }
 
 static enum mm_auth_verdict scram_final(struct mm_auth *auth,
@@ -519,10 +635,14 @@ static enum mm_auth_verdict scram_final(struct mm_auth *auth,
         return MM_AUTH_SYNTAX;
     }
     auth->is_proven = error == MAILMOD_OK && auth->mailbox_id != 0;
-    if (auth->is_proven) {
-        note_secret(auth, auth->mailbox_id, auth->scram.which);
+    if (!auth->is_proven) {
+        return MM_AUTH_REFUSED;
     }
-    return auth->is_proven ? MM_AUTH_CHALLENGE : MM_AUTH_REFUSED;
+    if (mm_store_waits(auth->store)) {
+        return submit_late(auth, MM_AUTH_WORK_SECRET);
+    }
+    note_secret(auth, auth->mailbox_id, auth->scram.which);
+    return MM_AUTH_CHALLENGE;
 }
 
 /* RFC 5802 5: first, final, and an empty response to the server's signature. */
@@ -591,11 +711,11 @@ static enum mm_auth_verdict step_cram(struct mm_auth *auth, struct mm_span data)
     auth->digest[digest_size] = '\0';
     auth->proof = MM_AUTH_PROOF_CRAM_MD5;
     return take_name(auth, mm_span(data.data, data.size - digest_size - 1))
-               ? start_check(auth)
+               ? start(auth)
                : MM_AUTH_REFUSED;
 }
 
-/* RFC 7628: one message. The host judges, or nobody does. */
+/* RFC 7628: one message. */
 static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
                                         struct mm_span data)
 {
@@ -616,13 +736,11 @@ static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
     if (mm_buf_append_span(&auth->token, token) != MAILMOD_OK) {
         return MM_AUTH_TEMPORARY;
     }
-    auth->is_elsewhere = false;
-    bool is_asked = is_named && !auth->is_barred && auth->on_ask != NULL &&
-                    auth->on_ask(auth);
-    if (!is_asked) {
+    if (!is_named) {
         mm_buf_wipe(&auth->token);
+        return MM_AUTH_REFUSED;
     }
-    return is_asked ? MM_AUTH_WAIT : MM_AUTH_REFUSED;
+    return start(auth);
 }
 
 bool mm_auth_tells_refusal(struct mm_auth *auth)

@@ -16,11 +16,21 @@
 
 enum mm_auth_verdict {
     MM_AUTH_WAIT,      /* on_done comes */
+    MM_AUTH_NAMED,     /* of on_done alone: mm_auth_go_on */
     MM_AUTH_CHALLENGE, /* send auth->challenge, then mm_auth_continue */
     MM_AUTH_OK,        /* auth->user_name, auth->mailbox_id */
     MM_AUTH_REFUSED,
     MM_AUTH_SYNTAX,   /* the client's message has not the mechanism's form */
     MM_AUTH_TEMPORARY /* our fault: store or memory */
+};
+
+/* What a job does. The first, third and fourth read a few rows by key and are
+ * done on the loop, but for a store that waits. */
+enum mm_auth_work {
+    MM_AUTH_WORK_NAMES,     /* whom the names mean */
+    MM_AUTH_WORK_CHECK,     /* the password or digest */
+    MM_AUTH_WORK_CHALLENGE, /* SCRAM: the user's salt */
+    MM_AUTH_WORK_SECRET     /* SCRAM: which secret it was */
 };
 
 /* By what the client shows who it is. */
@@ -64,6 +74,7 @@ struct mm_auth {
     /* The name may be user/folder; "": in no folder. */
     bool takes_folder;
     char folder[MM_STORE_USER_MAX];
+    char acts_for[MM_STORE_USER_MAX]; /* the same user, or refused; "" */
     uint64_t mailbox_id;
     bool is_disabled; /* there is such a user, who may not log in: for logs */
     char secret[MM_STORE_LABEL_MAX]; /* the further one that was used; "" */
@@ -72,6 +83,7 @@ struct mm_auth {
     struct mm_job job;
     struct mm_check check;
     bool is_busy;
+    enum mm_auth_work work;
     enum mm_auth_proof proof;
     char password[MM_LIMIT_PASSWORD + 1];
     size_t password_size;
@@ -95,6 +107,8 @@ enum mm_auth_verdict mm_auth_begin(struct mm_auth *auth,
                                    bool has_data, struct mm_span data);
 enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth,
                                       struct mm_span data);
+/* After MM_AUTH_NAMED, on a session that still wants to know. */
+enum mm_auth_verdict mm_auth_go_on(struct mm_auth *auth);
 /* USER and PASS. */
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
                                       struct mm_span password);

@@ -272,6 +272,9 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
     case MM_AUTH_WAIT:
         wait(login);
         break;
+    case MM_AUTH_NAMED:
+        use(login, mm_auth_go_on(&login->auth));
+        break;
     case MM_AUTH_CHALLENGE:
         words->challenge(login->session, mm_buf_span(&login->auth.challenge));
         break;

@@ -224,6 +224,7 @@ struct mm_store {
     const struct mm_store_ops *ops;
     struct mm_store_news news;
     struct mm_store_locks locks; /* of a store that uses locks.h */
+    bool waits;                  /* mm_store_waits */
 };
 struct mm_store_transaction {
     struct mm_store *store;

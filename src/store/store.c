@@ -134,6 +134,11 @@ bool mm_store_is_writable(const struct mm_store *store)
     return store->ops->is_writable(store);
 }
 
+bool mm_store_waits(const struct mm_store *store)
+{
+    return store->waits;
+}
+
 enum mailmod_error mm_store_lock_mailbox(struct mm_store *store,
                                          uint64_t mailbox_id)
 {

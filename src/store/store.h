@@ -16,8 +16,9 @@
  *
  * Reading. Read verbs may be called from any thread; they use their own
  * connections, never wait for the writer, and see only what was committed.
- * Look-ups by key touch a few pages and may be made on a loop; body reads and
- * listings belong on a worker. A listing is read in pages, each of one
+ * Look-ups by key touch a few pages and may be made on a loop, but for a store
+ * over a network (mm_store_waits): there they belong on a worker, as body reads
+ * and listings always do. A listing is read in pages, each of one
  * committed state and each from the key on where the last one ended: so a long
  * one keeps no state of the store alive, and what changes behind its place is
  * seen. Its visitor must not call the store, but for that of users.
@@ -106,6 +107,10 @@ MM_CHECK enum mailmod_error mm_store_run(struct mm_store *store,
  * settled meanwhile, so no delivery may begin. The store comes back by itself;
  * it says so in the log, once each way. thread: any. */
 bool mm_store_is_writable(const struct mm_store *store);
+
+/* A read may wait for somebody else's machine: none is made on a loop. Fixed
+ * from the opening on. thread: any. */
+bool mm_store_waits(const struct mm_store *store);
 
 /* Canonical address text and NUL: a path has angle brackets, this has none. */
 #define MM_STORE_REVERSE_PATH_MAX (MM_LIMIT_PATH - 1)

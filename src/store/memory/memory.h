@@ -38,6 +38,9 @@ struct mm_memory_options {
 MM_CHECK enum mailmod_error
 mm_memory_open(struct mm_store **store_out,
                const struct mm_memory_options *options);
+/* From now on as a store over a network: mm_store_waits. Before the store is
+ * used by others. */
+void mm_memory_answer_late(struct mm_store *store);
 /* One transaction of a stepped store; false when no job waits. */
 bool mm_memory_step(struct mm_store *store);
 

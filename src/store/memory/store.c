@@ -184,6 +184,11 @@ mm_memory_open_described(struct mm_store **store_out,
     return error;
 }
 
+void mm_memory_answer_late(struct mm_store *store)
+{
+    store->waits = true;
+}
+
 void mm_memory_fail(struct mm_memory_disk *disk, enum mm_memory_fault which,
                     uint64_t nth, enum mailmod_error error)
 {

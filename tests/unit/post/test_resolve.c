@@ -2,6 +2,7 @@
  * later. Thread: the test's (the loop). */
 #include "people.h"
 #include "post/resolve.h"
+#include "store/memory/memory.h"
 
 struct put {
     struct mm_store_job job;
@@ -381,13 +382,54 @@ static void test_forwards(void **state)
     assert_int_equal(only(a)->kind, MM_TARGET_REFUSED);
 }
 
+/* Of a store over a network nothing is asked on the loop. */
+static void test_late(void **state)
+{
+    struct asker *a = *state;
+
+    mm_memory_answer_late(a->store);
+    put(a, MM_RECORD_ALIAS, "team", "alice");
+    put(a, MM_RECORD_ALIAS, "team", "bob@example.net");
+    assert_int_equal(ask(a, "<team@example.org>"), MM_PENDING);
+    assert_int_equal(a->resolve.target_count, 0);
+    a->address =
+        rig_address("<other@example.org>"); /* the worker has its own */
+    fake_run(1);
+    assert_int_equal(a->answers, 1);
+    assert_true(a->resolve.is_local);
+    assert_true(a->resolve.target_count >= 2);
+    assert_string_equal(a->resolve.targets[0].original_recipient, "rfc822;x@y");
+    /* Cancelled while the worker has it: no answer comes. */
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_PENDING);
+    mm_resolve_cancel(&a->resolve);
+    assert_int_equal(mm_post_busy(a->post), 1);
+    fake_run(1);
+    assert_int_equal(a->answers, 1);
+    assert_int_equal(mm_post_busy(a->post), 0);
+    assert_int_equal(ask(a, "<nobody@example.org>"), MM_PENDING);
+    fake_run(1);
+    assert_int_equal(a->answers, 2);
+    assert_int_equal(only(a)->reply->code, 550);
+    /* No worker takes it: for now. */
+    fake_set_workers_full(true);
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_ANSWERED);
+    assert_int_equal(only(a)->kind, MM_TARGET_FOR_NOW);
+    assert_int_equal(only(a)->error, MAILMOD_ERROR_LIMIT);
+    fake_set_workers_full(false);
+    /* Who may block is answered at once. */
+    mm_resolve_cancel(&a->resolve);
+    a->resolve.loop = NULL;
+    assert_int_equal(mm_resolve_ask(&a->resolve), MM_ANSWERED);
+    assert_string_equal(only(a)->mailbox_name, "alice");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(test_one),      TEST(test_many_and_later), TEST(test_cancel),
         TEST(test_bounds),   TEST(test_no_memory),      TEST(test_aliases),
-        TEST(test_forwards), TEST(test_crowd),
+        TEST(test_forwards), TEST(test_crowd),          TEST(test_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * that trickling octets do not move, a store that is slow or fails, and peers
  * that go at the wrong moment. Thread: the test's. */
 #include "rig.h"
+#include "store/memory/memory.h"
 
 #define PEER "198.51.100.7:4000"
 
@@ -26,6 +27,14 @@ static int begin(void **state)
     assert_non_null(s);
     rig_open(&s->rig, options, NULL);
     *state = s;
+    return 0;
+}
+
+/* Over a network: whom a path means, and who logs in, is told later. */
+static int begin_late(void **state)
+{
+    (void)begin(state);
+    mm_memory_answer_late(((struct session *)*state)->rig.store);
     return 0;
 }
 
@@ -485,6 +494,28 @@ static void test_life_ends_during_a_login(void **state)
     assert_true(s->peer.is_closed);
 }
 
+/* RCPT is asked of a slow store, and the peer goes meanwhile. */
+static void test_peer_goes_during_rcpt(void **state)
+{
+    struct session *s = *state;
+
+    mm_memory_answer_late(s->rig.store);
+    greet(s, PORT_SMTP);
+    rig_expect(&s->peer, "MAIL FROM:<carol@example.net>\r\n", "250");
+    fake_hold_jobs(true);
+    fake_say(&s->peer, "RCPT TO:<alice@example.org>\r\n");
+    fake_run(5);
+    assert_string_equal(fake_heard(&s->peer), "");
+    fake_hang_up(&s->peer);
+    fake_run(5);
+    assert_true(s->peer.is_closed);
+    assert_int_equal(mm_post_busy(s->rig.post), 1); /* the worker has it */
+    fake_hold_jobs(false);
+    fake_run(5);
+    assert_int_equal(mm_post_busy(s->rig.post), 0);
+    assert_int_equal(mm_server_busy(s->rig.server), 0);
+}
+
 static void test_login_failures(void **state)
 {
     struct session *s = *state;
@@ -663,7 +694,11 @@ static void test_D07_no_room_is_told_at_mail(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, begin, end),                         \
+    {                                                                          \
+#name " (late)", name, begin_late, end, NULL                           \
+    }
     const struct CMUnitTest tests[] = {
         TEST(test_mail),
         TEST(test_pipeline),
@@ -686,6 +721,7 @@ int main(void)
         TEST(test_peer_goes_before_the_answer),
         TEST(test_peer_goes_during_a_login),
         TEST(test_life_ends_during_a_login),
+        TEST(test_peer_goes_during_rcpt),
         TEST(test_login_failures),
         TEST(test_peer_reads_nothing),
         TEST(test_F27_refused_recipients),
