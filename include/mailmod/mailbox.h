@@ -59,6 +59,34 @@ mailmod_mailbox_delete(mailmod_mailbox *mailbox, const char *const *unique_ids,
  * HANDLE for a pointer to none; NULL or a pointer to NULL does nothing. */
 MAILMOD_API enum mailmod_error mailmod_mailbox_close(mailmod_mailbox **mailbox);
 
+/* ---- mailboxes: into files, and out of them --------------------------------
+ */
+
+enum mailmod_mailbox_form {
+    MAILMOD_MAILBOX_MAILDIR = 1, /* a folder with cur, new and tmp */
+    MAILMOD_MAILBOX_MBOX = 2     /* a file (RFC 4155), quoted as mboxrd */
+};
+/* Mail from files into the user's mailbox, on a running or a stopped system; a
+ * message is in it for good once it is counted. A copy that was broken off, or
+ * is made again from the same file or folder, goes on where it was: what was
+ * taken over before is skipped. Unique-ids are kept where the source tells them
+ * (dovecot-uidlist, else the file's name), so are the times and the reverse
+ * paths; flags are not. No quota is looked at. The files stay as they are. The
+ * counts may be NULL. NOT_FOUND (user or path), SYNTAX (no mbox), STATE (the
+ * user's mailbox is a Maildir), ACCESS, STORAGE..., ARGUMENT, MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_mailbox_import(mailmod *instance, const char *user,
+                       enum mailmod_mailbox_form form, const char *path,
+                       uint64_t *copied_out, uint64_t *skipped_out);
+/* The mailbox into files; it stays as it is. A Maildir is made where there is
+ * none, may be used by others meanwhile, and gets what it does not have. An
+ * mbox is a new file, there as a whole or not at all: EXISTS. BUSY: a session
+ * of this process has the mailbox open. */
+MAILMOD_API enum mailmod_error
+mailmod_mailbox_export(mailmod *instance, const char *user,
+                       enum mailmod_mailbox_form form, const char *path,
+                       uint64_t *copied_out, uint64_t *skipped_out);
+
 /* ---- readings: a text without a thread --------------------------------------
  */
 

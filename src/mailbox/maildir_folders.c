@@ -22,13 +22,14 @@
 /* Names of some 800 000 messages. */
 #define REMOVAL_MAX ((size_t)64 * 1024 * 1024)
 
-/* The folder `below` ("alice/Maildir") of one that is held, step by step. */
+/* The folder `below` ("alice/Maildir"; "": itself) of one that is held, step by
+ * step. */
 static enum mailmod_error descend(struct mm_folder **folder, const char *below,
                                   bool makes)
 {
     struct mm_span rest = mm_span_cstr(below);
     enum mailmod_error error = MAILMOD_OK;
-    bool goes_on = true;
+    bool goes_on = rest.size > 0;
 
     while (error == MAILMOD_OK && goes_on) {
         char name[MM_MAILDIR_NAME_MAX];

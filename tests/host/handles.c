@@ -146,6 +146,10 @@ static mailmod_reading *begun;
     X(set_context, mailmod_instance_set_context(h, NULL, NULL))                \
     X(host_name, mailmod_host_name(h, text, sizeof text))                      \
     X(provider_add, mailmod_mailbox_provider_add(h, NULL))                     \
+    X(mailbox_import, mailmod_mailbox_import(h, "demo", MAILMOD_MAILBOX_MBOX,  \
+                                             "x", NULL, NULL))                 \
+    X(mailbox_export, mailmod_mailbox_export(h, "demo", MAILMOD_MAILBOX_MBOX,  \
+                                             "x", NULL, NULL))                 \
     X(provider_remove, mailmod_mailbox_provider_remove(h, "x", NULL, 0))       \
     X(service_addresses,                                                       \
       mailmod_service_addresses(h, "smtp", text, sizeof text))                 \

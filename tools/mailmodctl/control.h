@@ -46,6 +46,7 @@ int control_alias(struct control *control);
 int control_forward(struct control *control);
 int control_fetch(struct control *control);
 int control_list(struct control *control);
+int control_mailbox(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);
 

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"restore", control_restore}, {"config", control_config},
     {"alias", control_alias},     {"forward", control_forward},
     {"fetch", control_fetch},     {"list", control_list},
+    {"mailbox", control_mailbox},
 };
 
 static void print_help(void)
@@ -63,6 +64,11 @@ static void print_help(void)
          "  list add white|black|grey RULE [USER]   a rule, common or a "
          "user's\n"
          "  list del white|black|grey RULE [USER]\n"
+         "  mailbox import NAME maildir|mbox PATH\n"
+         "                             mail of files into the mailbox; again: "
+         "the rest\n"
+         "  mailbox export NAME maildir|mbox PATH\n"
+         "                             the mailbox into files\n"
          "  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"

@@ -1,0 +1,95 @@
+/* fuzz_mbox.c - any octets as an mbox: what is read does not depend on how it
+ * was cut, has CRLF line ends alone, and is the same when it is written and
+ * read again. */
+#include "tests/fuzz/fuzz.h"
+#include "wire/msg/mbox.h"
+
+#include <string.h>
+
+#define SIZE_MAX_ (4 * 1024 * 1024)
+
+/* The texts one behind the other, a NUL before each; false: no mbox. */
+static bool read_all(struct mm_span input, size_t piece_size,
+                     struct mm_buf *out)
+{
+    struct mm_mbox_reader reader;
+    enum mailmod_error error = MAILMOD_OK;
+    bool is_over = false;
+
+    mm_mbox_reader_init(&reader);
+    while (error == MAILMOD_OK && !is_over) {
+        is_over = input.size == 0;
+        struct mm_span piece = fuzz_piece(&input, piece_size);
+        enum mm_mbox_event event = MM_MBOX_TEXT;
+
+        while (error == MAILMOD_OK && event != MM_MBOX_MORE) {
+            struct mm_span text;
+            size_t used = 0;
+
+            error = mm_mbox_read(&reader, piece, &used, &event, &text);
+            FUZZ_CHECK(used <= piece.size);
+            piece = mm_span_from(piece, used);
+            if (event == MM_MBOX_BEGIN) {
+                struct mm_span sender;
+                int64_t unix_ms;
+
+                mm_mbox_from(text, &sender, &unix_ms);
+                FUZZ_CHECK(mm_buf_append_char(out, '\0') == MAILMOD_OK);
+            } else {
+                FUZZ_CHECK(mm_buf_append_span(out, text) == MAILMOD_OK);
+            }
+        }
+        FUZZ_CHECK(error != MAILMOD_OK || piece.size == 0);
+    }
+    mm_mbox_reader_fini(&reader);
+    FUZZ_CHECK(error == MAILMOD_OK || error == MAILMOD_ERROR_SYNTAX);
+    return error == MAILMOD_OK;
+}
+
+/* Texts without a NUL of their own. */
+static void write_all(struct mm_span texts, struct mm_buf *out)
+{
+    struct mm_mbox_writer writer;
+
+    mm_mbox_writer_init(&writer);
+    while (texts.size > 0) {
+        struct mm_span text;
+
+        (void)mm_span_cut(mm_span_from(texts, 1), '\0', &text, &texts);
+        texts =
+            texts.size > 0 ? mm_span(texts.data - 1, texts.size + 1) : texts;
+        FUZZ_CHECK(mm_mbox_write_from(out, mm_span("", 0), 0) == MAILMOD_OK);
+        FUZZ_CHECK(mm_mbox_write(&writer, text, out) == MAILMOD_OK);
+        FUZZ_CHECK(mm_mbox_write_end(&writer, out) == MAILMOD_OK);
+    }
+    mm_mbox_writer_fini(&writer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1 || size > SIZE_MAX_ / 8) {
+        return 0;
+    }
+    struct mm_span input = mm_span((const char *)data + 1, size - 1);
+    struct mm_buf whole;
+    struct mm_buf cut;
+    struct mm_buf file;
+
+    mm_buf_init(&whole, SIZE_MAX_);
+    mm_buf_init(&cut, SIZE_MAX_);
+    mm_buf_init(&file, SIZE_MAX_);
+    bool is_mbox = read_all(input, input.size + 1, &whole);
+    FUZZ_CHECK(read_all(input, 1 + (size_t)data[0] % 7, &cut) == is_mbox);
+    FUZZ_CHECK(mm_span_equal(mm_buf_span(&whole), mm_buf_span(&cut)));
+    if (is_mbox && memchr(input.data, '\0', input.size) == NULL &&
+        mm_buf_size(&whole) > 0 && input.data[input.size - 1] == '\n') {
+        write_all(mm_buf_span(&whole), &file);
+        mm_buf_clear(&cut);
+        FUZZ_CHECK(read_all(mm_buf_span(&file), 4096, &cut));
+        FUZZ_CHECK(mm_span_equal(mm_buf_span(&whole), mm_buf_span(&cut)));
+    }
+    mm_buf_fini(&whole);
+    mm_buf_fini(&cut);
+    mm_buf_fini(&file);
+    return 0;
+}
