@@ -9,10 +9,16 @@
 struct mm_server_loop;
 struct mm_session;
 
+struct mm_admission_row;
+
 /* One a loop. */
 struct mm_admission {
     struct mm_timer timer;
     uint64_t changes; /* mm_store_user_changes at the last look */
+    /* Of a store that waits: who is looked at, the worker's meanwhile. */
+    struct mm_job job;
+    struct mm_admission_row *rows; /* NULL: no look is in work */
+    size_t row_count;
 };
 
 /* Before the loop runs. */

@@ -1,6 +1,7 @@
 /* test_admission.c - users who are logged in while they are disabled or removed
  * by a tool. Thread: the test's. */
 #include "rig.h"
+#include "store/memory/memory.h"
 
 #define PEER "198.51.100.7:4000"
 #define LOOK_MS 1000 /* in which admission.c has seen a change */
@@ -20,6 +21,14 @@ static int begin(void **state)
     assert_non_null(s);
     rig_open(&s->rig, settings, NULL);
     *state = s;
+    return 0;
+}
+
+/* Over a network: a worker looks. */
+static int begin_late(void **state)
+{
+    (void)begin(state);
+    mm_memory_answer_late(((struct session *)*state)->rig.store);
     return 0;
 }
 
@@ -133,7 +142,11 @@ static void test_other_changes(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, begin, end),                         \
+    {                                                                          \
+#name " (late)", name, begin_late, end, NULL                           \
+    }
     const struct CMUnitTest tests[] = {
         TEST(test_pop3),          TEST(test_marked_messages_stay),
         TEST(test_removed_user),  TEST(test_message_on_its_way),
