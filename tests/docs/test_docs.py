@@ -414,11 +414,9 @@ def test_every_block(_):
 
 def declarations():
     """(functions, all public names) of the headers."""
-    text = "".join(read(f"include/{name}") for name in
-                   ("mailmod.h", "mailmod/srv.h", "mailmod/error.h",
-                    "mailmod/terms.h", "mailmod/mailbox.h",
-                    "mailmod/received.h", "mailmod/names.h",
-                    "mailmod/provider.h"))
+    folder = os.path.join(SOURCE, "include", "mailmod")
+    text = read("include/mailmod.h") + "".join(
+        read(f"include/mailmod/{name}") for name in sorted(os.listdir(folder)))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     functions = set(re.findall(r"^MAILMOD_API\b[^;{(]*?(\w+)\s*\(", text,
                                re.M))
