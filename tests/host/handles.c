@@ -73,6 +73,12 @@ static void on_secret(void *context, const char *label, int64_t created_ms)
     (void)created_ms;
 }
 
+static void on_alias(void *context, const struct mailmod_alias *alias)
+{
+    (void)context;
+    (void)alias;
+}
+
 static void on_octets(void *context, const char *octets, size_t size)
 {
     (void)context;
@@ -157,6 +163,11 @@ static mailmod_reading *begun;
     X(user_set_password, mailmod_user_set_password(h, "demo", "secret", 0))    \
     X(user_remove, mailmod_user_remove(h, "demo"))                             \
     X(user_list, mailmod_user_list(h, on_user, NULL))                          \
+    X(alias_add,                                                               \
+      mailmod_alias_add(h, MAILMOD_ALIAS, "info@mail.test", "demo"))           \
+    X(alias_remove,                                                            \
+      mailmod_alias_remove(h, MAILMOD_ALIAS, "info@mail.test", NULL))          \
+    X(alias_list, mailmod_alias_list(h, MAILMOD_ALIAS, NULL, on_alias, NULL))  \
     X(user_rename, mailmod_user_rename(h, "demo", "other"))                    \
     X(user_set_quota, mailmod_user_set_quota(h, "demo", 1))                    \
     X(user_set_disabled, mailmod_user_set_disabled(h, "demo", 1))              \

@@ -217,4 +217,13 @@ struct old_trace_step {
     size_t loop_to;
 };
 
+struct old_token_question {
+    size_t size;
+    const char *account;
+    const char *user, *host;
+    unsigned port;
+    int is_refresh;
+    uint64_t wait_ms;
+};
+
 #endif
