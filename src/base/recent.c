@@ -91,6 +91,28 @@ void *mm_recent_use(struct mm_recent *recent, struct mm_span key)
     return entry->record;
 }
 
+static void *record_of(const struct mm_recent *recent,
+                       const struct mm_list *node)
+{
+    return node != &recent->order
+               ? MM_LIST_OBJECT(node, struct entry, node)->record
+               : NULL;
+}
+
+void *mm_recent_first(const struct mm_recent *recent)
+{
+    return record_of(recent, recent->order.next);
+}
+
+void *mm_recent_next(const struct mm_recent *recent, const void *record)
+{
+    const struct entry *entry =
+        (const struct entry *)(const void *)((const char *)record -
+                                             offsetof(struct entry, record));
+
+    return record_of(recent, entry->node.next);
+}
+
 void mm_recent_remove(struct mm_recent *recent, struct mm_span key)
 {
     struct entry *entry = mm_map_get(&recent->map, key);

@@ -22,6 +22,9 @@ void *mm_recent_get(const struct mm_recent *recent, struct mm_span key);
 /* The record, zeroed where there was none; it is the one that was used last
  * now. NULL: out of memory, and nothing has changed. */
 void *mm_recent_use(struct mm_recent *recent, struct mm_span key);
+/* All records, the one that was used least lately first; NULL: the end. */
+void *mm_recent_first(const struct mm_recent *recent);
+void *mm_recent_next(const struct mm_recent *recent, const void *record);
 void mm_recent_remove(struct mm_recent *recent, struct mm_span key);
 
 #endif

@@ -101,6 +101,12 @@ enum mm_config_greylisting { /* whose mail is put off at first */
                              MM_CONFIG_GREYLISTING_ALL
 };
 
+enum mm_config_check {
+    MM_CONFIG_CHECK_OFF,
+    MM_CONFIG_CHECK_WARN,
+    MM_CONFIG_CHECK_REFUSE
+};
+
 /* Whose mail is counted. */
 enum mm_config_rate_scope {
     MM_CONFIG_RATE_ADDRESS, /* IPv4 address, IPv6 /64 */
@@ -233,6 +239,17 @@ struct mm_config {
         uint64_t delay_ms, window_ms, memory_ms;
         struct mm_range_list exempt;
     } greylisting;
+
+    struct { /* of names that peers bring */
+        enum mm_config_check helo, sender_domain, reverse_dns;
+        struct mm_range_list exempt;
+    } checks;
+
+    struct { /* addresses that nobody has */
+        struct mm_string_list addresses;
+        uint64_t time_ms;
+        char *zone_file, *zone_name;
+    } traps;
 
     struct { /* mail of a window of time; 0: any */
         uint64_t window_ms;

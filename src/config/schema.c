@@ -90,6 +90,17 @@
         .offset = AT(lists.list##_file)                                        \
     }
 
+/* A check of a name. */
+#define CHECK(what, words)                                                     \
+    {.name = "checks." #what,                                                  \
+     .type = MM_CONFIG_CHOICE,                                                 \
+     .default_text = "off",                                                    \
+     .choices = "off warn refuse",                                             \
+     .help =                                                                   \
+         words ". warn: a line in the log. The service smtp asks at RCPT; "    \
+               "a DNS that does not answer is no reason.",                     \
+     .offset = AT(checks.what)},
+
 static const struct mm_config_key keys[] = {
     {.name = "general.host_name",
      .type = MM_CONFIG_TEXT,
@@ -810,6 +821,50 @@ static const struct mm_config_key keys[] = {
      .offset = AT(greylisting.memory_ms)},
     NETWORKS("greylisting.exempt", greylisting.exempt,
              "Networks that are never put off."),
+    CHECK(helo,
+          "Whether the HELO name leads to the peer's address. Many mail "
+          "servers say another name: better warn than refuse (550 "
+          "5.7.1)") CHECK(sender_domain,
+                          "Whether the sender's domain has an MX, A or AAAA "
+                          "record, so that a reply could be sent (550 5.1.8)")
+        CHECK(reverse_dns,
+              "Whether the peer's address has a name in the DNS (550 "
+              "5.7.25)") NETWORKS("checks.exempt", checks.exempt,
+                                  "Networks whose names are not looked up."),
+    {.name = "traps.addresses",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = 1000,
+     .help =
+         "Addresses that nobody has and no page shows to people, such as "
+         "trap@example.org. A peer of the service smtp that names one at "
+         "RCPT hears 550 5.1.1, and its IPv4 address or IPv6 /64 is refused "
+         "with 421 4.7.1 at the connection for traps.time; not if the white "
+         "list has it. A restart forgets nobody.",
+     .offset = AT(traps.addresses)},
+    {.name = "traps.time",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "24h",
+     .minimum = MINUTE,
+     .maximum = (365 * DAY),
+     .help = "How long such a peer is refused.",
+     .offset = AT(traps.time_ms)},
+    {.name = "traps.zone_file",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 4096,
+     .help = "A file that always has those peers as a zone, written as a whole "
+             "for a name server that publishes it as a block list (RFC 5782). "
+             "Empty: none.",
+     .offset = AT(traps.zone_file)},
+    {.name = "traps.zone_name",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_DOMAIN,
+     .form = MM_CONFIG_FORM_HOST,
+     .help = "The zone's name: the file is a master file for nsd and others. "
+             "Empty: it has the lines of rbldnsd's generic data.",
+     .offset = AT(traps.zone_name)},
     {.name = "rates.window",
      .type = MM_CONFIG_DURATION,
      .default_text = "1h",

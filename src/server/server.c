@@ -99,7 +99,7 @@ static enum mailmod_error init_server(struct mm_server *server,
                                       const struct mm_server_options *options)
 {
     const struct mm_config *config = options->settings->config;
-    uint64_t seeds[5 + MM_SERVICE_COUNT];
+    uint64_t seeds[6 + MM_SERVICE_COUNT];
     enum mailmod_error error = mm_random(seeds, sizeof seeds);
 
     if (error != MAILMOD_OK) {
@@ -118,7 +118,8 @@ static enum mailmod_error init_server(struct mm_server *server,
         mm_checks_init(&server->checks, more[1]),
         mm_rates_init(&server->rates, more[2]),
         mm_login_times_new(&server->login_times, more[3]),
-        mm_lists_init(&server->lists, options->log)};
+        mm_lists_init(&server->lists, options->log),
+        mm_traps_init(&server->traps, more[4], options->log)};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         error = error == MAILMOD_OK ? errors[i] : error;
     }
@@ -127,6 +128,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     }
     set_limits(server, config);
     mm_lists_set_config(&server->lists, options->settings->config);
+    mm_traps_set_config(&server->traps, options->settings->config);
     server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
     if (server->loops == NULL) {
         return MAILMOD_ERROR_MEMORY;
@@ -189,6 +191,7 @@ void mm_server_free(struct mm_server **server_in)
     mm_checks_fini(&server->checks);
     mm_rates_fini(&server->rates);
     mm_lists_fini(&server->lists);
+    mm_traps_fini(&server->traps);
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
         for (size_t j = 0; j < MM_BLOCKLISTS_MAX; j++) {
@@ -209,6 +212,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
     server->checks.workers = workers;
     mm_apop_init(&server->apop, store, workers);
     mm_lists_attach(&server->lists, store, workers);
+    mm_traps_attach(&server->traps, store, workers);
     server->greylist.store = store;
     server->greylist.log = server->options.log;
 }
@@ -222,6 +226,7 @@ void mm_server_set_settings(struct mm_server *server,
     set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
     mm_lists_set_config(&server->lists, settings->config);
+    mm_traps_set_config(&server->traps, settings->config);
     mm_settings_unref(&former);
 }
 

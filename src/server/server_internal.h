@@ -16,6 +16,7 @@
 #include "server/rates.h"
 #include "server/server.h"
 #include "server/session.h"
+#include "server/traps.h"
 
 struct mm_server_loop {
     struct mm_server *server;
@@ -52,6 +53,7 @@ struct mm_server {
     struct mm_login_times *login_times;
     struct mm_lists lists;
     struct mm_greylist greylist;
+    struct mm_traps traps;
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */

@@ -102,7 +102,7 @@ static const struct mm_netaddr *peer_of(const struct mm_conn *conn,
 }
 
 /* Why a connection gets no session. */
-enum refusal { REFUSED_DENIED = MM_LIMITS_FULL_NETWORK + 1 };
+enum refusal { REFUSED_DENIED = MM_LIMITS_FULL_NETWORK + 1, REFUSED_TRAPPED };
 
 static const struct {
     enum mm_reply_id reply;
@@ -116,6 +116,8 @@ static const struct {
                                 "connection refused: too many of its network"},
     [REFUSED_DENIED] = {MM_REPLY_NO_SERVICE,
                         "connection refused: its network may not connect"},
+    [REFUSED_TRAPPED] = {MM_REPLY_NO_SERVICE,
+                         "connection refused: it wrote to a trap"},
 };
 
 /* deny_from is looked at first. A peer that its proxy hides is in no network.
@@ -129,6 +131,14 @@ static bool is_denied(const struct mm_session *session)
             mm_range_list_has(limits.deny_from, &session->peer)) ||
            (limits.allow_from->count > 0 &&
             !mm_session_is_from(session, limits.allow_from));
+}
+
+static bool is_trapped(const struct mm_session *session)
+{
+    return session->service == MM_SERVICE_SMTP &&
+           session->peer_origin != MM_PEER_HIDDEN &&
+           mm_traps_has(&session->server->traps, &session->peer,
+                        mm_loop_wall_ms(session->loop));
 }
 
 static void free_refused(struct mm_session *session)
@@ -166,7 +176,9 @@ static struct mm_session *new_session(struct mm_server *server,
     *refusal_out = mm_server_enter(session);
     if (*refusal_out == MM_LIMITS_IN) {
         session->peer_origin = origin_of(session, header);
-        *refusal_out = is_denied(session) ? REFUSED_DENIED : MM_LIMITS_IN;
+        *refusal_out = is_denied(session)    ? REFUSED_DENIED
+                       : is_trapped(session) ? REFUSED_TRAPPED
+                                             : MM_LIMITS_IN;
     }
     if (*refusal_out != MM_LIMITS_IN) {
         free_refused(session);

@@ -193,6 +193,54 @@ static enum mm_judgement rules_judge_recipient(void *subject,
     return refuse_if(&smtp->blocked_reply, finding);
 }
 
+/* Users who submit bring no names of their own. */
+static enum mm_judgement names_judge_recipient(void *subject,
+                                               struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    const struct mm_config *config = mm_session_config(&smtp->base);
+    const struct mm_reply *refusal;
+
+    if ((config->checks.helo == MM_CONFIG_CHECK_OFF &&
+         config->checks.sender_domain == MM_CONFIG_CHECK_OFF &&
+         config->checks.reverse_dns == MM_CONFIG_CHECK_OFF) ||
+        smtp->base.service != MM_SERVICE_SMTP ||
+        smtp->base.peer_origin == MM_PEER_HIDDEN ||
+        smtp->lists.found == MM_RULE_WHITE || is_for_postmaster(smtp) ||
+        mm_session_is_from(&smtp->base, &config->checks.exempt)) {
+        return MM_JUDGE_PASS;
+    }
+    if (!mm_smtp_names_ask(smtp, &refusal)) {
+        finding->wait = MM_WAIT_NAMES;
+        return MM_JUDGE_LATER;
+    }
+    return refuse_if(refusal, finding);
+}
+
+/* Nobody has such an address, whatever the lists of names say. */
+static enum mm_judgement traps_judge_recipient(void *subject,
+                                               struct mm_finding *finding)
+{
+    const struct mm_smtp_session *smtp = subject;
+    const struct mm_session *session = &smtp->base;
+    const struct mm_config *config = mm_session_config(session);
+
+    if (config->traps.addresses.count == 0 ||
+        session->service != MM_SERVICE_SMTP ||
+        session->peer_origin == MM_PEER_HIDDEN ||
+        smtp->lists.found == MM_RULE_WHITE ||
+        !mm_traps_is_trap(config, smtp->info->path)) {
+        return MM_JUDGE_PASS;
+    }
+    MM_LOG(mm_smtp_log(smtp), MM_LOG_WARNING, "smtp", "wrote to a trap",
+           MM_TEXT("session", session->identifier),
+           MM_TEXT("peer", session->peer_text),
+           MM_TEXT("recipient", smtp->info->path->text));
+    mm_traps_catch(&session->server->traps, config, &session->peer,
+                   mm_loop_wall_ms(session->loop));
+    return refuse_if(mm_reply_get(MM_REPLY_NO_SUCH_USER), finding);
+}
+
 /* Who submits here is known otherwise: other services ask no list. They are
  * asked since the connection, and have their say where the white list had. */
 static enum mm_judgement lists_judge_peer(void *subject,
@@ -362,7 +410,9 @@ static const struct mm_judge table[] = {
     {"rates, message", MM_STAGE_MAIL, true, rates_judge_message},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"rules", MM_STAGE_RCPT, true, rules_judge_recipient},
+    {"traps", MM_STAGE_RCPT, true, traps_judge_recipient},
     {"block lists", MM_STAGE_RCPT, true, lists_judge_peer},
+    {"names", MM_STAGE_RCPT, true, names_judge_recipient},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
     {"rates, recipient", MM_STAGE_RCPT, true, rates_judge_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */

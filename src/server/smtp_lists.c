@@ -37,6 +37,7 @@ void mm_smtp_lists_forget_helo(struct mm_smtp_session *smtp)
     mm_query_cancel(&smtp->lists.helo_query);
     smtp->lists.is_helo_known = false;
     smtp->lists.is_helo_peers = false;
+    smtp->lists.is_helo_unsure = false;
 }
 
 static void on_addresses(void *context, enum mailmod_error error,
@@ -46,6 +47,9 @@ static void on_addresses(void *context, enum mailmod_error error,
 
     smtp->lists.helo_query = NULL;
     smtp->lists.is_helo_known = true;
+    smtp->lists.is_helo_unsure = error != MAILMOD_OK &&
+                                 error != MAILMOD_ERROR_DNS_NO_NAME &&
+                                 error != MAILMOD_ERROR_DNS_NO_DATA;
     for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
         smtp->lists.is_helo_peers |=
             mm_netaddr_equal_ip(&addresses[i], &smtp->base.peer);

@@ -341,6 +341,7 @@ static void detach_smtp(struct mm_session *session)
     mm_logins_forget(&smtp->logins);
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_lists_end(smtp);
+    mm_smtp_names_end(smtp);
     mm_smtp_drop_message(smtp);
 }
 
@@ -350,6 +351,7 @@ static void free_smtp(struct mm_session *session)
 
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_lists_end(smtp);
+    mm_smtp_names_end(smtp);
     mm_smtp_drop_message(smtp);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);

@@ -24,7 +24,22 @@ struct mm_smtp_lists {
     struct mm_query *helo_query;
     bool is_helo_known; /* whether the HELO name leads to the peer */
     bool is_helo_peers;
+    bool is_helo_unsure; /* the DNS did not say */
     int found; /* of the pending RCPT: its list; MM_RULE_LISTS: on none */
+};
+
+enum mm_name_state {
+    MM_NAME_UNASKED,
+    MM_NAME_GOOD,
+    MM_NAME_BAD,   /* the DNS says that there is none */
+    MM_NAME_UNSURE /* it says nothing */
+};
+
+/* Of the session, for smtp_names.c. */
+struct mm_smtp_names {
+    struct mm_query *sender_query, *reverse_query;
+    enum mm_name_state sender, reverse;
+    size_t sender_step; /* of the types that are asked for */
 };
 
 struct mm_smtp_session {
@@ -55,6 +70,7 @@ struct mm_smtp_session {
     const struct mm_smtpd_info *info; /* of the event that is handled now */
     struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
     struct mm_smtp_lists lists;
+    struct mm_smtp_names names;
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -78,6 +94,13 @@ bool mm_smtp_knows_helo(struct mm_smtp_session *smtp);
 bool mm_smtp_lists_ask(struct mm_smtp_session *smtp, int *list_out);
 /* Is the pending RCPT, whose recipient would be taken, to come again? */
 bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp);
+
+/* smtp_names.c: the checks of names for the pending RCPT; NULL: they pass.
+ * False: MM_WAIT_NAMES ends with the answer. */
+bool mm_smtp_names_ask(struct mm_smtp_session *smtp,
+                       const struct mm_reply **refusal_out);
+void mm_smtp_names_forget_sender(struct mm_smtp_session *smtp);
+void mm_smtp_names_end(struct mm_smtp_session *smtp);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

@@ -26,6 +26,8 @@ static const struct group {
                      "Brakes on wrong passwords, for SMTP and POP3 together."},
     {"lists", "White, black and grey lists of peers and senders."},
     {"greylisting", "Putting off mail servers that nobody knows."},
+    {"checks", "Checks of the names that peers bring."},
+    {"traps", "Addresses that only spam programs write to."},
     {"rates", "How much mail may come in a window of time."},
     {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},

@@ -213,6 +213,15 @@ static enum mailmod_error set_login(const struct mm_smallsrv_change *change)
                : error;
 }
 
+static enum mailmod_error set_check_mx(const struct mm_smallsrv_change *change)
+{
+    bool is_set =
+        change->config->checks.sender_domain == MM_CONFIG_CHECK_REFUSE;
+    return is_set == change->is_on ? MAILMOD_OK
+                                   : put(change, change->key->name,
+                                         change->is_on ? "refuse" : "off");
+}
+
 static enum mailmod_error set_level(const struct mm_smallsrv_change *change)
 {
     int level = change->config->log_level;
@@ -294,6 +303,8 @@ static enum mailmod_error set_flag(const struct mm_smallsrv_change *change)
         return set_level(change);
     case MM_SMALLSRV_POP_IP:
         return set_pop_ip(change);
+    case MM_SMALLSRV_CHECK_MX:
+        return set_check_mx(change);
     case MM_SMALLSRV_ALWAYS:
         return set_fixed(change, true);
     case MM_SMALLSRV_NEVER:
@@ -418,6 +429,8 @@ static bool is_set(const struct mm_smallsrv_name *row,
         return config->log_level >= MM_LOG_DEBUG;
     case MM_SMALLSRV_SILENT:
         return config->log_level == MM_LOG_ERROR;
+    case MM_SMALLSRV_CHECK_MX:
+        return config->checks.sender_domain == MM_CONFIG_CHECK_REFUSE;
     case MM_SMALLSRV_POP_IP:
         return config->smtp.pop_before_smtp_ms != 0;
     case MM_SMALLSRV_KIB:

@@ -33,6 +33,11 @@ static void test_least_used_makes_room(void **state)
     assert_int_equal(*(int *)use(&recent, "c"), 0); /* zeroed */
     assert_true(has(&recent, "a"));
     assert_false(has(&recent, "b"));
+    void *first = mm_recent_first(&recent);
+    assert_ptr_equal(first, mm_recent_get(&recent, mm_span_cstr("a")));
+    void *next = mm_recent_next(&recent, first);
+    assert_ptr_equal(next, mm_recent_get(&recent, mm_span_cstr("c")));
+    assert_null(mm_recent_next(&recent, next));
     mm_recent_remove(&recent, mm_span_cstr("a"));
     mm_recent_remove(&recent, mm_span_cstr("a"));
     assert_false(has(&recent, "a"));

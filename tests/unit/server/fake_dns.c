@@ -29,6 +29,7 @@ struct mm_query {
     const struct name *name;
     mm_on_addresses on_addresses; /* or the next */
     mm_on_text on_text;
+    mm_on_records on_records;
     void *context;
 };
 
@@ -99,10 +100,17 @@ static void on_time(struct mm_timer *timer)
     const struct name *name = query->name;
     mm_on_addresses on_addresses = query->on_addresses;
     mm_on_text on_text = query->on_text;
+    mm_on_records on_records = query->on_records;
     void *context = query->context;
     bool is_ok = name != NULL && name->error == MAILMOD_OK;
 
     free_query(query);
+    if (on_records != NULL) {
+        on_records(context,
+                   name != NULL ? name->error : MAILMOD_ERROR_DNS_NO_NAME,
+                   mm_span("", 0), false);
+        return;
+    }
     if (on_text != NULL) {
         on_text(
             context,
@@ -153,6 +161,21 @@ enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
         (*query_out)->on_addresses = on_addresses;
         (*query_out)->context = context;
         dns.asked++;
+    }
+    return error;
+}
+
+enum mailmod_error mm_resolve_records(struct mm_resolver *resolver,
+                                      const char *name, unsigned type,
+                                      mm_on_records on_records, void *context,
+                                      struct mm_query **query_out)
+{
+    enum mailmod_error error = new_query(resolver, name, query_out);
+
+    (void)type;
+    if (error == MAILMOD_OK) {
+        (*query_out)->on_records = on_records;
+        (*query_out)->context = context;
     }
     return error;
 }

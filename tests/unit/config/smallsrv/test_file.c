@@ -371,12 +371,12 @@ static void the_order_does_not_matter(void **state)
                  "10.0.0.0/8, 192.0.2.1/32, 192.0.2.2/32");
     load(builder,
          "smtp_port = 25; smtp: { listen = \"127.0.0.1:25\"; };\n"
-         "checkmx = true; smtpipv6 = 1;\n",
+         "vhalias = true; smtpipv6 = 1;\n",
          &outcome);
     assert_string_equal(
         outcome.warnings,
-        "a.cfg:2: checkmx: not supported by mailmod; senders' domains are not "
-        "looked up\n");
+        "a.cfg:2: vhalias: not supported by mailmod; name the domains in "
+        "local.domains\n");
     assert_string_equal(
         outcome.words,
         "a.cfg:1: smtp.listen: is set for a second time\n"
