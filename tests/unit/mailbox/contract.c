@@ -435,7 +435,8 @@ static void last_id(void *world, char id_out[MM_UNIQUE_ID_MAX])
     assert_int_equal(provider->verbs->open(provider, &owner, &mailbox),
                      MAILMOD_OK);
     mm_mailbox_unique_id(mailbox, mm_mailbox_count(mailbox) - 1, id_out);
-    provider->verbs->close(mailbox);
+    /* In brackets, for the Windows tests have a macro of the name. */
+    (provider->verbs->close)(mailbox);
 }
 
 /* A message that came after the opening is read and removed like any. */
