@@ -72,6 +72,8 @@ class PopServer:
         return b"+OK\r\n" + rows + b".\r\n"
 
     def text(self, verb, words):
+        if not 0 < int(words[1]) <= len(self.box):
+            return b"-ERR no such message\r\n"
         _, text = self.box[int(words[1]) - 1]
         if verb == "TOP":
             text = text.split(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -85,7 +87,7 @@ class PopServer:
             return self.rows(verb)
         if verb == "RETR" or (verb == "TOP" and self.top):
             return self.text(verb, words)
-        if verb == "DELE":
+        if verb == "DELE" and verb not in self.faults:
             deleted.append(int(words[1]) - 1)
         if verb in ("UIDL", "TOP"):
             return b"-ERR unknown\r\n"

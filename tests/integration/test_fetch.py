@@ -12,13 +12,14 @@ import random
 import re
 import shutil
 import tempfile
+import threading
 import time
 
 from harness import Daemon, main, need_posix, wait_for
-from popserver import CUT, HANG, PopServer
+from popserver import CUT, HANG, PopServer, stuffed
 from sink import Sink
 
-ROUNDS = int(os.environ.get("MAILMOD_FETCH_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("MAILMOD_FETCH_ROUNDS", "20"))
 
 
 def mail(mark, size=0):
@@ -133,6 +134,25 @@ FAULTS = {
     "retr prose": {"RETR": b"hello\r\n"},
     "retr endless": {"RETR": b"+OK\r\n" + b"x" * 3000000},
     "unasked": {"PASS": b"+OK\r\n+OK again\r\n"},
+    "greeting empty": {"GREETING": b"\r\n"},
+    "capa prose": {"CAPA": b"hello\r\n"},
+    "user cut": {"USER": CUT},
+    "pass prose": {"PASS": b"hello\r\n"},
+    "list endless line": {"LIST": b"+OK\r\n" + b"1" * 1000000},
+    "list of a quarter of a million": {"LIST": b"+OK\r\n" +
+                                       b"".join(b"%d 1\r\n" % (n + 1)
+                                                for n in range(250000))},
+    "list answered twice": {"LIST": b"+OK\r\n.\r\n+OK again\r\n"},
+    "uidl endless line": {"UIDL": b"+OK\r\n1 " + b"x" * 1000000},
+}
+# What goes wrong when messages are here already: they stay there once more,
+# and do not come again.
+LATE_FAULTS = {
+    "dele hangs": {"DELE": HANG},
+    "dele cut": {"DELE": CUT},
+    "dele refused": {"DELE": b"-ERR no\r\n"},
+    "dele prose": {"DELE": b"hello\r\n"},
+    "quit prose": {"QUIT": b"hello\r\n"},
 }
 
 
@@ -187,6 +207,60 @@ def test_faults(build):
             server.close()
 
 
+def test_late_faults(build):
+    """With those above, and test_quit_without_an_answer: more than forty."""
+    servers = {}
+    for i, fault in enumerate(LATE_FAULTS):
+        box = [(b"u%d" % n, mail(f"b{i}-m{n}")) for n in range(3)]
+        servers[f"b{i}"] = PopServer(box, LATE_FAULTS[fault])
+    words = [account(server.port, "delete", name=name)
+             for name, server in servers.items()]
+    with target(build, words, **{"fetch.parallel": 64}) as daemon:
+        visit_all(daemon, servers)
+        for server in servers.values():
+            assert len(server.box) == 3
+            server.faults = {}
+        lines = visit_all(daemon, servers)
+        lines = visit_all(daemon, servers)
+        for name, server in servers.items():
+            assert server.box == [] and lines[name].rstrip().endswith(" ok")
+            server.close()
+        assert sorted(marks(daemon)) == sorted(
+            f"{name}-m{n}" for name in servers for n in range(3))
+
+
+def test_attack_97_lists_that_lie(build):
+    """Sizes, gaps, numbers past 2^32; a CAPA that lies; a message that is cut
+    behind what looks like its end: bounded, and kept on the server."""
+    texts = [mail(f"m{i}", 3000) for i in range(3)]
+    liar = PopServer([(b"u%d" % i, t) for i, t in enumerate(texts)], {
+        "CAPA": b"+OK\r\nUSER\r\nTOP\r\nUIDL\r\nPIPELINING\r\n.\r\n",
+        "UIDL": b"-ERR unknown\r\n", "TOP": b"-ERR unknown\r\n"})
+    sizes = PopServer([(b"u%d" % i, t) for i, t in enumerate(texts)])
+    sizes.sizes = {b"u0": 1, b"u1": 10 ** 30}
+    gaps = PopServer([(b"u%d" % i, t) for i, t in enumerate(texts)], {
+        "LIST": b"+OK\r\n1 10\r\n3 10\r\n4294967297 10\r\n"
+                b"18446744073709551615 10\r\n.\r\n"})
+    cut = PopServer([(b"u0", texts[0])], {
+        "RETR": lambda peer: peer.sendall(b"+OK\r\nSubject: cut\r\n\r\nhi\r\n.") or
+        peer.close()})
+    peers = {"liar": liar, "sizes": sizes, "gaps": gaps, "cut": cut}
+    words = [account(peer.port, name=name) for name, peer in peers.items()]
+    with target(build, words, users=("demo",)) as daemon:
+        lines = visit_all(daemon, peers)
+        assert lines["liar"].split()[5] == "3", lines
+        # What is told to be huge is not read; what is told small is.
+        assert lines["sizes"].split()[5:8] == ["2", "0", "1"], lines
+        assert lines["gaps"].split()[5:8] == ["2", "0", "2"], lines
+        assert lines["cut"].split()[5] == "0", lines
+        assert "cut" not in marks(daemon)
+        lines = visit_all(daemon, peers)
+        assert [lines[name].split()[5] for name in ("liar", "sizes", "gaps")
+                ] == ["0", "0", "0"], lines
+        for peer in peers.values():
+            peer.close()
+
+
 def test_injection_at_stls(build):
     """What a stranger says behind the +OK to STLS is not believed."""
     faults = {"CAPA": b"+OK\r\nSTLS\r\n.\r\n",
@@ -221,6 +295,11 @@ def test_logins(build):
           "LIST"]),
         ({"CAPA": sasl}, "may", ["CAPA", "QUIT"]),
         (greeting, "must", ["CAPA", "QUIT"]),
+        # attack 99: a stamp that is no message id, or far too long, is none
+        ({"GREETING": b"+OK <no-stamp>\r\n"}, "off",
+         ["CAPA", "USER joe", "PASS secret", "LIST"]),
+        ({"GREETING": b"+OK <" + b"x" * 400 + b"@y.example>\r\n"}, "off",
+         ["CAPA", "USER joe", "PASS secret", "LIST"]),
     ]
     servers = {f"a{i}": PopServer([], faults)
                for i, (faults, _, _) in enumerate(rows)}
@@ -589,6 +668,55 @@ def test_another_mailbox_of_the_name(build):
         assert marks(daemon) == ["mine", "nine"]
 
 
+def test_attack_98_killed_at_each_step(build):
+    """kill -9 when the server has each command, half a message, and QUIT with
+    the deletions made: nothing lost, nothing twice."""
+    steps = ["GREETING", "CAPA", "USER", "PASS", "LIST", "UIDL", "RETR", "half",
+             "whole", "DELE", "QUIT", "deleted"]
+    reached, dead = threading.Event(), threading.Event()
+    with PopServer([]) as server, \
+            target(build, [account(server.port, "delete")]) as daemon:
+
+        def stop(peer, step):
+            number = int((server.commands[-1].split() + ["1"])[1]) \
+                if server.commands and step in ("half", "whole") else 1
+            text = stuffed(server.box[number - 1][1])
+            if step == "half":
+                peer.sendall(b"+OK\r\n" + text[:50000])
+            elif step == "whole":
+                peer.sendall(b"+OK\r\n" + text + b".\r\n")
+                time.sleep(0.05)
+            elif step == "deleted":
+                server.box = []
+            reached.set()
+            dead.wait(60)
+            raise EOFError
+        made = 0
+        for step in steps:
+            daemon.kill()
+            dead.set()
+            for _ in range(3):
+                server.box.append((b"u%d" % made, mail(f"m{made}", 70000)))
+                made += 1
+            reached.clear()
+            dead = threading.Event()
+            server.faults = {{"half": "RETR", "whole": "RETR",
+                              "deleted": "QUIT"}.get(step, step):
+                             lambda peer, step=step: stop(peer, step)}
+            daemon.ctl("fetch", "run", "work")
+            daemon.start()
+            assert reached.wait(60), step
+        daemon.kill()
+        dead.set()
+        server.faults = {}
+        daemon.start()
+        visit(daemon)
+        visit(daemon)
+        found = marks(daemon)
+        assert sorted(found) == sorted(f"m{i}" for i in range(made)), found
+        assert server.box == []
+
+
 def test_killed_at_random(build):
     """kill -9 during visits: nothing lost, nothing twice."""
     seed = random.randrange(1 << 30)
@@ -621,4 +749,6 @@ main(__name__, test_from_another_instance, test_certificate_of_another_name,
      test_unique_ids, test_without_unique_ids_and_top, test_what_stays_there,
      test_multidrop, test_set_aside, test_requeued,
      test_check_and_forget, test_interval_and_back_off, test_stop_in_a_visit,
-     test_another_mailbox_of_the_name, test_killed_at_random)
+     test_another_mailbox_of_the_name, test_late_faults,
+     test_attack_97_lists_that_lie, test_attack_98_killed_at_each_step,
+     test_killed_at_random)

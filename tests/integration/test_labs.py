@@ -6,6 +6,8 @@ without the programs the tests are skipped, aloud.
 """
 import contextlib
 import os
+import poplib
+import re
 import subprocess
 import tempfile
 
@@ -71,6 +73,100 @@ class Postfix:
     def __exit__(self, *rest):
         self.run("stop")
         subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+class Pop:
+    """One of the lab's POP3 servers, with `count` awkward messages."""
+
+    def __init__(self, script, binary, count=12):
+        if not os.path.exists(binary):
+            raise Skip(f"{binary} is not installed")
+        self.script = lab(script)
+        self.folder = tempfile.mkdtemp(prefix="mmlab", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.environment = dict(os.environ, LAB_RUN=self.folder,
+                                POP3_PORT=str(self.port),
+                                POP3S_PORT=str(free_port()))
+        self.run("start")
+        self.run("seed", str(count))
+
+    def run(self, *words):
+        # Its output is a file: who it leaves behind keeps no pipe of ours open.
+        with open(self.folder + "/said", "w+b") as said:
+            done = subprocess.run(["bash", self.script, *words],
+                                  env=self.environment, stdout=said,
+                                  stderr=said, timeout=120)
+            said.seek(0)
+            words_said = said.read()[-500:]
+        if done.returncode != 0:
+            raise Skip(f"{self.script} did not {words[0]}: {words_said}")
+
+    def box(self):
+        """(unique id, octets) of all that lies there."""
+        box = poplib.POP3("127.0.0.1", self.port, timeout=60)
+        box.user("alice")
+        box.pass_("sesame1")
+        ids = [line.split()[1] for line in box.uidl()[1]]
+        texts = [b"\r\n".join(box.retr(i + 1)[1]) + b"\r\n"
+                 for i in range(len(ids))]
+        box.quit()
+        return list(zip(ids, texts))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.run("stop")
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+def fetch_from(build, script, binary):
+    """Octet for octet, once, with the unique ids; then deleted there (T-160 to
+    T-162)."""
+    with Pop(script, binary) as pop:
+        words = (f"host=127.0.0.1 port={pop.port} user=alice to=demo tls=must "
+                 "verify=no interval=0 keep_uidl")
+        with Daemon(build, settings={"fetch.accounts": [
+                f"name=keeps {words} password=sesame1",
+                f"name=wrong {words} password=sesame2",
+                f"name=moves {words} delete password=sesame1"]}) as daemon:
+            theirs = pop.box()
+            assert len(theirs) == 12, len(theirs)
+
+            def visit(name):
+                after = len(daemon.lines)
+                daemon.ctl("fetch", "run", name)
+                return daemon.wait_log(r"fetch: fetch(ed|ing failed).*account="
+                                       + name, after=after)
+            visit("wrong")
+            assert daemon.messages() == []
+            visit("keeps")
+            ours = daemon.messages()
+            assert len(ours) == 12
+            for (_, text), mine in zip(theirs, ours):
+                # GNU pop3d writes into the header when a mailbox is read.
+                for part in (text.partition(b"\r\n\r\n")[2],
+                             re.search(rb"(?m)^Subject: .*\r$", text)[0]):
+                    assert part in mine, (text[:300], mine[:600])
+                assert mine.endswith(text) or script != "ref_dovecot.sh"
+            box = daemon.pop3()
+            assert [line.split()[1] for line in box.uidl()[1]] == [
+                uid for uid, _ in theirs]
+            box.quit()
+            visit("keeps")
+            assert len(daemon.messages()) == 12
+            visit("moves")
+            assert len(daemon.messages()) == 24
+            assert pop.box() == []
+
+
+def test_fetch_from_dovecot(build):
+    fetch_from(build, "ref_dovecot.sh", "/usr/lib/dovecot/pop3")
+
+
+def test_fetch_from_gnu_pop3d(build):
+    fetch_from(build, "ref_gnupop3d.sh", "/usr/sbin/pop3d")
 
 
 def test_to_postfix(build):
@@ -242,6 +338,7 @@ def test_pop3_clients(build):
         assert ", 0 failed" in summary(done.stdout)
 
 
-main(__name__, test_to_postfix, test_from_postfix, test_name_servers,
+main(__name__, test_fetch_from_dovecot, test_fetch_from_gnu_pop3d,
+     test_to_postfix, test_from_postfix, test_name_servers,
      test_smtp_clients,
      test_pop3_clients)
