@@ -138,6 +138,11 @@ enum mm_judgement mm_judging_ask(struct mm_judging *judging,
         judging->delay_ms = 0;
     }
     for (; judging->next < judging->count; judging->next++) {
+        const struct mm_judge *judge = &judging->table[judging->next];
+        if (judge->stage != stage &&
+            (judge->acts_at_once || stage != MM_STAGE_RCPT)) {
+            continue; /* most of them: each message pays for this look */
+        }
         enum mm_judgement judgement =
             ask_one(judging, judging->next, stage, is_postmaster, finding_out);
         if (judgement == MM_JUDGE_PASS && stage == MM_STAGE_RCPT &&
