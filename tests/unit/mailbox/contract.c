@@ -439,6 +439,33 @@ static void last_id(void *world, char id_out[MM_UNIQUE_ID_MAX])
     (provider->verbs->close)(mailbox);
 }
 
+/* A search without memory finds nothing, and changes nothing. */
+void contract_find_allocations(void **state)
+{
+    char id[MM_UNIQUE_ID_MAX];
+    unsigned long number = 0;
+    bool is_met = true;
+
+    contract_put(*state, "alice", "one\r\n");
+    struct mm_mailbox *mailbox = contract_open(*state, "alice");
+    contract_put(*state, "alice", "late\r\n");
+    last_id(*state, id);
+    while (is_met) {
+        size_t found = 0;
+
+        (void)mm_mem_set_fault(++number, 0);
+        enum mailmod_error error =
+            mm_mailbox_find(mailbox, mm_span_cstr(id), &found);
+        is_met = mm_mem_set_fault(0, 0) >= number;
+        assert_int_equal(error, is_met ? MAILMOD_ERROR_MEMORY : MAILMOD_OK);
+        assert_true(is_met || found == 1);
+        assert_int_equal(mm_mailbox_count(mailbox), 1);
+        expect_body(mailbox, 0, "one\r\n");
+    }
+    assert_true(number > 1);
+    mm_mailbox_close(&mailbox);
+}
+
 /* A message that came after the opening is read and removed like any. */
 void contract_find_late(void **state)
 {

@@ -58,6 +58,7 @@ void contract_unique_ids(void **state);
 void contract_snapshot(void **state);
 void contract_find(void **state);
 void contract_find_late(void **state);
+void contract_find_allocations(void **state);
 void contract_read_only(void **state);
 void contract_removal(void **state);
 void contract_remove_now(void **state);
@@ -72,6 +73,7 @@ void contract_many_threads(void **state);
         CONTRACT_EACH(contract_served_octets),                                 \
         CONTRACT_EACH(contract_unique_ids), CONTRACT_EACH(contract_snapshot),  \
         CONTRACT_EACH(contract_find), CONTRACT_EACH(contract_find_late),       \
+        CONTRACT_EACH(contract_find_allocations),                              \
         CONTRACT_EACH(contract_read_only), CONTRACT_EACH(contract_removal),    \
         CONTRACT_EACH(contract_remove_now),                                    \
         CONTRACT_EACH(contract_taken_away),                                    \

@@ -21,6 +21,7 @@ static const struct mm_pop3d_options options = {
     .host_name = "mail.example",
     .apop_stamp = POP3_HOST_STAMP,
     .implementation = "mailmod",
+    .extensions = ~0u & ~(unsigned)MM_POP3D_MULTI_LINE_IND,
     .mechanisms_clear = MM_SASL_PLAIN,
     .mechanisms_tls = MM_SASL_PLAIN,
     .has_stls = true,
@@ -38,6 +39,8 @@ static const char *const pieces[] = {
     "AHRpbQB0YW5zdGFhZg==\r\n",
     "STAT\r\nLIST\r\nLIST 2\r\nUIDL\r\nUIDL 1\r\n",
     "RETR 2\r\nTOP 1 1\r\nDELE 1\r\nRSET\r\nNOOP\r\nCAPA\r\n",
+    "DELE UID:id-1\r\nDELI UID:id-3\r\nSLEE\r\nSTAT\r\nWAKE\r\nCORE\r\n",
+    "QAUT\r\nXLOG tim tanstaaf\r\nUIDL UID:id-2\r\n",
     "DELE 2\r\nQUIT\r\n",
 };
 

@@ -1,7 +1,7 @@
 /* test_pop3_walk.c - 10 000 random walks of the POP3 engine beside a model
  * (attack 88).
  *
- * The model is a table: which command is good in which of two states, and a
+ * The model is a table: which command is good in which of three states, and a
  * handful of facts (TLS, name given, which messages are marked). It shares no
  * code with the engine. After each command the reply's first line, the state
  * and the counts must agree. The seed is printed and may be given as the
@@ -36,10 +36,13 @@ enum effect {
     SHOW,
     MARK,
     UNMARK,
+    FALL_ASLEEP,
+    WAKE_UP,
+    LOG_OUT,
     LEAVE
 };
 
-enum { BEFORE = 1, AFTER = 2, BOTH = 3 };
+enum { BEFORE = 1, AFTER = 2, BOTH = 3, ASLEEP = 4, ANY = 7 };
 
 static const struct model_row {
     const char *line;
@@ -91,10 +94,24 @@ static const struct model_row {
     {"DELE 4294967297", AFTER, SHOW, 9},
     {"DELE +1", BOTH, REFUSED, 0},
     {"RSET", AFTER, UNMARK, 0},
-    {"NOOP", AFTER, PLAIN, 0},
+    {"SLEE", AFTER, FALL_ASLEEP, 0},
+    {"wake", ASLEEP, WAKE_UP, 0},
+    {"SLEE 1", ANY, REFUSED, 0},
+    {"QAUT", AFTER, LOG_OUT, 0},
+    {"CORE", AFTER, PLAIN, 0},
+    {"XLOG tim tanstaaf", BEFORE, LOG_IN, 0},
+    {"XLOG tim wrong", BEFORE, FAIL_LOGIN, 0},
+    {"XLOG tim", ANY, REFUSED, 0},
+    {"DELI 1", AFTER, MARK, 1},
+    {"DELI UID:id-2", AFTER, MARK, 2},
+    {"DELE uid:id-3", AFTER, MARK, 3},
+    {"LIST UID:id-1", AFTER, SHOW, 1},
+    {"RETR UID:none", AFTER, SHOW, 9},
+    {"RETR UID:_", ANY, REFUSED, 0},
+    {"NOOP", AFTER | ASLEEP, PLAIN, 0},
     {"NOOP 1", BOTH, REFUSED, 0},
     {"QUIT 1", BOTH, REFUSED, 0},
-    {"QUIT", BOTH, LEAVE, 0},
+    {"QUIT", ANY, LEAVE, 0},
     {"", BOTH, REFUSED, 0},
     {"EHLO me", BOTH, REFUSED, 0},
     {"RETRIEVE 1", BOTH, REFUSED, 0},
@@ -102,7 +119,7 @@ static const struct model_row {
 };
 
 struct model {
-    unsigned state; /* BEFORE, AFTER or 0: closed */
+    unsigned state; /* BEFORE, AFTER, ASLEEP or 0: closed */
     bool is_tls;
     bool allows_clear;
     bool has_stls;
@@ -200,6 +217,15 @@ static bool step_model(struct model *model, const struct model_row *row)
     case UNMARK:
         memset(model->is_marked, 0, sizeof model->is_marked);
         return true;
+    case FALL_ASLEEP:
+        model->state = ASLEEP;
+        return true;
+    case WAKE_UP:
+        model->state = AFTER;
+        return true;
+    case LOG_OUT:
+        model->state = BEFORE;
+        return true;
     case LEAVE:
         model->state = 0;
         return true;
@@ -210,9 +236,10 @@ static bool step_model(struct model *model, const struct model_row *row)
 
 static const char *state_of(const struct model *model)
 {
-    return model->state == BEFORE  ? "authorization"
-           : model->state == AFTER ? "transaction"
-                                   : "closed";
+    return model->state == BEFORE   ? "authorization"
+           : model->state == AFTER  ? "transaction"
+           : model->state == ASLEEP ? "asleep"
+                                    : "closed";
 }
 
 static void compare(const struct model *model, const struct model_row *row,
@@ -263,6 +290,7 @@ static void walk(uint32_t *random)
     const struct mm_pop3d_options options = {
         .host_name = "mail.example",
         .apop_stamp = POP3_HOST_STAMP,
+        .extensions = ~0u & ~(unsigned)MM_POP3D_MULTI_LINE_IND,
         .mechanisms_clear = model.allows_clear ? MM_SASL_PLAIN : 0,
         .mechanisms_tls = MM_SASL_PLAIN,
         .has_stls = model.has_stls,
@@ -279,11 +307,12 @@ static void walk(uint32_t *random)
             continue;
         }
         bool was_after = model.state == AFTER;
+        bool was_in = was_after || model.state == ASLEEP;
         bool is_ok = step_model(&model, row);
         feed_row(row);
         compare(&model, row, is_ok);
         assert_int_equal(mm_pop3d_is_authenticated(host.engine),
-                         was_after || model.state == AFTER);
+                         model.state == 0 ? was_in : model.state != BEFORE);
         assert_int_equal(host.is_updated, model.state == 0 && was_after);
     }
     pop3_host_close(&host);
