@@ -8,6 +8,7 @@
 #include "api/context.h"
 #include "client/fetch.h"
 #include "client/outbound.h"
+#include "client/pop3_backends.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "platform/thread.h"
@@ -74,6 +75,7 @@ struct mailmod {
     struct mm_settings *settings;
     struct mm_server *server;
     struct mm_outbound *outbound;
+    struct mm_pop3_backends *backends;
     struct mm_fetcher *fetcher;
 };
 

@@ -121,18 +121,30 @@ static enum mailmod_error make_resolvers(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
-static enum mailmod_error make_server(struct mailmod *instance)
+static enum mailmod_error make_post(struct mailmod *instance,
+                                    struct mm_buf *reason)
 {
+    enum mailmod_error error = mm_pop3_backends_new(
+        &instance->backends, &instance->log, instance->config, reason);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     const struct mm_post_options post = {
         .log = &instance->log,
         .tell = mm_events_tell,
         .is_behind = mm_events_is_behind,
         .news_context = instance->events,
-        .visits = mm_providers_visits(instance->providers)};
+        .visits = mm_providers_visits(instance->providers),
+        .backends = mm_pop3_backends_door(instance->backends)};
+    return mm_post_new(&instance->post, &post);
+}
+
+static enum mailmod_error make_server(struct mailmod *instance)
+{
     struct mm_buf reason;
-    enum mailmod_error error = mm_post_new(&instance->post, &post);
 
     mm_buf_init(&reason, WORDS_MAX);
+    enum mailmod_error error = make_post(instance, &reason);
     if (error == MAILMOD_OK) {
         error = mm_settings_new(&instance->settings, instance->config, &reason);
     }
@@ -186,6 +198,7 @@ static void take_down(struct mailmod *instance)
     instance->loop_count = 0;
     mm_store_close(&instance->store);
     mm_post_free(&instance->post);
+    mm_pop3_backends_free(&instance->backends);
     mm_config_unref(&instance->config);
     instance->state = MM_INSTANCE_NEW;
 }

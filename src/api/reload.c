@@ -142,6 +142,9 @@ static enum mailmod_error use_config(struct mailmod *instance,
         error = mm_fetch_settings_new(&fetch, config, &reason);
     }
     if (error == MAILMOD_OK) {
+        error = mm_pop3_backends_use(instance->backends, config, &reason);
+    }
+    if (error == MAILMOD_OK) {
         error = give_servers(instance, config);
     }
     if (error == MAILMOD_OK) {

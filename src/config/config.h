@@ -206,6 +206,10 @@ struct mm_config {
         /* pop3svc's extensions. */
         bool uid_param, deli, sleep, qaut, xlog, multi_line_ind, core, refr;
         struct mm_range_list lenient_from; /* old versions of TLS */
+        struct mm_string_list backends;    /* "who=host:port": backend.h */
+        enum mm_config_tls_policy backend_tls;
+        char *backend_authority_file;
+        uint64_t backend_timeout_ms;
         struct mm_string_list read_only_users;
         uint64_t login_delay_ms; /* 0: none */
         unsigned expire_days;    /* 0: for ever */
@@ -359,6 +363,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_RELAY,   /* as mm_host_parse takes it */
     MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
     MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
+    MM_CONFIG_FORM_BACKEND, /* "who=host:port": backend.h */
     MM_CONFIG_FORM_MAILDIR, /* "who:folder": maildir.h */
     MM_CONFIG_FORM_USER,    /* of this system: no blanks, at-sign or none */
     MM_CONFIG_FORM_ACCOUNT, /* of the operating system: no blanks */

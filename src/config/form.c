@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "config/backend.h"
 #include "config/maildir.h"
 #include "config/proxy.h"
 #include "config/routes.h"
@@ -194,6 +195,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return mm_host_parse(text, &(struct mm_host){.is_address = false});
     case MM_CONFIG_FORM_BYPASS:
         return mm_config_is_bypass(text);
+    case MM_CONFIG_FORM_BACKEND:
+        return mm_config_is_backend(text);
     case MM_CONFIG_FORM_MAILDIR:
         return mm_config_is_maildir(text);
     case MM_CONFIG_FORM_USER:
@@ -230,6 +233,9 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "a host's name or address";
     case MM_CONFIG_FORM_BYPASS:
         return "a network, an address or a domain";
+    case MM_CONFIG_FORM_BACKEND:
+        return "who=host or who=host:port, with *, @domain or a user before "
+               "the equals sign";
     case MM_CONFIG_FORM_MAILDIR:
         return "who:/folder, with *, @domain or a user before the colon, and "
                "%u, %n or %d in the folder";

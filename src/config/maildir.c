@@ -70,8 +70,7 @@ bool mm_config_is_maildir(struct mm_span item)
            (folder.size == 0 || is_folder(folder));
 }
 
-/* How narrow the item names the user; 0: not at all. */
-static int rank(struct mm_span who, const char *user)
+int mm_config_rank_who(struct mm_span who, const char *user)
 {
     const char *at = strrchr(user, '@');
     if (mm_span_is(who, "*")) {
@@ -92,7 +91,7 @@ static bool find_folder(const struct mm_config *config, const char *user,
         struct mm_span folder;
         (void)mm_span_cut(mm_span_cstr(config->local.maildirs.items[i]), ':',
                           &who, &folder);
-        int present = rank(who, user);
+        int present = mm_config_rank_who(who, user);
         if (present > best) {
             best = present;
             *folder_out = folder;

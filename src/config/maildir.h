@@ -20,6 +20,9 @@ struct mm_config_maildir {
     char below[MM_CONFIG_MAILDIR_MAX];
 };
 
+/* How narrow `who` names the user: 3 by the name, 2 by the domain, 1 as all; 0:
+ * not at all. */
+int mm_config_rank_who(struct mm_span who, const char *user);
 bool mm_config_is_maildir(struct mm_span item);
 /* NOT_FOUND: the store's; also where a part of the name can be no folder's (a
  * slash, a dot at its beginning, a domain that the user has not). LIMIT. */

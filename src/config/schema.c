@@ -623,6 +623,39 @@ static const struct mm_config_key keys[] = {
               "extension of pop3svc."),
     EXTENSION("pop3.refr", pop3.refr, "false",
               "Offer REFR, the first name of CORE."),
+    {.name = "pop3.backends",
+     .type = MM_CONFIG_TEXT_LIST,
+     .default_text = "",
+     .maximum = 1000,
+     .form = MM_CONFIG_FORM_BACKEND,
+     .help =
+         "Users whose mailbox another POP3 server has: who=host or "
+         "who=host:port, where who is a user, @domain or * for all; the "
+         "narrowest counts, and who= alone is a mailbox of this system. The "
+         "login goes there with the name as the client gave it.",
+     .offset = AT(pop3.backends)},
+    {.name = "pop3.backend_tls",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "must",
+     .choices = "off may must implicit",
+     .help = "TLS to the servers of pop3.backends: off, may, must (STLS), "
+             "implicit (from the first octet). With must and implicit the "
+             "certificate must be trusted and be for the host's name.",
+     .offset = AT(pop3.backend_tls)},
+    {.name = "pop3.backend_authority_file",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 4096,
+     .help = "PEM file with the authorities to trust for pop3.backends. Empty: "
+             "the system's.",
+     .offset = AT(pop3.backend_authority_file)},
+    {.name = "pop3.backend_timeout",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "30s",
+     .minimum = SECOND,
+     .maximum = HOUR,
+     .help = "The wait for each step of a login at a server of pop3.backends.",
+     .offset = AT(pop3.backend_timeout_ms)},
     {.name = "pop3.read_only_users",
      .type = MM_CONFIG_TEXT_LIST,
      .default_text = "",

@@ -25,6 +25,7 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->is_behind = options->is_behind;
     post->news_context = options->news_context;
     post->visits = options->visits;
+    post->backends = options->backends;
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);

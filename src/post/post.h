@@ -19,6 +19,7 @@
 #include "io/io.h"
 #include "mailbox/maildir.h"
 #include "mailbox/store_mailbox.h"
+#include "post/backend.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -47,6 +48,7 @@ struct mm_post {
     struct mm_mailbox_provider store_mailboxes;
     struct mm_mailbox_provider maildirs;
     struct mm_mailbox_visits visits;      /* the host's; NULL in it: none */
+    struct mm_backend_door backends;      /* other servers' mailboxes */
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     struct mm_consumer *aside_consumer;   /* aside.h */
     atomic_size_t busy;                   /* deposits of loops, not freed yet */
@@ -59,6 +61,7 @@ struct mm_post_options {
     bool (*is_behind)(void *news_context);
     void *news_context;
     struct mm_mailbox_visits visits; /* the host's mailboxes */
+    struct mm_backend_door backends; /* zeroed: nobody is passed on */
 };
 
 MM_CHECK enum mailmod_error mm_post_new(struct mm_post **post_out,

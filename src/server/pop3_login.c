@@ -256,6 +256,9 @@ static bool check_elsewhere(struct mm_session *session, struct mm_auth *auth,
                             enum mm_auth_verdict *verdict_out)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
+    if (mm_pop3_passing_check(&pop3->passing, session, auth, verdict_out)) {
+        return true;
+    }
     const char *password = mm_auth_password_text(auth);
     const struct mm_mailbox_door door = mm_pop3_door(pop3);
     const struct mm_mailbox_client client = {.user = auth->user_name,
@@ -303,6 +306,39 @@ void mm_pop3_check_done(struct mm_pop3_session *pop3)
     mm_auth_checked(&pop3->logins.auth, verdict_of(pop3));
 }
 
+/* Logged in at another server, which has the word from now on. */
+static void pass_on(struct mm_pop3_session *pop3)
+{
+    const struct mm_pop3_reply reply = {true, NULL, pop3->logins.text};
+
+    if (pop3->passing.conn == NULL) {
+        mm_pop3_answer_error(pop3, "SYS/TEMP",
+                             "the server of this mailbox is gone");
+        return;
+    }
+    mm_login_times_note(pop3->base.server->login_times,
+                        pop3->logins.auth.user_name,
+                        mm_session_config(&pop3->base)->pop3.login_delay_ms,
+                        mm_loop_now_ms(pop3->base.loop));
+    mm_pop3_answer(pop3, pop3->logins.text[0] != '\0' ? &reply : NULL);
+    mm_pop3_passing_begin(&pop3->passing, mm_pop3d_output(pop3->engine),
+                          mm_pop3d_rest(pop3->engine));
+}
+
+/* What another server said, or why it said nothing. */
+static void use_backend_words(const struct mm_pop3_session *pop3,
+                              enum mm_login_outcome outcome,
+                              struct mm_pop3_reply *reply)
+{
+    const struct mm_backend_question *question = &pop3->passing.question;
+
+    if (pop3->passing.is_chosen && outcome == MM_LOGIN_TEMPORARY &&
+        question->words[0] != '\0') {
+        reply->text = question->words;
+        reply->code = question->code[0] != '\0' ? question->code : reply->code;
+    }
+}
+
 static void answer_login(struct mm_session *session,
                          enum mm_login_outcome outcome,
                          const struct mm_reply *own)
@@ -323,12 +359,17 @@ static void answer_login(struct mm_session *session,
         refuse_opening(pop3, "LOGIN-DELAY", "too soon after the last login");
         return;
     }
+    if (outcome == MM_LOGIN_OK && pop3->passing.is_chosen) {
+        pass_on(pop3);
+        return;
+    }
     if (outcome == MM_LOGIN_OK) {
         mm_pop3_open(pop3, MM_POP3_FOR_LOGIN);
         return;
     }
     struct mm_pop3_reply reply = replies[outcome];
     reply.text = own != NULL ? own->text : reply.text;
+    use_backend_words(pop3, outcome, &reply);
     const char *code = reply.code;
     bool is_critical = mm_pop3_take_refusal(pop3, pop3->work_error, &reply);
     reply.code = reply.code != NULL ? reply.code : code;

@@ -474,6 +474,7 @@ static void detach_pop3(struct mm_session *session)
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
 
     mm_logins_forget(&pop3->logins);
+    mm_pop3_passing_detach(&pop3->passing);
     mm_timer_cancel(&pop3->lock_timer);
     /* The lock goes at once; a job that still reads the mailbox keeps it. */
     if (pop3->work == MM_POP3_WORK_NONE) {
@@ -491,6 +492,7 @@ static void free_pop3(struct mm_session *session)
     mm_pop3_marks_fini(&pop3->marks);
     mm_listing_memory_fini(&pop3->memory);
     mm_buf_fini(&pop3->piece);
+    mm_pop3_passing_fini(&pop3->passing);
     mm_pop3d_free(&pop3->engine);
     mm_logins_fini(&pop3->logins);
 }

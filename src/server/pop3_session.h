@@ -9,6 +9,7 @@
 #include "mailbox/unique_ids.h"
 #include "server/logins.h"
 #include "server/pop3_marks.h"
+#include "server/pop3_passing.h"
 #include "server/session.h"
 #include "wire/pop3/server.h"
 
@@ -30,6 +31,7 @@ struct mm_pop3_session {
     struct mm_pop3d *engine;
     struct mm_logins logins;
     struct mm_mailbox *mailbox;
+    struct mm_pop3_passing passing; /* another server has the mailbox */
     struct mm_pop3_marks marks;
     uint64_t octets; /* of the whole listing */
     enum mm_pop3_opening opening_for;

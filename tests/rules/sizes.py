@@ -16,7 +16,7 @@ FUNCTION_MAX_TESTS = 100  # a test may be one long story
 FILE_MAX = 800
 # A written reason, and where it ends all the same.
 LONG_FILES = {
-    "src/config/schema.c": 1400,  # one table of settings; each row stands alone
+    "src/config/schema.c": 1600,  # one table of settings; each row stands alone
 }
 LINE_MAX = 80
 DECISIONS_MAX = 25

@@ -137,7 +137,7 @@ static const struct mm_smallsrv_name names[] = {
     {"vhalias", GONE_FLAG, NULL, "name the domains in local.domains"},
     {"forward", GONE_FLAG, NULL, "users have no forward files"},
     {"fwdrun", GONE_FLAG, NULL, "no programs are run"},
-    {"pop3_proxy", GONE_FLAG, NULL, "there is no POP3 proxy"},
+    {"pop3_proxy", GONE_FLAG, NULL, "name the servers in pop3.backends"},
     {"smtp_conform", GONE_FLAG, NULL,
      "a sender asks for reports with NOTIFY (RFC 3461)"},
     {"smtp_err", GONE, NULL,

@@ -335,6 +335,11 @@ void mm_pop3d_tls_begun(struct mm_pop3d *pop3d)
     mm_pop3d_set_state(pop3d, MM_POP3D_IN_AUTHORIZATION);
 }
 
+struct mm_span mm_pop3d_rest(const struct mm_pop3d *pop3d)
+{
+    return mm_buf_span(&pop3d->input);
+}
+
 struct mm_span mm_pop3d_output(const struct mm_pop3d *pop3d)
 {
     return mm_buf_span(&pop3d->output);

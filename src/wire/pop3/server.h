@@ -150,6 +150,9 @@ void mm_pop3d_body_abort(struct mm_pop3d *pop3d);
  * inside a list, a message or a handshake. Nothing is deleted. */
 MM_CHECK enum mailmod_error mm_pop3d_close(struct mm_pop3d *pop3d,
                                            const struct mm_pop3_reply *reply);
+/* After an answer: what the client has sent behind it. Who takes it goes on
+ * without the engine. */
+struct mm_span mm_pop3d_rest(const struct mm_pop3d *pop3d);
 void mm_pop3d_tls_begun(struct mm_pop3d *pop3d);
 struct mm_span mm_pop3d_output(const struct mm_pop3d *pop3d);
 void mm_pop3d_sent(struct mm_pop3d *pop3d, size_t size);

@@ -197,6 +197,22 @@ void mm_conn_abort(struct mm_conn *conn)
     end_at(conn, world.now_ms, MAILMOD_OK);
 }
 
+static void nobody_hears(void *context, struct mm_conn *conn,
+                         enum mailmod_error reason)
+{
+    (void)context;
+    (void)conn;
+    (void)reason;
+}
+
+void mm_conn_forget(struct mm_conn *conn)
+{
+    static const struct mm_conn_handler nobody = {.on_closed = nobody_hears};
+
+    conn->handler = &nobody;
+    mm_conn_abort(conn);
+}
+
 void mm_conn_set_write_timeout(struct mm_conn *conn, uint64_t timeout_ms)
 {
     conn->write_timeout_ms = timeout_ms;
