@@ -16,7 +16,7 @@
 #define CONNECTS                                                               \
     "smtp.allow_from, smtp.deny_from, pop3.allow_from and pop3.deny_from are " \
     "set one by one"
-#define SPAM "mail is not judged by lists, expressions or programs"
+#define SPAM "the text of mail is not judged by expressions or programs"
 #define WEB "there is no web mail"
 #define SPEED "connections are not throttled"
 #define ACCOUNTS                                                               \
@@ -160,7 +160,8 @@ static const struct mm_smallsrv_name names[] = {
     {"spamfltr", GONE, NULL, SPAM},
     {"antivirus", GONE, NULL, SPAM},
     {"run_timeout", GONE, NULL, SPAM},
-    {"mxignbl", GONE_FLAG, NULL, SPAM},
+    {"mxignbl", GONE_FLAG, NULL,
+     "greylisting asks for no MX hosts; name networks in greylisting.exempt"},
 
     {"smtp_sent", GONE, NULL, ARCHIVE},
     {"sent_time", GONE, NULL, ARCHIVE},
