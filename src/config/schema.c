@@ -328,7 +328,7 @@ static const struct mm_config_key keys[] = {
     {.name = "local.copy_incoming_to",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .maximum = MM_LIMIT_PATH,
+     .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "A user or an address that gets a copy of each message that "
              "somebody here gets; reports of this system are left out. Empty: "
@@ -337,7 +337,7 @@ static const struct mm_config_key keys[] = {
     {.name = "local.copy_outgoing_to",
      .type = MM_CONFIG_TEXT,
      .default_text = "",
-     .maximum = MM_LIMIT_PATH,
+     .maximum = MM_LIMIT_USER_NAME,
      .form = MM_CONFIG_FORM_USER,
      .help = "The same for each message that somebody elsewhere gets from "
              "here.",
