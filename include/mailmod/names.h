@@ -1,5 +1,5 @@
-/* mailmod/names.h - what hangs on names: aliases, forwards, lists. Included by
- * mailmod.h.
+/* mailmod/names.h - what hangs on names: aliases, forwards, lists of peers and
+ * senders, mailing lists. Included by mailmod.h.
  *
  * All calls may block and come from any thread but a callback's of a session;
  * a change is on disk when the call returns, and counts within seconds for
@@ -76,6 +76,68 @@ typedef void (*mailmod_on_list_rule)(void *context,
 MAILMOD_API enum mailmod_error mailmod_list_each(mailmod *instance,
                                                  mailmod_on_list_rule on_rule,
                                                  void *context);
+
+/* Who may post to a mailing list. */
+enum mailmod_maillist_rule {
+    MAILMOD_MAILLIST_OPEN = 0,
+    MAILMOD_MAILLIST_MEMBERS = 1,
+    MAILMOD_MAILLIST_MODERATED = 2 /* what others send is held in the queue */
+};
+/* Bits of a list. */
+enum mailmod_maillist_flag {
+    MAILMOD_MAILLIST_REWRITES_FROM =
+        1,                      /* From is the list, Reply-To who wrote */
+    MAILMOD_MAILLIST_CLOSED = 2 /* nobody subscribes by mail */
+};
+/* Bits of a member. */
+enum mailmod_member_flag {
+    MAILMOD_MEMBER_MODERATOR = 1,
+    MAILMOD_MEMBER_SUSPENDED = 2 /* gets nothing: too much came back */
+};
+struct mailmod_maillist {
+    size_t size; /* of this structure as the library filled it */
+    const char *name;
+    const char *owner; /* "" none */
+    enum mailmod_maillist_rule rule;
+    unsigned flags; /* enum mailmod_maillist_flag bits */
+};
+struct mailmod_member {
+    size_t size; /* of this structure as the library filled it */
+    const char *address;
+    unsigned flags; /* enum mailmod_member_flag bits */
+    unsigned bounces;
+};
+typedef void (*mailmod_on_maillist)(void *context,
+                                    const struct mailmod_maillist *list);
+typedef void (*mailmod_on_member)(void *context,
+                                  const struct mailmod_member *member);
+
+/* Makes a mailing list, or changes it; its members stay. `name` is its address,
+ * in a domain that is local. `owner` may be NULL. ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_maillist_set(mailmod *instance, const char *name, const char *owner,
+                     enum mailmod_maillist_rule rule, unsigned flags);
+/* The members go, too. NOT_FOUND. */
+MAILMOD_API enum mailmod_error mailmod_maillist_remove(mailmod *instance,
+                                                       const char *name);
+/* By name. */
+MAILMOD_API enum mailmod_error
+mailmod_maillist_list(mailmod *instance, mailmod_on_maillist on_list,
+                      void *context);
+/* Makes a member, or changes it; without SUSPENDED what came back is forgotten.
+ * NOT_FOUND: no such list; ARGUMENT. */
+MAILMOD_API enum mailmod_error mailmod_member_set(mailmod *instance,
+                                                  const char *list,
+                                                  const char *address,
+                                                  unsigned flags);
+/* NOT_FOUND. */
+MAILMOD_API enum mailmod_error
+mailmod_member_remove(mailmod *instance, const char *list, const char *address);
+/* By address. NOT_FOUND: no such list. */
+MAILMOD_API enum mailmod_error mailmod_member_list(mailmod *instance,
+                                                   const char *list,
+                                                   mailmod_on_member on_member,
+                                                   void *context);
 
 #ifdef __cplusplus
 }

@@ -160,6 +160,8 @@ struct mm_config {
         char *copy_outgoing_to;
         bool plus_folders;
         bool cram_md5;
+        unsigned maillist_bounces_max;
+        uint64_t maillist_size_max;
         bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;
 

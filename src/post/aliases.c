@@ -42,6 +42,7 @@ struct mm_aliases {
     atomic_bool has_files;
     atomic_bool has_aliases; /* of the store */
     atomic_bool has_forwards;
+    atomic_bool has_lists;
     atomic_uint_fast64_t store_looked_ms; /* 0: never */
     atomic_uint_fast64_t files_looked_ms;
     atomic_bool is_reading; /* the job is out */
@@ -459,6 +460,7 @@ static void look(struct mm_post *post)
     if (is_time(&aliases->store_looked_ms, LOOK_STORE_MS)) {
         atomic_store(&aliases->has_aliases, has_any(post, MM_RECORD_ALIAS));
         atomic_store(&aliases->has_forwards, has_any(post, MM_RECORD_FORWARD));
+        atomic_store(&aliases->has_lists, has_any(post, MM_RECORD_MAILLIST));
     }
     if (atomic_load(&aliases->has_files) &&
         is_time(&aliases->files_looked_ms, LOOK_FILES_MS) &&
@@ -479,6 +481,12 @@ bool mm_aliases_have_forwards(struct mm_post *post)
 {
     look(post);
     return atomic_load(&post->aliases->has_forwards);
+}
+
+bool mm_aliases_have_lists(struct mm_post *post)
+{
+    look(post);
+    return atomic_load(&post->aliases->has_lists);
 }
 
 struct finding {

@@ -9,6 +9,7 @@
 #include "post/aliases.h"
 #include "post/aside.h"
 #include "post/maildirs.h"
+#include "post/maillist.h"
 #include "post/resolve.h"
 
 enum mailmod_error mm_post_new(struct mm_post **post_out,
@@ -36,6 +37,9 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     if (error == MAILMOD_OK) {
         error = mm_aside_consumer_new(&post->aside_consumer, post);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_maillists_new(&post->maillists, post);
+    }
     if (error != MAILMOD_OK) {
         mm_post_free(post_out);
     }
@@ -50,6 +54,7 @@ void mm_post_free(struct mm_post **post_in)
     if (post != NULL) {
         mm_free(post->maildir_consumer);
         mm_free(post->aside_consumer);
+        mm_maillists_free(&post->maillists);
         mm_aliases_free(&post->aliases);
         mm_free(post);
     }

@@ -26,6 +26,7 @@
 
 struct mm_aliases;
 struct mm_consumer;
+struct mm_maillists;
 struct mm_news;
 struct mm_resolve_step;
 
@@ -42,8 +43,9 @@ struct mm_post {
     /* The rows of resolve.c; a test puts its own here. */
     const struct mm_resolve_step *steps;
     size_t step_count;
-    struct mm_aliases *aliases; /* aliases.h */
-    struct mm_list consumers;   /* consumer.h */
+    struct mm_aliases *aliases;     /* aliases.h */
+    struct mm_maillists *maillists; /* maillist.h */
+    struct mm_list consumers;       /* consumer.h */
     /* Where mailboxes lie (mailboxes.h). */
     struct mm_mailbox_provider store_mailboxes;
     struct mm_mailbox_provider maildirs;

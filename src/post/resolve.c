@@ -17,6 +17,7 @@
 #include "post/directory.h"
 #include "post/late_resolve.h"
 #include "post/mailboxes.h"
+#include "post/maillist.h"
 #include "post/quota.h"
 #include "post/redirect.h"
 
@@ -283,6 +284,7 @@ static enum mm_step_verdict send_on(struct mm_resolve *resolve,
 }
 
 static const struct mm_resolve_step steps[] = {
+    {.run = mm_maillist_step},
     {.run = mm_redirect_alias},
     {.run = find_mailbox},
     {.run = send_on},

@@ -163,6 +163,10 @@ struct mm_due_key {
     VERB(prefix, each_fetch, struct mm_store *store,                           \
          bool (*visit)(void *context, const struct mm_store_fetch *fetch),     \
          void *context)                                                        \
+    VERB(prefix, find_record, struct mm_store *store,                          \
+         enum mm_store_record_kind kind, const char *name, const char *key,    \
+         void (*visit)(void *context, const struct mm_store_record *record),   \
+         void *context)                                                        \
     /* Behind (`name`, `after_key`). */                                        \
     VERB(prefix, each_record, struct mm_store *store,                          \
          enum mm_store_record_kind kind, const char *name,                     \

@@ -475,6 +475,15 @@ enum mailmod_error mm_store_record_of(struct mm_store_transaction *transaction,
         ->record_of(transaction, kind, name, key, record_out);
 }
 
+enum mailmod_error mm_store_find_record(
+    struct mm_store *store, enum mm_store_record_kind kind, const char *name,
+    const char *key,
+    void (*visit)(void *context, const struct mm_store_record *record),
+    void *context)
+{
+    return store->ops->find_record(store, kind, name, key, visit, context);
+}
+
 enum mailmod_error mm_store_each_fetch(
     struct mm_store *store,
     bool (*visit)(void *context, const struct mm_store_fetch *fetch),

@@ -402,8 +402,10 @@ MM_CHECK enum mailmod_error mm_store_each_fetch(
 
 enum mm_store_record_kind {
     MM_RECORD_ALIAS = 1, /* name: address; key: whom it stands for */
-    MM_RECORD_FORWARD    /* name: user; key: address, or a backslash alone: the
+    MM_RECORD_FORWARD,   /* name: user; key: address, or a backslash alone: the
                             mailbox keeps a copy */
+    MM_RECORD_MAILLIST,  /* name: the list's address; post/maillist.c's */
+    MM_RECORD_MEMBER     /* name: the list's address; key: the member's */
 };
 #define MM_STORE_RECORD_VALUE_MAX 65536
 /* One row: (kind, name, key) is its place. What number and value are is the
@@ -435,6 +437,12 @@ MM_CHECK enum mailmod_error
 mm_store_record_of(struct mm_store_transaction *transaction,
                    enum mm_store_record_kind kind, const char *name,
                    const char *key, struct mm_store_record *record_out);
+/* NOT_FOUND, or visits it, once. A look-up by key. */
+MM_CHECK enum mailmod_error mm_store_find_record(
+    struct mm_store *store, enum mm_store_record_kind kind, const char *name,
+    const char *key,
+    void (*visit)(void *context, const struct mm_store_record *record),
+    void *context);
 /* The rows of a kind behind (name, key), in that order; of one name alone when
  * `is_one_name`. The visitor returns false to stop, and must not call the
  * store. */

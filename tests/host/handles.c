@@ -113,6 +113,18 @@ static enum mailmod_reading_answer on_piece(void *context,
     return MAILMOD_READING_LATER;
 }
 
+static void on_maillist(void *context, const struct mailmod_maillist *list)
+{
+    (void)context;
+    (void)list;
+}
+
+static void on_member(void *context, const struct mailmod_member *member)
+{
+    (void)context;
+    (void)member;
+}
+
 /* The unique-id of what lies there. */
 static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
 {
@@ -182,6 +194,13 @@ static mailmod_reading *begun;
     X(list_each, mailmod_list_each(h, on_list_rule, NULL))                     \
     X(fetch_list, mailmod_fetch_list(h, on_account, NULL))                     \
     X(fetch_act, mailmod_fetch_act(h, NULL, MAILMOD_FETCH_RUN))                \
+    X(maillist_set,                                                            \
+      mailmod_maillist_set(h, "n@mail.test", NULL, MAILMOD_MAILLIST_OPEN, 0))  \
+    X(maillist_list, mailmod_maillist_list(h, on_maillist, NULL))              \
+    X(member_set, mailmod_member_set(h, "n@mail.test", "a@b.test", 0))         \
+    X(member_list, mailmod_member_list(h, "n@mail.test", on_member, NULL))     \
+    X(member_remove, mailmod_member_remove(h, "n@mail.test", "a@b.test"))      \
+    X(maillist_remove, mailmod_maillist_remove(h, "n@mail.test"))              \
     X(queue_find, mailmod_queue_find(h, NULL, on_entry, NULL))                 \
     X(queue_act_on, mailmod_queue_act_on(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))  \
     X(queue_summary, mailmod_queue_summary(h, NULL, on_destination, NULL))     \

@@ -166,6 +166,21 @@ struct old_list_rule {
     int64_t added_ms;
 };
 
+struct old_maillist {
+    size_t size;
+    const char *name;
+    const char *owner;
+    enum mailmod_maillist_rule rule;
+    unsigned flags;
+};
+
+struct old_member {
+    size_t size;
+    const char *address;
+    unsigned flags;
+    unsigned bounces;
+};
+
 struct old_piece {
     size_t size;
     const char *octets;

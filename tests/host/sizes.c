@@ -536,6 +536,46 @@ static void on_alias(void *context, const struct mailmod_alias *alias)
     ++*(int *)context;
 }
 
+static void on_maillist(void *context, const struct mailmod_maillist *list)
+{
+    struct old_maillist old;
+
+    look_at(&old, sizeof old, list, "a mailing list");
+    expect(strcmp(old.name, "news@mail.test") == 0 && old.owner[0] == '\0' &&
+               old.rule == MAILMOD_MAILLIST_MEMBERS &&
+               old.flags == MAILMOD_MAILLIST_CLOSED,
+           "the list's members");
+    ++*(int *)context;
+}
+
+static void on_member(void *context, const struct mailmod_member *member)
+{
+    struct old_member old;
+
+    look_at(&old, sizeof old, member, "a member");
+    expect(strcmp(old.address, "a@b.test") == 0 && old.bounces == 0 &&
+               old.flags == MAILMOD_MEMBER_MODERATOR,
+           "the member's members");
+    ++*(int *)context;
+}
+
+static void see_maillists(void)
+{
+    int count = 0;
+
+    expect(mailmod_maillist_set(mail, "news@mail.test", NULL,
+                                MAILMOD_MAILLIST_MEMBERS,
+                                MAILMOD_MAILLIST_CLOSED) == MAILMOD_OK &&
+               mailmod_member_set(mail, "news@mail.test", "a@b.test",
+                                  MAILMOD_MEMBER_MODERATOR) == MAILMOD_OK &&
+               mailmod_maillist_list(mail, on_maillist, &count) == MAILMOD_OK &&
+               mailmod_member_list(mail, "news@mail.test", on_member, &count) ==
+                   MAILMOD_OK &&
+               count == 2 &&
+               mailmod_maillist_remove(mail, "news@mail.test") == MAILMOD_OK,
+           "the mailing lists");
+}
+
 static void see_aliases(void)
 {
     int aliases = 0;
@@ -609,6 +649,7 @@ static void see_all(void)
                mailmod_list_each(mail, on_list_rule, &rules) == MAILMOD_OK &&
                rules == 1,
            "the rules");
+    see_maillists();
 }
 
 /* Told before the end, which comes next. */

@@ -20,12 +20,12 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"user", control_user},       {"queue", control_queue},
-    {"store", control_store},     {"backup", control_backup},
-    {"restore", control_restore}, {"config", control_config},
-    {"alias", control_alias},     {"forward", control_forward},
-    {"fetch", control_fetch},     {"list", control_list},
-    {"mailbox", control_mailbox},
+    {"user", control_user},         {"queue", control_queue},
+    {"store", control_store},       {"backup", control_backup},
+    {"restore", control_restore},   {"config", control_config},
+    {"alias", control_alias},       {"forward", control_forward},
+    {"maillist", control_maillist}, {"fetch", control_fetch},
+    {"list", control_list},         {"mailbox", control_mailbox},
 };
 
 static void print_help(void)
@@ -69,6 +69,11 @@ static void print_help(void)
          "the rest\n"
          "  mailbox export NAME maildir|mbox PATH\n"
          "                             the mailbox into files\n"
+         "  maillist list              mailing lists\n"
+         "  maillist set NAME open|members|moderated [owner ADDRESS]...\n"
+         "  maillist remove NAME       the members go with it\n"
+         "  maillist members NAME      who came back too often is suspended\n"
+         "  maillist join|leave|moderator|resume NAME ADDRESS...\n"
          "  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"

@@ -75,6 +75,26 @@ enum mailmod_error mm_memory_record_of(struct mm_store_transaction *base,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_memory_find_record(
+    struct mm_store *base, enum mm_store_record_kind kind, const char *name,
+    const char *key,
+    void (*visit)(void *context, const struct mm_store_record *record),
+    void *context)
+{
+    struct mm_record_row wanted = place(kind, name, key);
+    const struct mm_row *row =
+        mm_table_find(mm_memory_read(base), MM_TABLE_RECORD, &wanted.row);
+    if (row != NULL) {
+        const struct mm_record_row *found =
+            MM_ROW(const struct mm_record_row, row);
+        struct mm_store_record record = found->record;
+        record.value.data = found->data;
+        visit(context, &record);
+    }
+    mm_memory_read_end(base);
+    return row != NULL ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+}
+
 static struct mm_record_row *behind(struct mm_memory_disk *disk,
                                     const struct mm_record_row *at)
 {

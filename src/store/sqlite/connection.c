@@ -205,7 +205,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_DROP_RECORDS] = "DELETE FROM record WHERE kind=? AND name=?",
     [MM_SQL_MOVE_RECORDS] =
         "UPDATE OR REPLACE record SET name=?3 WHERE kind=?1 AND name=?2",
-    [MM_SQL_FIND_RECORD] = "SELECT number FROM record "
+    [MM_SQL_FIND_RECORD] = "SELECT name,key,number,value FROM record "
                            "WHERE kind=? AND name=? AND key=?",
     [MM_SQL_LIST_RECORDS] =
         "SELECT name,key,number,value FROM record "

@@ -58,7 +58,7 @@ enum mailmod_error mm_sqlite_record_of(struct mm_store_transaction *base,
                            sizeof record_out->name);
         (void)mm_span_copy(mm_span_cstr(key), record_out->key,
                            sizeof record_out->key);
-        record_out->number = sqlite3_column_int64(statement, 0);
+        record_out->number = sqlite3_column_int64(statement, 2);
     }
     mm_sql_end(statement);
     return error == MAILMOD_OK && !is_there ? MAILMOD_ERROR_NOT_FOUND : error;
@@ -97,6 +97,44 @@ enum mailmod_error mm_sqlite_move_records(struct mm_store_transaction *base,
     return statement != NULL ? mm_sql_run(statement) : error;
 }
 
+static void read_row(sqlite3_stmt *row, enum mm_store_record_kind kind,
+                     struct mm_store_record *record_out)
+{
+    *record_out = (struct mm_store_record){
+        .kind = kind,
+        .number = sqlite3_column_int64(row, 2),
+        .value = mm_span(sqlite3_column_blob(row, 3),
+                         (size_t)sqlite3_column_bytes(row, 3))};
+    mm_sql_text(row, 0, record_out->name, sizeof record_out->name);
+    mm_sql_text(row, 1, record_out->key, sizeof record_out->key);
+}
+
+enum mailmod_error mm_sqlite_find_record(
+    struct mm_store *base, enum mm_store_record_kind kind, const char *name,
+    const char *key,
+    void (*visit)(void *context, const struct mm_store_record *record),
+    void *context)
+{
+    struct mm_reading reading;
+    enum mailmod_error error =
+        mm_read_open(&reading, mm_sqlite_of(base), MM_SQL_FIND_RECORD);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    sqlite3_stmt *row = reading.statement;
+    (void)sqlite3_bind_int(row, 1, (int)kind);
+    mm_sql_bind_text(row, 2, name);
+    mm_sql_bind_text(row, 3, key);
+    bool is_there = mm_sql_step(row, &error);
+    if (is_there) {
+        struct mm_store_record record;
+        read_row(row, kind, &record);
+        visit(context, &record);
+    }
+    mm_read_close(&reading);
+    return error == MAILMOD_OK && !is_there ? MAILMOD_ERROR_NOT_FOUND : error;
+}
+
 enum mailmod_error mm_sqlite_each_record(
     struct mm_store *base, enum mm_store_record_kind kind, const char *name,
     const char *after_key, bool is_one_name,
@@ -115,13 +153,8 @@ enum mailmod_error mm_sqlite_each_record(
     mm_sql_bind_text(row, 2, name);
     mm_sql_bind_text(row, 3, after_key);
     while (mm_sql_step(row, &error)) {
-        struct mm_store_record record = {
-            .kind = kind,
-            .number = sqlite3_column_int64(row, 2),
-            .value = mm_span(sqlite3_column_blob(row, 3),
-                             (size_t)sqlite3_column_bytes(row, 3))};
-        mm_sql_text(row, 0, record.name, sizeof record.name);
-        mm_sql_text(row, 1, record.key, sizeof record.key);
+        struct mm_store_record record;
+        read_row(row, kind, &record);
         if (!visit(context, &record)) {
             break;
         }

@@ -195,17 +195,18 @@ static void forget(struct mm_resolve *resolve)
 static void test_slow_sender(void **state)
 {
     struct arrival *a = *state;
-    static struct mm_resolve_step steps[4];
+    static struct mm_resolve_step steps[5];
     size_t count = 0;
     const struct mm_resolve_step *own = mm_resolve_steps(&count);
 
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
     steps[0] = (struct mm_resolve_step){.run = hold, .cancel = forget};
     steps[1] = own[0];
     steps[2] = own[1];
     steps[3] = own[2];
+    steps[4] = own[3];
     a->post->steps = steps;
-    a->post->step_count = 4;
+    a->post->step_count = 5;
     for (int i = 0; i < 2; i++) {
         arrival_start(a, "bob@example.org");
         add(a, a->alice, "alice@example.org", MM_DSN_NOTIFY_SUCCESS);

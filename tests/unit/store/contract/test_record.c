@@ -114,6 +114,30 @@ static struct rows count(struct mm_store *store, const char *name,
     return rows;
 }
 
+static void on_found(void *context, const struct mm_store_record *record)
+{
+    struct rows *rows = context;
+    rows->count++;
+    rows->last = *record;
+    rows->octets = record->value.size;
+}
+
+static void find_one(struct mm_store *store)
+{
+    struct rows rows = {.count = 0};
+    assert_int_equal(mm_store_find_record(store, MM_RECORD_ALIAS, "a",
+                                          "key-0007", on_found, &rows),
+                     MAILMOD_OK);
+    assert_int_equal(rows.count, 1);
+    assert_int_equal(rows.last.number, 7);
+    assert_int_equal(rows.octets, 4);
+    assert_string_equal(rows.last.key, "key-0007");
+    assert_int_equal(mm_store_find_record(store, MM_RECORD_ALIAS, "a", "key-",
+                                          on_found, &rows),
+                     MAILMOD_ERROR_NOT_FOUND);
+    assert_int_equal(rows.count, 1);
+}
+
 static void test_rows(void **state)
 {
     struct fixture *fixture = *state;
@@ -125,6 +149,7 @@ static void test_rows(void **state)
     assert_int_equal(count(fixture->store, "", "", false, 0).count, 2 * ROWS);
     assert_int_equal(count(fixture->store, "a", "key-0599", true, 0).count, 0);
     assert_int_equal(count(fixture->store, "a", "key-0597", false, 5).count, 5);
+    find_one(fixture->store);
     struct rows rows = count(fixture->store, "a", "key-0299", true, 300);
     assert_int_equal(rows.count, 300);
     assert_int_equal(rows.octets, 300 * 4);

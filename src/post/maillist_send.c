@@ -1,0 +1,289 @@
+/* maillist_send.c - a list's copy, to the members, some at a time.
+ *
+ * A row "maillist-send:list" stands for the members behind a place, which its
+ * `original_to` names ("": all). Taken, it becomes rows and mailbox copies for
+ * the next BATCH members and a row for those behind them, in the transaction
+ * that settles it: a kill repeats nobody and skips nobody (one cursor, one
+ * transaction). Promises: each row has a path back of its own (VERP); a member
+ * without a mailbox here, or with a full one, counts as one that bounced; who
+ * is suspended gets nothing.
+ * Thread: the outbound's first loop (look-ups by key, and one page of members);
+ * `put` the store's writer. RFC 2369; RFC 3461 5.2.7.1. */
+#include "base/limits.h"
+#include "base/mem.h"
+#include "post/consumer.h"
+#include "post/copy.h"
+#include "post/destination.h"
+#include "post/maillist.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BATCH = 50, TARGETS = 8 };
+/* Of one cursor's rows; the next cursor's number is behind them. */
+#define NUMBERS (BATCH * TARGETS + 1)
+
+struct goal {
+    enum mm_target_kind kind;
+    uint64_t mailbox_id;
+    uint64_t limit;
+    char member[MM_STORE_REVERSE_PATH_MAX];
+    char path[MM_STORE_REVERSE_PATH_MAX];
+    char destination[MM_STORE_DESTINATION_MAX];
+    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
+    char original_to[MM_STORE_REVERSE_PATH_MAX];
+};
+
+/* Whom one row is for. */
+struct work {
+    struct mm_post *post;
+    struct mm_consumption *consumption;
+    struct mm_maillist list;
+    struct mm_maillist_member members[BATCH];
+    size_t member_count;
+    bool has_more;
+    char last[MM_STORE_REVERSE_PATH_MAX]; /* the cursor's next place */
+    struct goal *goals;
+    size_t goal_count;
+    size_t capacity;
+};
+
+static bool on_member(void *context, const struct mm_store_record *record)
+{
+    struct work *work = context;
+
+    if (work->member_count == BATCH) {
+        work->has_more = true;
+        return false;
+    }
+    struct mm_maillist_member *member = &work->members[work->member_count];
+    mm_maillist_member_of(record, member);
+    memcpy(work->last, record->key, sizeof work->last);
+    work->member_count += member->is_suspended ? 0 : 1;
+    return true;
+}
+
+static void set(const char *text, char *out, size_t size)
+{
+    if (!mm_span_copy(mm_span_cstr(text), out, size)) {
+        out[0] = '\0';
+    }
+}
+
+static bool add_goal(struct work *work, const char *member,
+                     const struct mm_target *target)
+{
+    struct goal *goals = mm_array_grow(work->goals, work->goal_count,
+                                       &work->capacity, sizeof *goals);
+    if (goals == NULL) {
+        return false;
+    }
+    work->goals = goals;
+    struct goal *goal = &goals[work->goal_count++];
+    *goal = (struct goal){.kind = target->kind,
+                          .mailbox_id = target->mailbox_id,
+                          .limit = target->limit};
+    set(member, goal->member, sizeof goal->member);
+    set(target->path, goal->path, sizeof goal->path);
+    set(target->destination, goal->destination, sizeof goal->destination);
+    set(target->delivered_to, goal->delivered_to, sizeof goal->delivered_to);
+    set(target->original_to, goal->original_to, sizeof goal->original_to);
+    return true;
+}
+
+/* Where one member's copy goes. */
+static enum mailmod_error look_up(struct work *work, const char *member)
+{
+    struct mm_address address;
+    struct mm_resolve resolve = {.post = work->post,
+                                 .config = work->consumption->config,
+                                 .address = &address,
+                                 .size =
+                                     work->consumption->batch->message.size};
+    struct mm_target nobody = {.kind = MM_TARGET_REFUSED, .path = member};
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (mm_address_parse(mm_span_cstr(member), false, true, &address) !=
+        MAILMOD_OK) {
+        return add_goal(work, member, &nobody) ? MAILMOD_OK
+                                               : MAILMOD_ERROR_MEMORY;
+    }
+    (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
+    for (size_t i = 0;
+         error == MAILMOD_OK && i < resolve.target_count && i < TARGETS; i++) {
+        const struct mm_target *target = &resolve.targets[i];
+
+        if (target->kind == MM_TARGET_FOR_NOW) {
+            error = target->error;
+        } else if (target->kind != MM_TARGET_EXPANDED &&
+                   !add_goal(work, member, target)) {
+            error = MAILMOD_ERROR_MEMORY;
+        }
+    }
+    mm_resolve_cancel(&resolve);
+    return error;
+}
+
+static enum mailmod_error look_all_up(struct work *work)
+{
+    const struct mm_store_recipient *row =
+        &work->consumption->batch->recipients[0];
+    enum mailmod_error error = mm_store_each_record(
+        work->post->store, MM_RECORD_MEMBER, work->list.name, row->original_to,
+        true, on_member, work);
+
+    for (size_t i = 0; error == MAILMOD_OK && i < work->member_count; i++) {
+        error = look_up(work, work->members[i].address);
+    }
+    return error;
+}
+
+/* thread: writer */
+static enum mailmod_error bounce(const struct work *work,
+                                 const struct goal *goal,
+                                 struct mm_store_transaction *t)
+{
+    return mm_maillist_bounced(
+        t, work->post->log, work->list.name, goal->member,
+        work->consumption->config->local.maillist_bounces_max);
+}
+
+static enum mailmod_error put_goal(const struct work *work,
+                                   const struct goal *goal, unsigned number,
+                                   struct mm_store_transaction *t)
+{
+    const struct mq_batch *batch = work->consumption->batch;
+
+    if (goal->kind >= MM_TARGET_EXPANDED) {
+        return bounce(work, goal, t);
+    }
+    if (goal->kind == MM_TARGET_MAILBOX) {
+        const struct mm_copy copy = {.message = &batch->message,
+                                     .mailbox_id = goal->mailbox_id,
+                                     .limit = goal->limit,
+                                     .uidl = "",
+                                     .delivered_to = goal->delivered_to,
+                                     .original_to = goal->original_to};
+        enum mailmod_error error = mm_copy_put(&copy, t);
+
+        return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_LIMIT
+                   ? bounce(work, goal, t)
+                   : error;
+    }
+    int64_t now_ms = batch->recipients[0].next_attempt_ms;
+    struct mm_store_recipient row = {
+        .message_id = batch->message.id,
+        .number = number,
+        .next_attempt_ms = now_ms,
+        .expires_ms =
+            now_ms + (int64_t)work->consumption->config->queue.lifetime_ms,
+        .notify = MM_DSN_NOTIFY_FAILURE,
+        .has_reverse_path = true};
+    set(goal->path, row.path, sizeof row.path);
+    set(goal->destination, row.destination, sizeof row.destination);
+    set(goal->delivered_to, row.delivered_to, sizeof row.delivered_to);
+    set(goal->original_to, row.original_to, sizeof row.original_to);
+    mm_maillist_verp(work->post->store, &work->list, goal->member,
+                     row.reverse_path);
+    return mm_store_put_recipient(t, &row);
+}
+
+static enum mailmod_error put_next(const struct work *work, unsigned number,
+                                   struct mm_store_transaction *t)
+{
+    struct mm_store_recipient row = work->consumption->batch->recipients[0];
+
+    row.number = number;
+    row.attempts = 0;
+    row.read_attempt_ms = 0;
+    row.last_reply[0] = '\0';
+    memcpy(row.original_to, work->last, sizeof row.original_to);
+    return mm_store_put_recipient(t, &row);
+}
+
+static enum mailmod_error put(struct mm_consumption *consumption,
+                              struct mm_store_transaction *t)
+{
+    const struct work *work = consumption->context;
+    unsigned number = consumption->batch->recipients[0].number;
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0; error == MAILMOD_OK && i < work->goal_count; i++) {
+        error = put_goal(work, &work->goals[i], number + 1 + (unsigned)i, t);
+    }
+    return error == MAILMOD_OK && work->has_more
+               ? put_next(work, number + NUMBERS, t)
+               : error;
+}
+
+static void free_work(struct work *work)
+{
+    if (work != NULL) {
+        mm_free(work->goals);
+        mm_free(work);
+    }
+}
+
+static void on_settled(struct mm_consumption *consumption)
+{
+    free_work(consumption->context);
+}
+
+static void cancel(struct mm_consumer *consumer,
+                   struct mm_consumption *consumption)
+{
+    (void)consumer;
+    free_work(consumption->context);
+}
+
+static void set_all(struct mm_consumption *consumption,
+                    enum mailmod_error error, const char *status)
+{
+    for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
+        mm_consumption_set(&consumption->outcomes[i], error, status,
+                           mm_error_text(error));
+    }
+}
+
+/* A batch has one row: there is one cursor to a copy. */
+static void take(struct mm_consumer *consumer,
+                 struct mm_consumption *consumption)
+{
+    struct work *work = mm_alloc(sizeof *work);
+    struct mm_span name;
+    struct mm_span list;
+    enum mailmod_error error = work != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+
+    (void)mm_span_cut(mm_span_cstr(consumption->batch->destination), ':', &name,
+                      &list);
+    if (work != NULL) {
+        work->post = consumer->context;
+        work->consumption = consumption;
+        error = mm_span_copy(list, work->list.name, sizeof work->list.name)
+                    ? mm_maillist_find(work->post->store, work->list.name,
+                                       &work->list)
+                    : MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (error == MAILMOD_OK) {
+        error = look_all_up(work);
+    }
+    if (error != MAILMOD_OK) {
+        set_all(consumption, error,
+                error == MAILMOD_ERROR_NOT_FOUND ? "5.1.1" : "4.3.0");
+        free_work(work);
+        work = NULL;
+    }
+    consumption->context = work;
+    consumption->put = work != NULL ? put : NULL;
+    consumption->settled = work != NULL ? on_settled : NULL;
+    mm_consumption_done(consumption);
+}
+
+void mm_maillist_send_consumer(struct mm_consumer *consumer,
+                               struct mm_post *post)
+{
+    *consumer = (struct mm_consumer){.name = MM_MAILLIST_SEND,
+                                     .take = take,
+                                     .cancel = cancel,
+                                     .context = post};
+}

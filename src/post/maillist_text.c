@@ -1,0 +1,296 @@
+/* maillist_text.c - the header of what a list passes on, and its answers.
+ *
+ * Owns nothing. Promises: fields that name another list, or that were for the
+ * list alone, do not reach the members; what is written for them is true here:
+ * there is no one-click field, for nothing of ours speaks HTTP (RFC 8058 3.1);
+ * an answer says that it is automatic and has the null path, so that nothing
+ * answers it.
+ * Thread: any. RFC 2369 3, RFC 2919 2, RFC 3834 2, 3, RFC 5322 2.2. */
+#include "post/maillist_text.h"
+
+#include "base/datetime.h"
+#include "wire/msg/field.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The field with its continuations and ends; false at the header's end. */
+static bool next_field(struct mm_span *rest, struct mm_span *field_out)
+{
+    size_t at = 0;
+
+    if (rest->size == 0 || rest->data[0] == '\r' || rest->data[0] == '\n') {
+        return false;
+    }
+    do {
+        const char *lf = memchr(rest->data + at, '\n', rest->size - at);
+        at = lf != NULL ? (size_t)(lf - rest->data) + 1 : rest->size;
+    } while (at < rest->size &&
+             (rest->data[at] == ' ' || rest->data[at] == '\t'));
+    *field_out = mm_span(rest->data, at);
+    *rest = mm_span_from(*rest, at);
+    return true;
+}
+
+static bool is_named(struct mm_span field, const char *name)
+{
+    struct mm_span head;
+    struct mm_span value;
+
+    return mm_span_cut(field, ':', &head, &value) &&
+           mm_span_is_nocase(mm_span_trim(head), name);
+}
+
+static struct mm_span value_of(struct mm_span field)
+{
+    struct mm_span head;
+    struct mm_span value = mm_span(NULL, 0);
+
+    (void)mm_span_cut(field, ':', &head, &value);
+    while (value.size > 0 && (unsigned char)value.data[0] <= ' ') {
+        value = mm_span_from(value, 1);
+    }
+    while (value.size > 0 && (unsigned char)value.data[value.size - 1] <= ' ') {
+        value.size--;
+    }
+    return value;
+}
+
+static bool has_text(struct mm_span text, const char *wanted)
+{
+    size_t size = strlen(wanted);
+
+    for (size_t i = 0; i + size <= text.size; i++) {
+        if (mm_span_starts_nocase(mm_span_from(text, i), wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "news.example.org" of "news@example.org". */
+static void list_id(const struct mm_maillist *list,
+                    char id_out[MM_STORE_REVERSE_PATH_MAX])
+{
+    memcpy(id_out, list->name, MM_STORE_REVERSE_PATH_MAX);
+    char *at = strrchr(id_out, '@');
+    if (at != NULL) {
+        *at = '.';
+    }
+}
+
+/* The address of the first author. */
+static void read_from(struct mm_span value,
+                      char from_out[MM_STORE_REVERSE_PATH_MAX])
+{
+    struct mm_address address;
+    struct mm_span text;
+
+    if (mm_field_next_address(&value, &text) &&
+        mm_address_parse(text, false, true, &address) == MAILMOD_OK) {
+        (void)mm_span_copy(mm_span_cstr(address.text), from_out,
+                           MM_STORE_REVERSE_PATH_MAX);
+    }
+}
+
+static void read_field(const char *id, struct mm_span field,
+                       struct mm_maillist_facts *facts)
+{
+    struct mm_span value = value_of(field);
+
+    if (is_named(field, "List-Id")) {
+        facts->is_ours = facts->is_ours || has_text(value, id);
+        facts->is_automatic = true;
+    } else if (is_named(field, "Auto-Submitted")) {
+        facts->is_automatic =
+            facts->is_automatic || !mm_span_starts_nocase(value, "no");
+    } else if (is_named(field, "Precedence")) {
+        facts->is_automatic = facts->is_automatic ||
+                              mm_span_is_nocase(value, "bulk") ||
+                              mm_span_is_nocase(value, "junk") ||
+                              mm_span_is_nocase(value, "list");
+    } else if (is_named(field, "From") && facts->from[0] == '\0') {
+        read_from(value, facts->from);
+    }
+}
+
+void mm_maillist_read_facts(const struct mm_maillist *list, struct mm_span text,
+                            struct mm_maillist_facts *facts_out)
+{
+    char id[MM_STORE_REVERSE_PATH_MAX + 2];
+    char name[MM_STORE_REVERSE_PATH_MAX];
+    struct mm_span rest = text;
+    struct mm_span field;
+
+    memset(facts_out, 0, sizeof *facts_out);
+    list_id(list, name);
+    (void)snprintf(id, sizeof id, "<%s>", name);
+    while (next_field(&rest, &field)) {
+        read_field(id, field, facts_out);
+    }
+    facts_out->is_report =
+        has_text(text, "delivery-status") && has_text(rest, "\nAction: failed");
+}
+
+/* Fields that are the list's to write, or were for the list alone. */
+static bool is_dropped(struct mm_span field)
+{
+    static const char *const names[] = {"List-Id",
+                                        "List-Post",
+                                        "List-Help",
+                                        "List-Subscribe",
+                                        "List-Owner",
+                                        "List-Unsubscribe",
+                                        "List-Unsubscribe-Post",
+                                        "List-Archive",
+                                        "Precedence",
+                                        "Delivered-To",
+                                        "X-Original-To",
+                                        "Return-Path",
+                                        "Return-Receipt-To",
+                                        "Disposition-Notification-To",
+                                        "Errors-To",
+                                        "Bcc"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (is_named(field, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_mailto(struct mm_buf *out, const char *field,
+                         const struct mm_maillist *list, const char *word)
+{
+    char path[MM_STORE_REVERSE_PATH_MAX];
+
+    if (mm_maillist_write(list, word, NULL, path) == MAILMOD_OK) {
+        (void)mm_buf_appendf(out, "%s: <mailto:%s>\r\n", field, path);
+    }
+}
+
+static void write_fields(struct mm_buf *out, const struct mm_maillist *list)
+{
+    char id[MM_STORE_REVERSE_PATH_MAX];
+
+    list_id(list, id);
+    (void)mm_buf_appendf(out, "List-Id: <%s>\r\nList-Post: <mailto:%s>\r\n", id,
+                         list->name);
+    if (!list->is_closed) {
+        write_mailto(out, "List-Subscribe", list, "subscribe");
+    }
+    write_mailto(out, "List-Unsubscribe", list, "unsubscribe");
+    write_mailto(out, "List-Owner", list, "owner");
+    (void)mm_buf_append_cstr(out, "Precedence: list\r\n");
+}
+
+/* The author's address moves to Reply-To, unless there is one. */
+static void write_from(struct mm_buf *out, const struct mm_maillist *list,
+                       struct mm_span from, bool has_reply_to)
+{
+    (void)mm_buf_appendf(out, "From: <%s>\r\n", list->name);
+    if (!has_reply_to) {
+        (void)mm_buf_append_cstr(out, "Reply-To: ");
+        (void)mm_buf_append_span(out, value_of(from));
+        (void)mm_buf_append_cstr(out, "\r\n");
+    }
+}
+
+enum mailmod_error mm_maillist_write_header(struct mm_buf *out,
+                                            const struct mm_maillist *list,
+                                            struct mm_span text,
+                                            struct mm_span *rest_out)
+{
+    struct mm_span rest = text;
+    struct mm_span field;
+    struct mm_span from = mm_span(NULL, 0);
+    bool has_reply_to = false;
+
+    write_fields(out, list);
+    while (next_field(&rest, &field)) {
+        bool is_moved = list->rewrites_from && is_named(field, "From");
+
+        has_reply_to = has_reply_to || is_named(field, "Reply-To");
+        if (is_moved) {
+            from = field;
+        } else if (!is_dropped(field) && !(list->rewrites_from &&
+                                           is_named(field, "DKIM-Signature"))) {
+            (void)mm_buf_append_span(out, field);
+        }
+    }
+    if (from.size > 0) {
+        write_from(out, list, from, has_reply_to);
+    }
+    *rest_out = rest; /* the empty line and the body */
+    return rest.size == 0 ? MAILMOD_ERROR_TOO_LARGE : mm_buf_error(out);
+}
+
+static const char *what(enum mm_maillist_command command)
+{
+    return command == MM_MAILLIST_POST        ? "a message waits"
+           : command == MM_MAILLIST_SUBSCRIBE ? "subscribe"
+                                              : "unsubscribe";
+}
+
+static void write_words(struct mm_buf *out, const struct mm_maillist *list,
+                        enum mm_maillist_command command, const char *member,
+                        bool asks)
+{
+    bool joins = command == MM_MAILLIST_SUBSCRIBE;
+
+    if (command == MM_MAILLIST_POST) {
+        (void)mm_buf_appendf(
+            out,
+            "A message to the mailing list %s\r\nwaits for a moderator:\r\n"
+            "\r\n    mailmodctl queue show %s\r\n"
+            "    mailmodctl queue release %s\r\n"
+            "    mailmodctl queue delete %s\r\n",
+            list->name, member, member, member);
+    } else if (asks) {
+        (void)mm_buf_appendf(
+            out,
+            "Somebody, perhaps you, asked to %s\r\n\r\n    %s\r\n\r\n%s the "
+            "mailing list %s.\r\n\r\nIf it is what you want, answer this "
+            "message; nothing need be\r\nwritten. If not, do nothing.\r\n",
+            what(command), member, joins ? "to" : "from", list->name);
+    } else {
+        (void)mm_buf_appendf(
+            out, "%s\r\n\r\n%s the mailing list %s.\r\n", member,
+            joins ? "is now a member of" : "is no longer a member of",
+            list->name);
+    }
+}
+
+enum mailmod_error mm_maillist_write_answer(struct mm_buf *out,
+                                            const struct mm_maillist *list,
+                                            enum mm_maillist_command command,
+                                            const char *member,
+                                            const char *token, int64_t now_ms,
+                                            const char *identifier)
+{
+    char path[MM_STORE_REVERSE_PATH_MAX];
+    const char *domain = strrchr(list->name, '@');
+    enum mailmod_error error = mm_maillist_write(
+        list, token != NULL ? "confirm" : "owner", token, path);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)mm_buf_appendf(
+        out, "From: <%s>\r\nTo: <%s>\r\nSubject: %s %s: %s\r\nDate: ", path,
+        command == MM_MAILLIST_POST ? list->owner : member,
+        token != NULL                 ? "Confirm to"
+        : command == MM_MAILLIST_POST ? "To moderate:"
+                                      : "Done:",
+        what(command), list->name);
+    mm_datetime_rfc5322(out, now_ms);
+    (void)mm_buf_appendf(out,
+                         "\r\nMessage-ID: <%s%s>\r\nAuto-Submitted: "
+                         "auto-replied\r\nPrecedence: bulk\r\n"
+                         "MIME-Version: 1.0\r\nContent-Type: text/plain; "
+                         "charset=utf-8\r\n\r\n",
+                         identifier, domain);
+    write_words(out, list, command, member, token != NULL);
+    return mm_buf_error(out);
+}

@@ -1,0 +1,148 @@
+/* maillist.c - mailmodctl maillist: mailing lists and their members.
+ *
+ * Prints a line a list or a member. What waits for a moderator is in the queue:
+ * mailmodctl queue list, release, delete. */
+#include "control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const rules[] = {"open", "members", "moderated"};
+enum { RULES = sizeof rules / sizeof rules[0] };
+
+static void on_list(void *context, const struct mailmod_maillist *list)
+{
+    ++*(int *)context;
+    control_print_text(list->name);
+    printf("  post %s%s%s", rules[list->rule],
+           (list->flags & MAILMOD_MAILLIST_REWRITES_FROM) != 0
+               ? ", rewrites from"
+               : "",
+           (list->flags & MAILMOD_MAILLIST_CLOSED) != 0 ? ", closed" : "");
+    if (list->owner[0] != '\0') {
+        printf(", owner ");
+        control_print_text(list->owner);
+    }
+    printf("\n");
+}
+
+static void on_member(void *context, const struct mailmod_member *member)
+{
+    ++*(int *)context;
+    control_print_text(member->address);
+    printf("%s%s",
+           (member->flags & MAILMOD_MEMBER_MODERATOR) != 0 ? ", moderator" : "",
+           (member->flags & MAILMOD_MEMBER_SUSPENDED) != 0 ? ", suspended"
+                                                           : "");
+    if (member->bounces > 0) {
+        printf(", bounces %u", member->bounces);
+    }
+    printf("\n");
+}
+
+static int finish(enum mailmod_error error, const int *count)
+{
+    if (error != MAILMOD_OK) {
+        return control_failure("maillist", error);
+    }
+    if (count != NULL && *count == 0) {
+        puts("there is none");
+    }
+    return EXIT_SUCCESS;
+}
+
+static int usage(void)
+{
+    return control_usage(
+        "maillist list, maillist set NAME open|members|moderated [owner "
+        "ADDRESS] [rewrites-from] [closed], maillist remove NAME, maillist "
+        "members NAME, maillist join|leave|moderator|resume NAME ADDRESS...");
+}
+
+static int set(struct control *control)
+{
+    const char *owner = NULL;
+    unsigned flags = 0;
+    int rule = 0;
+
+    while (rule < RULES && strcmp(control->words[2], rules[rule]) != 0) {
+        rule++;
+    }
+    for (int i = 3; i < control->word_count; i++) {
+        const char *word = control->words[i];
+
+        if (strcmp(word, "owner") == 0 && i + 1 < control->word_count) {
+            owner = control->words[++i];
+        } else if (strcmp(word, "rewrites-from") == 0) {
+            flags |= MAILMOD_MAILLIST_REWRITES_FROM;
+        } else if (strcmp(word, "closed") == 0) {
+            flags |= MAILMOD_MAILLIST_CLOSED;
+        } else {
+            return usage();
+        }
+    }
+    return rule == RULES
+               ? usage()
+               : finish(mailmod_maillist_set(
+                            control->instance, control->words[1], owner,
+                            (enum mailmod_maillist_rule)rule, flags),
+                        NULL);
+}
+
+static const struct verb {
+    const char *word;
+    int removes;
+    unsigned flags;
+} verbs[] = {
+    {"join", 0, 0},
+    {"resume", 0, 0}, /* what came back is forgotten */
+    {"moderator", 0, MAILMOD_MEMBER_MODERATOR},
+    {"leave", 1, 0},
+};
+
+static int change_members(struct control *control, const struct verb *verb)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (int i = 2; error == MAILMOD_OK && i < control->word_count; i++) {
+        error =
+            verb->removes
+                ? mailmod_member_remove(control->instance, control->words[1],
+                                        control->words[i])
+                : mailmod_member_set(control->instance, control->words[1],
+                                     control->words[i], verb->flags);
+    }
+    return finish(error, NULL);
+}
+
+int control_maillist(struct control *control)
+{
+    const char *word = control->word_count > 0 ? control->words[0] : "";
+    int count = 0;
+
+    if (control->word_count == 1 && strcmp(word, "list") == 0) {
+        return finish(mailmod_maillist_list(control->instance, on_list, &count),
+                      &count);
+    }
+    if (control->word_count == 2 && strcmp(word, "members") == 0) {
+        return finish(mailmod_member_list(control->instance, control->words[1],
+                                          on_member, &count),
+                      &count);
+    }
+    if (control->word_count == 2 && strcmp(word, "remove") == 0) {
+        return finish(
+            mailmod_maillist_remove(control->instance, control->words[1]),
+            NULL);
+    }
+    if (control->word_count >= 3 && strcmp(word, "set") == 0) {
+        return set(control);
+    }
+    for (size_t i = 0;
+         control->word_count >= 3 && i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(word, verbs[i].word) == 0) {
+            return change_members(control, &verbs[i]);
+        }
+    }
+    return usage();
+}
