@@ -442,6 +442,9 @@ static void last_id(void *world, char id_out[MM_UNIQUE_ID_MAX])
 /* A search without memory finds nothing, and changes nothing. */
 void contract_find_allocations(void **state)
 {
+    if (contract_kind.visits != NULL) {
+        skip(); /* a host is asked for no message behind its listing */
+    }
     char id[MM_UNIQUE_ID_MAX];
     unsigned long number = 0;
     bool is_met = true;
@@ -636,7 +639,9 @@ static void contend(void *context)
             atomic_fetch_sub(contender->inside, 1);
             mm_mailbox_close(&mailbox);
         } else {
-            contender->broken += error != MAILMOD_ERROR_BUSY;
+            /* LIMIT: a host's threads have as much to do as they may. */
+            contender->broken +=
+                error != MAILMOD_ERROR_BUSY && error != MAILMOD_ERROR_LIMIT;
         }
     }
 }
