@@ -233,10 +233,7 @@ static void take(struct mm_consumer *consumer,
     struct work *work = mm_alloc(sizeof *work);
 
     if (work == NULL) {
-        for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
-            mm_consumption_set(&consumption->outcomes[i], MAILMOD_ERROR_MEMORY,
-                               "4.3.0", "out of memory");
-        }
+        mm_consumption_set_all(consumption, MAILMOD_ERROR_MEMORY, "4.3.0");
         mm_consumption_done(consumption);
         return;
     }

@@ -82,3 +82,12 @@ void mm_consumption_set(struct mq_outcome *outcome, enum mailmod_error error,
     (void)snprintf(outcome->status, sizeof outcome->status, "%s", status);
     (void)snprintf(outcome->reply, sizeof outcome->reply, "%s", text);
 }
+
+void mm_consumption_set_all(struct mm_consumption *work,
+                            enum mailmod_error error, const char *status)
+{
+    for (size_t i = 0; i < work->batch->recipient_count; i++) {
+        mm_consumption_set(&work->outcomes[i], error, status,
+                           mm_error_text(error));
+    }
+}

@@ -57,5 +57,8 @@ void mm_consumption_done(struct mm_consumption *work);
 /* Not delivered: for good with a status of class 5 (RFC 3463), else for now. */
 void mm_consumption_set(struct mq_outcome *outcome, enum mailmod_error error,
                         const char *status, const char *text);
+/* The same of the whole batch, with the error's own words. */
+void mm_consumption_set_all(struct mm_consumption *work,
+                            enum mailmod_error error, const char *status);
 
 #endif

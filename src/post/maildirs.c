@@ -238,15 +238,6 @@ static bool copy_batch(struct work *work, const struct mq_batch *batch)
     return mm_span_copy(user, work->user, sizeof work->user);
 }
 
-/* Without memory for the work: answered at once. */
-static void refuse(struct mm_consumption *consumption)
-{
-    for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
-        mm_consumption_set(&consumption->outcomes[i], MAILMOD_ERROR_MEMORY,
-                           "4.3.0", "out of memory");
-    }
-}
-
 static void take(struct mm_consumer *consumer,
                  struct mm_consumption *consumption)
 {
@@ -259,7 +250,7 @@ static void take(struct mm_consumer *consumer,
         work->config = mm_config_ref(consumption->config);
     }
     if (work == NULL || !copy_batch(work, consumption->batch)) {
-        refuse(consumption);
+        mm_consumption_set_all(consumption, MAILMOD_ERROR_MEMORY, "4.3.0");
         if (work != NULL) {
             free_work(work);
         }

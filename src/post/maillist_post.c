@@ -658,10 +658,7 @@ static void take(struct mm_consumer *consumer,
         mm_buf_init(&work->text, MM_LIMIT_CHUNK);
     }
     if (work == NULL || !copy_batch(work, consumption->batch)) {
-        for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
-            mm_consumption_set(&consumption->outcomes[i], MAILMOD_ERROR_MEMORY,
-                               "4.3.0", "out of memory");
-        }
+        mm_consumption_set_all(consumption, MAILMOD_ERROR_MEMORY, "4.3.0");
         if (work != NULL) {
             free_work(work);
         }

@@ -236,15 +236,6 @@ static void cancel(struct mm_consumer *consumer,
     free_work(consumption->context);
 }
 
-static void set_all(struct mm_consumption *consumption,
-                    enum mailmod_error error, const char *status)
-{
-    for (size_t i = 0; i < consumption->batch->recipient_count; i++) {
-        mm_consumption_set(&consumption->outcomes[i], error, status,
-                           mm_error_text(error));
-    }
-}
-
 /* A batch has one row: there is one cursor to a copy. */
 static void take(struct mm_consumer *consumer,
                  struct mm_consumption *consumption)
@@ -268,8 +259,9 @@ static void take(struct mm_consumer *consumer,
         error = look_all_up(work);
     }
     if (error != MAILMOD_OK) {
-        set_all(consumption, error,
-                error == MAILMOD_ERROR_NOT_FOUND ? "5.1.1" : "4.3.0");
+        mm_consumption_set_all(consumption, error,
+                               error == MAILMOD_ERROR_NOT_FOUND ? "5.1.1"
+                                                                : "4.3.0");
         free_work(work);
         work = NULL;
     }
