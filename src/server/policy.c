@@ -26,11 +26,16 @@ bool mm_policy_may_relay(const struct mm_policy_facts *facts)
     return facts->user != NULL || facts->is_relay_client;
 }
 
+bool mm_policy_asks_about_sender(const struct mm_policy_facts *facts)
+{
+    return facts->user != NULL && facts->config->smtp.sender_must_match;
+}
+
 const struct mm_reply *
 mm_policy_check_sender(const struct mm_policy_facts *facts,
                        const struct mm_address *reverse_path)
 {
-    if (facts->user != NULL && facts->config->smtp.sender_must_match &&
+    if (mm_policy_asks_about_sender(facts) &&
         !mm_resolve_owns(facts->post, facts->config, facts->user,
                          reverse_path)) {
         return &not_yours;

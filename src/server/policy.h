@@ -20,6 +20,8 @@ struct mm_policy_facts {
 /* Whether this peer may submit mail for other systems: it is logged in, or
  * its address is in smtp.relay_from; on the service `smtp` nobody may. */
 bool mm_policy_may_relay(const struct mm_policy_facts *facts);
+/* Whether the store is asked for that. */
+bool mm_policy_asks_about_sender(const struct mm_policy_facts *facts);
 const struct mm_reply *
 mm_policy_check_sender(const struct mm_policy_facts *facts,
                        const struct mm_address *reverse_path);

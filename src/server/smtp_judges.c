@@ -7,6 +7,7 @@
  * Thread: the session's loop. RFC 5321 3.1, 4.5.1, 6.3, 7.7; RFC 6409 6.1. */
 #include "server/smtp_session.h"
 
+#include "base/mem.h"
 #include "post/directory.h"
 #include "server/server_internal.h"
 #include "wire/msg/header_edit.h"
@@ -277,13 +278,70 @@ static enum mm_judgement lists_judge_peer(void *subject,
     return refuse_if(&smtp->blocked_reply, finding);
 }
 
+/* thread: worker */
+static void run_sender_check(struct mm_job *job)
+{
+    struct mm_sender_check *check =
+        MM_LIST_OBJECT(job, struct mm_sender_check, job);
+
+    check->refusal =
+        mm_policy_check_sender(&check->facts, &check->reverse_path);
+}
+
+static void on_sender_checked(struct mm_job *job)
+{
+    struct mm_smtp_session *smtp =
+        MM_LIST_OBJECT(job, struct mm_sender_check, job)->smtp;
+
+    if (mm_session_job_done(&smtp->base)) {
+        mm_session_pump(&smtp->base);
+    }
+}
+
+/* The check goes whole to a worker, which may wait for the store. */
+static bool begin_sender_check(struct mm_smtp_session *smtp)
+{
+    struct mm_sender_check *check = mm_alloc(sizeof *check);
+
+    if (check == NULL) {
+        return false;
+    }
+    check->smtp = smtp;
+    check->facts = mm_smtp_facts(smtp);
+    check->reverse_path = *smtp->info->path;
+    check->job.loop = smtp->base.loop;
+    check->job.run = run_sender_check;
+    check->job.done = on_sender_checked;
+    if (mm_workers_submit(smtp->base.server->workers, &check->job) !=
+        MAILMOD_OK) {
+        mm_free(check);
+        return false;
+    }
+    smtp->sender_check = check;
+    return true;
+}
+
 static enum mm_judgement policy_judges_sender(void *subject,
                                               struct mm_finding *finding)
 {
-    const struct mm_smtp_session *smtp = subject;
+    struct mm_smtp_session *smtp = subject;
     struct mm_policy_facts facts = mm_smtp_facts(smtp);
 
-    return refuse_if(mm_policy_check_sender(&facts, smtp->info->path), finding);
+    if (!mm_policy_asks_about_sender(&facts) ||
+        !mm_store_waits(smtp->base.server->store)) {
+        return refuse_if(mm_policy_check_sender(&facts, smtp->info->path),
+                         finding);
+    }
+    if (smtp->sender_check == NULL && begin_sender_check(smtp)) {
+        finding->wait = MM_WAIT_JOB;
+        return MM_JUDGE_LATER;
+    }
+    const struct mm_reply *refusal = smtp->sender_check != NULL
+                                         ? smtp->sender_check->refusal
+                                         : mm_reply_get(MM_REPLY_LOCAL_ERROR);
+    mm_free(smtp->sender_check);
+    smtp->sender_check = NULL;
+    return refuse_if(refusal, finding);
 }
 
 /* The host has not heard yet what became of the mail before. */

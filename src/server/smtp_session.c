@@ -353,6 +353,7 @@ static void free_smtp(struct mm_session *session)
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
     mm_smtp_drop_message(smtp);
+    mm_free(smtp->sender_check);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);
 }

@@ -42,6 +42,16 @@ struct mm_smtp_names {
     size_t sender_step; /* of the types that are asked for */
 };
 
+/* May the login send as the pending MAIL says? For smtp_judges.c, where the
+ * store waits. */
+struct mm_sender_check {
+    struct mm_job job;
+    struct mm_smtp_session *smtp; /* which stays until the job is back */
+    struct mm_policy_facts facts;
+    struct mm_address reverse_path;
+    const struct mm_reply *refusal; /* once it is back; NULL: it may */
+};
+
 struct mm_smtp_session {
     struct mm_session base;
     struct mm_smtpd *engine;
@@ -71,6 +81,7 @@ struct mm_smtp_session {
     struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
     struct mm_smtp_lists lists;
     struct mm_smtp_names names;
+    struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
