@@ -138,8 +138,11 @@ static void refuse(struct mm_fetch_session *session, const char *path,
     }
     if (!envelope->is_refused) {
         envelope->is_refused = true;
-        (void)snprintf(envelope->refusal, sizeof envelope->refusal, "%s: %s",
-                       path, words);
+        /* Cut where it is longer. */
+        if (snprintf(envelope->refusal, sizeof envelope->refusal, "%s: %s",
+                     path, words) < 0) {
+            envelope->refusal[0] = '\0';
+        }
     }
 }
 
