@@ -209,13 +209,16 @@ def test_killed_while_it_is_expanded(build):
                  text=f"From: <boss@mail.test>\r\nSubject: {number}\r\n\r\nx\r\n")
             daemon.kill()
             daemon.start()
+        wanted = sorted((a.encode(), str(n).encode())
+                        for a in addresses for n in range(4))
+        # The list is as long as the queue was when each of its pages was read.
+        wait_for(lambda: f" {len(wanted)} " in daemon.ctl("user", "list").stdout,
+                 120, "all copies")
         wait_for(lambda: "maillist" not in daemon.ctl("queue", "list").stdout,
                  60, "an empty queue")
         told = sorted(
             re.search(rb"Delivered-To: (\S+).*Subject: (\d)", m, re.S).groups()
             for m in daemon.messages("demo"))
-        wanted = sorted((a.encode(), str(n).encode())
-                        for a in addresses for n in range(4))
         assert told == wanted, (len(told), len(wanted))
 
 

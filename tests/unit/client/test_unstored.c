@@ -19,6 +19,7 @@
 #define RELAY "192.0.2.9:2525"
 #define LETTER "Subject: x\r\n\r\n.one\r\n"
 
+/* A megabyte: a thread of Windows has little more, so each one is static. */
 struct sending {
     struct mm_unstored direct;
     struct mm_store_recipient recipients[300];
@@ -88,7 +89,7 @@ static void test_mail_hosts(void **state)
     static const char *const recipients[] = {"a@x.net", "no@x.net", "b@y.net",
                                              "c@gone.net", NULL};
     struct rig rig;
-    struct sending sending;
+    static struct sending sending;
     open_world(&rig, NULL);
     fill(&rig, &sending, recipients, NULL);
     mm_outbound_send(rig.outbound, &sending.direct);
@@ -118,7 +119,7 @@ static void test_progress(void **state)
                                         "progress 3 0\n",  "progress 4 0\n",
                                         "progress 4 20\n", "outcome b@y.net"};
     struct rig rig;
-    struct sending sending;
+    static struct sending sending;
     open_world(&rig, NULL);
     fill(&rig, &sending, recipients, NULL);
     mm_outbound_send(rig.outbound, &sending.direct);
@@ -141,7 +142,7 @@ static void test_relay(void **state)
     static const struct mm_relay relay = {
         .host = "Relay.net", .port = 2525, .tls = MM_CONFIG_TLS_MAY};
     struct rig rig;
-    struct sending sending;
+    static struct sending sending;
     open_world(&rig, settings);
     fill(&rig, &sending, recipients, &relay);
     mm_outbound_send(rig.outbound, &sending.direct);
@@ -169,7 +170,7 @@ static void test_batches(void **state)
     static char paths[300][32];
     static const char *recipients[301];
     struct rig rig;
-    struct sending sending;
+    static struct sending sending;
     for (unsigned i = 0; i < 250; i++) {
         snprintf(paths[i], sizeof paths[i], "r%u@y.net", i);
         recipients[i] = paths[i];
@@ -226,8 +227,8 @@ static void test_stop_and_cut(void **state)
                                            "queue.attempts_max=1", NULL};
     static const char *const recipients[] = {"a@x.net", "b@y.net", NULL};
     struct rig rig;
-    struct sending sending;
-    struct sending late;
+    static struct sending sending;
+    static struct sending late;
     open_world(&rig, settings);
     fill(&rig, &sending, recipients, NULL);
     mm_outbound_send(rig.outbound, &sending.direct);
@@ -267,7 +268,7 @@ static void test_memory(void **state)
     bool has_failed = true;
     for (unsigned long number = 1; has_failed; number++) {
         struct rig rig;
-        struct sending sending;
+        static struct sending sending;
         assert_true(number < 10000);
         open_world(&rig, NULL);
         fill(&rig, &sending, recipients, NULL);
@@ -367,7 +368,7 @@ static void test_S14_true_causes(void **state)
                                  .tls = rows[i].tls,
                                  .verifies = !rows[i].host.fails_tls};
         struct rig rig;
-        struct sending sending;
+        static struct sending sending;
         char cause[64];
         host.address = "192.0.2.77:2525";
         open_world(&rig, NULL);
@@ -423,7 +424,7 @@ static void test_news_of_unstored_mail(void **state)
     (void)state;
     static const char *const recipients[] = {"a@x.net", "no@x.net", NULL};
     struct rig rig;
-    struct sending sending;
+    static struct sending sending;
     open_world(&rig, NULL);
     fill(&rig, &sending, recipients, NULL);
     mm_outbound_send(rig.outbound, &sending.direct);
