@@ -178,7 +178,7 @@ static void test_read(void **state)
 /* Opening, with the making of a new store. SQLite makes thousands of small
  * allocations for the statements that make its tables, much the same for each:
  * after the first ones not every one of them fails. */
-enum { EACH_MAX = 300, STRIDE = 7 };
+enum { EACH_MAX = 100, STRIDE = 31 };
 
 static void test_open(void **state)
 {
