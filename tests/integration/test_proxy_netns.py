@@ -211,6 +211,7 @@ def run_inside(build, test):
     need_posix(build, "network namespaces")
     if os.geteuid() != 0:
         raise Skip("a network namespace needs root")
+    need("ip")
     script = ("ip link set lo up && ip route add default dev lo && "
               "{ ip -6 route add default dev lo 2>/dev/null; exec \"$@\"; }")
     run = subprocess.run(
