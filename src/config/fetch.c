@@ -17,173 +17,123 @@
 #define PORT 110     /* RFC 1939 3 */
 #define PORT_TLS 995 /* RFC 8314 7.1 */
 
-static bool read_name(void *record, struct mm_span value)
+/* As it is written. */
+static bool read_host(struct mm_span value, void *host_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
-    return mm_config_read_name(value, account->name, sizeof account->name);
-}
-
-static bool read_host(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
     struct mm_host host;
-    return mm_host_parse(value, &host) &&
-           mm_span_copy(value, account->host, sizeof account->host);
+    return mm_host_parse(value, &host) && mm_span_copy(value, host_out, size);
 }
 
-static bool read_port(void *record, struct mm_span value)
+static bool read_interval(struct mm_span value, void *ms_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
-    return mm_config_read_port(value, &account->port);
+    uint64_t *interval_ms = ms_out;
+    (void)size;
+    return mm_config_parse_duration(value, interval_ms) &&
+           (*interval_ms == 0 || *interval_ms >= MINUTE) &&
+           *interval_ms <= 30 * DAY;
 }
 
-static bool read_tls(void *record, struct mm_span value)
+static bool read_keep(struct mm_span value, void *record, size_t size)
 {
     struct mm_config_fetch *account = record;
-    return mm_config_read_tls(value, &account->tls);
-}
-
-static bool read_verify(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_parse_flag(value, &account->verifies);
-}
-
-static bool read_user(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_read_text(value, account->user, sizeof account->user);
-}
-
-static bool read_to(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_read_text(value, account->to, sizeof account->to);
-}
-
-static bool read_interval(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_parse_duration(value, &account->interval_ms) &&
-           (account->interval_ms == 0 || account->interval_ms >= MINUTE) &&
-           account->interval_ms <= 30 * DAY;
-}
-
-static bool read_keep(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
+    (void)size;
     (void)value;
     account->policy = MM_CONFIG_FETCH_KEEP;
     return true;
 }
 
-static bool read_delete(void *record, struct mm_span value)
+static bool read_delete(struct mm_span value, void *record, size_t size)
 {
     struct mm_config_fetch *account = record;
+    (void)size;
     (void)value;
     account->policy = MM_CONFIG_FETCH_DELETE;
     return true;
 }
 
-static bool read_delete_after(void *record, struct mm_span value)
+static bool read_delete_after(struct mm_span value, void *record, size_t size)
 {
     struct mm_config_fetch *account = record;
+    (void)size;
     account->policy = MM_CONFIG_FETCH_DELETE_AFTER;
     return mm_config_parse_duration(value, &account->delete_after_ms) &&
            account->delete_after_ms > 0 &&
            account->delete_after_ms <= 3650 * DAY;
 }
 
-static bool read_size_max(void *record, struct mm_span value)
+static bool read_size_max(struct mm_span value, void *octets_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
-    return mm_config_parse_size(value, &account->size_max) &&
-           account->size_max > 0 && account->size_max <= UINT64_C(1) << 40;
+    uint64_t *octets = octets_out;
+    (void)size;
+    return mm_config_parse_size(value, octets) && *octets > 0 &&
+           *octets <= UINT64_C(1) << 40;
 }
 
-static bool read_timeout(void *record, struct mm_span value)
+static bool read_timeout(struct mm_span value, void *ms_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
-    return mm_config_parse_duration(value, &account->timeout_ms) &&
-           account->timeout_ms >= 100 && account->timeout_ms <= 60 * MINUTE;
+    uint64_t *timeout_ms = ms_out;
+    (void)size;
+    return mm_config_parse_duration(value, timeout_ms) && *timeout_ms >= 100 &&
+           *timeout_ms <= 60 * MINUTE;
 }
 
 /* RFC 5322 2.2: printable octets without a colon. */
-static bool read_multidrop(void *record, struct mm_span value)
+static bool read_multidrop(struct mm_span value, void *name_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
     for (size_t i = 0; i < value.size; i++) {
         if (value.data[i] <= ' ' || value.data[i] > 126 ||
             value.data[i] == ':') {
             return false;
         }
     }
-    return value.size > 0 &&
-           mm_span_copy(value, account->multidrop, sizeof account->multidrop);
+    return value.size > 0 && mm_span_copy(value, name_out, size);
 }
 
-static bool read_refused(void *record, struct mm_span value)
+static bool read_refused(struct mm_span value, void *flag_out, size_t size)
 {
-    struct mm_config_fetch *account = record;
-    account->sets_aside = mm_span_is(value, "aside");
-    return account->sets_aside || mm_span_is(value, "leave");
+    bool *sets_aside = flag_out;
+    (void)size;
+    *sets_aside = mm_span_is(value, "aside");
+    return *sets_aside || mm_span_is(value, "leave");
 }
 
-static bool read_token(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    (void)value;
-    account->has_token = true;
-    return true;
-}
-
-static bool read_keep_uidl(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    (void)value;
-    account->keeps_unique_ids = true;
-    return true;
-}
-
-static bool read_proxy(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_proxy_parse(value, &account->proxy);
-}
-
-static bool read_password(void *record, struct mm_span value)
-{
-    struct mm_config_fetch *account = record;
-    return mm_config_read_text(value, account->password,
-                               sizeof account->password);
-}
+#define AT(member) MM_CONFIG_AT(struct mm_config_fetch, member)
+#define AT_WHOLE MM_CONFIG_AT_WHOLE(struct mm_config_fetch)
 
 /* keep, delete and delete_after exclude each other. */
 enum { KEEP = 1 };
 static const struct mm_config_word rows[] = {
-    {"name", false, true, read_name, "letters, digits, and - _ . alone", 0},
-    {"keep", true, false, read_keep, "", KEEP},
-    {"delete", true, false, read_delete, "", KEEP},
-    {"delete_after", false, false, read_delete_after, "a time, up to 3650d",
-     KEEP},
-    {"host", false, true, read_host, "a host's name or address", 0},
-    {"port", false, false, read_port, "a number from 1 to 65535", 0},
-    {"tls", false, false, read_tls, "off, may, must or implicit", 0},
-    {"verify", false, false, read_verify, "yes or no", 0},
-    {"user", false, true, read_user, "a name of up to 255 octets", 0},
-    {"to", false, true, read_to, "a user here or an address", 0},
-    {"interval", false, false, read_interval, "0, or a time from 1m to 30d", 0},
-    {"size_max", false, false, read_size_max, "a size", 0},
-    {"timeout", false, false, read_timeout, "a time from 100ms to 1h", 0},
-    {"multidrop", false, false, read_multidrop, "the name of a header field",
+    {"name", false, true, mm_config_read_name, AT(name),
+     "letters, digits, and - _ . alone", 0},
+    {"keep", true, false, read_keep, AT_WHOLE, "", KEEP},
+    {"delete", true, false, read_delete, AT_WHOLE, "", KEEP},
+    {"delete_after", false, false, read_delete_after, AT_WHOLE,
+     "a time, up to 3650d", KEEP},
+    {"host", false, true, read_host, AT(host), "a host's name or address", 0},
+    {"port", false, false, mm_config_read_port, AT(port),
+     "a number from 1 to 65535", 0},
+    {"tls", false, false, mm_config_read_tls, AT(tls),
+     "off, may, must or implicit", 0},
+    {"verify", false, false, mm_config_read_flag, AT(verifies), "yes or no", 0},
+    {"user", false, true, mm_config_read_text, AT(user),
+     "a name of up to 255 octets", 0},
+    {"to", false, true, mm_config_read_text, AT(to),
+     "a user here or an address", 0},
+    {"interval", false, false, read_interval, AT(interval_ms),
+     "0, or a time from 1m to 30d", 0},
+    {"size_max", false, false, read_size_max, AT(size_max), "a size", 0},
+    {"timeout", false, false, read_timeout, AT(timeout_ms),
+     "a time from 100ms to 1h", 0},
+    {"multidrop", false, false, read_multidrop, AT(multidrop),
+     "the name of a header field", 0},
+    {"refused", false, false, read_refused, AT(sets_aside), "leave or aside",
      0},
-    {"refused", false, false, read_refused, "leave or aside", 0},
-    {"keep_uidl", true, false, read_keep_uidl, "", 0},
-    {"proxy", false, false, read_proxy,
+    {"keep_uidl", true, false, mm_config_read_set, AT(keeps_unique_ids), "", 0},
+    {"proxy", false, false, mm_config_read_proxy, AT(proxy),
      "default, none, or socks5://user:password@host:port (or socks4a, http)",
      0},
-    {"token", true, false, read_token, "", 0},
-    {"password", false, false, read_password,
+    {"token", true, false, mm_config_read_set, AT(has_token), "", 0},
+    {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
 };
 static const struct mm_config_words words = {rows, sizeof rows / sizeof rows[0],

@@ -148,22 +148,16 @@ static bool fits_any(const char *patterns, struct mm_span text,
 
 /* ---- rows ---- */
 
-static bool read_name(void *record, struct mm_span value)
+static bool read_to(struct mm_span value, void *patterns_out, size_t size)
 {
-    struct mm_config_route *route = record;
-    return mm_config_read_name(value, route->name, sizeof route->name);
+    (void)size;
+    return read_patterns(value, is_domain_pattern, patterns_out);
 }
 
-static bool read_to(void *record, struct mm_span value)
+static bool read_from(struct mm_span value, void *patterns_out, size_t size)
 {
-    struct mm_config_route *route = record;
-    return read_patterns(value, is_domain_pattern, route->to);
-}
-
-static bool read_from(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return read_patterns(value, is_sender_pattern, route->from);
+    (void)size;
+    return read_patterns(value, is_sender_pattern, patterns_out);
 }
 
 /* "host", "host:587", "[2001:db8::1]:587". */
@@ -178,7 +172,8 @@ static bool read_relay(struct mm_span item, struct mm_config_relay *relay)
                       memchr(item.data, ':', end - 1) != NULL;
     if (end > 0 && end < item.size && item.data[end - 1] == ':' &&
         !is_bare_v6) {
-        if (!mm_config_read_port(mm_span_from(item, end), &relay->port)) {
+        if (!mm_config_read_port(mm_span_from(item, end), &relay->port,
+                                 sizeof relay->port)) {
             return false;
         }
         item.size = end - 1;
@@ -188,10 +183,11 @@ static bool read_relay(struct mm_span item, struct mm_config_relay *relay)
                         sizeof relay->host);
 }
 
-static bool read_relays(void *record, struct mm_span value)
+static bool read_relays(struct mm_span value, void *record, size_t size)
 {
     struct mm_config_route *route = record;
     bool has_more = true;
+    (void)size;
     if (mm_span_is(value, "none")) {
         return true;
     }
@@ -207,52 +203,28 @@ static bool read_relays(void *record, struct mm_span value)
     return true;
 }
 
-static bool read_tls(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return mm_config_read_tls(value, &route->tls);
-}
-
-static bool read_verify(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return mm_config_parse_flag(value, &route->verifies);
-}
-
-static bool read_user(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return mm_config_read_text(value, route->user, sizeof route->user);
-}
-
-static bool read_proxy(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return mm_config_proxy_parse(value, &route->proxy);
-}
-
-static bool read_password(void *record, struct mm_span value)
-{
-    struct mm_config_route *route = record;
-    return mm_config_read_text(value, route->password, sizeof route->password);
-}
+#define AT(member) MM_CONFIG_AT(struct mm_config_route, member)
 
 static const struct mm_config_word rows[] = {
-    {"name", false, true, read_name, "letters, digits, and - _ . alone", 0},
-    {"to", false, false, read_to,
+    {"name", false, true, mm_config_read_name, AT(name),
+     "letters, digits, and - _ . alone", 0},
+    {"to", false, false, read_to, AT(to),
      "domains with commas between, *.domain for all below one, or *", 0},
-    {"from", false, false, read_from,
+    {"from", false, false, read_from, AT(from),
      "addresses or @domains with commas between, or *", 0},
     {"relay", false, false, read_relays,
+     MM_CONFIG_AT_WHOLE(struct mm_config_route),
      "up to 8 hosts with commas between, each with :port or without, or none",
      0},
-    {"tls", false, false, read_tls, "off, may, must or implicit", 0},
-    {"verify", false, false, read_verify, "yes or no", 0},
-    {"user", false, false, read_user, "a name of up to 255 octets", 0},
-    {"proxy", false, false, read_proxy,
+    {"tls", false, false, mm_config_read_tls, AT(tls),
+     "off, may, must or implicit", 0},
+    {"verify", false, false, mm_config_read_flag, AT(verifies), "yes or no", 0},
+    {"user", false, false, mm_config_read_text, AT(user),
+     "a name of up to 255 octets", 0},
+    {"proxy", false, false, mm_config_read_proxy, AT(proxy),
      "default, none, or socks5://user:password@host:port (or socks4a, http)",
      0},
-    {"password", false, false, read_password,
+    {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
 };
 static const struct mm_config_words words = {rows, sizeof rows / sizeof rows[0],

@@ -7,6 +7,7 @@
 #include "config/words.h"
 
 #include "config/mistake.h"
+#include "config/proxy.h"
 #include "config/value.h"
 
 struct parse {
@@ -44,7 +45,7 @@ static enum mailmod_error take(struct parse *p, struct mm_span name,
                                 word->name, what);
     }
     p->is_set[place] = true;
-    if (!word->read(p->record, value)) {
+    if (!word->read(value, (char *)p->record + word->offset, word->size)) {
         return mm_config_refuse(p->mistake, "%s of %s must be %s", word->name,
                                 what, word->form);
     }
@@ -88,7 +89,9 @@ enum mailmod_error mm_config_words_read(const struct mm_config_words *words,
     return error;
 }
 
-bool mm_config_read_name(struct mm_span value, char *name_out, size_t size)
+/* ---- values ---- */
+
+bool mm_config_read_name(struct mm_span value, void *name_out, size_t size)
 {
     for (size_t i = 0; i < value.size; i++) {
         char c = value.data[i];
@@ -99,13 +102,20 @@ bool mm_config_read_name(struct mm_span value, char *name_out, size_t size)
     return value.size > 0 && mm_span_copy(value, name_out, size);
 }
 
-bool mm_config_read_port(struct mm_span value, unsigned *port_out)
+bool mm_config_read_text(struct mm_span value, void *text_out, size_t size)
+{
+    return value.size > 0 && mm_config_form_has(MM_CONFIG_FORM_ANY, value) &&
+           mm_span_copy(value, text_out, size);
+}
+
+bool mm_config_read_port(struct mm_span value, void *port_out, size_t size)
 {
     uint64_t port;
+    (void)size;
     if (!mm_span_to_u64(value, &port) || port == 0 || port > 65535) {
         return false;
     }
-    *port_out = (unsigned)port;
+    *(unsigned *)port_out = (unsigned)port;
     return true;
 }
 
@@ -119,20 +129,35 @@ const char *mm_config_tls_name(enum mm_config_tls_policy tls)
     return tls_names[tls];
 }
 
-bool mm_config_read_tls(struct mm_span value,
-                        enum mm_config_tls_policy *tls_out)
+bool mm_config_read_tls(struct mm_span value, void *tls_out, size_t size)
 {
+    (void)size;
     for (unsigned i = 0; i < sizeof tls_names / sizeof tls_names[0]; i++) {
         if (mm_span_is(value, tls_names[i])) {
-            *tls_out = (enum mm_config_tls_policy)i;
+            *(enum mm_config_tls_policy *)tls_out =
+                (enum mm_config_tls_policy)i;
             return true;
         }
     }
     return false;
 }
 
-bool mm_config_read_text(struct mm_span value, char *text_out, size_t size)
+bool mm_config_read_flag(struct mm_span value, void *flag_out, size_t size)
 {
-    return value.size > 0 && mm_config_form_has(MM_CONFIG_FORM_ANY, value) &&
-           mm_span_copy(value, text_out, size);
+    (void)size;
+    return mm_config_parse_flag(value, flag_out);
+}
+
+bool mm_config_read_set(struct mm_span value, void *flag_out, size_t size)
+{
+    (void)value;
+    (void)size;
+    *(bool *)flag_out = true;
+    return true;
+}
+
+bool mm_config_read_proxy(struct mm_span value, void *proxy_out, size_t size)
+{
+    (void)size;
+    return mm_config_proxy_parse(value, proxy_out);
 }

@@ -6,11 +6,15 @@
 
 #include "config/config.h"
 
+#include <stddef.h>
+
 struct mm_config_word {
     const char *name;
     bool is_flag; /* without a value */
     bool is_wanted;
-    bool (*read)(void *record, struct mm_span value);
+    bool (*read)(struct mm_span value, void *field_out, size_t size);
+    size_t offset; /* of the field in the record; MM_CONFIG_AT */
+    size_t size;
     const char *form; /* what it must be, for a person */
     unsigned same;    /* number of a former row that it excludes; 0: none */
 };
@@ -21,6 +25,10 @@ struct mm_config_words {
     const char *what; /* "an account" */
 };
 #define MM_CONFIG_WORDS_MAX 32
+/* Where a word's value goes: one member, or more of them than one. */
+#define MM_CONFIG_AT(record, member)                                           \
+    offsetof(record, member), sizeof((record *)NULL)->member
+#define MM_CONFIG_AT_WHOLE(record) 0, sizeof(record)
 
 /* The word "password" takes the rest of the line, so that it may have blanks.
  * ARGUMENT with words that name the setting and show no value, for the line may
@@ -29,13 +37,22 @@ MM_CHECK enum mailmod_error
 mm_config_words_read(const struct mm_config_words *words, struct mm_span line,
                      void *record, struct mm_buf *mistake_out);
 
-/* Words that several kinds of lines have. Letters, digits, and - _ . alone: */
-bool mm_config_read_name(struct mm_span value, char *name_out, size_t size);
-bool mm_config_read_port(struct mm_span value, unsigned *port_out);
-bool mm_config_read_tls(struct mm_span value,
-                        enum mm_config_tls_policy *tls_out);
 const char *mm_config_tls_name(enum mm_config_tls_policy tls);
-/* A text without control characters that is not empty. */
-bool mm_config_read_text(struct mm_span value, char *text_out, size_t size);
+
+/* Words that several kinds of lines have. */
+/* Text: letters, digits, and - _ . alone. */
+bool mm_config_read_name(struct mm_span value, void *name_out, size_t size);
+/* Text that is not empty and has no control characters. */
+bool mm_config_read_text(struct mm_span value, void *text_out, size_t size);
+/* unsigned */
+bool mm_config_read_port(struct mm_span value, void *port_out, size_t size);
+/* enum mm_config_tls_policy */
+bool mm_config_read_tls(struct mm_span value, void *tls_out, size_t size);
+/* bool: "yes", "no" */
+bool mm_config_read_flag(struct mm_span value, void *flag_out, size_t size);
+/* bool: the word alone says it. */
+bool mm_config_read_set(struct mm_span value, void *flag_out, size_t size);
+/* struct mm_config_proxy */
+bool mm_config_read_proxy(struct mm_span value, void *proxy_out, size_t size);
 
 #endif
