@@ -69,3 +69,24 @@ bool mm_host_parse(struct mm_span text, struct mm_host *host_out)
     mm_ascii_lower_cstr(host_out->text);
     return true;
 }
+
+bool mm_host_parse_port(struct mm_span text, struct mm_host *host_out,
+                        unsigned *port_out)
+{
+    uint64_t port = 0;
+    size_t at = text.size;
+    while (at > 0 && mm_ascii_is_digit((unsigned char)text.data[at - 1])) {
+        at--;
+    }
+    *port_out = 0;
+    if (at > 1 && at < text.size && text.data[at - 1] == ':' &&
+        (text.data[at - 2] == ']' || memchr(text.data, ':', at - 1) == NULL)) {
+        if (!mm_span_to_u64(mm_span_from(text, at), &port) || port == 0 ||
+            port > UINT16_MAX) {
+            return false;
+        }
+        text.size = at - 1;
+    }
+    *port_out = (unsigned)port;
+    return mm_host_parse(text, host_out);
+}

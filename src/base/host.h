@@ -30,5 +30,10 @@ bool mm_host_is_name(struct mm_span text, bool allows_8bit);
 /* "mail.example.net", "mail.example.net.", "192.0.2.1", "2001:db8::1",
  * "[192.0.2.1]", "[2001:db8::1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3). */
 bool mm_host_parse(struct mm_span text, struct mm_host *host_out);
+/* The same, or with a port from 1 on behind it: "mail.example.net:25",
+ * "[2001:db8::1]:25". An IPv6 address without brackets has none. `port_out` 0:
+ * none was given. */
+bool mm_host_parse_port(struct mm_span text, struct mm_host *host_out,
+                        unsigned *port_out);
 
 #endif

@@ -7,31 +7,6 @@
 #include "base/limits.h"
 #include "config/maildir.h"
 
-#include <string.h>
-
-/* "host", "host:port", "[2001:db8::1]:port". */
-static bool read_host(struct mm_span text, struct mm_config_backend *backend)
-{
-    size_t at = text.size;
-    uint64_t port = 0;
-
-    while (at > 0 && mm_ascii_is_digit(text.data[at - 1])) {
-        at--;
-    }
-    bool has_port =
-        at > 1 && at < text.size && text.data[at - 1] == ':' &&
-        (text.data[at - 2] == ']' || memchr(text.data, ':', at - 1) == NULL);
-    if (has_port) {
-        if (!mm_span_to_u64(mm_span_from(text, at), &port) || port == 0 ||
-            port > UINT16_MAX) {
-            return false;
-        }
-        text.size = at - 1;
-    }
-    backend->port = (unsigned)port;
-    return mm_host_parse(text, &backend->host);
-}
-
 bool mm_config_is_backend(struct mm_span item)
 {
     struct mm_config_backend backend;
@@ -40,7 +15,8 @@ bool mm_config_is_backend(struct mm_span item)
 
     return mm_span_cut(item, '=', &who, &host) && who.size > 0 &&
            who.size <= MM_LIMIT_USER_NAME &&
-           (host.size == 0 || read_host(host, &backend));
+           (host.size == 0 ||
+            mm_host_parse_port(host, &backend.host, &backend.port));
 }
 
 enum mailmod_error mm_config_find_backend(const struct mm_config *config,
@@ -64,7 +40,8 @@ enum mailmod_error mm_config_find_backend(const struct mm_config *config,
             found = host;
         }
     }
-    if (found.size == 0 || !read_host(found, backend_out)) {
+    if (found.size == 0 ||
+        !mm_host_parse_port(found, &backend_out->host, &backend_out->port)) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
     if (backend_out->port == 0) {

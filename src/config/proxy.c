@@ -136,25 +136,11 @@ static bool read_login(struct mm_span *rest, struct mm_config_proxy *proxy)
 static bool read_place(struct mm_span text, struct mm_config_proxy *proxy)
 {
     struct mm_host host;
-    uint64_t port = standard_port(proxy->kind);
-    size_t end = text.size;
-    while (end > 0 && mm_ascii_is_digit((unsigned char)text.data[end - 1])) {
-        end--;
+    if (!mm_host_parse_port(text, &host, &proxy->port)) {
+        return false;
     }
-    struct mm_span name = text;
-    bool is_bare_v6 = text.size > 0 && text.data[0] != '[' &&
-                      memchr(text.data, ':', end > 0 ? end - 1 : 0) != NULL;
-    if (end > 0 && end < text.size && text.data[end - 1] == ':' &&
-        !is_bare_v6) {
-        name.size = end - 1;
-        if (!mm_span_to_u64(mm_span_from(text, end), &port) || port == 0 ||
-            port > 65535) {
-            return false;
-        }
-    }
-    proxy->port = (unsigned)port;
-    return mm_host_parse(name, &host) &&
-           mm_span_copy(mm_span_cstr(host.text), proxy->host,
+    proxy->port = proxy->port != 0 ? proxy->port : standard_port(proxy->kind);
+    return mm_span_copy(mm_span_cstr(host.text), proxy->host,
                         sizeof proxy->host);
 }
 

@@ -160,25 +160,10 @@ static bool read_from(struct mm_span value, void *patterns_out, size_t size)
     return read_patterns(value, is_sender_pattern, patterns_out);
 }
 
-/* "host", "host:587", "[2001:db8::1]:587". */
 static bool read_relay(struct mm_span item, struct mm_config_relay *relay)
 {
     struct mm_host host;
-    size_t end = item.size;
-    while (end > 0 && mm_ascii_is_digit((unsigned char)item.data[end - 1])) {
-        end--;
-    }
-    bool is_bare_v6 = item.size > 0 && item.data[0] != '[' && end > 0 &&
-                      memchr(item.data, ':', end - 1) != NULL;
-    if (end > 0 && end < item.size && item.data[end - 1] == ':' &&
-        !is_bare_v6) {
-        if (!mm_config_read_port(mm_span_from(item, end), &relay->port,
-                                 sizeof relay->port)) {
-            return false;
-        }
-        item.size = end - 1;
-    }
-    return mm_host_parse(item, &host) &&
+    return mm_host_parse_port(item, &host, &relay->port) &&
            mm_span_copy(mm_span_cstr(host.text), relay->host,
                         sizeof relay->host);
 }

@@ -53,10 +53,52 @@ static void test_S06_spellings(void **state)
     }
 }
 
+static void test_port_behind_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *wanted; /* NULL: refused */
+        unsigned port;
+    } rows[] = {{"mail.example.net", "mail.example.net", 0},
+                {"mail.example.net:25", "mail.example.net", 25},
+                {"192.0.2.1:65535", "192.0.2.1", 65535},
+                {"[2001:db8::1]:995", "2001:db8::1", 995},
+                {"[2001:db8::1]", "2001:db8::1", 0},
+                {"2001:db8::1", "2001:db8::1", 0},
+                {"2001:db8::1:25", "2001:db8::1:25", 0},
+                {"mx25", "mx25", 0},
+                {"25", "25", 0},
+                {"mail.example.net:0", NULL, 0},
+                {"mail.example.net:65536", NULL, 0},
+                {"mail.example.net:99999999999999999999", NULL, 0},
+                {"mail.example.net:", NULL, 0},
+                {"mail.example.net:x25", NULL, 0},
+                {"mail.example.net:25:25", NULL, 0},
+                {"[2001:db8::1:25", NULL, 0},
+                {"a:b]:25", NULL, 0},
+                {":25", NULL, 0},
+                {"", NULL, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_host host;
+        unsigned port;
+        bool is_good =
+            mm_host_parse_port(mm_span_cstr(rows[i].text), &host, &port);
+        if (is_good != (rows[i].wanted != NULL)) {
+            fail_msg("\"%s\" is %s", rows[i].text, is_good ? "taken" : "not");
+        }
+        if (is_good) {
+            assert_string_equal(host.text, rows[i].wanted);
+            assert_int_equal(port, rows[i].port);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_S06_spellings),
+        cmocka_unit_test(test_port_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
