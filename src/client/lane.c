@@ -376,18 +376,19 @@ static const struct mm_delivery_handler delivery_handler = {
     .on_progress = on_progress,
     .on_gone = on_gone};
 
-/* With a batch: one that can carry it. */
-static struct lane *find_idle(struct mm_branch *branch,
-                              const struct mq_batch *batch)
+/* Of this way there; `destination` NULL: any. */
+static struct lane *find_idle(struct mm_branch *branch, const char *destination,
+                              const struct mm_config_route *route)
 {
     MM_LIST_EACH(node, &branch->lanes)
     {
         struct lane *lane = MM_LIST_OBJECT(node, struct lane, node);
         if (!lane->is_asking && mm_delivery_is_idle(lane->delivery) &&
             mm_delivery_settings(lane->delivery) == branch->settings &&
-            (batch == NULL || (strcmp(mm_delivery_destination(lane->delivery),
-                                      batch->destination) == 0 &&
-                               lane->route == route_of(branch, batch)))) {
+            (destination == NULL ||
+             (lane->route == route &&
+              strcmp(mm_delivery_destination(lane->delivery), destination) ==
+                  0))) {
             return lane;
         }
     }
@@ -395,7 +396,8 @@ static struct lane *find_idle(struct mm_branch *branch,
 }
 
 static enum mailmod_error open_lane(struct mm_branch *branch,
-                                    const struct mq_batch *batch,
+                                    const char *destination,
+                                    const struct mm_config_route *route,
                                     struct lane **lane_out)
 {
     struct lane *lane = mm_alloc(sizeof *lane);
@@ -403,11 +405,11 @@ static enum mailmod_error open_lane(struct mm_branch *branch,
         return MAILMOD_ERROR_MEMORY;
     }
     struct mm_delivery_options options =
-        mm_branch_delivery(branch, batch->destination);
+        mm_branch_delivery(branch, destination);
     options.handler = &delivery_handler;
     options.context = lane;
-    lane->route = route_of(branch, batch);
-    mm_relay_of_route(lane->route, &options.relay);
+    lane->route = route;
+    mm_relay_of_route(route, &options.relay);
     enum mailmod_error error = mm_delivery_new(&lane->delivery, &options);
     if (error != MAILMOD_OK) {
         mm_free(lane);
@@ -422,7 +424,8 @@ static enum mailmod_error open_lane(struct mm_branch *branch,
 
 void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
 {
-    struct lane *lane = find_idle(branch, batch);
+    const struct mm_config_route *route = route_of(branch, batch);
+    struct lane *lane = find_idle(branch, batch->destination, route);
     struct mm_settling *settling = NULL;
     if (mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {
         mm_lane_release(branch->outbound, batch);
@@ -436,12 +439,12 @@ void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
     }
     if (branch->lane_count - branch->parked_count >=
         mm_branch_share(branch, mm_branch_config(branch)->queue.attempts_max)) {
-        struct lane *idle = find_idle(branch, NULL);
+        struct lane *idle = find_idle(branch, NULL, NULL);
         if (idle != NULL) {
             mm_delivery_quit(idle->delivery);
         }
     }
-    if (open_lane(branch, batch, &lane) != MAILMOD_OK) {
+    if (open_lane(branch, batch->destination, route, &lane) != MAILMOD_OK) {
         mm_settling_free(&settling, true);
         return;
     }
