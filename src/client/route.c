@@ -266,8 +266,11 @@ static void hand_out(struct mm_route *route)
 /* A relay that its proxy looks up: one hop, whatever addresses it has. */
 static bool hand_out_by_name(struct mm_route *route)
 {
+    if (route->kind != KIND_RELAY) {
+        return false;
+    }
     struct mm_route_hop hop = hop_to(route, NULL);
-    if (route->kind != KIND_RELAY || hop.proxy == NULL) {
+    if (hop.proxy == NULL) {
         return false;
     }
     route->addresses.count = 0;
