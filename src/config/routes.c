@@ -94,7 +94,33 @@ static bool read_patterns(struct mm_span value,
     return is_good;
 }
 
-static bool fits_domain(struct mm_span pattern, struct mm_span domain)
+/* The mail that a way is looked for. */
+struct mail {
+    struct mm_span domain;
+    bool has_sender; /* with an at-sign: none is a report's */
+    struct mm_span sender_local;
+    struct mm_span sender_domain;
+    char ascii[MM_LIMIT_DOMAIN + 1]; /* of the sender's domain */
+};
+
+static void mail_init(struct mail *mail, const char *domain, const char *sender)
+{
+    struct mm_span text = mm_span_cstr(sender);
+    size_t at = text.size;
+    while (at > 0 && text.data[at - 1] != '@') {
+        at--;
+    }
+    mail->domain = mm_span_cstr(domain);
+    mail->has_sender = at > 0;
+    mail->sender_local = mm_span(text.data, at > 0 ? at - 1 : 0);
+    mail->sender_domain = mm_span_from(text, at);
+    if (mail->has_sender &&
+        mm_idn_to_ascii(mail->sender_domain, mail->ascii) == MAILMOD_OK) {
+        mail->sender_domain = mm_span_cstr(mail->ascii);
+    }
+}
+
+static bool is_domain(struct mm_span pattern, struct mm_span domain)
 {
     if (mm_span_is(pattern, "*")) {
         return true;
@@ -107,33 +133,25 @@ static bool fits_domain(struct mm_span pattern, struct mm_span domain)
                mm_span_from(domain, domain.size - pattern.size), pattern);
 }
 
-static bool fits_sender(struct mm_span pattern, struct mm_span sender)
+static bool fits_domain(struct mm_span pattern, const struct mail *mail)
+{
+    return is_domain(pattern, mail->domain);
+}
+
+static bool fits_sender(struct mm_span pattern, const struct mail *mail)
 {
     struct mm_span local;
     struct mm_span domain;
-    char ascii[MM_LIMIT_DOMAIN + 1];
-    size_t at = sender.size;
-    if (mm_span_is(pattern, "*")) {
-        return true;
-    }
-    while (at > 0 && sender.data[at - 1] != '@') {
-        at--;
-    }
-    struct mm_span theirs = mm_span_from(sender, at);
-    if (at == 0 || !mm_span_cut(pattern, '@', &local, &domain)) {
-        return false; /* a report's */
-    }
-    if (mm_idn_to_ascii(theirs, ascii) == MAILMOD_OK) {
-        theirs = mm_span_cstr(ascii);
-    }
-    bool is_local_good =
-        local.size == 0 ||
-        mm_span_equal_nocase(local, mm_span(sender.data, at - 1));
-    return is_local_good && fits_domain(domain, theirs);
+    return mm_span_is(pattern, "*") ||
+           (mail->has_sender && mm_span_cut(pattern, '@', &local, &domain) &&
+            (local.size == 0 ||
+             mm_span_equal_nocase(local, mail->sender_local)) &&
+            is_domain(domain, mail->sender_domain));
 }
 
-static bool fits_any(const char *patterns, struct mm_span text,
-                     bool (*fits)(struct mm_span pattern, struct mm_span text))
+static bool fits_any(const char *patterns, const struct mail *mail,
+                     bool (*fits)(struct mm_span pattern,
+                                  const struct mail *mail))
 {
     struct mm_span rest = mm_span_cstr(patterns);
     bool has_more = rest.size > 0;
@@ -141,7 +159,7 @@ static bool fits_any(const char *patterns, struct mm_span text,
     while (has_more && !is_hit) {
         struct mm_span pattern;
         has_more = mm_span_cut(rest, ',', &pattern, &rest);
-        is_hit = fits(pattern, text);
+        is_hit = fits(pattern, mail);
     }
     return is_hit;
 }
@@ -375,13 +393,16 @@ mm_config_route_for(const struct mm_config *config, const char *domain,
                     const char *sender)
 {
     size_t last = config->route_count - 1;
+    struct mail mail;
+    if (last > 0) {
+        mail_init(&mail, domain, sender != NULL ? sender : "");
+    }
     for (size_t i = 0; i < last; i++) {
         const struct mm_config_route *route = &config->routes[i];
-        bool is_from =
-            sender != NULL
-                ? fits_any(route->from, mm_span_cstr(sender), fits_sender)
-                : route->from[0] == '\0';
-        if (is_from && fits_any(route->to, mm_span_cstr(domain), fits_domain)) {
+        bool is_from = sender != NULL
+                           ? fits_any(route->from, &mail, fits_sender)
+                           : route->from[0] == '\0';
+        if (is_from && fits_any(route->to, &mail, fits_domain)) {
             return route;
         }
     }
