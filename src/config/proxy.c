@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/value.h"
+#include "platform/idn.h"
 
 #include <string.h>
 
@@ -190,9 +191,14 @@ bool mm_config_is_bypass(struct mm_span item)
            mm_config_form_has(MM_CONFIG_FORM_DOMAIN, domain_of(item));
 }
 
-/* The domain, or one below it. */
-static bool is_within(struct mm_span host, struct mm_span domain)
+/* The item's domain, or one below it. A host comes in A-labels. */
+static bool is_within(struct mm_span host, struct mm_span item)
 {
+    char ascii[MM_LIMIT_DOMAIN + 1];
+    struct mm_span domain = domain_of(item);
+    if (mm_idn_to_ascii(domain, ascii) == MAILMOD_OK) {
+        domain = mm_span_cstr(ascii);
+    }
     if (host.size < domain.size) {
         return false;
     }
@@ -212,7 +218,7 @@ static bool is_bypassed(const struct mm_config *config,
         bool is_hit = mm_netrange_parse(item, &range)
                           ? target->address.family != MM_NETADDR_NONE &&
                                 mm_netrange_has(&range, &target->address)
-                          : is_within(host, domain_of(item));
+                          : is_within(host, item);
         if (is_hit) {
             return true;
         }

@@ -121,10 +121,13 @@ static void test_bypass(void **state)
         {"", "2001:db8:1::9", true},
         {"", "2001:db8:2::9", false},
         {"", "192.0.2.9", true},
+        {"mx.xn--bcher-kva.example", NULL, true},
+        {"mx.bcher.example", NULL, false},
     };
     struct mm_config *config = build("example.com, 10.0.0.0/8, *.sub.example, "
                                      "2001:db8:1::/48, .other.example, "
-                                     "192.0.2.9");
+                                     "192.0.2.9, .b\xc3\xbc"
+                                     "cher.example");
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct mm_endpoint endpoint = {.host = rows[i].host};
