@@ -41,6 +41,16 @@ bool mm_host_is_name(struct mm_span text, bool allows_8bit)
     return label > 0;
 }
 
+bool mm_host_is_within(struct mm_span name, struct mm_span domain)
+{
+    if (name.size < domain.size) {
+        return false;
+    }
+    size_t front = name.size - domain.size;
+    return mm_span_equal_nocase(mm_span_from(name, front), domain) &&
+           (front == 0 || name.data[front - 1] == '.');
+}
+
 static struct mm_span without_brackets(struct mm_span text)
 {
     if (text.size < 2 || text.data[0] != '[' ||

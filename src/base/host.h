@@ -27,6 +27,8 @@ struct mm_endpoint {
  * names of real hosts have); with the flag 8-bit octets too (U-labels). No
  * final dot. */
 bool mm_host_is_name(struct mm_span text, bool allows_8bit);
+/* The domain itself, or a name below it. */
+bool mm_host_is_within(struct mm_span name, struct mm_span domain);
 /* "mail.example.net", "mail.example.net.", "192.0.2.1", "2001:db8::1",
  * "[192.0.2.1]", "[2001:db8::1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3). */
 bool mm_host_parse(struct mm_span text, struct mm_host *host_out);

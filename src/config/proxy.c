@@ -192,19 +192,14 @@ bool mm_config_is_bypass(struct mm_span item)
 }
 
 /* The item's domain, or one below it. A host comes in A-labels. */
-static bool is_within(struct mm_span host, struct mm_span item)
+static bool fits_domain(struct mm_span host, struct mm_span item)
 {
     char ascii[MM_LIMIT_DOMAIN + 1];
     struct mm_span domain = domain_of(item);
     if (mm_idn_to_ascii(domain, ascii) == MAILMOD_OK) {
         domain = mm_span_cstr(ascii);
     }
-    if (host.size < domain.size) {
-        return false;
-    }
-    size_t front = host.size - domain.size;
-    return mm_span_equal_nocase(mm_span_from(host, front), domain) &&
-           (front == 0 || host.data[front - 1] == '.');
+    return mm_host_is_within(host, domain);
 }
 
 static bool is_bypassed(const struct mm_config *config,
@@ -218,7 +213,7 @@ static bool is_bypassed(const struct mm_config *config,
         bool is_hit = mm_netrange_parse(item, &range)
                           ? target->address.family != MM_NETADDR_NONE &&
                                 mm_netrange_has(&range, &target->address)
-                          : is_within(host, item);
+                          : fits_domain(host, item);
         if (is_hit) {
             return true;
         }

@@ -6,6 +6,7 @@
  * Thread: any. */
 #include "server/rule.h"
 
+#include "base/host.h"
 #include "base/mem.h"
 #include "server/rule_expression.h"
 #include "store/store.h"
@@ -266,16 +267,6 @@ static bool is_in(const struct mm_rule *rule, const struct mm_netaddr *peer)
            memcmp(peer->bytes, rule->last.bytes, size) <= 0;
 }
 
-/* It is the name, or below it. */
-static bool is_below(const char *name, const char *above)
-{
-    size_t size = strlen(name);
-    size_t tail = strlen(above);
-
-    return size >= tail && mm_cstr_equal_nocase(name + size - tail, above) &&
-           (size == tail || name[size - tail - 1] == '.');
-}
-
 /* "@yahoo": the first label of the domain. */
 static bool is_domain(const char *domain, const char *wanted)
 {
@@ -301,6 +292,7 @@ static bool is_meant(const struct mm_rule *rule,
                      const struct mm_rule_facts *facts)
 {
     const char *domain = domain_of(facts->sender);
+    struct mm_span word = mm_span_cstr(rule->word);
 
     switch (rule->kind) {
     case NETWORK:
@@ -311,8 +303,8 @@ static bool is_meant(const struct mm_rule *rule,
     case DOMAIN:
         return is_domain(domain, rule->word);
     case NAME:
-        return is_below(domain, rule->word) ||
-               is_below(facts->helo, rule->word);
+        return mm_host_is_within(mm_span_cstr(domain), word) ||
+               mm_host_is_within(mm_span_cstr(facts->helo), word);
     case NAMES:
         return (domain[0] != '\0' && matches_wildcard(rule->word, domain)) ||
                (facts->helo[0] != '\0' &&

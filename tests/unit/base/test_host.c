@@ -94,11 +94,31 @@ static void test_port_behind_it(void **state)
     }
 }
 
+static void test_within(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *domain;
+        bool is_within;
+    } rows[] = {{"example.com", "Example.COM", true},
+                {"mx.a.example.com", "example.com", true},
+                {"notexample.com", "example.com", false},
+                {"com", "example.com", false},
+                {"", "example.com", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(mm_host_is_within(mm_span_cstr(rows[i].name),
+                                           mm_span_cstr(rows[i].domain)),
+                         rows[i].is_within);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_S06_spellings),
         cmocka_unit_test(test_port_behind_it),
+        cmocka_unit_test(test_within),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
