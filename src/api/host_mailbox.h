@@ -5,10 +5,9 @@
 #ifndef MM_API_HOST_MAILBOX_H
 #define MM_API_HOST_MAILBOX_H
 
+#include "api/later.h"
 #include "api/providers.h"
 #include "platform/thread.h"
-
-#include <stdatomic.h>
 
 /* The callbacks of a provider. */
 enum mm_call_kind {
@@ -69,7 +68,7 @@ struct mailmod_mailbox_call {
     struct mm_host_mailbox *mailbox;
     enum mm_call_kind kind;
     mailmod_on_mailbox_call on_call;
-    atomic_int state;
+    struct mm_later later;
     size_t index; /* of the message; in REMOVE that of its list */
     /* What the host said; the mailbox's mutex. */
     struct mm_mailbox_refusal refusal;

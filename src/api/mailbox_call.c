@@ -6,7 +6,6 @@
  * mailmod_mailbox_call_answer; a handle that is over, or a function that does
  * not belong to the call, is an error and changes nothing.
  *
- * Law of the state: RUNNING -> ANSWERED, or RUNNING -> WAITING -> ANSWERED.
  * Thread: any; `run` on a host thread. RFC 1939 7, RFC 2449 8. */
 #include "api/handles.h"
 #include "api/host_mailbox.h"
@@ -19,13 +18,6 @@
 
 #define MESSAGES_MAX 1000000
 #define PIECE_MAX MM_LIMIT_CHUNK
-
-enum { CALL_RUNNING, CALL_WAITING, CALL_ANSWERED };
-
-static bool move(mailmod_mailbox_call *call, int from, int to)
-{
-    return atomic_compare_exchange_strong(&call->state, &from, to);
-}
 
 void mm_mailbox_call_free(struct mailmod_mailbox_call **call_in)
 {
@@ -53,11 +45,10 @@ static void run(struct mm_host_job *job)
     enum mailmod_mailbox_answer answer =
         call->on_call(call->mailbox->provider->context.value, call);
 
-    if (answer == MAILMOD_MAILBOX_LATER &&
-        move(call, CALL_RUNNING, CALL_WAITING)) {
+    if (answer == MAILMOD_MAILBOX_LATER && mm_later_wait(&call->later)) {
         return; /* mailmod_mailbox_call_answer has it now */
     }
-    if (move(call, CALL_RUNNING, CALL_ANSWERED)) {
+    if (mm_later_answer(&call->later, NULL)) {
         call->answer = answer;
     }
     finish(call, 0);
@@ -84,7 +75,7 @@ mm_mailbox_call_new(struct mm_host_mailbox *mailbox, enum mm_call_kind kind)
     call->mailbox = mailbox;
     call->kind = kind;
     call->on_call = callbacks[kind];
-    atomic_init(&call->state, CALL_RUNNING);
+    mm_later_init(&call->later);
     if (mm_handle_add(MM_HANDLE_CALL, call) != MAILMOD_OK) {
         mm_free(call);
         return NULL;
@@ -133,9 +124,7 @@ mailmod_mailbox_call_answer(mailmod_mailbox_call *call,
         return error;
     }
     mm_mutex_lock(call->mailbox->mutex);
-    int former = atomic_exchange(&call->state, CALL_ANSWERED);
-    is_waiting = former == CALL_WAITING;
-    if (former != CALL_ANSWERED) {
+    if (mm_later_answer(&call->later, &is_waiting)) {
         call->answer = answer;
     } else {
         error = mm_fail(MAILMOD_ERROR_STATE, "the call is answered already");
@@ -160,7 +149,7 @@ static enum mailmod_error begin(mailmod_mailbox_call *call, unsigned kinds)
     }
     mm_mutex_lock(call->mailbox->mutex);
     if ((kinds & (1u << call->kind)) == 0 ||
-        atomic_load(&call->state) == CALL_ANSWERED) {
+        mm_later_is_answered(&call->later)) {
         mm_mutex_unlock(call->mailbox->mutex);
         mm_handle_let(call);
         return mm_fail(MAILMOD_ERROR_STATE, "not in this call");

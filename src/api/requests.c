@@ -9,11 +9,11 @@
  * (the peer hangs up, the instance stops) never pulls the question away under
  * the host; who was to be asked when the question was put is asked.
  *
- * Law of the state: RUNNING -> ANSWERED, or RUNNING -> WAITING -> ANSWERED.
  * Thread: `mm_request_put` on a loop, all else on the host's. */
 #include "api/handles.h"
 #include "api/host_threads.h"
 #include "api/instance.h"
+#include "api/later.h"
 #include "api/reading.h"
 
 #include "base/mem.h"
@@ -22,22 +22,15 @@
 
 #include <assert.h>
 
-enum request_state { REQUEST_RUNNING, REQUEST_WAITING, REQUEST_ANSWERED };
-
 struct mailmod_request {
     struct mm_host_job job;
     struct mm_request *inner;
     struct mm_asker *asker;       /* who was to be asked when it was put */
     struct mm_context context;    /* of the host's; the asker's mutex */
     struct mm_readings *readings; /* a reference */
-    atomic_int state;
+    struct mm_later later;
     char peer[MM_NETADDR_TEXT_MAX];
 };
-
-static bool move(mailmod_request *request, int from, int to)
-{
-    return atomic_compare_exchange_strong(&request->state, &from, to);
-}
 
 static enum mm_verdict verdict_of(enum mailmod_verdict verdict)
 {
@@ -55,7 +48,7 @@ static enum mm_verdict verdict_of(enum mailmod_verdict verdict)
     return MM_VERDICT_REJECT_FOR_NOW; /* and any value that is none of ours */
 }
 
-/* Once for a request, for its state moves to ANSWERED but once. */
+/* Once for a request: by who has answered it. */
 static enum mailmod_error settle(mailmod_request *request,
                                  enum mailmod_verdict verdict)
 {
@@ -88,11 +81,10 @@ static void run_request(struct mm_host_job *job)
     enum mailmod_verdict verdict =
         request->asker->on_request(request->asker->context.value, request);
 
-    if (verdict == MAILMOD_LATER &&
-        move(request, REQUEST_RUNNING, REQUEST_WAITING)) {
+    if (verdict == MAILMOD_LATER && mm_later_wait(&request->later)) {
         return; /* mailmod_request_answer has it now */
     }
-    if (move(request, REQUEST_RUNNING, REQUEST_ANSWERED)) {
+    if (mm_later_answer(&request->later, NULL)) {
         (void)settle(request, verdict);
     }
     finish(request, 0);
@@ -128,7 +120,7 @@ enum mailmod_error mm_request_put(void *context, struct mm_request *inner)
     request->inner = mm_request_ref(inner);
     request->readings = mm_readings_ref(instance->readings);
     request->job.run = run_request;
-    atomic_init(&request->state, REQUEST_RUNNING);
+    mm_later_init(&request->later);
     mm_netaddr_format_ip(&facts->peer, request->peer);
     mm_mutex_lock(instance->asked.mutex);
     bool asks = (instance->asked.moments & (unsigned)facts->moment) != 0;
@@ -243,10 +235,7 @@ enum mailmod_error mailmod_request_answer(mailmod_request *request,
         error = set_reply(request, code, text);
     }
     if (error == MAILMOD_OK) {
-        /* In one step: the callback may say "later" in this moment. */
-        int former = atomic_exchange(&request->state, REQUEST_ANSWERED);
-        is_waiting = former == REQUEST_WAITING;
-        error = former != REQUEST_ANSWERED
+        error = mm_later_answer(&request->later, &is_waiting)
                     ? settle(request, verdict)
                     : mm_fail(MAILMOD_ERROR_STATE,
                               "the request is answered already");
