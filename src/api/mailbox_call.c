@@ -317,15 +317,36 @@ enum mailmod_error mailmod_mailbox_call_set_error(mailmod_mailbox_call *call,
     return end(call, MAILMOD_OK);
 }
 
-const char *mailmod_mailbox_call_user(const mailmod_mailbox_call *call)
+/* What is known of the login; nothing, for a handle that is none. The texts
+ * live as long as the call. */
+struct login_facts {
+    const char *user;
+    const char *peer;
+    struct mm_netaddr address;
+    uint64_t connection;
+    bool is_tls;
+};
+
+static struct login_facts facts_of(const mailmod_mailbox_call *call)
 {
-    const char *user = NULL;
+    struct login_facts facts = {.user = NULL};
 
     if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        user = call->mailbox->given_name;
+        const struct mm_host_mailbox *mailbox = call->mailbox;
+
+        facts = (struct login_facts){.user = mailbox->given_name,
+                                     .peer = mailbox->peer_text,
+                                     .address = mailbox->peer,
+                                     .connection = mailbox->connection,
+                                     .is_tls = mailbox->is_tls};
         mm_handle_let(call);
     }
-    return user;
+    return facts;
+}
+
+const char *mailmod_mailbox_call_user(const mailmod_mailbox_call *call)
+{
+    return facts_of(call).user;
 }
 
 const char *mailmod_mailbox_call_password(const mailmod_mailbox_call *call)
@@ -342,50 +363,27 @@ const char *mailmod_mailbox_call_password(const mailmod_mailbox_call *call)
 
 const char *mailmod_mailbox_call_peer(const mailmod_mailbox_call *call)
 {
-    const char *peer = NULL;
-
-    if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        peer = call->mailbox->peer_text;
-        mm_handle_let(call);
-    }
-    return peer;
+    return facts_of(call).peer;
 }
 
 int mailmod_mailbox_call_address(const mailmod_mailbox_call *call,
                                  void *address_out, int size)
 {
-    int length = 0;
+    const struct login_facts facts = facts_of(call);
 
-    if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        length =
-            address_out != NULL
-                ? mm_net_copy_sockaddr(&call->mailbox->peer, address_out, size)
-                : 0;
-        mm_handle_let(call);
-    }
-    return length;
+    return facts.peer != NULL && address_out != NULL
+               ? mm_net_copy_sockaddr(&facts.address, address_out, size)
+               : 0;
 }
 
 uint64_t mailmod_mailbox_call_connection(const mailmod_mailbox_call *call)
 {
-    uint64_t connection = 0;
-
-    if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        connection = call->mailbox->connection;
-        mm_handle_let(call);
-    }
-    return connection;
+    return facts_of(call).connection;
 }
 
 int mailmod_mailbox_call_is_tls(const mailmod_mailbox_call *call)
 {
-    int is_tls = 0;
-
-    if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        is_tls = call->mailbox->is_tls;
-        mm_handle_let(call);
-    }
-    return is_tls;
+    return facts_of(call).is_tls;
 }
 
 enum mailmod_error mailmod_mailbox_call_set_tag(mailmod_mailbox_call *call,
