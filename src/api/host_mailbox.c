@@ -43,7 +43,6 @@ static void unclaim(struct mm_host_mailbox *mailbox)
 
     mm_mutex_lock(mutex);
     mm_list_remove(&mailbox->node);
-    mailbox->is_claimed = false;
     mm_mutex_unlock(mutex);
 }
 
@@ -63,7 +62,6 @@ static bool claim(struct mm_host_mailbox *mailbox)
     }
     if (is_free) {
         mm_list_append(&provider->mailboxes, &mailbox->node);
-        mailbox->is_claimed = true;
     }
     mm_mutex_unlock(provider->providers->mutex);
     return is_free;
@@ -245,6 +243,15 @@ static enum mailmod_error fail(struct mm_host_mailbox *mailbox)
                   true);
 }
 
+/* A listing that came to nothing leaves no claim. */
+static void give_up_listing(struct mm_host_mailbox *mailbox,
+                            enum mailmod_error error)
+{
+    drop_entries(mailbox);
+    unclaim(mailbox);
+    settle(mailbox, error);
+}
+
 /* The next message whose size is asked for, or the listing is whole. */
 static void go_on_listing(struct mm_host_mailbox *mailbox, size_t from)
 {
@@ -264,22 +271,12 @@ static void go_on_listing(struct mm_host_mailbox *mailbox, size_t from)
         log_mistake(mailbox, "two messages have one unique-id", twice);
         error = fail(mailbox);
     }
-    if (error == MAILMOD_OK) {
-        mailbox->base.count = mailbox->entry_count;
-    } else {
-        drop_entries(mailbox);
-        unclaim(mailbox);
+    if (error != MAILMOD_OK) {
+        give_up_listing(mailbox, error);
+        return;
     }
-    settle(mailbox, error);
-}
-
-/* A listing that came to nothing leaves no claim. */
-static void give_up_listing(struct mm_host_mailbox *mailbox,
-                            enum mailmod_error error)
-{
-    drop_entries(mailbox);
-    unclaim(mailbox);
-    settle(mailbox, error);
+    mailbox->base.count = mailbox->entry_count;
+    settle(mailbox, MAILMOD_OK);
 }
 
 static void owe_read_end(struct mm_host_mailbox *mailbox)

@@ -29,9 +29,8 @@ struct mm_host_entry {
 struct mm_host_mailbox {
     struct mm_mailbox base;
     struct mm_host_provider *provider; /* a reference */
-    struct mm_list node;               /* the providers' mutex, as the next */
-    bool is_claimed;
-    struct mm_netaddr peer; /* fixed, as the next five */
+    struct mm_list node;               /* the providers' mutex */
+    struct mm_netaddr peer;            /* fixed, as the next five */
     char peer_text[MM_NETADDR_TEXT_MAX];
     uint64_t connection;
     bool is_tls;
