@@ -9,8 +9,6 @@
 #include "post/directory.h"
 #include "post/maillist.h"
 
-#include <string.h>
-
 struct change {
     struct mm_store_job job;
     struct mm_store *store;
@@ -29,23 +27,30 @@ static enum mailmod_error take_name(struct change *change, const char *name)
                          name != NULL ? name : "NULL");
 }
 
-static enum mailmod_error take_member(struct change *change,
-                                      const char *address)
+static enum mailmod_error
+take_address(const char *text, char address_out[MM_STORE_REVERSE_PATH_MAX])
 {
     struct mm_address parsed;
 
-    if (address == NULL || mm_address_parse(mm_span_cstr(address), false, true,
-                                            &parsed) != MAILMOD_OK) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: that is no address",
-                       address != NULL ? address : "NULL");
-    }
-    memcpy(change->member.address, parsed.text,
-           strlen(parsed.text) < sizeof change->member.address
-               ? strlen(parsed.text) + 1
-               : 0);
-    return mm_maillist_member_record(change->list.name, &change->member,
-                                     &change->record) == MAILMOD_OK
+    return text != NULL &&
+                   mm_address_parse(mm_span_cstr(text), false, true, &parsed) ==
+                       MAILMOD_OK &&
+                   mm_span_copy(mm_span_cstr(parsed.text), address_out,
+                                MM_STORE_REVERSE_PATH_MAX)
                ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: that is no address",
+                         text != NULL ? text : "NULL");
+}
+
+static enum mailmod_error take_member(struct change *change,
+                                      const char *address)
+{
+    enum mailmod_error error = take_address(address, change->member.address);
+
+    return error != MAILMOD_OK ||
+                   mm_maillist_member_record(change->list.name, &change->member,
+                                             &change->record) == MAILMOD_OK
+               ? error
                : mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: that is no address",
                          address);
 }
@@ -100,20 +105,14 @@ enum mailmod_error mailmod_maillist_set(mailmod *instance, const char *name,
                                         unsigned flags)
 {
     struct change change = {.job.run = run_keep};
-    struct mm_address address;
     enum mailmod_error error = take_name(&change, name);
 
     if (error == MAILMOD_OK &&
         (rule < MAILMOD_MAILLIST_OPEN || rule > MAILMOD_MAILLIST_MODERATED)) {
         error = mm_fail(MAILMOD_ERROR_ARGUMENT, "there is no such rule");
     }
-    if (error == MAILMOD_OK && owner != NULL && owner[0] != '\0' &&
-        (mm_address_parse(mm_span_cstr(owner), false, true, &address) !=
-             MAILMOD_OK ||
-         !mm_span_copy(mm_span_cstr(address.text), change.list.owner,
-                       sizeof change.list.owner))) {
-        error =
-            mm_fail(MAILMOD_ERROR_ARGUMENT, "%s: that is no address", owner);
+    if (error == MAILMOD_OK && owner != NULL && owner[0] != '\0') {
+        error = take_address(owner, change.list.owner);
     }
     if (error == MAILMOD_OK) {
         error = check_domain(instance, change.list.name);
