@@ -130,29 +130,9 @@ enum mailmod_error mm_datetime_rfc5322_in(struct mm_buf *out, int64_t unix_ms,
     return write_date(out, unix_ms, zone_minutes);
 }
 
-/* Blanks, line ends and comments, which nest and may quote (RFC 5322 3.2.2). */
-static void skip_blanks(struct mm_span *text)
-{
-    size_t depth = 0;
-    size_t at = 0;
-    for (; at < text->size; at++) {
-        char c = text->data[at];
-        if (depth > 0 && c == '\\' && at + 1 < text->size) {
-            at++;
-        } else if (c == '(') {
-            depth++;
-        } else if (depth > 0) {
-            depth -= c == ')' ? 1 : 0;
-        } else if (c != ' ' && c != '\t' && c != '\r' && c != '\n') {
-            break;
-        }
-    }
-    *text = mm_span_from(*text, at);
-}
-
 static bool take_char(struct mm_span *text, char c)
 {
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     if (text->size == 0 || text->data[0] != c) {
         return false;
     }
@@ -184,7 +164,7 @@ static int take_number(struct mm_span *text, size_t digits_min,
 static struct mm_span take_letters(struct mm_span *text)
 {
     size_t size = 0;
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     while (size < text->size && mm_ascii_is_alpha(text->data[size])) {
         size++;
     }
@@ -222,7 +202,7 @@ static bool take_time(struct mm_span *text, struct civil *civil, int *ms_out)
     if (civil->hour < 0 || civil->hour > 23 || !take_char(text, ':')) {
         return false;
     }
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     civil->minute = take_number(text, 2, 2, NULL);
     civil->second = 0;
     if (civil->minute < 0 || civil->minute > 59) {
@@ -231,7 +211,7 @@ static bool take_time(struct mm_span *text, struct civil *civil, int *ms_out)
     if (!take_char(text, ':')) {
         return true;
     }
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     civil->second = take_number(text, 2, 2, NULL);
     if (civil->second < 0 || civil->second > 60) {
         return false;
@@ -280,7 +260,7 @@ static bool take_zone(struct mm_span *text, int *minutes_out)
     } zones[] = {{"EST", -5}, {"EDT", -4}, {"CST", -6}, {"CDT", -5},
                  {"MST", -7}, {"MDT", -6}, {"PST", -8}, {"PDT", -7}};
     *minutes_out = 0;
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     if (text->size > 0 && (text->data[0] == '+' || text->data[0] == '-')) {
         return take_offset(text, minutes_out);
     }
@@ -315,7 +295,7 @@ static bool take_rfc5322(struct mm_span *text, struct civil *civil, int *ms_out,
             return false;
         }
     }
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     civil->day = take_number(text, 1, 2, NULL);
     if (civil->day < 0) {
         return false;
@@ -323,13 +303,13 @@ static bool take_rfc5322(struct mm_span *text, struct civil *civil, int *ms_out,
     (void)take_char(text, '-'); /* "21-Nov-2026" of some */
     civil->month = find_name(take_letters(text), month_names, 12) + 1;
     (void)take_char(text, '-');
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     civil->year = take_number(text, 2, 4, &digits);
     if (civil->month < 1 || civil->year < 0) {
         return false;
     }
     civil->year = full_year(civil->year, digits);
-    skip_blanks(text);
+    mm_span_skip_comments(text);
     return take_time(text, civil, ms_out) && take_zone(text, zone_out);
 }
 
@@ -364,11 +344,11 @@ bool mm_datetime_parse(struct mm_span text, struct mm_datetime *date_out)
     struct civil c = {0};
     int ms = 0;
     int zone = 0;
-    skip_blanks(&text);
+    mm_span_skip_comments(&text);
     bool is_rfc3339 = text.size > 4 && text.data[4] == '-';
     bool is_date = is_rfc3339 ? take_rfc3339(&text, &c, &ms, &zone)
                               : take_rfc5322(&text, &c, &ms, &zone);
-    skip_blanks(&text);
+    mm_span_skip_comments(&text);
     if (!is_date || text.size > 0 || !is_day_of_month(c.year, c.month, c.day)) {
         return false;
     }

@@ -85,6 +85,25 @@ struct mm_span mm_span_trim(struct mm_span span)
     return span;
 }
 
+void mm_span_skip_comments(struct mm_span *text)
+{
+    size_t depth = 0;
+    size_t at = 0;
+    for (; at < text->size; at++) {
+        char c = text->data[at];
+        if (depth > 0 && c == '\\' && at + 1 < text->size) {
+            at++;
+        } else if (c == '(') {
+            depth++;
+        } else if (depth > 0) {
+            depth -= c == ')' ? 1 : 0;
+        } else if (!is_blank(c) && c != '\r' && c != '\n') {
+            break;
+        }
+    }
+    *text = mm_span_from(*text, at);
+}
+
 bool mm_span_cut(struct mm_span span, char separator, struct mm_span *head_out,
                  struct mm_span *tail_out)
 {

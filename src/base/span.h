@@ -23,6 +23,9 @@ bool mm_span_is(struct mm_span span, const char *text);        /* octets */
 bool mm_span_is_nocase(struct mm_span span, const char *text); /* ASCII */
 bool mm_span_starts_nocase(struct mm_span span, const char *prefix);
 struct mm_span mm_span_trim(struct mm_span span); /* blanks and tabs */
+/* Passes over blanks, line ends and comments, which nest and may quote (RFC
+ * 5322 3.2.2); one without an end takes all. */
+void mm_span_skip_comments(struct mm_span *text);
 /* Splits at the first `separator`; without one `head` is all, false. */
 bool mm_span_cut(struct mm_span span, char separator, struct mm_span *head_out,
                  struct mm_span *tail_out);

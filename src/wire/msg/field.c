@@ -209,26 +209,11 @@ static bool is_inside(struct place *place, char c)
     return place->is_literal;
 }
 
-/* What follows the comments that it begins with. */
-static struct mm_span behind_comments(struct mm_span item)
-{
-    unsigned depth = 0;
-    item = mm_span_trim(item);
-    while (item.size > 0 && (depth > 0 || item.data[0] == '(')) {
-        size_t size = item.data[0] == '\\' && item.size > 1 ? 2 : 1;
-        depth += item.data[0] == '(' ? 1u : 0u;
-        depth -= item.data[0] == ')' ? 1u : 0u;
-        item = mm_span_from(item, size);
-        item = depth == 0 ? mm_span_trim(item) : item;
-    }
-    return item;
-}
-
 /* "joe@example.com (Joe)", "(Joe) joe@example.com" */
 static struct mm_span without_comment(struct mm_span item)
 {
     bool is_quoted = false;
-    item = behind_comments(item);
+    mm_span_skip_comments(&item);
     for (size_t i = 0; i < item.size; i++) {
         is_quoted = is_quoted != (item.data[i] == '"');
         if (item.data[i] == '(' && !is_quoted) {

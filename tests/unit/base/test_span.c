@@ -82,6 +82,31 @@ static void test_trim(void **state)
     }
 }
 
+static void test_skip_comments(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *rest;
+    } rows[] = {
+        {"", ""},
+        {" \t\r\n a ", "a "},
+        {"(Joe) joe", "joe"},
+        {" (a (b) c)\t(d) e (f)", "e (f)"},
+        {"(a \\) b) c", "c"},
+        {"(a \\( b) c", "c"},
+        {") a", ") a"},
+        {"\\(a)", "\\(a)"},
+        {"(no end", ""},
+        {"(no end\\", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mm_span text = mm_span_cstr(rows[i].text);
+        mm_span_skip_comments(&text);
+        assert_true(mm_span_is(text, rows[i].rest));
+    }
+}
+
 static void test_cut(void **state)
 {
     static const struct {
@@ -322,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_make),
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_skip_comments),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_to_u64),
         cmocka_unit_test(test_utf8),
