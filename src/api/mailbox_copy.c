@@ -101,17 +101,11 @@ static enum mailmod_error begin_message(struct mm_mailbox_copy *copy,
 static enum mailmod_error put_text(struct mm_mailbox_copy *copy,
                                    struct mm_span text)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    size_t used = 0; /* all of it, on this thread */
 
     copy->has_8bit = copy->has_8bit || mm_span_has_8bit(text);
     copy->last = text.size > 0 ? text.data[text.size - 1] : copy->last;
-    while (error == MAILMOD_OK && text.size > 0) {
-        size_t used = 0;
-
-        error = mm_deposit_write(copy->deposit, text, &used);
-        text = mm_span_from(text, used);
-    }
-    return error;
+    return mm_deposit_write(copy->deposit, text, &used);
 }
 
 static enum mailmod_error end_message(struct mm_mailbox_copy *copy)

@@ -49,15 +49,9 @@ enum mailmod_error mm_message_begin_deposit(mailmod_message *message)
 enum mailmod_error mm_message_deposit_write(struct mm_deposit *deposit,
                                             struct mm_span data)
 {
-    enum mailmod_error error = MAILMOD_OK;
+    size_t used = 0; /* all of it, on a thread that may block */
 
-    while (error == MAILMOD_OK && data.size > 0) {
-        size_t used = 0;
-
-        error = mm_deposit_write(deposit, data, &used);
-        data = mm_span_from(data, used);
-    }
-    return error;
+    return mm_deposit_write(deposit, data, &used);
 }
 
 /* Piece by piece; NOT_FOUND is its end. */
