@@ -1,12 +1,11 @@
 /* maillist_post.c - what comes to a list's addresses: posts, requests, reports.
  *
- * Owns each batch's work from its taking until it is settled or cancelled; a
- * worker has copies of all that it reads. Promises: what a message does (a copy
- * for the members, a member more or less, a bounce that is counted, an answer)
- * is in the transaction that settles it, so a kill loses nothing and repeats
- * nothing; nothing automatic is answered or passed on, and nothing that the
- * list passed on before; what is not done is told to the sender, or, where he
- * must not be told, in the log.
+ * Owns what is to be done with each batch, from its taking until it is settled
+ * or cancelled. Promises: what a message does (a copy for the members, a member
+ * more or less, a bounce that is counted, an answer) is in the transaction that
+ * settles it, so a kill loses nothing and repeats nothing; nothing automatic is
+ * answered or passed on, and nothing that the list passed on before; what is
+ * not done is told to the sender, or, where he must not be told, in the log.
  *
  * A post that waits for a moderator is a held row of the queue: released, it is
  * passed on. Thread: the outbound's first loop; `run` a worker; `put` the
@@ -14,7 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "platform/clock.h"
-#include "post/consumer.h"
+#include "post/consumer_work.h"
 #include "post/deposit.h"
 #include "post/destination.h"
 #include "post/maillist_text.h"
@@ -50,20 +49,11 @@ struct step {
 };
 
 struct work {
-    struct mm_job job;
-    struct mm_task task; /* the workers had no room */
-    struct mm_post *post;
-    struct mm_config *config;
-    struct mm_consumption *consumption; /* NULL: cancelled */
-    bool is_approved;
+    struct mm_consumer_work base;
     struct mm_maillist list;
     struct mm_maillist_facts facts;
-    struct mm_store_message message;
     struct mm_buf text; /* its first piece */
-    struct mm_store_recipient *recipients;
-    struct mq_outcome *outcomes;
-    struct step *steps;
-    size_t count;
+    struct step *steps; /* of the recipients */
 };
 
 struct mm_maillists {
@@ -72,29 +62,15 @@ struct mm_maillists {
     struct mm_consumer send;
 };
 
-static void free_work(struct work *work)
-{
-    for (size_t i = 0; work->steps != NULL && i < work->count; i++) {
-        mm_resolve_cancel(&work->steps[i].resolve);
-    }
-    mm_buf_fini(&work->text);
-    mm_config_unref(&work->config);
-    mm_free(work->recipients);
-    mm_free(work->outcomes);
-    mm_free(work->steps);
-    atomic_fetch_sub(&work->post->busy, 1);
-    mm_free(work);
-}
-
 static void log_post(const struct work *work, const char *text,
                      const char *member)
 {
     char id[MM_MESSAGE_ID_TEXT_MAX];
 
-    mm_message_id_format(work->message.id, id);
-    MM_LOG(work->post->log, MM_LOG_INFO, "maillist", text,
+    mm_message_id_format(work->base.message.id, id);
+    MM_LOG(work->base.post->log, MM_LOG_INFO, "maillist", text,
            MM_TEXT("list", work->list.name), MM_TEXT("message", id),
-           MM_TEXT("from", work->message.reverse_path),
+           MM_TEXT("from", work->base.message.reverse_path),
            MM_TEXT("member", member));
 }
 
@@ -103,15 +79,21 @@ static void log_post(const struct work *work, const char *text,
 static void refuse(struct work *work, size_t index, const char *status,
                    const char *text)
 {
-    mm_consumption_set(&work->outcomes[index], MAILMOD_ERROR_REFUSED, status,
-                       text);
+    mm_consumption_set(&work->base.outcomes[index], MAILMOD_ERROR_REFUSED,
+                       status, text);
     log_post(work, text, "");
+}
+
+/* A moderator let it pass. */
+static bool is_approved(const struct work *work)
+{
+    return strcmp(work->base.consumer->name, MM_MAILLIST_APPROVED) == 0;
 }
 
 /* By the path back, and by the author. */
 static bool is_member(const struct work *work, bool wants_moderator)
 {
-    const char *const addresses[] = {work->message.reverse_path,
+    const char *const addresses[] = {work->base.message.reverse_path,
                                      work->facts.from};
 
     for (size_t i = 0; i < 2; i++) {
@@ -124,7 +106,7 @@ static bool is_member(const struct work *work, bool wants_moderator)
             mm_cstr_equal_nocase(addresses[i], work->list.owner)) {
             return true;
         }
-        if (mm_maillist_find_member(work->post->store, work->list.name,
+        if (mm_maillist_find_member(work->base.post->store, work->list.name,
                                     addresses[i], &member) == MAILMOD_OK &&
             (member.is_moderator || !wants_moderator)) {
             return true;
@@ -141,8 +123,8 @@ static enum mailmod_error find_target(struct work *work, struct step *step,
         MAILMOD_OK) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
-    step->resolve.post = work->post;
-    step->resolve.config = work->config;
+    step->resolve.post = work->base.post;
+    step->resolve.config = work->base.config;
     step->resolve.address = &step->address;
     step->resolve.notify = MM_DSN_NOTIFY_NEVER;
     (void)mm_resolve_ask(&step->resolve); /* no loop: never PENDING */
@@ -159,11 +141,12 @@ static void decide_post(struct work *work, size_t index)
     if (work->facts.is_ours) {
         refuse(work, index, "5.4.6", "this list passed the message on before");
     } else if (work->facts.is_automatic ||
-               work->message.reverse_path[0] == '\0') {
+               work->base.message.reverse_path[0] == '\0') {
         refuse(work, index, "5.7.1", "automatic mail is no post to this list");
-    } else if (work->message.size > work->config->local.maillist_size_max) {
+    } else if (work->base.message.size >
+               work->base.config->local.maillist_size_max) {
         refuse(work, index, "5.3.4", "the message is too large for this list");
-    } else if (work->is_approved || work->list.rule == MM_MAILLIST_OPEN) {
+    } else if (is_approved(work) || work->list.rule == MM_MAILLIST_OPEN) {
         step->action = ACTION_EXPAND;
     } else if (work->list.rule == MM_MAILLIST_MODERATED) {
         step->action = is_member(work, true) ? ACTION_EXPAND : ACTION_HOLD;
@@ -181,7 +164,7 @@ static void decide_post(struct work *work, size_t index)
 
 static void put_off(struct work *work, size_t index, enum mailmod_error error)
 {
-    mm_consumption_set(&work->outcomes[index], error, "4.3.0",
+    mm_consumption_set(&work->base.outcomes[index], error, "4.3.0",
                        mm_error_text(error));
 }
 
@@ -189,7 +172,7 @@ static void decide_request(struct work *work, size_t index,
                            enum mm_maillist_command command)
 {
     struct step *step = &work->steps[index];
-    const char *sender = work->message.reverse_path;
+    const char *sender = work->base.message.reverse_path;
 
     if (sender[0] == '\0' || work->facts.is_automatic) {
         log_post(work, "automatic request dropped", "");
@@ -202,7 +185,7 @@ static void decide_request(struct work *work, size_t index,
     step->command = command;
     (void)mm_span_copy(mm_span_cstr(sender), step->member, sizeof step->member);
     enum mailmod_error error =
-        mm_maillist_token(work->post->store, &work->list, command, sender,
+        mm_maillist_token(work->base.post->store, &work->list, command, sender,
                           mm_clock_wall_ms(), step->token);
     if (error == MAILMOD_OK) {
         error = find_target(work, step, sender);
@@ -221,11 +204,12 @@ static void decide_confirm(struct work *work, size_t index, const char *token)
 {
     struct step *step = &work->steps[index];
 
-    if (work->facts.is_automatic || work->message.reverse_path[0] == '\0') {
+    if (work->facts.is_automatic ||
+        work->base.message.reverse_path[0] == '\0') {
         log_post(work, "automatic answer dropped", "");
-    } else if (!mm_maillist_read_token(work->post->store, &work->list, token,
-                                       mm_clock_wall_ms(), &step->command,
-                                       step->member)) {
+    } else if (!mm_maillist_read_token(work->base.post->store, &work->list,
+                                       token, mm_clock_wall_ms(),
+                                       &step->command, step->member)) {
         refuse(work, index, "5.7.1",
                "that confirms nothing, or no longer: ask anew");
     } else {
@@ -243,9 +227,9 @@ static void decide_bounce(struct work *work, size_t index, const char *argument)
 {
     struct step *step = &work->steps[index];
 
-    if (mm_maillist_read_verp(work->post->store, &work->list, argument,
+    if (mm_maillist_read_verp(work->base.post->store, &work->list, argument,
                               step->member) &&
-        work->message.reverse_path[0] == '\0' && work->facts.is_report) {
+        work->base.message.reverse_path[0] == '\0' && work->facts.is_report) {
         step->action = ACTION_BOUNCE;
     } else {
         log_post(work, "no report of a failure: dropped", step->member);
@@ -276,9 +260,9 @@ static void decide(struct work *work, size_t index)
     enum mm_maillist_command command;
     char argument[MM_LIMIT_LOCAL_PART + 1];
 
-    if (mm_address_parse(mm_span_cstr(work->recipients[index].path), false,
+    if (mm_address_parse(mm_span_cstr(work->base.recipients[index].path), false,
                          true, &address) != MAILMOD_OK ||
-        mm_maillist_address(work->post->store, &address, &list, &command,
+        mm_maillist_address(work->base.post->store, &address, &list, &command,
                             argument) != MAILMOD_OK) {
         refuse(work, index, "5.1.1", "there is no such list any more");
         return;
@@ -303,23 +287,23 @@ static void decide(struct work *work, size_t index)
     }
 }
 
-static void run(struct mm_job *job)
+static void run(struct mm_consumer_work *base)
 {
-    struct work *work = MM_LIST_OBJECT(job, struct work, job);
+    struct work *work = MM_LIST_OBJECT(base, struct work, base);
     enum mailmod_error error =
-        mm_maillist_find(work->post->store, work->list.name, &work->list);
+        mm_maillist_find(work->base.post->store, work->list.name, &work->list);
 
     if (error == MAILMOD_OK) {
-        error = mm_store_read_chunk(work->post->store, work->message.id, 0,
-                                    &work->text);
+        error = mm_store_read_chunk(work->base.post->store,
+                                    work->base.message.id, 0, &work->text);
     } else if (error == MAILMOD_ERROR_NOT_FOUND) {
-        for (size_t i = 0; i < work->count; i++) {
+        for (size_t i = 0; i < work->base.count; i++) {
             refuse(work, i, "5.1.1", "there is no such list any more");
         }
         return;
     }
     mm_maillist_read_facts(&work->list, mm_buf_span(&work->text), &work->facts);
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->base.count; i++) {
         if (error == MAILMOD_OK) {
             decide(work, i);
         } else {
@@ -340,12 +324,12 @@ static enum mailmod_error begin(struct work *work, const char *reverse_path,
                                 struct mm_store_transaction *t,
                                 struct draft *draft)
 {
-    const struct mm_deposit_options options = {.post = work->post,
-                                               .config = work->config};
+    const struct mm_deposit_options options = {.post = work->base.post,
+                                               .config = work->base.config};
     const struct mm_envelope envelope = {.reverse_path = reverse_path,
                                          .arrival_ms = mm_clock_wall_ms(),
                                          .is_smtputf8 =
-                                             work->message.is_smtputf8,
+                                             work->base.message.is_smtputf8,
                                          .session = "maillist",
                                          .user = work->list.name};
     enum mailmod_error error =
@@ -389,8 +373,8 @@ static enum mailmod_error write_copy(struct work *work, struct draft *draft)
         error = write_octets(draft, rest);
     }
     for (unsigned i = 1; error == MAILMOD_OK; i++) {
-        error =
-            mm_store_read_chunk(work->post->store, work->message.id, i, &buf);
+        error = mm_store_read_chunk(work->base.post->store,
+                                    work->base.message.id, i, &buf);
         if (error == MAILMOD_OK) {
             error = write_octets(draft, mm_buf_span(&buf));
         }
@@ -447,7 +431,7 @@ static enum mailmod_error put_answer(struct work *work, struct step *step,
     if (error == MAILMOD_OK) {
         char held[MM_MESSAGE_ID_TEXT_MAX];
 
-        mm_message_id_format(work->message.id, held);
+        mm_message_id_format(work->base.message.id, held);
         error = mm_maillist_write_answer(
             &text, &work->list, step->command,
             step->command == MM_MAILLIST_POST ? held : step->member, token,
@@ -464,7 +448,7 @@ static enum mailmod_error put_answer(struct work *work, struct step *step,
 static enum mailmod_error put_held(struct work *work, size_t index,
                                    struct mm_store_transaction *t)
 {
-    struct mm_store_recipient row = work->recipients[index];
+    struct mm_store_recipient row = work->base.recipients[index];
     enum mailmod_error error = mm_destination_local(
         MM_MAILLIST_APPROVED, work->list.name, row.destination);
 
@@ -508,7 +492,7 @@ static enum mailmod_error put_to_owner(struct work *work, struct step *step,
     struct draft draft = {.deposit = NULL};
     struct mm_buf buf;
     enum mailmod_error error =
-        begin(work, work->message.reverse_path, t, &draft);
+        begin(work, work->base.message.reverse_path, t, &draft);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -517,8 +501,8 @@ static enum mailmod_error put_to_owner(struct work *work, struct step *step,
     error = mm_deposit_add_all(draft.deposit, step->resolve.targets,
                                step->resolve.target_count);
     for (unsigned i = 0; error == MAILMOD_OK; i++) {
-        error =
-            mm_store_read_chunk(work->post->store, work->message.id, i, &buf);
+        error = mm_store_read_chunk(work->base.post->store,
+                                    work->base.message.id, i, &buf);
         if (error == MAILMOD_OK) {
             error = write_octets(&draft, mm_buf_span(&buf));
         }
@@ -543,9 +527,9 @@ static enum mailmod_error put_step(struct work *work, size_t index,
     case ACTION_LEAVE:
         return put_member(work, step, t);
     case ACTION_BOUNCE:
-        return mm_maillist_bounced(t, work->post->log, work->list.name,
-                                   step->member,
-                                   work->config->local.maillist_bounces_max);
+        return mm_maillist_bounced(
+            t, work->base.post->log, work->list.name, step->member,
+            work->base.config->local.maillist_bounces_max);
     case ACTION_ASK:
         return put_answer(work, step, step->token, t);
     case ACTION_TO_OWNER:
@@ -557,16 +541,16 @@ static enum mailmod_error put_step(struct work *work, size_t index,
 static enum mailmod_error put(struct mm_consumption *consumption,
                               struct mm_store_transaction *t)
 {
-    struct work *work = consumption->context;
+    struct work *work = MM_LIST_OBJECT(consumption->context, struct work, base);
     enum mailmod_error error = MAILMOD_OK;
 
-    for (size_t i = 0; error == MAILMOD_OK && i < work->count; i++) {
+    for (size_t i = 0; error == MAILMOD_OK && i < work->base.count; i++) {
         error = put_step(work, i, t);
     }
     return error;
 }
 
-static void on_settled(struct mm_consumption *consumption)
+static void settled(struct mm_consumer_work *base)
 {
     static const char *const texts[] = {[ACTION_EXPAND] = "posted",
                                         [ACTION_HOLD] = "waits for a moderator",
@@ -576,118 +560,59 @@ static void on_settled(struct mm_consumption *consumption)
                                         [ACTION_ASK] = "confirmation asked for",
                                         [ACTION_TO_OWNER] =
                                             "sent to the owner"};
-    struct work *work = consumption->context;
+    const struct work *work = MM_LIST_OBJECT(base, struct work, base);
 
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->base.count; i++) {
         if (work->steps[i].action != ACTION_NONE) {
             log_post(work, texts[work->steps[i].action], work->steps[i].member);
         }
     }
-    free_work(work);
 }
 
 /* ---- on the loop ---- */
 
-static void answer(struct work *work)
+static bool begin_work(struct mm_consumer_work *base)
 {
-    struct mm_consumption *consumption = work->consumption;
+    struct work *work = MM_LIST_OBJECT(base, struct work, base);
 
-    if (consumption == NULL) {
-        free_work(work);
-        return;
-    }
-    memcpy(consumption->outcomes, work->outcomes,
-           work->count * sizeof *work->outcomes);
-    consumption->put = put;
-    consumption->settled = on_settled;
-    mm_consumption_done(consumption);
+    mm_buf_init(&work->text, MM_LIMIT_CHUNK);
+    work->steps = mm_alloc_array(base->count, sizeof *work->steps);
+    return work->steps != NULL &&
+           mm_span_copy(mm_span_cstr(base->rest), work->list.name,
+                        sizeof work->list.name);
 }
 
-static void on_done(struct mm_job *job)
+static void no_room(struct mm_consumer_work *base)
 {
-    struct work *work = MM_LIST_OBJECT(job, struct work, job);
-
-    work->job.run = NULL; /* it is home */
-    answer(work);
+    for (size_t i = 0; i < base->count; i++) {
+        put_off(MM_LIST_OBJECT(base, struct work, base), i,
+                MAILMOD_ERROR_LIMIT);
+    }
 }
 
-static void on_no_room(struct mm_task *task)
+static void end_work(struct mm_consumer_work *base)
 {
-    struct work *work = MM_LIST_OBJECT(task, struct work, task);
+    struct work *work = MM_LIST_OBJECT(base, struct work, base);
 
-    work->job.run = NULL;
-    for (size_t i = 0; i < work->count; i++) {
-        put_off(work, i, MAILMOD_ERROR_LIMIT);
+    for (size_t i = 0; work->steps != NULL && i < base->count; i++) {
+        mm_resolve_cancel(&work->steps[i].resolve);
     }
-    answer(work);
-}
-
-static bool copy_batch(struct work *work, const struct mq_batch *batch)
-{
-    struct mm_span name;
-    struct mm_span list;
-
-    work->message = batch->message;
-    work->recipients =
-        mm_alloc_array(batch->recipient_count, sizeof *work->recipients);
-    work->outcomes =
-        mm_alloc_array(batch->recipient_count, sizeof *work->outcomes);
-    work->steps = mm_alloc_array(batch->recipient_count, sizeof *work->steps);
-    if (work->recipients == NULL || work->outcomes == NULL ||
-        work->steps == NULL) {
-        return false;
-    }
-    work->count = batch->recipient_count;
-    memcpy(work->recipients, batch->recipients,
-           work->count * sizeof *work->recipients);
-    (void)mm_span_cut(mm_span_cstr(batch->destination), ':', &name, &list);
-    return mm_span_copy(list, work->list.name, sizeof work->list.name);
+    mm_buf_fini(&work->text);
+    mm_free(work->steps);
 }
 
 static void take(struct mm_consumer *consumer,
                  struct mm_consumption *consumption)
 {
-    struct mm_post *post = consumer->context;
-    struct work *work = mm_alloc(sizeof *work);
+    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                                   .begin = begin_work,
+                                                   .run = run,
+                                                   .no_room = no_room,
+                                                   .put = put,
+                                                   .settled = settled,
+                                                   .end = end_work};
 
-    if (work != NULL) {
-        atomic_fetch_add(&post->busy, 1);
-        work->post = post;
-        work->config = mm_config_ref(consumption->config);
-        work->is_approved = strcmp(consumer->name, MM_MAILLIST_APPROVED) == 0;
-        mm_buf_init(&work->text, MM_LIMIT_CHUNK);
-    }
-    if (work == NULL || !copy_batch(work, consumption->batch)) {
-        mm_consumption_set_all(consumption, MAILMOD_ERROR_MEMORY, "4.3.0");
-        if (work != NULL) {
-            free_work(work);
-        }
-        mm_consumption_done(consumption);
-        return;
-    }
-    work->consumption = consumption;
-    consumption->context = work;
-    work->job.loop = consumption->loop;
-    work->job.run = run;
-    work->job.done = on_done;
-    work->task.run = on_no_room;
-    if (mm_workers_submit(post->workers, &work->job) != MAILMOD_OK) {
-        mm_loop_post(consumption->loop, &work->task);
-    }
-}
-
-/* A worker that has it goes on to its end; what it decided is dropped. */
-static void cancel(struct mm_consumer *consumer,
-                   struct mm_consumption *consumption)
-{
-    struct work *work = consumption->context;
-
-    (void)consumer;
-    if (work != NULL && work->job.run == NULL) {
-        free_work(work);
-    } else if (work != NULL) {
-        work->consumption = NULL;
-    }
+    mm_consumer_work_take(consumer, consumption, &verbs);
 }
 
 enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
@@ -701,7 +626,7 @@ enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
     }
     lists->post = (struct mm_consumer){.name = MM_MAILLIST_CONSUMER,
                                        .take = take,
-                                       .cancel = cancel,
+                                       .cancel = mm_consumer_work_cancel,
                                        .context = post};
     lists->approved = lists->post;
     lists->approved.name = MM_MAILLIST_APPROVED;

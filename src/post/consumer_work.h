@@ -1,0 +1,57 @@
+/* thread: loop (the outbound's first), except where a function says otherwise
+ * consumer_work.h - a consumer's batch in the hands of a worker: for consumers
+ * that read texts or write files, which a loop does not wait for. */
+#ifndef MM_POST_CONSUMER_WORK_H
+#define MM_POST_CONSUMER_WORK_H
+
+#include "post/consumer.h"
+
+struct mm_consumer_verbs;
+
+/* Begins the consumer's own object. The worker reads copies, for the batch is
+ * the outbound's, and may be gone. */
+struct mm_consumer_work {
+    const struct mm_consumer *consumer; /* its context is the post office */
+    struct mm_post *post;
+    struct mm_config *config;
+    char rest[MM_STORE_DESTINATION_MAX]; /* of the destination: "name:REST" */
+    struct mm_store_message message;
+    struct mm_store_recipient *recipients;
+    struct mq_outcome *outcomes; /* zero: delivered */
+    size_t count;                /* of both */
+
+    /* consumer_work.c's. */
+    const struct mm_consumer_verbs *verbs;
+    struct mm_job job;
+    struct mm_task task;                /* the workers had no room */
+    struct mm_consumption *consumption; /* NULL: cancelled */
+};
+
+/* NULL is allowed but for `run` and `no_room`. */
+struct mm_consumer_verbs {
+    size_t size; /* of the consumer's object */
+    /* The copies are made, what is the consumer's is zero. False: there is no
+     * memory. */
+    bool (*begin)(struct mm_consumer_work *work);
+    /* Fills the outcomes. thread: worker */
+    void (*run)(struct mm_consumer_work *work);
+    /* The same, when no worker takes it. */
+    void (*no_room)(struct mm_consumer_work *work);
+    /* As in consumer.h: there `context` is the work. With NULL the work ends
+     * before it is answered. thread: writer */
+    enum mailmod_error (*put)(struct mm_consumption *consumption,
+                              struct mm_store_transaction *transaction);
+    void (*settled)(struct mm_consumer_work *work);
+    /* What is the consumer's goes; after a `begin` that failed, too. */
+    void (*end)(struct mm_consumer_work *work);
+};
+
+/* For a consumer's `take`. */
+void mm_consumer_work_take(const struct mm_consumer *consumer,
+                           struct mm_consumption *consumption,
+                           const struct mm_consumer_verbs *verbs);
+/* A consumer's `cancel`: the worker goes on to its end, and nobody hears it. */
+void mm_consumer_work_cancel(struct mm_consumer *consumer,
+                             struct mm_consumption *consumption);
+
+#endif
