@@ -312,30 +312,13 @@ static void on_resolved(struct mm_resolve *resolve)
     mm_fetch_go_on(session);
 }
 
-/* A user of this system is written without a domain. */
-static enum mailmod_error parse_to(struct mm_fetch_session *session)
-{
-    char text[MM_LIMIT_PATH + MM_LIMIT_DOMAIN + 2];
-    struct mm_buf whole;
-    mm_buf_init(&whole, sizeof text - 1);
-    (void)mm_buf_append_cstr(&whole, session->account.to);
-    if (strchr(session->account.to, '@') == NULL) {
-        (void)mm_buf_append_char(&whole, '@');
-        (void)mm_buf_append_cstr(&whole, session->options.config->host_name);
-    }
-    enum mailmod_error error = mm_buf_error(&whole);
-    if (error == MAILMOD_OK) {
-        error =
-            mm_address_parse(mm_buf_span(&whole), false, true, &session->to);
-    }
-    mm_buf_fini(&whole);
-    return error;
-}
-
 static void begin_resolve(struct mm_fetch_session *session)
 {
     struct mm_resolve *resolve = &session->resolve;
-    if (parse_to(session) != MAILMOD_OK) {
+    /* A user of this system is written without a domain. */
+    if (mm_address_parse_in(session->account.to,
+                            session->options.config->host_name,
+                            &session->to) != MAILMOD_OK) {
         mm_fetch_fail(session, MAILMOD_ERROR_ARGUMENT, "%s is no address",
                       session->account.to);
         return;

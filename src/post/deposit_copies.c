@@ -10,8 +10,6 @@
 
 #include "base/mem.h"
 
-#include <string.h>
-
 struct mm_deposit_copy {
     struct mm_resolve resolve;
     struct mm_address address;
@@ -57,24 +55,6 @@ static const char *next_address(struct mm_deposit *deposit)
     return "";
 }
 
-static bool parse(const struct mm_config *config, const char *to,
-                  struct mm_address *address)
-{
-    struct mm_buf text;
-
-    mm_buf_init(&text, 2 * MM_LIMIT_PATH);
-    (void)mm_buf_append_cstr(&text, to);
-    if (strchr(to, '@') == NULL) {
-        (void)mm_buf_append_char(&text, '@');
-        (void)mm_buf_append_cstr(&text, config->host_name);
-    }
-    bool is_good = mm_buf_error(&text) == MAILMOD_OK &&
-                   mm_address_parse(mm_buf_span(&text), false, true, address) ==
-                       MAILMOD_OK;
-    mm_buf_fini(&text);
-    return is_good;
-}
-
 static void log_nobody(const struct mm_deposit *deposit, const char *to)
 {
     MM_LOG(deposit->options.post->log, MM_LOG_ERROR, "post",
@@ -104,7 +84,8 @@ bool mm_deposit_ask_copy(struct mm_deposit *deposit,
         deposit->error = MAILMOD_ERROR_MEMORY;
         return true;
     }
-    if (!parse(config, to, &copy->address)) {
+    if (mm_address_parse_in(to, config->host_name, &copy->address) !=
+        MAILMOD_OK) {
         log_nobody(deposit, to);
         return true;
     }

@@ -118,25 +118,6 @@ find_all(struct mm_resolve *resolve, const struct mm_resolve_item *item,
     return error;
 }
 
-/* An address, or a name in the domain of the one that it is for. */
-static bool parse_target(const char *target, const char *domain,
-                         struct mm_address *address)
-{
-    struct mm_buf text;
-
-    mm_buf_init(&text, 2 * MM_LIMIT_PATH);
-    (void)mm_buf_append_cstr(&text, target);
-    if (strchr(target, '@') == NULL) {
-        (void)mm_buf_append_char(&text, '@');
-        (void)mm_buf_append_cstr(&text, domain);
-    }
-    bool is_good = mm_buf_error(&text) == MAILMOD_OK &&
-                   mm_address_parse(mm_buf_span(&text), false, true, address) ==
-                       MAILMOD_OK;
-    mm_buf_fini(&text);
-    return is_good;
-}
-
 /* It stands for several: said once, for the address that was asked for. */
 static void note_expanded(struct mm_resolve *resolve,
                           struct mm_resolve_item *item)
@@ -164,8 +145,10 @@ static void expand_all(struct mm_resolve *resolve, struct mm_resolve_item *item,
         const char *target = list->items[i];
         bool is_final = target[0] == '\\';
 
-        if (target[is_final ? 1 : 0] != '\0' &&
-            parse_target(target + (is_final ? 1 : 0), domain, &address)) {
+        target += is_final ? 1 : 0;
+        /* A name is one in the domain of the address that it is for. */
+        if (target[0] != '\0' &&
+            mm_address_parse_in(target, domain, &address) == MAILMOD_OK) {
             struct mm_resolve_item *other =
                 mm_resolve_expand(resolve, item, &address);
 

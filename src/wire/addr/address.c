@@ -11,6 +11,7 @@
  * local parts, which are taken and collapsed into one quoted string). */
 #include "wire/addr/address.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* RFC 5321 4.5.3.1.3 counts the path's angle brackets. */
@@ -344,4 +345,20 @@ enum mailmod_error mm_address_parse(struct mm_span text, bool is_reverse,
         *address_out = (struct mm_address){.is_null = false};
     }
     return error;
+}
+
+enum mailmod_error mm_address_parse_in(const char *text, const char *domain,
+                                       struct mm_address *address_out)
+{
+    char whole[2 * MM_LIMIT_PATH + 1];
+
+    if (strchr(text, '@') != NULL) {
+        return mm_address_parse(mm_span_cstr(text), false, true, address_out);
+    }
+    int size = snprintf(whole, sizeof whole, "%s@%s", text, domain);
+    if (size < 0 || (size_t)size >= sizeof whole) {
+        *address_out = (struct mm_address){.is_null = false};
+        return MAILMOD_ERROR_TOO_LARGE;
+    }
+    return mm_address_parse(mm_span_cstr(whole), false, true, address_out);
 }

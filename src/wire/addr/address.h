@@ -58,6 +58,11 @@ mm_path_parse_lenient(struct mm_span text, bool is_reverse, bool allow_utf8,
 MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
                                              bool is_reverse, bool allow_utf8,
                                              struct mm_address *address_out);
+/* The same of a forward path with UTF-8, where a name without "@" is one in
+ * `domain`. */
+MM_CHECK enum mailmod_error mm_address_parse_in(const char *text,
+                                                const char *domain,
+                                                struct mm_address *address_out);
 /* RFC 5321 4.1.2 Domain: letters, digits, hyphens, dots (and, with the flag,
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,

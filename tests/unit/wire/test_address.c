@@ -350,6 +350,42 @@ static void bare_addresses(void **state)
     }
 }
 
+static void addresses_in_a_domain(void **state)
+{
+    static const struct {
+        const char *input;
+        const char *text; /* NULL: none */
+    } rows[] = {
+        {"u", "u@x.org"},
+        {"u@y.org", "u@y.org"},
+        {"<u@y.org>", "u@y.org"},
+        {"\"a b\"", "\"a b\"@x.org"},
+        {"\xc3\xbc", "\xc3\xbc@x.org"},
+        {"postmaster", "postmaster@x.org"},
+        {"", NULL},
+        {"a b", NULL},
+        {"<u>", NULL},
+        {"u@", NULL},
+    };
+    char large[2 * MM_LIMIT_PATH + 1] = "";
+    struct mm_address address;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum mailmod_error error =
+            mm_address_parse_in(rows[i].input, "x.org", &address);
+        if ((error == MAILMOD_OK) != (rows[i].text != NULL)) {
+            fail_msg("%s: error %d", rows[i].input, (int)error);
+        }
+        assert_string_equal(address.text,
+                            rows[i].text != NULL ? rows[i].text : "");
+    }
+    memset(large, 'u', sizeof large - 1);
+    assert_int_equal(mm_address_parse_in(large, "x.org", &address),
+                     MAILMOD_ERROR_TOO_LARGE);
+    assert_string_equal(address.text, "");
+}
+
 /* F25: each leniency lets its own fault through and no other. */
 static void test_F25_lenient_paths(void **state)
 {
@@ -446,6 +482,7 @@ int main(void)
         cmocka_unit_test(paths_cut_short),
         cmocka_unit_test(canonical_texts_read_back),
         cmocka_unit_test(bare_addresses),
+        cmocka_unit_test(addresses_in_a_domain),
         cmocka_unit_test(test_F25_lenient_paths),
         cmocka_unit_test(domains),
         cmocka_unit_test(literals),
