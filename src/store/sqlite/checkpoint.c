@@ -108,7 +108,7 @@ static enum mailmod_error begin_anew(struct mm_sqlite *store, int wait_ms)
 
 enum mailmod_error mm_checkpoint_all(struct mm_sqlite *store)
 {
-    enum mailmod_error error = mm_checkpoint_is_copying(store)
+    enum mailmod_error error = atomic_load(&store->wants_copy)
                                    ? MAILMOD_ERROR_BUSY
                                    : forget_copied(&store->writer);
 
@@ -161,7 +161,6 @@ static void run_copier(void *context)
         struct mm_copied copied = pass(store);
         mm_mutex_lock(store->mutex);
         store->copied = copied;
-        store->has_copied = true;
         atomic_store(&store->wants_copy, false);
         mm_condition_signal(store->condition);
     }
@@ -174,11 +173,17 @@ static void ask(struct mm_sqlite *store)
     atomic_store(&store->wants_copy, true);
     mm_condition_signal(store->copier_condition);
     mm_mutex_unlock(store->mutex);
+    store->has_asked = true;
 }
 
 bool mm_checkpoint_is_copying(const struct mm_sqlite *store)
 {
-    return atomic_load(&store->wants_copy);
+    return store->has_asked;
+}
+
+bool mm_checkpoint_has_copied(const struct mm_sqlite *store)
+{
+    return store->has_asked && !atomic_load(&store->wants_copy);
 }
 
 /* ---- the writer's side ---- */
@@ -190,17 +195,13 @@ static void judge(struct mm_sqlite *store, enum mailmod_error error)
     }
 }
 
-/* What the last pass came to. */
+/* What the last pass came to. Without the mutex, which those who were just
+ * answered want: the copier leaves it alone until it is asked again. */
 static void take_copied(struct mm_sqlite *store)
 {
-    mm_mutex_lock(store->mutex);
-    bool has_copied = store->has_copied;
     struct mm_copied copied = store->copied;
-    store->has_copied = false;
-    mm_mutex_unlock(store->mutex);
-    if (!has_copied) {
-        return;
-    }
+
+    store->has_asked = false;
     if (copied.error == MAILMOD_OK && copied.log_pages <= store->log_pages) {
         store->copied_pages = copied.pages;
         store->copy_at = copied.log_pages + store->copy_pages;
@@ -251,7 +252,9 @@ void mm_checkpoint_tend(struct mm_sqlite *store)
 {
     bool is_short = store->was_full || store->room == MM_SQLITE_ROOM_NONE;
 
-    take_copied(store);
+    if (mm_checkpoint_has_copied(store)) {
+        take_copied(store);
+    }
     int left = store->log_pages - store->copied_pages;
     if (mm_health_refuses(store) || left == 0 ||
         mm_checkpoint_is_copying(store)) {

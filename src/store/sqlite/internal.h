@@ -241,8 +241,9 @@ struct mm_sqlite {
     struct mm_thread *copier_thread;
     struct mm_condition *copier_condition;
     atomic_bool wants_copy;  /* until it was made; set under `mutex` */
-    struct mm_copied copied; /* under `mutex`, with has_copied */
-    bool has_copied;
+    struct mm_copied copied; /* the copier's while it is wanted, else the
+                              * writer's */
+    bool has_asked;   /* the writer's: it has not taken what came of it */
     bool copier_ends; /* under `mutex` */
 
     struct mm_mutex *reader_mutex; /* guards the readers */
@@ -376,7 +377,10 @@ void mm_checkpoint_stop(struct mm_sqlite *store);
 void mm_checkpoint_tend(struct mm_sqlite *store);
 /* Asks for one now. thread: writer. */
 void mm_checkpoint_ask(struct mm_sqlite *store);
+/* One was asked for, and mm_checkpoint_tend has not taken what came of it;
+ * the second: it is there to be taken. thread: writer. */
 bool mm_checkpoint_is_copying(const struct mm_sqlite *store);
+bool mm_checkpoint_has_copied(const struct mm_sqlite *store);
 /* A long log is being copied: what can wait does. thread: writer. */
 bool mm_checkpoint_is_behind(const struct mm_sqlite *store);
 /* All of the log, whatever was copied before, and begins it anew. BUSY when

@@ -199,7 +199,7 @@ static bool collect(struct mm_sqlite *store, struct batch *batch)
     mm_mutex_lock(store->mutex);
     while (mm_list_is_empty(&store->jobs) && !store->is_closing &&
            !has_waited && !atomic_load(&store->wants_look) &&
-           !store->has_copied) {
+           !mm_checkpoint_has_copied(store)) {
         uint64_t wait_ms = idle_ms(store);
         if (wait_ms == UINT64_MAX) {
             mm_condition_wait(store->condition, store->mutex);
