@@ -19,7 +19,7 @@ struct mm_row {
 struct mm_table {
     struct mm_tree tree;
     struct mm_tree other; /* no compare: the table has one order */
-    bool (*has_other)(const struct mm_row *row);
+    bool (*has_other)(const struct mm_row *row); /* NULL: each row has */
 };
 
 enum mm_memory_table {
@@ -170,9 +170,6 @@ struct mm_memory_transaction {
 
 struct mm_memory *mm_memory_of(struct mm_store *base);
 /* The store of a verb that writes, or NULL with a fault that is due. */
-/* rule.c: those of a mailbox that goes. */
-MM_CHECK enum mailmod_error mm_memory_drop_rules(struct mm_memory *store,
-                                                 uint64_t mailbox_id);
 struct mm_memory *mm_memory_write(struct mm_store_transaction *base,
                                   enum mailmod_error *error_out);
 /* The tables as they were committed, from here to the end. */
@@ -253,6 +250,9 @@ MM_CHECK enum mailmod_error mm_memory_take_entry(struct mm_memory *store,
                                                  struct mm_entry_row *row);
 MM_CHECK enum mailmod_error
 mm_memory_take_recipient(struct mm_memory *store, struct mm_recipient_row *row);
+/* rule.c: those of a mailbox that goes. */
+MM_CHECK enum mailmod_error mm_memory_drop_rules(struct mm_memory *store,
+                                                 uint64_t mailbox_id);
 /* What no opening would leave: unfinished messages, those that nobody has. */
 MM_CHECK enum mailmod_error mm_memory_sweep(struct mm_memory *store);
 void mm_memory_run_writer(void *context);

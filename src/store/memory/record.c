@@ -17,6 +17,14 @@ static struct mm_record_row place(enum mm_store_record_kind kind,
     return wanted;
 }
 
+static struct mm_row *find(struct mm_memory_disk *disk,
+                           enum mm_store_record_kind kind, const char *name,
+                           const char *key)
+{
+    const struct mm_record_row wanted = place(kind, name, key);
+    return mm_table_find(disk, MM_TABLE_RECORD, &wanted.row);
+}
+
 enum mailmod_error mm_memory_keep_record(struct mm_store_transaction *base,
                                          const struct mm_store_record *record)
 {
@@ -44,12 +52,10 @@ enum mailmod_error mm_memory_drop_record(struct mm_store_transaction *base,
 {
     enum mailmod_error error;
     struct mm_memory *store = mm_memory_write(base, &error);
-    struct mm_record_row wanted = place(kind, name, key);
     if (store == NULL) {
         return error;
     }
-    struct mm_row *row =
-        mm_table_find(store->disk, MM_TABLE_RECORD, &wanted.row);
+    struct mm_row *row = find(store->disk, kind, name, key);
     return row != NULL ? mm_row_remove(store, MM_TABLE_RECORD, row)
                        : MAILMOD_ERROR_NOT_FOUND;
 }
@@ -61,12 +67,10 @@ enum mailmod_error mm_memory_record_of(struct mm_store_transaction *base,
 {
     enum mailmod_error error;
     struct mm_memory *store = mm_memory_write(base, &error);
-    struct mm_record_row wanted = place(kind, name, key);
     if (store == NULL) {
         return error;
     }
-    struct mm_row *row =
-        mm_table_find(store->disk, MM_TABLE_RECORD, &wanted.row);
+    struct mm_row *row = find(store->disk, kind, name, key);
     if (row == NULL) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
@@ -81,9 +85,7 @@ enum mailmod_error mm_memory_find_record(
     void (*visit)(void *context, const struct mm_store_record *record),
     void *context)
 {
-    struct mm_record_row wanted = place(kind, name, key);
-    const struct mm_row *row =
-        mm_table_find(mm_memory_read(base), MM_TABLE_RECORD, &wanted.row);
+    const struct mm_row *row = find(mm_memory_read(base), kind, name, key);
     if (row != NULL) {
         const struct mm_record_row *found =
             MM_ROW(const struct mm_record_row, row);
@@ -109,10 +111,7 @@ static enum mailmod_error move_row(struct mm_memory *store,
                                    const struct mm_record_row *row,
                                    const char *new_name)
 {
-    struct mm_row *copy = new_name != NULL ? mm_row_copy(&row->row) : NULL;
-    if (new_name == NULL) {
-        return MAILMOD_OK;
-    }
+    struct mm_row *copy = mm_row_copy(&row->row);
     if (copy == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
@@ -138,7 +137,9 @@ enum mailmod_error mm_memory_move_records(struct mm_store_transaction *base,
     struct mm_record_row *at = behind(store->disk, &from);
     while (error == MAILMOD_OK && at != NULL &&
            strcmp(at->record.name, name) == 0) {
-        error = move_row(store, at, new_name);
+        if (new_name != NULL) {
+            error = move_row(store, at, new_name);
+        }
         if (error == MAILMOD_OK) {
             error = mm_row_remove(store, MM_TABLE_RECORD, &at->row);
         }

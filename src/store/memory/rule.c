@@ -13,6 +13,17 @@ static struct mm_row *find_rule(struct mm_memory *store,
     return mm_table_find(store->disk, MM_TABLE_RULE, &key.row);
 }
 
+static size_t count_rows(struct mm_memory_disk *disk,
+                         enum mm_memory_table table)
+{
+    size_t count = 0;
+    for (struct mm_row *at = mm_table_first(disk, table); at != NULL;
+         at = mm_table_behind(disk, table, at)) {
+        count++;
+    }
+    return count;
+}
+
 enum mailmod_error mm_memory_add_rule(struct mm_store_transaction *base,
                                       const struct mm_store_rule *rule)
 {
@@ -21,12 +32,7 @@ enum mailmod_error mm_memory_add_rule(struct mm_store_transaction *base,
     if (store == NULL) {
         return error;
     }
-    size_t count = 0;
-    for (struct mm_row *at = mm_table_first(store->disk, MM_TABLE_RULE);
-         at != NULL; at = mm_table_behind(store->disk, MM_TABLE_RULE, at)) {
-        count++;
-    }
-    if (count >= MM_STORE_RULES_MAX) {
+    if (count_rows(store->disk, MM_TABLE_RULE) >= MM_STORE_RULES_MAX) {
         return MAILMOD_ERROR_LIMIT;
     }
     struct mm_row *row = mm_row_new(sizeof(struct mm_rule_row));
@@ -123,9 +129,7 @@ mm_memory_note_sighting(struct mm_store_transaction *base,
         return MAILMOD_ERROR_MEMORY;
     }
     MM_ROW(struct mm_sighting_row, row)->sighting = *sighting;
-    struct mm_row *old = find(store->disk, sighting->kind, sighting->key);
-    return old != NULL ? mm_row_change(store, MM_TABLE_SIGHTING, old, row)
-                       : mm_row_add(store, MM_TABLE_SIGHTING, row);
+    return mm_row_put(store, MM_TABLE_SIGHTING, row);
 }
 
 enum mailmod_error mm_memory_remove_sighting(struct mm_store_transaction *base,
@@ -142,27 +146,12 @@ enum mailmod_error mm_memory_remove_sighting(struct mm_store_transaction *base,
                        : MAILMOD_ERROR_NOT_FOUND;
 }
 
-static size_t count_sightings(struct mm_memory_disk *disk)
-{
-    size_t count = 0;
-    for (struct mm_row *at = mm_table_first(disk, MM_TABLE_SIGHTING);
-         at != NULL; at = mm_table_behind(disk, MM_TABLE_SIGHTING, at)) {
-        count++;
-    }
-    return count;
-}
-
 /* The one that ends first. */
 static struct mm_sighting_row *first_end(const struct mm_memory_disk *disk)
 {
-    struct mm_tree_node *node =
-        mm_tree_first(&disk->tables[MM_TABLE_SIGHTING].other);
-    return node != NULL
-               ? (struct mm_sighting_row *)(void *)((char *)node -
-                                                    offsetof(
-                                                        struct mm_sighting_row,
-                                                        row.other))
-               : NULL;
+    struct mm_row *row =
+        mm_row_of_other(mm_tree_first(&disk->tables[MM_TABLE_SIGHTING].other));
+    return row != NULL ? MM_ROW(struct mm_sighting_row, row) : NULL;
 }
 
 enum mailmod_error mm_memory_sweep_sightings(struct mm_store_transaction *base,
@@ -175,7 +164,7 @@ enum mailmod_error mm_memory_sweep_sightings(struct mm_store_transaction *base,
     if (store == NULL) {
         return error;
     }
-    size_t count = count_sightings(store->disk);
+    size_t count = count_rows(store->disk, MM_TABLE_SIGHTING);
     error = MAILMOD_OK;
     struct mm_sighting_row *row = first_end(store->disk);
     while (error == MAILMOD_OK && row != NULL && *count_out < count_max &&

@@ -195,12 +195,6 @@ static int order_ends(const struct mm_tree_node *a,
                                       : compare_sightings(x, y);
 }
 
-static bool has_end(const struct mm_row *row)
-{
-    (void)row;
-    return true;
-}
-
 void mm_tables_init(struct mm_memory_disk *disk)
 {
     static const struct mm_table tables[MM_TABLE_COUNT] = {
@@ -220,8 +214,7 @@ void mm_tables_init(struct mm_memory_disk *disk)
         [MM_TABLE_RECORD] = {.tree.compare = order_records},
         [MM_TABLE_RULE] = {.tree.compare = order_rules},
         [MM_TABLE_SIGHTING] = {.tree.compare = order_sightings,
-                               .other.compare = order_ends,
-                               .has_other = has_end},
+                               .other.compare = order_ends},
     };
     memcpy(disk->tables, tables, sizeof tables);
 }
@@ -300,7 +293,8 @@ static uint64_t octets_of(enum mm_memory_table table, const struct mm_row *row)
 
 static bool has_other(const struct mm_table *table, const struct mm_row *row)
 {
-    return table->has_other != NULL && table->has_other(row);
+    return table->other.compare != NULL &&
+           (table->has_other == NULL || table->has_other(row));
 }
 
 static void attach(struct mm_memory_disk *disk, enum mm_memory_table which,
