@@ -73,9 +73,10 @@ static enum mailmod_error list_range(struct mm_sqlite_transaction *t,
     return error;
 }
 
-static enum mailmod_error run_with(struct mm_sqlite_transaction *t,
-                                   enum mm_statement which, sqlite3_int64 first,
-                                   sqlite3_int64 second)
+static enum mailmod_error run_with_two(struct mm_sqlite_transaction *t,
+                                       enum mm_statement which,
+                                       sqlite3_int64 first,
+                                       sqlite3_int64 second)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = ask(t, which, &error);
@@ -83,9 +84,7 @@ static enum mailmod_error run_with(struct mm_sqlite_transaction *t,
         return error;
     }
     (void)sqlite3_bind_int64(statement, 1, first);
-    if (sqlite3_bind_parameter_count(statement) > 1) {
-        (void)sqlite3_bind_int64(statement, 2, second);
-    }
+    (void)sqlite3_bind_int64(statement, 2, second);
     return mm_sql_run(statement);
 }
 
@@ -93,9 +92,10 @@ static enum mailmod_error end_removal(struct mm_sqlite_transaction *t,
                                       const struct range *range)
 {
     enum mailmod_error error =
-        run_with(t, MM_SQL_DROP_REMOVAL, range->mailbox_id, range->first);
+        run_with_two(t, MM_SQL_DROP_REMOVAL, range->mailbox_id, range->first);
     if (error == MAILMOD_OK && range->last == INT64_MAX) {
-        error = run_with(t, MM_SQL_DROP_MAILBOX, range->mailbox_id, 0);
+        error = mm_sql_run_with(t->connection, MM_SQL_DROP_MAILBOX,
+                                (uint64_t)range->mailbox_id);
     }
     return error;
 }
@@ -138,9 +138,10 @@ static enum mailmod_error do_litter(struct mm_sqlite_transaction *t,
     if (error != MAILMOD_OK || !*found_out) {
         return error;
     }
-    error = run_with(t, MM_SQL_DROP_FIRST_CHUNKS, id, CHUNKS_MAX);
+    error = run_with_two(t, MM_SQL_DROP_FIRST_CHUNKS, id, CHUNKS_MAX);
     return error == MAILMOD_OK && sqlite3_changes(t->connection->db) == 0
-               ? run_with(t, MM_SQL_DROP_LITTER, id, 0)
+               ? mm_sql_run_with(t->connection, MM_SQL_DROP_LITTER,
+                                 (uint64_t)id)
                : error;
 }
 

@@ -234,7 +234,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_EACH_SIGHTING] = "SELECT " SIGHTING_COLUMNS " FROM sighting "
                              "WHERE kind=? AND key>? ORDER BY key",
     [MM_SQL_COUNT_SIGHTINGS] = "SELECT count(*) FROM sighting",
-    /* Those whose time is over, and the first `excess` of the others. */
+    /* Those whose time is over, or whichever end first. */
     [MM_SQL_SWEEP_SIGHTINGS] =
         "DELETE FROM sighting WHERE (kind,key) IN (SELECT kind,key FROM "
         "sighting WHERE until_ms<=?1 OR ?2>0 ORDER BY until_ms LIMIT ?3)",
@@ -411,6 +411,29 @@ enum mailmod_error mm_sql_run(sqlite3_stmt *statement)
 
     mm_sql_end(statement);
     return mm_sql_error(result);
+}
+
+enum mailmod_error mm_sql_run_on_row(sqlite3_stmt *statement)
+{
+    enum mailmod_error error = mm_sql_run(statement);
+
+    return error == MAILMOD_OK &&
+                   sqlite3_changes(sqlite3_db_handle(statement)) == 0
+               ? MAILMOD_ERROR_NOT_FOUND
+               : error;
+}
+
+enum mailmod_error mm_sql_run_with(struct mm_connection *connection,
+                                   enum mm_statement which, uint64_t id)
+{
+    enum mailmod_error error;
+    sqlite3_stmt *statement = mm_sql(connection, which, &error);
+
+    if (statement == NULL) {
+        return error;
+    }
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    return mm_sql_run(statement);
 }
 
 enum mailmod_error mm_sql_do(struct mm_connection *connection,

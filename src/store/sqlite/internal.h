@@ -296,7 +296,13 @@ sqlite3_stmt *mm_sql(struct mm_connection *connection, enum mm_statement which,
                      enum mailmod_error *error_out);
 /* Runs a statement that gives no rows, and resets it. */
 MM_CHECK enum mailmod_error mm_sql_run(sqlite3_stmt *statement);
-/* mm_sql and mm_sql_run of one without parameters. */
+/* The same of one that must meet a row: else NOT_FOUND. */
+MM_CHECK enum mailmod_error mm_sql_run_on_row(sqlite3_stmt *statement);
+/* mm_sql and mm_sql_run of one whose parameter is an identifier. */
+MM_CHECK enum mailmod_error mm_sql_run_with(struct mm_connection *connection,
+                                            enum mm_statement which,
+                                            uint64_t id);
+/* The same of one without parameters. */
 MM_CHECK enum mailmod_error mm_sql_do(struct mm_connection *connection,
                                       enum mm_statement which);
 /* True while there is a row; `error_out` is set at the end. The caller resets
@@ -348,6 +354,10 @@ MM_CHECK enum mailmod_error mm_read_open(struct mm_reading *reading,
                                          struct mm_sqlite *store,
                                          enum mm_statement which);
 void mm_read_close(struct mm_reading *reading);
+/* A count that is kept in the table of single values; none yet leaves it. */
+MM_CHECK enum mailmod_error mm_read_count(struct mm_store *base,
+                                          enum mm_statement which,
+                                          uint64_t *count_out);
 /* Ends the reads that have gone on for too long. */
 void mm_readers_end_old(struct mm_sqlite *store);
 
@@ -414,12 +424,12 @@ mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
                        size_t count);
 /* Notes that the numbers from `first` to `last` are gone from the mailbox; the
  * mailbox itself too when `last` is INT64_MAX. */
-/* rule.c: those of a mailbox that goes. */
-MM_CHECK enum mailmod_error
-mm_sqlite_drop_rules(struct mm_connection *connection, uint64_t mailbox_id);
 MM_CHECK enum mailmod_error
 mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
                       uint64_t mailbox_id, uint64_t first, uint64_t last);
+/* rule.c: those of a mailbox that goes. */
+MM_CHECK enum mailmod_error
+mm_sqlite_drop_rules(struct mm_connection *connection, uint64_t mailbox_id);
 /* Some rows of the first act on the whole queue; `found_out`: there is one. */
 MM_CHECK enum mailmod_error
 mm_sqlite_act_step(struct mm_sqlite_transaction *transaction, bool *found_out);

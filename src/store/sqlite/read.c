@@ -307,9 +307,8 @@ enum mailmod_error mm_sqlite_each_recipient(
     return error;
 }
 
-/* A count that is kept in the table of single values; none yet is 0. */
-static enum mailmod_error
-read_count(struct mm_store *base, enum mm_statement which, uint64_t *count_out)
+enum mailmod_error mm_read_count(struct mm_store *base, enum mm_statement which,
+                                 uint64_t *count_out)
 {
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
@@ -328,11 +327,11 @@ read_count(struct mm_store *base, enum mm_statement which, uint64_t *count_out)
 enum mailmod_error mm_sqlite_flush_count(struct mm_store *base,
                                          uint64_t *count_out)
 {
-    return read_count(base, MM_SQL_FLUSHES, count_out);
+    return mm_read_count(base, MM_SQL_FLUSHES, count_out);
 }
 
 enum mailmod_error mm_sqlite_user_changes(struct mm_store *base,
                                           uint64_t *count_out)
 {
-    return read_count(base, MM_SQL_USER_CHANGES, count_out);
+    return mm_read_count(base, MM_SQL_USER_CHANGES, count_out);
 }

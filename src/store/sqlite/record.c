@@ -41,6 +41,18 @@ enum mailmod_error mm_sqlite_keep_record(struct mm_store_transaction *base,
     return mm_sql_run(statement);
 }
 
+static void read_row(sqlite3_stmt *row, enum mm_store_record_kind kind,
+                     struct mm_store_record *record_out)
+{
+    *record_out = (struct mm_store_record){
+        .kind = kind,
+        .number = sqlite3_column_int64(row, 2),
+        .value = mm_span(sqlite3_column_blob(row, 3),
+                         (size_t)sqlite3_column_bytes(row, 3))};
+    mm_sql_text(row, 0, record_out->name, sizeof record_out->name);
+    mm_sql_text(row, 1, record_out->key, sizeof record_out->key);
+}
+
 enum mailmod_error mm_sqlite_record_of(struct mm_store_transaction *base,
                                        enum mm_store_record_kind kind,
                                        const char *name, const char *key,
@@ -54,11 +66,8 @@ enum mailmod_error mm_sqlite_record_of(struct mm_store_transaction *base,
     }
     bool is_there = mm_sql_step(statement, &error);
     if (is_there) {
-        (void)mm_span_copy(mm_span_cstr(name), record_out->name,
-                           sizeof record_out->name);
-        (void)mm_span_copy(mm_span_cstr(key), record_out->key,
-                           sizeof record_out->key);
-        record_out->number = sqlite3_column_int64(statement, 2);
+        read_row(statement, kind, record_out);
+        record_out->value = mm_span(NULL, 0); /* gone with the statement */
     }
     mm_sql_end(statement);
     return error == MAILMOD_OK && !is_there ? MAILMOD_ERROR_NOT_FOUND : error;
@@ -68,15 +77,10 @@ enum mailmod_error mm_sqlite_drop_record(struct mm_store_transaction *base,
                                          enum mm_store_record_kind kind,
                                          const char *name, const char *key)
 {
-    struct mm_store_record record = {.kind = kind};
-    enum mailmod_error error =
-        mm_sqlite_record_of(base, kind, name, key, &record);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
+    enum mailmod_error error;
     sqlite3_stmt *statement =
         statement_of(base, MM_SQL_DROP_RECORD, kind, name, key, &error);
-    return statement != NULL ? mm_sql_run(statement) : error;
+    return statement != NULL ? mm_sql_run_on_row(statement) : error;
 }
 
 enum mailmod_error mm_sqlite_move_records(struct mm_store_transaction *base,
@@ -95,18 +99,6 @@ enum mailmod_error mm_sqlite_move_records(struct mm_store_transaction *base,
         mm_sql_bind_text(statement, 2, name);
     }
     return statement != NULL ? mm_sql_run(statement) : error;
-}
-
-static void read_row(sqlite3_stmt *row, enum mm_store_record_kind kind,
-                     struct mm_store_record *record_out)
-{
-    *record_out = (struct mm_store_record){
-        .kind = kind,
-        .number = sqlite3_column_int64(row, 2),
-        .value = mm_span(sqlite3_column_blob(row, 3),
-                         (size_t)sqlite3_column_bytes(row, 3))};
-    mm_sql_text(row, 0, record_out->name, sizeof record_out->name);
-    mm_sql_text(row, 1, record_out->key, sizeof record_out->key);
 }
 
 enum mailmod_error mm_sqlite_find_record(

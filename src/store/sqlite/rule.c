@@ -70,10 +70,7 @@ enum mailmod_error mm_sqlite_remove_rule(struct mm_store_transaction *base,
         return error;
     }
     bind_rule(statement, rule);
-    error = mm_sql_run(statement);
-    if (error == MAILMOD_OK && sqlite3_changes(connection->db) == 0) {
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
+    error = mm_sql_run_on_row(statement);
     return error == MAILMOD_OK ? mm_sql_do(connection, MM_SQL_COUNT_RULE_CHANGE)
                                : error;
 }
@@ -81,13 +78,8 @@ enum mailmod_error mm_sqlite_remove_rule(struct mm_store_transaction *base,
 enum mailmod_error mm_sqlite_drop_rules(struct mm_connection *connection,
                                         uint64_t mailbox_id)
 {
-    enum mailmod_error error;
-    sqlite3_stmt *statement = mm_sql(connection, MM_SQL_DROP_RULES, &error);
-    if (statement == NULL) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
-    error = mm_sql_run(statement);
+    enum mailmod_error error =
+        mm_sql_run_with(connection, MM_SQL_DROP_RULES, mailbox_id);
     return error == MAILMOD_OK && sqlite3_changes(connection->db) > 0
                ? mm_sql_do(connection, MM_SQL_COUNT_RULE_CHANGE)
                : error;
@@ -123,17 +115,7 @@ enum mailmod_error mm_sqlite_each_rule(
 enum mailmod_error mm_sqlite_rule_changes(struct mm_store *base,
                                           uint64_t *count_out)
 {
-    struct mm_reading reading;
-    enum mailmod_error error =
-        mm_read_open(&reading, mm_sqlite_of(base), MM_SQL_RULE_CHANGES);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (mm_sql_step(reading.statement, &error)) {
-        *count_out = (uint64_t)sqlite3_column_int64(reading.statement, 0);
-    }
-    mm_read_close(&reading);
-    return error;
+    return mm_read_count(base, MM_SQL_RULE_CHANGES, count_out);
 }
 
 static void bind_sighting(sqlite3_stmt *statement, enum mm_sighting_kind kind,
@@ -170,12 +152,7 @@ enum mailmod_error mm_sqlite_remove_sighting(struct mm_store_transaction *base,
         return error;
     }
     bind_sighting(statement, kind, key);
-    error = mm_sql_run(statement);
-    return error == MAILMOD_OK &&
-                   sqlite3_changes(
-                       mm_sqlite_transaction_of(base)->connection->db) == 0
-               ? MAILMOD_ERROR_NOT_FOUND
-               : error;
+    return mm_sql_run_on_row(statement);
 }
 
 /* Deletes by the index of ends. */

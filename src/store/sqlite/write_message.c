@@ -23,19 +23,6 @@
 /* Entries that are removed row by row at once; of more only the promise. */
 #define REMOVED_AT_ONCE 64
 
-static enum mailmod_error run_with_id(struct mm_connection *connection,
-                                      enum mm_statement which, uint64_t id)
-{
-    enum mailmod_error error;
-    sqlite3_stmt *statement = mm_sql(connection, which, &error);
-
-    if (statement == NULL) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
-    return mm_sql_run(statement);
-}
-
 /* From now on `id` is what the job has written without a referrer. */
 static enum mailmod_error note_unreferred(struct mm_sqlite_transaction *t,
                                           uint64_t id, bool is_first_seen)
@@ -46,8 +33,8 @@ static enum mailmod_error note_unreferred(struct mm_sqlite_transaction *t,
         return MAILMOD_OK;
     }
     if (t->unreferred_id != 0) {
-        error =
-            run_with_id(t->connection, MM_SQL_PUT_PENDING, t->unreferred_id);
+        error = mm_sql_run_with(t->connection, MM_SQL_PUT_PENDING,
+                                t->unreferred_id);
     }
     t->unreferred_id = id;
     t->is_first_seen = is_first_seen;
@@ -70,7 +57,7 @@ static enum mailmod_error forget_pending(struct mm_sqlite_transaction *t,
         return MAILMOD_OK;
     }
     if (t->unreferred_id != id || !t->is_first_seen) {
-        error = run_with_id(t->connection, MM_SQL_DROP_PENDING, id);
+        error = mm_sql_run_with(t->connection, MM_SQL_DROP_PENDING, id);
     }
     if (t->unreferred_id == id) {
         t->unreferred_id = 0;
@@ -85,7 +72,7 @@ enum mailmod_error mm_sqlite_refer(struct mm_sqlite_transaction *transaction,
                                    uint64_t message_id)
 {
     enum mailmod_error error =
-        run_with_id(transaction->connection, MM_SQL_REFER, message_id);
+        mm_sql_run_with(transaction->connection, MM_SQL_REFER, message_id);
 
     if (error == MAILMOD_OK &&
         sqlite3_changes(transaction->connection->db) == 0) {
@@ -134,7 +121,7 @@ enum mailmod_error mm_sqlite_drop_chunks(struct mm_store_transaction *base,
 {
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     enum mailmod_error error =
-        run_with_id(transaction->connection, MM_SQL_DROP_BODY, id);
+        mm_sql_run_with(transaction->connection, MM_SQL_DROP_BODY, id);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -149,7 +136,7 @@ enum mailmod_error mm_sqlite_drop_chunks(struct mm_store_transaction *base,
     error = mm_sql_run(statement);
     if (error == MAILMOD_OK &&
         sqlite3_changes(transaction->connection->db) == DROPPED_AT_ONCE) {
-        error = run_with_id(transaction->connection, MM_SQL_PUT_LITTER, id);
+        error = mm_sql_run_with(transaction->connection, MM_SQL_PUT_LITTER, id);
         atomic_store(&transaction->store->has_chores, true);
     }
     return error == MAILMOD_OK ? forget_pending(transaction, id) : error;
@@ -208,14 +195,14 @@ enum mailmod_error mm_sqlite_unrefer(struct mm_sqlite_transaction *transaction,
 {
     struct mm_connection *connection = transaction->connection;
     enum mailmod_error error =
-        run_with_id(connection, MM_SQL_DROP_LAST, message_id);
+        mm_sql_run_with(connection, MM_SQL_DROP_LAST, message_id);
 
     if (error != MAILMOD_OK) {
         return error;
     }
     return sqlite3_changes(connection->db) > 0
                ? mm_sqlite_drop_chunks(&transaction->base, message_id)
-               : run_with_id(connection, MM_SQL_UNREFER, message_id);
+               : mm_sql_run_with(connection, MM_SQL_UNREFER, message_id);
 }
 
 static enum mailmod_error count_number(struct mm_connection *connection,

@@ -48,17 +48,6 @@ mm_sqlite_put_recipient(struct mm_store_transaction *base,
                : error;
 }
 
-/* Runs a statement that must meet a row. */
-static enum mailmod_error run_on_row(struct mm_connection *connection,
-                                     sqlite3_stmt *statement)
-{
-    enum mailmod_error error = mm_sql_run(statement);
-
-    return error == MAILMOD_OK && sqlite3_changes(connection->db) == 0
-               ? MAILMOD_ERROR_NOT_FOUND
-               : error;
-}
-
 enum mailmod_error
 mm_sqlite_update_recipient(struct mm_store_transaction *base,
                            const struct mm_store_recipient *recipient)
@@ -81,7 +70,7 @@ mm_sqlite_update_recipient(struct mm_store_transaction *base,
     bind_u64(statement, 8, recipient->message_id);
     (void)sqlite3_bind_int64(statement, 9, recipient->number);
     (void)sqlite3_bind_int64(statement, 10, recipient->read_attempt_ms);
-    return run_on_row(transaction->connection, statement);
+    return mm_sql_run_on_row(statement);
 }
 
 enum mailmod_error mm_sqlite_remove_recipient(struct mm_store_transaction *base,
@@ -98,7 +87,7 @@ enum mailmod_error mm_sqlite_remove_recipient(struct mm_store_transaction *base,
     }
     bind_u64(statement, 1, message_id);
     (void)sqlite3_bind_int64(statement, 2, number);
-    error = run_on_row(transaction->connection, statement);
+    error = mm_sql_run_on_row(statement);
     return error == MAILMOD_OK ? mm_sqlite_unrefer(transaction, message_id)
                                : error;
 }

@@ -90,19 +90,6 @@ enum mailmod_error mm_sqlite_add_user(struct mm_store_transaction *base,
     return mm_sql_run(statement);
 }
 
-static enum mailmod_error run_on_mailbox(struct mm_connection *connection,
-                                         enum mm_statement which,
-                                         uint64_t mailbox_id)
-{
-    enum mailmod_error error;
-    sqlite3_stmt *statement = mm_sql(connection, which, &error);
-    if (statement == NULL) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
-    return mm_sql_run(statement);
-}
-
 /* Secrets made with another salt or other rounds prove nothing any more. */
 static enum mailmod_error end_secrets(struct mm_connection *connection,
                                       const struct mm_store_user *user)
@@ -124,7 +111,7 @@ static enum mailmod_error end_secrets(struct mm_connection *connection,
     }
     mm_sql_end(statement);
     return error == MAILMOD_OK && mailbox_id != 0
-               ? run_on_mailbox(connection, MM_SQL_DROP_SECRETS, mailbox_id)
+               ? mm_sql_run_with(connection, MM_SQL_DROP_SECRETS, mailbox_id)
                : error;
 }
 
@@ -150,11 +137,7 @@ enum mailmod_error mm_sqlite_change_user(struct mm_store_transaction *base,
     (void)sqlite3_bind_int(statement, 6, user->is_disabled);
     (void)sqlite3_bind_int64(statement, 7, (sqlite3_int64)user->quota);
     mm_sql_bind_text(statement, 8, user->name);
-    error = mm_sql_run(statement);
-    if (error == MAILMOD_OK &&
-        sqlite3_changes(transaction->connection->db) == 0) {
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
+    error = mm_sql_run_on_row(statement);
     return error == MAILMOD_OK
                ? mm_sql_do(transaction->connection, MM_SQL_COUNT_USER_CHANGE)
                : error;
@@ -177,10 +160,7 @@ enum mailmod_error mm_sqlite_rename_user(struct mm_store_transaction *base,
     }
     mm_sql_bind_text(statement, 1, new_name);
     mm_sql_bind_text(statement, 2, name);
-    error = mm_sql_run(statement);
-    if (error == MAILMOD_OK && sqlite3_changes(connection->db) == 0) {
-        error = MAILMOD_ERROR_NOT_FOUND;
-    }
+    error = mm_sql_run_on_row(statement);
     return error == MAILMOD_OK ? mm_sql_do(connection, MM_SQL_COUNT_USER_CHANGE)
                                : error;
 }
@@ -204,13 +184,13 @@ enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
     }
     mm_sql_end(statement);
     if (error == MAILMOD_OK) {
-        error = run_on_mailbox(connection, MM_SQL_DROP_SECRETS, mailbox_id);
+        error = mm_sql_run_with(connection, MM_SQL_DROP_SECRETS, mailbox_id);
     }
     if (error == MAILMOD_OK) {
         error = mm_sqlite_drop_rules(connection, mailbox_id);
     }
     if (error == MAILMOD_OK) {
-        error = run_on_mailbox(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
+        error = mm_sql_run_with(connection, MM_SQL_CLOSE_MAILBOX, mailbox_id);
     }
     if (error == MAILMOD_OK) {
         error = mm_sql_do(connection, MM_SQL_COUNT_USER_CHANGE);
@@ -278,9 +258,5 @@ enum mailmod_error mm_sqlite_remove_secret(struct mm_store_transaction *base,
     }
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
     mm_sql_bind_text(statement, 2, label);
-    error = mm_sql_run(statement);
-    return error == MAILMOD_OK &&
-                   sqlite3_changes(transaction->connection->db) == 0
-               ? MAILMOD_ERROR_NOT_FOUND
-               : error;
+    return mm_sql_run_on_row(statement);
 }
