@@ -7,6 +7,7 @@
  * Thread: the session's loop. RFC 5321 5.1, RFC 7372 3.3. */
 #include "server/smtp_session.h"
 
+#include "dnsbl/dnsbl.h"
 #include "server/server_internal.h"
 
 #include <string.h>
@@ -74,42 +75,25 @@ static void on_reverse(void *context, enum mailmod_error error,
     mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
-/* RFC 1035 3.5, RFC 3596 2.5 */
-static void write_reverse(const struct mm_netaddr *peer, struct mm_buf *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (int i = peer->family == MM_NETADDR_V4 ? 3 : 15; i >= 0; i--) {
-        if (peer->family == MM_NETADDR_V4) {
-            (void)mm_buf_appendf(out, "%u.", peer->bytes[i]);
-        } else {
-            (void)mm_buf_appendf(out, "%c.%c.", digits[peer->bytes[i] & 15],
-                                 digits[peer->bytes[i] >> 4]);
-        }
-    }
-    (void)mm_buf_append_cstr(out, peer->family == MM_NETADDR_V4 ? "in-addr.arpa"
-                                                                : "ip6.arpa");
-}
-
+/* RFC 1035 3.5, RFC 3596 2.5: the name is made as a block list's. */
 static enum mm_name_state ask_reverse(struct mm_smtp_session *smtp)
 {
     struct mm_smtp_names *names = &smtp->names;
-    struct mm_buf name;
+    const struct mm_netaddr *peer = &smtp->base.peer;
+    char name[DNSBL_NAME_MAX];
 
     if (names->reverse != MM_NAME_UNASKED || names->reverse_query != NULL) {
         return names->reverse;
     }
-    mm_buf_init(&name, 128);
-    write_reverse(&smtp->base.peer, &name);
-    const char *text = mm_buf_cstr(&name);
-    if (text == NULL ||
-        mm_resolve_records(smtp->base.server_loop->resolver, text, TYPE_PTR,
+    const char *zone =
+        peer->family == MM_NETADDR_V4 ? "in-addr.arpa" : "ip6.arpa";
+    if (dnsbl_query_name(peer, zone, name) != MAILMOD_OK ||
+        mm_resolve_records(smtp->base.server_loop->resolver, name, TYPE_PTR,
                            on_reverse, smtp,
                            &names->reverse_query) != MAILMOD_OK) {
         names->reverse_query = NULL;
         names->reverse = MM_NAME_UNSURE;
     }
-    mm_buf_fini(&name);
     return names->reverse;
 }
 
