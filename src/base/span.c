@@ -69,6 +69,17 @@ bool mm_span_starts_nocase(struct mm_span span, const char *prefix)
            mm_span_equal_nocase(mm_span(span.data, wanted.size), wanted);
 }
 
+bool mm_span_has_nocase(struct mm_span span, const char *part)
+{
+    struct mm_span wanted = mm_span_cstr(part);
+    for (size_t i = 0; i + wanted.size <= span.size; i++) {
+        if (mm_span_equal_nocase(mm_span(span.data + i, wanted.size), wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

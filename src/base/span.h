@@ -22,6 +22,8 @@ bool mm_span_equal_nocase(struct mm_span a, struct mm_span b);
 bool mm_span_is(struct mm_span span, const char *text);        /* octets */
 bool mm_span_is_nocase(struct mm_span span, const char *text); /* ASCII */
 bool mm_span_starts_nocase(struct mm_span span, const char *prefix);
+/* "" is in every span. */
+bool mm_span_has_nocase(struct mm_span span, const char *part);
 struct mm_span mm_span_trim(struct mm_span span); /* blanks and tabs */
 /* Passes over blanks, line ends and comments, which nest and may quote (RFC
  * 5322 3.2.2); one without an end takes all. */

@@ -56,18 +56,6 @@ static struct mm_span value_of(struct mm_span field)
     return value;
 }
 
-static bool has_text(struct mm_span text, const char *wanted)
-{
-    size_t size = strlen(wanted);
-
-    for (size_t i = 0; i + size <= text.size; i++) {
-        if (mm_span_starts_nocase(mm_span_from(text, i), wanted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* "news.example.org" of "news@example.org". */
 static void list_id(const struct mm_maillist *list,
                     char id_out[MM_STORE_REVERSE_PATH_MAX])
@@ -99,7 +87,7 @@ static void read_field(const char *id, struct mm_span field,
     struct mm_span value = value_of(field);
 
     if (is_named(field, "List-Id")) {
-        facts->is_ours = facts->is_ours || has_text(value, id);
+        facts->is_ours = facts->is_ours || mm_span_has_nocase(value, id);
         facts->is_automatic = true;
     } else if (is_named(field, "Auto-Submitted")) {
         facts->is_automatic =
@@ -128,8 +116,8 @@ void mm_maillist_read_facts(const struct mm_maillist *list, struct mm_span text,
     while (next_field(&rest, &field)) {
         read_field(id, field, facts_out);
     }
-    facts_out->is_report =
-        has_text(text, "delivery-status") && has_text(rest, "\nAction: failed");
+    facts_out->is_report = mm_span_has_nocase(text, "delivery-status") &&
+                           mm_span_has_nocase(rest, "\nAction: failed");
 }
 
 /* Fields that are the list's to write, or were for the list alone. */

@@ -278,16 +278,6 @@ static bool is_domain(const char *domain, const char *wanted)
             domain[size] == '.');
 }
 
-static bool has_part(const char *text, const char *part)
-{
-    for (; *text != '\0'; text++) {
-        if (mm_span_starts_nocase(mm_span_cstr(text), part)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_meant(const struct mm_rule *rule,
                      const struct mm_rule_facts *facts)
 {
@@ -312,7 +302,7 @@ static bool is_meant(const struct mm_rule *rule,
     case HELO:
         return matches_wildcard(rule->word, facts->helo);
     case PART:
-        return has_part(facts->control, rule->word);
+        return mm_span_has_nocase(mm_span_cstr(facts->control), rule->word);
     case EXPRESSION:
     case ZONES:
         break;

@@ -352,16 +352,6 @@ static int compare(const char *a, const char *b)
            mm_ascii_lower((unsigned char)*b);
 }
 
-static bool has_part(const char *text, const char *part)
-{
-    for (; *text != '\0'; text++) {
-        if (mm_span_starts_nocase(mm_span_cstr(text), part)) {
-            return true;
-        }
-    }
-    return part[0] == '\0';
-}
-
 /* Operands of comparisons are values; those of the others were answered. */
 static bool answer(const struct mm_rule_expression *e, size_t index,
                    const bool *answers, const struct mm_rule_facts *facts)
@@ -401,7 +391,7 @@ static bool answer(const struct mm_rule_expression *e, size_t index,
     case GREATER_EQUAL:
         return compare(left, right) >= 0;
     default: /* PART */
-        return has_part(left, right);
+        return mm_span_has_nocase(mm_span_cstr(left), right);
     }
 }
 

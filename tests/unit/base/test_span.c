@@ -64,6 +64,13 @@ static void test_compare(void **state)
     assert_true(mm_span_starts_nocase(mm_span_cstr("x"), ""));
     assert_false(mm_span_starts_nocase(mm_span_cstr("mai"), "mail"));
     assert_false(mm_span_starts_nocase(mm_span_cstr("mbil"), "mail"));
+    assert_true(mm_span_has_nocase(mm_span_cstr("some Mail here"), "mAIL"));
+    assert_true(mm_span_has_nocase(mm_span_cstr("mail"), "mail"));
+    assert_true(mm_span_has_nocase(mm_span_cstr("mamail"), "mail"));
+    assert_true(mm_span_has_nocase(mm_span_cstr(""), ""));
+    assert_false(mm_span_has_nocase(mm_span_cstr("mai"), "mail"));
+    assert_false(mm_span_has_nocase(mm_span("mail", 3), "mail"));
+    assert_false(mm_span_has_nocase(mm_span_cstr(""), "m"));
 }
 
 static void test_trim(void **state)
