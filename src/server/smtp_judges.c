@@ -177,7 +177,7 @@ static enum mm_judgement rules_judge_recipient(void *subject,
     if (smtp->lists.rules == NULL || is_for_postmaster(smtp)) {
         return MM_JUDGE_PASS;
     }
-    if (!mm_smtp_lists_ask(smtp, &smtp->lists.found)) {
+    if (!mm_smtp_lists_ask(smtp)) {
         finding->wait = MM_WAIT_NAMES;
         return MM_JUDGE_LATER;
     }

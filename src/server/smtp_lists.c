@@ -180,9 +180,8 @@ static void log_match(const struct mm_smtp_session *smtp,
            MM_TEXT("recipient", smtp->info->path->text));
 }
 
-/* False: something must be waited for. `list_out`: MM_RULE_LISTS, none. */
-static bool find_list(struct mm_smtp_session *smtp, struct mm_rule_facts *facts,
-                      int *list_out)
+/* False: something must be waited for. */
+static bool find_list(struct mm_smtp_session *smtp, struct mm_rule_facts *facts)
 {
     uint64_t owner = owner_of(smtp);
     const char *rule = "";
@@ -191,7 +190,7 @@ static bool find_list(struct mm_smtp_session *smtp, struct mm_rule_facts *facts,
         switch (ask_list(smtp, (enum mm_rule_list)list, owner, facts, &rule)) {
         case MM_RULE_YES:
             log_match(smtp, (enum mm_rule_list)list, rule);
-            *list_out = list;
+            smtp->lists.found = list;
             return true;
         case MM_RULE_WANTS_HELO:
             return false;
@@ -199,33 +198,27 @@ static bool find_list(struct mm_smtp_session *smtp, struct mm_rule_facts *facts,
             break;
         }
     }
-    *list_out = MM_RULE_LISTS;
     return true;
 }
 
-bool mm_smtp_lists_ask(struct mm_smtp_session *smtp, int *list_out)
+bool mm_smtp_lists_ask(struct mm_smtp_session *smtp)
 {
-    struct mm_smtp_lists *lists = &smtp->lists;
     char peer[MM_NETADDR_TEXT_MAX];
     struct mm_buf control;
     bool is_hidden = smtp->base.peer_origin == MM_PEER_HIDDEN;
 
-    *list_out = MM_RULE_LISTS;
-    if (lists->rules == NULL) {
-        return true;
-    }
     mm_netaddr_format_ip(&smtp->base.peer, peer);
     struct mm_rule_facts facts = {.peer = is_hidden ? NULL : &smtp->base.peer,
                                   .peer_text = is_hidden ? "" : peer,
                                   .helo = smtp->helo_name,
                                   .sender =
                                       mm_deposit_reverse_path(smtp->deposit),
-                                  .helo_is_peers = helo_is_peers(lists)};
+                                  .helo_is_peers = helo_is_peers(&smtp->lists)};
     mm_buf_init(&control, 2 * MM_LIMIT_REPLY_LINE);
     bool is_known = true;
     if (write_control(smtp, &facts, &control) == MAILMOD_OK) {
         facts.control = mm_buf_cstr(&control);
-        is_known = find_list(smtp, &facts, list_out);
+        is_known = find_list(smtp, &facts);
     }
     mm_buf_fini(&control);
     return is_known;

@@ -100,9 +100,10 @@ void mm_smtp_lists_forget_helo(struct mm_smtp_session *smtp);
 /* Whether it is known if the HELO name leads to the peer. False: it is asked,
  * and MM_WAIT_NAMES ends with the answer. */
 bool mm_smtp_knows_helo(struct mm_smtp_session *smtp);
-/* The list that has the pending RCPT's mail, by the order white, black, grey;
- * MM_RULE_LISTS: none. False: MM_WAIT_NAMES ends with the answer. */
-bool mm_smtp_lists_ask(struct mm_smtp_session *smtp, int *list_out);
+/* Where there are rules: puts the list that has the pending RCPT's mail, by the
+ * order white, black, grey, into lists.found, which is none before. False:
+ * MM_WAIT_NAMES ends with the answer. */
+bool mm_smtp_lists_ask(struct mm_smtp_session *smtp);
 /* Is the pending RCPT, whose recipient would be taken, to come again? */
 bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp);
 
