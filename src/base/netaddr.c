@@ -332,6 +332,14 @@ struct mm_span mm_netaddr_network_key(const struct mm_netaddr *address)
     return mm_span((const char *)address->bytes, size);
 }
 
+struct mm_netaddr mm_netaddr_of_key(enum mm_netaddr_family family,
+                                    struct mm_span key)
+{
+    struct mm_netaddr address = {.family = family};
+    memcpy(address.bytes, key.data, key.size);
+    return address;
+}
+
 bool mm_netrange_parse(struct mm_span text, struct mm_netrange *range_out)
 {
     struct mm_span ip;

@@ -35,6 +35,9 @@ bool mm_netaddr_is_any(const struct mm_netaddr *address);
 struct mm_span mm_netaddr_limit_key(const struct mm_netaddr *address);
 /* The part that neighbours share: the /24 of IPv4, the /48 of IPv6. */
 struct mm_span mm_netaddr_network_key(const struct mm_netaddr *address);
+/* The first address that has the key. */
+struct mm_netaddr mm_netaddr_of_key(enum mm_netaddr_family family,
+                                    struct mm_span key);
 
 /* "192.0.2.0/24", "2001:db8::/32" or one address. */
 struct mm_netrange {

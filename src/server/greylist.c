@@ -1,16 +1,16 @@
 /* greylist.c - greylisting by network, sender and recipient.
  *
- * Owns nothing but jobs on their way: what is remembered is the store's, so it
- * outlives a restart. Promises: a network (IPv4 /24, IPv6 /64) that came again
- * after greylisting.delay passes without a wait for greylisting.memory from its
- * last mail on; a first attempt is remembered for greylisting.window; the table
- * is bounded, and swept in small jobs by those who fill it.
- * Thread: loop; jobs on the writer. RFC 6647 2 and 5. */
+ * Owns nothing: what is remembered is the store's, so it outlives a restart.
+ * Promises: a network (IPv4 /24, IPv6 /64) that came again after
+ * greylisting.delay passes without a wait for greylisting.memory from its last
+ * mail on; a first attempt is remembered for greylisting.window; the table is
+ * bounded, and swept in small jobs by those who fill it. Thread: loop. RFC 6647
+ * 2 and 5. */
 #include "server/greylist.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "crypto/crypto.h"
+#include "server/sightings.h"
 
 #include <string.h>
 
@@ -20,57 +20,14 @@
 /* A network's last mail is written down anew after so long. */
 #define TOUCH_MS (INT64_C(3600) * 1000)
 
-struct put {
-    struct mm_store_job job;
-    struct mm_store_sighting sighting;
-    char passed[MM_STORE_SIGHTING_KEY_MAX]; /* the triplet that goes; "" */
-    int64_t now_ms;
-    bool sweeps;
-};
-
-static enum mailmod_error run_put(struct mm_store_job *job,
-                                  struct mm_store_transaction *transaction)
-{
-    const struct put *put = MM_LIST_OBJECT(job, struct put, job);
-    size_t count;
-    enum mailmod_error error =
-        mm_store_note_sighting(transaction, &put->sighting);
-
-    if (error == MAILMOD_OK && put->passed[0] != '\0') {
-        error = mm_store_remove_sighting(transaction, MM_SIGHTING_TRIPLET,
-                                         put->passed);
-        error = error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
-    }
-    return error == MAILMOD_OK && put->sweeps
-               ? mm_store_sweep_sightings(transaction, put->now_ms,
-                                          MM_LIMIT_SIGHTINGS, SWEEP_ROWS,
-                                          &count)
-               : error;
-}
-
-/* Nobody waits: what was not written is a first attempt once more. */
-static void done_put(struct mm_store_job *job, enum mailmod_error error)
-{
-    (void)error;
-    mm_free(MM_LIST_OBJECT(job, struct put, job));
-}
-
+/* What was not written is a first attempt once more. */
 static void submit(struct mm_greylist *greylist,
-                   const struct mm_store_sighting *sighting, const char *passed,
-                   int64_t now_ms)
+                   const struct mm_store_sighting *sighting, const char *passed)
 {
-    struct put *put = mm_alloc(sizeof *put);
+    bool sweeps = atomic_fetch_add(&greylist->puts, 1) % SWEEP_EVERY == 0;
 
-    if (put == NULL) {
-        return;
-    }
-    put->job.run = run_put;
-    put->job.done = done_put;
-    put->sighting = *sighting;
-    put->now_ms = now_ms;
-    put->sweeps = atomic_fetch_add(&greylist->puts, 1) % SWEEP_EVERY == 0;
-    (void)mm_span_copy(mm_span_cstr(passed), put->passed, sizeof put->passed);
-    mm_store_submit(greylist->store, &put->job);
+    mm_sighting_write(greylist->store, sighting, passed,
+                      sweeps ? SWEEP_ROWS : 0);
 }
 
 static void network_of(const struct mm_netaddr *peer,
@@ -79,12 +36,9 @@ static void network_of(const struct mm_netaddr *peer,
     struct mm_span key = peer->family == MM_NETADDR_V4
                              ? mm_netaddr_network_key(peer)
                              : mm_netaddr_limit_key(peer);
-    struct mm_netaddr network = *peer;
+    struct mm_netaddr network = mm_netaddr_of_key(peer->family, key);
     char text[MM_NETADDR_TEXT_MAX];
 
-    memset(network.bytes, 0, sizeof network.bytes);
-    memcpy(network.bytes, key.data, key.size);
-    network.scope = 0;
     mm_netaddr_format_ip(&network, text);
     (void)mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_SIGHTING_KEY_MAX);
 }
@@ -127,7 +81,7 @@ static void remember(struct mm_greylist *greylist,
     network.last_ms = now_ms;
     network.until_ms = now_ms + (int64_t)config->greylisting.memory_ms;
     network.count++;
-    submit(greylist, &network, triplet, now_ms);
+    submit(greylist, &network, triplet);
     if (is_new) {
         MM_LOG(greylist->log, MM_LOG_INFO, "greylist", "network came again",
                MM_TEXT("network", network.key));
@@ -174,6 +128,6 @@ bool mm_greylist_lets_in(struct mm_greylist *greylist,
         .until_ms = now_ms + (int64_t)config->greylisting.window_ms,
         .count = 1};
     memcpy(triplet.key, key, sizeof triplet.key);
-    submit(greylist, &triplet, "", now_ms);
+    submit(greylist, &triplet, "");
     return false;
 }

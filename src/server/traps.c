@@ -5,22 +5,22 @@
  * and nothing at all while nobody is caught; the zone file is written as a
  * whole, in the place of the former one, by a worker, whenever somebody was
  * caught. Ends are on the wall clock.
- * Thread: any; jobs on the writer and on a worker. */
+ * Thread: any; the job on a worker. */
 #include "server/traps.h"
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/thread.h"
-
-#include <string.h>
+#include "server/sightings.h"
 
 /* The zone is written so often at most: a flood of spam must not keep the disk
  * busy. What is caught meanwhile goes with the next connection after that. */
 #define ZONE_EVERY_MS 5000
 #define ZONE_SIZE_MAX (64 * 1024 * 1024)
+/* Whoever is caught takes some of what is over with him. */
+#define SWEEP_ROWS 16
 
 struct caught {
     int64_t until_ms;
@@ -29,11 +29,7 @@ struct caught {
 
 static struct mm_netaddr address_of(const struct mm_netaddr *peer)
 {
-    struct mm_span key = mm_netaddr_limit_key(peer);
-    struct mm_netaddr address = {.family = peer->family};
-
-    memcpy(address.bytes, key.data, key.size);
-    return address;
+    return mm_netaddr_of_key(peer->family, mm_netaddr_limit_key(peer));
 }
 
 /* Locked. */
@@ -249,54 +245,21 @@ bool mm_traps_has(struct mm_traps *traps, const struct mm_netaddr *peer,
     return is_refused;
 }
 
-struct catching {
-    struct mm_store_job job;
-    struct mm_store_sighting sighting;
-    int64_t now_ms;
-};
-
-static enum mailmod_error run_catch(struct mm_store_job *job,
-                                    struct mm_store_transaction *transaction)
-{
-    const struct catching *catching = MM_LIST_OBJECT(job, struct catching, job);
-    size_t count;
-    enum mailmod_error error =
-        mm_store_note_sighting(transaction, &catching->sighting);
-
-    return error == MAILMOD_OK
-               ? mm_store_sweep_sightings(transaction, catching->now_ms,
-                                          MM_LIMIT_SIGHTINGS, 16, &count)
-               : error;
-}
-
-static void done_catch(struct mm_store_job *job, enum mailmod_error error)
-{
-    (void)error; /* this process knows it all the same */
-    mm_free(MM_LIST_OBJECT(job, struct catching, job));
-}
-
+/* This process knows it, whether it is written or not. */
 static void submit_catch(struct mm_traps *traps, const struct mm_netaddr *peer,
                          int64_t now_ms, int64_t until_ms)
 {
-    struct catching *catching = mm_alloc(sizeof *catching);
+    struct mm_store_sighting sighting = {.kind = MM_SIGHTING_TRAPPED,
+                                         .first_ms = now_ms,
+                                         .last_ms = now_ms,
+                                         .until_ms = until_ms,
+                                         .count = 1};
+    struct mm_netaddr address = address_of(peer);
     char text[MM_NETADDR_TEXT_MAX];
 
-    if (catching == NULL) {
-        return;
-    }
-    struct mm_netaddr address = address_of(peer);
     mm_netaddr_format_ip(&address, text);
-    catching->job.run = run_catch;
-    catching->job.done = done_catch;
-    catching->now_ms = now_ms;
-    catching->sighting = (struct mm_store_sighting){.kind = MM_SIGHTING_TRAPPED,
-                                                    .first_ms = now_ms,
-                                                    .last_ms = now_ms,
-                                                    .until_ms = until_ms,
-                                                    .count = 1};
-    (void)mm_span_copy(mm_span_cstr(text), catching->sighting.key,
-                       sizeof catching->sighting.key);
-    mm_store_submit(traps->store, &catching->job);
+    (void)mm_span_copy(mm_span_cstr(text), sighting.key, sizeof sighting.key);
+    mm_sighting_write(traps->store, &sighting, "", SWEEP_ROWS);
 }
 
 void mm_traps_catch(struct mm_traps *traps, const struct mm_config *config,

@@ -214,6 +214,22 @@ static void test_equal_and_limit_key(void **state)
     }
 }
 
+static void test_address_of_key(void **state)
+{
+    struct mm_netaddr v4 = ip("192.0.2.7");
+    struct mm_netaddr v6 = ip("2001:db8:1:2:3::4");
+    struct mm_netaddr site = ip("2001:db8:1::");
+    struct mm_netaddr network = ip("192.0.2.0");
+    (void)state;
+    struct mm_netaddr first =
+        mm_netaddr_of_key(v4.family, mm_netaddr_network_key(&v4));
+    assert_true(mm_netaddr_equal_ip(&first, &network));
+    first = mm_netaddr_of_key(v4.family, mm_netaddr_limit_key(&v4));
+    assert_true(mm_netaddr_equal_ip(&first, &v4));
+    first = mm_netaddr_of_key(v6.family, mm_netaddr_network_key(&v6));
+    assert_true(mm_netaddr_equal_ip(&first, &site));
+}
+
 static const struct {
     const char *range;
     const char *address;
@@ -276,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_longest),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_equal_and_limit_key),
+        cmocka_unit_test(test_address_of_key),
         cmocka_unit_test(test_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
