@@ -168,3 +168,25 @@ void rig_expect(struct fake_peer *peer, const char *text, const char *reply)
         fail_msg("%s -> %s, not %s", text, heard, reply);
     }
 }
+
+struct rig_talk *rig_talk_open(const char *const *settings)
+{
+    struct rig_talk *talk = mm_alloc(sizeof *talk);
+
+    assert_non_null(talk);
+    rig_open(&talk->rig, settings, NULL);
+    return talk;
+}
+
+int rig_talk_end(void **state)
+{
+    struct rig_talk *talk = *state;
+
+    fake_hang_up(&talk->peer);
+    fake_hang_up(&talk->other);
+    rig_close(&talk->rig);
+    fake_forget_peer(&talk->peer);
+    fake_forget_peer(&talk->other);
+    mm_free(talk);
+    return 0;
+}

@@ -38,6 +38,17 @@ void rig_expect(struct fake_peer *peer, const char *text, const char *reply);
 /* A message of carol@example.net with this body. */
 void rig_deliver(struct rig *rig, uint64_t mailbox_id, const char *body);
 
+/* A rig and two who may talk to it: the whole state of most tests of sessions.
+ */
+struct rig_talk {
+    struct rig rig;
+    struct fake_peer peer;
+    struct fake_peer other;
+};
+
+struct rig_talk *rig_talk_open(const char *const *settings);
+int rig_talk_end(void **state);
+
 size_t rig_entries(struct rig *rig, uint64_t mailbox_id);
 /* The newest message of a mailbox, as stored; "" when there is none. */
 const char *rig_newest(struct rig *rig, uint64_t mailbox_id,

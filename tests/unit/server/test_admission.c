@@ -6,21 +6,12 @@
 #define PEER "198.51.100.7:4000"
 #define LOOK_MS 1000 /* in which admission.c has seen a change */
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
 static int begin(void **state)
 {
     static const char *const settings[] = {"pop3.allows_clear_login=true",
                                            "smtp.allows_clear_auth=true", NULL};
-    struct session *s = mm_alloc(sizeof *s);
 
-    assert_non_null(s);
-    rig_open(&s->rig, settings, NULL);
-    *state = s;
+    *state = rig_talk_open(settings);
     return 0;
 }
 
@@ -28,20 +19,7 @@ static int begin(void **state)
 static int begin_late(void **state)
 {
     (void)begin(state);
-    mm_memory_answer_late(((struct session *)*state)->rig.store);
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    fake_hang_up(&s->other);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    fake_forget_peer(&s->other);
-    mm_free(s);
+    mm_memory_answer_late(((struct rig_talk *)*state)->rig.store);
     return 0;
 }
 
@@ -74,7 +52,7 @@ static void expect_end(struct fake_peer *peer, const char *last)
 
 static void test_pop3(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login_pop3(&s->peer, "alice");
     login_pop3(&s->other, "bob");
@@ -90,7 +68,7 @@ static void test_pop3(void **state)
 /* What was marked stays: the session did not end by QUIT. */
 static void test_marked_messages_stay(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, "x\r\n");
     login_pop3(&s->peer, "alice");
@@ -102,7 +80,7 @@ static void test_marked_messages_stay(void **state)
 
 static void test_removed_user(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login_smtp(&s->peer);
     rig_remove_user(s->rig.store, "alice");
@@ -112,7 +90,7 @@ static void test_removed_user(void **state)
 /* In the middle of a message: cut, and nothing is kept. */
 static void test_message_on_its_way(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login_smtp(&s->peer);
     rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "250");
@@ -127,7 +105,7 @@ static void test_message_on_its_way(void **state)
 /* A change of a user who may still log in ends nothing. */
 static void test_other_changes(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login_pop3(&s->peer, "alice");
     login_smtp(&s->other);
@@ -143,9 +121,9 @@ static void test_other_changes(void **state)
 int main(void)
 {
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, begin, end),                         \
+    cmocka_unit_test_setup_teardown(name, begin, rig_talk_end),                \
     {                                                                          \
-#name " (late)", name, begin_late, end, NULL                           \
+#name " (late)", name, begin_late, rig_talk_end, NULL                  \
     }
     const struct CMUnitTest tests[] = {
         TEST(test_pop3),          TEST(test_marked_messages_stay),

@@ -7,20 +7,14 @@
 #define GOOD "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n"
 #define WRONG "AUTH PLAIN AGFsaWNlAHdyb25n\r\n"
 
-struct braked {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
 static int begin(void **state)
 {
-    *state = mm_alloc(sizeof(struct braked));
+    *state = mm_alloc(sizeof(struct rig_talk));
     assert_non_null(*state);
     return 0;
 }
 
-static void open_with(struct braked *b, const char *const *settings)
+static void open_with(struct rig_talk *b, const char *const *settings)
 {
     rig_open(&b->rig, settings, NULL);
 }
@@ -32,19 +26,6 @@ static void leave(struct fake_peer *peer)
     fake_forget_peer(peer);
 }
 
-static int end(void **state)
-{
-    struct braked *b = *state;
-
-    fake_hang_up(&b->peer);
-    fake_hang_up(&b->other);
-    rig_close(&b->rig);
-    fake_forget_peer(&b->peer);
-    fake_forget_peer(&b->other);
-    mm_free(b);
-    return 0;
-}
-
 static void submit_from(struct fake_peer *peer, const char *from)
 {
     fake_connect(peer, PORT_SUBMISSION, from);
@@ -52,14 +33,14 @@ static void submit_from(struct fake_peer *peer, const char *from)
     rig_expect(peer, "EHLO client.example\r\n", "250-");
 }
 
-static void fail_by_smtp(struct braked *b, const char *from)
+static void fail_by_smtp(struct rig_talk *b, const char *from)
 {
     submit_from(&b->peer, from);
     rig_expect(&b->peer, WRONG, "535 5.7.8");
     leave(&b->peer);
 }
 
-static void fail_by_pop3(struct braked *b, const char *from)
+static void fail_by_pop3(struct rig_talk *b, const char *from)
 {
     fake_connect(&b->peer, PORT_POP3, from);
     rig_expect(&b->peer, "", "+OK");
@@ -76,7 +57,7 @@ static const char *const banning[] = {
  * words of a wrong one; another address is not hurt. */
 static void test_ban(void **state)
 {
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, banning);
     fail_by_smtp(b, STRANGER);
@@ -101,7 +82,7 @@ static void test_ban(void **state)
 /* SCRAM goes its usual way and ends as with a wrong password. */
 static void test_ban_of_scram(void **state)
 {
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, banning);
     fail_by_smtp(b, STRANGER);
@@ -114,7 +95,7 @@ static void test_ban_of_scram(void **state)
 
 static void test_exempt(void **state)
 {
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, banning);
     for (unsigned i = 0; i < 5; i++) {
@@ -133,7 +114,7 @@ static void test_delays_grow(void **state)
                                            "smtp.login_failures_max=9",
                                            "smtp.allows_clear_auth=true", NULL};
     static const uint64_t delays[] = {500, 1000, 2000, 2000};
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     submit_from(&b->peer, STRANGER);
@@ -174,7 +155,7 @@ static void test_who_may_connect(void **state)
         {PORT_POP3, STRANGER, "-ERR [SYS/TEMP]"},
         {PORT_POP3, "192.0.2.10:4000", "+OK"},
     };
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -189,7 +170,7 @@ static void test_connections_of_a_network(void **state)
 {
     static const char *const settings[] = {"smtp.connections_per_network_max=1",
                                            NULL};
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     fake_connect(&b->peer, PORT_SMTP, "192.0.2.1:4000");
@@ -205,7 +186,7 @@ static void test_connections_of_a_network(void **state)
 static void test_early_talkers(void **state)
 {
     static const char *const settings[] = {"smtp.greeting_delay=2s", NULL};
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     fake_connect(&b->peer, PORT_SMTP, STRANGER);
@@ -253,7 +234,7 @@ static void test_rates(void **state)
                                            "rates.network_octets_max=70",
                                            "rates.exempt=203.0.113.0/24",
                                            NULL};
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     hello(&b->peer, "192.0.2.1:4000");
@@ -287,7 +268,7 @@ static void test_pop_before_smtp(void **state)
 {
     static const char *const settings[] = {
         "smtp.pop_before_smtp=35m", "pop3.allows_clear_login=true", NULL};
-    struct braked *b = *state;
+    struct rig_talk *b = *state;
 
     open_with(b, settings);
     submit_from(&b->other, STRANGER);
@@ -316,16 +297,19 @@ static void test_pop_before_smtp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_ban, begin, end),
-        cmocka_unit_test_setup_teardown(test_ban_of_scram, begin, end),
-        cmocka_unit_test_setup_teardown(test_exempt, begin, end),
-        cmocka_unit_test_setup_teardown(test_delays_grow, begin, end),
-        cmocka_unit_test_setup_teardown(test_who_may_connect, begin, end),
+        cmocka_unit_test_setup_teardown(test_ban, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_ban_of_scram, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_exempt, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_delays_grow, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_who_may_connect, begin,
+                                        rig_talk_end),
         cmocka_unit_test_setup_teardown(test_connections_of_a_network, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(test_early_talkers, begin, end),
-        cmocka_unit_test_setup_teardown(test_rates, begin, end),
-        cmocka_unit_test_setup_teardown(test_pop_before_smtp, begin, end),
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_early_talkers, begin,
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_rates, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_pop_before_smtp, begin,
+                                        rig_talk_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

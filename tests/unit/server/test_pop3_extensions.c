@@ -10,50 +10,22 @@
 /* The unique numbers of one mailbox end its unique-ids. */
 #define UID_SIZE 21
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
 static const char *const everything[] = {
     "pop3.allows_clear_login=true", "pop3.core=true",        "pop3.refr=true",
     "pop3.idle_timeout=10m",        "pop3.sleep_timeout=1h", NULL};
 
-static void *open_with(const char *const *settings)
-{
-    struct session *s = mm_alloc(sizeof *s);
-
-    assert_non_null(s);
-    rig_open(&s->rig, settings, NULL);
-    return s;
-}
-
 static int begin(void **state)
 {
-    *state = open_with(everything);
+    *state = rig_talk_open(everything);
     return 0;
 }
 
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    fake_hang_up(&s->other);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    fake_forget_peer(&s->other);
-    mm_free(s);
-    return 0;
-}
-
-static void expect(struct session *s, const char *text, const char *reply)
+static void expect(struct rig_talk *s, const char *text, const char *reply)
 {
     rig_expect(&s->peer, text, reply);
 }
 
-static void login(struct session *s)
+static void login(struct rig_talk *s)
 {
     fake_connect(&s->peer, PORT_POP3, PEER);
     expect(s, "", "+OK");
@@ -61,14 +33,14 @@ static void login(struct session *s)
 }
 
 /* Starts anew with the same mailbox. */
-static void hang_up(struct session *s)
+static void hang_up(struct rig_talk *s)
 {
     fake_hang_up(&s->peer);
     fake_run(5);
     fake_forget_peer(&s->peer);
 }
 
-static void deliver(struct session *s, size_t count)
+static void deliver(struct rig_talk *s, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         rig_deliver(&s->rig, s->rig.alice, BODY);
@@ -91,7 +63,7 @@ static enum mailmod_error run_removing(struct mm_store_job *job,
                                    &removing->number, 1);
 }
 
-static void take_away_first(struct session *s)
+static void take_away_first(struct rig_talk *s)
 {
     struct mm_store_entry *entries = NULL;
     size_t count = 0;
@@ -106,7 +78,7 @@ static void take_away_first(struct session *s)
 }
 
 /* What UIDL tells of a message; by number of the listing. */
-static void uid_of(struct session *s, unsigned number,
+static void uid_of(struct rig_talk *s, unsigned number,
                    char uid_out[UID_SIZE + 1])
 {
     char command[32];
@@ -127,7 +99,7 @@ static void next_uid(const char uid[UID_SIZE + 1], char uid_out[UID_SIZE + 1])
     snprintf(uid_out, UID_SIZE + 1, "%.9s%012llx", uid, number + 1);
 }
 
-static void expect_about(struct session *s, const char *verb, const char *uid,
+static void expect_about(struct rig_talk *s, const char *verb, const char *uid,
                          const char *rest, const char *reply)
 {
     char command[128];
@@ -137,7 +109,7 @@ static void expect_about(struct session *s, const char *verb, const char *uid,
 }
 
 /* All eight of: mail came, a message was flagged, one was deleted outside. */
-static void walk_eight(struct session *s, const char *verb, const char *words,
+static void walk_eight(struct rig_talk *s, const char *verb, const char *words,
                        bool wakes)
 {
     for (unsigned bits = 0; bits < 8; bits++) {
@@ -175,7 +147,7 @@ static void walk_eight(struct session *s, const char *verb, const char *words,
 
 static void test_pt01_slee_wake(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 20);
     login(s);
@@ -184,7 +156,7 @@ static void test_pt01_slee_wake(void **state)
 
 static void test_pt04_core(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 20);
     login(s);
@@ -196,7 +168,7 @@ static void test_pt04_core(void **state)
  * Seen by its unique-id alone it is still in no listing. */
 static void test_pt01_late_mail_is_new(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char uid[UID_SIZE + 1];
     char late[UID_SIZE + 1];
 
@@ -216,7 +188,7 @@ static void test_pt01_late_mail_is_new(void **state)
  * disabled or removed does not wake. */
 static void test_asleep_the_mailbox_is_free(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 1);
     login(s);
@@ -239,7 +211,7 @@ static void test_asleep_the_mailbox_is_free(void **state)
 /* The patience with who sleeps is another one; nothing is said at its end. */
 static void test_asleep_the_time_is_longer(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 1);
     login(s);
@@ -257,7 +229,7 @@ static void test_asleep_the_time_is_longer(void **state)
 /* A removal that fails leaves SLEE and QAUT where they were; QUIT ends. */
 static void test_failing_removals(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static const char *const verbs[] = {"SLEE\r\n", "CORE\r\n", "QAUT\r\n"};
 
     deliver(s, 3);
@@ -276,7 +248,7 @@ static void test_failing_removals(void **state)
 
 static void test_pt03_top(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice,
                 "Subject: x\r\n\r\n.\r\n..two\r\n...three\r\nlast\r\n");
@@ -299,7 +271,7 @@ static void test_pt03_top(void **state)
 /* A line of one dot does not end the message. */
 static void test_pb01_dots(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, "A: b\r\n\r\n.\r\nmore\r\n. x\r\n");
     login(s);
@@ -309,7 +281,7 @@ static void test_pb01_dots(void **state)
 
 static void test_pt05_retr_uid(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char uid[UID_SIZE + 1];
 
     deliver(s, 100);
@@ -331,7 +303,7 @@ static void test_pt05_retr_uid(void **state)
 
 static void test_pt05_retr_uid_new(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char uid[UID_SIZE + 1];
     char late[UID_SIZE + 1];
     char reply[64];
@@ -368,7 +340,7 @@ static void test_pt05_retr_uid_new(void **state)
 /* Asked for by its number, a message that somebody took away. */
 static void test_pt05_expunged(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 2);
     login(s);
@@ -381,7 +353,7 @@ static void test_pt05_expunged(void **state)
 
 static void test_pt06_deli(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char uid[UID_SIZE + 1];
 
     deliver(s, 20);
@@ -408,7 +380,7 @@ static void test_pt06_deli(void **state)
 
 static void test_pt07_capa(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static const char *const tags[] = {
         "UID-PARAM", "DELI", "SLEE-WAKE", "SLEEPING", "QAUT",
         "CORE",      "REFR", "XLOG",      "USER",     "EXPIRE NEVER"};
@@ -433,7 +405,7 @@ static void test_pt07_capa(void **state)
 /* Three strikes: the third wrong login is the connection's last. */
 static void test_pt08_three_strikes(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, "[2001:db8:1:2::1]:4000");
     expect(s, "", "+OK");
@@ -450,11 +422,11 @@ static const char *const bans[] = {"pop3.allows_clear_login=true",
 
 static int begin_bans(void **state)
 {
-    *state = open_with(bans);
+    *state = rig_talk_open(bans);
     return 0;
 }
 
-static void expect_login(struct session *s, const char *peer,
+static void expect_login(struct rig_talk *s, const char *peer,
                          const char *password, const char *reply)
 {
     char line[64];
@@ -478,7 +450,7 @@ static void test_pt08_ban(void **state)
         {"[2001:db8:1:2::1]:4000", "[2001:db8:1:2:ffff::9]:4001",
          "[2001:db8:1:3::1]:4000"},
         {"198.51.100.7:4000", "198.51.100.7:4001", "198.51.100.8:4000"}};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     for (size_t i = 0; i < 2; i++) {
         for (int strike = 0; strike < 3; strike++) {
@@ -491,7 +463,7 @@ static void test_pt08_ban(void **state)
 
 static void test_pt10_qaut(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 2);
     login(s);
@@ -517,7 +489,7 @@ static void test_pt10_qaut(void **state)
  * read once. */
 static void test_pt10_listed_once(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 3);
     login(s);
@@ -533,7 +505,7 @@ static void test_pt10_listed_once(void **state)
  * count of errors alone. */
 static void test_pt10_random_lines(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     unsigned seed = 4711;
 
     login(s);
@@ -557,7 +529,7 @@ static void test_pt10_random_lines(void **state)
 /* Octets behind STLS in one flight are no commands, now or later. */
 static void test_pb02_octets_behind_stls(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     expect(s, "", "+OK");
@@ -569,7 +541,7 @@ static void test_pb02_octets_behind_stls(void **state)
 
 static void test_pb03_pb05_stls_forgets(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     expect(s, "", "+OK");
@@ -582,7 +554,7 @@ static void test_pb03_pb05_stls_forgets(void **state)
 
 static void test_pb04_no_parameter(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static const char *const lines[] = {"USER\r\n", "XLOG\r\n",
                                         "XLOG alice\r\n", "PASS\r\n"};
 
@@ -597,7 +569,7 @@ static void test_pb04_no_parameter(void **state)
 /* RFC 2449 4: 255 octets a command. Attack 89 has the whole of it. */
 static void test_pb06_long_lines(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char line[300];
 
     login(s);
@@ -615,7 +587,7 @@ static const char *const tls_only[] = {"pop3.allows_clear_login=false", NULL};
 
 static int begin_tls_only(void **state)
 {
-    *state = open_with(tls_only);
+    *state = rig_talk_open(tls_only);
     return 0;
 }
 
@@ -623,7 +595,7 @@ static int begin_tls_only(void **state)
  * password. */
 static void test_pb08_tls_for_every_login(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static const char *const lines[] = {
         "USER alice\r\n", "PASS secret-alice\r\n",
         "APOP alice 00000000000000000000000000000000\r\n",
@@ -643,7 +615,7 @@ static void test_pb08_tls_for_every_login(void **state)
 /* Words are of the commands that there are. */
 static void test_pb09_words(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 1);
     login(s);
@@ -654,7 +626,7 @@ static void test_pb09_words(void **state)
  * many logins have failed. */
 static void test_pb10_order(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     expect(s, "", "+OK");
@@ -667,7 +639,8 @@ static void test_pb10_order(void **state)
     expect(s, "WAKE\r\n", "+OK");
 }
 
-#define TEST(name, first) cmocka_unit_test_setup_teardown(name, first, end)
+#define TEST(name, first)                                                      \
+    cmocka_unit_test_setup_teardown(name, first, rig_talk_end)
 
 int main(void)
 {

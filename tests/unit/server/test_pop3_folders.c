@@ -5,35 +5,7 @@
 #define PEER "198.51.100.7:4000"
 #define BODY "Subject: x\r\n\r\nbody\r\n"
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
-static void *open_with(const char *const *settings)
-{
-    struct session *s = mm_alloc(sizeof *s);
-
-    assert_non_null(s);
-    rig_open(&s->rig, settings, NULL);
-    return s;
-}
-
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    fake_hang_up(&s->other);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    fake_forget_peer(&s->other);
-    mm_free(s);
-    return 0;
-}
-
-static void expect(struct session *s, const char *text, const char *reply)
+static void expect(struct rig_talk *s, const char *text, const char *reply)
 {
     rig_expect(&s->peer, text, reply);
 }
@@ -43,7 +15,7 @@ static int begin(void **state)
     static const char *const settings[] = {"pop3.allows_clear_login=true",
                                            NULL};
 
-    *state = open_with(settings);
+    *state = rig_talk_open(settings);
     return 0;
 }
 
@@ -52,12 +24,12 @@ static const char *const folders[] = {"pop3.allows_clear_login=true",
 
 static int begin_folders(void **state)
 {
-    *state = open_with(folders);
+    *state = rig_talk_open(folders);
     return 0;
 }
 
 /* One message to each, by SMTP. */
-static void send_to(struct session *s, const char *const *recipients,
+static void send_to(struct rig_talk *s, const char *const *recipients,
                     size_t count)
 {
     fake_connect(&s->other, PORT_SMTP, PEER);
@@ -77,7 +49,7 @@ static void send_to(struct session *s, const char *const *recipients,
     fake_forget_peer(&s->other);
 }
 
-static void expect_count(struct session *s, const char *name, size_t count)
+static void expect_count(struct rig_talk *s, const char *name, size_t count)
 {
     char line[128];
     char reply[32];
@@ -96,7 +68,7 @@ static void test_folders(void **state)
         "alice@example.org", "alice+lists@example.org",
         "Alice+Lists@example.org", "alice+@example.org",
         "alice+a/b@example.org"};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     send_to(s, recipients, 5);
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 5);
@@ -131,7 +103,7 @@ static void test_no_folders(void **state)
 {
     static const char *const recipients[] = {"alice@example.org",
                                              "alice+lists@example.org"};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     send_to(s, recipients, 2);
     fake_connect(&s->peer, PORT_POP3, PEER);
@@ -140,7 +112,8 @@ static void test_no_folders(void **state)
     expect_count(s, "alice", 2);
 }
 
-#define TEST(name, first) cmocka_unit_test_setup_teardown(name, first, end)
+#define TEST(name, first)                                                      \
+    cmocka_unit_test_setup_teardown(name, first, rig_talk_end)
 
 int main(void)
 {

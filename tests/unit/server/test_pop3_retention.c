@@ -6,51 +6,26 @@
 #define PEER "198.51.100.7:4000"
 #define BODY "Subject: x\r\n\r\nbody\r\n"
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-};
-
-static void *open_with(const char *const *settings)
-{
-    struct session *s = mm_alloc(sizeof *s);
-
-    assert_non_null(s);
-    rig_open(&s->rig, settings, NULL);
-    return s;
-}
-
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    mm_free(s);
-    return 0;
-}
-
-static void expect(struct session *s, const char *text, const char *reply)
+static void expect(struct rig_talk *s, const char *text, const char *reply)
 {
     rig_expect(&s->peer, text, reply);
 }
 
-static void login(struct session *s)
+static void login(struct rig_talk *s)
 {
     fake_connect(&s->peer, PORT_POP3, PEER);
     expect(s, "", "+OK");
     expect(s, "XLOG alice secret-alice\r\n", "+OK");
 }
 
-static void hang_up(struct session *s)
+static void hang_up(struct rig_talk *s)
 {
     fake_hang_up(&s->peer);
     fake_run(5);
     fake_forget_peer(&s->peer);
 }
 
-static void deliver(struct session *s, size_t count)
+static void deliver(struct rig_talk *s, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         rig_deliver(&s->rig, s->rig.alice, BODY);
@@ -63,13 +38,13 @@ static const char *const read_only[] = {"pop3.allows_clear_login=true",
 
 static int begin_read_only(void **state)
 {
-    *state = open_with(read_only);
+    *state = rig_talk_open(read_only);
     return 0;
 }
 
 static void test_read_only(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 2);
     login(s);
@@ -88,7 +63,7 @@ static const char *const retention[] = {"pop3.allows_clear_login=true",
 
 static int begin_retention(void **state)
 {
-    *state = open_with(retention);
+    *state = rig_talk_open(retention);
     return 0;
 }
 
@@ -96,7 +71,7 @@ static int begin_retention(void **state)
  * cut, does not. */
 static void test_expire_0_holds(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 3);
     login(s);
@@ -119,7 +94,7 @@ static void test_expire_0_holds(void **state)
  * password alone; a login that got no mailbox is none. */
 static void test_login_delay_holds(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login(s);
     assert_non_null(
@@ -145,7 +120,7 @@ static const char *const days[] = {"pop3.allows_clear_login=true",
 
 static int begin_days(void **state)
 {
-    *state = open_with(days);
+    *state = rig_talk_open(days);
     return 0;
 }
 
@@ -153,7 +128,7 @@ static int begin_days(void **state)
  * QUIT, and no number moves before (attack 93). */
 static void test_expire_days_holds(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     deliver(s, 2);
     login(s);
@@ -173,7 +148,8 @@ static void test_expire_days_holds(void **state)
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
 }
 
-#define TEST(name, first) cmocka_unit_test_setup_teardown(name, first, end)
+#define TEST(name, first)                                                      \
+    cmocka_unit_test_setup_teardown(name, first, rig_talk_end)
 
 int main(void)
 {

@@ -8,36 +8,13 @@
 #define PEER "198.51.100.7:4000"
 #define BODY "Subject: x\r\n\r\n.dot\r\nlast\r\n"
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
 static const char *const options[] = {"pop3.idle_timeout=10m",
                                       "pop3.write_timeout=50s",
                                       "pop3.allows_clear_login=true", NULL};
 
 static int begin(void **state)
 {
-    struct session *s = mm_alloc(sizeof *s);
-
-    assert_non_null(s);
-    rig_open(&s->rig, options, NULL);
-    *state = s;
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    fake_hang_up(&s->other);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    fake_forget_peer(&s->other);
-    mm_free(s);
+    *state = rig_talk_open(options);
     return 0;
 }
 
@@ -51,7 +28,7 @@ static void login(struct fake_peer *peer)
 
 static void test_session(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     rig_deliver(&s->rig, s->rig.alice, "second\r\n");
@@ -74,7 +51,7 @@ static void test_session(void **state)
 /* The stamp stands in the greeting while a user keeps a password for it. */
 static void test_F12_apop_is_offered_where_it_works(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     fake_run(1);
@@ -112,7 +89,7 @@ static const char *retrieve_until_gone(struct fake_peer *peer)
 
 static void test_F20_user_is_removed(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
@@ -128,7 +105,7 @@ static void test_F20_user_is_removed(void **state)
 static void test_sizes_are_true(void **state)
 {
     static const size_t sizes[] = {2, 100, 65500, 65534, 65536, 131068, 300001};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static char body[300002];
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -165,7 +142,7 @@ static void test_sizes_are_true(void **state)
 
 static void test_top_and_uidl(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     const char *heard;
     char first[100];
 
@@ -187,7 +164,7 @@ static void test_top_and_uidl(void **state)
 /* RFC 1939 4: one session a mailbox, and the lock goes with the session. */
 static void test_lock(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login(&s->peer);
     fake_connect(&s->other, PORT_POP3, PEER);
@@ -209,7 +186,7 @@ static void test_lock(void **state)
 /* A former session that is about to end is waited for. */
 static void test_lock_is_waited_for(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login(&s->peer);
     fake_connect(&s->other, PORT_POP3, PEER);
@@ -232,7 +209,7 @@ static void test_lock_is_waited_for(void **state)
 /* Mail that comes meanwhile is not in the listing, and is not lost. */
 static void test_snapshot(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
@@ -246,7 +223,7 @@ static void test_snapshot(void **state)
 
 static void test_drop_deletes_nothing(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
@@ -260,7 +237,7 @@ static void test_drop_deletes_nothing(void **state)
  * that trickle are no command. */
 static void test_idle(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     uint64_t start;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
@@ -278,7 +255,7 @@ static void test_idle(void **state)
 
 static void test_commands_keep_it_alive(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     login(&s->peer);
     for (unsigned i = 0; i < 10; i++) {
@@ -291,7 +268,7 @@ static void test_commands_keep_it_alive(void **state)
  * and its mailbox is free again. */
 static void test_reader_stalls(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static char body[400000];
 
     memset(body, 'x', sizeof body - 3);
@@ -315,7 +292,7 @@ static void test_peer_goes_while_in_work(void **state)
 {
     static const char *const texts[] = {"PASS secret-alice\r\n", "RETR 1\r\n",
                                         "TOP 1 0\r\n"};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -346,7 +323,7 @@ static void test_peer_goes_while_in_work(void **state)
 /* Gone after QUIT was read and before the deletion is on disk: it is done. */
 static void test_peer_goes_during_update(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
@@ -367,7 +344,7 @@ static void test_peer_goes_during_update(void **state)
 /* A user, removed while the session is open: errors, never another's mail. */
 static void test_user_goes(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     rig_deliver(&s->rig, s->rig.bob, BODY);
@@ -381,7 +358,7 @@ static void test_user_goes(void **state)
 
 static void test_workers_are_full(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
     login(&s->peer);
@@ -398,7 +375,7 @@ static void test_workers_are_full(void **state)
 
 static void test_logins(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     char stamp[200];
     char line[300];
     uint8_t digest[MM_MD5_SIZE];
@@ -428,7 +405,7 @@ static void test_logins(void **state)
 
 static void test_login_failures(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     (void)fake_talk(&s->peer, "");
@@ -444,7 +421,7 @@ static void test_login_failures(void **state)
 
 static void test_stls(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_POP3, PEER);
     rig_expect(&s->peer, "", "+OK");
@@ -462,7 +439,7 @@ static void test_stls(void **state)
 
 static void test_no_memory(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     unsigned served = 0;
 
     rig_deliver(&s->rig, s->rig.alice, BODY);
@@ -495,7 +472,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, rig_talk_end)
     const struct CMUnitTest tests[] = {
         TEST(test_session),
         TEST(test_F12_apop_is_offered_where_it_works),

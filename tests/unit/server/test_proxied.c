@@ -5,12 +5,6 @@
 #define PROXY "192.0.2.1:7000"
 #define CLIENT "PROXY TCP4 198.51.100.7 192.0.2.1 4000 25\r\n"
 
-struct behind {
-    struct rig rig;
-    struct fake_peer peer;
-    struct fake_peer other;
-};
-
 static int begin(void **state)
 {
     static const char *const settings[] = {
@@ -24,24 +18,8 @@ static int begin(void **state)
         "smtp.connections_per_address_max=1",
         "smtp.connections_max=4",
         NULL};
-    struct behind *b = mm_alloc(sizeof *b);
 
-    assert_non_null(b);
-    rig_open(&b->rig, settings, NULL);
-    *state = b;
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct behind *b = *state;
-
-    fake_hang_up(&b->peer);
-    fake_hang_up(&b->other);
-    rig_close(&b->rig);
-    fake_forget_peer(&b->peer);
-    fake_forget_peer(&b->other);
-    mm_free(b);
+    *state = rig_talk_open(settings);
     return 0;
 }
 
@@ -56,7 +34,7 @@ static void come_from(struct fake_peer *peer, unsigned port, const char *header)
 
 static void test_carried_address_counts(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     fake_dns_say("7.100.51.198.bl.example", MAILMOD_OK, "127.0.0.2", 1);
     come_from(&b->peer, PORT_SMTP, CLIENT "EHLO early\r\n");
@@ -83,7 +61,7 @@ static void test_no_rights(void **state)
         "PROXY TCP6 ::ffff:127.0.0.1 ::1 4000 25\r\n",
         "PROXY TCP4 192.0.2.9 192.0.2.1 4000 25\r\n",
     };
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         come_from(&b->peer, PORT_SUBMISSION, headers[i]);
@@ -104,7 +82,7 @@ static void test_no_rights(void **state)
 /* A carried loopback address is exempt from no list; a proxy is on none. */
 static void test_no_exemption(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     fake_dns_say("9.2.0.192.bl.example", MAILMOD_OK, "127.0.0.2", 1);
     come_from(&b->peer, PORT_SMTP,
@@ -123,7 +101,7 @@ static void test_no_exemption(void **state)
 /* Required from a proxy, refused from others (attack 42). */
 static void test_required_and_refused(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     come_from(&b->peer, PORT_SMTP, "EHLO client.example\r\n");
     assert_true(b->peer.is_closed);
@@ -148,7 +126,7 @@ static void test_required_and_refused(void **state)
 
 static void test_own_time(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     fake_connect(&b->peer, PORT_SUBMISSIONS, PROXY);
     fake_run(2000);
@@ -164,7 +142,7 @@ static void test_own_time(void **state)
 static void test_crowd_without_headers(void **state)
 {
     struct fake_peer silent[5] = {0};
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     for (size_t i = 0; i < 5; i++) {
         fake_connect(&silent[i], PORT_SMTP, PROXY);
@@ -185,7 +163,7 @@ static void test_crowd_without_headers(void **state)
 
 static void test_stop_while_waiting(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     fake_connect(&b->peer, PORT_SMTP, PROXY);
     fake_connect(&b->other, PORT_POP3, PROXY);
@@ -203,7 +181,7 @@ static void test_stop_while_waiting(void **state)
 
 static void test_pop3_and_implicit_tls(void **state)
 {
-    struct behind *b = *state;
+    struct rig_talk *b = *state;
 
     come_from(&b->peer, PORT_POP3, CLIENT);
     rig_expect(&b->peer, "", "+OK");
@@ -217,14 +195,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_carried_address_counts, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(test_no_rights, begin, end),
-        cmocka_unit_test_setup_teardown(test_no_exemption, begin, end),
-        cmocka_unit_test_setup_teardown(test_required_and_refused, begin, end),
-        cmocka_unit_test_setup_teardown(test_own_time, begin, end),
-        cmocka_unit_test_setup_teardown(test_crowd_without_headers, begin, end),
-        cmocka_unit_test_setup_teardown(test_stop_while_waiting, begin, end),
-        cmocka_unit_test_setup_teardown(test_pop3_and_implicit_tls, begin, end),
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_no_rights, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_no_exemption, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_required_and_refused, begin,
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_own_time, begin, rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_crowd_without_headers, begin,
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_stop_while_waiting, begin,
+                                        rig_talk_end),
+        cmocka_unit_test_setup_teardown(test_pop3_and_implicit_tls, begin,
+                                        rig_talk_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

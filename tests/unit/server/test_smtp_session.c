@@ -6,11 +6,6 @@
 
 #define PEER "198.51.100.7:4000"
 
-struct session {
-    struct rig rig;
-    struct fake_peer peer;
-};
-
 static const char *const options[] = {"smtp.greeting_timeout=20s",
                                       "smtp.command_timeout=30s",
                                       "smtp.data_timeout=40s",
@@ -22,11 +17,7 @@ static const char *const options[] = {"smtp.greeting_timeout=20s",
 
 static int begin(void **state)
 {
-    struct session *s = mm_alloc(sizeof *s);
-
-    assert_non_null(s);
-    rig_open(&s->rig, options, NULL);
-    *state = s;
+    *state = rig_talk_open(options);
     return 0;
 }
 
@@ -34,7 +25,7 @@ static int begin(void **state)
 static int begin_late(void **state)
 {
     (void)begin(state);
-    mm_memory_answer_late(((struct session *)*state)->rig.store);
+    mm_memory_answer_late(((struct rig_talk *)*state)->rig.store);
     return 0;
 }
 
@@ -43,33 +34,19 @@ static int begin_small(void **state)
     static const char *const few[] = {"smtp.connections_max=4",
                                       "smtp.connections_per_address_max=4",
                                       "smtp.greeting_timeout=5m", NULL};
-    struct session *s = mm_alloc(sizeof *s);
 
-    assert_non_null(s);
-    rig_open(&s->rig, few, NULL);
-    *state = s;
+    *state = rig_talk_open(few);
     return 0;
 }
 
-static int end(void **state)
-{
-    struct session *s = *state;
-
-    fake_hang_up(&s->peer);
-    rig_close(&s->rig);
-    fake_forget_peer(&s->peer);
-    mm_free(s);
-    return 0;
-}
-
-static void greet(struct session *s, unsigned port)
+static void greet(struct rig_talk *s, unsigned port)
 {
     fake_connect(&s->peer, port, PEER);
     rig_expect(&s->peer, "", "220 mx.example.org");
     rig_expect(&s->peer, "EHLO client.example\r\n", "250-mx.example.org");
 }
 
-static void envelope(struct session *s, const char *recipient)
+static void envelope(struct rig_talk *s, const char *recipient)
 {
     char text[400];
 
@@ -78,7 +55,7 @@ static void envelope(struct session *s, const char *recipient)
     rig_expect(&s->peer, text, "250 2.1.5");
 }
 
-static void login(struct session *s)
+static void login(struct rig_talk *s)
 {
     /* NUL alice NUL secret-alice */
     rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHNlY3JldC1hbGljZQ==\r\n",
@@ -87,7 +64,7 @@ static void login(struct session *s)
 
 static void test_mail(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     struct mm_buf text;
     const char *body;
 
@@ -110,7 +87,7 @@ static void test_mail(void **state)
 /* Everything in one go (RFC 2920), three messages one behind the other. */
 static void test_pipeline(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     const char *heard;
 
     fake_connect(&s->peer, PORT_SMTP, PEER);
@@ -135,7 +112,7 @@ static void test_pipeline(void **state)
 
 static void test_queue(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SUBMISSION);
     rig_expect(&s->peer, "MAIL FROM:<alice@example.org>\r\n", "530 5.7.0");
@@ -150,7 +127,7 @@ static void test_queue(void **state)
 
 static void test_no_relay_and_no_auth_on_25(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     const char *heard;
 
     fake_connect(&s->peer, PORT_SMTP, PEER);
@@ -168,7 +145,7 @@ static void test_no_relay_and_no_auth_on_25(void **state)
 
 static void test_starttls(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     const char *heard;
 
     greet(s, PORT_SUBMISSION);
@@ -187,7 +164,7 @@ static void test_starttls(void **state)
 /* RFC 3207 6: what came behind STARTTLS is no command. */
 static void test_starttls_injection(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     fake_say(&s->peer, "STARTTLS\r\nMAIL FROM:<x@example.net>\r\n");
@@ -199,7 +176,7 @@ static void test_starttls_injection(void **state)
 
 static void test_tls_handshake_hangs(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     s->peer.fails_tls = true;
     fake_connect(&s->peer, PORT_SUBMISSIONS, PEER);
@@ -212,7 +189,7 @@ static void test_tls_handshake_hangs(void **state)
 
 static void test_implicit_tls(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     fake_connect(&s->peer, PORT_SUBMISSIONS, PEER);
     rig_expect(&s->peer, "", "220 mx");
@@ -220,7 +197,7 @@ static void test_implicit_tls(void **state)
 }
 
 /* Says one octet a second; the wait ends when it would have ended anyway. */
-static uint64_t trickle(struct session *s, const char *octet)
+static uint64_t trickle(struct rig_talk *s, const char *octet)
 {
     uint64_t start = fake_now_ms();
 
@@ -234,7 +211,7 @@ static uint64_t trickle(struct session *s, const char *octet)
 
 static void test_deadline_of_the_hello(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     uint64_t took;
 
     fake_connect(&s->peer, PORT_SMTP, PEER);
@@ -246,7 +223,7 @@ static void test_deadline_of_the_hello(void **state)
 
 static void test_deadline_of_a_command(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     uint64_t took;
 
     greet(s, PORT_SMTP);
@@ -257,7 +234,7 @@ static void test_deadline_of_a_command(void **state)
 
 static void test_deadline_of_a_body(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     uint64_t took;
 
     greet(s, PORT_SMTP);
@@ -272,7 +249,7 @@ static void test_deadline_of_a_body(void **state)
 /* A body that moves on is not cut, however long it takes. */
 static void test_slow_body(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static char lines[4098];
 
     memset(lines, 'b', sizeof lines);
@@ -296,7 +273,7 @@ static void test_slow_body(void **state)
 /* Commands without end are ended by the life of the session. */
 static void test_session_life(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     uint64_t start = fake_now_ms();
 
     greet(s, PORT_SMTP);
@@ -312,7 +289,7 @@ static void test_session_life(void **state)
 /* While the store works the peer's time stands still. */
 static void test_slow_store(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
@@ -330,7 +307,7 @@ static void test_slow_store(void **state)
 /* A big body over a slow store: taken as there is room, never kept. */
 static void test_back_pressure(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     struct mm_buf body;
     struct mm_buf text;
 
@@ -360,7 +337,7 @@ static void test_back_pressure(void **state)
 /* BDAT without a final line end, and with bare ones. */
 static void test_bdat(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     struct mm_buf text;
     const char *stored;
 
@@ -385,7 +362,7 @@ static void test_bdat(void **state)
  * one more is a loop; other fields and the body do not count. */
 static void test_loop(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     static const char field[] = "Received: from a by b;\r\n\tdate\r\n";
 
     greet(s, PORT_SMTP);
@@ -418,7 +395,7 @@ static void test_peer_goes(void **state)
         "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nx",
         ("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n"
          "DATA\r\nx\r\n.")};
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         fake_connect(&s->peer, PORT_SMTP, PEER);
@@ -436,7 +413,7 @@ static void test_peer_goes(void **state)
 /* Gone between the last dot and our 250: the message is kept. */
 static void test_peer_goes_before_the_answer(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     envelope(s, "alice@example.org");
@@ -457,7 +434,7 @@ static void test_peer_goes_before_the_answer(void **state)
 
 static void test_peer_goes_during_a_login(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SUBMISSION);
     fake_hold_jobs(true);
@@ -476,7 +453,7 @@ static void test_peer_goes_during_a_login(void **state)
  * changes nothing any more. */
 static void test_life_ends_during_a_login(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     const char *heard;
 
     greet(s, PORT_SUBMISSION);
@@ -497,7 +474,7 @@ static void test_life_ends_during_a_login(void **state)
 /* RCPT is asked of a slow store, and the peer goes meanwhile. */
 static void test_peer_goes_during_rcpt(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     mm_memory_answer_late(s->rig.store);
     greet(s, PORT_SMTP);
@@ -518,7 +495,7 @@ static void test_peer_goes_during_rcpt(void **state)
 
 static void test_login_failures(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SUBMISSION);
     rig_expect(&s->peer, "AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "535 5.7.8");
@@ -531,7 +508,7 @@ static void test_login_failures(void **state)
 /* A peer that asks and never reads: bounded, and cut by the write's time. */
 static void test_peer_reads_nothing(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     s->peer.reads_nothing = true;
@@ -547,7 +524,7 @@ static void test_peer_reads_nothing(void **state)
 /* From the 21st on a refusal comes a second late; good ones come at once. */
 static void test_F27_refused_recipients(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     rig_expect(&s->peer, "MAIL FROM:<>\r\n", "250");
@@ -573,7 +550,7 @@ static void test_F27_refused_recipients(void **state)
 /* RFC 6409 6.1, as it comes: a login sends as itself, or from nobody. */
 static void test_O07_sender_must_match(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SUBMISSION);
     login(s);
@@ -588,7 +565,7 @@ static void test_O07_sender_must_match(void **state)
  * from then on. */
 static void test_D08_crowd(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     struct fake_peer silent[3] = {0};
     struct fake_peer late = {0};
 
@@ -614,7 +591,7 @@ static void test_D08_crowd(void **state)
 
 static void test_too_many(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     struct fake_peer peers[4] = {{0}};
 
     for (size_t i = 0; i < 4; i++) {
@@ -639,7 +616,7 @@ static void test_too_many(void **state)
  * 250 means a message that is there. */
 static void test_no_memory(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
     size_t accepted = 0;
 
     for (unsigned long n = 1; n < 160; n++) {
@@ -676,7 +653,7 @@ static void test_no_memory(void **state)
 /* Told at MAIL, not after the whole body; and over when there is room. */
 static void test_D07_no_room_is_told_at_mail(void **state)
 {
-    struct session *s = *state;
+    struct rig_talk *s = *state;
 
     greet(s, PORT_SMTP);
     mm_store_set_free_space_min(s->rig.store, UINT64_MAX - 100000);
@@ -695,9 +672,9 @@ static void test_D07_no_room_is_told_at_mail(void **state)
 int main(void)
 {
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, begin, end),                         \
+    cmocka_unit_test_setup_teardown(name, begin, rig_talk_end),                \
     {                                                                          \
-#name " (late)", name, begin_late, end, NULL                           \
+#name " (late)", name, begin_late, rig_talk_end, NULL                  \
     }
     const struct CMUnitTest tests[] = {
         TEST(test_mail),
@@ -725,7 +702,8 @@ int main(void)
         TEST(test_login_failures),
         TEST(test_peer_reads_nothing),
         TEST(test_F27_refused_recipients),
-        cmocka_unit_test_setup_teardown(test_D08_crowd, begin_small, end),
+        cmocka_unit_test_setup_teardown(test_D08_crowd, begin_small,
+                                        rig_talk_end),
         TEST(test_O07_sender_must_match),
         TEST(test_D07_no_room_is_told_at_mail),
         TEST(test_too_many),
