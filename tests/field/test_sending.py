@@ -1,13 +1,12 @@
 """Outgoing mail at hosts that refuse, limit, stall and break off (S rows)."""
 import os
-import socket
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 
 from harness import free_port, main, wait_for  # noqa: E402
+from listener import Listener  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import Bench  # noqa: E402
 
@@ -15,38 +14,16 @@ ONE = {("x.test", "A"): ["127.0.0.1"]}
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * 200000
 
 
-class Script:
+class Script(Listener):
     """A server whose every connection is a function of a socket file."""
 
-    def __init__(self, talk, port=0, host="127.0.0.1"):
-        self.talk = talk
-        self.connections = 0
-        self.listener = socket.create_server((host, port), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+    def __init__(self, script, port=0, host="127.0.0.1"):
+        self.script = script
+        super().__init__(host, port)
 
-    def serve(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.run, args=(peer,),
-                             daemon=True).start()
-
-    def run(self, peer):
-        with peer, peer.makefile("rwb", 0) as file:
-            try:
-                self.talk(file)
-            except OSError:
-                pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *rest):
-        self.listener.close()
+    def talk(self, peer):
+        with peer.makefile("rwb", 0) as file:
+            self.script(file)
 
 
 def until_data(file):

@@ -6,7 +6,6 @@ server and the mail hosts that it meets.
 import os
 import poplib
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from dnsserver import NameServer  # noqa: E402
 from harness import (SANITIZER, SOURCE, free_port, is_sanitized,  # noqa: E402
                      main, wait_for)
+from listener import Listener  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
 
@@ -728,28 +728,17 @@ def test_a_store_that_is_full(build):
         assert host.send("d", QUEUE, "demo@mail.test")[2] == "OK"
 
 
-class Swallower:
+class Swallower(Listener):
     """A mail host that counts a text and keeps none of it."""
 
     def __init__(self, address="127.0.0.1", port=0):
         self.sizes = []
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.listener = socket.create_server((address, port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(peer,),
-                             daemon=True).start()
+        super().__init__(address, port)
 
     def talk(self, peer):
-        with peer, peer.makefile("rb") as lines:
+        with peer.makefile("rb") as lines:
             peer.sendall(b"220 swallower.test ESMTP\r\n")
             for line in lines:
                 verb = line[:4].upper()
@@ -764,9 +753,6 @@ class Swallower:
                     self.may_answer.wait()
                 peer.sendall(b"221 bye\r\n" if verb == b"QUIT"
                              else b"250 ok\r\n")
-
-    def close(self):
-        self.listener.close()
 
 
 def peak_mib(host, anew=False):

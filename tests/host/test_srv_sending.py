@@ -10,6 +10,7 @@ import time
 
 from hosts import (BODY, ONE_MX, Host, NameServer, Recorder, Sink, Skip,
                    free_port, main, octets_in, wait_for, way_out)
+from listener import Listener
 
 STATES = ["1", "2", "3", "4", "5"]
 
@@ -274,28 +275,17 @@ def test_data_folder_that_cannot_be(build):
         assert host.said(r"failed: -\d+ \S+"), host.lines
 
 
-class HangUp:
+class HangUp(Listener):
     """A mail host that takes some of the text and then resets."""
 
     def __init__(self, taken):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
         self.taken = taken
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                peer = self.listener.accept()[0]
-            except OSError:
-                return
-            self.talk(peer)
-            # A reset, not an end: the next write there is the fatal one.
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                            b"\1\0\0\0\0\0\0\0")
-            peer.close()
+        super().__init__()
 
     def talk(self, peer):
+        # A reset, not an end: the next write there is the fatal one.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        b"\1\0\0\0\0\0\0\0")
         file = peer.makefile("rb", 0)
         peer.sendall(b"220 hello\r\n")
         for line in iter(file.readline, b""):
@@ -304,9 +294,6 @@ class HangUp:
                 file.read(self.taken)
                 return
             peer.sendall(b"250 ok\r\n")
-
-    def close(self):
-        self.listener.close()
 
 
 def test_a_reset_does_not_kill(build):

@@ -4,9 +4,7 @@ It serves one mailbox, a list of (unique id, octets), to any user, on a free
 loopback port. `faults` changes one answer: a verb (or "GREETING") with what is
 said instead, octet for octet; HANG says nothing and waits, CUT closes.
 """
-import socket
-import ssl
-import threading
+from listener import Listener
 
 HANG = object()
 CUT = object()
@@ -17,7 +15,7 @@ def stuffed(text):
     return b"\r\n".join(b"." + l if l.startswith(b".") else l for l in lines)
 
 
-class PopServer:
+class PopServer(Listener):
     def __init__(self, box, faults=None, uidl=True, top=True, tls=None):
         self.box = list(box)
         self.faults = faults or {}
@@ -27,29 +25,7 @@ class PopServer:
         self.commands = []
         self.sizes = {}  # by unique id, where LIST lies
         self.keeps = False  # QUIT says +OK and deletes nothing
-        self.ends = []
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.listen(16)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                peer, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(peer,),
-                             daemon=True).start()
-
-    def serve(self, peer):
-        self.ends.append(peer)
-        try:
-            self.talk(peer, peer.makefile("rb"))
-        except (OSError, EOFError, ValueError, ssl.SSLError):
-            pass
-        peer.close()
+        super().__init__()
 
     def say(self, peer, verb, octets):
         octets = self.faults.get(verb, octets)
@@ -93,7 +69,10 @@ class PopServer:
             return b"-ERR unknown\r\n"
         return b"+OK\r\n"
 
-    def talk(self, peer, lines):
+    def talk(self, peer):
+        self.converse(peer, peer.makefile("rb"))
+
+    def converse(self, peer, lines):
         deleted = []
         self.say(peer, "GREETING", b"+OK\r\n")
         while True:
@@ -117,12 +96,6 @@ class PopServer:
                 return
 
     def close(self):
-        self.socket.close()
+        super().close()
         for peer in self.ends:
             peer.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *rest):
-        self.close()

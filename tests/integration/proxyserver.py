@@ -14,6 +14,8 @@ import struct
 import threading
 import time
 
+from listener import Listener
+
 HANG = object()
 CUT = object()
 GRANTED = {5: b"\5\0\0\1\0\0\0\0\0\0", 4: b"\0\x5a\0\0\0\0\0\0",
@@ -22,44 +24,14 @@ NO_HOST = {5: b"\5\5\0\1\0\0\0\0\0\0", 4: b"\0\x5b\0\0\0\0\0\0",
            0: b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"}
 
 
-class Proxy:
+class Proxy(Listener):
     def __init__(self, login=None, names=None, faults=None, manner="whole"):
         self.login = login
         self.names = names or {}
         self.faults = faults or {}
         self.manner = manner
         self.asked = []  # (kind, host, port, user)
-        self.connections = 0
-        self.sockets = []
-        self.listen()
-
-    def listen(self, port=0):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
-        self.socket.listen(64)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        listener = self.socket
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self.sockets.append(peer)
-            threading.Thread(target=self.serve, args=(peer,),
-                             daemon=True).start()
-
-    def serve(self, peer):
-        try:
-            self.talk(peer)
-        except (OSError, EOFError, ValueError):
-            pass
-        finally:
-            peer.close()
+        super().__init__()
 
     @staticmethod
     def read(peer, size):
@@ -105,7 +77,7 @@ class Proxy:
         except OSError:
             peer.sendall(NO_HOST[kind])
             return
-        self.sockets.append(target)
+        self.ends.append(target)
         self.say(peer, target, GRANTED[kind])
         self.carry(peer, target)
 
@@ -205,20 +177,14 @@ class Proxy:
     def down(self):
         """Nobody listens any more; what is open is cut."""
         # A blocked accept() keeps the socket alive until it is woken.
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        for each in self.sockets:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for each in self.ends:
             each.close()
-        self.sockets = []
+        self.ends = []
 
     def up(self):
-        self.listen(self.port)
+        self.listen("127.0.0.1", self.port)
 
     def close(self):
         self.down()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *rest):
-        self.close()

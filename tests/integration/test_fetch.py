@@ -351,16 +351,16 @@ esac
                 return b"-ERR [AUTH] no\r\n"
             return super().answer(verb, words, deleted)
 
-        def talk(self, peer, lines):
+        def converse(self, peer, lines):
             server = self
 
             class Lines:
-                """XOAUTH2's empty answer is a word for talk()."""
+                """XOAUTH2's empty answer is a word for converse()."""
                 @staticmethod
                 def readline():
                     line = lines.readline()
                     return b"AQ==\r\n" if line == b"\r\n" else line
-            super().talk(peer, Lines)
+            super().converse(peer, Lines)
 
     def server(mechanisms, *good):
         made = Server([(b"u1", mail("m1"))])

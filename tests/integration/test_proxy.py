@@ -82,7 +82,7 @@ def test_kinds(build):
                                    "pu" if number == 4 else None))
                     assert proxy.asked == wanted, proxy.asked
                     # The next one needs a connection of its own.
-                    for each in proxy.sockets:
+                    for each in proxy.ends:
                         each.close()
                 if login is not None:
                     proxy.login = login
@@ -196,7 +196,7 @@ def test_tls_inside(build):
                 line = bench.logged("(delivered|failed)", bench.submit())
                 assert "TLSv1.3 verified" in line, line
                 assert len(proxy.asked) == 1
-                for each in proxy.sockets:
+                for each in proxy.ends:
                     each.close()
                 proxy.faults = {"request": b"\5\0\0\1\0\0\0\0\0\0220 hello\r\n"}
                 line = bench.logged("deferred", bench.submit())
@@ -269,7 +269,7 @@ def test_names(build):
                 bench.logged("delivered", recipient)
             # The proxy refuses port 53, as squid and tinyproxy do.
             proxy.faults = {"request": b"\5\2"}
-            for each in proxy.sockets:
+            for each in proxy.ends:
                 each.close()
             recipient = bench.submit("hang.test")
             bench.daemon.wait_log(
