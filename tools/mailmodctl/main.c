@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"alias", control_alias},       {"forward", control_forward},
     {"maillist", control_maillist}, {"fetch", control_fetch},
     {"list", control_list},         {"mailbox", control_mailbox},
+    {"trace", control_trace},
 };
 
 static void print_help(void)
@@ -300,28 +301,31 @@ static enum mailmod_error load(struct control *control, const struct line *line)
 
 static int run(const struct line *line, const struct command *command)
 {
-    struct control control;
-    memset(&control, 0, sizeof control);
-    enum mailmod_error error = mailmod_new(&control.instance);
-    if (error != MAILMOD_OK) {
-        return control_failure("start", error);
-    }
     const struct line named = {.config_file = line->config_file == NULL &&
                                                       line->data_folder == NULL
                                                   ? terminal_default_config()
                                                   : line->config_file,
                                .data_folder = line->data_folder};
-    control.config_file = named.config_file;
-    /* A folder that the operator's own configuration names is meant. */
-    control.may_create = line->creates || (line->config_file != NULL &&
-                                           line->data_folder == NULL);
-    control.words = line->words + 1;
-    control.word_count = line->word_count - 1;
-    control.keeps_password = line->keeps_password;
-    control.reads_password = line->reads_password;
-    control.is_sure = line->is_sure;
-    control.has_local_time = line->has_local_time;
-    control.filter = line->filter;
+    struct control control = {
+        .config_file = named.config_file,
+        /* A folder that the operator's own configuration names is meant. */
+        .may_create = line->creates ||
+                      (line->config_file != NULL && line->data_folder == NULL),
+        .words = line->words + 1,
+        .word_count = line->word_count - 1,
+        .keeps_password = line->keeps_password,
+        .reads_password = line->reads_password,
+        .is_sure = line->is_sure,
+        .has_local_time = line->has_local_time,
+        .draws_graph = line->draws_graph,
+        .filter = line->filter};
+    if (command->run == control_trace) {
+        return control_trace(&control);
+    }
+    enum mailmod_error error = mailmod_new(&control.instance);
+    if (error != MAILMOD_OK) {
+        return control_failure("start", error);
+    }
     if (command->run == control_config) {
         error = mailmod_log_set_callback(control.instance, tell_warning, NULL);
     }
@@ -338,12 +342,6 @@ static int run(const struct line *line, const struct command *command)
     }
     (void)mailmod_free(&control.instance);
     return code;
-}
-
-/* What was printed must have gone out. */
-static int finish(int code)
-{
-    return fflush(stdout) != 0 && code == EXIT_SUCCESS ? EXIT_FAILURE : code;
 }
 
 int main(int argc, char **argv)
@@ -373,15 +371,12 @@ int main(int argc, char **argv)
     if (line.word_count == 0) {
         return control_usage("a command is missing");
     }
-    if (strcmp(line.words[0], "trace") == 0) {
-        struct control control = {.words = line.words + 1,
-                                  .word_count = line.word_count - 1,
-                                  .draws_graph = line.draws_graph};
-        return finish(control_trace(&control));
-    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(line.words[0], commands[i].name) == 0) {
-            return finish(run(&line, &commands[i]));
+            code = run(&line, &commands[i]);
+            /* What was printed must have gone out. */
+            return fflush(stdout) != 0 && code == EXIT_SUCCESS ? EXIT_FAILURE
+                                                               : code;
         }
     }
     fprintf(stderr, "mailmodctl: there is no command %s\n", line.words[0]);
