@@ -5,15 +5,14 @@
  * host's pool and holds up its own login alone; a token is wiped as soon as it
  * was used; what the host gives that is no token is an error and is not said to
  * any server.
- * Thread: any; `answer` on the asker's loop. RFC 6750 2.1 (b64token). */
+ * Thread: any; `answer` on the asker's loop. */
 #include "api/tokens.h"
 
 #include "api/handles.h"
 #include "api/instance.h"
 #include "base/limits.h"
 #include "base/mem.h"
-
-#include <string.h>
+#include "wire/sasl/sasl.h"
 
 struct giver {
     unsigned references; /* the lock */
@@ -101,14 +100,6 @@ static void free_ask(struct ask *ask)
     mm_free(ask);
 }
 
-/* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
-static bool is_token(const char *token)
-{
-    size_t size = strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "abcdefghijklmnopqrstuvwxyz0123456789-._~+/");
-    return size > 0 && token[size + strspn(token + size, "=")] == '\0';
-}
-
 static void answer(struct mm_task *task)
 {
     struct ask *ask = MM_LIST_OBJECT(task, struct ask, task);
@@ -135,7 +126,8 @@ static void run(struct mm_host_job *job)
     ask->error = ask->giver->on_token(ask->giver->context.value, &shown,
                                       ask->token, sizeof ask->token);
     ask->token[sizeof ask->token - 1] = '\0';
-    if (ask->error == MAILMOD_OK && !is_token(ask->token)) {
+    if (ask->error == MAILMOD_OK &&
+        !mm_sasl_is_token(mm_span_cstr(ask->token))) {
         ask->error = MAILMOD_ERROR_SYNTAX;
     }
     mm_loop_post(ask->loop, &ask->task);

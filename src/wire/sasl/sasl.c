@@ -141,7 +141,7 @@ static bool read_saslname(struct mm_span text, struct mm_buf *user_out)
 
 /* RFC 6750 2.1:  b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" /
  * "/" ) *"=" */
-static bool is_token(struct mm_span text)
+bool mm_sasl_is_token(struct mm_span text)
 {
     size_t size = text.size;
     while (size > 0 && text.data[size - 1] == '=') {
@@ -170,7 +170,7 @@ static bool read_pairs(struct mm_span text, struct mm_span *token_out)
         }
         is_ended = mm_span_cut(text, '\x01', &pair, &text);
     }
-    return is_ended && text.size == 0 && is_token(*token_out);
+    return is_ended && text.size == 0 && mm_sasl_is_token(*token_out);
 }
 
 /* RFC 7628 3.1: the header "n,a=user,", without a channel to bind to. */

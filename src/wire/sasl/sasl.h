@@ -29,6 +29,8 @@ MM_CHECK enum mailmod_error mm_sasl_plain_parse(struct mm_span message,
                                                 struct mm_span *authzid_out,
                                                 struct mm_span *authcid_out,
                                                 struct mm_span *password_out);
+/* A bearer token (RFC 6750 2.1): nothing in it ends what it is said in. */
+bool mm_sasl_is_token(struct mm_span text);
 /* The user and the token of a client's one message. `user_out` is replaced; cap
  * at least MM_LIMIT_USER_NAME. SYNTAX also without a user: whose token it is,
  * the client must say. */
