@@ -62,6 +62,14 @@ static bool take_end(struct mm_span *line)
     return true;
 }
 
+/* In these letters alone: "FROM US" is a text's, and nobody quotes it. */
+static bool is_from(struct mm_span line)
+{
+    size_t size = sizeof from_word - 1;
+
+    return line.size >= size && memcmp(line.data, from_word, size) == 0;
+}
+
 static bool is_quoted_from(struct mm_span line, bool needs_mark)
 {
     size_t marks = 0;
@@ -69,9 +77,7 @@ static bool is_quoted_from(struct mm_span line, bool needs_mark)
     while (marks < line.size && line.data[marks] == '>') {
         marks++;
     }
-    return (marks > 0 || !needs_mark) &&
-           mm_span_starts_nocase(mm_span_from(line, marks), from_word) &&
-           line.data[marks] == 'F';
+    return (marks > 0 || !needs_mark) && is_from(mm_span_from(line, marks));
 }
 
 /* The text of a line, or of a part of it, with what was held back. */
@@ -104,7 +110,7 @@ static enum mailmod_error use_line(struct mm_mbox_reader *reader,
     bool has_end = take_end(&line);
 
     if (!reader->is_continued && (reader->is_blank || !reader->is_begun) &&
-        mm_span_starts_nocase(line, from_word) && line.data[0] == 'F') {
+        is_from(line)) {
         mm_buf_clear(&reader->out);
         (void)mm_buf_append_span(&reader->out, line);
         reader->is_begun = true;
