@@ -149,6 +149,20 @@ enum mailmod_error mm_mbox_read(struct mm_mbox_reader *reader,
     return use_line(reader, event_out, text_out);
 }
 
+/* The first words of a text, `count_max` at most; how many there are. */
+static size_t split(struct mm_span text, struct mm_span *words,
+                    size_t count_max)
+{
+    size_t count = 0;
+
+    text = mm_span_trim(text);
+    while (count < count_max && text.size > 0) {
+        (void)mm_span_cut(text, ' ', &words[count++], &text);
+        text = mm_span_trim(text);
+    }
+    return count;
+}
+
 /* "Thu Nov 24 18:22:48 1986" of C's asctime: as RFC 5322 has it. */
 static int64_t parse_time(struct mm_span text)
 {
@@ -156,12 +170,8 @@ static int64_t parse_time(struct mm_span text)
     struct mm_datetime date;
     char form[64];
     struct mm_buf out;
-    size_t count = 0;
 
-    while (count < 5 && (text = mm_span_trim(text)).size > 0) {
-        (void)mm_span_cut(text, ' ', &words[count++], &text);
-    }
-    if (count < 5) {
+    if (split(text, words, 5) < 5) {
         return 0;
     }
     static const int order[] = {2, 1, 4, 3};
@@ -206,14 +216,10 @@ enum mailmod_error mm_mbox_write_from(struct mm_buf *out, struct mm_span sender,
 {
     struct mm_buf date;
     struct mm_span words[6];
-    size_t count = 0;
 
     mm_buf_init(&date, 64);
     (void)mm_datetime_rfc5322(&date, unix_ms); /* Thu, 24 Nov 1986 18:22:48 */
-    struct mm_span rest = mm_buf_span(&date);
-    while (count < 6 && (rest = mm_span_trim(rest)).size > 0) {
-        (void)mm_span_cut(rest, ' ', &words[count++], &rest);
-    }
+    size_t count = split(mm_buf_span(&date), words, 6);
     (void)mm_buf_append_cstr(out, from_word);
     (void)mm_buf_append_span(
         out, sender.size > 0 ? sender : mm_span_cstr("MAILER-DAEMON"));
