@@ -13,7 +13,9 @@
 #include "io/conn_internal.h"
 #include "io/tls_internal.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
+#include "platform/idn.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -173,8 +175,10 @@ static bool expect_peer(SSL *ssl, const char *name, bool verifies)
     if (span.size > 0 && span.data[span.size - 1] == '.') {
         span.size--;
     }
-    char host[256];
-    if (!mm_span_copy(span, host, sizeof host)) {
+    /* In A-labels (RFC 6125 6.4.2); what has none stays as it is. */
+    char host[MM_LIMIT_DOMAIN + 1];
+    if (mm_idn_to_ascii(span, host) != MAILMOD_OK &&
+        !mm_span_copy(span, host, sizeof host)) {
         return false;
     }
     bool has_host = host[0] != '\0' && !is_literal;

@@ -213,6 +213,9 @@ static const struct row rows[] = {
     {.names = "DNS:mail.example.org", .asked = "mail.example.org."},
     {.names = "DNS:a.example,DNS:b.example", .asked = "b.example"},
     {.names = "DNS:*.example.org", .asked = "mail.example.org"},
+    {.names = "DNS:xn--bcher-kva.example",
+     .asked = "b\xc3\xbc"
+              "cher.example"},
     {.names = "IP:127.0.0.1", .asked = "127.0.0.1"},
     {.names = "IP:::1", .asked = "::1"},
     /* wrong names */
