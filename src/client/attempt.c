@@ -182,9 +182,7 @@ enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
     bool verifies = mm_delivery_is_verified(delivery);
     delivery->in_handshake = true;
     return mm_conn_start_tls_client(
-        delivery->conn,
-        verifies ? delivery->settings->verifying_tls
-                 : delivery->settings->opportunistic_tls,
+        delivery->conn, mm_peer_tls_get(&delivery->settings->tls, verifies),
         delivery->hop.host, verifies, delivery->config->delivery.tls_ms);
 }
 

@@ -31,8 +31,7 @@ struct mm_fetch_settings {
     struct mm_task task;
     struct mm_fetcher *fetcher;
     struct mm_config *config;
-    struct mm_tls *verifying_tls;
-    struct mm_tls *opportunistic_tls;
+    struct mm_peer_tls tls;
 };
 
 struct left {
@@ -92,20 +91,6 @@ static struct account *account_of(struct mm_list *node)
 
 /* ---- settings ---- */
 
-static enum mailmod_error open_tls(struct mm_fetch_settings *settings,
-                                   struct mm_buf *reason_out)
-{
-    const char *file = settings->config->fetch.authority_file;
-    const struct mm_tls_client_options verifying = {
-        .authority_file = file[0] != '\0' ? file : NULL};
-    const struct mm_tls_client_options opportunistic = {.allows_old = true};
-    enum mailmod_error error =
-        mm_tls_client_new(&settings->verifying_tls, &verifying, reason_out);
-    return error == MAILMOD_OK ? mm_tls_client_new(&settings->opportunistic_tls,
-                                                   &opportunistic, reason_out)
-                               : error;
-}
-
 enum mailmod_error
 mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
                       struct mm_config *config, struct mm_buf *reason_out)
@@ -121,7 +106,9 @@ mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
     bool is_used = config->fetch.accounts[0] != '\0' ||
                    config->fetch.authority_file[0] != '\0';
     enum mailmod_error error =
-        is_used ? open_tls(settings, reason_out) : MAILMOD_OK;
+        is_used ? mm_peer_tls_open(&settings->tls, config->fetch.authority_file,
+                                   reason_out)
+                : MAILMOD_OK;
     if (error != MAILMOD_OK) {
         mm_fetch_settings_free(&settings);
         return error;
@@ -136,8 +123,7 @@ void mm_fetch_settings_free(struct mm_fetch_settings **settings)
     *settings = NULL;
     if (freed != NULL) {
         mm_config_unref(&freed->config);
-        mm_tls_unref(&freed->verifying_tls);
-        mm_tls_unref(&freed->opportunistic_tls);
+        mm_peer_tls_unref(&freed->tls);
         mm_free(freed);
     }
 }
@@ -368,8 +354,7 @@ static void begin(struct account *account)
         .log = fetcher->options.log,
         .tokens = fetcher->options.tokens,
         .config = fetcher->settings->config,
-        .verifying_tls = fetcher->settings->verifying_tls,
-        .opportunistic_tls = fetcher->settings->opportunistic_tls,
+        .tls = fetcher->settings->tls,
         .account = &account->config,
         .only_counts = only_counts,
         .was_left = was_left,

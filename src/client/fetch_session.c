@@ -379,9 +379,7 @@ enum mailmod_error mm_fetch_start_tls(struct mm_fetch_session *session)
     (void)mm_host_parse(mm_span_cstr(account->host), &host);
     session->in_handshake = true;
     return mm_conn_start_tls_client(
-        session->conn,
-        verifies ? session->options.verifying_tls
-                 : session->options.opportunistic_tls,
+        session->conn, mm_peer_tls_get(&session->options.tls, verifies),
         host.text, verifies, mm_fetch_timeout_ms(session));
 }
 
@@ -582,8 +580,7 @@ mm_fetch_session_new(struct mm_fetch_session **session_out,
     }
     session->options = *options;
     session->options.config = mm_config_ref(options->config);
-    session->options.verifying_tls = mm_tls_ref(options->verifying_tls);
-    session->options.opportunistic_tls = mm_tls_ref(options->opportunistic_tls);
+    session->options.tls = mm_peer_tls_ref(&options->tls);
     take_account(session, options->account);
     mm_fetch_plan_init(&session->plan, mm_store_new_message_id(options->store));
     mm_login_init(&session->login);
@@ -613,8 +610,7 @@ void mm_fetch_session_free(struct mm_fetch_session **session)
     mm_login_fini(&freed->login);
     mm_pop3c_free(&freed->engine);
     mm_config_unref(&freed->options.config);
-    mm_tls_unref(&freed->options.verifying_tls);
-    mm_tls_unref(&freed->options.opportunistic_tls);
+    mm_peer_tls_unref(&freed->options.tls);
     mm_secret_clear(&freed->account, sizeof freed->account);
     mm_free(freed);
 }

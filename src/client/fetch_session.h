@@ -4,6 +4,7 @@
 #ifndef MM_CLIENT_FETCH_SESSION_H
 #define MM_CLIENT_FETCH_SESSION_H
 
+#include "client/peer_tls.h"
 #include "client/token.h"
 #include "config/config.h"
 #include "io/io.h"
@@ -20,9 +21,8 @@ struct mm_fetch_session_options {
     struct mm_post *post;
     const struct mm_log *log;
     struct mm_token_source tokens;
-    struct mm_config *config;     /* a reference is taken */
-    struct mm_tls *verifying_tls; /* likewise, of both */
-    struct mm_tls *opportunistic_tls;
+    struct mm_config *config;              /* a reference is taken */
+    struct mm_peer_tls tls;                /* likewise */
     const struct mm_config_fetch *account; /* copied */
     bool only_counts;                      /* nothing is fetched or deleted */
     /* A message that was refused here some time ago, and one that is now: it

@@ -8,22 +8,6 @@
 
 #include "base/mem.h"
 
-static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
-                                   struct mm_buf *reason_out)
-{
-    const char *file = settings->config->smarthost.authority_file;
-    struct mm_tls_client_options opportunistic = {.allows_old = true};
-    struct mm_tls_client_options verifying = {
-        .authority_file = file != NULL && file[0] != '\0' ? file : NULL};
-    enum mailmod_error error = mm_tls_client_new(&settings->opportunistic_tls,
-                                                 &opportunistic, reason_out);
-    if (error == MAILMOD_OK) {
-        error =
-            mm_tls_client_new(&settings->verifying_tls, &verifying, reason_out);
-    }
-    return error;
-}
-
 enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
                          struct mm_config *config, struct mm_buf *reason_out)
@@ -34,7 +18,8 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
     }
     atomic_init(&settings->references, 1);
     settings->config = mm_config_ref(config);
-    enum mailmod_error error = open_tls(settings, reason_out);
+    enum mailmod_error error = mm_peer_tls_open(
+        &settings->tls, config->smarthost.authority_file, reason_out);
     if (error != MAILMOD_OK) {
         mm_outbound_settings_unref(&settings);
         return error;
@@ -57,12 +42,7 @@ void mm_outbound_settings_unref(struct mm_outbound_settings **settings)
     if (released == NULL || atomic_fetch_sub(&released->references, 1) != 1) {
         return;
     }
-    if (released->opportunistic_tls != NULL) {
-        mm_tls_unref(&released->opportunistic_tls);
-    }
-    if (released->verifying_tls != NULL) {
-        mm_tls_unref(&released->verifying_tls);
-    }
+    mm_peer_tls_unref(&released->tls);
     mm_config_unref(&released->config);
     mm_free(released);
 }

@@ -5,18 +5,15 @@
 #ifndef MM_CLIENT_OUTBOUND_SETTINGS_H
 #define MM_CLIENT_OUTBOUND_SETTINGS_H
 
+#include "client/peer_tls.h"
 #include "config/config.h"
-#include "io/io.h"
 
 #include <stdatomic.h>
 
 struct mm_outbound_settings {
     atomic_uint references;
     struct mm_config *config;
-    /* Without a look at the certificate (RFC 7435: an active attacker could
-     * strip STARTTLS as well), and with one. */
-    struct mm_tls *opportunistic_tls;
-    struct mm_tls *verifying_tls;
+    struct mm_peer_tls tls;
 };
 
 /* thread: any. Takes a reference on the configuration; the words of a failure

@@ -15,19 +15,18 @@
 #include "base/mem.h"
 #include "client/dialler.h"
 #include "client/host_addresses.h"
+#include "client/peer_tls.h"
 #include "config/proxy.h"
 #include "platform/idn.h"
 #include "platform/thread.h"
 #include "wire/pop3/client.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct mm_pop3_backends {
     const struct mm_log *log;
-    struct mm_mutex *mutex;       /* guards what follows */
-    struct mm_tls *verifying_tls; /* NULL: no backend is named */
-    struct mm_tls *opportunistic_tls;
+    struct mm_mutex *mutex; /* guards what follows */
+    struct mm_peer_tls tls; /* none: no backend is named */
 };
 
 struct call {
@@ -412,9 +411,7 @@ static enum mailmod_error take_tls(struct mm_pop3_backends *backends,
     call->verifies =
         policy == MM_CONFIG_TLS_MUST || policy == MM_CONFIG_TLS_IMPLICIT;
     mm_mutex_lock(backends->mutex);
-    struct mm_tls *tls =
-        call->verifies ? backends->verifying_tls : backends->opportunistic_tls;
-    call->tls = tls != NULL ? mm_tls_ref(tls) : NULL;
+    call->tls = mm_tls_ref(mm_peer_tls_get(&backends->tls, call->verifies));
     mm_mutex_unlock(backends->mutex);
     return call->tls != NULL ? MAILMOD_OK : MAILMOD_ERROR_STATE;
 }
@@ -459,31 +456,22 @@ enum mailmod_error mm_pop3_backends_use(struct mm_pop3_backends *backends,
                                         const struct mm_config *config,
                                         struct mm_buf *reason_out)
 {
-    const char *file = config->pop3.backend_authority_file;
-    const struct mm_tls_client_options verifying = {
-        .authority_file = file[0] != '\0' ? file : NULL};
-    const struct mm_tls_client_options opportunistic = {.allows_old = true};
-    struct mm_tls *made[2] = {NULL, NULL};
+    struct mm_peer_tls tls = {.verifying = NULL};
     enum mailmod_error error = MAILMOD_OK;
 
     /* The system's authorities are many: not where nobody is passed on. */
     if (config->pop3.backends.count > 0) {
-        error = mm_tls_client_new(&made[0], &verifying, reason_out);
-        if (error == MAILMOD_OK) {
-            error = mm_tls_client_new(&made[1], &opportunistic, reason_out);
-        }
+        error = mm_peer_tls_open(&tls, config->pop3.backend_authority_file,
+                                 reason_out);
     }
     if (error == MAILMOD_OK) {
         mm_mutex_lock(backends->mutex);
-        struct mm_tls *former[2] = {backends->verifying_tls,
-                                    backends->opportunistic_tls};
-        backends->verifying_tls = made[0];
-        backends->opportunistic_tls = made[1];
-        memcpy(made, former, sizeof made);
+        struct mm_peer_tls former = backends->tls;
+        backends->tls = tls;
+        tls = former;
         mm_mutex_unlock(backends->mutex);
     }
-    mm_tls_unref(&made[0]);
-    mm_tls_unref(&made[1]);
+    mm_peer_tls_unref(&tls);
     return error;
 }
 
@@ -517,8 +505,7 @@ void mm_pop3_backends_free(struct mm_pop3_backends **backends_in)
 
     *backends_in = NULL;
     if (backends != NULL) {
-        mm_tls_unref(&backends->verifying_tls);
-        mm_tls_unref(&backends->opportunistic_tls);
+        mm_peer_tls_unref(&backends->tls);
         mm_mutex_free(&backends->mutex);
         mm_free(backends);
     }
