@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "client/dialler.h"
 #include "client/host_addresses.h"
+#include "client/login.h"
 #include "client/peer_tls.h"
 #include "config/proxy.h"
 #include "platform/idn.h"
@@ -127,24 +128,21 @@ static void start_tls(struct call *call)
 static void log_in(struct call *call, unsigned ways)
 {
     const struct mm_backend_question *question = call->question;
-    struct mm_span password = mm_span_cstr(question->password);
     const struct mm_pop3c_capabilities *can =
         mm_pop3c_capabilities(call->engine);
     enum mailmod_error error = MAILMOD_ERROR_AUTHENTICATION;
-    struct mm_buf plain;
+    struct mm_login login;
 
-    mm_buf_init(&plain, MM_LIMIT_USER_NAME + MM_LIMIT_PASSWORD + 2);
+    mm_login_init(&login);
     if ((ways & MM_SASL_PLAIN) != 0) {
-        error = mm_sasl_plain_write(&plain, question->user, password);
-        if (error == MAILMOD_OK) {
-            error = mm_pop3c_auth(call->engine, MM_SASL_PLAIN, true,
-                                  mm_buf_span(&plain));
-        }
+        error = mm_login_begin(&login, mm_login_over_pop3(call->engine),
+                               MM_SASL_PLAIN, question->user,
+                               question->password, NULL);
     } else if ((ways & MM_POP3C_WAY_USER) != 0 &&
                (!can->is_known || can->has_user)) {
         error = mm_pop3c_user(call->engine, question->user, question->password);
     }
-    mm_buf_wipe(&plain);
+    mm_login_fini(&login);
     if (error != MAILMOD_OK) {
         end(call, MAILMOD_ERROR_PROTOCOL,
             "the server of this mailbox takes no such login");
