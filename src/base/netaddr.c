@@ -58,14 +58,11 @@ static bool parse_group(struct mm_span text, uint8_t bytes_out[2])
         return false;
     }
     for (size_t i = 0; i < text.size; i++) {
-        int c = mm_ascii_lower((unsigned char)text.data[i]);
-        if (mm_ascii_is_digit(c)) {
-            value = value << 4 | (unsigned)(c - '0');
-        } else if (c >= 'a' && c <= 'f') {
-            value = value << 4 | (unsigned)(c - 'a' + 10);
-        } else {
+        int digit = mm_ascii_hex_value((unsigned char)text.data[i]);
+        if (digit < 0) {
             return false;
         }
+        value = value << 4 | (unsigned)digit;
     }
     bytes_out[0] = (uint8_t)(value >> 8);
     bytes_out[1] = (uint8_t)value;

@@ -93,11 +93,9 @@ static void add_octet(const struct parser *p, struct step *step, int c)
 
 static int digit_of(char c)
 {
-    int lower = mm_ascii_lower((unsigned char)c);
+    int value = mm_ascii_hex_value((unsigned char)c);
 
-    return mm_ascii_is_digit(lower)       ? lower - '0'
-           : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
-                                          : 99;
+    return value >= 0 ? value : 99;
 }
 
 /* Up to `digits` digits of the base. */

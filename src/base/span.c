@@ -314,6 +314,15 @@ bool mm_ascii_is_alnum(int c)
     return mm_ascii_is_alpha(c) || mm_ascii_is_digit(c);
 }
 
+int mm_ascii_hex_value(int c)
+{
+    int lower = mm_ascii_lower(c);
+    if (mm_ascii_is_digit(c)) {
+        return c - '0';
+    }
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 bool mm_ascii_is_printable(int c)
 {
     return c >= 32 && c <= 126;

@@ -48,6 +48,7 @@ bool mm_ascii_is_alpha(int c);
 bool mm_ascii_is_digit(int c);
 bool mm_ascii_is_alnum(int c);
 bool mm_ascii_is_printable(int c); /* 32..126 */
+int mm_ascii_hex_value(int c);     /* of a digit, in either case; or -1 */
 int mm_ascii_lower(int c);
 int mm_ascii_upper(int c);
 void mm_ascii_lower_cstr(char *text);

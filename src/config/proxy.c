@@ -43,15 +43,6 @@ const char *mm_config_proxy_fault(enum mm_config_proxy_kind kind,
 
 /* ---- URLs ---- */
 
-static int hex_value(char c)
-{
-    if (mm_ascii_is_digit((unsigned char)c)) {
-        return c - '0';
-    }
-    int lower = mm_ascii_lower((unsigned char)c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* RFC 3986 2.1. */
 static bool decode(struct mm_span text, char *out, size_t size)
 {
@@ -60,8 +51,12 @@ static bool decode(struct mm_span text, char *out, size_t size)
         char c = text.data[i];
         if (c == '%') {
             bool has_two = i + 2 < text.size;
-            int high = has_two ? hex_value(text.data[i + 1]) : -1;
-            int low = has_two ? hex_value(text.data[i + 2]) : -1;
+            int high = has_two
+                           ? mm_ascii_hex_value((unsigned char)text.data[i + 1])
+                           : -1;
+            int low = has_two
+                          ? mm_ascii_hex_value((unsigned char)text.data[i + 2])
+                          : -1;
             if (high < 0 || low < 0) {
                 return false;
             }

@@ -133,14 +133,6 @@ static void recover(struct syntax *s)
 
 /* ---- values ---- */
 
-static int hex_digit(int c)
-{
-    c = mm_ascii_lower((unsigned char)c);
-    return mm_ascii_is_digit((unsigned char)c) ? c - '0'
-           : c >= 'a' && c <= 'f'              ? c - 'a' + 10
-                                               : -1;
-}
-
 /* Behind a backslash; false: it is kept as it stands, as "\\x00" is, since no
  * value has a NUL. */
 static bool unescape(struct mm_span rest, char *octet_out, size_t *size_out)
@@ -155,11 +147,13 @@ static bool unescape(struct mm_span rest, char *octet_out, size_t *size_out)
         *size_out = 1;
         return true;
     }
-    if (rest.size > 2 && rest.data[0] == 'x' && hex_digit(rest.data[1]) >= 0 &&
-        hex_digit(rest.data[2]) >= 0 &&
+    if (rest.size > 2 && rest.data[0] == 'x' &&
+        mm_ascii_hex_value((unsigned char)rest.data[1]) >= 0 &&
+        mm_ascii_hex_value((unsigned char)rest.data[2]) >= 0 &&
         (rest.data[1] != '0' || rest.data[2] != '0')) {
         *octet_out =
-            (char)(hex_digit(rest.data[1]) * 16 + hex_digit(rest.data[2]));
+            (char)(mm_ascii_hex_value((unsigned char)rest.data[1]) * 16 +
+                   mm_ascii_hex_value((unsigned char)rest.data[2]));
         *size_out = 3;
         return true;
     }
@@ -208,7 +202,8 @@ static bool append_number(struct mm_buf *value, struct mm_span word)
         if (number > INT64_MAX / 16) {
             return false;
         }
-        number = number * 16 + (uint64_t)hex_digit(word.data[i]);
+        number = number * 16 +
+                 (uint64_t)mm_ascii_hex_value((unsigned char)word.data[i]);
     }
     (void)mm_buf_append_u64(value, number);
     return true;
@@ -226,7 +221,7 @@ static bool is_number(struct mm_span word)
         return false;
     }
     for (; at < word.size; at++) {
-        if (is_hex ? hex_digit(word.data[at]) < 0
+        if (is_hex ? mm_ascii_hex_value((unsigned char)word.data[at]) < 0
                    : !mm_ascii_is_digit((unsigned char)word.data[at])) {
             return false;
         }

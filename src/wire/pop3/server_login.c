@@ -92,15 +92,6 @@ void mm_pop3d_do_pass(struct mm_pop3d *pop3d,
     mm_pop3d_raise(pop3d, MM_POP3D_LOGIN);
 }
 
-static int hex_value(char c)
-{
-    if (mm_ascii_is_digit(c)) {
-        return c - '0';
-    }
-    int lower = mm_ascii_lower((unsigned char)c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static bool read_digest(struct mm_span text,
                         uint8_t digest_out[MM_POP3D_DIGEST_SIZE])
 {
@@ -108,8 +99,8 @@ static bool read_digest(struct mm_span text,
         return false;
     }
     for (size_t i = 0; i < MM_POP3D_DIGEST_SIZE; i++) {
-        int high = hex_value(text.data[2 * i]);
-        int low = hex_value(text.data[2 * i + 1]);
+        int high = mm_ascii_hex_value((unsigned char)text.data[2 * i]);
+        int low = mm_ascii_hex_value((unsigned char)text.data[2 * i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

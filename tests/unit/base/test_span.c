@@ -259,6 +259,11 @@ static void test_ascii(void **state)
         assert_int_equal(mm_ascii_lower(c), is_upper ? c + 32 : c);
         assert_int_equal(mm_ascii_upper(c), is_lower ? c - 32 : c);
         assert_int_equal(mm_ascii_is_printable(c), c >= ' ' && c <= '~');
+        assert_int_equal(mm_ascii_hex_value(c),
+                         is_digit               ? c - '0'
+                         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                : -1);
     }
     char text[] = "ExAmple.\xc3\x84";
     mm_ascii_lower_cstr(text);
