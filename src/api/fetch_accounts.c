@@ -8,6 +8,7 @@
 #include "api/fetch.h"
 
 #include "base/mem.h"
+#include "config/words.h"
 
 #include <string.h>
 
@@ -50,11 +51,9 @@ static enum mailmod_error edit_accounts(const struct mm_config *present,
     struct edit *edit = context;
     struct mm_span rest = mm_span_cstr(present->fetch.accounts);
     enum mailmod_error error = MAILMOD_OK;
-    while (error == MAILMOD_OK && rest.size > 0) {
-        struct mm_span line;
-        (void)mm_span_cut(rest, '\n', &line, &rest);
-        line = mm_span_trim(line);
-        error = line.size > 0 ? copy_line(edit, line, value_out) : MAILMOD_OK;
+    struct mm_span line;
+    while (error == MAILMOD_OK && mm_config_next_line(&rest, &line)) {
+        error = copy_line(edit, line, value_out);
     }
     if (error == MAILMOD_OK && !edit->is_found && edit->line.size == 0) {
         return mm_fail(MAILMOD_ERROR_NOT_FOUND,

@@ -211,12 +211,8 @@ mm_config_fetch_describe(const struct mm_config_fetch *account,
 bool mm_config_next_fetch(struct mm_span *rest,
                           struct mm_config_fetch *account_out)
 {
-    struct mm_span line = mm_span(NULL, 0);
-    while (rest->size > 0 && line.size == 0) {
-        (void)mm_span_cut(*rest, '\n', &line, rest);
-        line = mm_span_trim(line);
-    }
-    return line.size > 0 &&
+    struct mm_span line;
+    return mm_config_next_line(rest, &line) &&
            mm_config_fetch_parse(line, account_out, NULL) == MAILMOD_OK;
 }
 
@@ -248,16 +244,13 @@ enum mailmod_error mm_config_fetch_check(struct mm_span text,
 {
     struct names *names = mm_alloc(sizeof *names);
     struct mm_config_fetch account;
+    struct mm_span line;
     enum mailmod_error error =
         names != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
-    while (error == MAILMOD_OK && text.size > 0) {
-        struct mm_span line;
-        (void)mm_span_cut(text, '\n', &line, &text);
-        if (mm_span_trim(line).size > 0) {
-            error = mm_config_fetch_parse(line, &account, mistake_out);
-            if (error == MAILMOD_OK) {
-                error = add_name(names, account.name, mistake_out);
-            }
+    while (error == MAILMOD_OK && mm_config_next_line(&text, &line)) {
+        error = mm_config_fetch_parse(line, &account, mistake_out);
+        if (error == MAILMOD_OK) {
+            error = add_name(names, account.name, mistake_out);
         }
     }
     mm_secret_clear(&account, sizeof account);

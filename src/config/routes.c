@@ -270,16 +270,6 @@ static enum mailmod_error read_row(struct mm_span line,
     return error == MAILMOD_OK ? check_row(route_out, mistake_out) : error;
 }
 
-static bool next_line(struct mm_span *rest, struct mm_span *line_out)
-{
-    *line_out = mm_span(NULL, 0);
-    while (rest->size > 0 && line_out->size == 0) {
-        (void)mm_span_cut(*rest, '\n', line_out, rest);
-        *line_out = mm_span_trim(*line_out);
-    }
-    return line_out->size > 0;
-}
-
 /* ---- the table ---- */
 
 struct table {
@@ -318,7 +308,7 @@ static enum mailmod_error read_table(struct mm_span text, struct table *table,
     struct mm_span line;
     struct mm_span rest = text;
     size_t count = 0;
-    while (next_line(&rest, &line)) {
+    while (mm_config_next_line(&rest, &line)) {
         count++;
     }
     if (count > MM_CONFIG_ROUTES_MAX) {
@@ -330,7 +320,7 @@ static enum mailmod_error read_table(struct mm_span text, struct table *table,
         return MAILMOD_ERROR_MEMORY;
     }
     enum mailmod_error error = MAILMOD_OK;
-    while (error == MAILMOD_OK && next_line(&text, &line)) {
+    while (error == MAILMOD_OK && mm_config_next_line(&text, &line)) {
         error = add_row(table, line, mistake_out);
     }
     return error;

@@ -10,6 +10,16 @@
 #include "config/proxy.h"
 #include "config/value.h"
 
+bool mm_config_next_line(struct mm_span *rest, struct mm_span *line_out)
+{
+    *line_out = mm_span(NULL, 0);
+    while (rest->size > 0 && line_out->size == 0) {
+        (void)mm_span_cut(*rest, '\n', line_out, rest);
+        *line_out = mm_span_trim(*line_out);
+    }
+    return line_out->size > 0;
+}
+
 struct parse {
     const struct mm_config_words *words;
     void *record;

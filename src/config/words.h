@@ -30,6 +30,9 @@ struct mm_config_words {
     offsetof(record, member), sizeof((record *)NULL)->member
 #define MM_CONFIG_AT_WHOLE(record) 0, sizeof(record)
 
+/* The next of a list of texts, trimmed, that is not empty. */
+bool mm_config_next_line(struct mm_span *rest, struct mm_span *line_out);
+
 /* The word "password" takes the rest of the line, so that it may have blanks.
  * ARGUMENT with words that name the setting and show no value, for the line may
  * have a password; `mistake_out` may be NULL. */
