@@ -357,6 +357,7 @@ static void publish(struct mm_lists *lists, struct mm_config *config,
     struct mm_rules *former = lists->present;
     struct mm_config *read_by = lists->read_by;
     lists->present = rules;
+    atomic_store(&lists->has_rules, rules != NULL);
     lists->state = state;
     lists->read_by = mm_config_ref(config);
     mm_mutex_unlock(lists->mutex);
@@ -464,6 +465,9 @@ struct mm_rules *mm_lists_use(struct mm_lists *lists, uint64_t now_ms)
         if (mm_workers_submit(lists->workers, &lists->job) != MAILMOD_OK) {
             atomic_flag_clear(&lists->is_busy);
         }
+    }
+    if (!atomic_load(&lists->has_rules)) {
+        return NULL;
     }
     mm_mutex_lock(lists->mutex);
     struct mm_rules *rules = mm_rules_ref(lists->present);

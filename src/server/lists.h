@@ -22,6 +22,7 @@ struct mm_lists {
     struct mm_job job;
     atomic_flag is_busy; /* a look is on its way */
     atomic_llong looked_ms;
+    atomic_bool has_rules;     /* false spares every connection the lock */
     struct mm_mutex *mutex;    /* guards what follows */
     struct mm_config *config;  /* what they are read by; a reference */
     struct mm_rules *present;  /* NULL: there is no rule */

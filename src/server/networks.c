@@ -61,8 +61,11 @@ bool mm_networks_is_banned(struct mm_networks *networks,
                            const struct mm_config *config,
                            const struct mm_netaddr *peer, uint64_t now_ms)
 {
+    if (!bans(config)) {
+        return false;
+    }
     mm_mutex_lock(networks->mutex);
-    struct network *network = bans(config) ? get(networks, peer) : NULL;
+    struct network *network = get(networks, peer);
     bool is_banned = network != NULL && network->banned_until > now_ms;
     if (is_banned) {
         network->banned_until = now_ms + config->logins.ban_ms;
