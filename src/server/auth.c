@@ -43,13 +43,20 @@ void mm_auth_init(struct mm_auth *auth, struct mm_loop *loop,
     auth->job.loop = loop;
     auth->job.run = run_job;
     auth->job.done = job_done;
+    auth->check.job = &auth->job;
+}
+
+/* The password or token that the client showed. */
+static void forget_shown(struct mm_auth *auth)
+{
+    mm_secret_clear(auth->password, sizeof auth->password);
+    mm_buf_wipe(&auth->token);
 }
 
 void mm_auth_fini(struct mm_auth *auth)
 {
-    mm_secret_clear(auth->password, sizeof auth->password);
+    forget_shown(auth);
     mm_scram_server_fini(&auth->scram);
-    mm_buf_wipe(&auth->token);
     mm_buf_fini(&auth->challenge);
 }
 
@@ -317,30 +324,24 @@ static void run_check(struct mm_auth *auth)
     }
 }
 
-static enum mm_auth_verdict submit_check(struct mm_auth *auth)
+static enum mm_auth_verdict refuse(struct mm_auth *auth)
 {
-    auth->verdict = MM_AUTH_TEMPORARY; /* of a check that never gets its turn */
-    auth->work = MM_AUTH_WORK_CHECK;
-    auth->check.job = &auth->job;
-    enum mailmod_error error =
-        auth->checks != NULL ? mm_checks_submit(auth->checks, &auth->check,
-                                                auth->peer, auth->is_known)
-                             : mm_workers_submit(auth->workers, &auth->job);
-    if (error != MAILMOD_OK) {
-        mm_secret_clear(auth->password, sizeof auth->password);
-        return MM_AUTH_TEMPORARY;
-    }
-    auth->is_busy = true;
-    return MM_AUTH_WAIT;
+    forget_shown(auth);
+    return MM_AUTH_REFUSED;
 }
 
-static enum mm_auth_verdict submit_late(struct mm_auth *auth,
-                                        enum mm_auth_work work)
+/* Checks take turns, the rest goes straight on. */
+static enum mm_auth_verdict submit(struct mm_auth *auth, enum mm_auth_work work)
 {
     auth->work = work;
-    if (mm_workers_submit(auth->workers, &auth->job) != MAILMOD_OK) {
-        mm_secret_clear(auth->password, sizeof auth->password);
-        mm_buf_wipe(&auth->token);
+    auth->verdict = MM_AUTH_TEMPORARY; /* of a check that never gets its turn */
+    enum mailmod_error error =
+        work == MM_AUTH_WORK_CHECK && auth->checks != NULL
+            ? mm_checks_submit(auth->checks, &auth->check, auth->peer,
+                               auth->is_known)
+            : mm_workers_submit(auth->workers, &auth->job);
+    if (error != MAILMOD_OK) {
+        forget_shown(auth);
         return MM_AUTH_TEMPORARY;
     }
     auth->is_busy = true;
@@ -371,15 +372,14 @@ static enum mm_auth_verdict make_challenge(struct mm_auth *auth)
 
 void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict)
 {
-    mm_secret_clear(auth->password, sizeof auth->password);
+    forget_shown(auth);
     auth->on_done(auth, verdict);
 }
 
 static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 {
-    return mm_store_waits(auth->store)
-               ? submit_late(auth, MM_AUTH_WORK_CHALLENGE)
-               : make_challenge(auth);
+    return mm_store_waits(auth->store) ? submit(auth, MM_AUTH_WORK_CHALLENGE)
+                                       : make_challenge(auth);
 }
 
 static void run_job(struct mm_job *job)
@@ -410,7 +410,7 @@ static void job_done(struct mm_job *job)
 
     auth->is_busy = false;
     if (auth->work == MM_AUTH_WORK_CHECK) {
-        mm_secret_clear(auth->password, sizeof auth->password);
+        forget_shown(auth); /* of one that never got its turn */
     }
     auth->on_done(auth, auth->verdict);
 }
@@ -422,21 +422,20 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
     auth->is_vouched = false;
     auth->is_elsewhere = false;
     if (auth->is_barred) {
-        mm_secret_clear(auth->password, sizeof auth->password);
-        return MM_AUTH_REFUSED;
+        return refuse(auth);
     }
     auth->is_elsewhere =
         auth->on_check != NULL && auth->on_check(auth, &verdict);
     if (auth->is_elsewhere) {
         if (verdict != MM_AUTH_WAIT) {
-            mm_secret_clear(auth->password, sizeof auth->password);
+            forget_shown(auth);
         }
         return verdict;
     }
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
-    return submit_check(auth);
+    return submit(auth, MM_AUTH_WORK_CHECK);
 }
 
 static enum mm_auth_verdict start_scram(struct mm_auth *auth)
@@ -451,20 +450,16 @@ static enum mm_auth_verdict start_scram(struct mm_auth *auth)
 static enum mm_auth_verdict start_bearer(struct mm_auth *auth)
 {
     auth->is_elsewhere = false;
-    if (!auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)) {
-        return MM_AUTH_WAIT;
-    }
-    mm_buf_wipe(&auth->token);
-    return MM_AUTH_REFUSED;
+    return !auth->is_barred && auth->on_ask != NULL && auth->on_ask(auth)
+               ? MM_AUTH_WAIT
+               : refuse(auth);
 }
 
 enum mm_auth_verdict mm_auth_go_on(struct mm_auth *auth)
 {
     if (auth->acts_for[0] != '\0' &&
         strcmp(auth->acts_for, auth->user_name) != 0) {
-        mm_secret_clear(auth->password, sizeof auth->password);
-        mm_buf_wipe(&auth->token);
-        return MM_AUTH_REFUSED;
+        return refuse(auth);
     }
     switch (auth->proof) {
     case MM_AUTH_PROOF_SCRAM:
@@ -486,7 +481,7 @@ static enum mm_auth_verdict start(struct mm_auth *auth)
         (local_domain(auth, auth->user_name) != NULL ||
          local_domain(auth, auth->acts_for) != NULL ||
          cut_folder(auth, &base, &folder))) {
-        return submit_late(auth, MM_AUTH_WORK_NAMES);
+        return submit(auth, MM_AUTH_WORK_NAMES);
     }
     find_names(auth);
     return mm_auth_go_on(auth);
@@ -495,22 +490,18 @@ static enum mm_auth_verdict start(struct mm_auth *auth)
 enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
                                     enum mm_auth_decision decision)
 {
-    if (decision == MM_AUTH_REFUSE) {
-        mm_secret_clear(auth->password, sizeof auth->password);
-        return MM_AUTH_REFUSED;
+    bool is_token = auth->proof == MM_AUTH_PROOF_TOKEN;
+
+    if (decision == MM_AUTH_REFUSE || (is_token && decision == MM_AUTH_CHECK)) {
+        return refuse(auth); /* nobody else can judge a token */
     }
-    if (auth->proof == MM_AUTH_PROOF_TOKEN) {
-        mm_buf_wipe(&auth->token);
-        if (decision == MM_AUTH_CHECK) {
-            return MM_AUTH_REFUSED; /* nobody else can judge it */
-        }
-    }
+    mm_buf_wipe(&auth->token);
     if (auth->proof == MM_AUTH_PROOF_SCRAM) {
         /* Both sides prove themselves: nobody can vouch here. */
         return scram_challenge(auth);
     }
     auth->is_vouched = decision == MM_AUTH_VOUCH;
-    return submit_check(auth);
+    return submit(auth, MM_AUTH_WORK_CHECK);
 }
 
 const char *mm_auth_password_text(const struct mm_auth *auth)
@@ -639,7 +630,7 @@ static enum mm_auth_verdict scram_final(struct mm_auth *auth,
         return MM_AUTH_REFUSED;
     }
     if (mm_store_waits(auth->store)) {
-        return submit_late(auth, MM_AUTH_WORK_SECRET);
+        return submit(auth, MM_AUTH_WORK_SECRET);
     }
     note_secret(auth, auth->mailbox_id, auth->scram.which);
     return MM_AUTH_CHALLENGE;
@@ -736,11 +727,7 @@ static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
     if (mm_buf_append_span(&auth->token, token) != MAILMOD_OK) {
         return MM_AUTH_TEMPORARY;
     }
-    if (!is_named) {
-        mm_buf_wipe(&auth->token);
-        return MM_AUTH_REFUSED;
-    }
-    return start(auth);
+    return is_named ? start(auth) : refuse(auth);
 }
 
 bool mm_auth_tells_refusal(struct mm_auth *auth)

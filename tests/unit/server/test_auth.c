@@ -658,6 +658,23 @@ static void test_host_decides(void **state)
     assert_string_equal(a->seen_user, "dave");
 }
 
+/* It is a secret that nobody needs any more. */
+static void test_refused_token_is_forgotten(void **state)
+{
+    static const char message[] = "n,a=alice,\x01"
+                                  "auth=Bearer abc\x01\x01";
+    struct attempt *a = *state;
+
+    a->auth.on_ask = on_ask;
+    a->asks = true;
+    assert_int_equal(mm_auth_begin(&a->auth, MM_SASL_OAUTHBEARER, true,
+                                   mm_span(message, sizeof message - 1)),
+                     MM_AUTH_WAIT);
+    assert_string_equal(mm_auth_token_text(&a->auth), "abc");
+    assert_int_equal(mm_auth_decide(&a->auth, MM_AUTH_REFUSE), MM_AUTH_REFUSED);
+    assert_int_equal(mm_buf_size(&a->auth.token), 0);
+}
+
 /* In SCRAM nobody can vouch: both sides prove themselves. */
 static void test_host_and_scram(void **state)
 {
@@ -713,6 +730,7 @@ int main(void)
         TEST(test_several_secrets),
         TEST(test_our_fault),
         TEST(test_host_decides),
+        TEST(test_refused_token_is_forgotten),
         TEST(test_host_and_scram),
         TEST(test_unknown_mechanism),
     };
