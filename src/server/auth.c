@@ -2,18 +2,17 @@
  * USER/PASS, APOP.
  *
  * Owns: the exchange's state, and the password while its check runs; it is
- * wiped as soon as the verdict stands. Promises: no difference in verdict or in
- * work done between an unknown user and a wrong password (a decoy verifier
- * stands in); every compare is constant-time; nothing that may wait for a store
- * (mm_store_waits) is done on the loop.
+ * wiped as soon as the verdict stands. Promises: nothing that may wait for a
+ * store (mm_store_waits) is done on the loop. Whom the names mean is
+ * auth_names.c's, what they are checked against auth_credentials.c's.
  * Thread: the session's loop; `run_job` alone runs on a worker.
  * RFC 4954, 5034 (the framing is the engines'), 4616, 5802, 7677, 2195, 7628,
  * 1939 7. */
-#include "server/auth.h"
+#include "server/auth_internal.h"
 
 #include "base/mem.h"
+#include "config/config.h"
 #include "platform/random.h"
-#include "post/directory.h"
 #include "wire/sasl/sasl.h"
 
 #include <string.h>
@@ -60,264 +59,9 @@ void mm_auth_fini(struct mm_auth *auth)
     mm_buf_fini(&auth->challenge);
 }
 
-_Static_assert(MM_SCRAM_FURTHER_MAX >= MM_STORE_SECRETS_MAX,
-               "a proof is tried against each secret");
-
-/* What a login is checked against. Wiped after use. */
-struct credentials {
-    struct mm_store_user user;
-    struct mm_scram_verifier verifier;
-    struct mm_scram_further further[MM_STORE_SECRETS_MAX];
-    size_t further_count;
-    bool may_enter; /* decides at the very end */
-};
-
-/* Of an unknown user (mailbox 0) there are none; asked for all the same. */
-static enum mailmod_error find_further(struct mm_auth *auth,
-                                       struct credentials *c)
-{
-    struct mm_store_secret_key keys[MM_STORE_SECRETS_MAX];
-    enum mailmod_error error = mm_store_list_secrets(
-        auth->store, c->user.mailbox_id, keys, &c->further_count);
-
-    for (size_t i = 0; error == MAILMOD_OK && i < c->further_count; i++) {
-        memcpy(c->further[i].stored_key, keys[i].stored_key,
-               sizeof c->further[i].stored_key);
-        memcpy(c->further[i].server_key, keys[i].server_key,
-               sizeof c->further[i].server_key);
-    }
-    mm_secret_clear(keys, sizeof keys);
-    return error;
-}
-
-/* The verifier that the user has, or a decoy under which no password fits. The
- * decoy is made for a known user, too, so that both cost the same. OK either
- * way unless the store itself failed. */
-static enum mailmod_error find_user(struct mm_auth *auth, struct credentials *c)
-{
-    uint8_t secret[MM_SHA256_SIZE];
-
-    memset(c, 0, sizeof *c);
-    enum mailmod_error found =
-        mm_store_find_user(auth->store, auth->user_name, &c->user);
-    bool is_known = found == MAILMOD_OK;
-    auth->is_disabled = is_known && c->user.is_disabled;
-    c->may_enter = is_known && !c->user.is_disabled;
-    if (found != MAILMOD_OK && found != MAILMOD_ERROR_NOT_FOUND) {
-        return found;
-    }
-    enum mailmod_error error = mm_store_secret(auth->store, secret);
-    if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_decoy(&c->verifier,
-                                        mm_span_cstr(auth->user_name), secret);
-    }
-    mm_secret_clear(secret, sizeof secret);
-    if (error == MAILMOD_OK && is_known) {
-        memcpy(c->verifier.salt, c->user.salt, sizeof c->verifier.salt);
-        c->verifier.iterations = c->user.iterations;
-        memcpy(c->verifier.stored_key, c->user.stored_key,
-               sizeof c->verifier.stored_key);
-        memcpy(c->verifier.server_key, c->user.server_key,
-               sizeof c->verifier.server_key);
-    }
-    return error == MAILMOD_OK ? find_further(auth, c) : error;
-}
-
-/* The name of the secret that was used: 0 is the main one. */
-static void note_secret(struct mm_auth *auth, uint64_t mailbox_id, int which)
-{
-    struct mm_store_secret_key keys[MM_STORE_SECRETS_MAX];
-    size_t count = 0;
-
-    auth->secret[0] = '\0';
-    if (which > 0 &&
-        mm_store_list_secrets(auth->store, mailbox_id, keys, &count) ==
-            MAILMOD_OK &&
-        (size_t)which <= count) {
-        memcpy(auth->secret, keys[which - 1].label, sizeof auth->secret);
-    }
-    mm_secret_clear(keys, sizeof keys);
-}
-
-/* The store's form of a name. What can be no name stays as it is, and is
- * nobody's. False: longer than any user's. */
-static bool form_name(struct mm_span name, char name_out[MM_STORE_USER_MAX])
-{
-    return mm_user_name_canonical(name, name_out) == MAILMOD_OK ||
-           mm_span_copy(name, name_out, MM_STORE_USER_MAX);
-}
-
-/* Takes the name that the client gave; false when no user can have it. */
-static bool take_name(struct mm_auth *auth, struct mm_span name)
-{
-    size_t size = name.size < sizeof auth->given_name
-                      ? name.size
-                      : sizeof auth->given_name - 1;
-
-    (void)mm_span_copy(mm_span(name.data, size), auth->given_name,
-                       sizeof auth->given_name);
-    auth->is_disabled = false;
-    auth->acts_for[0] = '\0';
-    auth->folder[0] = '\0';
-    return form_name(name, auth->user_name);
-}
-
-/* RFC 4616, RFC 5802 5.1: an authorization identity may only repeat the user,
- * in whatever form: nobody acts for another here. After take_name. */
-static bool take_authzid(struct mm_auth *auth, struct mm_span authzid)
-{
-    return authzid.size == 0 || form_name(authzid, auth->acts_for);
-}
-
-/* Where the domain begins that may have to go; NULL: it is whole. */
-static char *local_domain(const struct mm_auth *auth, char *name)
-{
-    char *at = strrchr(name, '@');
-
-    return at != NULL && mm_config_is_local_domain(auth->config, at + 1) ? at
-                                                                         : NULL;
-}
-
-/* "alice@local.domain" is "alice" when no user has the long name, for a mail
- * client sends the address more often than not. */
-static void shorten(const struct mm_auth *auth, char *name)
-{
-    char *at = local_domain(auth, name);
-    struct mm_store_user user;
-
-    if (at != NULL && mm_store_find_user(auth->store, name, &user) ==
-                          MAILMOD_ERROR_NOT_FOUND) {
-        *at = '\0';
-    }
-    mm_secret_clear(&user, sizeof user);
-}
-
-/* The part before a slash of the name as it was given, which may name a folder;
- * false: there is none. */
-static bool cut_folder(const struct mm_auth *auth, struct mm_span *base_out,
-                       struct mm_span *folder_out)
-{
-    struct mm_span given = mm_span_cstr(auth->given_name);
-
-    return auth->takes_folder && auth->config->local.plus_folders &&
-           given.size + 1 < sizeof auth->given_name && /* it is whole */
-           mm_span_cut(given, '/', base_out, folder_out);
-}
-
-/* "alice/lists", or "alice@example.org/lists", is the folder lists of alice,
- * unless a user has the whole for a name. */
-static void find_folder(struct mm_auth *auth)
-{
-    struct mm_store_user user;
-    struct mm_span base;
-    struct mm_span folder;
-
-    if (!cut_folder(auth, &base, &folder)) {
-        return;
-    }
-    bool is_whole =
-        mm_store_find_user(auth->store, auth->user_name, &user) == MAILMOD_OK;
-    mm_secret_clear(&user, sizeof user);
-    if (!is_whole && mm_span_copy(folder, auth->folder, sizeof auth->folder) &&
-        form_name(base, auth->user_name)) {
-        shorten(auth, auth->user_name);
-    }
-}
-
-static void find_names(struct mm_auth *auth)
-{
-    shorten(auth, auth->user_name);
-    shorten(auth, auth->acts_for);
-    find_folder(auth);
-}
-
-/* RFC 1939 7: MD5 over stamp and password. RFC 2195 2: keyed by the password,
- * over the stamp. */
-static enum mailmod_error digest_of(const struct mm_auth *auth,
-                                    struct mm_span password,
-                                    uint8_t digest_out[MM_MD5_SIZE])
-{
-    if (auth->proof == MM_AUTH_PROOF_CRAM_MD5) {
-        return mm_hmac_md5(password, mm_span_cstr(auth->stamp), digest_out);
-    }
-    struct mm_buf text;
-    mm_buf_init(&text, sizeof auth->stamp + password.size);
-    (void)mm_buf_append_cstr(&text, auth->stamp);
-    (void)mm_buf_append_span(&text, password);
-    enum mailmod_error error = mm_buf_error(&text);
-    if (error == MAILMOD_OK) {
-        error = mm_md5(mm_buf_span(&text), digest_out);
-    }
-    mm_buf_wipe(&text);
-    return error;
-}
-
-static bool check_digest(const struct mm_auth *auth,
-                         const struct mm_store_user *user)
-{
-    const char *password = user->has_password ? user->password : "-";
-    uint8_t digest[MM_MD5_SIZE];
-    char expected[2 * MM_MD5_SIZE + 1] = "";
-    bool is_made =
-        digest_of(auth, mm_span_cstr(password), digest) == MAILMOD_OK;
-
-    if (is_made) {
-        mm_hex(digest, sizeof digest, expected);
-    }
-    return mm_constant_time_equal(
-               mm_span(expected, sizeof expected - 1),
-               mm_span(auth->digest, sizeof auth->digest - 1)) &&
-           is_made && user->has_password;
-}
-
-/* A host vouches for a user; a disabled one stays out all the same. */
-static void admit_vouched(struct mm_auth *auth)
-{
-    struct mm_store_user user;
-    enum mailmod_error error =
-        mm_directory_ensure(auth->store, auth->user_name, &auth->mailbox_id);
-
-    if (error == MAILMOD_OK) {
-        error = mm_store_find_user(auth->store, auth->user_name, &user);
-        auth->is_disabled = error == MAILMOD_OK && user.is_disabled;
-        mm_secret_clear(&user, sizeof user);
-    }
-    auth->verdict = error != MAILMOD_OK ? MM_AUTH_TEMPORARY
-                    : auth->is_disabled ? MM_AUTH_REFUSED
-                                        : MM_AUTH_OK;
-}
-
-static void check(struct mm_auth *auth)
-{
-    struct credentials c;
-    int which = -1;
-
-    enum mailmod_error error = find_user(auth, &c);
-    if (error == MAILMOD_OK && auth->proof == MM_AUTH_PROOF_PASSWORD) {
-        error = mm_scram_verifier_check_any(
-            &c.verifier, c.further, c.further_count,
-            mm_span(auth->password, auth->password_size), &which);
-    } else if (error == MAILMOD_OK) {
-        which = check_digest(auth, &c.user) ? 0 : -1;
-    }
-    auth->mailbox_id = c.user.mailbox_id;
-    auth->verdict = error != MAILMOD_OK         ? MM_AUTH_TEMPORARY
-                    : which >= 0 && c.may_enter ? MM_AUTH_OK
-                                                : MM_AUTH_REFUSED;
-    if (auth->verdict == MM_AUTH_OK) {
-        note_secret(auth, auth->mailbox_id, which);
-    }
-    mm_secret_clear(&c, sizeof c);
-}
-
 static void run_check(struct mm_auth *auth)
 {
-    auth->secret[0] = '\0';
-    if (auth->is_vouched) {
-        admit_vouched(auth);
-    } else {
-        check(auth);
-    }
+    mm_auth_check(auth);
     mm_secret_clear(auth->password, sizeof auth->password);
     if (auth->checks != NULL) {
         mm_checks_leave(auth->checks);
@@ -348,28 +92,6 @@ static enum mm_auth_verdict submit(struct mm_auth *auth, enum mm_auth_work work)
     return MM_AUTH_WAIT;
 }
 
-/* The user's salt, or a decoy's. */
-static enum mm_auth_verdict make_challenge(struct mm_auth *auth)
-{
-    struct credentials c;
-    enum mailmod_error error = find_user(auth, &c);
-
-    if (error == MAILMOD_OK) {
-        /* 0: no proof lets in */
-        auth->mailbox_id =
-            c.may_enter && !auth->is_barred ? c.user.mailbox_id : 0;
-        mm_buf_clear(&auth->challenge);
-        error = mm_scram_server_challenge(&auth->scram, &c.verifier,
-                                          &auth->challenge);
-    }
-    if (error == MAILMOD_OK) {
-        error =
-            mm_scram_server_further(&auth->scram, c.further, c.further_count);
-    }
-    mm_secret_clear(&c, sizeof c);
-    return error == MAILMOD_OK ? MM_AUTH_CHALLENGE : MM_AUTH_TEMPORARY;
-}
-
 void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict)
 {
     forget_shown(auth);
@@ -379,7 +101,7 @@ void mm_auth_checked(struct mm_auth *auth, enum mm_auth_verdict verdict)
 static enum mm_auth_verdict scram_challenge(struct mm_auth *auth)
 {
     return mm_store_waits(auth->store) ? submit(auth, MM_AUTH_WORK_CHALLENGE)
-                                       : make_challenge(auth);
+                                       : mm_auth_make_challenge(auth);
 }
 
 static void run_job(struct mm_job *job)
@@ -388,17 +110,17 @@ static void run_job(struct mm_job *job)
 
     switch (auth->work) {
     case MM_AUTH_WORK_NAMES:
-        find_names(auth);
+        mm_auth_find_names(auth);
         auth->verdict = MM_AUTH_NAMED;
         break;
     case MM_AUTH_WORK_CHECK:
         run_check(auth);
         break;
     case MM_AUTH_WORK_CHALLENGE:
-        auth->verdict = make_challenge(auth);
+        auth->verdict = mm_auth_make_challenge(auth);
         break;
     case MM_AUTH_WORK_SECRET:
-        note_secret(auth, auth->mailbox_id, auth->scram.which);
+        mm_auth_note_secret(auth, auth->scram.which);
         auth->verdict = MM_AUTH_CHALLENGE;
         break;
     }
@@ -474,16 +196,10 @@ enum mm_auth_verdict mm_auth_go_on(struct mm_auth *auth)
 /* The names are taken, and all that the client showed. */
 static enum mm_auth_verdict start(struct mm_auth *auth)
 {
-    struct mm_span base;
-    struct mm_span folder;
-
-    if (mm_store_waits(auth->store) &&
-        (local_domain(auth, auth->user_name) != NULL ||
-         local_domain(auth, auth->acts_for) != NULL ||
-         cut_folder(auth, &base, &folder))) {
+    if (mm_store_waits(auth->store) && mm_auth_names_need_store(auth)) {
         return submit(auth, MM_AUTH_WORK_NAMES);
     }
-    find_names(auth);
+    mm_auth_find_names(auth);
     return mm_auth_go_on(auth);
 }
 
@@ -532,15 +248,15 @@ static enum mm_auth_verdict start_password(struct mm_auth *auth,
 enum mm_auth_verdict mm_auth_password(struct mm_auth *auth, struct mm_span user,
                                       struct mm_span password)
 {
-    return take_name(auth, user) ? start_password(auth, password)
-                                 : MM_AUTH_REFUSED;
+    return mm_auth_take_name(auth, user) ? start_password(auth, password)
+                                         : MM_AUTH_REFUSED;
 }
 
 enum mm_auth_verdict mm_auth_apop(struct mm_auth *auth, struct mm_span user,
                                   struct mm_span stamp, struct mm_span digest)
 {
     auth->proof = MM_AUTH_PROOF_APOP;
-    if (!take_name(auth, user) ||
+    if (!mm_auth_take_name(auth, user) ||
         !mm_span_copy(stamp, auth->stamp, sizeof auth->stamp) ||
         digest.size != MM_MD5_SIZE) {
         return MM_AUTH_REFUSED;
@@ -569,7 +285,8 @@ static enum mm_auth_verdict step_plain(struct mm_auth *auth,
         MAILMOD_OK) {
         return MM_AUTH_SYNTAX;
     }
-    return take_name(auth, authcid) && take_authzid(auth, authzid)
+    return mm_auth_take_name(auth, authcid) &&
+                   mm_auth_take_authzid(auth, authzid)
                ? start_password(auth, password)
                : MM_AUTH_REFUSED;
 }
@@ -607,8 +324,8 @@ static enum mm_auth_verdict scram_first(struct mm_auth *auth,
                                              : MM_AUTH_SYNTAX;
     }
     auth->proof = MM_AUTH_PROOF_SCRAM;
-    return take_name(auth, mm_span_cstr(name)) &&
-                   take_authzid(auth, mm_span_cstr(auth->scram.authzid))
+    return mm_auth_take_name(auth, mm_span_cstr(name)) &&
+                   mm_auth_take_authzid(auth, mm_span_cstr(auth->scram.authzid))
                ? start(auth)
                : MM_AUTH_REFUSED;
 }
@@ -632,7 +349,7 @@ static enum mm_auth_verdict scram_final(struct mm_auth *auth,
     if (mm_store_waits(auth->store)) {
         return submit(auth, MM_AUTH_WORK_SECRET);
     }
-    note_secret(auth, auth->mailbox_id, auth->scram.which);
+    mm_auth_note_secret(auth, auth->scram.which);
     return MM_AUTH_CHALLENGE;
 }
 
@@ -701,7 +418,8 @@ static enum mm_auth_verdict step_cram(struct mm_auth *auth, struct mm_span data)
     }
     auth->digest[digest_size] = '\0';
     auth->proof = MM_AUTH_PROOF_CRAM_MD5;
-    return take_name(auth, mm_span(data.data, data.size - digest_size - 1))
+    return mm_auth_take_name(auth,
+                             mm_span(data.data, data.size - digest_size - 1))
                ? start(auth)
                : MM_AUTH_REFUSED;
 }
@@ -717,7 +435,8 @@ static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
     mm_buf_init(&user, MM_LIMIT_USER_NAME);
     enum mailmod_error error =
         mm_sasl_bearer_parse(auth->mechanism, data, &user, &token);
-    bool is_named = error == MAILMOD_OK && take_name(auth, mm_buf_span(&user));
+    bool is_named =
+        error == MAILMOD_OK && mm_auth_take_name(auth, mm_buf_span(&user));
     mm_buf_fini(&user);
     if (error != MAILMOD_OK) {
         return error == MAILMOD_ERROR_MEMORY ? MM_AUTH_TEMPORARY
