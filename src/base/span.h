@@ -41,7 +41,8 @@ bool mm_span_is_utf8(struct mm_span span); /* strict: RFC 3629 */
 bool mm_span_is_printable_utf8(struct mm_span span);
 /* The first code point of valid UTF-8 that is not empty. */
 uint32_t mm_span_take_code_point(struct mm_span *text);
-/* Copies into `text_out` with a NUL; false when it does not fit or has NUL. */
+/* Copies into `text_out` with a NUL; false, and "" there, when it does not fit
+ * or has NUL. */
 bool mm_span_copy(struct mm_span span, char *text_out, size_t size);
 
 bool mm_ascii_is_alpha(int c);

@@ -157,9 +157,7 @@ static void take_verdict(struct call *call, const struct mm_pop3c_reply *reply)
     if (reply->is_ok) {
         return; /* READY comes */
     }
-    if (!mm_span_copy(reply->code, question->code, sizeof question->code)) {
-        question->code[0] = '\0';
-    }
+    (void)mm_span_copy(reply->code, question->code, sizeof question->code);
     size_t size =
         reply->text.size < sizeof words ? reply->text.size : sizeof words - 1;
     (void)mm_span_copy(mm_span(reply->text.data, size), words, sizeof words);

@@ -314,10 +314,7 @@ static void describe(struct mm_tls_session *session)
     (void)mm_buf_append_cstr(&text, SSL_get_version(session->ssl));
     (void)mm_buf_append_char(&text, ' ');
     (void)mm_buf_append_cstr(&text, SSL_get_cipher_name(session->ssl));
-    if (!mm_span_copy(mm_buf_span(&text), session->text,
-                      sizeof session->text)) {
-        session->text[0] = '\0';
-    }
+    (void)mm_span_copy(mm_buf_span(&text), session->text, sizeof session->text);
     mm_buf_fini(&text);
 }
 

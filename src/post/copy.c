@@ -9,21 +9,17 @@
 #include "mailbox/store_mailbox.h"
 #include "post/quota.h"
 
-static void set(const char *text, char *out, size_t size)
-{
-    if (!mm_span_copy(mm_span_cstr(text), out, size)) {
-        out[0] = '\0';
-    }
-}
-
 static enum mailmod_error put_detail(const struct mm_copy *copy, uint64_t size,
                                      struct mm_store_transaction *t)
 {
     struct mm_store_entry_detail detail = {.notify = 0};
 
-    set(copy->uidl, detail.uidl, sizeof detail.uidl);
-    set(copy->delivered_to, detail.delivered_to, sizeof detail.delivered_to);
-    set(copy->original_to, detail.original_to, sizeof detail.original_to);
+    (void)mm_span_copy(mm_span_cstr(copy->uidl), detail.uidl,
+                       sizeof detail.uidl);
+    (void)mm_span_copy(mm_span_cstr(copy->delivered_to), detail.delivered_to,
+                       sizeof detail.delivered_to);
+    (void)mm_span_copy(mm_span_cstr(copy->original_to), detail.original_to,
+                       sizeof detail.original_to);
     enum mailmod_error error = mm_store_put_entry_with(
         t, copy->mailbox_id, copy->message->id, size, &detail);
     if (error != MAILMOD_ERROR_EXISTS) {

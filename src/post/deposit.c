@@ -29,13 +29,6 @@ static enum mailmod_error run_call(struct mm_call *call,
 static void call_done(struct mm_call *call, enum mailmod_error error);
 static void come_home(struct mm_call *call, enum mailmod_error error);
 
-void mm_deposit_copy_text(const char *text, char *text_out, size_t size)
-{
-    if (!mm_span_copy(mm_span_cstr(text), text_out, size)) {
-        text_out[0] = '\0';
-    }
-}
-
 static void take_envelope(struct mm_deposit *deposit,
                           const struct mm_envelope *envelope)
 {
@@ -45,19 +38,21 @@ static void take_envelope(struct mm_deposit *deposit,
                       ? envelope->id
                       : mm_store_new_message_id(deposit->options.post->store);
     mm_message_id_format(message->id, deposit->identifier);
-    mm_deposit_copy_text(envelope->reverse_path, message->reverse_path,
-                         sizeof message->reverse_path);
+    (void)mm_span_copy(mm_span_cstr(envelope->reverse_path),
+                       message->reverse_path, sizeof message->reverse_path);
     message->arrival_ms = envelope->arrival_ms;
     message->is_smtputf8 = envelope->is_smtputf8;
     message->is_report = envelope->is_report;
     message->dsn_return = envelope->dsn_return;
-    mm_deposit_copy_text(envelope->envelope_id, message->envelope_id,
-                         sizeof message->envelope_id);
-    mm_deposit_copy_text(envelope->session, deposit->session,
-                         sizeof deposit->session);
+    (void)mm_span_copy(mm_span_cstr(envelope->envelope_id),
+                       message->envelope_id, sizeof message->envelope_id);
+    (void)mm_span_copy(mm_span_cstr(envelope->session), deposit->session,
+                       sizeof deposit->session);
     deposit->connection = envelope->connection;
-    mm_deposit_copy_text(envelope->peer, deposit->peer, sizeof deposit->peer);
-    mm_deposit_copy_text(envelope->user, deposit->user, sizeof deposit->user);
+    (void)mm_span_copy(mm_span_cstr(envelope->peer), deposit->peer,
+                       sizeof deposit->peer);
+    (void)mm_span_copy(mm_span_cstr(envelope->user), deposit->user,
+                       sizeof deposit->user);
 }
 
 enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
@@ -160,8 +155,8 @@ enum mailmod_error mm_deposit_set_origin(struct mm_deposit *deposit,
     if (deposit->fetched == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    mm_deposit_copy_text(origin->account, deposit->fetched->account,
-                         sizeof deposit->fetched->account);
+    (void)mm_span_copy(mm_span_cstr(origin->account), deposit->fetched->account,
+                       sizeof deposit->fetched->account);
     deposit->fetched->row = *origin->seen;
     deposit->fetched->keeps_unique_id = origin->keeps_unique_id;
     deposit->fetched->sets_aside = origin->sets_aside;

@@ -111,9 +111,6 @@ struct mm_deposit {
     struct mm_deposit_fetched *fetched;  /* NULL: it was not */
 };
 
-/* deposit.c: "" when it has no room, or is NULL. */
-void mm_deposit_copy_text(const char *text, char *text_out, size_t size);
-
 /* deposit_recipients.c */
 /* Why it is held. */
 const char *

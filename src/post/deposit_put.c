@@ -20,7 +20,8 @@ static void hold(const char *words, struct mm_store_recipient *row)
 {
     row->state = MM_RECIPIENT_HELD;
     row->expires_ms = row->next_attempt_ms + ASIDE_MS;
-    mm_deposit_copy_text(words, row->last_reply, sizeof row->last_reply);
+    (void)mm_span_copy(mm_span_cstr(words), row->last_reply,
+                       sizeof row->last_reply);
 }
 
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
@@ -37,18 +38,19 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
                       (int64_t)deposit->options.config->queue.lifetime_ms,
         .notify = recipient->notify};
 
-    mm_deposit_copy_text(recipient->path, row.path, sizeof row.path);
-    mm_deposit_copy_text(recipient->place, row.destination,
-                         sizeof row.destination);
-    mm_deposit_copy_text(recipient->original_recipient, row.original_recipient,
-                         sizeof row.original_recipient);
+    (void)mm_span_copy(mm_span_cstr(recipient->path), row.path,
+                       sizeof row.path);
+    (void)mm_span_copy(mm_span_cstr(recipient->place), row.destination,
+                       sizeof row.destination);
+    (void)mm_span_copy(mm_span_cstr(recipient->original_recipient),
+                       row.original_recipient, sizeof row.original_recipient);
     if (recipient->words[0] != '\0') {
         hold(recipient->words, &row);
     }
-    mm_deposit_copy_text(recipient->delivered_to, row.delivered_to,
-                         sizeof row.delivered_to);
-    mm_deposit_copy_text(recipient->original_to, row.original_to,
-                         sizeof row.original_to);
+    (void)mm_span_copy(mm_span_cstr(recipient->delivered_to), row.delivered_to,
+                       sizeof row.delivered_to);
+    (void)mm_span_copy(mm_span_cstr(recipient->original_to), row.original_to,
+                       sizeof row.original_to);
     return mm_store_put_recipient(t, &row);
 }
 
@@ -64,7 +66,7 @@ static enum mailmod_error put_aside(const struct mm_deposit *deposit,
     enum mailmod_error error = mm_destination_local(
         MM_ASIDE_CONSUMER, deposit->fetched->account, row.destination);
 
-    mm_deposit_copy_text(lost->path, row.path, sizeof row.path);
+    (void)mm_span_copy(mm_span_cstr(lost->path), row.path, sizeof row.path);
     hold(mm_loss_words(lost).text, &row);
     return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
 }

@@ -23,13 +23,6 @@ enum { TAG_SIZE = 8, TOKEN_TAG_SIZE = 16, TOKEN_TIME_SIZE = 8 };
 #define REWRITES_FROM (INT64_C(1) << 8)
 #define IS_CLOSED (INT64_C(1) << 9)
 
-static void copy(const char *text, char out[MM_STORE_REVERSE_PATH_MAX])
-{
-    if (!mm_span_copy(mm_span_cstr(text), out, MM_STORE_REVERSE_PATH_MAX)) {
-        out[0] = '\0';
-    }
-}
-
 enum mailmod_error mm_maillist_name(struct mm_span text,
                                     char name_out[MM_STORE_REVERSE_PATH_MAX])
 {
@@ -55,17 +48,17 @@ void mm_maillist_record(const struct mm_maillist *list,
                   (list->rewrites_from ? REWRITES_FROM : 0) |
                   (list->is_closed ? IS_CLOSED : 0),
         .value = mm_span_cstr(list->owner)};
-    copy(list->name, record_out->name);
+    (void)mm_span_copy(mm_span_cstr(list->name), record_out->name,
+                       sizeof record_out->name);
 }
 
 void mm_maillist_of(const struct mm_store_record *record,
                     struct mm_maillist *list_out)
 {
     memset(list_out, 0, sizeof *list_out);
-    copy(record->name, list_out->name);
-    if (!mm_span_copy(record->value, list_out->owner, sizeof list_out->owner)) {
-        list_out->owner[0] = '\0';
-    }
+    (void)mm_span_copy(mm_span_cstr(record->name), list_out->name,
+                       sizeof list_out->name);
+    (void)mm_span_copy(record->value, list_out->owner, sizeof list_out->owner);
     list_out->rule = (enum mm_maillist_rule)(record->number & 3);
     list_out->rewrites_from = (record->number & REWRITES_FROM) != 0;
     list_out->is_closed = (record->number & IS_CLOSED) != 0;
@@ -80,7 +73,8 @@ static enum mailmod_error member_key(const char *address,
 
     key_out[0] = '\0';
     if (error == MAILMOD_OK) {
-        copy(name, key_out);
+        (void)mm_span_copy(mm_span_cstr(name), key_out,
+                           MM_STORE_REVERSE_PATH_MAX);
     }
     return error;
 }
@@ -95,7 +89,8 @@ mm_maillist_member_record(const char *list,
         .number = (int64_t)member->bounces |
                   (member->is_suspended ? IS_SUSPENDED : 0) |
                   (member->is_moderator ? IS_MODERATOR : 0)};
-    copy(list, record_out->name);
+    (void)mm_span_copy(mm_span_cstr(list), record_out->name,
+                       sizeof record_out->name);
     return member_key(member->address, record_out->key);
 }
 
@@ -103,7 +98,8 @@ void mm_maillist_member_of(const struct mm_store_record *record,
                            struct mm_maillist_member *member_out)
 {
     memset(member_out, 0, sizeof *member_out);
-    copy(record->key, member_out->address);
+    (void)mm_span_copy(mm_span_cstr(record->key), member_out->address,
+                       sizeof member_out->address);
     member_out->bounces = (unsigned)(record->number & 0xffff);
     member_out->is_suspended = (record->number & IS_SUSPENDED) != 0;
     member_out->is_moderator = (record->number & IS_MODERATOR) != 0;
@@ -267,7 +263,8 @@ enum mailmod_error mm_maillist_write(const struct mm_maillist *list,
         error = mm_address_parse(mm_buf_span(&text), false, true, &address);
     }
     if (error == MAILMOD_OK) {
-        copy(address.text, path_out);
+        (void)mm_span_copy(mm_span_cstr(address.text), path_out,
+                           MM_STORE_REVERSE_PATH_MAX);
     }
     mm_buf_fini(&text);
     return error;
@@ -322,7 +319,8 @@ static bool write_member(const char *member, struct mm_buf *out)
 static bool read_member(const char *text,
                         char member_out[MM_STORE_REVERSE_PATH_MAX])
 {
-    copy(text, member_out);
+    (void)mm_span_copy(mm_span_cstr(text), member_out,
+                       MM_STORE_REVERSE_PATH_MAX);
     char *at = strrchr(member_out, '=');
     if (at == NULL) {
         return false;

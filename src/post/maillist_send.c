@@ -63,13 +63,6 @@ static bool on_member(void *context, const struct mm_store_record *record)
     return true;
 }
 
-static void set(const char *text, char *out, size_t size)
-{
-    if (!mm_span_copy(mm_span_cstr(text), out, size)) {
-        out[0] = '\0';
-    }
-}
-
 static bool add_goal(struct work *work, const char *member,
                      const struct mm_target *target)
 {
@@ -83,11 +76,15 @@ static bool add_goal(struct work *work, const char *member,
     *goal = (struct goal){.kind = target->kind,
                           .mailbox_id = target->mailbox_id,
                           .limit = target->limit};
-    set(member, goal->member, sizeof goal->member);
-    set(target->path, goal->path, sizeof goal->path);
-    set(target->destination, goal->destination, sizeof goal->destination);
-    set(target->delivered_to, goal->delivered_to, sizeof goal->delivered_to);
-    set(target->original_to, goal->original_to, sizeof goal->original_to);
+    (void)mm_span_copy(mm_span_cstr(member), goal->member, sizeof goal->member);
+    (void)mm_span_copy(mm_span_cstr(target->path), goal->path,
+                       sizeof goal->path);
+    (void)mm_span_copy(mm_span_cstr(target->destination), goal->destination,
+                       sizeof goal->destination);
+    (void)mm_span_copy(mm_span_cstr(target->delivered_to), goal->delivered_to,
+                       sizeof goal->delivered_to);
+    (void)mm_span_copy(mm_span_cstr(target->original_to), goal->original_to,
+                       sizeof goal->original_to);
     return true;
 }
 
@@ -179,10 +176,13 @@ static enum mailmod_error put_goal(const struct work *work,
             now_ms + (int64_t)work->consumption->config->queue.lifetime_ms,
         .notify = MM_DSN_NOTIFY_FAILURE,
         .has_reverse_path = true};
-    set(goal->path, row.path, sizeof row.path);
-    set(goal->destination, row.destination, sizeof row.destination);
-    set(goal->delivered_to, row.delivered_to, sizeof row.delivered_to);
-    set(goal->original_to, row.original_to, sizeof row.original_to);
+    (void)mm_span_copy(mm_span_cstr(goal->path), row.path, sizeof row.path);
+    (void)mm_span_copy(mm_span_cstr(goal->destination), row.destination,
+                       sizeof row.destination);
+    (void)mm_span_copy(mm_span_cstr(goal->delivered_to), row.delivered_to,
+                       sizeof row.delivered_to);
+    (void)mm_span_copy(mm_span_cstr(goal->original_to), row.original_to,
+                       sizeof row.original_to);
     mm_maillist_verp(work->post->store, &work->list, goal->member,
                      row.reverse_path);
     return mm_store_put_recipient(t, &row);

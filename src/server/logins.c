@@ -195,10 +195,8 @@ static void keep_reply(struct mm_logins *login, const struct mm_reply *reply)
                                        sizeof login->text)) {
         login->text[0] = '\0';
     }
-    if (!mm_span_copy(mm_span_cstr(enhanced), login->enhanced,
-                      sizeof login->enhanced)) {
-        login->enhanced[0] = '\0';
-    }
+    (void)mm_span_copy(mm_span_cstr(enhanced), login->enhanced,
+                       sizeof login->enhanced);
     login->reply = (struct mm_reply){
         reply != NULL ? reply->code : 0,
         login->enhanced[0] != '\0' ? login->enhanced : NULL, login->text};

@@ -109,9 +109,7 @@ static const struct mm_login_words login_words = {.moment = MAILMOD_SMTP_AUTH,
 static void handle_helo(struct mm_smtp_session *smtp,
                         const struct mm_smtpd_info *info)
 {
-    if (!mm_span_copy(info->name, smtp->helo_name, sizeof smtp->helo_name)) {
-        smtp->helo_name[0] = '\0';
-    }
+    (void)mm_span_copy(info->name, smtp->helo_name, sizeof smtp->helo_name);
     smtp->is_extended = info->is_extended;
     mm_smtp_lists_forget_helo(smtp);
     mm_judging_begin(&smtp->judging, MM_STAGE_HELO);

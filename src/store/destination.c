@@ -17,9 +17,7 @@ void mm_destination_canonical(const char *domain,
     if (mm_idn_to_ascii(text, ascii) == MAILMOD_OK) {
         text = mm_span_cstr(ascii);
     }
-    if (!mm_span_copy(text, text_out, MM_STORE_DESTINATION_MAX)) {
-        text_out[0] = '\0';
-    }
+    (void)mm_span_copy(text, text_out, MM_STORE_DESTINATION_MAX);
     mm_ascii_lower_cstr(text_out);
 }
 

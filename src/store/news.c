@@ -57,10 +57,8 @@ static void add(struct mm_store_news_list *list, const char *destination,
         return;
     }
     struct mm_store_destination *item = &list->items[list->count++];
-    if (!mm_span_copy(mm_span_cstr(destination), item->name,
-                      sizeof item->name)) {
-        item->name[0] = '\0';
-    }
+    (void)mm_span_copy(mm_span_cstr(destination), item->name,
+                       sizeof item->name);
     item->next_attempt_ms = next_attempt_ms;
 }
 
