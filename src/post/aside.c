@@ -11,10 +11,8 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "post/copy.h"
+#include "post/goal.h"
 #include "post/resolve.h"
-
-#include <string.h>
 
 /* Rows that are released have numbers below this one; the rows that they become
  * are behind it, MM_LIMIT_TARGETS to each. */
@@ -22,14 +20,8 @@
 
 /* Where one recipient's mail goes now. */
 struct goal {
+    struct mm_goal to;
     size_t recipient; /* of the batch */
-    enum mm_target_kind kind;
-    uint64_t mailbox_id;
-    uint64_t limit;
-    char path[MM_STORE_REVERSE_PATH_MAX];
-    char destination[MM_STORE_DESTINATION_MAX];
-    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
-    char original_to[MM_STORE_REVERSE_PATH_MAX];
 };
 
 struct work {
@@ -59,20 +51,8 @@ static bool add_goal(struct work *work, const struct mm_target *target)
     }
     work->goals = goals;
     struct goal *goal = &goals[work->count++];
-    *goal = (struct goal){.recipient = work->at,
-                          .kind = target->kind,
-                          .mailbox_id = target->mailbox_id,
-                          .limit = target->limit};
-    (void)mm_span_copy(mm_span_cstr(target->path), goal->path,
-                       sizeof goal->path);
-    (void)mm_span_copy(mm_span_cstr(target->delivered_to), goal->delivered_to,
-                       sizeof goal->delivered_to);
-    (void)mm_span_copy(mm_span_cstr(target->original_to), goal->original_to,
-                       sizeof goal->original_to);
-    if (target->kind != MM_TARGET_MAILBOX) {
-        (void)mm_span_copy(mm_span_cstr(target->destination), goal->destination,
-                           sizeof goal->destination);
-    }
+    goal->recipient = work->at;
+    mm_goal_of(target, &goal->to);
     return true;
 }
 
@@ -152,22 +132,8 @@ static void on_resolved(struct mm_resolve *resolve)
     go_on(work);
 }
 
-/* thread: writer */
-static enum mailmod_error enter(const struct mm_store_message *message,
-                                const struct goal *goal,
-                                struct mm_store_transaction *t)
-{
-    const struct mm_copy copy = {.message = message,
-                                 .mailbox_id = goal->mailbox_id,
-                                 .limit = goal->limit,
-                                 .uidl = "",
-                                 .delivered_to = goal->delivered_to,
-                                 .original_to = goal->original_to};
-
-    return mm_copy_put(&copy, t);
-}
-
-/* A row of the queue as the released one was, and due at once. */
+/* thread: writer. A row of the queue as the released one was, and due at once.
+ */
 static enum mailmod_error send_on(const struct mm_consumption *consumption,
                                   const struct goal *goal, size_t number,
                                   struct mm_store_transaction *t)
@@ -183,10 +149,7 @@ static enum mailmod_error send_on(const struct mm_consumption *consumption,
         .expires_ms = released->next_attempt_ms +
                       (int64_t)consumption->config->queue.lifetime_ms};
 
-    memcpy(row.path, goal->path, sizeof row.path);
-    memcpy(row.destination, goal->destination, sizeof row.destination);
-    memcpy(row.delivered_to, goal->delivered_to, sizeof row.delivered_to);
-    memcpy(row.original_to, goal->original_to, sizeof row.original_to);
+    mm_goal_address(&goal->to, &row);
     return mm_store_put_recipient(t, &row);
 }
 
@@ -204,8 +167,8 @@ static enum mailmod_error put(struct mm_consumption *consumption,
         struct mq_outcome *outcome = &consumption->outcomes[goal->recipient];
         number = is_first ? 0 : number + 1;
         enum mailmod_error error =
-            goal->kind == MM_TARGET_MAILBOX
-                ? enter(&consumption->batch->message, goal, t)
+            goal->to.kind == MM_TARGET_MAILBOX
+                ? mm_goal_enter(&goal->to, &consumption->batch->message, t)
                 : send_on(consumption, goal, number, t);
         if (error == MAILMOD_OK) {
             *outcome = (struct mq_outcome){.verdict = MQ_DELIVERED};

@@ -12,11 +12,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "post/consumer.h"
-#include "post/copy.h"
-#include "post/destination.h"
+#include "post/goal.h"
 #include "post/maillist.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { BATCH = 50, TARGETS = 8 };
@@ -24,14 +22,8 @@ enum { BATCH = 50, TARGETS = 8 };
 #define NUMBERS (BATCH * TARGETS + 1)
 
 struct goal {
-    enum mm_target_kind kind;
-    uint64_t mailbox_id;
-    uint64_t limit;
+    struct mm_goal to;
     char member[MM_STORE_REVERSE_PATH_MAX];
-    char path[MM_STORE_REVERSE_PATH_MAX];
-    char destination[MM_STORE_DESTINATION_MAX];
-    char delivered_to[MM_STORE_REVERSE_PATH_MAX];
-    char original_to[MM_STORE_REVERSE_PATH_MAX];
 };
 
 /* Whom one row is for. */
@@ -73,18 +65,8 @@ static bool add_goal(struct work *work, const char *member,
     }
     work->goals = goals;
     struct goal *goal = &goals[work->goal_count++];
-    *goal = (struct goal){.kind = target->kind,
-                          .mailbox_id = target->mailbox_id,
-                          .limit = target->limit};
     (void)mm_span_copy(mm_span_cstr(member), goal->member, sizeof goal->member);
-    (void)mm_span_copy(mm_span_cstr(target->path), goal->path,
-                       sizeof goal->path);
-    (void)mm_span_copy(mm_span_cstr(target->destination), goal->destination,
-                       sizeof goal->destination);
-    (void)mm_span_copy(mm_span_cstr(target->delivered_to), goal->delivered_to,
-                       sizeof goal->delivered_to);
-    (void)mm_span_copy(mm_span_cstr(target->original_to), goal->original_to,
-                       sizeof goal->original_to);
+    mm_goal_of(target, &goal->to);
     return true;
 }
 
@@ -151,17 +133,11 @@ static enum mailmod_error put_goal(const struct work *work,
 {
     const struct mq_batch *batch = work->consumption->batch;
 
-    if (goal->kind >= MM_TARGET_EXPANDED) {
+    if (goal->to.kind >= MM_TARGET_EXPANDED) {
         return bounce(work, goal, t);
     }
-    if (goal->kind == MM_TARGET_MAILBOX) {
-        const struct mm_copy copy = {.message = &batch->message,
-                                     .mailbox_id = goal->mailbox_id,
-                                     .limit = goal->limit,
-                                     .uidl = "",
-                                     .delivered_to = goal->delivered_to,
-                                     .original_to = goal->original_to};
-        enum mailmod_error error = mm_copy_put(&copy, t);
+    if (goal->to.kind == MM_TARGET_MAILBOX) {
+        enum mailmod_error error = mm_goal_enter(&goal->to, &batch->message, t);
 
         return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_LIMIT
                    ? bounce(work, goal, t)
@@ -176,13 +152,7 @@ static enum mailmod_error put_goal(const struct work *work,
             now_ms + (int64_t)work->consumption->config->queue.lifetime_ms,
         .notify = MM_DSN_NOTIFY_FAILURE,
         .has_reverse_path = true};
-    (void)mm_span_copy(mm_span_cstr(goal->path), row.path, sizeof row.path);
-    (void)mm_span_copy(mm_span_cstr(goal->destination), row.destination,
-                       sizeof row.destination);
-    (void)mm_span_copy(mm_span_cstr(goal->delivered_to), row.delivered_to,
-                       sizeof row.delivered_to);
-    (void)mm_span_copy(mm_span_cstr(goal->original_to), row.original_to,
-                       sizeof row.original_to);
+    mm_goal_address(&goal->to, &row);
     mm_maillist_verp(work->post->store, &work->list, goal->member,
                      row.reverse_path);
     return mm_store_put_recipient(t, &row);
