@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A hundred years. */
+#define HELD_MS (INT64_C(36525) * 24 * 3600 * 1000)
+
 static bool is_name(const char *name)
 {
     bool has_letter = false;
@@ -90,4 +93,12 @@ void mm_consumption_set_all(struct mm_consumption *work,
         mm_consumption_set(&work->outcomes[i], error, status,
                            mm_error_text(error));
     }
+}
+
+void mm_consumer_hold(struct mm_store_recipient *row, const char *words)
+{
+    row->state = MM_RECIPIENT_HELD;
+    row->expires_ms = row->next_attempt_ms + HELD_MS;
+    (void)mm_span_copy(mm_span_cstr(words), row->last_reply,
+                       sizeof row->last_reply);
 }

@@ -60,5 +60,8 @@ void mm_consumption_set(struct mq_outcome *outcome, enum mailmod_error error,
 /* The same of the whole batch, with the error's own words. */
 void mm_consumption_set_all(struct mm_consumption *work,
                             enum mailmod_error error, const char *status);
+/* A row for a consumer waits for an operator who releases it, however long, for
+ * the reason in `words`. */
+void mm_consumer_hold(struct mm_store_recipient *row, const char *words);
 
 #endif

@@ -12,18 +12,6 @@
 #include "post/copy.h"
 #include "post/destination.h"
 
-/* A hundred years. */
-#define ASIDE_MS (INT64_C(36525) * 24 * 3600 * 1000)
-
-/* It waits for an operator, however long. */
-static void hold(const char *words, struct mm_store_recipient *row)
-{
-    row->state = MM_RECIPIENT_HELD;
-    row->expires_ms = row->next_attempt_ms + ASIDE_MS;
-    (void)mm_span_copy(mm_span_cstr(words), row->last_reply,
-                       sizeof row->last_reply);
-}
-
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,
                                   struct mm_store_transaction *t)
@@ -45,7 +33,7 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
     (void)mm_span_copy(mm_span_cstr(recipient->original_recipient),
                        row.original_recipient, sizeof row.original_recipient);
     if (recipient->words[0] != '\0') {
-        hold(recipient->words, &row);
+        mm_consumer_hold(&row, recipient->words);
     }
     (void)mm_span_copy(mm_span_cstr(recipient->delivered_to), row.delivered_to,
                        sizeof row.delivered_to);
@@ -67,7 +55,7 @@ static enum mailmod_error put_aside(const struct mm_deposit *deposit,
         MM_ASIDE_CONSUMER, deposit->fetched->account, row.destination);
 
     (void)mm_span_copy(mm_span_cstr(lost->path), row.path, sizeof row.path);
-    hold(mm_loss_words(lost).text, &row);
+    mm_consumer_hold(&row, mm_loss_words(lost).text);
     return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
 }
 

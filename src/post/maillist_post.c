@@ -18,11 +18,8 @@
 #include "post/destination.h"
 #include "post/maillist_text.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* A hundred years: what waits for a moderator. */
-#define HELD_MS (INT64_C(36525) * 24 * 3600 * 1000)
 /* Numbers of rows that are held are behind those that were posted. */
 #define HELD_NUMBER (1u << 27)
 
@@ -453,13 +450,10 @@ static enum mailmod_error put_held(struct work *work, size_t index,
         MM_MAILLIST_APPROVED, work->list.name, row.destination);
 
     row.number = HELD_NUMBER + row.number;
-    row.state = MM_RECIPIENT_HELD;
     row.attempts = 0;
     row.notify = MM_DSN_NOTIFY_NEVER;
     row.read_attempt_ms = 0;
-    row.expires_ms = row.next_attempt_ms + HELD_MS;
-    (void)snprintf(row.last_reply, sizeof row.last_reply,
-                   "waits for a moderator: release or delete it");
+    mm_consumer_hold(&row, "waits for a moderator: release or delete it");
     if (error == MAILMOD_OK) {
         error = mm_store_put_recipient(t, &row);
     }
