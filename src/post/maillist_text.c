@@ -41,19 +41,25 @@ static bool is_named(struct mm_span field, const char *name)
            mm_span_is_nocase(mm_span_trim(head), name);
 }
 
+/* Without the blanks and line ends around it. */
+static struct mm_span trim(struct mm_span text)
+{
+    while (text.size > 0 && (unsigned char)text.data[0] <= ' ') {
+        text = mm_span_from(text, 1);
+    }
+    while (text.size > 0 && (unsigned char)text.data[text.size - 1] <= ' ') {
+        text.size--;
+    }
+    return text;
+}
+
 static struct mm_span value_of(struct mm_span field)
 {
     struct mm_span head;
     struct mm_span value = mm_span(NULL, 0);
 
     (void)mm_span_cut(field, ':', &head, &value);
-    while (value.size > 0 && (unsigned char)value.data[0] <= ' ') {
-        value = mm_span_from(value, 1);
-    }
-    while (value.size > 0 && (unsigned char)value.data[value.size - 1] <= ' ') {
-        value.size--;
-    }
-    return value;
+    return trim(value);
 }
 
 /* "news.example.org" of "news@example.org". */
@@ -67,7 +73,7 @@ static void list_id(const struct mm_maillist *list,
     }
 }
 
-/* The address of the first author. */
+/* The address of the first author. The value may be folded behind it. */
 static void read_from(struct mm_span value,
                       char from_out[MM_STORE_REVERSE_PATH_MAX])
 {
@@ -75,7 +81,7 @@ static void read_from(struct mm_span value,
     struct mm_span text;
 
     if (mm_field_next_address(&value, &text) &&
-        mm_address_parse(text, false, true, &address) == MAILMOD_OK) {
+        mm_address_parse(trim(text), false, true, &address) == MAILMOD_OK) {
         (void)mm_span_copy(mm_span_cstr(address.text), from_out,
                            MM_STORE_REVERSE_PATH_MAX);
     }

@@ -166,6 +166,10 @@ static void test_facts(void **state)
     } rows[] = {
         {"From: A <a@b.test>\r\n\r\nx", false, false, false, "a@b.test"},
         {"from:\r\n a@b.test\r\n\r\nx", false, false, false, "a@b.test"},
+        {"From: a@b.test\r\n (A)\r\n\r\nx", false, false, false, "a@b.test"},
+        {"From: a@b.test\r\n , c@d.test\r\n\r\n", false, false, false,
+         "a@b.test"},
+        {"From: A\r\n\t<a@b.test>\r\n\r\nx", false, false, false, "a@b.test"},
         {"From: A\r\n\r\nFrom: <c@d.test>", false, false, false, ""},
         {"List-ID: N <NEWS.example.org>\r\n\r\n", true, true, false, ""},
         {"List-Id: <xnews.example.org>\r\n\r\n", false, true, false, ""},
