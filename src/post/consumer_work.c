@@ -103,6 +103,15 @@ static bool begin(struct mm_consumer_work *work, const struct mq_batch *batch)
            (work->verbs->begin == NULL || work->verbs->begin(work));
 }
 
+void mm_consumer_work_set_all(struct mm_consumer_work *work,
+                              enum mailmod_error error, const char *status,
+                              const char *text)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        mm_consumption_set(&work->outcomes[i], error, status, text);
+    }
+}
+
 void mm_consumer_work_take(const struct mm_consumer *consumer,
                            struct mm_consumption *consumption,
                            const struct mm_consumer_verbs *verbs)

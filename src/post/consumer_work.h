@@ -46,6 +46,10 @@ struct mm_consumer_verbs {
     void (*end)(struct mm_consumer_work *work);
 };
 
+/* All outcomes; thread: that of `run` or `no_room`. */
+void mm_consumer_work_set_all(struct mm_consumer_work *work,
+                              enum mailmod_error error, const char *status,
+                              const char *text);
 /* For a consumer's `take`. */
 void mm_consumer_work_take(const struct mm_consumer *consumer,
                            struct mm_consumption *consumption,

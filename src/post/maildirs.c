@@ -126,14 +126,6 @@ static enum mailmod_error deliver(const struct mm_consumer_work *work,
     return error;
 }
 
-static void set_all(struct mm_consumer_work *work, enum mailmod_error error,
-                    const char *status, const char *text)
-{
-    for (size_t i = 0; i < work->count; i++) {
-        mm_consumption_set(&work->outcomes[i], error, status, text);
-    }
-}
-
 /* Whether the user is there, and where; sets all outcomes when not. */
 static bool find_place(struct mm_consumer_work *work,
                        struct mm_config_maildir *place)
@@ -144,15 +136,16 @@ static bool find_place(struct mm_consumer_work *work,
 
     mm_secret_clear(&user, sizeof user);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        set_all(work, error, "5.1.1", "no such user here");
+        mm_consumer_work_set_all(work, error, "5.1.1", "no such user here");
         return false;
     }
     if (error == MAILMOD_OK) {
         error = mm_config_find_maildir(work->config, work->rest, place);
     }
     if (error != MAILMOD_OK) {
-        set_all(work, error, "4.3.5",
-                "local.maildirs names no folder for this user any more");
+        mm_consumer_work_set_all(
+            work, error, "4.3.5",
+            "local.maildirs names no folder for this user any more");
     }
     return error == MAILMOD_OK;
 }
@@ -171,7 +164,8 @@ static void run(struct mm_consumer_work *work)
 
 static void no_room(struct mm_consumer_work *work)
 {
-    set_all(work, MAILMOD_ERROR_LIMIT, "4.3.2", "too busy, try again later");
+    mm_consumer_work_set_all(work, MAILMOD_ERROR_LIMIT, "4.3.2",
+                             "too busy, try again later");
 }
 
 static void take(struct mm_consumer *consumer,

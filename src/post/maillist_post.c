@@ -578,10 +578,8 @@ static bool begin_work(struct mm_consumer_work *base)
 
 static void no_room(struct mm_consumer_work *base)
 {
-    for (size_t i = 0; i < base->count; i++) {
-        put_off(MM_LIST_OBJECT(base, struct work, base), i,
-                MAILMOD_ERROR_LIMIT);
-    }
+    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.0",
+                             mm_error_text(MAILMOD_ERROR_LIMIT));
 }
 
 static void end_work(struct mm_consumer_work *base)

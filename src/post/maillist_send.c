@@ -7,11 +7,11 @@
  * transaction). Promises: each row has a path back of its own (VERP); a member
  * without a mailbox here, or with a full one, counts as one that bounced; who
  * is suspended gets nothing.
- * Thread: the outbound's first loop (look-ups by key, and one page of members);
- * `put` the store's writer. RFC 2369; RFC 3461 5.2.7.1. */
+ * Thread: the outbound's first loop; `run` a worker (one page of members, and
+ * their look-ups); `put` the store's writer. RFC 2369; RFC 3461 5.2.7.1. */
 #include "base/limits.h"
 #include "base/mem.h"
-#include "post/consumer.h"
+#include "post/consumer_work.h"
 #include "post/goal.h"
 #include "post/maillist.h"
 
@@ -28,8 +28,7 @@ struct goal {
 
 /* Whom one row is for. */
 struct work {
-    struct mm_post *post;
-    struct mm_consumption *consumption;
+    struct mm_consumer_work base;
     struct mm_maillist list;
     struct mm_maillist_member members[BATCH];
     size_t member_count;
@@ -74,11 +73,10 @@ static bool add_goal(struct work *work, const char *member,
 static enum mailmod_error look_up(struct work *work, const char *member)
 {
     struct mm_address address;
-    struct mm_resolve resolve = {.post = work->post,
-                                 .config = work->consumption->config,
+    struct mm_resolve resolve = {.post = work->base.post,
+                                 .config = work->base.config,
                                  .address = &address,
-                                 .size =
-                                     work->consumption->batch->message.size};
+                                 .size = work->base.message.size};
     struct mm_target nobody = {.kind = MM_TARGET_REFUSED, .path = member};
     enum mailmod_error error = MAILMOD_OK;
 
@@ -105,11 +103,10 @@ static enum mailmod_error look_up(struct work *work, const char *member)
 
 static enum mailmod_error look_all_up(struct work *work)
 {
-    const struct mm_store_recipient *row =
-        &work->consumption->batch->recipients[0];
+    const struct mm_store_recipient *row = &work->base.recipients[0];
     enum mailmod_error error = mm_store_each_record(
-        work->post->store, MM_RECORD_MEMBER, work->list.name, row->original_to,
-        true, on_member, work);
+        work->base.post->store, MM_RECORD_MEMBER, work->list.name,
+        row->original_to, true, on_member, work);
 
     for (size_t i = 0; error == MAILMOD_OK && i < work->member_count; i++) {
         error = look_up(work, work->members[i].address);
@@ -122,38 +119,36 @@ static enum mailmod_error bounce(const struct work *work,
                                  const struct goal *goal,
                                  struct mm_store_transaction *t)
 {
-    return mm_maillist_bounced(
-        t, work->post->log, work->list.name, goal->member,
-        work->consumption->config->local.maillist_bounces_max);
+    return mm_maillist_bounced(t, work->base.post->log, work->list.name,
+                               goal->member,
+                               work->base.config->local.maillist_bounces_max);
 }
 
 static enum mailmod_error put_goal(const struct work *work,
                                    const struct goal *goal, unsigned number,
                                    struct mm_store_transaction *t)
 {
-    const struct mq_batch *batch = work->consumption->batch;
-
     if (goal->to.kind >= MM_TARGET_EXPANDED) {
         return bounce(work, goal, t);
     }
     if (goal->to.kind == MM_TARGET_MAILBOX) {
-        enum mailmod_error error = mm_goal_enter(&goal->to, &batch->message, t);
+        enum mailmod_error error =
+            mm_goal_enter(&goal->to, &work->base.message, t);
 
         return error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_LIMIT
                    ? bounce(work, goal, t)
                    : error;
     }
-    int64_t now_ms = batch->recipients[0].next_attempt_ms;
+    int64_t now_ms = work->base.recipients[0].next_attempt_ms;
     struct mm_store_recipient row = {
-        .message_id = batch->message.id,
+        .message_id = work->base.message.id,
         .number = number,
         .next_attempt_ms = now_ms,
-        .expires_ms =
-            now_ms + (int64_t)work->consumption->config->queue.lifetime_ms,
+        .expires_ms = now_ms + (int64_t)work->base.config->queue.lifetime_ms,
         .notify = MM_DSN_NOTIFY_FAILURE,
         .has_reverse_path = true};
     mm_goal_address(&goal->to, &row);
-    mm_maillist_verp(work->post->store, &work->list, goal->member,
+    mm_maillist_verp(work->base.post->store, &work->list, goal->member,
                      row.reverse_path);
     return mm_store_put_recipient(t, &row);
 }
@@ -161,7 +156,7 @@ static enum mailmod_error put_goal(const struct work *work,
 static enum mailmod_error put_next(const struct work *work, unsigned number,
                                    struct mm_store_transaction *t)
 {
-    struct mm_store_recipient row = work->consumption->batch->recipients[0];
+    struct mm_store_recipient row = work->base.recipients[0];
 
     row.number = number;
     row.attempts = 0;
@@ -174,8 +169,9 @@ static enum mailmod_error put_next(const struct work *work, unsigned number,
 static enum mailmod_error put(struct mm_consumption *consumption,
                               struct mm_store_transaction *t)
 {
-    const struct work *work = consumption->context;
-    unsigned number = consumption->batch->recipients[0].number;
+    const struct work *work =
+        MM_LIST_OBJECT(consumption->context, const struct work, base);
+    unsigned number = work->base.recipients[0].number;
     enum mailmod_error error = MAILMOD_OK;
 
     for (size_t i = 0; error == MAILMOD_OK && i < work->goal_count; i++) {
@@ -186,59 +182,46 @@ static enum mailmod_error put(struct mm_consumption *consumption,
                : error;
 }
 
-static void free_work(struct work *work)
-{
-    if (work != NULL) {
-        mm_free(work->goals);
-        mm_free(work);
-    }
-}
-
-static void on_settled(struct mm_consumption *consumption)
-{
-    free_work(consumption->context);
-}
-
-static void cancel(struct mm_consumer *consumer,
-                   struct mm_consumption *consumption)
-{
-    (void)consumer;
-    free_work(consumption->context);
-}
-
 /* A batch has one row: there is one cursor to a copy. */
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
+static void run(struct mm_consumer_work *base)
 {
-    struct work *work = mm_alloc(sizeof *work);
-    struct mm_span name;
-    struct mm_span list;
-    enum mailmod_error error = work != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+    struct work *work = MM_LIST_OBJECT(base, struct work, base);
+    enum mailmod_error error =
+        mm_maillist_find(base->post->store, base->rest, &work->list);
 
-    (void)mm_span_cut(mm_span_cstr(consumption->batch->destination), ':', &name,
-                      &list);
-    if (work != NULL) {
-        work->post = consumer->context;
-        work->consumption = consumption;
-        error = mm_span_copy(list, work->list.name, sizeof work->list.name)
-                    ? mm_maillist_find(work->post->store, work->list.name,
-                                       &work->list)
-                    : MAILMOD_ERROR_NOT_FOUND;
-    }
     if (error == MAILMOD_OK) {
         error = look_all_up(work);
     }
     if (error != MAILMOD_OK) {
-        mm_consumption_set_all(consumption, error,
-                               error == MAILMOD_ERROR_NOT_FOUND ? "5.1.1"
-                                                                : "4.3.0");
-        free_work(work);
-        work = NULL;
+        work->goal_count = 0;
+        work->has_more = false;
+        mm_consumer_work_set_all(
+            base, error, error == MAILMOD_ERROR_NOT_FOUND ? "5.1.1" : "4.3.0",
+            mm_error_text(error));
     }
-    consumption->context = work;
-    consumption->put = work != NULL ? put : NULL;
-    consumption->settled = work != NULL ? on_settled : NULL;
-    mm_consumption_done(consumption);
+}
+
+static void no_room(struct mm_consumer_work *base)
+{
+    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.0",
+                             mm_error_text(MAILMOD_ERROR_LIMIT));
+}
+
+static void end_work(struct mm_consumer_work *base)
+{
+    mm_free(MM_LIST_OBJECT(base, struct work, base)->goals);
+}
+
+static void take(struct mm_consumer *consumer,
+                 struct mm_consumption *consumption)
+{
+    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                                   .run = run,
+                                                   .no_room = no_room,
+                                                   .put = put,
+                                                   .end = end_work};
+
+    mm_consumer_work_take(consumer, consumption, &verbs);
 }
 
 void mm_maillist_send_consumer(struct mm_consumer *consumer,
@@ -246,6 +229,6 @@ void mm_maillist_send_consumer(struct mm_consumer *consumer,
 {
     *consumer = (struct mm_consumer){.name = MM_MAILLIST_SEND,
                                      .take = take,
-                                     .cancel = cancel,
+                                     .cancel = mm_consumer_work_cancel,
                                      .context = post};
 }
