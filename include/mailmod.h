@@ -743,5 +743,6 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
 #include "mailmod/provider.h"
+#include "mailmod/session.h"
 
 #endif

@@ -93,6 +93,21 @@ enum mailmod_event_kind {
     MAILMOD_ALL_EVENTS = 511
 };
 
+/* What a session of a server does, or what is done to it. Bits of a mask. */
+enum mailmod_session_kind {
+    MAILMOD_SESSION_OPENED = 1,
+    MAILMOD_SESSION_COMMAND = 2, /* a line came; secrets are hidden */
+    MAILMOD_SESSION_REPLY = 4,   /* a line of a reply was said */
+    MAILMOD_SESSION_REFUSED = 8, /* a 4xx, a 5xx or a -ERR was said, whole */
+    MAILMOD_SESSION_TLS = 16,    /* a handshake succeeded */
+    MAILMOD_SESSION_LOGIN = 32,
+    MAILMOD_SESSION_LOGIN_REFUSED = 64,
+    MAILMOD_SESSION_CLOSED = 128,
+    /* A connection over a limit, or from where none are taken: no session. */
+    MAILMOD_SESSION_TURNED_AWAY = 256,
+    MAILMOD_ALL_SESSION_KINDS = 511
+};
+
 /* What is wrong with a field, or not as RFC 5321 4.4 has it. The rest of the
  * field is read all the same. */
 enum mailmod_received_fault {

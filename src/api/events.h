@@ -21,11 +21,6 @@ MM_CHECK enum mailmod_error mm_events_new(struct mm_events **events_out,
                                           const struct mm_log *log);
 /* After mm_events_end. Releases the host's context. */
 void mm_events_free(struct mm_events **events);
-/* Takes the context when it is OK. */
-MM_CHECK enum mailmod_error mm_events_listen(struct mm_events *events,
-                                             unsigned kinds,
-                                             mailmod_on_event on_event,
-                                             struct mm_context context);
 /* From now on there are threads to tell on. */
 void mm_events_begin(struct mm_events *events, struct mm_host_threads *threads);
 /* All has been told when it returns; on the calling thread what no other one

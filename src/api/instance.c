@@ -8,6 +8,7 @@
 #include "api/events.h"
 #include "api/handles.h"
 #include "api/providers.h"
+#include "api/session_events.h"
 #include "api/tokens.h"
 #include "base/mem.h"
 #include "config/check.h"
@@ -80,6 +81,7 @@ void mm_instance_dispose(struct mailmod **instance_in)
     *instance_in = NULL;
     mm_asker_unref(&instance->asked.asker);
     mm_events_free(&instance->events);
+    mm_session_events_free(&instance->session_events);
     mm_providers_free(&instance->providers);
     mm_tokens_free(&instance->tokens);
     mm_config_builder_free(&instance->builder);
@@ -114,6 +116,10 @@ static enum mailmod_error init_instance(struct mailmod *instance)
     }
     if (error == MAILMOD_OK) {
         error = mm_events_new(&instance->events, &instance->log);
+    }
+    if (error == MAILMOD_OK) {
+        error =
+            mm_session_events_new(&instance->session_events, &instance->log);
     }
     if (error == MAILMOD_OK) {
         error = mm_providers_new(&instance->providers, &instance->log);

@@ -34,6 +34,7 @@ struct mm_messages;
 struct mm_providers;
 struct mm_open_mailboxes;
 struct mm_readings;
+struct mm_session_events;
 struct mm_tokens;
 
 /* Who is asked from now on, and when. Its own lock, because a loop that puts a
@@ -57,10 +58,11 @@ struct mailmod {
     bool holds_standard;  /* the places of the standard files */
     char *working_folder; /* from which relative names count; NULL: not used */
     struct mm_asked asked;
-    struct mm_events *events;       /* fixed */
-    struct mm_providers *providers; /* of mailboxes; fixed */
-    struct mm_tokens *tokens;       /* fixed */
-    struct mm_context context;      /* of the host's */
+    struct mm_events *events;                 /* fixed */
+    struct mm_session_events *session_events; /* fixed */
+    struct mm_providers *providers;           /* of mailboxes; fixed */
+    struct mm_tokens *tokens;                 /* fixed */
+    struct mm_context context;                /* of the host's */
 
     struct mm_loop *loops[MM_LOOPS_MAX];
     struct mm_resolver *resolvers[MM_LOOPS_MAX]; /* one a loop, for all on it */

@@ -16,6 +16,7 @@
 #include "api/open_mailbox.h"
 #include "api/providers.h"
 #include "api/reading.h"
+#include "api/session_events.h"
 #include "api/tokens.h"
 
 #include "base/mem.h"
@@ -158,7 +159,8 @@ static enum mailmod_error make_server(struct mailmod *instance)
             .post = instance->post,
             .hooks = {.moments = instance->asked.moments,
                       .ask = mm_request_put,
-                      .context = instance}};
+                      .context = instance},
+            .observer = mm_session_events_observer(instance->session_events)};
 
         error = mm_server_new(&instance->server, &options);
     }
@@ -353,6 +355,7 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
         return mm_fail(error, "threads for the host: %s", mm_error_text(error));
     }
     mm_events_begin(instance->events, instance->host_threads);
+    mm_session_events_begin(instance->session_events, instance->host_threads);
     mm_providers_use_threads(instance->providers, instance->host_threads);
     mm_tokens_use(instance->tokens, instance->host_threads);
     error = mm_readings_new(&instance->readings, instance->host_threads);
@@ -382,6 +385,7 @@ static void give_up(struct mailmod *instance)
         mm_mutex_unlock(instance->mutex);
         mm_readings_end(instance->readings);
         mm_events_end(instance->events);
+        mm_session_events_end(instance->session_events);
         mm_tokens_use(instance->tokens, NULL);
         mm_host_threads_end(instance->host_threads);
         mm_mutex_lock(instance->mutex);
@@ -586,6 +590,7 @@ static enum mailmod_error finish_drain(struct mailmod *instance,
     mm_open_mailboxes_end(instance->open_mailboxes);
     mm_messages_close(instance->messages);
     mm_events_end(instance->events);
+    mm_session_events_end(instance->session_events);
     mm_tokens_use(instance->tokens, NULL);
     mm_host_threads_end(instance->host_threads);
     mm_mutex_lock(instance->mutex);

@@ -11,7 +11,6 @@
 
 /* STARTTLS is the longest verb of any protocol here. */
 #define VERB_MAX 8
-#define LINE_SHOWN_MAX 512
 
 /* Lines of which the first words alone are shown. */
 static const struct {
@@ -112,6 +111,19 @@ static const char *name_of(enum mm_tap_way way)
     return way == MM_TAP_RECEIVED ? "received" : "sent";
 }
 
+void mm_tap_show(struct mm_span line, bool is_masked,
+                 char text_out[MM_TAP_SHOWN_MAX])
+{
+    size_t room = MM_TAP_SHOWN_MAX - 8;
+    size_t size = line.size < room ? line.size : room;
+
+    for (size_t i = 0; i < size; i++) {
+        text_out[i] = line.data[i] != '\0' ? line.data[i] : '?';
+    }
+    const char *rest = is_masked ? " ***" : size < line.size ? "..." : "";
+    memcpy(text_out + size, rest, strlen(rest) + 1);
+}
+
 void mm_tap_log_line(const struct mm_log *log, const char *component,
                      struct mm_log_field who, enum mm_tap_way way,
                      struct mm_span line, bool is_masked)
@@ -119,13 +131,8 @@ void mm_tap_log_line(const struct mm_log *log, const char *component,
     if (!mm_log_is_on(log, MM_LOG_WIRE)) {
         return;
     }
-    char text[LINE_SHOWN_MAX];
-    size_t size = line.size < sizeof text - 8 ? line.size : sizeof text - 8;
-    for (size_t i = 0; i < size; i++) {
-        text[i] = line.data[i] != '\0' ? line.data[i] : '?';
-    }
-    const char *rest = is_masked ? " ***" : size < line.size ? "..." : "";
-    memcpy(text + size, rest, strlen(rest) + 1);
+    char text[MM_TAP_SHOWN_MAX];
+    mm_tap_show(line, is_masked, text);
     MM_LOG(log, MM_LOG_WIRE, component, name_of(way), who,
            MM_TEXT("line", text));
 }

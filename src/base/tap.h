@@ -34,6 +34,12 @@ void mm_tap_octets(const struct mm_tap *tap, enum mm_tap_way way,
 /* What of a command may be shown. */
 struct mm_span mm_tap_visible(struct mm_span command);
 
+/* The line as it may be shown to people: NUL as "?", with " ***" behind what is
+ * masked and "..." behind what does not fit. */
+#define MM_TAP_SHOWN_MAX 512
+void mm_tap_show(struct mm_span line, bool is_masked,
+                 char text_out[MM_TAP_SHOWN_MAX]);
+
 /* The lines of a log at level wire; `who` names the conversation. */
 void mm_tap_log_line(const struct mm_log *log, const char *component,
                      struct mm_log_field who, enum mm_tap_way way,

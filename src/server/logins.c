@@ -104,6 +104,13 @@ void mm_logins_forget(struct mm_logins *login)
     login->is_asking = false;
 }
 
+/* Whoever watches hears it with the name as it was given. */
+static void observe_refusal(const struct mm_logins *login, const char *why)
+{
+    mm_observe(login->session, MAILMOD_SESSION_LOGIN_REFUSED,
+               login->auth.given_name, why, MAILMOD_OK);
+}
+
 static void log_login(const struct mm_logins *login, enum mm_log_level level,
                       const char *text, const char *name)
 {
@@ -169,11 +176,12 @@ static void refuse(struct mm_logins *login, const struct mm_reply *reply)
 {
     bool is_last = ++login->failures >= login->failures_max;
 
-    log_login(login, MM_LOG_WARNING,
-              login->auth.is_barred     ? "login refused: its network is banned"
-              : login->auth.is_disabled ? "login refused: the user is disabled"
-                                        : "login refused",
-              login->auth.given_name);
+    const char *why =
+        login->auth.is_barred     ? "login refused: its network is banned"
+        : login->auth.is_disabled ? "login refused: the user is disabled"
+                                  : "login refused";
+    log_login(login, MM_LOG_WARNING, why, login->auth.given_name);
+    observe_refusal(login, why);
     login->held_outcome = is_last ? MM_LOGIN_REFUSED_LAST : MM_LOGIN_REFUSED;
     login->held_reply = reply;
     uint64_t delay_ms = count_failure(login);
@@ -233,6 +241,7 @@ static void settle(struct mm_logins *login)
         (void)mm_auth_decide(&login->auth, MM_AUTH_REFUSE);
         log_login(login, MM_LOG_WARNING, "login refused for now",
                   login->auth.given_name);
+        observe_refusal(login, "login refused for now");
         login->words->answer(login->session, MM_LOGIN_REFUSED_FOR_NOW, reply);
         return;
     }
@@ -278,6 +287,8 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         break;
     case MM_AUTH_OK:
         log_entry(login);
+        mm_observe(login->session, MAILMOD_SESSION_LOGIN, login->auth.user_name,
+                   NULL, MAILMOD_OK);
         note_entry(login->session);
         if (!login->auth.is_elsewhere) {
             mm_admission_begin(login->session, login->auth.user_name);
@@ -291,6 +302,7 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict)
         words->answer(login->session, MM_LOGIN_SYNTAX, NULL);
         break;
     case MM_AUTH_TEMPORARY:
+        observe_refusal(login, "the login cannot be checked now");
         words->answer(login->session, MM_LOGIN_TEMPORARY, NULL);
         break;
     }

@@ -41,6 +41,8 @@ static void refuse(struct mm_proxied *proxied, const char *why)
     MM_LOG(proxied->server->options.log, MM_LOG_WARNING,
            mm_service_name(proxied->service), "connection of a proxy refused",
            MM_TEXT("proxy", proxy), MM_TEXT("reason", why));
+    mm_observe_turned_away(proxied->server, proxied->service, proxy, why,
+                           mm_loop_wall_ms(mm_conn_loop(proxied->conn)));
     mm_timer_cancel(&proxied->timer);
     mm_conn_abort(proxied->conn);
 }
@@ -101,13 +103,24 @@ static void on_timer(struct mm_timer *timer)
            "no header came in time");
 }
 
+static void turn_away(struct mm_server *server, enum mm_service service,
+                      struct mm_conn *conn)
+{
+    char proxy[MM_NETADDR_TEXT_MAX];
+    mm_netaddr_format(mm_conn_peer(conn), proxy);
+    mm_observe_turned_away(server, service, proxy,
+                           "too many wait for a proxy's header",
+                           mm_loop_wall_ms(mm_conn_loop(conn)));
+    mm_session_refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
+}
+
 void mm_proxied_accept(struct mm_server *server, enum mm_service service,
                        struct mm_conn *conn)
 {
     uint64_t timeout_ms;
     unsigned round;
     if (!mm_server_enter_proxied(server, service, &round, &timeout_ms)) {
-        mm_session_refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
+        turn_away(server, service, conn);
         return;
     }
     struct mm_proxied *proxied = mm_alloc(sizeof *proxied);
@@ -115,7 +128,7 @@ void mm_proxied_accept(struct mm_server *server, enum mm_service service,
                                          on_timer) != MAILMOD_OK) {
         mm_server_leave_proxied(server, service);
         mm_free(proxied);
-        mm_session_refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
+        turn_away(server, service, conn);
         return;
     }
     proxied->round = round;

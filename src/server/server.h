@@ -7,6 +7,7 @@
 #define MM_SERVER_SERVER_H
 
 #include "post/post.h"
+#include "server/observer.h"
 #include "server/request.h"
 #include "server/settings.h"
 
@@ -20,6 +21,7 @@ struct mm_server_options {
     struct mm_settings *settings; /* a reference is taken */
     struct mm_post *post;         /* who gets a message, and the way of it */
     struct mm_hooks hooks;        /* ask NULL: the host is never asked */
+    struct mm_observer observer;  /* of sessions */
 };
 
 MM_CHECK enum mailmod_error

@@ -141,6 +141,7 @@ static void end_if_due(struct mm_session *session)
     if (session->is_stopping && session->is_in_tls) {
         mm_session_abort(session); /* nothing can be said in a handshake */
     } else if (session->is_stopping && may_stop(session)) {
+        session->end_error = MAILMOD_ERROR_STOPPED;
         session->protocol->close(session, MM_CLOSE_STOPPED);
         mm_session_end(session);
         flush_output(session);
@@ -216,6 +217,7 @@ void mm_session_expel(struct mm_session *session)
         mm_session_abort(session);
         return;
     }
+    session->end_error = MAILMOD_ERROR_ACCESS;
     session->protocol->close(session, MM_CLOSE_EXPELLED);
     mm_session_end(session);
     mm_session_pump(session);
@@ -322,6 +324,8 @@ static void on_tls(void *context, struct mm_conn *conn)
            session->protocol->component, "TLS begun",
            MM_TEXT("session", session->identifier),
            MM_TEXT("tls", mm_conn_tls_text(conn)));
+    mm_observe(session, MAILMOD_SESSION_TLS, NULL, mm_conn_tls_text(conn),
+               MAILMOD_OK);
     if (!mm_service_has_implicit_tls(session->service)) {
         session->protocol->engine->tls_begun(session->engine);
     }
@@ -337,6 +341,18 @@ static void on_end(void *context, struct mm_conn *conn)
     mm_session_pump(session);
 }
 
+static const char *end_words(const struct mm_session *session,
+                             const struct mm_conn *conn)
+{
+    const char *failure = mm_conn_failure(conn);
+
+    if (failure != NULL && failure[0] != '\0') {
+        return failure;
+    }
+    return session->end_error == MAILMOD_OK ? ""
+                                            : mm_error_text(session->end_error);
+}
+
 static void on_closed(void *context, struct mm_conn *conn,
                       enum mailmod_error reason)
 {
@@ -347,6 +363,11 @@ static void on_closed(void *context, struct mm_conn *conn,
            MM_TEXT("session", session->identifier),
            MM_TEXT("error", reason == MAILMOD_OK ? "" : mm_error_name(reason)),
            MM_TEXT("failure", mm_conn_failure(conn)));
+    if (session->end_error == MAILMOD_OK) {
+        session->end_error = reason;
+    }
+    mm_observe(session, MAILMOD_SESSION_CLOSED, NULL, end_words(session, conn),
+               session->end_error);
     session->conn = NULL;
     mm_timer_cancel(&session->timer);
     mm_timer_cancel(&session->life_timer);
@@ -378,6 +399,7 @@ static void time_out(struct mm_session *session)
            session->protocol->component, "session timed out",
            MM_TEXT("session", session->identifier),
            MM_TEXT("user", session->user), MM_TEXT("peer", session->peer_text));
+    session->end_error = MAILMOD_ERROR_TIMEOUT;
     session->protocol->close(session, MM_CLOSE_TIMEOUT);
     mm_session_end(session);
     mm_session_pump(session);
@@ -460,6 +482,7 @@ enum mailmod_error mm_session_open(struct mm_session *session)
     mm_trace_init(&session->trace, session->server->options.log,
                   session->protocol->component, session->identifier,
                   session->peer_text);
+    session->trace.listener = &mm_observer_trace;
     return session->protocol->begin(session);
 }
 

@@ -118,7 +118,9 @@ struct mm_session {
     bool has_spoken;  /* an octet came from the peer */
     bool is_stalled;  /* input was left with the connection */
     bool is_pumping;
-    bool wants_pump;   /* something came while pumping */
+    bool wants_pump; /* something came while pumping */
+    /* Why it ends that the peer has not ended; OK: it has. */
+    enum mailmod_error end_error;
     bool is_in_tls;    /* a handshake runs */
     bool is_ending;    /* close once the output is flushed */
     bool is_closing;   /* mm_conn_close was called */

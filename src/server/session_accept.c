@@ -196,6 +196,8 @@ static void refuse(struct mm_server *server, enum mm_service service,
     mm_netaddr_format(peer, peer_text);
     MM_LOG(server->options.log, MM_LOG_WARNING, mm_service_name(service),
            refusals[refusal].words, MM_TEXT("peer", peer_text));
+    mm_observe_turned_away(server, service, peer_text, refusals[refusal].words,
+                           mm_loop_wall_ms(mm_conn_loop(conn)));
     mm_session_refuse(service, conn, refusals[refusal].reply);
 }
 
@@ -237,7 +239,10 @@ void mm_session_accept(struct mm_server *server, enum mm_service service,
     session->server_loop = mm_server_loop(server, session->loop);
     mm_list_append(&session->server_loop->sessions, &session->node);
     hurry_silent(session);
+    mm_observe(session, MAILMOD_SESSION_OPENED, NULL, NULL, MAILMOD_OK);
     if (mm_session_open(session) != MAILMOD_OK) {
+        mm_observe(session, MAILMOD_SESSION_CLOSED, NULL, "there is no memory",
+                   MAILMOD_ERROR_MEMORY);
         mm_session_free(session);
         mm_session_refuse(service, conn, MM_REPLY_TOO_MANY_CONNECTIONS);
         return;

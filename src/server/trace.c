@@ -59,6 +59,9 @@ static void note_reply(struct mm_trace *trace, struct mm_span line)
     MM_LOG(trace->log, MM_LOG_INFO, trace->component, "refused",
            MM_TEXT("session", trace->session), MM_TEXT("peer", trace->peer),
            MM_TEXT("command", trace->command), MM_TEXT("reply", trace->reply));
+    if (trace->listener != NULL) {
+        trace->listener->on_refusal(trace);
+    }
     trace->reply[0] = '\0';
 }
 
@@ -74,6 +77,9 @@ static void on_line(void *context, enum mm_tap_way way, struct mm_span line,
 
     mm_tap_log_line(trace->log, trace->component, who(trace), way, line,
                     is_masked);
+    if (trace->listener != NULL) {
+        trace->listener->on_line(trace, way, line, is_masked);
+    }
     if (way == MM_TAP_RECEIVED) {
         keep_command(trace, line, is_masked);
     } else {

@@ -266,6 +266,21 @@ def check_events(world):
         r"\(mx.example.org, attempt 1\)\n", out), out
 
 
+def check_sessions(world):
+    run = world.run()
+    run.wait("^serving")
+    assert "[AUTH]" in refused(world.pop3, "alice", "no")
+    world.pop3().quit()
+    out = run.end()
+    assert re.search(r"(?m)^pop3 127.0.0.1:\d+ : 1 $", out), out
+    assert re.search(r"(?m)^pop3 127.0.0.1:\d+ alice: 64 login refused$", out), out
+    assert re.search(r"(?m)^pop3 127.0.0.1:\d+: PASS \*\*\*: -ERR \[AUTH\] ",
+                     out), out
+    assert re.search(r"(?m)^pop3 127.0.0.1:\d+ alice: 32 $", out), out
+    assert re.search(r"(?m)^pop3 127.0.0.1:\d+ alice: 128 ", out), out
+    assert "wonderland" not in out, out
+
+
 def check_mailbox(world):
     out = world.run().end()
     match = re.match(r"([0-9a-f.]+): (\d+) octets\r?\n(Return-Path: "

@@ -188,6 +188,8 @@ static mailmod_reading *begun;
     X(secret_list, mailmod_user_secret_list(h, "demo", on_secret, NULL))       \
     X(mailbox_open, mailmod_mailbox_open(h, "demo", &opened))                  \
     X(set_on_event, mailmod_event_set_callback(h, 0, NULL, NULL, NULL))        \
+    X(set_on_session,                                                          \
+      mailmod_session_set_callback(h, 0, NULL, NULL, NULL, NULL))              \
     X(list_add, mailmod_list_add(h, MAILMOD_LIST_BLACK, NULL, "192.0.2.1"))    \
     X(list_remove,                                                             \
       mailmod_list_remove(h, MAILMOD_LIST_BLACK, NULL, "192.0.2.1"))           \

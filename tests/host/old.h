@@ -136,6 +136,21 @@ struct old_event {
     unsigned attempts;
 };
 
+struct old_session_event {
+    size_t size;
+    enum mailmod_session_kind kind;
+    uint64_t connection;
+    const char *service;
+    const char *peer;
+    int is_tls;
+    const char *user;
+    const char *text;
+    const char *command;
+    enum mailmod_error error;
+    int64_t time_ms;
+    uint64_t left_out;
+};
+
 struct old_fetch_account {
     size_t size;
     const char *name;

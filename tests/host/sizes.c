@@ -9,10 +9,14 @@
  * it may print. */
 #include "old.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { BEHIND = 64, MARK = 0xee, UNIQUE_ID_SIZE = 80 };
 
@@ -455,6 +459,21 @@ static void on_event(void *context, const struct mailmod_event *event)
     ++*(int *)context;
 }
 
+static void on_session(void *context, const struct mailmod_session_event *event)
+{
+    struct old_session_event old;
+
+    look_at(&old, sizeof old, event, "an event of a session");
+    expect(old.kind == MAILMOD_SESSION_OPENED && old.connection != 0 &&
+               strcmp(old.service, "pop3") == 0 &&
+               strncmp(old.peer, "127.0.0.1:", 10) == 0 && !old.is_tls &&
+               old.user[0] == '\0' && old.text[0] == '\0' &&
+               old.command[0] == '\0' && old.error == MAILMOD_OK &&
+               old.time_ms > 0 && old.left_out == 0,
+           "the members of an event of a session");
+    ++*(int *)context;
+}
+
 static void on_mail(void *context, const struct mailmod_mailbox_entry *entry)
 {
     struct old_mailbox_entry old;
@@ -652,6 +671,33 @@ static void see_all(void)
     see_maillists();
 }
 
+/* A peer that connects and goes. */
+static void connect_once(int port)
+{
+    struct sockaddr_in peer = {.sin_family = AF_INET,
+                               .sin_port = htons((unsigned short)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    char octet;
+
+    expect(client >= 0 &&
+               connect(client, (struct sockaddr *)&peer, sizeof peer) == 0 &&
+               read(client, &octet, 1) == 1,
+           "a connection");
+    (void)close(client);
+}
+
+/* Told before the end, too. */
+static void see_session(int *sessions)
+{
+    expect(mailmod_session_set_callback(mail, MAILMOD_SESSION_OPENED, "pop3",
+                                        on_session, sessions,
+                                        NULL) == MAILMOD_OK &&
+               mailmod_service_start(mail, "pop3", -1) == MAILMOD_OK,
+           "a callback of sessions");
+    connect_once(mailmod_service_port(mail, "pop3"));
+}
+
 /* Told before the end, which comes next. */
 static void see_event(int *events)
 {
@@ -668,6 +714,7 @@ static void see_event(int *events)
 int main(int argc, char **argv)
 {
     int events = 0;
+    int sessions = 0;
 
     give_allocators();
     if (argc != 3 || mailmod_new(&mail) ||
@@ -690,7 +737,9 @@ int main(int argc, char **argv)
     lend_results();
     give_and_lend_a_trace();
     see_all();
+    see_session(&sessions);
     see_event(&events);
+    expect(sessions == 1, "an event of a session");
     printf("%d checks, %d mistakes\ndone\n", checks, mistakes);
     return mistakes == 0 ? 0 : 1;
 }

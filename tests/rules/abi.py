@@ -22,7 +22,7 @@ HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/error.h", "include/mailmod/terms.h",
            "include/mailmod/fetch.h", "include/mailmod/mailbox.h",
            "include/mailmod/received.h", "include/mailmod/names.h",
-                    "include/mailmod/provider.h")
+                    "include/mailmod/provider.h", "include/mailmod/session.h")
 
 
 def one_line(text):
