@@ -739,6 +739,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 }
 #endif
 
+#include "mailmod/changes.h"
 #include "mailmod/fetch.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"

@@ -69,10 +69,10 @@ static enum mailmod_error edit_accounts(const struct mm_config *present,
 
 static enum mailmod_error change(mailmod *instance, struct edit *edit)
 {
-    const struct mm_change wanted = {.name = "fetch.accounts",
-                                     .edit = edit_accounts,
-                                     .context = edit,
-                                     .size_max = ACCOUNTS_MAX};
+    const struct mm_settings_change wanted = {.name = "fetch.accounts",
+                                              .edit = edit_accounts,
+                                              .context = edit,
+                                              .size_max = ACCOUNTS_MAX};
     return mm_instance_change(instance, &wanted);
 }
 

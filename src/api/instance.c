@@ -207,7 +207,7 @@ static enum mailmod_error set_key(struct mailmod *instance, const char *name,
 }
 
 static enum mailmod_error edit_key(struct mailmod *instance,
-                                   const struct mm_change *change)
+                                   const struct mm_settings_change *change)
 {
     struct mm_buf value;
     mm_buf_init(&value, change->size_max);
@@ -223,7 +223,7 @@ static enum mailmod_error edit_key(struct mailmod *instance,
 }
 
 enum mailmod_error mm_change_settings(struct mailmod *instance,
-                                      const struct mm_change *change)
+                                      const struct mm_settings_change *change)
 {
     if (change->edit != NULL) {
         return edit_key(instance, change);
@@ -234,7 +234,7 @@ enum mailmod_error mm_change_settings(struct mailmod *instance,
 }
 
 static enum mailmod_error change(mailmod *instance,
-                                 const struct mm_change *change)
+                                 const struct mm_settings_change *change)
 {
     enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {
@@ -247,7 +247,7 @@ static enum mailmod_error change(mailmod *instance,
 
 enum mailmod_error mailmod_config_load(mailmod *instance, const char *file)
 {
-    struct mm_change wanted = {.file = file};
+    struct mm_settings_change wanted = {.file = file};
     if (file == NULL) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "the file is NULL");
     }
@@ -257,7 +257,7 @@ enum mailmod_error mailmod_config_load(mailmod *instance, const char *file)
 enum mailmod_error mailmod_config_set(mailmod *instance, const char *name,
                                       const char *value)
 {
-    struct mm_change wanted = {.name = name, .value = value};
+    struct mm_settings_change wanted = {.name = name, .value = value};
     return name != NULL && value != NULL
                ? change(instance, &wanted)
                : mm_fail(MAILMOD_ERROR_ARGUMENT, "a pointer is NULL");

@@ -154,10 +154,13 @@ struct mm_user_job {
     struct mm_store_user user;
     bool replaces;
 };
+/* Holds the handle (mm_handle_let) and gives what is behind it. */
+MM_CHECK enum mailmod_error mm_request_hold(mailmod_request *request,
+                                            struct mm_request **inner_out);
 /* Hands a question of a session's to the host. thread: loop */
 enum mailmod_error mm_request_put(void *instance, struct mm_request *request);
 /* A change of the settings: a file over them, or one key. */
-struct mm_change {
+struct mm_settings_change {
     const char *file; /* NULL: the key */
     const char *name;
     const char *value;
@@ -169,14 +172,16 @@ struct mm_change {
     size_t size_max; /* of what it makes */
 };
 /* Locked; the words are kept for mailmod_last_error_text(). */
-MM_CHECK enum mailmod_error mm_change_settings(struct mailmod *instance,
-                                               const struct mm_change *change);
+MM_CHECK enum mailmod_error
+mm_change_settings(struct mailmod *instance,
+                   const struct mm_settings_change *change);
 /* Changes the settings, and at once what runs. A changed key that needs a
  * restart is no error: what runs keeps the former value until then. What cannot
  * be taken is not kept; settings that do not fit together are (CONFIG), until a
  * further change makes them whole. NULL applies what was set. */
-MM_CHECK enum mailmod_error mm_instance_change(struct mailmod *instance,
-                                               const struct mm_change *change);
+MM_CHECK enum mailmod_error
+mm_instance_change(struct mailmod *instance,
+                   const struct mm_settings_change *change);
 /* Without a certificate of the operator's: one of our own, in the data folder.
  */
 MM_CHECK enum mailmod_error mm_settle_certificate(struct mm_config *config);

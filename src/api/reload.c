@@ -257,7 +257,7 @@ static enum mailmod_error apply(struct mailmod *instance,
 }
 
 enum mailmod_error mm_instance_change(struct mailmod *instance,
-                                      const struct mm_change *change)
+                                      const struct mm_settings_change *change)
 {
     enum mailmod_error error = mm_instance_lock(instance);
     if (error != MAILMOD_OK) {

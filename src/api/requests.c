@@ -203,6 +203,15 @@ void *mailmod_request_context(const mailmod_request *request)
     return context;
 }
 
+enum mailmod_error mm_request_hold(mailmod_request *request,
+                                   struct mm_request **inner_out)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_REQUEST, request);
+
+    *inner_out = error == MAILMOD_OK ? request->inner : NULL;
+    return error;
+}
+
 static enum mailmod_error set_reply(mailmod_request *request, int code,
                                     const char *text)
 {

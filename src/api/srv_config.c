@@ -18,7 +18,7 @@ static _Thread_local char value_text[VALUE_MAX];
 
 /* The default instance is not locked meanwhile: a reload reads certificates,
  * and callbacks must not wait for that. */
-static int change(const struct mm_change *change)
+static int change(const struct mm_settings_change *change)
 {
     mailmod *instance;
     enum mailmod_error error = mm_srv_instance(false, &instance);
@@ -31,15 +31,15 @@ static int change(const struct mm_change *change)
 
 int LoadConfig(const char *filename)
 {
-    struct mm_change wanted = {.file =
-                                   filename != NULL ? filename : default_file};
+    struct mm_settings_change wanted = {
+        .file = filename != NULL ? filename : default_file};
 
     return change(&wanted);
 }
 
 int SRVSetConfigParam(const char *param, const char *val)
 {
-    struct mm_change wanted = {.name = param, .value = val};
+    struct mm_settings_change wanted = {.name = param, .value = val};
 
     if (param == NULL || val == NULL) {
         return mm_srv_note(

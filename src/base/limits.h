@@ -53,6 +53,14 @@
  * message's own; a header that is larger goes on in the next pieces, edited
  * all the same. */
 #define MM_LIMIT_FIELDS 8192
+/* What judges may change in one message and its envelope, and the octets of
+ * those changes together. Where a judge may change something, so much less of
+ * the first piece is the message's own, and a header that goes on in the next
+ * piece cannot be changed, only added to. */
+#define MM_LIMIT_CHANGES 256
+#define MM_LIMIT_CHANGES_OCTETS 16384
+/* Milliseconds that a host may have a reply held back. */
+#define MM_LIMIT_DELAY_MS 60000
 /* Addresses that stand for others, one after another, and all those that one
  * address may stand for. */
 #define MM_LIMIT_RESOLVE_DEPTH 10

@@ -6,15 +6,19 @@
 #include "client/bounce.h"
 
 #include "base/mem.h"
+#include "post/destination.h"
 
-static enum mm_report_action action_of(enum mq_report kind)
+static enum mm_report_action action_of(enum mq_report kind,
+                                       const char *destination)
 {
     switch (kind) {
     case MQ_REPORT_DELAYED:
         return MM_REPORT_DELAYED;
     case MQ_REPORT_DELIVERED:
-        /* RFC 3461 5.2.2 (c): taken by a host without DSN. */
-        return MM_REPORT_RELAYED;
+        /* RFC 3461 5.2.2 (c): taken by a host without DSN; 5.2.3: by a part of
+         * this system. */
+        return mm_destination_is_local(destination) ? MM_REPORT_DELIVERED
+                                                    : MM_REPORT_RELAYED;
     case MQ_REPORT_FAILED:
     case MQ_REPORT_NONE:
         break;
@@ -31,14 +35,15 @@ static size_t select_recipients(const struct mq_settlement *settlement,
         const struct mm_store_recipient *row =
             &settlement->batch->recipients[i];
         const struct mq_outcome *outcome = &settlement->outcomes[i];
+        const char *status = kind == MQ_REPORT_DELIVERED ? "2.0.0" : "4.0.0";
         if (settlement->reports[i] != kind) {
             continue;
         }
         out[count++] = (struct mm_report_recipient){
             .recipient = row->path,
             .original_recipient = row->original_recipient,
-            .action = action_of(kind),
-            .status = outcome->status[0] != '\0' ? outcome->status : "4.0.0",
+            .action = action_of(kind, row->destination),
+            .status = outcome->status[0] != '\0' ? outcome->status : status,
             .remote_host = outcome->host,
             .diagnostic = outcome->reply,
             .is_reply = outcome->is_reply};

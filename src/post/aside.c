@@ -1,11 +1,12 @@
-/* aside.c - fetched mail that was set aside, on its way again.
+/* aside.c - mail that was set aside, on its way again.
  *
  * Owns each batch's work from its taking until it is settled or cancelled.
  * Promises: an address is looked up when the operator releases it, by the one
  * function that knows addresses; the entry in a mailbox, or the new row of the
  * queue, is in the transaction that settles the released row, so a kill loses
- * nothing and repeats nothing; who cannot get it now is held again by the
- * queue's settlement, for such a message keeps who failed.
+ * nothing and repeats nothing; who cannot get fetched mail now is held again by
+ * the queue's settlement, for such a message keeps who failed. What the sender
+ * wants to be told (RFC 3461 4.1) goes on with a row that is sent on.
  * Thread: the outbound's first loop; `put` on the store's writer. */
 #include "post/aside.h"
 
@@ -64,10 +65,14 @@ static void add_goals(struct work *work, struct mq_outcome *outcome)
     for (size_t i = 0; has_memory && i < work->resolve.target_count; i++) {
         if (work->resolve.targets[i].kind < MM_TARGET_EXPANDED) {
             has_memory = add_goal(work, &work->resolve.targets[i]);
+            /* Who sends it on from there tells. */
+            outcome->relayed_dsn |=
+                work->resolve.targets[i].kind != MM_TARGET_MAILBOX;
         }
     }
     if (!has_memory) {
         work->count = before;
+        outcome->relayed_dsn = false;
         mm_consumption_set(outcome, MAILMOD_ERROR_MEMORY, "4.3.0",
                            "out of memory");
     }
@@ -104,6 +109,9 @@ static bool look_up(struct work *work)
     }
     work->resolve.address = &work->address;
     work->resolve.size = batch->message.size;
+    work->resolve.notify = batch->recipients[work->at].notify;
+    work->resolve.original_recipient =
+        batch->recipients[work->at].original_recipient;
     if (mm_resolve_ask(&work->resolve) != MM_ANSWERED) {
         return false;
     }
@@ -147,8 +155,11 @@ static enum mailmod_error send_on(const struct mm_consumption *consumption,
                        (size_t)released->number * MM_LIMIT_TARGETS + number),
         .next_attempt_ms = released->next_attempt_ms,
         .expires_ms = released->next_attempt_ms +
-                      (int64_t)consumption->config->queue.lifetime_ms};
+                      (int64_t)consumption->config->queue.lifetime_ms,
+        .notify = goal->to.notify};
 
+    (void)mm_span_copy(mm_span_cstr(released->original_recipient),
+                       row.original_recipient, sizeof row.original_recipient);
     mm_goal_address(&goal->to, &row);
     return mm_store_put_recipient(t, &row);
 }
@@ -171,7 +182,8 @@ static enum mailmod_error put(struct mm_consumption *consumption,
                 ? mm_goal_enter(&goal->to, &consumption->batch->message, t)
                 : send_on(consumption, goal, number, t);
         if (error == MAILMOD_OK) {
-            *outcome = (struct mq_outcome){.verdict = MQ_DELIVERED};
+            *outcome = (struct mq_outcome){.verdict = MQ_DELIVERED,
+                                           .relayed_dsn = outcome->relayed_dsn};
         } else if (error != MAILMOD_ERROR_LIMIT &&
                    error != MAILMOD_ERROR_NOT_FOUND) {
             return error;
@@ -220,7 +232,7 @@ static void cancel(struct mm_consumer *consumer,
 }
 
 enum mailmod_error mm_aside_consumer_new(struct mm_consumer **consumer_out,
-                                         struct mm_post *post)
+                                         const char *name, struct mm_post *post)
 {
     struct mm_consumer *consumer = mm_alloc(sizeof *consumer);
 
@@ -228,7 +240,7 @@ enum mailmod_error mm_aside_consumer_new(struct mm_consumer **consumer_out,
     if (consumer == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    consumer->name = MM_ASIDE_CONSUMER;
+    consumer->name = name;
     consumer->take = take;
     consumer->cancel = cancel;
     consumer->context = post;

@@ -74,7 +74,10 @@ enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
     mm_list_init(&deposit->recipients);
     mm_header_edit_init(&deposit->edit, options->edits);
     mm_buf_init(&deposit->fields, MM_LIMIT_CHUNK);
-    mm_buf_init(&deposit->first, FIRST_MAX);
+    mm_changes_init(&deposit->changes);
+    mm_buf_init(&deposit->first,
+                FIRST_MAX -
+                    (options->may_change ? MM_LIMIT_CHANGES_OCTETS : 0));
     mm_buf_init(&deposit->filling, MM_LIMIT_CHUNK);
     mm_buf_init(&deposit->writing, MM_LIMIT_CHUNK);
     deposit->piece_number = 1;
@@ -91,8 +94,10 @@ static void free_deposit(struct mm_deposit *deposit)
     struct mm_post *post =
         deposit->options.loop != NULL ? deposit->options.post : NULL;
 
+    mm_deposit_forget_change(deposit);
     mm_deposit_forget_copy(deposit);
     mm_deposit_forget_sender(deposit);
+    mm_changes_clear(&deposit->changes);
     mm_deposit_free_recipients(deposit);
     mm_buf_fini(&deposit->fields);
     mm_buf_fini(&deposit->first);
@@ -130,6 +135,7 @@ void mm_deposit_abandon(struct mm_deposit **deposit_in)
 
     *deposit_in = NULL;
     if (deposit != NULL && !mm_call_abandon(&deposit->call)) {
+        mm_deposit_forget_change(deposit);
         mm_deposit_forget_copy(deposit);
         mm_deposit_forget_sender(deposit);
         clear_away(deposit);
@@ -204,6 +210,11 @@ struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
     return &deposit->fields;
 }
 
+struct mm_changes *mm_deposit_changes(struct mm_deposit *deposit)
+{
+    return &deposit->changes;
+}
+
 void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms)
 {
     deposit->message.arrival_ms = now_ms;
@@ -269,6 +280,16 @@ static bool make_room(struct mm_deposit *deposit, size_t wanted)
     return deposit->error == MAILMOD_OK;
 }
 
+/* The header may have just ended: with what is in the first piece. */
+static void note_header(struct mm_deposit *deposit)
+{
+    if (deposit->edit.is_done && !deposit->is_header_over) {
+        deposit->is_header_over = true;
+        deposit->has_header = !deposit->is_first_full;
+        deposit->header_size = mm_buf_size(&deposit->first);
+    }
+}
+
 enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
                                     struct mm_span data, size_t *used_out)
 {
@@ -284,8 +305,10 @@ enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
         }
         size_t room = mm_buf_room(present_piece(deposit)) - END_ROOM;
         size_t size = data.size < room ? data.size : room;
-        put(deposit, mm_header_edit_next(&deposit->edit,
-                                         mm_span(data.data, size), &used));
+        struct mm_span kept = mm_header_edit_next(
+            &deposit->edit, mm_span(data.data, size), &used);
+        note_header(deposit);
+        put(deposit, kept);
         data = mm_span_from(data, used);
     }
     *used_out = total - data.size;
@@ -296,10 +319,19 @@ enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
  * served or sent does: it is stored so, and its size is true. */
 static void end_text(struct mm_deposit *deposit)
 {
-    put(deposit, mm_header_edit_end(&deposit->edit));
+    struct mm_span kept = mm_header_edit_end(&deposit->edit);
+
+    note_header(deposit);
+    put(deposit, kept);
     if (deposit->error == MAILMOD_OK &&
         (deposit->last[0] != '\r' || deposit->last[1] != '\n')) {
         put(deposit, mm_span("\r\n", END_ROOM));
+    }
+    if (!deposit->is_header_over) { /* there is no body */
+        bool is_empty = deposit->message.size == END_ROOM;
+        deposit->edit.is_done = true;
+        note_header(deposit);
+        deposit->header_size = is_empty ? 0 : deposit->header_size;
     }
 }
 
@@ -307,6 +339,10 @@ static void end_text(struct mm_deposit *deposit)
 static void make_first(struct mm_deposit *deposit)
 {
     struct mm_buf *fields = &deposit->fields;
+
+    if (deposit->error == MAILMOD_OK) {
+        deposit->error = mm_deposit_change_text(deposit);
+    }
     const struct mm_header_missing missing = {
         .host_name = deposit->options.config->host_name,
         .identifier = deposit->identifier,
@@ -321,6 +357,9 @@ static void make_first(struct mm_deposit *deposit)
         deposit->message.size += mm_buf_size(fields);
         deposit->error =
             mm_buf_append_span(fields, mm_buf_span(&deposit->first));
+        if (deposit->error == MAILMOD_ERROR_LIMIT) {
+            deposit->error = MAILMOD_ERROR_TOO_LARGE;
+        }
     }
     mm_buf_release(&deposit->first);
 }
@@ -366,6 +405,14 @@ static void on_sender(struct mm_resolve *resolve)
 
 static void begin_end(struct mm_deposit *deposit);
 
+static void on_change(struct mm_resolve *resolve)
+{
+    struct mm_deposit *deposit = resolve->context;
+
+    mm_deposit_note_change(deposit);
+    begin_end(deposit);
+}
+
 static void on_copy(struct mm_resolve *resolve)
 {
     struct mm_deposit *deposit = resolve->context;
@@ -374,12 +421,24 @@ static void on_copy(struct mm_resolve *resolve)
     begin_end(deposit);
 }
 
-/* The last transaction; before it, who gets a copy of all mail, and the sender
- * who must be told something. */
+/* The last transaction; before it, what judges want changed, who gets a copy of
+ * all mail, and the sender who must be told something. */
 static void begin_end(struct mm_deposit *deposit)
 {
     enum mm_answer answer = MM_ANSWERED;
 
+    while (mm_deposit_ask_change(deposit, on_change, &answer)) {
+        if (answer == MM_PENDING) {
+            deposit->work = MM_DEPOSIT_CHANGING;
+            return;
+        }
+        mm_deposit_note_change(deposit);
+    }
+    if (deposit->error == MAILMOD_OK && deposit->changes.count > 0 &&
+        mm_deposit_is_discarded(deposit)) {
+        submit(deposit, MM_DEPOSIT_DISCARD);
+        return;
+    }
     while (mm_deposit_ask_copy(deposit, on_copy, &answer)) {
         if (answer == MM_PENDING) {
             deposit->work = MM_DEPOSIT_COPYING;
@@ -424,8 +483,10 @@ static enum mailmod_error run_call(struct mm_call *call,
                                   mm_buf_span(&deposit->writing));
     case MM_DEPOSIT_END:
         return mm_deposit_put_all(deposit, transaction);
+    case MM_DEPOSIT_DISCARD:
     case MM_DEPOSIT_DROP:
         return mm_store_drop_chunks(transaction, deposit->message.id);
+    case MM_DEPOSIT_CHANGING:
     case MM_DEPOSIT_COPYING:
     case MM_DEPOSIT_ASKING:
     case MM_DEPOSIT_IDLE:
@@ -453,7 +514,8 @@ static const char *words_for_log(enum mm_deposit_loss loss)
         [MM_LOSS_GONE] = "mailbox is gone",
         [MM_LOSS_FULL] = "mailbox is full",
         [MM_LOSS_LOOP] = "mail goes in a circle",
-        [MM_LOSS_REFUSED] = "one of several gets no mail"};
+        [MM_LOSS_REFUSED] = "one of several gets no mail",
+        [MM_LOSS_REMOVED] = "taken from the envelope by a judge"};
 
     return words[loss];
 }
@@ -461,8 +523,9 @@ static const char *words_for_log(enum mm_deposit_loss loss)
 /* Of those in the queue the lines come when something became of them. */
 static bool is_settled_here(const struct mm_deposit_recipient *recipient)
 {
-    return recipient->kind == MM_TARGET_MAILBOX ||
-           recipient->loss != MM_LOSS_NONE;
+    return recipient->loss != MM_LOSS_REMOVED &&
+           (recipient->kind == MM_TARGET_MAILBOX ||
+            recipient->loss != MM_LOSS_NONE);
 }
 
 static void log_mailboxes(const struct mm_deposit *deposit)
@@ -521,11 +584,35 @@ static void tell_mailboxes(const struct mm_deposit *deposit)
     }
 }
 
+static void log_quarantine(const struct mm_deposit *deposit)
+{
+    const struct mm_change *quarantine =
+        mm_changes_find(&deposit->changes, MM_CHANGE_QUARANTINE);
+
+    MM_LOG(deposit->options.post->log, MM_LOG_WARNING, "post", "in quarantine",
+           MM_TEXT("message", deposit->identifier),
+           MM_TEXT("by", quarantine->name),
+           MM_TEXT("reason", quarantine->value));
+}
+
+static void log_discarded(const struct mm_deposit *deposit)
+{
+    MM_LOG(deposit->options.post->log, MM_LOG_INFO, "post",
+           "message taken from all recipients by a judge",
+           MM_TEXT("session", deposit->session),
+           MM_TEXT("message", deposit->identifier),
+           MM_TEXT("from", deposit->message.reverse_path));
+}
+
 /* The message is on disk, whether anybody still waits for it or not. */
 static void note_kept(struct mm_deposit *deposit)
 {
     deposit->has_stored = false; /* the message owns its pieces */
     log_accepted(deposit);
+    if (mm_deposit_is_quarantined(deposit)) {
+        log_quarantine(deposit);
+        return;
+    }
     log_mailboxes(deposit);
     if (!deposit->message.is_report) {
         tell_mailboxes(deposit);
@@ -557,6 +644,12 @@ static void call_done(struct mm_call *call, enum mailmod_error error)
     deposit->work = MM_DEPOSIT_IDLE;
     if (work == MM_DEPOSIT_PIECE) {
         settle_piece(deposit, error);
+        return;
+    }
+    if (work == MM_DEPOSIT_DISCARD && error == MAILMOD_OK) {
+        deposit->has_stored = false;
+        log_discarded(deposit);
+        deposit->options.on_finished(deposit->options.context, error);
         return;
     }
     if (error == MAILMOD_ERROR_STATE && mm_deposit_wants_sender(deposit)) {

@@ -23,6 +23,7 @@
 #define MM_POST_DEPOSIT_H
 
 #include "config/config.h"
+#include "post/changes.h"
 #include "post/post.h"
 #include "post/target.h"
 #include "wire/msg/header_edit.h"
@@ -34,6 +35,7 @@ struct mm_deposit_options {
     struct mm_loop *loop;
     struct mm_config *config; /* a reference is taken */
     unsigned edits;           /* enum mm_header_edits bits */
+    bool may_change;          /* judges may: room is kept for their fields */
     /* A piece is on disk, there is room again (or the message has failed: the
      * next write tells). Not after mm_deposit_abandon. */
     void (*on_room)(void *context);
@@ -145,6 +147,12 @@ void mm_deposit_end_fields(struct mm_deposit *deposit);
 /* Where fields of ours are written, that stand before the message's own: any
  * time before the end; MM_LIMIT_FIELDS with those that are added for it. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
+/* What judges want changed, carried out at the end, on a loop; to be filled
+ * until then. */
+struct mm_changes *mm_deposit_changes(struct mm_deposit *deposit);
+/* After the end: it was kept aside, or taken from everybody, by a judge. */
+bool mm_deposit_is_quarantined(const struct mm_deposit *deposit);
+bool mm_deposit_is_discarded(const struct mm_deposit *deposit);
 /* It comes now, when it was begun long ago: its lifetime counts from here. */
 void mm_deposit_arrived(struct mm_deposit *deposit, int64_t now_ms);
 /* The text is whole: its size is known. mm_deposit_finish does it, too. An

@@ -70,7 +70,8 @@ bool mm_deposit_ask_copy(struct mm_deposit *deposit,
 
     if ((config->local.copy_incoming_to[0] == '\0' &&
          config->local.copy_outgoing_to[0] == '\0') ||
-        deposit->message.is_report || deposit->error != MAILMOD_OK) {
+        deposit->message.is_report || deposit->error != MAILMOD_OK ||
+        mm_deposit_is_quarantined(deposit)) {
         return false;
     }
     const char *to = next_address(deposit);

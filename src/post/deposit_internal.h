@@ -1,7 +1,7 @@
 /* thread: loop, or the writer, as its depositor says
  * deposit_internal.h - the deposit, shared by its files: deposit.c (life and
- * text), deposit_recipients.c, deposit_copies.c, deposit_put.c (the
- * transaction), deposit_reports.c. */
+ * text), deposit_recipients.c, deposit_copies.c, deposit_changes.c
+ * (judges), deposit_put.c (the transaction), deposit_reports.c. */
 #ifndef MM_POST_DEPOSIT_INTERNAL_H
 #define MM_POST_DEPOSIT_INTERNAL_H
 
@@ -16,10 +16,11 @@
 /* Why a mailbox did not get it after all. */
 enum mm_deposit_loss {
     MM_LOSS_NONE,
-    MM_LOSS_GONE,   /* its user was removed */
-    MM_LOSS_FULL,   /* its quota */
-    MM_LOSS_LOOP,   /* the message was sent on from there before */
-    MM_LOSS_REFUSED /* one of several for whom an address stands */
+    MM_LOSS_GONE,    /* its user was removed */
+    MM_LOSS_FULL,    /* its quota */
+    MM_LOSS_LOOP,    /* the message was sent on from there before */
+    MM_LOSS_REFUSED, /* one of several for whom an address stands */
+    MM_LOSS_REMOVED  /* by a judge: nobody is told */
 };
 struct mm_loss_words {
     enum mailmod_error error;
@@ -48,7 +49,9 @@ struct mm_deposit_recipient {
     const char *original_recipient;
     const char *delivered_to;
     const char *original_to;
-    const char *words; /* why it is held; "": it is not */
+    const char *words;     /* why it is held; "": it is not */
+    const char *looked_up; /* as target.h says; "": not */
+    char *folder;          /* the address that names its folder; NULL: none */
     char texts[];
 };
 struct mm_loss_words
@@ -59,9 +62,11 @@ bool mm_deposit_gets_mail(const struct mm_deposit_recipient *recipient);
 enum mm_deposit_work {
     MM_DEPOSIT_IDLE,
     MM_DEPOSIT_PIECE,
-    MM_DEPOSIT_COPYING, /* asks who gets a copy of all mail */
-    MM_DEPOSIT_ASKING,  /* for the sender */
+    MM_DEPOSIT_CHANGING, /* asks for whom judges want to have it */
+    MM_DEPOSIT_COPYING,  /* asks who gets a copy of all mail */
+    MM_DEPOSIT_ASKING,   /* for the sender */
     MM_DEPOSIT_END,
+    MM_DEPOSIT_DISCARD, /* nobody is to get it */
     MM_DEPOSIT_DROP
 };
 
@@ -94,6 +99,9 @@ struct mm_deposit {
     struct mm_buf filling;
     struct mm_buf writing;
     bool is_first_full;
+    bool is_header_over;
+    bool has_header;       /* `first` has it whole ... */
+    size_t header_size;    /* ... in so many octets, without the empty line */
     unsigned piece_number; /* of the piece in `writing` or to come */
     char last[2];          /* octets of the text */
 
@@ -107,8 +115,10 @@ struct mm_deposit {
     struct mm_store_transaction *joined; /* NULL: jobs of its own */
     struct mm_report_sender *sender;     /* NULL: he has not been asked for */
     struct mm_deposit_copy *copy;        /* NULL: none is asked for */
-    unsigned copied;                     /* bits of kinds that were asked for */
-    struct mm_deposit_fetched *fetched;  /* NULL: it was not */
+    struct mm_changes changes;
+    struct mm_deposit_changing *changing; /* NULL: none is made */
+    unsigned copied;                    /* bits of kinds that were asked for */
+    struct mm_deposit_fetched *fetched; /* NULL: it was not */
 };
 
 /* deposit_recipients.c */
@@ -118,6 +128,23 @@ mm_deposit_aside_words(const struct mm_deposit_recipient *recipient);
 /* The header was seen: what was sent on from here before is not once more. */
 void mm_deposit_end_loops(struct mm_deposit *deposit);
 void mm_deposit_free_recipients(struct mm_deposit *deposit);
+
+/* As its sender wrote it. */
+const char *mm_deposit_given_path(const struct mm_deposit_recipient *recipient);
+/* Who is whose double, anew, once somebody was removed. */
+enum mailmod_error mm_deposit_find_doubles(struct mm_deposit *deposit);
+
+/* deposit_changes.c */
+/* Fields and reverse-path, in the first piece. TOO_LARGE: the header is not in
+ * that whole, or has no room there. */
+enum mailmod_error mm_deposit_change_text(struct mm_deposit *deposit);
+/* Makes changes of recipients until an address is to be looked up; false: all
+ * are made. */
+bool mm_deposit_ask_change(struct mm_deposit *deposit,
+                           void (*done)(struct mm_resolve *resolve),
+                           enum mm_answer *answer_out);
+void mm_deposit_note_change(struct mm_deposit *deposit);
+void mm_deposit_forget_change(struct mm_deposit *deposit);
 
 /* deposit_copies.c */
 /* Asks for the next one who gets a copy of all mail; false: there is none. */

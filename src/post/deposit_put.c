@@ -69,7 +69,8 @@ static void mark(struct mm_deposit *deposit, uint64_t mailbox_id,
 
         if (recipient->kind == MM_TARGET_MAILBOX &&
             recipient->mailbox_id == mailbox_id &&
-            recipient->loss != MM_LOSS_LOOP) {
+            recipient->loss != MM_LOSS_LOOP &&
+            recipient->loss != MM_LOSS_REMOVED) {
             recipient->loss = loss;
         }
     }
@@ -92,12 +93,16 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
                                     struct mm_deposit_recipient *recipient,
                                     struct mm_store_transaction *t)
 {
-    const struct mm_copy copy = {.message = &deposit->message,
-                                 .mailbox_id = recipient->mailbox_id,
-                                 .limit = recipient->limit,
-                                 .uidl = wanted_uidl(deposit),
-                                 .delivered_to = recipient->delivered_to,
-                                 .original_to = recipient->original_to};
+    bool has_folder = recipient->folder != NULL;
+    const struct mm_copy copy = {
+        .message = &deposit->message,
+        .mailbox_id = recipient->mailbox_id,
+        .limit = recipient->limit,
+        .uidl = wanted_uidl(deposit),
+        .delivered_to =
+            has_folder ? recipient->folder : recipient->delivered_to,
+        .original_to = has_folder ? mm_deposit_given_path(recipient)
+                                  : recipient->original_to};
     enum mailmod_error error = mm_copy_put(&copy, t);
 
     mark(deposit, recipient->mailbox_id,
@@ -105,6 +110,50 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
          : error == MAILMOD_ERROR_NOT_FOUND ? MM_LOSS_GONE
                                             : MM_LOSS_NONE);
     return error == MAILMOD_ERROR_LIMIT ? MAILMOD_ERROR_NOT_FOUND : error;
+}
+
+/* A row a forward-path, which is looked up when it is released (aside.h). */
+static enum mailmod_error
+put_in_quarantine(const struct mm_deposit *deposit,
+                  const struct mm_deposit_recipient *first,
+                  struct mm_store_transaction *t)
+{
+    const struct mm_change *quarantine =
+        mm_changes_find(&deposit->changes, MM_CHANGE_QUARANTINE);
+    const char *path = first->looked_up[0] != '\0'
+                           ? first->looked_up
+                           : mm_deposit_given_path(first);
+    struct mm_store_recipient row = {.message_id = deposit->message.id,
+                                     .number = first->number,
+                                     .next_attempt_ms =
+                                         deposit->message.arrival_ms,
+                                     .notify = first->notify};
+    enum mailmod_error error = mm_destination_local(
+        MM_QUARANTINE_CONSUMER, quarantine->name, row.destination);
+
+    (void)mm_span_copy(mm_span_cstr(path), row.path, sizeof row.path);
+    (void)mm_span_copy(mm_span_cstr(first->original_recipient),
+                       row.original_recipient, sizeof row.original_recipient);
+    mm_consumer_hold(&row, quarantine->value);
+    return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
+}
+
+static enum mailmod_error put_all_in_quarantine(struct mm_deposit *deposit,
+                                                struct mm_store_transaction *t)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    MM_LIST_EACH(node, &deposit->recipients)
+    {
+        const struct mm_deposit_recipient *first =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (error == MAILMOD_OK && first->number == first->origin &&
+            first->loss != MM_LOSS_REMOVED && !first->is_double) {
+            error = put_in_quarantine(deposit, first, t);
+        }
+    }
+    return error;
 }
 
 static enum mailmod_error put_recipients(struct mm_deposit *deposit,
@@ -178,7 +227,9 @@ enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
         error = put_last(deposit, t);
     }
     if (error == MAILMOD_OK) {
-        error = put_recipients(deposit, t);
+        error = mm_deposit_is_quarantined(deposit)
+                    ? put_all_in_quarantine(deposit, t)
+                    : put_recipients(deposit, t);
     }
     if (error == MAILMOD_OK && deposit->fetched != NULL) {
         error = mm_store_put_seen(t, deposit->fetched->account,

@@ -26,9 +26,7 @@ static struct mm_span key_of(const struct mm_deposit_recipient *recipient,
         return mm_span(recipient->path,
                        strlen(recipient->path) + 1 + strlen(recipient->place));
     }
-    const char *given = recipient->original_to[0] != '\0'
-                            ? recipient->original_to
-                            : recipient->path;
+    const char *given = mm_deposit_given_path(recipient);
     size_t size = has_address ? strlen(given) : 0;
     memcpy(key, &recipient->mailbox_id, sizeof recipient->mailbox_id);
     key[sizeof recipient->mailbox_id] = has_address ? '@' : '*';
@@ -36,9 +34,16 @@ static struct mm_span key_of(const struct mm_deposit_recipient *recipient,
     return mm_span(key, sizeof recipient->mailbox_id + 1 + size);
 }
 
+const char *mm_deposit_given_path(const struct mm_deposit_recipient *recipient)
+{
+    return recipient->original_to[0] != '\0' ? recipient->original_to
+                                             : recipient->path;
+}
+
 bool mm_deposit_gets_mail(const struct mm_deposit_recipient *recipient)
 {
-    return recipient->kind < MM_TARGET_EXPANDED;
+    return recipient->kind < MM_TARGET_EXPANDED &&
+           recipient->loss != MM_LOSS_REMOVED;
 }
 
 static bool is_same(const struct mm_deposit_recipient *a,
@@ -89,6 +94,30 @@ static enum mailmod_error map_put(struct mm_deposit *deposit,
                : error;
 }
 
+enum mailmod_error mm_deposit_find_doubles(struct mm_deposit *deposit)
+{
+    uint64_t seed = 0;
+    enum mailmod_error error = mm_random(&seed, sizeof seed);
+
+    if (deposit->has_map) {
+        mm_map_fini(&deposit->seen);
+    }
+    deposit->has_map = true;
+    mm_map_init(&deposit->seen, SIZE_MAX / 4, seed);
+    MM_LIST_EACH(node, &deposit->recipients)
+    {
+        struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        if (error == MAILMOD_OK && mm_deposit_gets_mail(recipient)) {
+            recipient->is_double = map_has(deposit, recipient);
+            error =
+                recipient->is_double ? MAILMOD_OK : map_put(deposit, recipient);
+        }
+    }
+    return error;
+}
+
 static enum mailmod_error make_map(struct mm_deposit *deposit)
 {
     uint64_t seed = 0;
@@ -119,7 +148,8 @@ static enum mailmod_error find_double(struct mm_deposit *deposit,
     if (!mm_deposit_gets_mail(recipient)) {
         return MAILMOD_OK;
     }
-    if (deposit->recipient_count < MM_DEPOSIT_COMPARED_MAX) {
+    if (deposit->recipient_count < MM_DEPOSIT_COMPARED_MAX &&
+        !deposit->has_map) {
         MM_LIST_EACH(node, &deposit->recipients)
         {
             recipient->is_double =
@@ -154,7 +184,8 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target,
                            text_of(target->original_recipient),
                            text_of(target->delivered_to),
                            text_of(target->original_to),
-                           words};
+                           words,
+                           text_of(target->looked_up)};
     size_t size = 0;
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -177,6 +208,7 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target,
         recipient->delivered_to = mm_text_put(&at, texts[3]);
         recipient->original_to = mm_text_put(&at, texts[4]);
         recipient->words = mm_text_put(&at, texts[5]);
+        recipient->looked_up = mm_text_put(&at, texts[6]);
     }
     return recipient;
 }
@@ -312,7 +344,7 @@ const char *mm_deposit_first_path(const struct mm_deposit *deposit)
     }
     const struct mm_deposit_recipient *first =
         MM_LIST_OBJECT(node, const struct mm_deposit_recipient, node);
-    return first->original_to[0] != '\0' ? first->original_to : first->path;
+    return mm_deposit_given_path(first);
 }
 
 bool mm_deposit_met_full(const struct mm_deposit *deposit)
@@ -342,7 +374,8 @@ void mm_deposit_each_lost(const struct mm_deposit *deposit,
         const struct mm_deposit_recipient *recipient =
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
-        if (recipient->loss != MM_LOSS_NONE && !recipient->is_aside) {
+        if (recipient->loss != MM_LOSS_NONE &&
+            recipient->loss != MM_LOSS_REMOVED && !recipient->is_aside) {
             visit(context, recipient->number, recipient->loss == MM_LOSS_FULL);
         }
     }
@@ -353,7 +386,11 @@ void mm_deposit_free_recipients(struct mm_deposit *deposit)
     struct mm_list *node = NULL;
 
     while ((node = mm_list_take_first(&deposit->recipients)) != NULL) {
-        mm_free(MM_LIST_OBJECT(node, struct mm_deposit_recipient, node));
+        struct mm_deposit_recipient *recipient =
+            MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
+
+        mm_free(recipient->folder);
+        mm_free(recipient);
     }
     if (deposit->has_map) {
         mm_map_fini(&deposit->seen);
@@ -371,6 +408,8 @@ struct mm_loss_words mm_loss_words(const struct mm_deposit_recipient *recipient)
                           "the message goes in a circle: it was sent on from "
                           "this address before"},
         [MM_LOSS_REFUSED] = {MAILMOD_ERROR_REFUSED, "5.1.1", ""},
+        [MM_LOSS_REMOVED] = {MAILMOD_ERROR_REFUSED, "2.0.0",
+                             "taken from the envelope by a judge"},
     };
     struct mm_loss_words found = words[recipient->loss];
 

@@ -18,7 +18,8 @@
 static bool may_report(const struct mm_deposit *deposit)
 {
     return !deposit->message.is_report &&
-           deposit->message.reverse_path[0] != '\0' && deposit->joined == NULL;
+           deposit->message.reverse_path[0] != '\0' &&
+           deposit->joined == NULL && !mm_deposit_is_quarantined(deposit);
 }
 
 static bool is_told(const struct mm_deposit_recipient *recipient,
@@ -26,7 +27,8 @@ static bool is_told(const struct mm_deposit_recipient *recipient,
 {
     unsigned notify = recipient->notify;
 
-    if ((notify & MM_DSN_NOTIFY_NEVER) != 0) {
+    if ((notify & MM_DSN_NOTIFY_NEVER) != 0 ||
+        recipient->loss == MM_LOSS_REMOVED) {
         return false;
     }
     if (action == MM_REPORT_FAILED) {

@@ -13,7 +13,8 @@ void mm_goal_of(const struct mm_target *target, struct mm_goal *goal_out)
 {
     *goal_out = (struct mm_goal){.kind = target->kind,
                                  .mailbox_id = target->mailbox_id,
-                                 .limit = target->limit};
+                                 .limit = target->limit,
+                                 .notify = target->notify};
     (void)mm_span_copy(mm_span_cstr(target->path), goal_out->path,
                        sizeof goal_out->path);
     (void)mm_span_copy(mm_span_cstr(target->destination), goal_out->destination,

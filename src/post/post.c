@@ -35,7 +35,12 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
         error = mm_maildirs_consumer_new(&post->maildir_consumer, post);
     }
     if (error == MAILMOD_OK) {
-        error = mm_aside_consumer_new(&post->aside_consumer, post);
+        error = mm_aside_consumer_new(&post->aside_consumer, MM_ASIDE_CONSUMER,
+                                      post);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_aside_consumer_new(&post->quarantine_consumer,
+                                      MM_QUARANTINE_CONSUMER, post);
     }
     if (error == MAILMOD_OK) {
         error = mm_maillists_new(&post->maillists, post);
@@ -54,6 +59,7 @@ void mm_post_free(struct mm_post **post_in)
     if (post != NULL) {
         mm_free(post->maildir_consumer);
         mm_free(post->aside_consumer);
+        mm_free(post->quarantine_consumer);
         mm_maillists_free(&post->maillists);
         mm_aliases_free(&post->aliases);
         mm_free(post);

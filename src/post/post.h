@@ -53,7 +53,8 @@ struct mm_post {
     struct mm_backend_door backends;      /* other servers' mailboxes */
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     struct mm_consumer *aside_consumer;   /* aside.h */
-    atomic_size_t busy;                   /* deposits of loops, not freed yet */
+    struct mm_consumer *quarantine_consumer;
+    atomic_size_t busy; /* deposits of loops, not freed yet */
 };
 
 /* Who hears the news. */

@@ -31,11 +31,18 @@ struct mm_target {
      * delivered at; of a row of the queue, who sends it on. */
     const char *delivered_to;
     const char *original_to; /* as the sender wrote it; NULL: so as above */
-    bool is_expanded;        /* by an alias or a forward */
+    /* The address that led here, where a judge put it in place of the one that
+     * the sender wrote; NULL: it did not. */
+    const char *looked_up;
+    bool is_expanded; /* by an alias, a forward or a judge */
     bool meets; /* by one that is no catch-all: with each other path to the
                    same mailbox it gives one copy */
     const struct mm_reply *reply;
     enum mailmod_error error;
 };
+/* A judge put `looked_up`, which led to the target, in place of the address
+ * that the sender wrote. The texts live as long as the target's others. */
+void mm_target_redirect(struct mm_target *target, const char *given,
+                        const char *looked_up);
 
 #endif

@@ -52,6 +52,8 @@ struct mm_request {
     bool host_settled;
     enum mm_verdict verdict;
     struct mm_buf written;
+    struct mm_changes changes;
+    unsigned delay_ms;
     struct mm_reply reply;
     char enhanced[12];
     char text[REPLY_TEXT_MAX];
@@ -94,6 +96,7 @@ static void free_request(struct mm_request *request)
     free_secret(request->facts.recipient);
     mm_buf_fini(&request->body);
     mm_buf_fini(&request->written);
+    mm_changes_clear(&request->changes);
     mm_condition_free(&request->condition);
     mm_mutex_free(&request->mutex);
     mm_free(request);
@@ -192,6 +195,7 @@ enum mailmod_error mm_request_new(struct mm_request **request_out,
     request->handler = handler;
     request->context = context;
     mm_list_init(&request->recipients);
+    mm_changes_init(&request->changes);
     mm_buf_init(&request->body, MM_LIMIT_CHUNK);
     mm_buf_init(&request->written, facts->written_max);
     request->settled_task.run = run_settled;
@@ -400,6 +404,48 @@ enum mailmod_error mm_request_set_reply(struct mm_request *request, int code,
     }
     mm_mutex_unlock(request->mutex);
     return error;
+}
+
+enum mailmod_error mm_request_change(struct mm_request *request,
+                                     const struct mm_change *change)
+{
+    enum mailmod_moment moment = request->facts.moment;
+    enum mailmod_error error = MAILMOD_ERROR_STATE;
+
+    mm_mutex_lock(request->mutex);
+    if (!request->host_settled &&
+        (moment == MAILMOD_SMTP_RCPT || moment == MAILMOD_SMTP_MESSAGE)) {
+        error = mm_changes_add(&request->changes, change);
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
+enum mailmod_error mm_request_set_delay(struct mm_request *request,
+                                        unsigned delay_ms)
+{
+    enum mailmod_error error = MAILMOD_ERROR_STATE;
+
+    if (delay_ms > MM_LIMIT_DELAY_MS) {
+        return MAILMOD_ERROR_LIMIT;
+    }
+    mm_mutex_lock(request->mutex);
+    if (!request->host_settled && request->facts.moment == MAILMOD_SMTP_RCPT) {
+        request->delay_ms = delay_ms;
+        error = MAILMOD_OK;
+    }
+    mm_mutex_unlock(request->mutex);
+    return error;
+}
+
+const struct mm_changes *mm_request_changes(const struct mm_request *request)
+{
+    return &request->changes;
+}
+
+unsigned mm_request_delay_ms(const struct mm_request *request)
+{
+    return request->delay_ms;
 }
 
 /* The words of "+OK [CODE] words\r\n", without what the session gives itself.

@@ -11,6 +11,7 @@
 
 #include "io/io.h"
 #include "mailmod/terms.h"
+#include "post/changes.h"
 #include "wire/smtp/reply.h"
 
 enum mm_verdict {
@@ -93,6 +94,17 @@ MM_CHECK enum mailmod_error mm_request_settle(struct mm_request *request,
 /* The reply code of a rejection that names none; 0 for other verdicts. */
 int mm_request_default_code(const struct mm_request *request,
                             enum mm_verdict verdict);
+/* Before settling: what the host wants changed. STATE, also at a moment that
+ * changes nothing; ARGUMENT, LIMIT and MEMORY as of mm_changes_add. */
+MM_CHECK enum mailmod_error mm_request_change(struct mm_request *request,
+                                              const struct mm_change *change);
+/* ... the answer held back, at MAILMOD_SMTP_RCPT. LIMIT past
+ * MM_LIMIT_DELAY_MS. */
+MM_CHECK enum mailmod_error mm_request_set_delay(struct mm_request *request,
+                                                 unsigned delay_ms);
+/* Once it is settled. */
+const struct mm_changes *mm_request_changes(const struct mm_request *request);
+unsigned mm_request_delay_ms(const struct mm_request *request);
 /* Before settling. `code` 400 to 599, else the verdict's own. */
 MM_CHECK enum mailmod_error mm_request_set_reply(struct mm_request *request,
                                                  int code, const char *text);

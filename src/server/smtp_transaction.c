@@ -21,6 +21,8 @@ static enum mm_reply_id reply_for(enum mailmod_error error)
         return MM_REPLY_STORAGE_FULL;
     case MAILMOD_ERROR_NOT_FOUND:
         return MM_REPLY_NO_SUCH_USER;
+    case MAILMOD_ERROR_TOO_LARGE:
+        return MM_REPLY_HEADER_TOO_LARGE;
     default:
         return MM_REPLY_LOCAL_ERROR;
     }
@@ -132,6 +134,13 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
     return edits;
 }
 
+/* Somebody is asked who may have fields changed. */
+static bool may_change(const struct mm_smtp_session *smtp)
+{
+    return mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_RCPT) ||
+           mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_MESSAGE);
+}
+
 static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
                                         const struct mm_smtpd_info *info)
 {
@@ -140,6 +149,7 @@ static enum mailmod_error begin_deposit(struct mm_smtp_session *smtp,
         .loop = smtp->base.loop,
         .config = smtp->base.settings->config,
         .edits = edits_of(smtp),
+        .may_change = may_change(smtp),
         .on_room = on_room,
         .on_finished = on_finished,
         .context = smtp};
@@ -197,6 +207,33 @@ static void on_resolved(struct mm_resolve *resolve)
     mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
+/* The host may have put another address in place of the pending RCPT's. */
+static void find_redirect(struct mm_smtp_session *smtp)
+{
+    const struct mm_request *request = smtp->base.question.request;
+    const char *to = request != NULL
+                         ? mm_changes_redirect(mm_request_changes(request),
+                                               smtp->info->path->text)
+                         : NULL;
+
+    smtp->redirected.is_null = true;
+    if (to != NULL && mm_address_parse(mm_span_cstr(to), false, true,
+                                       &smtp->redirected) != MAILMOD_OK) {
+        smtp->redirected.is_null = true; /* never: it was parsed before */
+    }
+}
+
+/* What the host wants besides. */
+static enum mailmod_error add_changes(struct mm_smtp_session *smtp,
+                                      const struct mm_request *request)
+{
+    struct mm_changes *changes = mm_deposit_changes(smtp->deposit);
+
+    return request == NULL
+               ? MAILMOD_OK
+               : mm_changes_add_all(changes, mm_request_changes(request), NULL);
+}
+
 /* Asks whose address the pending RCPT has; false: the answer comes. */
 static bool resolve(struct mm_smtp_session *smtp,
                     const struct mm_smtpd_info *info)
@@ -206,7 +243,9 @@ static bool resolve(struct mm_smtp_session *smtp,
     }
     smtp->resolve.post = smtp->base.server->options.post;
     smtp->resolve.config = mm_session_config(&smtp->base);
-    smtp->resolve.address = info->path;
+    find_redirect(smtp);
+    smtp->resolve.address =
+        smtp->redirected.is_null ? info->path : &smtp->redirected;
     smtp->resolve.local = mm_conn_local(smtp->base.conn);
     smtp->resolve.notify = info->rcpt->notify;
     smtp->resolve.original_recipient = info->rcpt->original_recipient;
@@ -216,6 +255,29 @@ static bool resolve(struct mm_smtp_session *smtp,
     smtp->is_resolving = true;
     smtp->is_resolved = mm_resolve_ask(&smtp->resolve) == MM_ANSWERED;
     return smtp->is_resolved;
+}
+
+/* The changes of a RCPT that concern a recipient are his. */
+static enum mailmod_error add_all(struct mm_smtp_session *smtp)
+{
+    const char *given = smtp->info->path->text;
+    enum mailmod_error error = MAILMOD_OK;
+
+    for (size_t i = 0; error == MAILMOD_OK && i < smtp->resolve.target_count;
+         i++) {
+        struct mm_target target = smtp->resolve.targets[i];
+
+        if (!smtp->redirected.is_null) {
+            mm_target_redirect(&target, given, smtp->redirected.text);
+        }
+        error = i == 0 ? mm_deposit_add(smtp->deposit, &target)
+                       : mm_deposit_add_more(smtp->deposit, &target);
+    }
+    const struct mm_request *request = smtp->base.question.request;
+    return error == MAILMOD_OK && request != NULL
+               ? mm_changes_add_all(mm_deposit_changes(smtp->deposit),
+                                    mm_request_changes(request), given)
+               : error;
 }
 
 /* The reply to a forward-path; those who get its mail are added on success. */
@@ -231,8 +293,7 @@ static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
         return mm_reply_get(MM_REPLY_GREYLISTED);
     }
     if (first->kind != MM_TARGET_FOR_NOW) {
-        error = mm_deposit_add_all(smtp->deposit, smtp->resolve.targets,
-                                   smtp->resolve.target_count);
+        error = add_all(smtp);
     }
     return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
                                             : reply_for(error));
@@ -249,10 +310,15 @@ static void answer_delayed(struct mm_session *session)
 static void answer_recipient(struct mm_smtp_session *smtp,
                              const struct mm_reply *reply)
 {
+    const struct mm_request *request = smtp->base.question.request;
+    unsigned delay_ms = request != NULL ? mm_request_delay_ms(request) : 0;
+
     smtp->refused_count += reply->code >= 500;
-    if (reply->code < 500 || smtp->judging.delay_ms == 0 ||
-        !mm_session_set_delay(&smtp->base, smtp->judging.delay_ms,
-                              answer_delayed)) {
+    if (reply->code >= 500 && smtp->judging.delay_ms > delay_ms) {
+        delay_ms = smtp->judging.delay_ms;
+    }
+    if (delay_ms == 0 ||
+        !mm_session_set_delay(&smtp->base, delay_ms, answer_delayed)) {
         mm_smtp_answer(smtp, reply);
         mm_session_forget(&smtp->base.question);
         return;
@@ -332,6 +398,7 @@ static void use_early_verdict(struct mm_smtp_session *smtp)
     }
     const struct mm_reply *reply = mm_request_reply(request);
     if (mm_request_verdict(request) == MM_VERDICT_ACCEPT) {
+        smtp->body_error = add_changes(smtp, request);
         mm_session_forget(&smtp->message);
         begin_body(smtp);
     } else if (mm_request_verdict(request) == MM_VERDICT_TAKEN &&
@@ -460,6 +527,8 @@ void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
         }
         if (mm_request_verdict(request) != MM_VERDICT_ACCEPT) {
             refusal = mm_request_reply(request);
+        } else if (add_changes(smtp, request) != MAILMOD_OK) {
+            refusal = mm_reply_get(MM_REPLY_LOCAL_ERROR);
         }
     }
     if (refusal != NULL) {

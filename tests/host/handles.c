@@ -225,6 +225,15 @@ static mailmod_reading *begun;
       mailmod_request_answer(h, MAILMOD_REJECT, 554, "no"))                    \
     X(set_reply, mailmod_request_set_reply(h, 554, "no"))                      \
     X(write, mailmod_request_write(h, "x", 1))                                 \
+    X(add_field, mailmod_request_add_field(h, "X", "x"))                       \
+    X(insert_field, mailmod_request_insert_field(h, 0, "X", "x"))              \
+    X(change_field, mailmod_request_change_field(h, "X", 1, "x"))              \
+    X(add_recipient, mailmod_request_add_recipient(h, "a@b.test"))             \
+    X(remove_recipient, mailmod_request_remove_recipient(h, "a@b.test"))       \
+    X(redirect, mailmod_request_redirect(h, NULL, "a@b.test"))                 \
+    X(quarantine, mailmod_request_quarantine(h, "why"))                        \
+    X(set_folder, mailmod_request_set_folder(h, NULL, "Junk"))                 \
+    X(set_delay, mailmod_request_set_delay(h, 1))                              \
     X(set_context, mailmod_request_set_context(h, NULL, NULL))                 \
     X(read, read_error(h))                                                     \
     X(read_pieces, mailmod_request_read_pieces(h, on_piece, NULL, &begun))

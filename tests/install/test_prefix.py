@@ -162,7 +162,8 @@ def test_headers(build):
     with Installed(build) as it:
         flags = it.pkg_config("--cflags")
         for name in ("mailmod.h", "mailmod/error.h", "mailmod/terms.h",
-                     "mailmod/fetch.h", "mailmod/mailbox.h", "mailmod/srv.h",
+                     "mailmod/changes.h", "mailmod/fetch.h",
+                     "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h",
                     "mailmod/provider.h", "mailmod/session.h"):
             for command in ((CC, "-x", "c", "-std=c99"),

@@ -20,6 +20,7 @@ import source
 LIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "abi.txt")
 HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/error.h", "include/mailmod/terms.h",
+           "include/mailmod/changes.h",
            "include/mailmod/fetch.h", "include/mailmod/mailbox.h",
            "include/mailmod/received.h", "include/mailmod/names.h",
                     "include/mailmod/provider.h", "include/mailmod/session.h")

@@ -45,6 +45,8 @@ static const struct mm_reply replies[MM_REPLY_COUNT] = {
     [MM_REPLY_LOCAL_ERROR] = {451, "4.3.0", "Local error; try again later"},
     [MM_REPLY_NOT_NOW] = {451, "4.3.2", "Too much to do; try again later"},
     [MM_REPLY_GREYLISTED] = {451, "4.7.1", "Greylisted; try again later"},
+    [MM_REPLY_HEADER_TOO_LARGE] = {552, "5.3.4",
+                                   "Header too large to be changed"},
     [MM_REPLY_STORAGE_FULL] = {452, "4.3.1", "Insufficient system storage"},
     [MM_REPLY_MAILBOX_FULL] = {452, "4.2.2", "Mailbox full; try again later"},
     [MM_REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients"},
