@@ -223,6 +223,35 @@ static void test_write_timeout(void **state)
     assert_int_equal(server.side.closed_count, 1);
 }
 
+static void fill_patiently(struct side *side)
+{
+    mm_conn_set_write_timeout(side->conn, 3000);
+    fill_up(side);
+}
+
+struct progress {
+    const struct side *side;
+    int drained_count;
+};
+
+static void look_at_progress(void *context)
+{
+    struct progress *progress = context;
+    progress->drained_count = progress->side->drained_count;
+}
+
+/* Until the system takes no more of what the side writes. */
+static void wait_until_stuck(struct server *server)
+{
+    struct progress progress = {.side = &server->side};
+    int before;
+    do {
+        before = progress.drained_count;
+        sleep_ms(300);
+        on_loop(server->loop, look_at_progress, &progress);
+    } while (progress.drained_count != before);
+}
+
 static void do_close(void *context)
 {
     mm_conn_close(((struct side *)context)->conn);
@@ -233,11 +262,11 @@ static void test_close_is_bounded(void **state)
     (void)state;
     struct server server;
     server_begin(&server);
-    server.side.opened = fill_slowly;
+    server.side.opened = fill_patiently;
     server.side.drained = fill_up;
     int fd = peer_connect(server_port(&server));
     wait_flag(&server.side.is_open);
-    sleep_ms(100);
+    wait_until_stuck(&server);
     on_loop(server.loop, do_close, &server.side);
     assert_false(get_flag(&server.side.is_closed));
     wait_flag(&server.side.is_closed);
