@@ -1,70 +1,15 @@
 /* sasl.c - the encodings of SASL mechanisms.
  *
- * Owns the table of mechanisms, strongest first. Promises: a PLAIN message is
- * only ever split, never copied, so no second copy of a password comes to be
- * here; what is given out holds no NUL and is UTF-8.
+ * Promises: a PLAIN message is only ever split, never copied, so no second copy
+ * of a password comes to be here; what is given out holds no NUL and is UTF-8.
  *
- * Any thread. RFC 4422 3.1 (names), RFC 4616 2 (PLAIN), RFC 7628 3.1
+ * Any thread. RFC 4616 2 (PLAIN), RFC 7628 3.1
  * (OAUTHBEARER), RFC 5801 4 (its header), RFC 6750 2.1 (tokens). */
 #include "wire/sasl/sasl.h"
 
 #include "base/limits.h"
 
 #include <string.h>
-
-struct mechanism {
-    enum mm_sasl_mechanism bit;
-    const char *name;
-};
-
-/* Strongest first: what proves the password without showing it, then tokens,
- * then the weak proof, then what shows it in one step, then in two. */
-static const struct mechanism mechanisms_known[] = {
-    {MM_SASL_SCRAM_SHA_256, "SCRAM-SHA-256"},
-    {MM_SASL_OAUTHBEARER, "OAUTHBEARER"},
-    {MM_SASL_XOAUTH2, "XOAUTH2"},
-    {MM_SASL_CRAM_MD5, "CRAM-MD5"},
-    {MM_SASL_PLAIN, "PLAIN"},
-    {MM_SASL_LOGIN, "LOGIN"},
-};
-#define MECHANISM_COUNT (sizeof mechanisms_known / sizeof mechanisms_known[0])
-
-const char *mm_sasl_name(enum mm_sasl_mechanism mechanism)
-{
-    for (size_t i = 0; i < MECHANISM_COUNT; i++) {
-        if (mechanisms_known[i].bit == mechanism) {
-            return mechanisms_known[i].name;
-        }
-    }
-    return "";
-}
-
-unsigned mm_sasl_find(struct mm_span name)
-{
-    for (size_t i = 0; i < MECHANISM_COUNT; i++) {
-        if (mm_span_is_nocase(name, mechanisms_known[i].name)) {
-            return mechanisms_known[i].bit;
-        }
-    }
-    return 0;
-}
-
-enum mailmod_error mm_sasl_write_names(struct mm_buf *out, unsigned mechanisms)
-{
-    for (size_t i = 0; i < MECHANISM_COUNT; i++) {
-        if ((mechanisms & (unsigned)mechanisms_known[i].bit) == 0) {
-            continue;
-        }
-        enum mailmod_error error = mm_buf_append_char(out, ' ');
-        if (error == MAILMOD_OK) {
-            error = mm_buf_append_cstr(out, mechanisms_known[i].name);
-        }
-        if (error != MAILMOD_OK) {
-            return error;
-        }
-    }
-    return MAILMOD_OK;
-}
 
 /* RFC 4616 2:  message = [authzid] UTF8NUL authcid UTF8NUL passwd
  *              authcid = 1*SAFE ; authzid = 1*SAFE ; passwd = 1*SAFE */

@@ -1,28 +1,13 @@
 /* thread: any
- * sasl.h - the encodings of SASL mechanisms: names (RFC 4422 3.1), PLAIN
+ * sasl.h - the encodings of SASL mechanisms (base/mechanism.h): PLAIN
  * (RFC 4616), LOGIN (never standardised; prompts are not looked at), bearer
  * tokens (OAUTHBEARER, RFC 7628; XOAUTH2, Google's form before it). SCRAM's
  * messages live beside its crypto in crypto/scram.h. */
 #ifndef MM_WIRE_SASL_SASL_H
 #define MM_WIRE_SASL_SASL_H
 
-#include "base/buf.h"
+#include "base/mechanism.h"
 
-enum mm_sasl_mechanism {
-    MM_SASL_PLAIN = 1 << 0, /* RFC 4616 */
-    MM_SASL_LOGIN = 1 << 1,
-    MM_SASL_SCRAM_SHA_256 = 1 << 2, /* RFC 7677 */
-    MM_SASL_CRAM_MD5 = 1 << 3,      /* RFC 2195 */
-    MM_SASL_OAUTHBEARER = 1 << 4,   /* RFC 7628 */
-    MM_SASL_XOAUTH2 = 1 << 5,
-    MM_SASL_LAST = MM_SASL_XOAUTH2
-};
-
-const char *mm_sasl_name(enum mm_sasl_mechanism mechanism);
-/* 0 when unknown; any case. */
-unsigned mm_sasl_find(struct mm_span name);
-/* " SCRAM-SHA-256 PLAIN LOGIN": each with a blank before, strongest first. */
-enum mailmod_error mm_sasl_write_names(struct mm_buf *out, unsigned mechanisms);
 /* authzid NUL authcid NUL password; SYNTAX for a wrong count of NULs, empty
  * authcid or password, too long, or not UTF-8. */
 MM_CHECK enum mailmod_error mm_sasl_plain_parse(struct mm_span message,
@@ -40,8 +25,6 @@ mm_sasl_bearer_parse(enum mm_sasl_mechanism mechanism, struct mm_span message,
 /* What the client is told of a token that was refused (RFC 7628 3.2.2); it
  * answers, and then the login has failed. */
 const char *mm_sasl_bearer_error(enum mm_sasl_mechanism mechanism);
-/* Those that show a token instead of a password. */
-#define MM_SASL_BEARER ((unsigned)MM_SASL_OAUTHBEARER | MM_SASL_XOAUTH2)
 /* The client's one message: RFC 7628 3.1, and Google's form. */
 enum mailmod_error mm_sasl_bearer_write(struct mm_buf *out,
                                         enum mm_sasl_mechanism mechanism,
