@@ -369,6 +369,10 @@ struct mailmod_envelope { /* zero what is not used */
      * has no other header. */
     const struct mailmod_header_field *header_list;
     size_t header_count;
+    /* Not NULL: relay_user logs in with a token, which the callback of
+     * mailmod_token_set_callback gives (mailmod/fetch.h); it is told this text,
+     * of at most 63 octets, as `account`. relay_password is not used then. */
+    const char *relay_token_account;
 };
 
 /* A new message for a running instance. ARGUMENT (the words say which field),

@@ -92,25 +92,35 @@ mailmod_fetch_visit(mailmod *instance, const char *name,
 /* ---- tokens ----------------------------------------------------------------
  */
 
-/* For whom a token is wanted: an account with the word token. */
+/* What a token is for. */
+enum mailmod_token_use {
+    MAILMOD_TOKEN_FETCH, /* POP3: an account with the word token */
+    MAILMOD_TOKEN_SEND   /* SMTP: smarthost.token, a route with the word token,
+                            or an envelope's relay_token_account */
+};
+/* For whom a token is wanted. */
 struct mailmod_token_question {
     size_t size; /* of this structure as the library filled it */
+    /* The account's name; SEND: the route's, "" for the smarthost, or an
+     * envelope's relay_token_account. */
     const char *account;
     const char *user, *host;
     unsigned port;
     int is_refresh;   /* the last one was refused: a new one, please */
     uint64_t wait_ms; /* the login waits no longer */
+    enum mailmod_token_use use;
 };
 /* Writes a bearer token (RFC 6750 2.1) and a NUL into `token_out`, of `size`
  * octets; at most 8000 are one. Any other result than MAILMOD_OK fails the
- * visit. On a thread of the library, for each login; it may take its time, but
- * the login waits no longer than the account's timeout. */
+ * visit, and puts the mail off. On a thread of the library, for each login; it
+ * may take its time, but the login waits no longer than wait_ms. */
 typedef enum mailmod_error (*mailmod_on_token)(
     void *context, const struct mailmod_token_question *question,
     char *token_out, size_t size);
 /* Who gives tokens, to log in by OAUTHBEARER (RFC 7628) or XOAUTH2, whichever
  * the server offers. A refused token is asked for once more, as a new one.
- * NULL: nobody; visits of such accounts fail then. At any time. `on_release`
+ * NULL: nobody; visits of such accounts fail then, and mail for such hosts
+ * waits. At any time. `on_release`
  * may be NULL. MEMORY, and nothing was changed. */
 MAILMOD_API enum mailmod_error
 mailmod_token_set_callback(mailmod *instance, mailmod_on_token on_token,

@@ -287,14 +287,16 @@ static void wake_outbound(void *context)
 
 static enum mailmod_error open_outbound(struct mailmod *instance)
 {
-    struct mm_outbound_options options = {.loops = instance->loops,
-                                          .resolvers = instance->resolvers,
-                                          .loop_count = instance->loop_count,
-                                          .workers = instance->workers,
-                                          .store = instance->store,
-                                          .post = instance->post,
-                                          .log = &instance->log,
-                                          .config = instance->config};
+    struct mm_outbound_options options = {
+        .loops = instance->loops,
+        .resolvers = instance->resolvers,
+        .loop_count = instance->loop_count,
+        .workers = instance->workers,
+        .store = instance->store,
+        .post = instance->post,
+        .log = &instance->log,
+        .config = instance->config,
+        .tokens = mm_tokens_source(instance->tokens)};
     struct mm_messages_options messages = {.post = instance->post,
                                            .store = instance->store,
                                            .config = instance->config,

@@ -37,6 +37,7 @@ struct ask {
     char user[MM_LIMIT_USER_NAME + 1];
     char host[MM_LIMIT_DOMAIN + 1];
     unsigned port;
+    enum mailmod_token_use use;
     bool is_refresh;
     uint64_t wait_ms;
     enum mailmod_error error;
@@ -122,7 +123,8 @@ static void run(struct mm_host_job *job)
                                                  .host = ask->host,
                                                  .port = ask->port,
                                                  .is_refresh = ask->is_refresh,
-                                                 .wait_ms = ask->wait_ms};
+                                                 .wait_ms = ask->wait_ms,
+                                                 .use = ask->use};
     ask->error = ask->giver->on_token(ask->giver->context.value, &shown,
                                       ask->token, sizeof ask->token);
     ask->token[sizeof ask->token - 1] = '\0';
@@ -140,6 +142,8 @@ static void fill(struct ask *ask, struct mm_token_question *question)
     ask->loop = question->loop;
     ask->question = question;
     ask->port = question->port;
+    ask->use = question->use == MM_TOKEN_FOR_SMTP ? MAILMOD_TOKEN_SEND
+                                                  : MAILMOD_TOKEN_FETCH;
     ask->is_refresh = question->is_refresh;
     ask->wait_ms = question->wait_ms;
     (void)mm_span_copy(mm_span_cstr(question->account), ask->account,

@@ -42,6 +42,7 @@ bool mm_delivery_take_batch(struct mm_delivery *delivery,
     delivery->header = MM_HEADER_UNKNOWN;
     delivery->lines = MM_LINES_UNKNOWN;
     delivery->refusing_hosts = 0;
+    delivery->token = MM_TOKEN_FIRST;
     delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     return delivery->outcomes != NULL && delivery->progress != NULL &&
            delivery->envelope != NULL && delivery->envelope_index != NULL;
@@ -149,9 +150,7 @@ mm_delivery_tls_policy(const struct mm_delivery *delivery)
 
 bool mm_delivery_wants_login(const struct mm_delivery *delivery)
 {
-    const struct mm_relay *relay = &delivery->options.relay;
-    return mm_relay_is_set(relay) && relay->user != NULL &&
-           relay->user[0] != '\0';
+    return mm_relay_mechanisms(&delivery->options.relay) != 0;
 }
 
 bool mm_delivery_is_verified(const struct mm_delivery *delivery)
@@ -199,6 +198,34 @@ enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
         delivery->work = MM_WORK_NONE;
     }
     return error;
+}
+
+enum mailmod_error mm_delivery_ask_token(struct mm_delivery *delivery)
+{
+    const struct mm_token_source *tokens = &delivery->options.tokens;
+    const struct mm_relay *relay = &delivery->options.relay;
+    struct mm_token_question *question = &delivery->question;
+    question->use = MM_TOKEN_FOR_SMTP;
+    question->account = relay->account != NULL ? relay->account : "";
+    question->user = relay->user;
+    question->host = delivery->hop.host;
+    question->port = delivery->hop.address.port;
+    question->is_refresh = delivery->token != MM_TOKEN_FIRST;
+    question->wait_ms = delivery->config->delivery.command_ms;
+    enum mailmod_error error = tokens->ask != NULL
+                                   ? tokens->ask(tokens->context, question)
+                                   : MAILMOD_ERROR_STATE;
+    delivery->work = error == MAILMOD_OK ? MM_WORK_TOKEN : MM_WORK_NONE;
+    return error;
+}
+
+void mm_delivery_drop_token(struct mm_delivery *delivery)
+{
+    if (delivery->work == MM_WORK_TOKEN) {
+        const struct mm_token_source *tokens = &delivery->options.tokens;
+        delivery->work = MM_WORK_NONE;
+        tokens->cancel(tokens->context, &delivery->question);
+    }
 }
 
 void mm_delivery_break_batch(struct mm_delivery *delivery,

@@ -97,11 +97,6 @@ static void go_on(struct mm_delivery *delivery)
     reach(delivery);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
-}
-
 /* What one may send over it the other may send as well: the same settings, the
  * same login. */
 static bool is_same_way(const struct mm_delivery *a,
@@ -114,9 +109,7 @@ static bool is_same_way(const struct mm_delivery *a,
     bool is_same_host = is_relay == mm_relay_is_set(y) &&
                         (!is_relay || strcmp(a->hop.host, b->hop.host) == 0);
     return a->settings == b->settings && a->hop.proxy == b->hop.proxy &&
-           is_same_host && x->tls == y->tls && x->verifies == y->verifies &&
-           is_same_text(x->user, y->user) &&
-           is_same_text(x->password, y->password);
+           is_same_host && mm_relay_is_like(x, y);
 }
 
 static struct mm_delivery *delivery_of(struct mm_place *place)
@@ -268,6 +261,10 @@ static void on_expired(struct mm_timer *timer)
         MM_LIST_OBJECT(timer, struct mm_delivery, timer);
     if (delivery->stage == MM_DELIVERY_IDLE) {
         mm_delivery_quit(delivery);
+    } else if (delivery->stage == MM_DELIVERY_TALKING &&
+               delivery->work == MM_WORK_TOKEN) {
+        mm_dialogue_no_token(delivery, MAILMOD_ERROR_TIMEOUT,
+                             "no token came in time");
     } else if (delivery->stage == MM_DELIVERY_TALKING) {
         mm_dialogue_lost(delivery, MAILMOD_ERROR_TIMEOUT, "4.4.2",
                          "the host did not answer in time");

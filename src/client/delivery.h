@@ -16,6 +16,7 @@
 #include "client/outbound_settings.h"
 #include "client/outcome.h"
 #include "client/relay.h"
+#include "client/token.h"
 #include "queue/queue.h"
 #include "store/store.h"
 
@@ -49,6 +50,7 @@ struct mm_delivery_options {
     void *read_context;
     struct mm_host_loop *hosts; /* the loop's; outlives it */
     const uint8_t *secret;      /* 32 octets, outlive it: nonces */
+    struct mm_token_source tokens;
     const struct mm_delivery_handler *handler;
     void *context;
 };

@@ -1,8 +1,8 @@
 /* thread: loop
  * delivery_internal.h - the state of a delivery, and who calls whom: delivery.c
  * (the way) calls hop.c (the connection), that calls dialogue.c (what is said
- * over it), that calls transaction.c (one message), and all four call
- * attempt.c. */
+ * over it), that calls dialogue_login.c (the login) and transaction.c (one
+ * message), and all call attempt.c. */
 #ifndef MM_CLIENT_DELIVERY_INTERNAL_H
 #define MM_CLIENT_DELIVERY_INTERNAL_H
 
@@ -49,7 +49,15 @@ enum mm_delivery_work {
     MM_WORK_HEADER, /* reads the header block: does it need SMTPUTF8? */
     MM_WORK_LINES,  /* reads it all: has it lines that are too long? */
     MM_WORK_CHUNK,
-    MM_WORK_LOGIN
+    MM_WORK_LOGIN,
+    MM_WORK_TOKEN /* asked of who gives tokens, not of a worker */
+};
+
+/* Of an attempt: a token may be refused once, then a new one is asked for. */
+enum mm_delivery_token {
+    MM_TOKEN_FIRST,
+    MM_TOKEN_REFUSED,
+    MM_TOKEN_REFUSED_AND_CLOSED /* the host broke off before the new one */
 };
 
 enum mm_line_form { MM_LINES_UNKNOWN, MM_LINES_SHORT, MM_LINES_LONG };
@@ -113,6 +121,9 @@ struct mm_delivery {
     bool in_handshake;
     bool is_pumping;
     struct mm_login login;
+    enum mm_delivery_token token;
+    struct mm_token_question question;
+    unsigned bearers;      /* mechanisms to show its answer by */
     uint64_t number;       /* of this connection, for logs and news */
     unsigned transactions; /* over this connection */
     char tls_text[24];     /* as mq_outcome has it */
@@ -149,6 +160,26 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
  * the message had come. */
 void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
                       const char *status, const char *text);
+
+/* Ends the conversation for a reason of ours; the mail is not at fault. */
+void mm_dialogue_break_off(struct mm_delivery *delivery,
+                           enum mailmod_error error, const char *status,
+                           const char *text, bool is_down);
+
+/* dialogue_login.c */
+/* The engine's events; true: go on with the next one. */
+bool mm_dialogue_on_auth(struct mm_delivery *delivery,
+                         const struct mm_smtpc_info *info);
+bool mm_dialogue_on_challenge(struct mm_delivery *delivery,
+                              const struct mm_smtpc_info *info);
+bool mm_dialogue_on_auth_done(struct mm_delivery *delivery,
+                              const struct mm_smtpc_info *info);
+/* No login was even begun: why. */
+void mm_dialogue_fail_without_login(struct mm_delivery *delivery);
+/* The question for a token is answered. */
+void mm_dialogue_token_given(struct mm_delivery *delivery);
+void mm_dialogue_no_token(struct mm_delivery *delivery,
+                          enum mailmod_error error, const char *text);
 
 /* transaction.c */
 /* A host's reply becomes the outcome of recipient `i`. */
@@ -203,6 +234,9 @@ void mm_delivery_conclude(struct mm_delivery *delivery,
 void mm_delivery_hand_back(struct mm_delivery *delivery);
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
                                           enum mm_delivery_work work);
+/* Asks for a token; `question.done` follows, unless it is dropped. */
+enum mailmod_error mm_delivery_ask_token(struct mm_delivery *delivery);
+void mm_delivery_drop_token(struct mm_delivery *delivery);
 /* Recipients at this step. */
 size_t mm_delivery_count(const struct mm_delivery *delivery,
                          enum mm_recipient_progress progress);

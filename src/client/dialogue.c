@@ -116,6 +116,10 @@ static void decide_after(struct mm_delivery *delivery,
         delivery->after = MM_AFTER_AGAIN;
     } else if (delivery->is_reused && !delivery->has_answer) {
         delivery->after = MM_AFTER_RESTART;
+    } else if (phase == MM_SMTPC_PHASE_AUTH &&
+               delivery->token == MM_TOKEN_REFUSED) {
+        delivery->token = MM_TOKEN_REFUSED_AND_CLOSED;
+        delivery->after = MM_AFTER_AGAIN; /* with a new one */
     } else {
         delivery->after = MM_AFTER_NEXT_HOP;
     }
@@ -160,9 +164,9 @@ void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
     lose(delivery, mm_smtpc_phase(delivery->engine), error, status, text);
 }
 
-/* Ends the conversation for a reason of ours; the mail is not at fault. */
-static void break_off(struct mm_delivery *delivery, enum mailmod_error error,
-                      const char *status, const char *text, bool is_down)
+void mm_dialogue_break_off(struct mm_delivery *delivery,
+                           enum mailmod_error error, const char *status,
+                           const char *text, bool is_down)
 {
     mm_delivery_fail_host(delivery, error, status, text, is_down);
     reopen_recipients(delivery);
@@ -194,30 +198,6 @@ static const char *error_status(enum mailmod_error error)
     default:
         return "4.4.2";
     }
-}
-
-/* S13: why no login was even begun. */
-static void fail_without_login(struct mm_delivery *delivery)
-{
-    const struct mm_smtpc_extensions *offered =
-        mm_smtpc_extensions(delivery->engine);
-    char words[300];
-    if (offered->auth[0] == '\0') {
-        mm_delivery_fail_host(delivery, MAILMOD_ERROR_UNSUPPORTED, "4.7.8",
-                              "the host offers no AUTH", true);
-        return;
-    }
-    bool is_known = offered->mechanisms != 0;
-    const char *reason = !is_known ? "no mechanism that is known here"
-                                   : "a password goes under TLS alone";
-    if (snprintf(words, sizeof words, "no login: %s; the host offers AUTH %s",
-                 reason, offered->auth) < 0) {
-        words[0] = '\0';
-    }
-    mm_delivery_fail_host(delivery,
-                          is_known ? MAILMOD_ERROR_TLS_UNAVAILABLE
-                                   : MAILMOD_ERROR_UNSUPPORTED,
-                          "4.7.8", words, true);
 }
 
 static const char *command_name(enum mm_smtpc_phase phase)
@@ -303,7 +283,7 @@ static void note_failed(struct mm_delivery *delivery,
         lose(delivery, info->phase, info->error, error_status(info->error),
              mm_error_text(info->error));
     } else if (info->error == MAILMOD_ERROR_AUTHENTICATION) {
-        fail_without_login(delivery);
+        mm_dialogue_fail_without_login(delivery);
     } else {
         mm_delivery_fail_host(delivery, info->error, error_status(info->error),
                               mm_error_text(info->error),
@@ -395,7 +375,8 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
                                                                 : NULL,
         .host_name = name,
         .tls = engine_tls(delivery),
-        .wants_auth = mm_delivery_wants_login(delivery),
+        .mechanisms = mm_relay_mechanisms(&delivery->options.relay),
+        .tries_twice = MM_SASL_BEARER,
         /* In clear only where the operator switched TLS off. */
         .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF};
     write_own_name(delivery, name);
@@ -413,100 +394,10 @@ static bool on_starttls(struct mm_delivery *delivery)
     enum mailmod_error error = mm_delivery_start_tls(delivery);
     if (error != MAILMOD_OK) {
         delivery->in_handshake = false;
-        break_off(delivery, error, "4.7.5", mm_error_text(error), true);
+        mm_dialogue_break_off(delivery, error, "4.7.5", mm_error_text(error),
+                              true);
     }
     return false;
-}
-
-static bool on_auth(struct mm_delivery *delivery,
-                    const struct mm_smtpc_info *info)
-{
-    const struct mm_relay *relay = &delivery->options.relay;
-    uint64_t number = mm_store_new_message_id(delivery->options.store);
-    uint8_t nonce[MM_SHA256_SIZE];
-    enum mailmod_error error = mm_hmac_sha256(
-        mm_span((const char *)delivery->options.secret, MM_SHA256_SIZE),
-        mm_span((const char *)&number, sizeof number), nonce);
-    if (error == MAILMOD_OK) {
-        error = mm_login_begin(
-            &delivery->login, mm_login_over_smtp(delivery->engine),
-            info->mechanisms, relay->user, relay->password, nonce);
-    }
-    if (error == MAILMOD_ERROR_AUTHENTICATION && delivery->has_failure) {
-        mm_delivery_leave(delivery, MM_AFTER_NEXT_HOP, true);
-        return false;
-    }
-    if (error != MAILMOD_OK) {
-        break_off(delivery, error, "4.7.8", "no mechanism to log in with",
-                  true);
-        return false;
-    }
-    return true;
-}
-
-static bool on_challenge(struct mm_delivery *delivery,
-                         const struct mm_smtpc_info *info)
-{
-    const struct mm_relay *relay = &delivery->options.relay;
-    bool needs_worker = false;
-    enum mailmod_error error =
-        mm_login_challenge(&delivery->login, info->data, relay->user,
-                           relay->password, &needs_worker);
-    if (error == MAILMOD_OK && needs_worker) {
-        error = mm_delivery_start_work(delivery, MM_WORK_LOGIN);
-        if (error == MAILMOD_OK) {
-            return false;
-        }
-    }
-    if (error != MAILMOD_OK) {
-        break_off(delivery, error, "4.7.0", mm_error_text(error), false);
-        return false;
-    }
-    return true;
-}
-
-/* RFC 4954 4, 6: whether the same password may go by another mechanism. Only
- * a mechanism was refused then; after any other answer accounts are locked by
- * more tries, and who did not prove himself would be told the password. */
-static bool allows_another(const struct mm_reply_in *reply)
-{
-    return reply->code == 504 || reply->code == 534;
-}
-
-static bool on_auth_refused(struct mm_delivery *delivery,
-                            const struct mm_reply_in *reply)
-{
-    mm_outcome_from_refusal(&delivery->failure, delivery->hop.host, reply,
-                            "4.7.8");
-    delivery->failure.error = MAILMOD_ERROR_AUTHENTICATION;
-    delivery->has_failure = true;
-    if (allows_another(reply)) {
-        return true;
-    }
-    /* For good: the relay's other addresses know the account as well. */
-    delivery->after =
-        reply->code / 100 == 5 ? MM_AFTER_GONE : MM_AFTER_NEXT_HOP;
-    delivery->is_decided = true;
-    if (delivery->after == MM_AFTER_GONE) {
-        mm_delivery_conclude(delivery, &delivery->failure);
-    }
-    mm_smtpc_quit(delivery->engine);
-    return true;
-}
-
-static bool on_auth_done(struct mm_delivery *delivery,
-                         const struct mm_smtpc_info *info)
-{
-    if (info->reply->code / 100 != 2) {
-        return on_auth_refused(delivery, info->reply);
-    }
-    delivery->has_failure = false;
-    if (!mm_login_is_proven(&delivery->login)) {
-        break_off(delivery, MAILMOD_ERROR_AUTHENTICATION, "4.7.8",
-                  "the server did not prove that it knows the password", true);
-        return false;
-    }
-    return true;
 }
 
 /* QUIT is answered, or the body was refused before its end. */
@@ -526,8 +417,8 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
     if (work == MM_WORK_LOGIN) {
         enum mailmod_error error = mm_login_finish(&delivery->login);
         if (error != MAILMOD_OK) {
-            break_off(delivery, error, "4.7.0", "the login could not be made",
-                      false);
+            mm_dialogue_break_off(delivery, error, "4.7.0",
+                                  "the login could not be made", false);
         }
     } else if (work == MM_WORK_HEADER && delivery->chunk_error == MAILMOD_OK) {
         mm_transaction_judge_header(delivery);
@@ -576,11 +467,11 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
     case MM_SMTPC_STARTTLS:
         return on_starttls(delivery);
     case MM_SMTPC_AUTH:
-        return on_auth(delivery, info);
+        return mm_dialogue_on_auth(delivery, info);
     case MM_SMTPC_CHALLENGE:
-        return on_challenge(delivery, info);
+        return mm_dialogue_on_challenge(delivery, info);
     case MM_SMTPC_AUTH_DONE:
-        return on_auth_done(delivery, info);
+        return mm_dialogue_on_auth_done(delivery, info);
     case MM_SMTPC_NEED_MESSAGE:
         return mm_transaction_on_need_message(delivery);
     case MM_SMTPC_MAIL_REPLY:

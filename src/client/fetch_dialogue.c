@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "platform/random.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Messages that are asked for before the first of them has come. */
@@ -134,7 +135,8 @@ static enum mailmod_error ask_token(struct mm_fetch_session *session,
     struct mm_token_question *question = &session->question;
     bool is_refresh = question->done != NULL;
     *question =
-        (struct mm_token_question){.account = account->name,
+        (struct mm_token_question){.use = MM_TOKEN_FOR_POP3,
+                                   .account = account->name,
                                    .user = account->user,
                                    .host = account->host,
                                    .port = account->port,
@@ -248,17 +250,30 @@ static bool allows_refresh(const struct mm_fetch_session *session,
            (reply->code.size == 0 || mm_span_is_nocase(reply->code, "AUTH"));
 }
 
+/* "login by PLAIN", for the one who must set it right. */
+static const char *login_words(unsigned way, char words_out[40])
+{
+    snprintf(words_out, 40, "login by %s",
+             way == MM_POP3C_WAY_APOP ? "APOP"
+             : way == MM_POP3C_WAY_USER
+                 ? "USER and PASS"
+                 : mm_sasl_name((enum mm_sasl_mechanism)way));
+    return words_out;
+}
+
 static bool on_login_done(struct mm_fetch_session *session,
                           const struct mm_pop3c_info *info)
 {
     const struct mm_pop3c_reply *reply = info->reply;
+    char words[40];
     if (!reply->is_ok &&
         (session->account.has_token ? allows_refresh(session, reply)
                                     : allows_another(session, reply))) {
         return true;
     }
     if (!reply->is_ok) {
-        fail_by_reply(session, MAILMOD_ERROR_AUTHENTICATION, "login", reply);
+        fail_by_reply(session, MAILMOD_ERROR_AUTHENTICATION,
+                      login_words(info->ways, words), reply);
     } else if (!mm_login_is_proven(&session->login)) {
         mm_fetch_fail(session, MAILMOD_ERROR_AUTHENTICATION,
                       "the server did not prove that it knows the password");

@@ -151,6 +151,7 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
 static void leave_hop(struct mm_delivery *delivery)
 {
     mm_timer_cancel(&delivery->timer);
+    mm_delivery_drop_token(delivery);
     mm_smtpc_free(&delivery->engine);
     mm_place_give(&delivery->place);
     if (delivery->stage == MM_DELIVERY_GONE) {
@@ -288,8 +289,22 @@ static void work_done(struct mm_job *job)
     }
 }
 
+static void on_token(struct mm_token_question *question)
+{
+    struct mm_delivery *delivery =
+        MM_LIST_OBJECT(question, struct mm_delivery, question);
+    delivery->work = MM_WORK_NONE;
+    if (delivery->stage == MM_DELIVERY_TALKING) {
+        mm_dialogue_token_given(delivery);
+        mm_hop_pump(delivery);
+        resume_input(delivery);
+    }
+}
+
 void mm_hop_init(struct mm_delivery *delivery)
 {
+    delivery->question.loop = delivery->options.loop;
+    delivery->question.done = on_token;
     delivery->job.loop = delivery->options.loop;
     delivery->job.run = run_work;
     delivery->job.done = work_done;

@@ -14,6 +14,7 @@
 
 #include "client/outcome.h"
 #include "client/relay.h"
+#include "client/token.h"
 #include "config/config.h"
 #include "io/io.h"
 #include "post/post.h"
@@ -51,6 +52,7 @@ struct mm_outbound_options {
     const struct mm_log *log;
     struct mm_config *config;             /* a reference is taken */
     struct mm_outbound_observer observer; /* functions may be NULL */
+    struct mm_token_source tokens;        /* zeroed: nobody gives any */
 };
 
 /* Before the loops run or after they stopped. */

@@ -46,7 +46,8 @@ struct mm_delivery_options mm_branch_delivery(struct mm_branch *branch,
                                         .settings = branch->settings,
                                         .destination = destination,
                                         .hosts = &branch->hosts,
-                                        .secret = outbound->secret};
+                                        .secret = outbound->secret,
+                                        .tokens = outbound->options.tokens};
 }
 
 void mm_outbound_note_progress(const struct mm_outbound *outbound,

@@ -3,6 +3,8 @@
  * Pure; owns nothing. Thread: any. */
 #include "client/relay.h"
 
+#include <string.h>
+
 void mm_relay_of_route(const struct mm_config_route *route,
                        struct mm_relay *relay_out)
 {
@@ -16,6 +18,9 @@ void mm_relay_of_route(const struct mm_config_route *route,
                           .verifies = route->verifies,
                           .user = route->user,
                           .password = route->password,
+                          .has_token = route->has_token,
+                          .account = route->name,
+                          .mechanisms = route->mechanisms,
                           .proxy = &route->proxy};
 }
 
@@ -29,4 +34,28 @@ void mm_relay_smarthost(const struct mm_config *config,
 bool mm_relay_is_set(const struct mm_relay *relay)
 {
     return relay->host != NULL && relay->host[0] != '\0';
+}
+
+unsigned mm_relay_mechanisms(const struct mm_relay *relay)
+{
+    bool has_user =
+        mm_relay_is_set(relay) && relay->user != NULL && relay->user[0] != '\0';
+    return has_user
+               ? mm_config_login_mechanisms(relay->mechanisms, relay->has_token)
+               : 0;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b)
+{
+    return a->tls == b->tls && a->verifies == b->verifies &&
+           is_same_text(a->user, b->user) &&
+           is_same_text(a->password, b->password) &&
+           a->has_token == b->has_token &&
+           (!a->has_token || is_same_text(a->account, b->account)) &&
+           a->mechanisms == b->mechanisms;
 }

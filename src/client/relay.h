@@ -17,6 +17,9 @@ struct mm_relay {
     bool verifies;    /* the certificate */
     const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */
     const char *password;
+    bool has_token;      /* instead of a password: it is asked for */
+    const char *account; /* as who gives tokens knows it; NULL or "": none */
+    unsigned mechanisms; /* that may be used; 0: those that fit */
     /* Of the way, with a relay or without; NULL: the default. */
     const struct mm_config_proxy *proxy;
 };
@@ -27,5 +30,9 @@ void mm_relay_of_route(const struct mm_config_route *route,
 void mm_relay_smarthost(const struct mm_config *config,
                         struct mm_relay *relay_out);
 bool mm_relay_is_set(const struct mm_relay *relay);
+/* Those that a login may use; 0: there is none. */
+unsigned mm_relay_mechanisms(const struct mm_relay *relay);
+/* One connection may serve both: the same TLS, the same login. */
+bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b);
 
 #endif

@@ -10,9 +10,12 @@
 
 #include "io/io.h"
 
+enum mm_token_use { MM_TOKEN_FOR_POP3, MM_TOKEN_FOR_SMTP };
+
 struct mm_token_question {
     /* The asker's; texts live until the answer. */
-    const char *account;
+    enum mm_token_use use;
+    const char *account; /* of POP3, or the route's name; "" none */
     const char *user;
     const char *host;
     unsigned port;

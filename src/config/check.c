@@ -8,6 +8,7 @@
 #include "config/builder.h"
 #include "config/dependent.h"
 #include "config/proxy.h"
+#include "config/routes.h"
 
 #include <string.h>
 
@@ -111,10 +112,21 @@ static void check_outgoing(struct check *check)
            source->count < 2 ||
                source->items[0].family != source->items[1].family,
            "delivery.source: has two addresses of one family");
-    demand(check, !has_user || has_password,
+    bool has_token = c->smarthost.has_token;
+    unsigned mechanisms;
+    demand(check, !has_user || has_password || has_token,
            "smarthost.password: is missing, smarthost.user is set");
     demand(check, has_user || !has_password,
            "smarthost.user: is missing, smarthost.password is set");
+    demand(check, has_user || !has_token,
+           "smarthost.user: is missing, smarthost.token is set");
+    demand(check, !has_password || !has_token,
+           "smarthost.password: is set, smarthost.token too");
+    (void)mm_sasl_read_names(mm_span_cstr(c->smarthost.mechanisms),
+                             &mechanisms);
+    demand(check, mm_config_login_mechanisms(mechanisms, has_token) != 0,
+           has_token ? "smarthost.mechanisms: has none for a token"
+                     : "smarthost.mechanisms: has none for a password");
     demand(check, !has_user || c->smarthost.host[0] != '\0',
            "smarthost.host: is missing, smarthost.user is set");
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/mechanism.h"
 #include "base/netaddr.h"
 #include "config/services.h"
 
@@ -309,7 +310,10 @@ struct mm_config {
         bool verifies;
         char *authority_file;
         char *user;
-        char *password; /* secret: never printed */
+        char *password;      /* secret: never printed */
+        bool has_token;      /* instead of a password */
+        char *token_command; /* of mailmodd, which runs it; of routes too */
+        char *mechanisms;    /* "": those that fit */
     } smarthost;
 
     struct { /* for all that goes out: proxy.h */
@@ -375,6 +379,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
     MM_CONFIG_FORM_ROUTES,       /* lines: routes.h */
+    MM_CONFIG_FORM_MECHANISMS,   /* SASL: base/mechanism.h */
     MM_CONFIG_FORM_FETCH         /* lines as mm_config_fetch_parse takes them */
 };
 

@@ -13,6 +13,7 @@
 #include "config/proxy.h"
 #include "config/routes.h"
 #include "config/value.h"
+#include "config/words.h"
 #include "dnsbl/dnsbl.h"
 #include "platform/idn.h"
 
@@ -213,6 +214,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_ROUTES:
         return mm_config_routes_check(text, NULL) == MAILMOD_OK;
+    case MM_CONFIG_FORM_MECHANISMS:
+        return mm_sasl_read_names(text, &(unsigned){0});
     case MM_CONFIG_FORM_ANY:
     case MM_CONFIG_FORM_NO_PORT:
         break;
@@ -256,6 +259,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "accounts, one a line";
     case MM_CONFIG_FORM_ROUTES:
         return "routes, one a line";
+    case MM_CONFIG_FORM_MECHANISMS:
+        return MM_CONFIG_MECHANISMS_TEXT;
     case MM_CONFIG_FORM_ANY:
         break;
     }

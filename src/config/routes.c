@@ -227,6 +227,9 @@ static const struct mm_config_word rows[] = {
     {"proxy", false, false, mm_config_read_proxy, AT(proxy),
      "default, none, or socks5://user:password@host:port (or socks4a, http)",
      0},
+    {"mechanisms", false, false, mm_config_read_mechanisms, AT(mechanisms),
+     MM_CONFIG_MECHANISMS_TEXT, 0},
+    {"token", true, false, mm_config_read_set, AT(has_token), "", 0},
     {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
 };
@@ -237,13 +240,23 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
                                     struct mm_buf *mistake_out)
 {
     bool has_user = route->user[0] != '\0';
+    bool has_password = route->password[0] != '\0';
     if (route->to[0] == '\0' && route->from[0] == '\0') {
         return mm_config_refuse(mistake_out,
                                 "to or from is missing in a route");
     }
-    if (has_user != (route->password[0] != '\0')) {
+    if (has_password && route->has_token) {
+        return mm_config_refuse(mistake_out,
+                                "a route has a password, or a token");
+    }
+    if (has_user != (has_password || route->has_token)) {
         return mm_config_refuse(mistake_out, "%s is missing in a route",
                                 has_user ? "password" : "user");
+    }
+    if (mm_config_login_mechanisms(route->mechanisms, route->has_token) == 0) {
+        return mm_config_refuse(mistake_out,
+                                "mechanisms of a route has none for a %s",
+                                route->has_token ? "token" : "password");
     }
     return has_user && route->relay_count == 0
                ? mm_config_refuse(mistake_out,
@@ -347,6 +360,9 @@ static void add_smarthost(const struct mm_config *config, struct table *table)
                        sizeof route->user);
     (void)mm_span_copy(mm_span_cstr(config->smarthost.password),
                        route->password, sizeof route->password);
+    route->has_token = config->smarthost.has_token;
+    (void)mm_sasl_read_names(mm_span_cstr(config->smarthost.mechanisms),
+                             &route->mechanisms);
     if (mm_host_parse(mm_span_cstr(config->smarthost.host), &host)) {
         (void)mm_span_copy(mm_span_cstr(host.text), route->relays[0].host,
                            sizeof route->relays[0].host);
@@ -412,4 +428,10 @@ bool mm_config_routes_by_sender(const struct mm_config *config)
         }
     }
     return false;
+}
+
+unsigned mm_config_login_mechanisms(unsigned named, bool has_token)
+{
+    unsigned fitting = has_token ? MM_SASL_BEARER : MM_SASL_PASSWORD;
+    return named != 0 ? named & fitting : fitting;
 }

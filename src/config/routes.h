@@ -29,6 +29,8 @@ struct mm_config_route {
     bool verifies;
     char user[MM_LIMIT_USER_NAME + 1];
     char password[MM_LIMIT_PASSWORD + 1];
+    bool has_token;      /* instead of a password: asked for at each login */
+    unsigned mechanisms; /* that may be used; 0: those that fit */
     struct mm_config_proxy proxy;
 };
 
@@ -46,6 +48,9 @@ mm_config_route_for(const struct mm_config *config, const char *domain,
 bool mm_config_has_routes(const struct mm_config *config);
 /* A row asks for the sender. */
 bool mm_config_routes_by_sender(const struct mm_config *config);
+/* The mechanisms that a login may use: of those named, or of all with 0, those
+ * that show a token, or a password. */
+unsigned mm_config_login_mechanisms(unsigned named, bool has_token);
 
 /* Made when a snapshot is. */
 MM_CHECK enum mailmod_error mm_config_routes_make(struct mm_config *config);

@@ -1212,9 +1212,10 @@ static const struct mm_config_key keys[] = {
          "domains of recipients, *.domain for all below one; from has "
          "senders, addresses or @domains; with both, both must fit. relay has "
          "up to 8 hosts, tried in their order; none, the standard, are the MX "
-         "hosts of the domain. tls, verify, user and password (the last, it "
-         "takes the rest) are for these hosts, as in smarthost; the port is "
-         "587, or 465 where tls is implicit. proxy is default (that of "
+         "hosts of the domain. tls, verify, mechanisms, user and password (the "
+         "last, it takes the rest), or the word token instead of a password, "
+         "are for these hosts, as in smarthost; the port is 587, or 465 where "
+         "tls is implicit. proxy is default (that of "
          "proxy.host), none, or one of its own, such as "
          "socks5://user:password@proxy.example.com:1080.",
      .offset = AT(delivery.routes)},
@@ -1259,6 +1260,33 @@ static const struct mm_config_key keys[] = {
      .maximum = MM_LIMIT_USER_NAME,
      .help = "The user name for AUTH. Empty: no AUTH.",
      .offset = AT(smarthost.user)},
+    {.name = "smarthost.token",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "Log in with a token instead of a password, by OAUTHBEARER or "
+             "XOAUTH2: of the host program's callback, or of "
+             "smarthost.token_command.",
+     .offset = AT(smarthost.has_token)},
+    {.name = "smarthost.token_command",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 4096,
+     .help = "Program and its arguments, with blanks between, that mailmodd "
+             "runs for a token of smarthost.token, and of a route with the "
+             "word token. It is told the route's name (empty: smarthost), "
+             "user, host, port and refresh (1: the last one was refused) in "
+             "MAILMOD_ACCOUNT, MAILMOD_USER and so on, and prints the token. "
+             "The library runs no program: a host sets a callback.",
+     .offset = AT(smarthost.token_command)},
+    {.name = "smarthost.mechanisms",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 255,
+     .form = MM_CONFIG_FORM_MECHANISMS,
+     .help = "The mechanisms that a login may use, such as \"SCRAM-SHA-256, "
+             "PLAIN\", whatever else the host offers; the strongest is tried "
+             "first. Empty: all that fit a password, or a token.",
+     .offset = AT(smarthost.mechanisms)},
     {.name = "smarthost.password",
      .type = MM_CONFIG_SECRET,
      .default_text = "",

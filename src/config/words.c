@@ -166,6 +166,13 @@ bool mm_config_read_set(struct mm_span value, void *flag_out, size_t size)
     return true;
 }
 
+bool mm_config_read_mechanisms(struct mm_span value, void *mechanisms_out,
+                               size_t size)
+{
+    (void)size;
+    return mm_sasl_read_names(value, mechanisms_out);
+}
+
 bool mm_config_read_proxy(struct mm_span value, void *proxy_out, size_t size)
 {
     (void)size;

@@ -55,6 +55,12 @@ bool mm_config_read_tls(struct mm_span value, void *tls_out, size_t size);
 bool mm_config_read_flag(struct mm_span value, void *flag_out, size_t size);
 /* bool: the word alone says it. */
 bool mm_config_read_set(struct mm_span value, void *flag_out, size_t size);
+/* unsigned: mm_sasl_mechanism bits */
+bool mm_config_read_mechanisms(struct mm_span value, void *mechanisms_out,
+                               size_t size);
+#define MM_CONFIG_MECHANISMS_TEXT                                              \
+    "names such as SCRAM-SHA-256, PLAIN, LOGIN, CRAM-MD5, XOAUTH2, "           \
+    "OAUTHBEARER, with commas between"
 /* struct mm_config_proxy */
 bool mm_config_read_proxy(struct mm_span value, void *proxy_out, size_t size);
 

@@ -163,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mm_pop3c_options given = {
         .tls = (enum mm_pop3c_tls)(options & 3),
         .allows_clear_auth = (options & 4) != 0,
+        .tries_twice = (options & 8) != 0 ? MM_SASL_BEARER : 0,
     };
     struct run run = {.must_tls = given.tls == MM_POP3C_TLS_MUST,
                       .is_tls = given.tls == MM_POP3C_TLS_ON};

@@ -162,7 +162,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mm_smtpc_options given = {
         .host_name = "client.example",
         .tls = (enum mm_smtpc_tls)(options & 3),
-        .wants_auth = (options & 4) != 0,
+        .mechanisms =
+            (options & 4) != 0 ? MM_SASL_PASSWORD | MM_SASL_BEARER : 0,
+        .tries_twice = (options & 16) != 0 ? MM_SASL_BEARER : 0,
         .allows_clear_auth = (options & 8) != 0,
     };
     struct run run = {.must_tls = given.tls == MM_SMTPC_TLS_MUST,

@@ -104,7 +104,8 @@ static int change(mailmod *mail, struct key *key)
         "42s",   "11m",    "9K",     "x.org",     "127.0.0.9:259", "10.0.0.0/8",
         "-",     "debug",  "always", "normalize", "192.0.2.200",   "some text",
         "3h",    "tag",    "fast",   "keep",      "*:/x",          ACCOUNT,
-        "as_is", "encode", "warn",   "listed",    "http",          ROUTE};
+        "as_is", "encode", "warn",   "listed",    "http",          ROUTE,
+        "PLAIN"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (mailmod_config_set(mail, key->name, values[i]) == MAILMOD_OK) {

@@ -76,7 +76,7 @@ static void on_progress(void *context,
     printf("event-end\t%s\t%d\n", entry->name, (int)progress);
 }
 
-/* NAME MODE FROM RECIPIENTS MANNER [HOST PORT USER PASSWORD TLS] */
+/* NAME MODE FROM RECIPIENTS MANNER [HOST PORT USER PASSWORD TLS [token]] */
 static void fill(struct mailmod_envelope *envelope, char **words, int count)
 {
     struct entry *entry = entry_of(words[1]);
@@ -99,6 +99,7 @@ static void fill(struct mailmod_envelope *envelope, char **words, int count)
         envelope->relay_user = words[8][0] != '\0' ? words[8] : NULL;
         envelope->relay_password = words[9];
         envelope->relay_tls = (enum mailmod_relay_tls)atoi(words[10]);
+        envelope->relay_token_account = count > 11 ? words[11] : NULL;
     }
 }
 
@@ -389,12 +390,25 @@ static void *run_thread(void *line)
     return NULL;
 }
 
+/* "host.0", and where that was refused "host.1". */
+static enum mailmod_error on_token(void *context,
+                                   const struct mailmod_token_question *asked,
+                                   char *token_out, size_t size)
+{
+    (void)context;
+    printf("token\t%d\t%s\t%s\t%s\t%u\t%d\n", (int)asked->use, asked->account,
+           asked->user, asked->host, asked->port, asked->is_refresh);
+    snprintf(token_out, size, "host.%d", asked->is_refresh);
+    return MAILMOD_OK;
+}
+
 int main(void)
 {
     static char line[LINE_MAX_OCTETS];
 
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-    if (mailmod_new(&mail)) {
+    if (mailmod_new(&mail) ||
+        mailmod_token_set_callback(mail, on_token, NULL, NULL)) {
         return 2;
     }
     while (fgets(line, sizeof line, stdin) != NULL) {

@@ -57,7 +57,8 @@ static const char *change(const struct key *key)
         "info",       "always", "normalize", "127.0.0.9", "127.0.0.9:259",
         "10.0.0.0/8", "x.test", "-",         "some text", "fast",
         "tag",        "keep",   "*:/x",      "as_is",     "encode",
-        "warn",       "listed", "http",      "42h",       "@a.test=b.test"};
+        "warn",       "listed", "http",      "42h",       "@a.test=b.test",
+        "PLAIN"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (SRVSetConfigParam(key->name, values[i]) == 0) {

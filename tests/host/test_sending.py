@@ -3,6 +3,7 @@
 The host program is sender.c; this test tells it what to do, and is the name
 server and the mail hosts that it meets.
 """
+import base64
 import os
 import poplib
 import re
@@ -90,7 +91,8 @@ class Host:
     def read(self):
         for raw in self.process.stdout:
             words = raw.decode("utf-8", "replace").rstrip("\n").split("\t")
-            if words[0] not in ("event", "event-end", "result", "id"):
+            if words[0] not in ("event", "event-end", "result", "id",
+                                "token"):
                 words[2] = ERRORS[int(words[2])]
             with self.changed:
                 self.lines.append(words)
@@ -390,6 +392,34 @@ def test_relay_with_a_login(build):
                          relay=("127.0.0.1", sink.port))
         assert line[2] == "OK", line
         assert take(sink).user is not None
+
+
+def test_relay_with_a_token(build):
+    """The callback gives it, and a new one when it was refused (R23)."""
+    def said(number):
+        return base64.b64encode(
+            f"user=me\x01auth=Bearer host.{number}\x01\x01".encode()).decode()
+    good = ["1"]
+    with Sink(extensions=["AUTH PLAIN XOAUTH2"], replies={
+            "AUTH": lambda a: "235 2.7.0 ok"
+                if a in ["XOAUTH2 " + said(n) for n in good] else "334 e30=",
+            "AUTH_DATA": lambda a: "535 5.7.8 no"}) as sink, \
+            Host(build) as host:
+        words = ("127.0.0.1", sink.port, "me", "", OFF, "token")
+        line = host.send("a", RELAY, "x@one.test", relay=words)
+        assert line[2] == "OK", line
+        assert take(sink).user == "XOAUTH2 " + said(1)
+        asked = [line[1:] for line in host.lines if line[0] == "token"]
+        assert asked == [["1", "token", "me", "127.0.0.1", str(sink.port), n]
+                         for n in "01"], asked
+        good.clear()
+        line = host.send("b", RELAY, "x@one.test", relay=words)
+        assert line[2] == "AUTHENTICATION", line
+        assert "(to AUTH XOAUTH2)" in host.results("b")["x@one.test"][3]
+        assert host.results("b")["x@one.test"][1] == 535
+        line = host.send("c", RELAY, "x@one.test",
+                         relay=("127.0.0.1", sink.port, "", "", OFF, "token"))
+        assert line[2] == "ARGUMENT", line
 
 
 def test_relay_under_tls(build):
@@ -1008,7 +1038,7 @@ def test_a_storm_and_a_stop(build):
 
 main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
-     test_relay_with_a_login, test_relay_under_tls, test_queue,
+     test_relay_with_a_login, test_relay_with_a_token, test_relay_under_tls, test_queue,
      test_queue_survives, test_odd_pieces, test_fields_are_added,
      test_header_fields,
      test_utf8_addresses, test_submit, test_handles, test_states,

@@ -1,6 +1,7 @@
 """An SMTP server that does as it is told: for outgoing mail of every outcome.
 
-`replies` maps a verb ("GREETING", "EHLO", "MAIL", "RCPT", "DATA", "END") to a
+`replies` maps a verb ("GREETING", "EHLO", "AUTH", "AUTH_DATA",
+"MAIL", "RCPT", "DATA", "END") to a
 reply text, or to a function of the command's argument that gives one; None
 closes the connection. Everything received is kept in `messages`.
 """
@@ -117,7 +118,10 @@ class Conversation:
                 self.tls = True
             elif verb == "AUTH":
                 self.user = argument
-                self.ask("AUTH", argument, "235 2.7.0 ok")
+                step = self.ask("AUTH", argument, "235 2.7.0 ok")
+                while step == "3":
+                    said = self.file.readline().decode("latin-1").strip()
+                    step = self.ask("AUTH_DATA", said, "235 2.7.0 ok")
             elif verb == "MAIL":
                 message = Message()
                 message.mail_line = argument

@@ -1,8 +1,13 @@
 """The table of routes: each mail by its own way, in the order of the relays,
 through its own proxy, whatever waits beside it; changed by a reload.
 """
+import base64
+import os
+import shutil
+import tempfile
+
 from dnsserver import NameServer
-from harness import Daemon, free_port, main, wait_for
+from harness import Daemon, free_port, main, need_posix, wait_for
 from proxyserver import Proxy
 from sink import Sink
 
@@ -132,4 +137,76 @@ def test_logins(build):
             assert "password=pa" not in shown
 
 
-main(__name__, test_ways, test_one_way_down, test_logins)
+def test_tokens(build):
+    """XOAUTH2 and OAUTHBEARER by tokens of a command (R23): the host refuses
+    the one that is too old, and takes the new one; one that it refuses twice is
+    told, and nothing else is tried; each route has its own."""
+    need_posix(build, "token_command")
+    folder = tempfile.mkdtemp(prefix="mailmod-token-")
+    command = os.path.join(folder, "token")
+    with open(command, "w", encoding="ascii") as script:
+        script.write(f"""#!/bin/sh
+echo "$MAILMOD_ACCOUNT $MAILMOD_USER $MAILMOD_HOST $MAILMOD_PORT \
+$MAILMOD_REFRESH" >> {folder}/asked
+test "$MAILMOD_ACCOUNT" = none && exit 7
+echo "$1.$MAILMOD_REFRESH"
+""")
+    os.chmod(command, 0o700)
+    why = "334 " + base64.b64encode(b'{"status":"401"}').decode()
+
+    def said(text):
+        return base64.b64encode(text.encode()).decode()
+
+    def host(mechanisms, *good):
+        return Sink(extensions=["AUTH PLAIN " + mechanisms], replies={
+            "AUTH": lambda a: "235 2.7.0 ok" if a.split()[1] in map(said, good)
+                              else why,
+            "AUTH_DATA": lambda a: "535 5.7.8 not accepted"})
+    x = "user=joe\x01auth=Bearer {}\x01\x01"
+    b = "n,a=joe,\x01auth=Bearer {}\x01\x01"
+    with host("XOAUTH2", x.format("t.0")) as good, \
+            host("XOAUTH2 OAUTHBEARER", b.format("t.1")) as old, \
+            host("XOAUTH2 OAUTHBEARER") as bad, \
+            host("XOAUTH2", x.format("t.0")) as none, \
+            host("XOAUTH2 OAUTHBEARER", x.format("t.0")) as smart:
+        routes = [relay(name, f"to={name}.test", sink.port,
+                        words="user=joe token")
+                  for name, sink in (("good", good), ("old", old),
+                                     ("bad", bad), ("none", none))]
+        with Daemon(build, settings=settings(
+                routes, **{"smarthost.host": "127.0.0.1",
+                           "smarthost.port": smart.port,
+                           "smarthost.tls": "off", "smarthost.user": "joe",
+                           "smarthost.token": True,
+                           "smarthost.mechanisms": "XOAUTH2",
+                           "smarthost.token_command": command + " t",
+                           "general.log_level": "wire", "queue.steps": "1h"})) as d:
+            for name in ("good", "old", "else"):
+                submit(d, "demo@mail.test", f"u@{name}.test")
+                delivered(d, f"u@{name}.test")
+            submit(d, "demo@mail.test", "u@bad.test")
+            line = delivered(d, "u@bad.test", "deferred")
+            assert "535 5.7.8 not accepted (to AUTH OAUTHBEARER)" in line, line
+            assert "dsn=5.7.8" not in line, line
+            submit(d, "demo@mail.test", "u@none.test")
+            line = delivered(d, "u@none.test", "deferred")
+            assert "AUTH XOAUTH2: no token to log in with" in line, line
+            d.wait_log("smarthost.token_command gave no token account=none .*")
+            with open(folder + "/asked", encoding="ascii") as asked:
+                told = asked.read().splitlines()
+            for name, sink, refreshes in (
+                    ("good", good, "0"), ("old", old, "01"), ("bad", bad, "01"),
+                    ("none", none, "0"), ("", smart, "0")):
+                assert [t for t in told if t.startswith(name + " ")] == [
+                    f"{name} joe 127.0.0.1 {sink.port} {r}"
+                    for r in refreshes], told
+            log = "\n".join(d.lines)
+            assert "AUTH XOAUTH2" in log  # in a trace, and masked there
+            for hidden in [f.format(t) for f in (x, b) for t in ("t.0", "t.1")]:
+                assert said(hidden) not in log and hidden not in log
+        assert got(bad) == [] and got(none) == []
+        assert bad.connections == 1 and old.connections == 1
+    shutil.rmtree(folder)
+
+
+main(__name__, test_ways, test_one_way_down, test_logins, test_tokens)

@@ -49,6 +49,7 @@ static void *open_peer(const struct dialogue *dialogue)
     struct mm_pop3c_options options = {
         .tls = option_tls(dialogue),
         .allows_clear_auth = option_is(dialogue, "clear-auth", "yes"),
+        .tries_twice = MM_SASL_BEARER,
     };
     if (peer == NULL || mm_pop3c_new(&peer->engine, &options) != MAILMOD_OK) {
         free(peer);

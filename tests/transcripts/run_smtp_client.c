@@ -1,10 +1,10 @@
 /* run_smtp_client.c - holds the SMTP client engine to
  * tests/transcripts/smtp_client.
  *
- * Options: tls (off, may, must, on), auth, clear-auth ("yes"). Events are told
- * as NAME and arguments. Answers:
- *     NEED_MESSAGE   send SENDER RECIPIENT,RECIPIENT [size=N] [8bit] [utf8]
- *                    [ret=full|hdrs] [envid=X] [notify=nsfd] [orcpt=X], where
+ * Options: tls (off, may, must, on), auth ("yes", "token"), clear-auth ("yes").
+ * Events are told as NAME and arguments. Answers: NEED_MESSAGE   send SENDER
+ * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [ret=full|hdrs] [envid=X]
+ * [notify=nsfd] [orcpt=X], where
  *                    "-" is the null path; fail ERROR and the same, when it
  *                    must be refused; quit; wait
  *     NEED_BODY      body TEXT
@@ -56,7 +56,10 @@ static void *open_peer(const struct dialogue *dialogue)
     struct mm_smtpc_options options = {
         .host_name = "client.example",
         .tls = option_tls(dialogue),
-        .wants_auth = option_is(dialogue, "auth", "yes"),
+        .mechanisms = option_is(dialogue, "auth", "yes")     ? MM_SASL_PASSWORD
+                      : option_is(dialogue, "auth", "token") ? MM_SASL_BEARER
+                                                             : 0,
+        .tries_twice = MM_SASL_BEARER,
         .allows_clear_auth = option_is(dialogue, "clear-auth", "yes"),
     };
     if (peer == NULL || mm_smtpc_new(&peer->engine, &options) != MAILMOD_OK) {

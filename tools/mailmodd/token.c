@@ -1,4 +1,5 @@
-/* token.c - tokens to log in elsewhere with, from fetch.token_command.
+/* token.c - tokens to log in elsewhere with, from fetch.token_command and
+ * smarthost.token_command.
  *
  * The command is the operator's; it is told for whom by its environment. Its
  * time and its output have an end; what it prints is shown in no log. On a
@@ -12,13 +13,20 @@
 
 enum { COMMAND_MAX = 4097, COMMAND_MS = 60000, VARIABLE_MAX = 400 };
 
+static const char *setting(const struct mailmod_token_question *question)
+{
+    return question->use == MAILMOD_TOKEN_SEND ? "smarthost.token_command"
+                                               : "fetch.token_command";
+}
+
 static void fail(const struct mailmod_token_question *question,
                  const char *words)
 {
-    char line[700];
+    char line[1000];
     snprintf(line, sizeof line,
-             "mailmodd: fetch.token_command gave no token account=%s reason=%s",
-             question->account, words);
+             "mailmodd: %s gave no token account=%s user=%s host=%s reason=%s",
+             setting(question), question->account, question->user,
+             question->host, words);
     system_log(NULL, MAILMOD_LOG_ERROR, line);
 }
 
@@ -52,7 +60,7 @@ enum mailmod_error token_get(void *context,
     struct system_command command = {
         .line = line, .wait_ms = wait_ms, .text_out = token_out, .size = size};
     enum mailmod_error error =
-        mailmod_config_get(context, "fetch.token_command", line, sizeof line);
+        mailmod_config_get(context, setting(question), line, sizeof line);
     if (error != MAILMOD_OK || line[0] == '\0') {
         fail(question, "it is not set");
         return MAILMOD_ERROR_CONFIG;

@@ -1,4 +1,5 @@
-/* token.h - tokens to log in elsewhere with, from fetch.token_command. */
+/* token.h - tokens to log in elsewhere with, from fetch.token_command and
+ * smarthost.token_command. */
 #ifndef MAILMODD_TOKEN_H
 #define MAILMODD_TOKEN_H
 

@@ -257,10 +257,19 @@ static enum mailmod_error check_relay(const struct mailmod_envelope *envelope)
                        (int)envelope->relay_tls);
     }
     if (envelope->relay_user == NULL || envelope->relay_user[0] == '\0') {
-        return MAILMOD_OK;
+        return envelope->relay_token_account == NULL
+                   ? MAILMOD_OK
+                   : mm_fail(MAILMOD_ERROR_ARGUMENT,
+                             "relay_user: a token is nobody's without it");
     }
     if (strlen(envelope->relay_user) > MM_LIMIT_USER_NAME) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "relay_user: it is too long");
+    }
+    if (envelope->relay_token_account != NULL) {
+        return strlen(envelope->relay_token_account) < MM_STORE_FETCH_NAME_MAX
+                   ? MAILMOD_OK
+                   : mm_fail(MAILMOD_ERROR_ARGUMENT,
+                             "relay_token_account: it is too long");
     }
     if (envelope->relay_password == NULL ||
         strlen(envelope->relay_password) > MM_LIMIT_PASSWORD) {
@@ -288,13 +297,19 @@ static enum mailmod_error take_relay(struct mm_message_relay *relay,
     }
     relay->host = mm_strdup(host.text);
     relay->user = mm_strdup(has_user ? envelope->relay_user : "");
-    relay->password = mm_strdup(has_user ? envelope->relay_password : "");
+    bool has_token = envelope->relay_token_account != NULL;
+    relay->token_account =
+        has_token ? mm_strdup(envelope->relay_token_account) : NULL;
+    relay->password =
+        mm_strdup(has_user && !has_token ? envelope->relay_password : "");
     bool is_implicit = envelope->relay_tls == MAILMOD_RELAY_TLS_IMPLICIT;
     relay->port = envelope->relay_port != 0 ? (unsigned)envelope->relay_port
                   : is_implicit             ? PORT_SUBMISSIONS
                                             : PORT_SMTP;
     relay->tls = envelope->relay_tls;
-    return relay->host != NULL && relay->user != NULL && relay->password != NULL
+    return relay->host != NULL && relay->user != NULL &&
+                   relay->password != NULL &&
+                   has_token == (relay->token_account != NULL)
                ? MAILMOD_OK
                : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
 }
@@ -305,6 +320,7 @@ void mm_message_relay_fini(struct mm_message_relay *relay)
         mm_secret_clear(relay->password, strlen(relay->password));
     }
     mm_free(relay->password);
+    mm_free(relay->token_account);
     mm_free(relay->user);
     mm_free(relay->host);
     *relay = (struct mm_message_relay){.host = NULL};
@@ -350,6 +366,8 @@ void mm_message_relay(const mailmod_message *message,
     relay_out->port = relay->port;
     relay_out->user = relay->user;
     relay_out->password = relay->password;
+    relay_out->has_token = relay->token_account != NULL;
+    relay_out->account = relay->token_account;
     relay_out->tls = relay->tls == MAILMOD_RELAY_TLS_DEFAULT
                          ? default_policy(relay)
                          : policies[relay->tls];

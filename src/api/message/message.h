@@ -105,6 +105,7 @@ struct mm_message_relay { /* all NULL: not by a relay */
     char *password; /* secret */
     unsigned port;
     enum mailmod_relay_tls tls;
+    char *token_account; /* NULL: with a password */
 };
 
 /* The law: WRITING -> SENT -> DONE. A message that could not be sent stays

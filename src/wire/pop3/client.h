@@ -94,7 +94,9 @@ struct mm_pop3c_reply {
 };
 
 struct mm_pop3c_info {
-    unsigned ways; /* mm_sasl_mechanism bits and MM_POP3C_WAY_ */
+    /* mm_sasl_mechanism bits and MM_POP3C_WAY_: LOGIN, those there are;
+     * LOGIN_DONE, the one that was tried. */
+    unsigned ways;
     struct mm_span data;
     enum mm_pop3c_verb verb;
     uint64_t number;

@@ -193,6 +193,7 @@ enum mm_pop3c_event mm_pop3c_take_login(struct mm_pop3c *pop3c,
     mm_buf_wipe(&pop3c->initial);
     mm_buf_wipe(&pop3c->password);
     mm_buf_clear(&pop3c->challenge);
+    info->ways = pop3c->way;
     pop3c->tried |= pop3c->way & ~pop3c->tries_twice;
     pop3c->tries_twice &= ~pop3c->way;
     if (info->reply->is_ok) {

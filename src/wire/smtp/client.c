@@ -131,7 +131,8 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     smtpc->tap = options->tap;
     smtpc->tls = options->tls;
     smtpc->is_tls = options->tls == MM_SMTPC_TLS_ON;
-    smtpc->wants_auth = options->wants_auth;
+    smtpc->mechanisms = options->mechanisms;
+    smtpc->tries_twice = options->tries_twice;
     smtpc->allows_clear_auth = options->allows_clear_auth;
     mm_buf_init(&smtpc->input, MM_LIMIT_INPUT);
     mm_buf_init(&smtpc->output, MM_LIMIT_OUTPUT);

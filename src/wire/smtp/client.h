@@ -33,14 +33,17 @@ struct mm_smtpc_options {
     const struct mm_tap *tap; /* NULL: nobody listens; outlives the engine */
     const char *host_name;    /* EHLO argument: FQDN or literal; copied */
     enum mm_smtpc_tls tls;
-    bool wants_auth;        /* AUTH event before the first MAIL */
+    /* AUTH event before the first MAIL, by one of these; 0: no login. */
+    unsigned mechanisms;
+    unsigned tries_twice;   /* those that are told again after one refusal */
     bool allows_clear_auth; /* AUTH without TLS */
 };
 
 enum mm_smtpc_event {
     MM_SMTPC_NEED_INPUT,
     MM_SMTPC_STARTTLS,     /* 220 came: handshake, then mm_smtpc_tls_begun() */
-    MM_SMTPC_AUTH,         /* info.mechanisms: mm_smtpc_auth(), or fail */
+    MM_SMTPC_AUTH,         /* info.mechanisms: mm_smtpc_auth(), or fail; the
+                              caller may take his time */
     MM_SMTPC_CHALLENGE,    /* info.data: mm_smtpc_auth_response() or _cancel */
     MM_SMTPC_AUTH_DONE,    /* info.reply: 235 or the refusal of this mechanism;
                               after a refusal AUTH comes again with the rest of
@@ -79,7 +82,7 @@ enum mm_smtpc_phase { /* each has its own time-out: RFC 5321 4.5.3.2 */
 };
 
 struct mm_smtpc_info {
-    unsigned mechanisms; /* mm_sasl_mechanism bits that the server offers */
+    unsigned mechanisms; /* of the wanted ones, those that can be tried now */
     struct mm_span data;
     const struct mm_reply_in *reply; /* NULL: none; lives until the next call */
     size_t recipient;
@@ -109,8 +112,8 @@ struct mm_smtpc_message {
 struct mm_smtpc_extensions {
     bool has_esmtp, has_pipelining, has_8bitmime, has_size, has_starttls;
     bool has_smtputf8, has_dsn, has_enhanced, has_chunking;
-    uint64_t size_max; /* 0: none told */
-    unsigned mechanisms;
+    uint64_t size_max;   /* 0: none told */
+    unsigned mechanisms; /* mm_sasl_mechanism bits, wanted here or not */
     char auth[128]; /* all mechanisms by name, cut; "": AUTH is not offered */
 };
 

@@ -26,7 +26,8 @@ unsigned mm_smtpc_mechanisms(const struct mm_smtpc *smtpc)
     if (!smtpc->is_tls && !smtpc->allows_clear_auth) {
         return 0;
     }
-    return smtpc->extensions.mechanisms & ~smtpc->tried_mechanisms;
+    return smtpc->extensions.mechanisms & smtpc->mechanisms &
+           ~smtpc->tried_mechanisms;
 }
 
 /* What was written is the step AUTH, and its reply is waited for. */
@@ -154,7 +155,9 @@ enum mm_smtpc_event mm_smtpc_take_auth(struct mm_smtpc *smtpc,
         return MM_SMTPC_NEED_INPUT;
     }
     smtpc->is_authenticated = reply->code == 235;
-    smtpc->tried_mechanisms |= (unsigned)smtpc->mechanism;
+    unsigned tried = (unsigned)smtpc->mechanism;
+    smtpc->tried_mechanisms |= tried & ~smtpc->tries_twice;
+    smtpc->tries_twice &= ~tried;
     info->reply = reply;
     /* When this was the last mechanism, FAILED is told after AUTH_DONE. */
     mm_smtpc_go_on(smtpc);

@@ -35,7 +35,7 @@ static unsigned read_mechanisms(struct mm_span names)
         mechanisms |= mm_sasl_find(name);
         names = rest;
     }
-    return mechanisms & ~MM_SASL_BEARER; /* nobody gives us tokens here */
+    return mechanisms;
 }
 
 static void read_auth(struct mm_smtpc_extensions *offered, struct mm_span names)
@@ -168,7 +168,7 @@ void mm_smtpc_go_on(struct mm_smtpc *smtpc)
         return;
     }
     mm_smtpc_clear_steps(smtpc);
-    if (!smtpc->wants_auth || smtpc->is_authenticated) {
+    if (smtpc->mechanisms == 0 || smtpc->is_authenticated) {
         smtpc->state = MM_SMTPC_AT_IDLE;
         return;
     }

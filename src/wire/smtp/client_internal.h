@@ -46,7 +46,8 @@ struct mm_smtpc {
     const struct mm_tap *tap;
     char *host_name;
     enum mm_smtpc_tls tls;
-    bool wants_auth;
+    unsigned mechanisms;  /* that are wanted */
+    unsigned tries_twice; /* and were not refused yet */
     bool allows_clear_auth;
 
     enum mm_smtpc_state state;

@@ -88,6 +88,68 @@ static bool is_behind(void *context)
 /* One fake loop plays all of them: a branch knows itself. */
 static size_t loop_count = 1;
 
+static struct rig_tokens *rig_tokens;
+
+struct token_answer {
+    struct mm_task task;
+    struct mm_token_question *question; /* NULL: cancelled */
+};
+
+static void give_token(struct mm_task *task)
+{
+    struct token_answer *answer =
+        MM_LIST_OBJECT(task, struct token_answer, task);
+    struct mm_token_question *question = answer->question;
+    mm_free(answer);
+    if (question != NULL) {
+        question->work = NULL;
+        question->error = rig_tokens->error;
+        question->token =
+            question->is_refresh ? rig_tokens->next : rig_tokens->first;
+        question->done(question);
+    }
+}
+
+static enum mailmod_error ask_token(void *context,
+                                    struct mm_token_question *question)
+{
+    struct token_answer *answer = mm_alloc(sizeof *answer);
+    (void)context;
+    if (answer == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    rig_tokens->asked++;
+    rig_tokens->renewed += question->is_refresh;
+    rig_tokens->use = question->use;
+    (void)mm_span_copy(mm_span_cstr(question->account), rig_tokens->account,
+                       sizeof rig_tokens->account);
+    answer->task.run = give_token;
+    answer->question = question;
+    question->work = answer;
+    if (!rig_tokens->is_silent) {
+        mm_loop_post(question->loop, &answer->task);
+    }
+    return MAILMOD_OK;
+}
+
+static void cancel_token(void *context, struct mm_token_question *question)
+{
+    struct token_answer *answer = question->work;
+    (void)context;
+    question->work = NULL;
+    rig_tokens->cancelled++;
+    if (rig_tokens->is_silent) {
+        mm_free(answer);
+    } else {
+        answer->question = NULL;
+    }
+}
+
+void rig_set_tokens(struct rig_tokens *tokens)
+{
+    rig_tokens = tokens;
+}
+
 void rig_set_loops(size_t count)
 {
     loop_count = count;
@@ -124,6 +186,10 @@ void rig_open(struct rig *rig, const char *const *settings)
         .log = fake_log(),
         .config = rig->config,
         .observer = {on_progress, on_outcome, rig}};
+    if (rig_tokens != NULL) {
+        options.tokens =
+            (struct mm_token_source){NULL, ask_token, cancel_token};
+    }
     assert_int_equal(mm_outbound_new(&rig->outbound, &options, NULL),
                      MAILMOD_OK);
     mm_outbound_start(rig->outbound);

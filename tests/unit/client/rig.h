@@ -38,6 +38,21 @@ struct rig_message {
     uint64_t size_lie; /* told instead of the real size */
 };
 
+/* Who gives tokens: the first one, and after a refusal the next. */
+struct rig_tokens {
+    const char *first;
+    const char *next;
+    enum mailmod_error error;
+    bool is_silent;
+    unsigned asked; /* all in all, and of those the new ones */
+    unsigned renewed;
+    unsigned cancelled;
+    char account[64]; /* of the last question */
+    enum mm_token_use use;
+};
+/* Of the rigs that are opened from now on, until the next call; NULL: nobody.
+ */
+void rig_set_tokens(struct rig_tokens *tokens);
 /* Of the rigs that are opened from now on; 1 at first, 8 at most. */
 void rig_set_loops(size_t count);
 void rig_open(struct rig *rig, const char *const *settings);

@@ -31,6 +31,8 @@ static const char table[] =
     "name=boss from=boss@corp.example to=* relay=vip.example tls=implicit "
     "user=joe proxy=socks5://u:p@192.0.2.1 password=a b =c\n"
     "name=corp from=@corp.example,@*.sub.example relay=corp.example\n"
+    "name=cloud to=cloud.example relay=cloud.example user=u token "
+    "mechanisms=xoauth2,plain\n"
     "\n"
     "  name=idn to=b\xc3\xbc"
     "cher.example relay=none proxy=none\n";
@@ -56,6 +58,7 @@ static void test_rows(void **state)
         {"far.example", NULL, ""},
         {"xn--bcher-kva.example", "", "idn"},
         {"[192.0.2.1]", NULL, ""},
+        {"cloud.example", NULL, "cloud"},
     };
     struct mm_config *config = build(table);
     (void)state;
@@ -94,6 +97,14 @@ static void test_columns(void **state)
     assert_string_equal(route->password, "a b =c");
     assert_int_equal(route->proxy.choice, MM_CONFIG_PROXY_OWN);
     assert_string_equal(route->proxy.host, "192.0.2.1");
+    assert_false(route->has_token);
+    assert_int_equal(mm_config_login_mechanisms(route->mechanisms, false),
+                     MM_SASL_PASSWORD);
+    route = mm_config_route_for(config, "cloud.example", "");
+    assert_true(route->has_token);
+    assert_int_equal(route->mechanisms, MM_SASL_XOAUTH2 | MM_SASL_PLAIN);
+    assert_int_equal(mm_config_login_mechanisms(route->mechanisms, true),
+                     MM_SASL_XOAUTH2);
     /* The settings smarthost.* are the last row. */
     route = mm_config_route_for(config, "x.example", "");
     assert_string_equal(route->relays[0].host, "smart.example");
@@ -126,6 +137,15 @@ static void test_mistakes(void **state)
         {"name=a to=b relay=c user=u", "password is missing in a route"},
         {"name=a to=b relay=c password=cret", "user is missing in a route"},
         {"name=a to=b user=u password=cret", "relay is missing in a route"},
+        {"name=a to=b relay=c token", "user is missing in a route"},
+        {"name=a to=b user=u token", "relay is missing in a route"},
+        {"name=a to=b relay=c user=u token password=cret",
+         "a route has a password, or a token"},
+        {"name=a to=b relay=c mechanisms=PLAIN,cret", "mechanisms of a route"},
+        {"name=a to=b relay=c user=u token mechanisms=PLAIN",
+         "mechanisms of a route has none for a token"},
+        {"name=a to=b relay=c mechanisms=XOAUTH2 user=u password=cret",
+         "mechanisms of a route has none for a password"},
         {"name=a to=b proxy=x://u:cret@y", "proxy of a route must be"},
         {"name=a to=b to=c", "to is there twice in a route"},
         {"name=a to=b\nname=a to=c", "the name a is there twice"},

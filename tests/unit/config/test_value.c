@@ -147,14 +147,19 @@ static void texts_keep_their_lengths(void **state)
             mm_config_form_has_lines(key->form)) {
             continue;
         }
-        /* "1.1.1.1 1.1.1.1 ..." and "aa.aa.aa.aa" have every form. */
-        bool is_servers = key->form == MM_CONFIG_FORM_SERVERS;
+        /* "1.1.1.1 1.1.1.1 ..." and the like have every form. */
+        const char *word = key->form == MM_CONFIG_FORM_SERVERS      ? "1.1.1.1 "
+                           : key->form == MM_CONFIG_FORM_MECHANISMS ? "PLAIN "
+                                                                    : "aa.";
+        size_t size = strlen(word);
         for (size_t j = 0; j < sizeof text - 1; j++) {
-            text[j] = is_servers ? "1.1.1.1 "[j % 8] : j % 3 == 2 ? '.' : 'a';
+            text[j] = j < key->maximum / size * size ? word[j % size] : ' ';
         }
         text[key->maximum] = '\0';
-        text[key->maximum - 1] = is_servers ? ' ' : 'a';
-        text[0] = is_servers ? '1' : 'a';
+        if (word[size - 1] == '.') {
+            memset(text + (key->maximum - 1) / size * size, 'a', size);
+            text[key->maximum] = '\0';
+        }
         if (set(builder, key->name, text) != MAILMOD_OK) {
             fail_msg("%s at its longest", key->name);
         }
@@ -480,7 +485,7 @@ static void certificates_are_lines(void **state)
 }
 
 static const struct {
-    const char *settings[7]; /* key, value, ... */
+    const char *settings[9]; /* key, value, ... */
     const char *words;       /* NULL: good */
 } whole_cases[] = {
     {{"tls.self_signed", "no"}, "submissions.listen"},
@@ -513,6 +518,12 @@ static const struct {
     {{"smarthost.host", "r.x", "smarthost.user", "u"}, "smarthost.password"},
     {{"smarthost.password", "p"}, "smarthost.user"},
     {{"smarthost.user", "u", "smarthost.password", "p"}, "smarthost.host"},
+    {{"smarthost.token", "true"}, "smarthost.user"},
+    {{"smarthost.user", "u", "smarthost.token", "true"}, "smarthost.host"},
+    {{"smarthost.mechanisms", "xoauth2"}, "smarthost.mechanisms"},
+    {{"smarthost.host", "r.x", "smarthost.user", "u", "smarthost.mechanisms",
+      "plain", "smarthost.token", "true"},
+     "smarthost.mechanisms"},
     {{"pop3.listen", "127.0.0.1:2525"}, "pop3.listen"},
     {{"pop3.listen", "127.0.0.2:2525"}, NULL},
     {{"pop3.listen", "127.0.0.1:0", "smtp.listen", "127.0.0.1:0"}, NULL},

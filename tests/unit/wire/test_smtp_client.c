@@ -322,7 +322,7 @@ static bool run_dialogue(void)
     struct run run = {0};
     struct mm_smtpc_info info = {0};
     struct mm_smtpc_options options = {.host_name = "client.example",
-                                       .wants_auth = true,
+                                       .mechanisms = MM_SASL_PASSWORD,
                                        .allows_clear_auth = true};
     if (mm_smtpc_new(&run.engine, &options) != MAILMOD_OK) {
         assert_null(run.engine);
