@@ -24,6 +24,10 @@
 
 #define LINE_MAX_SIZE 8192
 #define GATHER_MS 5
+/* With more than this in the backlog nothing is waited for. */
+#define GATHER_SIZE (BACKLOG_SIZE / 4)
+#define DATE_SIZE 32       /* 2026-11-30T07:15:02 */
+#define ZONE_SIZE 16       /* Z, or +01:00 */
 #define LOG_FILE_MODE 0640 /* less the umask */
 
 /* One process, one log: mailmod_on_log comes from all of the library's
@@ -59,55 +63,79 @@ static int is_journal(void)
            (unsigned long long)status.st_ino == inode;
 }
 
-/* "Z", or "+01:00". */
-static void put_zone(char *zone, size_t size, const struct tm *parts)
+/* What the lines of one second have in common. */
+struct second {
+    time_t time;
+    int is_known;
+    char date[DATE_SIZE];
+    char zone[ZONE_SIZE];
+};
+
+static void read_second(struct second *second, time_t time)
 {
+    struct tm parts;
     char digits[8] = "+0000";
-    if (!out.is_local) {
-        snprintf(zone, size, "Z");
+    if (second->is_known && second->time == time) {
         return;
     }
-    strftime(digits, sizeof digits, "%z", parts);
-    snprintf(zone, size, "%.3s:%.2s", digits, digits + 3);
+    second->time = time;
+    second->is_known = 1;
+    if (out.is_local) {
+        localtime_r(&time, &parts);
+        strftime(digits, sizeof digits, "%z", &parts);
+        snprintf(second->zone, sizeof second->zone, "%.3s:%.2s", digits,
+                 digits + 3);
+    } else {
+        gmtime_r(&time, &parts);
+        snprintf(second->zone, sizeof second->zone, "Z");
+    }
+    strftime(second->date, sizeof second->date, "%Y-%m-%dT%H:%M:%S", &parts);
 }
 
-static int put_head(char *line, size_t size, enum mailmod_log_level level)
+static char *put_text(char *at, const char *text)
 {
-    static const char *const names[] = {"error", "warning", "info", "debug",
-                                        "wire"};
-    static const int priorities[] = {3, 4, 6, 7, 7}; /* syslog(3) */
+    size_t size = strlen(text);
+    memcpy(at, text, size);
+    return at + size;
+}
+
+/* Where the line's own text begins. */
+static char *put_head(char *at, enum mailmod_log_level level)
+{
+    static const char *const names[] = {" error ", " warning ", " info ",
+                                        " debug ", " wire "};
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>",
+                                             "<7>"}; /* syslog(3) */
+    static _Thread_local struct second second;
     if (out.is_journal && out.path == NULL) {
-        return snprintf(line, size, "<%d>", priorities[level]);
+        return put_text(at, priorities[level]);
     }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct tm parts;
-    if (out.is_local) {
-        localtime_r(&now.tv_sec, &parts);
-    } else {
-        gmtime_r(&now.tv_sec, &parts);
-    }
-    char date[32];
-    char zone[16];
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-    put_zone(zone, sizeof zone, &parts);
-    return snprintf(line, size, "%s.%03ld%s %s ", date, now.tv_nsec / 1000000,
-                    zone, names[level]);
+    read_second(&second, now.tv_sec);
+    int ms = (int)(now.tv_nsec / 1000000);
+    at = put_text(at, second.date);
+    *at++ = '.';
+    *at++ = (char)('0' + ms / 100);
+    *at++ = (char)('0' + ms / 10 % 10);
+    *at++ = (char)('0' + ms % 10);
+    at = put_text(at, second.zone);
+    return put_text(at, names[level]);
 }
 
 /* The line with its end; its size. */
 static size_t put_line(char text[LINE_MAX_SIZE], enum mailmod_log_level level,
                        const char *line)
 {
-    int head = put_head(text, LINE_MAX_SIZE, level);
-    int body =
-        snprintf(text + head, LINE_MAX_SIZE - (size_t)head - 1, "%s", line);
-    size_t size = (size_t)head + (body < 0 ? 0 : (size_t)body);
-    if (size > LINE_MAX_SIZE - 2) {
-        size = LINE_MAX_SIZE - 2;
+    char *at = put_head(text, level);
+    size_t room = LINE_MAX_SIZE - 2 - (size_t)(at - text);
+    size_t size = strlen(line);
+    if (size > room) {
+        size = room;
     }
-    text[size] = '\n';
-    return size + 1;
+    memcpy(at, line, size);
+    at[size] = '\n';
+    return (size_t)(at - text) + size + 1;
 }
 
 /* What could be written. A descriptor that a parent made non-blocking is
@@ -186,11 +214,12 @@ static void write_backlog(void)
 }
 
 /* A line is written at once where none came shortly before. Those of a busy
- * moment go together: each would cost two switches of threads. Locked. */
+ * moment go together, those too that came during the write before: each would
+ * cost two switches of threads. Locked. */
 static void gather(void)
 {
     const struct timespec pause = {0, GATHER_MS * 1000000L};
-    if (out.backlog.used == 0) {
+    if (out.backlog.used < GATHER_SIZE) {
         pthread_mutex_unlock(&out.lock);
         (void)nanosleep(&pause, NULL);
         pthread_mutex_lock(&out.lock);

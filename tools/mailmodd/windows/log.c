@@ -16,6 +16,8 @@
 
 #define LINE_MAX_SIZE 8192
 #define GATHER_MS 5
+/* With more than this in the backlog nothing is waited for. */
+#define GATHER_SIZE (BACKLOG_SIZE / 4)
 #define MINUTE_TICKS 600000000LL /* of 100 ns, as file times count */
 
 enum sink { SINK_STDERR, SINK_FILE, SINK_EVENT_LOG };
@@ -182,10 +184,11 @@ static void write_backlog(void)
 }
 
 /* A line is written at once where none came shortly before. Those of a busy
- * moment go together: each would cost two switches of threads. Locked. */
+ * moment go together, those too that came during the write before: each would
+ * cost two switches of threads. Locked. */
 static void gather(void)
 {
-    if (out.backlog.used == 0) {
+    if (out.backlog.used < GATHER_SIZE) {
         ReleaseSRWLockExclusive(&out.lock);
         Sleep(GATHER_MS);
         AcquireSRWLockExclusive(&out.lock);
