@@ -32,11 +32,13 @@ bool mm_directory_is_local(const struct mm_config *config,
     return false;
 }
 
-static enum mailmod_error find_name(struct mm_store *store, const char *name,
-                                    struct mm_directory_user *user_out)
+static enum mailmod_error find_first(struct mm_store *store,
+                                     const char *const *names, size_t count,
+                                     struct mm_directory_user *user_out)
 {
     struct mm_store_user user;
-    enum mailmod_error error = mm_store_find_user(store, name, &user);
+    enum mailmod_error error =
+        mm_store_find_first_user(store, names, count, &user);
 
     if (error == MAILMOD_OK) {
         memcpy(user_out->name, user.name, sizeof user.name);
@@ -48,18 +50,26 @@ static enum mailmod_error find_name(struct mm_store *store, const char *name,
     return error;
 }
 
-/* A user that a setting names, in any case of letters; "": none. */
-static enum mailmod_error find_set(struct mm_store *store, const char *setting,
-                                   struct mm_directory_user *user_out)
+static enum mailmod_error find_name(struct mm_store *store, const char *name,
+                                    struct mm_directory_user *user_out)
 {
-    char name[MM_STORE_USER_MAX];
+    return find_first(store, &name, 1, user_out);
+}
 
-    if (setting[0] == '\0' ||
-        !mm_span_copy(mm_span_cstr(setting), name, sizeof name)) {
-        return MAILMOD_ERROR_NOT_FOUND;
+/* "local@domain"; false: no user's name is so long. */
+static bool join(const char *local, const char *domain,
+                 char name_out[MM_STORE_USER_MAX])
+{
+    size_t local_size = strlen(local);
+    size_t domain_size = strlen(domain);
+
+    if (local_size + 1 + domain_size >= MM_STORE_USER_MAX) {
+        return false;
     }
-    mm_ascii_lower_cstr(name);
-    return find_name(store, name, user_out);
+    memcpy(name_out, local, local_size);
+    name_out[local_size] = '@';
+    memcpy(name_out + local_size + 1, domain, domain_size + 1);
+    return true;
 }
 
 /* "local@domain" first, then for postmaster who stands in for it, then "local":
@@ -71,27 +81,21 @@ static enum mailmod_error find_pair(struct mm_store *store,
                                     const char *local, const char *domain,
                                     struct mm_directory_user *user_out)
 {
-    enum mailmod_error error = MAILMOD_ERROR_NOT_FOUND;
+    char full[MM_STORE_USER_MAX];
+    const char *names[MM_STORE_NAMES_MAX];
+    size_t count = 0;
 
     if (local[0] == '\0' || strchr(local, '@') != NULL) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
-    char name[MM_STORE_USER_MAX];
-    struct mm_buf text;
-    mm_buf_init(&text, sizeof name - 1);
-    if (domain[0] != '\0' &&
-        mm_buf_appendf(&text, "%s@%s", local, domain) == MAILMOD_OK &&
-        mm_span_copy(mm_buf_span(&text), name, sizeof name)) {
-        error = find_name(store, name, user_out);
+    if (domain[0] != '\0' && join(local, domain, full)) {
+        names[count++] = full;
     }
-    mm_buf_fini(&text);
-    if (error == MAILMOD_ERROR_NOT_FOUND && strcmp(local, POSTMASTER) == 0) {
-        error = find_set(store, config->local.postmaster, user_out);
+    if (strcmp(local, POSTMASTER) == 0 && config->local.postmaster[0] != '\0') {
+        names[count++] = config->local.postmaster;
     }
-    if (error == MAILMOD_ERROR_NOT_FOUND) {
-        error = find_name(store, local, user_out);
-    }
-    return error;
+    names[count++] = local;
+    return find_first(store, names, count, user_out);
 }
 
 bool mm_directory_cut_plus(const struct mm_config *config, char *local)
@@ -134,8 +138,9 @@ enum mailmod_error mm_directory_find(struct mm_store *store,
     enum mailmod_error error =
         mm_directory_find_own(store, config, address, user_out);
 
-    return error == MAILMOD_ERROR_NOT_FOUND
-               ? find_set(store, config->local.catch_all, user_out)
+    return error == MAILMOD_ERROR_NOT_FOUND &&
+                   config->local.catch_all[0] != '\0'
+               ? find_name(store, config->local.catch_all, user_out)
                : error;
 }
 

@@ -547,12 +547,31 @@ mm_store_find_sighting(struct mm_store *store, enum mm_sighting_kind kind,
 enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {
-    char name_kept[MM_STORE_USER_MAX];
-    enum mailmod_error error = canonical(name, name_kept);
+    return mm_store_find_first_user(store, &name, 1, user_out);
+}
 
-    return error == MAILMOD_OK
-               ? store->ops->find_user(store, name_kept, user_out)
-               : error;
+enum mailmod_error mm_store_find_first_user(struct mm_store *store,
+                                            const char *const *names,
+                                            size_t count,
+                                            struct mm_store_user *user_out)
+{
+    char kept[MM_STORE_NAMES_MAX][MM_STORE_USER_MAX];
+    const char *wanted[MM_STORE_NAMES_MAX];
+    size_t wanted_count = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        enum mailmod_error error = canonical(names[i], kept[wanted_count]);
+
+        if (error == MAILMOD_OK) {
+            wanted[wanted_count] = kept[wanted_count];
+            wanted_count++;
+        } else if (error != MAILMOD_ERROR_NOT_FOUND) {
+            return error;
+        }
+    }
+    return wanted_count > 0
+               ? store->ops->find_user(store, wanted, wanted_count, user_out)
+               : MAILMOD_ERROR_NOT_FOUND;
 }
 
 enum mailmod_error mm_store_list_secrets(

@@ -326,6 +326,12 @@ mm_store_remove_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
                                                const char *name,
                                                struct mm_store_user *user_out);
+/* The user of the first of `names` that somebody has; at most
+ * MM_STORE_NAMES_MAX. One look-up, of one committed state. */
+#define MM_STORE_NAMES_MAX 3
+MM_CHECK enum mailmod_error
+mm_store_find_first_user(struct mm_store *store, const char *const *names,
+                         size_t count, struct mm_store_user *user_out);
 /* By rising name; the visitor returns false to stop, and may read the store. */
 MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,

@@ -267,10 +267,15 @@ enum mailmod_error mm_memory_list_secrets(
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_memory_find_user(struct mm_store *base, const char *name,
+enum mailmod_error mm_memory_find_user(struct mm_store *base,
+                                       const char *const *names, size_t count,
                                        struct mm_store_user *user_out)
 {
-    struct mm_user_row *row = find(mm_memory_read(base), name);
+    struct mm_memory_disk *disk = mm_memory_read(base);
+    struct mm_user_row *row = NULL;
+    for (size_t i = 0; i < count && row == NULL; i++) {
+        row = find(disk, names[i]);
+    }
     if (row != NULL) {
         *user_out = row->user;
     }

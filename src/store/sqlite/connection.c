@@ -21,6 +21,7 @@
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
 
+#define FIND_USER "SELECT " USER_COLUMNS " FROM user WHERE name=?"
 #define SEEN_COLUMNS "key,hash,size,seen_ms,gone_ms,is_deleted"
 #define SIGHTING_COLUMNS "key,first_ms,last_ms,until_ms,count"
 #define FETCH_COLUMNS                                                          \
@@ -143,7 +144,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_CLOSE_MAILBOX] = "UPDATE mailbox SET is_gone=1 WHERE id=?",
     [MM_SQL_MAILBOX_USE] = "SELECT entries,octets FROM mailbox WHERE id=?",
     [MM_SQL_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id=?",
-    [MM_SQL_FIND_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name=?",
+    [MM_SQL_FIND_USER] = FIND_USER,
+    /* In this order, and each is looked for when those before it were not
+     * found; a name that was not bound is nobody's. */
+    [MM_SQL_FIND_FIRST_USER] =
+        FIND_USER " UNION ALL " FIND_USER " UNION ALL " FIND_USER,
     [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name>? "
                          "ORDER BY name",
     [MM_SQL_LIST_ENTRIES] =

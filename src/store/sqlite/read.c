@@ -28,17 +28,22 @@ static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
     user_out->quota = (uint64_t)sqlite3_column_int64(statement, 8);
 }
 
-enum mailmod_error mm_sqlite_find_user(struct mm_store *base, const char *name,
+enum mailmod_error mm_sqlite_find_user(struct mm_store *base,
+                                       const char *const *names, size_t count,
                                        struct mm_store_user *user_out)
 {
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
-    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FIND_USER);
+    enum mailmod_error error =
+        mm_read_open(&reading, store,
+                     count == 1 ? MM_SQL_FIND_USER : MM_SQL_FIND_FIRST_USER);
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_sql_bind_text(reading.statement, 1, name);
+    for (size_t i = 0; i < count; i++) {
+        mm_sql_bind_text(reading.statement, (int)i + 1, names[i]);
+    }
     if (mm_sql_step(reading.statement, &error)) {
         row_user(reading.statement, user_out);
     } else if (error == MAILMOD_OK) {

@@ -197,6 +197,46 @@ static void test_F15_spellings(void **state)
                      MAILMOD_ERROR_NOT_FOUND);
 }
 
+/* The first of several names that somebody has, in the caller's order and not
+ * the table's; what can be no name stands in nobody's way. */
+static void test_first_of_names(void **state)
+{
+    static const struct {
+        const char *names[MM_STORE_NAMES_MAX];
+        size_t count;
+        const char *found; /* NULL: nobody */
+    } rows[] = {
+        {{"zoe"}, 1, "zoe"},
+        {{"zoe", "alice"}, 2, "zoe"},
+        {{"alice", "zoe"}, 2, "alice"},
+        {{"nobody", "zoe"}, 2, "zoe"},
+        {{"nobody", "no-one", "ALICE"}, 3, "alice"},
+        {{"zoe", "alice", "zoe"}, 3, "zoe"},
+        {{"\xff", "a@\xff", "zoe"}, 3, "zoe"},
+        {{"\xff", "alice"}, 2, "alice"},
+        {{"", "zoe"}, 2, "zoe"},
+        {{"nobody", "no-one"}, 2, NULL},
+        {{"nobody", "no-one", "none"}, 3, NULL},
+        {{"\xff", ""}, 2, NULL},
+    };
+    struct fixture *fixture = *state;
+    struct mm_store_user zoe = make("zoe", true);
+    struct mm_store_user alice = make("alice", false);
+    struct mm_store_user found;
+    assert_int_equal(fixture_run(fixture->store, add, &zoe), MAILMOD_OK);
+    assert_int_equal(fixture_run(fixture->store, add, &alice), MAILMOD_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum mailmod_error error = mm_store_find_first_user(
+            fixture->store, rows[i].names, rows[i].count, &found);
+        if (rows[i].found == NULL) {
+            assert_int_equal(error, MAILMOD_ERROR_NOT_FOUND);
+            continue;
+        }
+        assert_int_equal(error, MAILMOD_OK);
+        check_same(strcmp(rows[i].found, "zoe") == 0 ? &zoe : &alice, &found);
+    }
+}
+
 struct renaming {
     const char *from;
     const char *to;
@@ -311,6 +351,7 @@ int main(void)
 {
     static const struct fixture_test tests[] = {
         FIXTURE_TEST(test_add_find_change),
+        FIXTURE_TEST(test_first_of_names),
         FIXTURE_TEST(test_longest_names),
         FIXTURE_TEST(test_remove),
         FIXTURE_TEST(test_changes_are_counted),
