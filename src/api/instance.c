@@ -22,6 +22,7 @@
 
 #define MISTAKES_MAX 65536
 #define LOG_LINE_MAX 4096
+#define LOG_LINE_USUAL 500
 #define NAME_SHOWN_MAX 128
 
 static void write_log(void *context, enum mm_log_level level,
@@ -32,6 +33,7 @@ static void write_log(void *context, enum mm_log_level level,
     struct mm_buf line;
 
     mm_buf_init(&line, LOG_LINE_MAX);
+    (void)mm_buf_reserve(&line, LOG_LINE_USUAL); /* at once, not by doubling */
     mm_log_render(&line, component, text, fields, count);
     const char *rendered = mm_buf_cstr(&line);
     if (rendered != NULL) {

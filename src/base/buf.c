@@ -209,8 +209,10 @@ enum mailmod_error mm_buf_append_u64(struct mm_buf *buf, uint64_t value)
 enum mailmod_error mm_buf_appendf(struct mm_buf *buf, const char *format, ...)
 {
     va_list arguments;
+    size_t free_size = buf->capacity - buf->end;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(free_size > 0 ? buf->data + buf->end : NULL,
+                           free_size, format, arguments);
     va_end(arguments);
     if (length < 0) {
         return fail(buf, MAILMOD_ERROR_ARGUMENT);
@@ -218,6 +220,10 @@ enum mailmod_error mm_buf_appendf(struct mm_buf *buf, const char *format, ...)
     size_t size = (size_t)length;
     if (size > mm_buf_room(buf)) {
         return fail(buf, MAILMOD_ERROR_LIMIT);
+    }
+    if (size < free_size) {
+        buf->end += size;
+        return MAILMOD_OK;
     }
     enum mailmod_error error = make_room(buf, size + 1);
     if (error != MAILMOD_OK) {

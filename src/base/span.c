@@ -57,8 +57,13 @@ bool mm_span_is(struct mm_span span, const char *text)
     return mm_span_equal(span, mm_span_cstr(text));
 }
 
+/* Words of a table: the first octet tells most of them apart. */
 bool mm_span_is_nocase(struct mm_span span, const char *text)
 {
+    if (span.size == 0 || mm_ascii_lower((unsigned char)span.data[0]) !=
+                              mm_ascii_lower((unsigned char)text[0])) {
+        return span.size == 0 && text[0] == '\0';
+    }
     return mm_span_equal_nocase(span, mm_span_cstr(text));
 }
 
@@ -347,5 +352,10 @@ void mm_ascii_lower_cstr(char *text)
 
 bool mm_cstr_equal_nocase(const char *a, const char *b)
 {
-    return mm_span_equal_nocase(mm_span_cstr(a), mm_span_cstr(b));
+    size_t i = 0;
+    while (a[i] != '\0' && mm_ascii_lower((unsigned char)a[i]) ==
+                               mm_ascii_lower((unsigned char)b[i])) {
+        i++;
+    }
+    return a[i] == b[i];
 }

@@ -23,6 +23,10 @@
 #define END_ROOM 2
 /* Of the first piece, the message's own. */
 #define FIRST_MAX (MM_LIMIT_CHUNK - MM_LIMIT_FIELDS)
+/* What is taken at once for it, so that a usual message is not moved while it
+ * grows; and for our own fields in front of it. */
+#define FIRST_USUAL 8000
+#define FIELDS_USUAL 600
 
 static enum mailmod_error run_call(struct mm_call *call,
                                    struct mm_store_transaction *transaction);
@@ -205,8 +209,13 @@ void mm_deposit_end_fields(struct mm_deposit *deposit)
     mm_header_edit_end_fields(&deposit->edit);
 }
 
+/* With room for the text that comes behind them. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
 {
+    if (deposit->fields.data == NULL) {
+        (void)mm_buf_reserve(&deposit->fields,
+                             FIELDS_USUAL + mm_buf_size(&deposit->first));
+    }
     return &deposit->fields;
 }
 
@@ -254,6 +263,9 @@ static void put(struct mm_deposit *deposit, struct mm_span data)
 {
     if (data.size == 0 || deposit->error != MAILMOD_OK) {
         return;
+    }
+    if (deposit->first.data == NULL) {
+        (void)mm_buf_reserve(&deposit->first, FIRST_USUAL);
     }
     deposit->error = mm_buf_append_span(present_piece(deposit), data);
     deposit->message.size += data.size;

@@ -58,8 +58,8 @@ static void answer_accepted(struct mm_smtp_session *smtp)
 
     struct mm_buf words;
     mm_buf_init(&words, sizeof text - 1);
-    (void)mm_buf_appendf(&words, "message accepted as %s",
-                         mm_deposit_identifier(smtp->deposit));
+    (void)mm_buf_append_cstr(&words, "message accepted as ");
+    (void)mm_buf_append_cstr(&words, mm_deposit_identifier(smtp->deposit));
     if (mm_span_copy(mm_buf_span(&words), text, sizeof text)) {
         mm_smtp_answer(smtp, &reply);
     } else {

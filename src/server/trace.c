@@ -15,10 +15,12 @@ static void append(char *text, size_t size, struct mm_span more)
     size_t room = size - 1 - used;
     size_t count = more.size < room ? more.size : room;
 
-    for (size_t i = 0; i < count; i++) {
-        text[used + i] = more.data[i] != '\0' ? more.data[i] : '?';
-    }
+    memcpy(text + used, more.data, count);
     text[used + count] = '\0';
+    for (char *nul = memchr(text + used, '\0', count); nul != NULL;
+         nul = memchr(nul, '\0', (size_t)(text + used + count - nul))) {
+        *nul = '?';
+    }
 }
 
 /* A response inside AUTH belongs to the AUTH before it. */

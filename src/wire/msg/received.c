@@ -48,19 +48,19 @@ static bool parse_helo(const struct mm_received *received, char *name_out)
  * Extended-Domain = Domain /
  *                   ( Domain FWS "(" TCP-info ")" ) /
  *                   ( address-literal FWS "(" TCP-info ")" )
- * TCP-info        = address-literal / ( Domain FWS address-literal ) */
-static void write_from(struct mm_buf *out, const struct mm_received *received)
+ * TCP-info        = address-literal / ( Domain FWS address-literal )
+ * `name` is NULL where HELO gave none that the grammar has. */
+static void write_from(struct mm_buf *out, const struct mm_received *received,
+                       const char *name)
 {
-    char name[MM_LIMIT_DOMAIN + 1];
     char literal[MM_NETADDR_TEXT_MAX];
-    bool has_name = parse_helo(received, name);
     bool has_peer = received->peer.family != MM_NETADDR_NONE;
-    if (!has_name && !has_peer) {
+    if (name == NULL && !has_peer) {
         return; /* handed in by the host itself */
     }
     mm_domain_literal(&received->peer, literal);
     mm_buf_append_cstr(out, "from ");
-    mm_buf_append_cstr(out, has_name ? name : literal);
+    mm_buf_append_cstr(out, name != NULL ? name : literal);
     if (has_peer) {
         mm_buf_append_cstr(out, " (");
         mm_buf_append_cstr(out, literal);
@@ -74,9 +74,8 @@ static void write_from(struct mm_buf *out, const struct mm_received *received)
 static void write_odd_name(struct mm_buf *out,
                            const struct mm_received *received)
 {
-    char name[MM_LIMIT_DOMAIN + 1];
     struct mm_span odd = received->helo_name;
-    if (odd.size == 0 || parse_helo(received, name)) {
+    if (odd.size == 0) {
         return;
     }
     mm_buf_append_cstr(out, "\r\n\t(helo ");
@@ -112,12 +111,14 @@ enum mailmod_error mm_received_write(struct mm_buf *out,
                                      const struct mm_received *received)
 {
     const char *recipient = received->recipient;
+    char name[MM_LIMIT_DOMAIN + 1];
     if (!is_word(received->host_name, MM_LIMIT_DOMAIN) ||
         !is_word(received->identifier, 128)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     mm_buf_append_cstr(out, "Received: ");
-    write_from(out, received);
+    bool has_name = parse_helo(received, name);
+    write_from(out, received, has_name ? name : NULL);
     mm_buf_append_cstr(out, "by ");
     mm_buf_append_cstr(out, received->host_name);
     mm_buf_append_cstr(out, " with ");
@@ -131,7 +132,9 @@ enum mailmod_error mm_received_write(struct mm_buf *out,
         mm_buf_append_cstr(out, recipient);
         mm_buf_append_cstr(out, ">");
     }
-    write_odd_name(out, received);
+    if (!has_name) {
+        write_odd_name(out, received);
+    }
     mm_buf_append_cstr(out, ";\r\n\t");
     mm_datetime_rfc5322(out, received->time_ms);
     mm_buf_append_cstr(out, "\r\n");
