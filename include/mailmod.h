@@ -699,6 +699,21 @@ MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
                                                   const char *message,
                                                   mailmod_on_octets on_octets,
                                                   void *context);
+/* Of one recipient of the message `message`, an identifier. */
+typedef void (*mailmod_on_result)(void *context, const char *message,
+                                  const struct mailmod_result *result);
+/* A message for the queue of the data folder, from an instance that does not
+ * run: a tool's beside the daemon, or before it starts. OK: it is on disk for
+ * everybody who is not refused; the daemon, or the next one, sends it.
+ * `envelope` is of mode QUEUE, without on_progress. `on_result` (may be NULL)
+ * is called for each recipient before the call returns OK. `reader` is called
+ * with the store open; neither of them calls anything of the instance. STATE
+ * when the instance runs, NOT_FOUND without a store, else as
+ * mailmod_message_submit_reader. */
+MAILMOD_API enum mailmod_error
+mailmod_queue_put(mailmod *instance, const struct mailmod_envelope *envelope,
+                  mailmod_reader reader, void *reader_context,
+                  mailmod_on_result on_result, void *context);
 /* `message` NULL: all. `count_out` (may be NULL): recipients that it met. */
 MAILMOD_API enum mailmod_error
 mailmod_queue_act(mailmod *instance, const char *message,

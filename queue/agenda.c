@@ -11,7 +11,8 @@
  * finds nobody and says who comes next.
  *
  * The store is asked for all destinations at the start, when its news were not
- * whole, after a flush, and every MQ_SCAN_MS: another process may write, too.
+ * whole, after a flush, when another process has put mail (notice.c), and every
+ * MQ_SCAN_MS.
  * Law of a destination: later (by time) -> ready (by turn) -> served, and later
  * again.
  * Thread: any, with the queue's lock held, but for mq_agenda_refresh. */
@@ -233,6 +234,7 @@ enum mailmod_error mq_agenda_refresh(struct mq_queue *queue, int64_t now_ms)
     take_time(queue, now_ms);
     mm_mutex_unlock(queue->lock);
     bool is_whole = take_news(queue);
+    is_whole = !mq_notice_changed(queue) && is_whole;
     mm_mutex_lock(queue->lock);
     bool is_due = !is_whole || is_scan_due(queue, now_ms);
     if (is_due) {

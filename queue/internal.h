@@ -82,8 +82,12 @@ struct mq_queue {
     unsigned parked;
     uint64_t sequence;
     unsigned long long flushes; /* by operators */
+    int64_t notice;             /* of other processes, as read last */
     uint64_t random;
 };
+
+/* notice.c: another process has put mail since the last look. */
+bool mq_notice_changed(struct mq_queue *queue);
 
 /* schedule.c: pure */
 uint64_t mq_longest_wait_ms(const struct mq_options *options);

@@ -175,6 +175,9 @@ MM_CHECK enum mailmod_error mq_remove(struct mq_queue *queue,
 struct mq_removed *mq_take_removed(struct mq_queue *queue);
 /* What is told of each. */
 void mq_removal_outcome(struct mq_outcome *outcome_out);
+/* Mail was put into the store by a process without a queue: the one that has it
+ * looks at its next claim. thread: any that may wait */
+MM_CHECK enum mailmod_error mq_announce(struct mm_store *store);
 /* An operator's flush, here or by a tool: every back-off of destinations is
  * forgotten, and the store is asked for all that waits. thread: any. */
 void mq_flush(struct mq_queue *queue);

@@ -411,7 +411,8 @@ enum mm_store_record_kind {
     MM_RECORD_FORWARD,   /* name: user; key: address, or a backslash alone: the
                             mailbox keeps a copy */
     MM_RECORD_MAILLIST,  /* name: the list's address; post/maillist.c's */
-    MM_RECORD_MEMBER     /* name: the list's address; key: the member's */
+    MM_RECORD_MEMBER,    /* name: the list's address; key: the member's */
+    MM_RECORD_NOTICE     /* name: who is told; queue/notice.c's */
 };
 #define MM_STORE_RECORD_VALUE_MAX 65536
 /* One row: (kind, name, key) is its place. What number and value are is the

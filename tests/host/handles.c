@@ -206,6 +206,8 @@ static mailmod_reading *begun;
     X(queue_find, mailmod_queue_find(h, NULL, on_entry, NULL))                 \
     X(queue_act_on, mailmod_queue_act_on(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))  \
     X(queue_summary, mailmod_queue_summary(h, NULL, on_destination, NULL))     \
+    X(queue_put,                                                               \
+      mailmod_queue_put(h, &envelope, read_nothing, NULL, NULL, NULL))         \
     X(queue_read_pieces,                                                       \
       mailmod_queue_read_pieces(h, "0000000001", on_piece, NULL, &begun))      \
     X(store_backup, mailmod_store_backup(h, "copy", NULL, NULL))               \

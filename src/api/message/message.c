@@ -82,38 +82,28 @@ static enum mailmod_error begin_text(mailmod_message *message,
     return mm_message_write_fields(message, envelope);
 }
 
-/* The table of an instance that runs, and its configuration; the message takes
- * a reference on both. */
+/* The message takes a reference on the table and on its configuration. */
 static enum mailmod_error join(mailmod_message *message,
-                               struct mailmod *instance)
+                               struct mm_messages *messages)
 {
-    enum mailmod_error error = mm_instance_lock(instance);
-
-    if (error != MAILMOD_OK) {
-        return error;
+    mm_mutex_lock(messages->mutex);
+    bool is_open = messages->is_open;
+    if (is_open) {
+        messages->references++;
+        message->messages = messages;
+        message->config = mm_config_ref(messages->config);
+        message->id = mm_store_new_message_id(messages->store);
+        mm_list_append(&messages->all, &message->node);
     }
-    error = MAILMOD_ERROR_STATE;
-    struct mm_messages *messages = instance->messages;
-    if (messages != NULL && instance->state == MM_INSTANCE_RUNNING) {
-        mm_mutex_lock(messages->mutex);
-        error = messages->is_open ? MAILMOD_OK : MAILMOD_ERROR_STATE;
-        if (error == MAILMOD_OK) {
-            messages->references++;
-            message->messages = messages;
-            message->config = mm_config_ref(messages->config);
-            message->id = mm_store_new_message_id(messages->store);
-            mm_list_append(&messages->all, &message->node);
-        }
-        mm_mutex_unlock(messages->mutex);
-    }
-    mm_instance_unlock(instance);
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "the instance is not running");
+    mm_mutex_unlock(messages->mutex);
+    return is_open
+               ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
 }
 
-static enum mailmod_error make(mailmod_message **message_out,
-                               struct mailmod *instance,
-                               const struct mailmod_envelope *envelope)
+enum mailmod_error mm_message_make(mailmod_message **message_out,
+                                   struct mm_messages *messages,
+                                   const struct mailmod_envelope *envelope)
 {
     mailmod_message *message = mm_alloc(sizeof *message);
 
@@ -123,7 +113,7 @@ static enum mailmod_error make(mailmod_message **message_out,
     message->references = 1;
     mm_list_init(&message->node);
     mm_list_init(&message->waiting_node);
-    enum mailmod_error error = join(message, instance);
+    enum mailmod_error error = join(message, messages);
     if (error != MAILMOD_OK) {
         mm_free(message);
         return error;
@@ -150,6 +140,42 @@ static enum mailmod_error make(mailmod_message **message_out,
     }
     *message_out = message;
     return MAILMOD_OK;
+}
+
+/* A reference on the table of an instance that runs. */
+static enum mailmod_error find_table(struct mailmod *instance,
+                                     struct mm_messages **messages_out)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    *messages_out = NULL;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (instance->messages != NULL && instance->state == MM_INSTANCE_RUNNING) {
+        *messages_out = instance->messages;
+        mm_mutex_lock(instance->messages->mutex);
+        instance->messages->references++;
+        mm_mutex_unlock(instance->messages->mutex);
+    }
+    mm_instance_unlock(instance);
+    return *messages_out != NULL
+               ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+}
+
+static enum mailmod_error make(mailmod_message **message_out,
+                               struct mailmod *instance,
+                               const struct mailmod_envelope *envelope)
+{
+    struct mm_messages *messages;
+    enum mailmod_error error = find_table(instance, &messages);
+
+    if (error == MAILMOD_OK) {
+        error = mm_message_make(message_out, messages, envelope);
+    }
+    mm_messages_unref(&messages);
+    return error;
 }
 
 enum mailmod_error mailmod_message_new(mailmod *instance,

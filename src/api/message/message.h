@@ -192,6 +192,10 @@ void mm_messages_leave(struct mm_messages *messages); /* locked */
 
 /* ---- message.c -------------------------------------------------------- */
 
+/* A new message of an open table; `envelope` has this library's size. Words. */
+MM_CHECK enum mailmod_error
+mm_message_make(mailmod_message **message_out, struct mm_messages *messages,
+                const struct mailmod_envelope *envelope);
 /* A call that made it failed: the context is the host's again. */
 void mm_message_keep_context(mailmod_message *message);
 /* What mailmod_message_context gives, instead of the envelope's. */
@@ -201,6 +205,14 @@ void mm_message_unref(mailmod_message *message);
 /* Takes it out of the table's map. Locked. */
 void mm_message_forget(mailmod_message *message);
 MM_CHECK enum mailmod_error mm_message_remember(mailmod_message *message);
+
+/* ---- submit.c ---------------------------------------------------------- */
+
+/* Writes all that `reader` gives, and sends; a message that fails is given
+ * back. `message_out` may be NULL. */
+MM_CHECK enum mailmod_error
+mm_message_submit_all(mailmod_message *message, mailmod_reader reader,
+                      void *context, mailmod_message **message_out);
 
 /* ---- envelope.c -------------------------------------------------------- */
 

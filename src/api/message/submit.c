@@ -112,6 +112,20 @@ static enum mailmod_error copy_all(mailmod_message *message,
     }
 }
 
+enum mailmod_error mm_message_submit_all(mailmod_message *message,
+                                         mailmod_reader reader, void *context,
+                                         mailmod_message **message_out)
+{
+    char *buffer = mm_alloc(MM_LIMIT_CHUNK);
+    enum mailmod_error error =
+        buffer != NULL ? copy_all(message, reader, context, buffer)
+                       : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+
+    mm_free(buffer);
+    return error == MAILMOD_OK ? send_whole(message, message_out)
+                               : give_up(message, error);
+}
+
 enum mailmod_error mailmod_message_submit_reader(
     mailmod *instance, const struct mailmod_envelope *envelope,
     mailmod_reader reader, void *reader_context, mailmod_message **message_out)
@@ -125,15 +139,10 @@ enum mailmod_error mailmod_message_submit_reader(
     mailmod_message *message;
     enum mailmod_error error =
         mailmod_message_new(instance, envelope, &message);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    char *buffer = mm_alloc(MM_LIMIT_CHUNK);
-    error = buffer != NULL ? copy_all(message, reader, reader_context, buffer)
-                           : mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
-    mm_free(buffer);
-    return error == MAILMOD_OK ? send_whole(message, message_out)
-                               : give_up(message, error);
+    return error == MAILMOD_OK
+               ? mm_message_submit_all(message, reader, reader_context,
+                                       message_out)
+               : error;
 }
 
 size_t mailmod_file_read(void *file, void *buffer, size_t size)
