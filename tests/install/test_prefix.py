@@ -103,13 +103,15 @@ def test_layout(build):
             find(it.prefix, name)
         headers = os.path.join(it.prefix, "include")
         assert sorted(os.listdir(headers)) == ["mailmod", "mailmod.h"]
-        assert os.listdir(it.prefix + "/sbin") == ["mailmodd"]
+        assert sorted(os.listdir(it.prefix + "/sbin")) == [
+            "mailmod-sendmail", "mailmodd"]
         with open(os.path.join(it.prefix, find(it.prefix,
                                                "mailmodd.service")),
                   encoding="utf-8") as f:
             assert f"\nExecStart={it.unit} -c" in f.read()
         # Each program finds the library from where it lies now.
-        for name in ("sbin/mailmodd", "bin/mailmodctl"):
+        for name in ("sbin/mailmodd", "sbin/mailmod-sendmail",
+                     "bin/mailmodctl"):
             out = run(os.path.join(it.prefix, name), "--version")
             assert it.version() in out, out
         # No installed text names the tree or the build it came from.
