@@ -14,54 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The field with its continuations and ends; false at the header's end. */
-static bool next_field(struct mm_span *rest, struct mm_span *field_out)
-{
-    size_t at = 0;
-
-    if (rest->size == 0 || rest->data[0] == '\r' || rest->data[0] == '\n') {
-        return false;
-    }
-    do {
-        const char *lf = memchr(rest->data + at, '\n', rest->size - at);
-        at = lf != NULL ? (size_t)(lf - rest->data) + 1 : rest->size;
-    } while (at < rest->size &&
-             (rest->data[at] == ' ' || rest->data[at] == '\t'));
-    *field_out = mm_span(rest->data, at);
-    *rest = mm_span_from(*rest, at);
-    return true;
-}
-
-static bool is_named(struct mm_span field, const char *name)
-{
-    struct mm_span head;
-    struct mm_span value;
-
-    return mm_span_cut(field, ':', &head, &value) &&
-           mm_span_is_nocase(mm_span_trim(head), name);
-}
-
-/* Without the blanks and line ends around it. */
-static struct mm_span trim(struct mm_span text)
-{
-    while (text.size > 0 && (unsigned char)text.data[0] <= ' ') {
-        text = mm_span_from(text, 1);
-    }
-    while (text.size > 0 && (unsigned char)text.data[text.size - 1] <= ' ') {
-        text.size--;
-    }
-    return text;
-}
-
-static struct mm_span value_of(struct mm_span field)
-{
-    struct mm_span head;
-    struct mm_span value = mm_span(NULL, 0);
-
-    (void)mm_span_cut(field, ':', &head, &value);
-    return trim(value);
-}
-
 /* "news.example.org" of "news@example.org". */
 static void list_id(const struct mm_maillist *list,
                     char id_out[MM_STORE_REVERSE_PATH_MAX])
@@ -81,7 +33,8 @@ static void read_from(struct mm_span value,
     struct mm_span text;
 
     if (mm_field_next_address(&value, &text) &&
-        mm_address_parse(trim(text), false, true, &address) == MAILMOD_OK) {
+        mm_address_parse(mm_header_trim(text), false, true, &address) ==
+            MAILMOD_OK) {
         (void)mm_span_copy(mm_span_cstr(address.text), from_out,
                            MM_STORE_REVERSE_PATH_MAX);
     }
@@ -90,20 +43,20 @@ static void read_from(struct mm_span value,
 static void read_field(const char *id, struct mm_span field,
                        struct mm_maillist_facts *facts)
 {
-    struct mm_span value = value_of(field);
+    struct mm_span value = mm_header_value(field);
 
-    if (is_named(field, "List-Id")) {
+    if (mm_header_is(field, "List-Id")) {
         facts->is_ours = facts->is_ours || mm_span_has_nocase(value, id);
         facts->is_automatic = true;
-    } else if (is_named(field, "Auto-Submitted")) {
+    } else if (mm_header_is(field, "Auto-Submitted")) {
         facts->is_automatic =
             facts->is_automatic || !mm_span_starts_nocase(value, "no");
-    } else if (is_named(field, "Precedence")) {
+    } else if (mm_header_is(field, "Precedence")) {
         facts->is_automatic = facts->is_automatic ||
                               mm_span_is_nocase(value, "bulk") ||
                               mm_span_is_nocase(value, "junk") ||
                               mm_span_is_nocase(value, "list");
-    } else if (is_named(field, "From") && facts->from[0] == '\0') {
+    } else if (mm_header_is(field, "From") && facts->from[0] == '\0') {
         read_from(value, facts->from);
     }
 }
@@ -119,7 +72,7 @@ void mm_maillist_read_facts(const struct mm_maillist *list, struct mm_span text,
     memset(facts_out, 0, sizeof *facts_out);
     list_id(list, name);
     (void)snprintf(id, sizeof id, "<%s>", name);
-    while (next_field(&rest, &field)) {
+    while (mm_header_next(&rest, &field)) {
         read_field(id, field, facts_out);
     }
     facts_out->is_report = mm_span_has_nocase(text, "delivery-status") &&
@@ -147,7 +100,7 @@ static bool is_dropped(struct mm_span field)
                                         "Bcc"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (is_named(field, names[i])) {
+        if (mm_header_is(field, names[i])) {
             return true;
         }
     }
@@ -186,7 +139,7 @@ static void write_from(struct mm_buf *out, const struct mm_maillist *list,
     (void)mm_buf_appendf(out, "From: <%s>\r\n", list->name);
     if (!has_reply_to) {
         (void)mm_buf_append_cstr(out, "Reply-To: ");
-        (void)mm_buf_append_span(out, value_of(from));
+        (void)mm_buf_append_span(out, mm_header_value(from));
         (void)mm_buf_append_cstr(out, "\r\n");
     }
 }
@@ -202,14 +155,15 @@ enum mailmod_error mm_maillist_write_header(struct mm_buf *out,
     bool has_reply_to = false;
 
     write_fields(out, list);
-    while (next_field(&rest, &field)) {
-        bool is_moved = list->rewrites_from && is_named(field, "From");
+    while (mm_header_next(&rest, &field)) {
+        bool is_moved = list->rewrites_from && mm_header_is(field, "From");
 
-        has_reply_to = has_reply_to || is_named(field, "Reply-To");
+        has_reply_to = has_reply_to || mm_header_is(field, "Reply-To");
         if (is_moved) {
             from = field;
-        } else if (!is_dropped(field) && !(list->rewrites_from &&
-                                           is_named(field, "DKIM-Signature"))) {
+        } else if (!is_dropped(field) &&
+                   !(list->rewrites_from &&
+                     mm_header_is(field, "DKIM-Signature"))) {
             (void)mm_buf_append_span(out, field);
         }
     }

@@ -269,3 +269,49 @@ bool mm_field_next_address(struct mm_span *rest, struct mm_span *address_out)
     }
     return false;
 }
+
+bool mm_header_next(struct mm_span *rest, struct mm_span *field_out)
+{
+    size_t at = 0;
+
+    if (rest->size == 0 || rest->data[0] == '\r' || rest->data[0] == '\n') {
+        return false;
+    }
+    do {
+        const char *lf = memchr(rest->data + at, '\n', rest->size - at);
+        at = lf != NULL ? (size_t)(lf - rest->data) + 1 : rest->size;
+    } while (at < rest->size &&
+             (rest->data[at] == ' ' || rest->data[at] == '\t'));
+    *field_out = mm_span(rest->data, at);
+    *rest = mm_span_from(*rest, at);
+    return true;
+}
+
+bool mm_header_is(struct mm_span field, const char *name)
+{
+    struct mm_span head;
+    struct mm_span value;
+
+    return mm_span_cut(field, ':', &head, &value) &&
+           mm_span_is_nocase(mm_span_trim(head), name);
+}
+
+struct mm_span mm_header_trim(struct mm_span text)
+{
+    while (text.size > 0 && (unsigned char)text.data[0] <= ' ') {
+        text = mm_span_from(text, 1);
+    }
+    while (text.size > 0 && (unsigned char)text.data[text.size - 1] <= ' ') {
+        text.size--;
+    }
+    return text;
+}
+
+struct mm_span mm_header_value(struct mm_span field)
+{
+    struct mm_span head;
+    struct mm_span value = mm_span(NULL, 0);
+
+    (void)mm_span_cut(field, ':', &head, &value);
+    return mm_header_trim(value);
+}

@@ -1,6 +1,7 @@
 /* thread: any
- * field.h - the values of one field in a header that streams past, and the
- * addresses in a value: RFC 5322 2.2 (fields), 2.2.3 (folding), 3.4. */
+ * field.h - the values of one field in a header that streams past, the fields
+ * of one that is there whole, and the addresses in a value: RFC 5322 2.2
+ * (fields), 2.2.3 (folding), 3.4. */
 #ifndef MM_WIRE_MSG_FIELD_H
 #define MM_WIRE_MSG_FIELD_H
 
@@ -38,5 +39,17 @@ bool mm_field_next(struct mm_span *rest, struct mm_span *value_out);
  * angle brackets; `rest` begins as the value. What is none is found later, by
  * who parses it. False: there is no more. */
 bool mm_field_next_address(struct mm_span *rest, struct mm_span *address_out);
+
+/* ---- a header that is there whole ---- */
+
+/* The next field with its continuations and its end; false at the header's
+ * end, where `rest` begins with the empty line. */
+bool mm_header_next(struct mm_span *rest, struct mm_span *field_out);
+/* Of such a field: whether it has this name, in any case. */
+bool mm_header_is(struct mm_span field, const char *name);
+/* Its value, folded as it came. */
+struct mm_span mm_header_value(struct mm_span field);
+/* Without the blanks, line ends and controls around it. */
+struct mm_span mm_header_trim(struct mm_span text);
 
 #endif
