@@ -1,5 +1,5 @@
-/* mailmod/names.h - what hangs on names: aliases, forwards, lists of peers and
- * senders, mailing lists. Included by mailmod.h.
+/* mailmod/names.h - what hangs on names: aliases, forwards, automatic replies,
+ * lists of peers and senders, mailing lists. Included by mailmod.h.
  *
  * All calls may block and come from any thread but a callback's of a session;
  * a change is on disk when the call returns, and counts within seconds for
@@ -45,6 +45,33 @@ mailmod_alias_remove(mailmod *instance, enum mailmod_alias_kind kind,
 MAILMOD_API enum mailmod_error
 mailmod_alias_list(mailmod *instance, enum mailmod_alias_kind kind,
                    const char *name, mailmod_on_alias on_alias, void *context);
+
+/* What is answered to mail automatically (RFC 3834). */
+struct mailmod_auto_reply {
+    size_t size;         /* of this structure as who filled it knows it */
+    const char *name;    /* a user, or an alias of the store */
+    const char *subject; /* UTF-8, at most 255 octets; NULL or "": the
+                            message's behind "Auto:" */
+    const char *text;    /* UTF-8, at most 32 KiB, lines end with LF or CRLF */
+    int64_t from_ms;  /* since 1970, UTC: answered from then on; 0: at once */
+    int64_t until_ms; /* and until then; 0: for ever */
+    int64_t days;     /* a sender gets it once in so many, 1 to 365; 0: 7 */
+};
+typedef void (*mailmod_on_auto_reply)(void *context,
+                                      const struct mailmod_auto_reply *reply);
+/* Replaces the one of that name, and forgets who had it. All is copied.
+ * ARGUMENT; NOT_FOUND: there is no such user or alias. */
+MAILMOD_API enum mailmod_error
+mailmod_auto_reply_set(mailmod *instance,
+                       const struct mailmod_auto_reply *reply);
+/* NOT_FOUND. */
+MAILMOD_API enum mailmod_error mailmod_auto_reply_remove(mailmod *instance,
+                                                         const char *name);
+/* By name; `name` NULL: all. What the callback is lent lives until it
+ * returns. */
+MAILMOD_API enum mailmod_error
+mailmod_auto_reply_list(mailmod *instance, const char *name,
+                        mailmod_on_auto_reply on_reply, void *context);
 
 /* Lists of peers and senders: docs/operations.md, Lists. */
 enum mailmod_list {

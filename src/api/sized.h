@@ -26,6 +26,7 @@
 #define MM_QUEUE_FILTER_SIZE_1                                                 \
     MM_SIZE_UP_TO(struct mailmod_queue_filter, age_min_ms)
 #define MM_RECEIVED_SIZE_1 MM_SIZE_UP_TO(struct mailmod_received, faults)
+#define MM_AUTO_REPLY_SIZE_1 MM_SIZE_UP_TO(struct mailmod_auto_reply, days)
 #define MM_MAILBOX_PROVIDER_SIZE_1                                             \
     MM_SIZE_UP_TO(struct mailmod_mailbox_provider, on_release)
 /* The host lends it, and the library fills it. */

@@ -65,6 +65,9 @@
  * address may stand for. */
 #define MM_LIMIT_RESOLVE_DEPTH 10
 #define MM_LIMIT_TARGETS 1000
+/* Senders who got an automatic reply, of one user, that are remembered: 150
+ * octets each. */
+#define MM_LIMIT_REPLIED 10000
 /* MX records followed for one domain, and addresses for one host. */
 #define MM_LIMIT_MX_HOSTS 32
 #define MM_LIMIT_HOST_ADDRESSES 16

@@ -159,8 +159,8 @@ static void add(struct mm_fetch_session *session,
         refuse(session, target->path, target->reply->text);
         return;
     }
-    if (target->kind == MM_TARGET_EXPANDED) {
-        return;
+    if (target->kind == MM_TARGET_EXPANDED || target->kind == MM_TARGET_REPLY) {
+        return; /* its reverse-path is null */
     }
     enum mailmod_error error =
         mm_deposit_add(session->incoming.deposit, target);

@@ -86,12 +86,22 @@ static void tell_outcomes(const struct mm_outbound *outbound,
     }
 }
 
+/* It is no delivery: its consumer says what it did. */
+static bool is_silent(const struct mm_settling *settling)
+{
+    const struct mm_consumer *consumer =
+        mm_consumer_of(settling->post, settling->settlement.batch->destination);
+    return consumer != NULL && consumer->is_silent;
+}
+
 static void on_settled(struct mm_settling *settling)
 {
     struct mm_branch *branch = settling->context;
     if (settling->error == MAILMOD_OK) {
-        mm_settling_log(settling);
-        tell_outcomes(branch->outbound, settling);
+        if (!is_silent(settling)) {
+            mm_settling_log(settling);
+            tell_outcomes(branch->outbound, settling);
+        }
         drop_settling(branch, settling, true);
         mm_branch_poll(branch);
         return;

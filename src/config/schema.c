@@ -357,6 +357,13 @@ static const struct mm_config_key keys[] = {
      .maximum = (UINT64_C(1) << 30),
      .help = "The largest message that a mailing list passes on.",
      .offset = AT(local.maillist_size_max)},
+    {.name = "local.replies_to_named",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "Automatic replies (mailmodctl reply) answer only messages whose "
+             "To or Cc names an address of the user or alias (RFC 3834 2). "
+             "False: also what came by Bcc or by an unmarked list.",
+     .offset = AT(local.replies_to_named)},
     {.name = "local.keeps_apop_passwords",
      .type = MM_CONFIG_BOOL,
      .default_text = "false",

@@ -42,6 +42,7 @@ struct mm_aliases {
     atomic_bool has_files;
     atomic_bool has_aliases; /* of the store */
     atomic_bool has_forwards;
+    atomic_bool has_auto_replies;
     atomic_bool has_lists;
     atomic_uint_fast64_t store_looked_ms; /* 0: never */
     atomic_uint_fast64_t files_looked_ms;
@@ -461,6 +462,8 @@ static void look(struct mm_post *post)
         atomic_store(&aliases->has_aliases, has_any(post, MM_RECORD_ALIAS));
         atomic_store(&aliases->has_forwards, has_any(post, MM_RECORD_FORWARD));
         atomic_store(&aliases->has_lists, has_any(post, MM_RECORD_MAILLIST));
+        atomic_store(&aliases->has_auto_replies,
+                     has_any(post, MM_RECORD_AUTO_REPLY));
     }
     if (atomic_load(&aliases->has_files) &&
         is_time(&aliases->files_looked_ms, LOOK_FILES_MS) &&
@@ -487,6 +490,12 @@ bool mm_aliases_have_lists(struct mm_post *post)
 {
     look(post);
     return atomic_load(&post->aliases->has_lists);
+}
+
+bool mm_aliases_have_auto_replies(struct mm_post *post)
+{
+    look(post);
+    return atomic_load(&post->aliases->has_auto_replies);
 }
 
 struct finding {

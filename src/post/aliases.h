@@ -27,6 +27,7 @@ MM_CHECK enum mailmod_error mm_aliases_load(struct mm_post *post,
 bool mm_aliases_are_there(struct mm_post *post);
 bool mm_aliases_have_forwards(struct mm_post *post);
 bool mm_aliases_have_lists(struct mm_post *post);
+bool mm_aliases_have_auto_replies(struct mm_post *post);
 
 /* Texts that were found: addresses, names, or names behind a backslash. */
 struct mm_alias_list {

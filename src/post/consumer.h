@@ -44,6 +44,8 @@ struct mm_consumer {
      * tried again at the next start. */
     void (*cancel)(struct mm_consumer *consumer, struct mm_consumption *work);
     void *context;
+    /* What it takes is no delivery: no log line, and the host is not told. */
+    bool is_silent;
 };
 
 /* Before the outbound starts. ARGUMENT for a name that could be another

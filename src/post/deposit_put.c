@@ -9,11 +9,13 @@
 
 #include "mailbox/store_mailbox.h"
 #include "post/aside.h"
+#include "post/auto_reply.h"
 #include "post/copy.h"
 #include "post/destination.h"
 
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,
+                                  const char *destination,
                                   struct mm_store_transaction *t)
 {
     const struct mm_store_message *message = &deposit->message;
@@ -28,7 +30,7 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
 
     (void)mm_span_copy(mm_span_cstr(recipient->path), row.path,
                        sizeof row.path);
-    (void)mm_span_copy(mm_span_cstr(recipient->place), row.destination,
+    (void)mm_span_copy(mm_span_cstr(destination), row.destination,
                        sizeof row.destination);
     (void)mm_span_copy(mm_span_cstr(recipient->original_recipient),
                        row.original_recipient, sizeof row.original_recipient);
@@ -173,7 +175,7 @@ static enum mailmod_error put_recipients(struct mm_deposit *deposit,
         }
         error = recipient->kind == MM_TARGET_MAILBOX
                     ? put_entry(deposit, recipient, t)
-                    : put_row(deposit, recipient, t);
+                    : put_row(deposit, recipient, recipient->place, t);
         recipient->is_aside = error == MAILMOD_ERROR_NOT_FOUND &&
                               deposit->fetched != NULL &&
                               deposit->fetched->sets_aside;
@@ -187,6 +189,53 @@ static enum mailmod_error put_recipients(struct mm_deposit *deposit,
         kept += error == MAILMOD_OK ? 1 : 0;
     }
     return kept > 0 ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+}
+
+/* The copy that an automatic reply goes with was lost. */
+static bool is_copy_lost(const struct mm_deposit *deposit,
+                         const struct mm_deposit_recipient *reply)
+{
+    const struct mm_list *head = &deposit->recipients;
+
+    for (const struct mm_list *node = head->next; node != head;
+         node = node->next) {
+        const struct mm_deposit_recipient *copy =
+            MM_LIST_OBJECT(node, const struct mm_deposit_recipient, node);
+
+        if ((copy->loss == MM_LOSS_LOOP && copy->origin == reply->origin) ||
+            (copy->loss != MM_LOSS_NONE && copy->kind == MM_TARGET_MAILBOX &&
+             copy->mailbox_id == reply->mailbox_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 3834 2: never to the null path. What else forbids a reply is found by the
+ * consumer (auto_replies.c), which has the whole header. */
+static enum mailmod_error put_replies(const struct mm_deposit *deposit,
+                                      struct mm_store_transaction *t)
+{
+    const struct mm_list *head = &deposit->recipients;
+    enum mailmod_error error = MAILMOD_OK;
+    bool may_reply =
+        deposit->message.reverse_path[0] != '\0' && !deposit->message.is_report;
+
+    for (const struct mm_list *node = head->next;
+         may_reply && error == MAILMOD_OK && node != head; node = node->next) {
+        const struct mm_deposit_recipient *reply =
+            MM_LIST_OBJECT(node, const struct mm_deposit_recipient, node);
+        char destination[MM_STORE_DESTINATION_MAX];
+
+        if (reply->kind == MM_TARGET_REPLY && !is_copy_lost(deposit, reply)) {
+            error = mm_destination_local(MM_AUTO_REPLY_CONSUMER, reply->place,
+                                         destination);
+            error = error == MAILMOD_OK
+                        ? put_row(deposit, reply, destination, t)
+                        : error;
+        }
+    }
+    return error;
 }
 
 static enum mailmod_error put_first(const struct mm_deposit *deposit,
@@ -230,6 +279,9 @@ enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
         error = mm_deposit_is_quarantined(deposit)
                     ? put_all_in_quarantine(deposit, t)
                     : put_recipients(deposit, t);
+    }
+    if (error == MAILMOD_OK) {
+        error = put_replies(deposit, t);
     }
     if (error == MAILMOD_OK && deposit->fetched != NULL) {
         error = mm_store_put_seen(t, deposit->fetched->account,

@@ -178,7 +178,8 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target,
                                          const char *words)
 {
     const char *texts[] = {target->path,
-                           text_of(target->kind == MM_TARGET_MAILBOX
+                           text_of(target->kind == MM_TARGET_MAILBOX ||
+                                           target->kind == MM_TARGET_REPLY
                                        ? target->mailbox_name
                                        : target->destination),
                            text_of(target->original_recipient),
@@ -233,7 +234,7 @@ static enum mailmod_error add(struct mm_deposit *deposit,
     recipient->origin = origin;
     recipient->loss =
         target->kind == MM_TARGET_FAILED ? MM_LOSS_REFUSED : MM_LOSS_NONE;
-    deposit->recipient_count++;
+    deposit->recipient_count += target->kind == MM_TARGET_REPLY ? 0 : 1;
     mm_list_append(&deposit->recipients, &recipient->node);
     return MAILMOD_OK;
 }

@@ -78,6 +78,7 @@ static enum mailmod_error look_up(struct work *work, const char *member)
                                  .address = &address,
                                  .size = work->base.message.size};
     struct mm_target nobody = {.kind = MM_TARGET_REFUSED, .path = member};
+    size_t before = work->goal_count;
     enum mailmod_error error = MAILMOD_OK;
 
     if (mm_address_parse(mm_span_cstr(member), false, true, &address) !=
@@ -86,13 +87,15 @@ static enum mailmod_error look_up(struct work *work, const char *member)
                                                : MAILMOD_ERROR_MEMORY;
     }
     (void)mm_resolve_ask(&resolve); /* no loop: never PENDING */
-    for (size_t i = 0;
-         error == MAILMOD_OK && i < resolve.target_count && i < TARGETS; i++) {
+    for (size_t i = 0; error == MAILMOD_OK && i < resolve.target_count &&
+                       work->goal_count - before < TARGETS;
+         i++) {
         const struct mm_target *target = &resolve.targets[i];
 
         if (target->kind == MM_TARGET_FOR_NOW) {
             error = target->error;
         } else if (target->kind != MM_TARGET_EXPANDED &&
+                   target->kind != MM_TARGET_REPLY && /* RFC 3834 2 */
                    !add_goal(work, member, target)) {
             error = MAILMOD_ERROR_MEMORY;
         }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "post/aliases.h"
 #include "post/aside.h"
+#include "post/auto_reply.h"
 #include "post/maildirs.h"
 #include "post/maillist.h"
 #include "post/resolve.h"
@@ -45,6 +46,9 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     if (error == MAILMOD_OK) {
         error = mm_maillists_new(&post->maillists, post);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_auto_replies_new(&post->auto_replies, post);
+    }
     if (error != MAILMOD_OK) {
         mm_post_free(post_out);
     }
@@ -60,6 +64,7 @@ void mm_post_free(struct mm_post **post_in)
         mm_free(post->maildir_consumer);
         mm_free(post->aside_consumer);
         mm_free(post->quarantine_consumer);
+        mm_free(post->auto_replies);
         mm_maillists_free(&post->maillists);
         mm_aliases_free(&post->aliases);
         mm_free(post);

@@ -53,6 +53,7 @@ struct mm_post {
     struct mm_backend_door backends;      /* other servers' mailboxes */
     struct mm_consumer *maildir_consumer; /* maildirs.h */
     struct mm_consumer *aside_consumer;   /* aside.h */
+    struct mm_consumer *auto_replies;     /* auto_reply.h */
     struct mm_consumer *quarantine_consumer;
     atomic_size_t busy; /* deposits of loops, not freed yet */
 };

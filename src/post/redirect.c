@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "post/auto_reply.h"
 
 #include <string.h>
 
@@ -170,6 +171,23 @@ static const char *domain_of(const struct mm_resolve *resolve,
                : resolve->config->host_name;
 }
 
+/* An automatic reply may hang on the alias: of one domain, or of all. */
+static void reply_for_alias(struct mm_resolve *resolve,
+                            struct mm_resolve_item *item, const char *domain)
+{
+    const char *const domains[] = {domain, NULL};
+    char local[MM_LIMIT_LOCAL_PART + 1];
+    char name[MM_STORE_REVERSE_PATH_MAX];
+
+    memcpy(local, item->address->local_part, sizeof local);
+    (void)mm_directory_cut_plus(resolve->config, local);
+    for (size_t i = 0; i < 2 && !item->has_auto_reply; i++) {
+        if (make_name(local, domains[i], name) == MAILMOD_OK) {
+            mm_auto_reply_mark(resolve, item, name, 0);
+        }
+    }
+}
+
 enum mm_step_verdict mm_redirect_alias(struct mm_resolve *resolve,
                                        struct mm_resolve_item *item)
 {
@@ -192,6 +210,7 @@ enum mm_step_verdict mm_redirect_alias(struct mm_resolve *resolve,
             note_expanded(resolve, item);
         }
         expand_all(resolve, item, domain, &list, is_catch_all);
+        reply_for_alias(resolve, item, domain);
     } else if (error != MAILMOD_OK) {
         put_off(resolve, item, error);
     }

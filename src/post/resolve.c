@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "post/auto_reply.h"
 #include "post/destination.h"
 #include "post/directory.h"
 #include "post/late_resolve.h"
@@ -82,12 +83,15 @@ void mm_resolve_add(struct mm_resolve *resolve, const struct mm_target *target)
         resolve->target_count = 1;
     } else if (resolve->targets[0].kind >= MM_TARGET_REFUSED) {
         return;
-    } else if (resolve->target_count >= MM_LIMIT_TARGETS) {
+    } else if (target->kind != MM_TARGET_REPLY &&
+               resolve->target_count - resolve->reply_count >=
+                   MM_LIMIT_TARGETS) {
         spoil(resolve, MM_TARGET_REFUSED, &too_many, MAILMOD_OK);
     } else if (!grow(resolve)) {
         spoil(resolve, MM_TARGET_FOR_NOW, NULL, MAILMOD_ERROR_MEMORY);
     } else {
         resolve->more[resolve->target_count++] = *target;
+        resolve->reply_count += target->kind == MM_TARGET_REPLY ? 1 : 0;
     }
 }
 
@@ -254,6 +258,7 @@ static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
         if (!mm_redirect_forward(resolve, item, &user)) {
             mm_resolve_add_user(resolve, item, &user);
         }
+        mm_auto_reply_mark(resolve, item, user.name, user.mailbox_id);
         return MM_STEP_TAKEN;
     }
     mm_resolve_fill(resolve, item, &target);
@@ -362,6 +367,7 @@ static enum mm_answer go_on(struct mm_resolve *resolve)
             resolve->item = NULL;
         }
     }
+    mm_auto_reply_add_marked(resolve);
     refuse_whole(resolve);
     return MM_ANSWERED;
 }
@@ -392,7 +398,9 @@ enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
     resolve->root.depth = 0;
     resolve->root.notify = resolve->notify;
     resolve->root.is_final = false;
+    resolve->root.has_auto_reply = false;
     resolve->expanded_count = 0;
+    resolve->reply_count = 0;
     mm_list_append(&resolve->waiting, &resolve->root.node);
     resolve->item = NULL;
     return go_on(resolve);

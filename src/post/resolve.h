@@ -33,7 +33,10 @@ struct mm_resolve_item {
     bool is_final;   /* a name behind a backslash: no alias, no forward */
     bool meets;      /* as target.h says */
     char text[MM_STORE_DESTINATION_MAX]; /* destination of a target */
-    char user[MM_STORE_USER_MAX];        /* whose mailbox it is */
+    char user[MM_STORE_USER_MAX];        /* whose mailbox it is, or whose
+                                            automatic reply */
+    bool has_auto_reply;
+    uint64_t mailbox_id; /* with has_auto_reply: the user's; 0: an alias's */
 };
 
 struct mm_resolve {
@@ -63,6 +66,7 @@ struct mm_resolve {
     struct mm_target *more; /* all targets, when there are several */
     size_t capacity;
     size_t expanded_count;
+    size_t reply_count; /* of the targets */
     struct mm_resolve_item root;
     struct mm_list waiting; /* items to look at */
     struct mm_list looked;  /* items that targets may point to */

@@ -10,8 +10,10 @@ enum mm_target_kind {
     MM_TARGET_MAILBOX, /* mailbox_id, mailbox_name */
     MM_TARGET_REMOTE,  /* destination: hosts elsewhere */
     MM_TARGET_LOCAL,   /* destination: a consumer of ours (consumer.h) */
-    /* The next two get nothing, and their sender is told. */
+    /* The next three get nothing; of two the sender is told. */
     MM_TARGET_EXPANDED, /* the address stands for several: RFC 3461 5.2.7 */
+    MM_TARGET_REPLY,    /* mailbox_name, or an alias, may answer: auto_reply.h;
+                           mailbox_id, whose copy it goes with, or 0 */
     MM_TARGET_FAILED,   /* reply: one of several, and gets no mail */
     MM_TARGET_REFUSED,  /* reply: for good */
     MM_TARGET_FOR_NOW   /* error: nobody can say at the moment */

@@ -356,7 +356,8 @@ static enum mailmod_error
 move_user_records(struct mm_store_transaction *transaction, const char *name,
                   const char *new_name)
 {
-    static const enum mm_store_record_kind user_kinds[] = {MM_RECORD_FORWARD};
+    static const enum mm_store_record_kind user_kinds[] = {
+        MM_RECORD_FORWARD, MM_RECORD_AUTO_REPLY, MM_RECORD_REPLIED};
     enum mailmod_error error = MAILMOD_OK;
 
     for (size_t i = 0;

@@ -407,12 +407,14 @@ MM_CHECK enum mailmod_error mm_store_each_fetch(
 /* ---- what hangs on a name: aliases, forwards, replies, mailing lists ---- */
 
 enum mm_store_record_kind {
-    MM_RECORD_ALIAS = 1, /* name: address; key: whom it stands for */
-    MM_RECORD_FORWARD,   /* name: user; key: address, or a backslash alone: the
-                            mailbox keeps a copy */
-    MM_RECORD_MAILLIST,  /* name: the list's address; post/maillist.c's */
-    MM_RECORD_MEMBER,    /* name: the list's address; key: the member's */
-    MM_RECORD_NOTICE     /* name: who is told; queue/notice.c's */
+    MM_RECORD_ALIAS = 1,  /* name: address; key: whom it stands for */
+    MM_RECORD_FORWARD,    /* name: user; key: address, or a backslash alone: the
+                             mailbox keeps a copy */
+    MM_RECORD_MAILLIST,   /* name: the list's address; post/maillist.c's */
+    MM_RECORD_MEMBER,     /* name: the list's address; key: the member's */
+    MM_RECORD_NOTICE,     /* name: who is told; queue/notice.c's */
+    MM_RECORD_AUTO_REPLY, /* name: user or alias; post/auto_reply.c's */
+    MM_RECORD_REPLIED     /* the same; key: a sender who got it */
 };
 #define MM_STORE_RECORD_VALUE_MAX 65536
 /* One row: (kind, name, key) is its place. What number and value are is the

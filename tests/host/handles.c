@@ -79,6 +79,15 @@ static void on_alias(void *context, const struct mailmod_alias *alias)
     (void)alias;
 }
 
+static const struct mailmod_auto_reply away = {
+    .size = sizeof away, .name = "demo", .text = "away"};
+
+static void on_auto_reply(void *context, const struct mailmod_auto_reply *reply)
+{
+    (void)context;
+    (void)reply;
+}
+
 static void on_octets(void *context, const char *octets, size_t size)
 {
     (void)context;
@@ -180,6 +189,9 @@ static mailmod_reading *begun;
     X(alias_remove,                                                            \
       mailmod_alias_remove(h, MAILMOD_ALIAS, "info@mail.test", NULL))          \
     X(alias_list, mailmod_alias_list(h, MAILMOD_ALIAS, NULL, on_alias, NULL))  \
+    X(auto_reply_set, mailmod_auto_reply_set(h, &away))                        \
+    X(auto_reply_list, mailmod_auto_reply_list(h, NULL, on_auto_reply, NULL))  \
+    X(auto_reply_remove, mailmod_auto_reply_remove(h, "demo"))                 \
     X(user_rename, mailmod_user_rename(h, "demo", "other"))                    \
     X(user_set_quota, mailmod_user_set_quota(h, "demo", 1))                    \
     X(user_set_disabled, mailmod_user_set_disabled(h, "demo", 1))              \

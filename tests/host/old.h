@@ -173,6 +173,16 @@ struct old_alias {
     const char *target;
 };
 
+struct old_auto_reply {
+    size_t size;
+    const char *name;
+    const char *subject;
+    const char *text;
+    int64_t from_ms;
+    int64_t until_ms;
+    int64_t days;
+};
+
 struct old_list_rule {
     size_t size;
     enum mailmod_list list;

@@ -447,6 +447,40 @@ static void add_providers(void)
     }
 }
 
+static void on_auto_reply(void *context, const struct mailmod_auto_reply *reply)
+{
+    struct old_auto_reply old;
+
+    look_at(&old, sizeof old, reply, "an automatic reply");
+    expect(strcmp(old.name, "demo") == 0 && old.subject[0] == '\0' &&
+               strcmp(old.text, "away") == 0 && old.from_ms == 0 &&
+               old.until_ms == 9 && old.days == 7,
+           "the reply's members");
+    ++*(int *)context;
+}
+
+static void set_auto_replies(void)
+{
+    static const size_t more[] = {0, 32, (size_t)-8};
+    const struct old_auto_reply old = {
+        .name = "demo", .text = "away", .until_ms = 9};
+    int replies = 0;
+
+    for (int i = 0; i < 3; i++) {
+        void *given = give(&old, sizeof old, sizeof old + more[i]);
+
+        expect(mailmod_auto_reply_set(mail, given) ==
+                   (i < 2 ? MAILMOD_OK : MAILMOD_ERROR_ARGUMENT),
+               "an old, a newer, a too small reply");
+        free(given);
+    }
+    expect(mailmod_auto_reply_list(mail, "demo", on_auto_reply, &replies) ==
+                   MAILMOD_OK &&
+               replies == 1 &&
+               mailmod_auto_reply_remove(mail, "demo") == MAILMOD_OK,
+           "the automatic replies");
+}
+
 static void on_event(void *context, const struct mailmod_event *event)
 {
     struct old_event old;
@@ -654,6 +688,7 @@ static void see_all(void)
            "the queue");
     filter_queues();
     add_providers();
+    set_auto_replies();
     expect(mailmod_mail_host_find(mail, "order.test", on_host, &hosts) ==
                    MAILMOD_OK &&
                hosts == 1,

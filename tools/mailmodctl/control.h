@@ -44,6 +44,7 @@ int control_restore(struct control *control);
 int control_config(struct control *control);
 int control_alias(struct control *control);
 int control_forward(struct control *control);
+int control_reply(struct control *control);
 int control_maillist(struct control *control);
 int control_fetch(struct control *control);
 int control_list(struct control *control);

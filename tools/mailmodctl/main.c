@@ -26,8 +26,41 @@ static const struct command commands[] = {
     {"alias", control_alias},       {"forward", control_forward},
     {"maillist", control_maillist}, {"fetch", control_fetch},
     {"list", control_list},         {"mailbox", control_mailbox},
-    {"trace", control_trace},
+    {"trace", control_trace},       {"reply", control_reply},
 };
+
+static void print_help_of_names(void)
+{
+    puts("  alias list [NAME]          whom addresses stand for\n"
+         "  alias add NAME TARGET...   NAME: info@example.org, info,\n"
+         "                             or @example.org for all others there\n"
+         "  alias remove NAME [TARGET...]\n"
+         "  forward list [USER]        where users' mail is sent on to\n"
+         "  forward add USER ADDRESS... keep: the mailbox gets a copy\n"
+         "  forward remove USER [ADDRESS...]\n"
+         "  reply list [NAME]          automatic replies; of one name, whole\n"
+         "  reply set NAME FILE [subject WORDS] [from TIME] [until TIME] "
+         "[days N]\n"
+         "                             FILE has the text (-: standard "
+         "input);\n"
+         "                             TIME: 2026-12-24 or "
+         "2026-12-24T18:00, UTC\n"
+         "  reply remove NAME\n"
+         "  list show                  rules of the store\n"
+         "  list add white|black|grey RULE [USER]   a rule, common or a "
+         "user's\n"
+         "  list del white|black|grey RULE [USER]\n"
+         "  mailbox import NAME maildir|mbox PATH\n"
+         "                             mail of files into the mailbox; again: "
+         "the rest\n"
+         "  mailbox export NAME maildir|mbox PATH\n"
+         "                             the mailbox into files\n"
+         "  maillist list              mailing lists\n"
+         "  maillist set NAME open|members|moderated [owner ADDRESS]...\n"
+         "  maillist remove NAME       the members go with it\n"
+         "  maillist members NAME      who came back too often is suspended\n"
+         "  maillist join|leave|moderator|resume NAME ADDRESS...");
+}
 
 static void print_help(void)
 {
@@ -53,29 +86,9 @@ static void print_help(void)
          "  queue flush [ID|all|FILTER]\n"
          "                             try now\n"
          "  queue hold|release|delete ID|all|FILTER\n"
-         "                             delete makes no report to the sender\n"
-         "  alias list [NAME]          whom addresses stand for\n"
-         "  alias add NAME TARGET...   NAME: info@example.org, info,\n"
-         "                             or @example.org for all others there\n"
-         "  alias remove NAME [TARGET...]\n"
-         "  forward list [USER]        where users' mail is sent on to\n"
-         "  forward add USER ADDRESS... keep: the mailbox gets a copy\n"
-         "  forward remove USER [ADDRESS...]\n"
-         "  list show                  rules of the store\n"
-         "  list add white|black|grey RULE [USER]   a rule, common or a "
-         "user's\n"
-         "  list del white|black|grey RULE [USER]\n"
-         "  mailbox import NAME maildir|mbox PATH\n"
-         "                             mail of files into the mailbox; again: "
-         "the rest\n"
-         "  mailbox export NAME maildir|mbox PATH\n"
-         "                             the mailbox into files\n"
-         "  maillist list              mailing lists\n"
-         "  maillist set NAME open|members|moderated [owner ADDRESS]...\n"
-         "  maillist remove NAME       the members go with it\n"
-         "  maillist members NAME      who came back too often is suspended\n"
-         "  maillist join|leave|moderator|resume NAME ADDRESS...\n"
-         "  fetch list                 accounts elsewhere, their last visits\n"
+         "                             delete makes no report to the sender");
+    print_help_of_names();
+    puts("  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"
          "  fetch check NAME|all       count what is there, fetch nothing\n"
          "  fetch forget NAME|all      what was seen: all there is new again\n"

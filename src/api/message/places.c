@@ -35,6 +35,7 @@ static enum mailmod_error use_first(mailmod_message *message, size_t index,
     switch (target->kind) {
     case MM_TARGET_MAILBOX:
     case MM_TARGET_EXPANDED:
+    case MM_TARGET_REPLY:
     case MM_TARGET_FAILED:
         recipient->place = MM_PLACE_HERE;
         return add(message, target, false);

@@ -239,18 +239,26 @@ static enum mailmod_error run_put(struct mm_store_job *job,
                                 &MM_LIST_OBJECT(job, struct put, job)->record);
 }
 
-static void put(struct asker *a, enum mm_store_record_kind kind,
-                const char *name, const char *key)
+static void put_text(struct asker *a, enum mm_store_record_kind kind,
+                     const char *name, const char *key, const char *value)
 {
-    struct put put = {.job.run = run_put, .record.kind = kind};
+    struct put put = {.job.run = run_put,
+                      .record.kind = kind,
+                      .record.value = mm_span_cstr(value)};
 
     snprintf(put.record.name, sizeof put.record.name, "%s", name);
     snprintf(put.record.key, sizeof put.record.key, "%s", key);
     assert_int_equal(mm_store_run(a->store, &put.job), MAILMOD_OK);
 }
 
+static void put(struct asker *a, enum mm_store_record_kind kind,
+                const char *name, const char *key)
+{
+    put_text(a, kind, name, key, NULL);
+}
+
 /* "kind path original_to notify," for each target; kinds: m mailbox, r remote,
- * e expanded, f failed, x refused. */
+ * e expanded, a automatic reply, f failed, x refused. */
 static const char *told(struct asker *a, const char *path)
 {
     static char out[2000];
@@ -262,7 +270,7 @@ static const char *told(struct asker *a, const char *path)
         const struct mm_target *target = &a->resolve.targets[i];
 
         at += (size_t)snprintf(
-            out + at, sizeof out - at, "%c %s %s %u,", "mrlefxn"[target->kind],
+            out + at, sizeof out - at, "%c %s %s %u,", "mrleafxn"[target->kind],
             target -> path,
             target -> original_to != NULL ? target -> original_to : "-",
             target->notify);
@@ -383,6 +391,48 @@ static void test_forwards(void **state)
     assert_int_equal(only(a)->kind, MM_TARGET_REFUSED);
 }
 
+/* An automatic reply is a target behind the others, where there is one now. */
+static void test_auto_replies(void **state)
+{
+    struct asker *a = *state;
+
+    put(a, MM_RECORD_ALIAS, "info", "alice");
+    put(a, MM_RECORD_ALIAS, "info", "nobody@example.org");
+    put(a, MM_RECORD_FORWARD, "erin", "bob@example.net"); /* looked at once */
+    put_text(a, MM_RECORD_AUTO_REPLY, "alice", "reply", "0 0\n\nx");
+    assert_string_equal(told(a, "<alice@example.org>"),
+                        "m alice@example.org - 6,a alice@example.org - 1,");
+    assert_string_equal(a->resolve.targets[1].mailbox_name, "alice");
+    assert_int_equal(a->resolve.targets[1].mailbox_id,
+                     a->resolve.targets[0].mailbox_id);
+    /* One of an alias, and those of who is behind it. */
+    put_text(a, MM_RECORD_AUTO_REPLY, "info", "reply", "0 0\n\nx");
+    assert_string_equal(told(a, "<info@example.org>"),
+                        "e info@example.org - 6,m alice@example.org "
+                        "info@example.org 4,f nobody@example.org "
+                        "info@example.org 4,a info@example.org - 1,"
+                        "a alice@example.org info@example.org 1,");
+    /* With a forward, too; not when its time is over, or nobody gets it. */
+    put(a, MM_RECORD_FORWARD, "alice", "bob@example.net");
+    assert_string_equal(told(a, "<alice@example.org>"),
+                        "r bob@example.net alice@example.org 6,"
+                        "a alice@example.org - 1,");
+    put_text(a, MM_RECORD_AUTO_REPLY, "alice", "reply", "0 5\n\nx");
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_ANSWERED);
+    assert_int_equal(a->resolve.target_count, 1);
+    put_text(a, MM_RECORD_AUTO_REPLY, "alice", "reply", "0 0\n\nx");
+    rig_change_user(a->store, "alice", true, 0);
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_ANSWERED);
+    assert_int_equal(only(a)->kind, MM_TARGET_REFUSED);
+    assert_int_equal(ask(a, "<info@example.org>"), MM_ANSWERED);
+    assert_int_equal(only(a)->kind, MM_TARGET_REFUSED);
+    rig_change_user(a->store, "alice", false, 0);
+    a->resolve.is_report = true;
+    assert_int_equal(ask(a, "<alice@example.org>"), MM_ANSWERED);
+    assert_int_equal(a->resolve.target_count, 1);
+    a->resolve.is_report = false;
+}
+
 /* Of a store over a network nothing is asked on the loop. */
 static void test_late(void **state)
 {
@@ -430,7 +480,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one),      TEST(test_many_and_later), TEST(test_cancel),
         TEST(test_bounds),   TEST(test_no_memory),      TEST(test_aliases),
-        TEST(test_forwards), TEST(test_crowd),          TEST(test_late),
+        TEST(test_forwards), TEST(test_auto_replies),   TEST(test_crowd),
+        TEST(test_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
