@@ -692,7 +692,7 @@ typedef void (*mailmod_on_queue_entry)(void *context,
 MAILMOD_API enum mailmod_error
 mailmod_queue_list(mailmod *instance, const char *message,
                    mailmod_on_queue_entry on_entry, void *context);
-/* The message's octets, piece by piece. NOT_FOUND. */
+/* The octets of a message in the queue, or kept: piece by piece. NOT_FOUND. */
 typedef void (*mailmod_on_octets)(void *context, const char *octets,
                                   size_t size);
 MAILMOD_API enum mailmod_error mailmod_queue_read(mailmod *instance,
@@ -760,6 +760,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 
 #include "mailmod/changes.h"
 #include "mailmod/fetch.h"
+#include "mailmod/kept.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
 #include "mailmod/provider.h"

@@ -67,6 +67,7 @@ struct mq_outcome {
     char tls[24];        /* "TLSv1.3 verified", "none"; "": no talk */
     bool relayed_dsn;    /* NOTIFY was passed on: no success report */
     bool is_missed;      /* the queue's: it was removed meanwhile */
+    bool is_dead_letter; /* the queue's: it failed, and is kept */
     bool is_removal;     /* an operator's act, and no attempt's */
     uint64_t connection; /* the number of the one it went by; 0: none */
 };
@@ -98,6 +99,10 @@ struct mq_settlement {
     void *context;
     int64_t now_ms;
     bool has_report; /* after mq_decide: some of `reports` is due */
+    /* The caller's: what is kept in the store instead of removed. */
+    bool keeps_sent; /* who was delivered to */
+    bool keeps_dead; /* of whose failure nobody is told, though he may be */
+    bool has_told;   /* write_reports': the failures are told. False before */
     /* The queue's own, zero before the first mq_decide; they let a settlement
      * that failed be submitted again with the same times. */
     bool is_counted;

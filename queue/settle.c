@@ -6,8 +6,11 @@
  * that what an operator did meanwhile stands: a recipient that was removed
  * stays removed, and has one end: the attempt's outcome if that is final, else
  * the removal's; one that was held stays held (the store lifts no hold by an
- * update). Of a message whose sender cannot be told, who cannot get it is held
- * for an operator.
+ * update). Who cannot get a message is held for an operator where the message
+ * says so, and kept as a dead letter where nobody is told: of a message with
+ * the null path, of a report, of one whose report cannot be put. A sender who
+ * wants no report (RFC 3461 4.1) is asked nothing more. What is kept leaves the
+ * queue in the transaction of its outcome.
  *
  * A recipient is given up only when an attempt has just failed, its own or one
  * at its destination: a clock that jumps ahead lets nothing expire untried.
@@ -202,6 +205,51 @@ static enum mailmod_error hold_row(const struct mq_settlement *settlement,
     return mm_store_update_recipient(transaction, &row);
 }
 
+/* False as long as the sender is told, or does not want to be. */
+static bool is_dead_letter(const struct mq_settlement *settlement, size_t i)
+{
+    const struct mm_store_message *message = message_of(settlement);
+
+    if (settlement->outcomes[i].verdict == MQ_DELIVERED) {
+        return false;
+    }
+    return message->is_report || message->reverse_path[0] == '\0' ||
+           (settlement->reports[i] == MQ_REPORT_FAILED &&
+            !settlement->has_told);
+}
+
+static enum mailmod_error keep(const struct mq_settlement *settlement,
+                               struct mm_store_transaction *transaction,
+                               size_t i, enum mailmod_kept_kind kind)
+{
+    struct mm_store_kept kept = {.kind = kind,
+                                 .kept_ms = settlement->now_ms,
+                                 .recipient = settlement->batch->recipients[i]};
+
+    kept.recipient.attempts += settlement->batch->is_overdue ? 0 : 1;
+    write_last_reply(&kept.recipient, &settlement->outcomes[i]);
+    return mm_store_keep_recipient(transaction, &kept);
+}
+
+/* It is over: out of the queue. */
+static enum mailmod_error end_row(struct mq_settlement *settlement,
+                                  struct mm_store_transaction *transaction,
+                                  size_t i)
+{
+    struct mq_outcome *outcome = &settlement->outcomes[i];
+
+    outcome->is_dead_letter =
+        settlement->keeps_dead && is_dead_letter(settlement, i);
+    if (outcome->is_dead_letter) {
+        return keep(settlement, transaction, i, MAILMOD_KEPT_DEAD);
+    }
+    if (settlement->keeps_sent && outcome->verdict == MQ_DELIVERED) {
+        return keep(settlement, transaction, i, MAILMOD_KEPT_SENT);
+    }
+    return mm_store_remove_recipient(transaction, message_of(settlement)->id,
+                                     settlement->batch->recipients[i].number);
+}
+
 static enum mailmod_error settle_row(struct mq_settlement *settlement,
                                      struct mm_store_transaction *transaction,
                                      size_t i)
@@ -214,9 +262,7 @@ static enum mailmod_error settle_row(struct mq_settlement *settlement,
                settlement->outcomes[i].verdict != MQ_DELIVERED) {
         error = hold_row(settlement, transaction, i);
     } else {
-        error =
-            mm_store_remove_recipient(transaction, message_of(settlement)->id,
-                                      settlement->batch->recipients[i].number);
+        error = end_row(settlement, transaction, i);
     }
     return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
@@ -228,6 +274,7 @@ static enum mailmod_error run_settlement(struct mm_store_job *job,
     struct mq_settlement *settlement =
         MM_LIST_OBJECT(job, struct mq_settlement, job);
     struct mq_batch *batch = settlement->batch;
+    settlement->has_told = false;
     enum mailmod_error error =
         settlement->put != NULL ? settlement->put(settlement, t) : MAILMOD_OK;
     if (error == MAILMOD_OK && settlement->has_report &&

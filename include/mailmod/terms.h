@@ -32,6 +32,13 @@ enum mailmod_queue_action {
     MAILMOD_QUEUE_DELETE /* without a report to the sender */
 };
 
+/* Why mail is kept that has left the queue. */
+enum mailmod_kept_kind {
+    MAILMOD_KEPT_SENT = 1, /* another host has taken it: archive.sent_days */
+    MAILMOD_KEPT_DEAD = 2  /* nobody could be told that it failed:
+                              archive.dead_letter_days */
+};
+
 enum mailmod_queue_state {
     MAILMOD_QUEUE_ANY,
     MAILMOD_QUEUE_WAITING,

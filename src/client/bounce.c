@@ -60,7 +60,7 @@ static bool is_still_there(const struct mm_post *post, uint64_t id)
 }
 
 enum mailmod_error mm_bounce_put(const struct mm_bounce *bounce,
-                                 const struct mq_settlement *settlement,
+                                 struct mq_settlement *settlement,
                                  struct mm_store_transaction *transaction)
 {
     static const enum mq_report kinds[] = {MQ_REPORT_FAILED, MQ_REPORT_DELAYED,
@@ -85,9 +85,13 @@ enum mailmod_error mm_bounce_put(const struct mm_bounce *bounce,
                 select_recipients(settlement, kinds[i], recipients),
             .now_ms = settlement->now_ms,
             .retry_until_ms = batch->recipients[0].expires_ms};
+        bool is_told = false;
         if (error == MAILMOD_OK) {
-            error = mm_post_report_put(&report, bounce->sender, transaction);
+            error = mm_post_report_put(&report, bounce->sender, transaction,
+                                       &is_told);
         }
+        settlement->has_told =
+            kinds[i] == MQ_REPORT_FAILED ? is_told : settlement->has_told;
     }
     mm_free(recipients);
     return error;

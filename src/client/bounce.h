@@ -12,10 +12,10 @@ struct mm_bounce {
     const struct mm_report_sender *sender; /* has been asked for */
 };
 
-/* Puts the reports that the settlement calls for, one a kind. */
+/* Puts the reports that the settlement calls for, one a kind, and notes there
+ * whether failures are told. */
 MM_CHECK enum mailmod_error
-mm_bounce_put(const struct mm_bounce *bounce,
-              const struct mq_settlement *settlement,
+mm_bounce_put(const struct mm_bounce *bounce, struct mq_settlement *settlement,
               struct mm_store_transaction *transaction);
 
 #endif

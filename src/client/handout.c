@@ -166,6 +166,7 @@ static void claim_what_is_due(struct mm_outbound *outbound)
 static void poll(struct mm_outbound *outbound)
 {
     atomic_fetch_add(&outbound->busy, 1);
+    mm_outbound_sweep_kept(outbound);
     claim_what_is_due(outbound);
     atomic_fetch_sub(&outbound->busy, 1);
 }

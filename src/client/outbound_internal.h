@@ -3,6 +3,7 @@
  * outbound.c (life and settings) calls handout.c (polling, on the first loop),
  * that calls branch.c (one loop's part), that calls lane.c (deliveries and
  * settlements), handover.c (which calls lane.c), unstored.c and mail_hosts.c;
+ * handout.c calls kept_sweep.c;
  * all call outbound_parts.c. */
 #ifndef MM_CLIENT_OUTBOUND_INTERNAL_H
 #define MM_CLIENT_OUTBOUND_INTERNAL_H
@@ -22,6 +23,18 @@ struct mm_reroute {
     char destination[MM_STORE_DESTINATION_MAX]; /* "": each its own domain */
     bool is_running;
     bool is_asked; /* again */
+};
+
+/* What is kept of mail goes when its days are over. */
+struct mm_kept_sweep {
+    struct mm_store_job job;
+    struct mm_task task;
+    bool is_running;
+    int64_t next_ms; /* by the wall clock */
+    int64_t now_ms;
+    unsigned sent_days, dead_letter_days;
+    size_t count; /* that went in the last slice */
+    enum mailmod_error error;
 };
 
 /* What lives on one loop. */
@@ -79,6 +92,7 @@ struct mm_outbound {
     unsigned settings_round; /* rises with each reload */
     struct mm_timer poll_timer;
     struct mm_reroute reroute;
+    struct mm_kept_sweep sweep;
 
     /* the claiming worker's */
     struct mm_job claim_job;
@@ -127,6 +141,10 @@ MM_CHECK enum mailmod_error mm_handout_open(struct mm_outbound *outbound);
 void mm_handout_close(struct mm_outbound *outbound);
 /* What waits gets the destinations of the first branch's settings. */
 void mm_handout_reroute(struct mm_outbound *outbound);
+
+/* kept_sweep.c */
+/* One slice, when it is time. */
+void mm_outbound_sweep_kept(struct mm_outbound *outbound);
 
 /* branch.c */
 MM_CHECK enum mailmod_error

@@ -10,6 +10,7 @@
 #include "client/outcome.h"
 
 #include "base/mem.h"
+#include "post/destination.h"
 
 #include <stdio.h>
 
@@ -120,9 +121,22 @@ static void note_expired(struct mm_settling *settling)
     }
 }
 
+/* What a part of this system took was sent to nobody. */
+static void choose_kept(struct mm_settling *settling)
+{
+    const struct mm_config *config = settling->config;
+    struct mq_settlement *settlement = &settling->settlement;
+
+    settlement->keeps_sent =
+        config->archive.sent_days > 0 &&
+        !mm_destination_is_local(settlement->batch->destination);
+    settlement->keeps_dead = config->archive.dead_letter_days > 0;
+}
+
 void mm_settling_submit(struct mm_settling *settling)
 {
     settling->is_out = true;
+    choose_kept(settling);
     mq_decide(&settling->settlement);
     note_expired(settling);
     if (!wants_sender(settling) || ask_sender(settling) == MM_ANSWERED) {
@@ -164,6 +178,15 @@ static void log_one(const struct mm_settling *settling, size_t i)
                    &batch->message, &batch->recipients[i],
                    &settlement->outcomes[i], settlement->now_ms,
                    batch->recipients[i].attempts + !batch->is_overdue);
+    if (settlement->outcomes[i].is_dead_letter) {
+        char message[MM_MESSAGE_ID_TEXT_MAX];
+
+        mm_message_id_format(batch->message.id, message);
+        MM_LOG(settling->post->log, MM_LOG_WARNING, "delivery",
+               "kept as a dead letter: nobody could be told",
+               MM_TEXT("message", message),
+               MM_TEXT("recipient", batch->recipients[i].path));
+    }
 }
 
 void mm_settling_log(const struct mm_settling *settling)

@@ -247,6 +247,10 @@ struct mm_config {
         uint64_t delay_ms, window_ms, memory_ms;
         struct mm_range_list exempt;
     } greylisting;
+    struct {                /* what is kept of mail that has left the queue */
+        unsigned sent_days; /* 0: nothing */
+        unsigned dead_letter_days; /* 0: nothing */
+    } archive;
 
     struct { /* of names that peers bring */
         enum mm_config_check helo, sender_domain, reverse_dns;

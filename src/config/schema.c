@@ -1075,6 +1075,24 @@ static const struct mm_config_key keys[] = {
      .default_text = "false",
      .help = "Accept mail and keep it, deliver nothing.",
      .offset = AT(queue.holds)},
+    {.name = "archive.sent_days",
+     .type = MM_CONFIG_INT,
+     .default_text = "0",
+     .maximum = 3650,
+     .help = "For so many days a copy is kept in the store of what another "
+             "host has taken from the queue, one for each recipient: "
+             "mailmodctl kept. What a host program sends at once was never "
+             "in the queue. 0: nothing, and what was kept goes.",
+     .offset = AT(archive.sent_days)},
+    {.name = "archive.dead_letter_days",
+     .type = MM_CONFIG_INT,
+     .default_text = "14",
+     .maximum = 3650,
+     .help = "For so many days mail is kept in the store that could not be "
+             "delivered and of which nobody could be told: with the null "
+             "path as its sender, as reports have it, or of a sender who is "
+             "gone: mailmodctl kept. 0: it goes, with a line in the log.",
+     .offset = AT(archive.dead_letter_days)},
     {.name = "delivery.port",
      .type = MM_CONFIG_INT,
      .default_text = "25",

@@ -152,7 +152,9 @@ static enum mailmod_error put_kind(const struct mm_deposit *deposit,
         }
     }
     report.recipients = recipients;
-    enum mailmod_error error = mm_post_report_put(&report, deposit->sender, t);
+    bool is_told;
+    enum mailmod_error error =
+        mm_post_report_put(&report, deposit->sender, t, &is_told);
     mm_free(recipients);
     return error;
 }

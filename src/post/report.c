@@ -267,7 +267,8 @@ static enum mailmod_error note_put(const struct mm_post_report *report,
 
 enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
                                       const struct mm_report_sender *sender,
-                                      struct mm_store_transaction *transaction)
+                                      struct mm_store_transaction *transaction,
+                                      bool *is_told_out)
 {
     const struct mm_deposit_options options = {.post = report->post,
                                                .config = report->config};
@@ -279,6 +280,7 @@ enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
     char original_text[MM_MESSAGE_ID_TEXT_MAX];
     char report_text[MM_MESSAGE_ID_TEXT_MAX];
 
+    *is_told_out = false;
     if (report->recipient_count == 0) {
         return MAILMOD_OK;
     }
@@ -299,5 +301,6 @@ enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
     mm_deposit_join(writer.deposit, transaction);
     error = write_report(&writer, sender, &text);
     mm_deposit_abandon(&writer.deposit);
+    *is_told_out = error == MAILMOD_OK;
     return note_put(report, sender, report_text, error);
 }

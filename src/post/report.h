@@ -46,10 +46,10 @@ struct mm_post_report {
     int64_t retry_until_ms; /* of a report of delay */
 };
 /* Puts it and says so in the log; without a recipient, or when nobody can be
- * told, nothing. */
+ * told, nothing: `is_told_out` tells which. */
 MM_CHECK enum mailmod_error
 mm_post_report_put(const struct mm_post_report *report,
                    const struct mm_report_sender *sender,
-                   struct mm_store_transaction *transaction);
+                   struct mm_store_transaction *transaction, bool *is_told_out);
 
 #endif

@@ -289,6 +289,43 @@ enum mailmod_error mm_store_each_recipient(
     return error;
 }
 
+struct kept_page {
+    struct page page;
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_kept *kept);
+    struct mm_due_key last;
+};
+
+static bool on_kept(void *context, const struct mm_store_message *message,
+                    const struct mm_store_kept *kept)
+{
+    struct kept_page *rows = context;
+
+    rows->last = (struct mm_due_key){0, kept->recipient.message_id,
+                                     kept->recipient.number};
+    return count_row(&rows->page,
+                     rows->visit(rows->page.context, message, kept));
+}
+
+enum mailmod_error mm_store_each_kept(
+    struct mm_store *store, enum mailmod_kept_kind kind, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_kept *kept),
+    void *context)
+{
+    struct kept_page rows = {.visit = visit, .last = {0, message_id, -1}};
+    uint64_t last_id = message_id != 0 ? message_id : INT64_MAX;
+    enum mailmod_error error;
+
+    do {
+        struct mm_due_key after = rows.last;
+        rows.page = (struct page){.context = context};
+        error =
+            store->ops->each_kept(store, kind, &after, last_id, on_kept, &rows);
+    } while (error == MAILMOD_OK && has_more(&rows.page));
+    return error;
+}
+
 enum mailmod_error mm_store_list_entries(struct mm_store *store,
                                          uint64_t mailbox_id,
                                          struct mm_store_entry **entries_out,

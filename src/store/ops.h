@@ -72,6 +72,16 @@ struct mm_due_key {
     VERB(prefix, act_on_one, struct mm_store_transaction *transaction,         \
          uint64_t message_id, unsigned number,                                 \
          enum mailmod_queue_action action, int64_t now_ms, size_t *count)      \
+    VERB(prefix, keep_recipient, struct mm_store_transaction *transaction,     \
+         const struct mm_store_kept *kept)                                     \
+    VERB(prefix, requeue_kept, struct mm_store_transaction *transaction,       \
+         uint64_t message_id, unsigned number, int64_t now_ms,                 \
+         int64_t expires_ms)                                                   \
+    VERB(prefix, drop_kept, struct mm_store_transaction *transaction,          \
+         uint64_t message_id, unsigned number)                                 \
+    VERB(prefix, sweep_kept, struct mm_store_transaction *transaction,         \
+         enum mailmod_kept_kind kind, int64_t before_ms, size_t count_max,     \
+         size_t *count_out)                                                    \
     VERB(prefix, reroute, struct mm_store_transaction *transaction,            \
          const char *destination)                                              \
     VERB(prefix, add_user, struct mm_store_transaction *transaction,           \
@@ -154,6 +164,12 @@ struct mm_due_key {
          const struct mm_due_key *after, uint64_t last_message_id,             \
          bool (*visit)(void *context, const struct mm_store_message *message,  \
                        const struct mm_store_recipient *recipient),            \
+         void *context)                                                        \
+    VERB(prefix, each_kept, struct mm_store *store,                            \
+         enum mailmod_kept_kind kind, const struct mm_due_key *after,          \
+         uint64_t last_message_id,                                             \
+         bool (*visit)(void *context, const struct mm_store_message *message,  \
+                       const struct mm_store_kept *kept),                      \
          void *context)                                                        \
     /* Behind `after_key`. */                                                  \
     VERB(prefix, each_seen, struct mm_store *store, const char *account,       \

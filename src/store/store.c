@@ -279,6 +279,38 @@ mm_store_remove_recipient(struct mm_store_transaction *transaction,
         ->remove_recipient(transaction, message_id, number);
 }
 
+enum mailmod_error
+mm_store_keep_recipient(struct mm_store_transaction *transaction,
+                        const struct mm_store_kept *kept)
+{
+    return ops_of(transaction)->keep_recipient(transaction, kept);
+}
+
+enum mailmod_error
+mm_store_requeue_kept(struct mm_store_transaction *transaction,
+                      uint64_t message_id, unsigned number, int64_t now_ms,
+                      int64_t expires_ms)
+{
+    return ops_of(transaction)
+        ->requeue_kept(transaction, message_id, number, now_ms, expires_ms);
+}
+
+enum mailmod_error mm_store_drop_kept(struct mm_store_transaction *transaction,
+                                      uint64_t message_id, unsigned number)
+{
+    return ops_of(transaction)->drop_kept(transaction, message_id, number);
+}
+
+enum mailmod_error mm_store_sweep_kept(struct mm_store_transaction *transaction,
+                                       enum mailmod_kept_kind kind,
+                                       int64_t before_ms, size_t count_max,
+                                       size_t *count_out)
+{
+    *count_out = 0;
+    return ops_of(transaction)
+        ->sweep_kept(transaction, kind, before_ms, count_max, count_out);
+}
+
 enum mailmod_error mm_store_act(struct mm_store_transaction *transaction,
                                 uint64_t message_id,
                                 enum mailmod_queue_action action,

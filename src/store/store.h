@@ -404,6 +404,44 @@ MM_CHECK enum mailmod_error mm_store_each_fetch(
     bool (*visit)(void *context, const struct mm_store_fetch *fetch),
     void *context);
 
+/* ---- what left the queue and is kept: sent mail, dead letters ---- */
+
+struct mm_store_kept {
+    enum mailmod_kept_kind kind;
+    int64_t kept_ms; /* since when */
+    /* As it was in the queue; last_reply: the words of its end. */
+    struct mm_store_recipient recipient;
+};
+/* Takes a recipient out of the queue, as mm_store_remove_recipient does, and
+ * keeps it with its message: `kind`, `kept_ms` and of the recipient message_id,
+ * number, attempts and last_reply are given. NOT_FOUND likewise. */
+MM_CHECK enum mailmod_error
+mm_store_keep_recipient(struct mm_store_transaction *transaction,
+                        const struct mm_store_kept *kept);
+/* Puts it back into the queue, due at `now_ms`, as if it had never been tried.
+ * NOT_FOUND. */
+MM_CHECK enum mailmod_error
+mm_store_requeue_kept(struct mm_store_transaction *transaction,
+                      uint64_t message_id, unsigned number, int64_t now_ms,
+                      int64_t expires_ms);
+/* The last one takes the message along. NOT_FOUND. */
+MM_CHECK enum mailmod_error
+mm_store_drop_kept(struct mm_store_transaction *transaction,
+                   uint64_t message_id, unsigned number);
+/* Drops at most `count_max` of a kind that are kept since before `before_ms`,
+ * the oldest first; how many is told. */
+MM_CHECK enum mailmod_error
+mm_store_sweep_kept(struct mm_store_transaction *transaction,
+                    enum mailmod_kept_kind kind, int64_t before_ms,
+                    size_t count_max, size_t *count_out);
+/* Those of a kind, by message and number, each with its message; message_id 0
+ * is all. The visitor returns false to stop. */
+MM_CHECK enum mailmod_error mm_store_each_kept(
+    struct mm_store *store, enum mailmod_kept_kind kind, uint64_t message_id,
+    bool (*visit)(void *context, const struct mm_store_message *message,
+                  const struct mm_store_kept *kept),
+    void *context);
+
 /* ---- what hangs on a name: aliases, forwards, replies, mailing lists ---- */
 
 enum mm_store_record_kind {

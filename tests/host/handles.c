@@ -66,6 +66,12 @@ static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
     (void)rule;
 }
 
+static void on_kept(void *context, const struct mailmod_kept *kept)
+{
+    (void)context;
+    (void)kept;
+}
+
 static void on_secret(void *context, const char *label, int64_t created_ms)
 {
     (void)context;
@@ -208,6 +214,9 @@ static mailmod_reading *begun;
     X(list_each, mailmod_list_each(h, on_list_rule, NULL))                     \
     X(fetch_list, mailmod_fetch_list(h, on_account, NULL))                     \
     X(fetch_act, mailmod_fetch_act(h, NULL, MAILMOD_FETCH_RUN))                \
+    X(kept_list, mailmod_kept_list(h, MAILMOD_KEPT_SENT, NULL, on_kept, NULL)) \
+    X(kept_act, mailmod_kept_act(h, MAILMOD_KEPT_DEAD, NULL,                   \
+                                 MAILMOD_QUEUE_DELETE, NULL))                  \
     X(maillist_set,                                                            \
       mailmod_maillist_set(h, "n@mail.test", NULL, MAILMOD_MAILLIST_OPEN, 0))  \
     X(maillist_list, mailmod_maillist_list(h, on_maillist, NULL))              \

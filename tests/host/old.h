@@ -191,6 +191,19 @@ struct old_list_rule {
     int64_t added_ms;
 };
 
+struct old_kept {
+    size_t size;
+    enum mailmod_kept_kind kind;
+    const char *message;
+    const char *reverse_path;
+    const char *recipient;
+    const char *destination;
+    const char *last_reply;
+    uint64_t message_size;
+    int64_t arrival_ms, kept_ms;
+    unsigned attempts;
+};
+
 struct old_maillist {
     size_t size;
     const char *name;

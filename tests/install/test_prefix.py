@@ -167,7 +167,8 @@ def test_headers(build):
                      "mailmod/changes.h", "mailmod/fetch.h",
                      "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h",
-                    "mailmod/provider.h", "mailmod/session.h"):
+                     "mailmod/kept.h",
+                     "mailmod/provider.h", "mailmod/session.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),
                             (CXX, "-x", "c++", "-std=c++17")):

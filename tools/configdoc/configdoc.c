@@ -32,6 +32,7 @@ static const struct group {
     {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},
     {"queue", "When mail that goes out is tried again."},
+    {"archive", "What is kept of mail that has left the queue."},
     {"delivery", "How mail goes out."},
     {"smarthost", "A relay for all mail that goes out."},
     {"proxy", "A proxy for all connections that go out."},

@@ -48,6 +48,7 @@ int control_reply(struct control *control);
 int control_maillist(struct control *control);
 int control_fetch(struct control *control);
 int control_list(struct control *control);
+int control_kept(struct control *control);
 int control_mailbox(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);
@@ -55,6 +56,8 @@ int control_trace(struct control *control);
 /* user quota and user password: account.c */
 int control_is_account(const struct control *control);
 int control_account(struct control *control);
+/* The octets of a message that is queued or kept. */
+int control_show(struct control *control, const char *message);
 /* Messages, octets and quota, in columns. */
 void control_print_use(const struct mailmod_user *user);
 /* Asks for a password, or reads it, and hands it on; wiped afterwards. */

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"maillist", control_maillist}, {"fetch", control_fetch},
     {"list", control_list},         {"mailbox", control_mailbox},
     {"trace", control_trace},       {"reply", control_reply},
+    {"kept", control_kept},
 };
 
 static void print_help_of_names(void)
@@ -86,7 +87,14 @@ static void print_help(void)
          "  queue flush [ID|all|FILTER]\n"
          "                             try now\n"
          "  queue hold|release|delete ID|all|FILTER\n"
-         "                             delete makes no report to the sender");
+         "                             delete makes no report to the sender\n"
+         "  kept list sent|dead [ID]   what left the queue and is kept: taken "
+         "by\n"
+         "                             other hosts, or dead letters\n"
+         "  kept show ID               one message, whole\n"
+         "  kept release sent|dead ID|all\n"
+         "                             into the queue again\n"
+         "  kept delete sent|dead ID|all");
     print_help_of_names();
     puts("  fetch list                 accounts elsewhere, their last visits\n"
          "  fetch run NAME|all         fetch now\n"

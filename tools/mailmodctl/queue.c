@@ -236,20 +236,24 @@ static void on_octets(void *context, const char *octets, size_t size)
     }
 }
 
-static int show(struct control *control, const char *message)
+int control_show(struct control *control, const char *message)
 {
     int is_terminal = terminal_is_output();
-    if (is_terminal) {
+    enum mailmod_error error =
+        mailmod_queue_read(control->instance, message, on_octets, &is_terminal);
+    return error == MAILMOD_OK ? EXIT_SUCCESS : control_failure("show", error);
+}
+
+static int show(struct control *control, const char *message)
+{
+    if (terminal_is_output()) {
         int code = list(control, message, 0);
         if (code != EXIT_SUCCESS) {
             return code;
         }
         putchar('\n');
     }
-    enum mailmod_error error =
-        mailmod_queue_read(control->instance, message, on_octets, &is_terminal);
-    return error == MAILMOD_OK ? EXIT_SUCCESS
-                               : control_failure("queue show", error);
+    return control_show(control, message);
 }
 
 static const struct action {

@@ -21,7 +21,6 @@
 #define SPEED "connections are not throttled"
 #define ACCOUNTS                                                               \
     "users are in the store (mailmodctl user add) or in local.users"
-#define ARCHIVE "no copies of sent mail are kept"
 #define LOG                                                                    \
     "the log goes to standard error or to the host program, whose "            \
     "affair the files are"
@@ -77,6 +76,8 @@ static const struct mm_smallsrv_name names[] = {
     {"smtp_net_limit", MM_SMALLSRV_KIB, "rates.network_octets_max",
      "in KiB; the network is an IPv4 /24 or an IPv6 /48, there it was a /16"},
     {"smtp_limit", MM_SMALLSRV_KIB, "rates.total_octets_max", "in KiB"},
+    {"sent_time", SAME, "archive.sent_days",
+     "in days; it alone keeps copies of sent mail, `smtp_sent` does not"},
     {"fake", SAME, "traps.addresses", NULL},
     {"spam_time", SAME, "traps.time", NULL},
     {"goodlist", SAME, "lists.white_file", NULL},
@@ -141,7 +142,8 @@ static const struct mm_smallsrv_name names[] = {
     {"smtp_conform", GONE_FLAG, NULL,
      "a sender asks for reports with NOTIFY (RFC 3461)"},
     {"smtp_err", GONE, NULL,
-     "mail that fails goes back to its sender in a report"},
+     "mail that fails goes back to its sender in a report; of whom nobody can "
+     "be told is kept in the store (archive.dead_letter_days)"},
     {"time_btw", GONE, NULL,
      "queue.attempts_max and queue.destination_max bound what goes out"},
 
@@ -163,8 +165,8 @@ static const struct mm_smallsrv_name names[] = {
     {"mxignbl", GONE_FLAG, NULL,
      "greylisting asks for no MX hosts; name networks in greylisting.exempt"},
 
-    {"smtp_sent", GONE, NULL, ARCHIVE},
-    {"sent_time", GONE, NULL, ARCHIVE},
+    {"smtp_sent", GONE, NULL,
+     "copies of sent mail are in the store (archive.sent_days)"},
     {"tls_capath", GONE, NULL,
      "authorities are in one file (smarthost.authority_file)"},
     {"tls_priority", GONE, NULL,

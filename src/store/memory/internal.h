@@ -26,6 +26,7 @@ enum mm_memory_table {
     MM_TABLE_MESSAGE,
     MM_TABLE_CHUNK,
     MM_TABLE_RECIPIENT, /* other: by destination and time, those that wait */
+    MM_TABLE_KEPT,      /* other: by kind and time */
     MM_TABLE_MAILBOX,
     MM_TABLE_ENTRY, /* other: by unique-id text, those that have one */
     MM_TABLE_USER,
@@ -41,7 +42,7 @@ enum mm_memory_table {
 struct mm_message_row {
     struct mm_row row;
     struct mm_store_message message;
-    uint64_t references; /* recipients and entries */
+    uint64_t references; /* recipients, kept ones and entries */
 };
 struct mm_chunk_row {
     struct mm_row row;
@@ -54,6 +55,10 @@ struct mm_chunk_row {
 struct mm_recipient_row {
     struct mm_row row;
     struct mm_store_recipient recipient;
+};
+struct mm_kept_row {
+    struct mm_row row;
+    struct mm_store_kept kept;
 };
 struct mm_mailbox_row {
     struct mm_row row;

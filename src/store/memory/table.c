@@ -84,6 +84,26 @@ static bool waits(const struct mm_row *row)
            MM_RECIPIENT_WAITING;
 }
 
+static int order_kept(const struct mm_tree_node *a,
+                      const struct mm_tree_node *b)
+{
+    return compare_recipients(&ROW_OF(struct mm_kept_row, a)->kept.recipient,
+                              &ROW_OF(struct mm_kept_row, b)->kept.recipient);
+}
+
+static int order_kept_times(const struct mm_tree_node *a,
+                            const struct mm_tree_node *b)
+{
+    const struct mm_store_kept *x = &OTHER_OF(struct mm_kept_row, a)->kept;
+    const struct mm_store_kept *y = &OTHER_OF(struct mm_kept_row, b)->kept;
+    int result = order(x->kind, y->kind);
+    if (result == 0) {
+        result = (x->kept_ms > y->kept_ms) - (x->kept_ms < y->kept_ms);
+    }
+    return result != 0 ? result
+                       : compare_recipients(&x->recipient, &y->recipient);
+}
+
 static int order_mailboxes(const struct mm_tree_node *a,
                            const struct mm_tree_node *b)
 {
@@ -203,6 +223,8 @@ void mm_tables_init(struct mm_memory_disk *disk)
         [MM_TABLE_RECIPIENT] = {.tree.compare = order_recipients,
                                 .other.compare = order_due,
                                 .has_other = waits},
+        [MM_TABLE_KEPT] = {.tree.compare = order_kept,
+                           .other.compare = order_kept_times},
         [MM_TABLE_MAILBOX] = {.tree.compare = order_mailboxes},
         [MM_TABLE_ENTRY] = {.tree.compare = order_entries,
                             .other.compare = order_uidls,

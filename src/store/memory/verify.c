@@ -31,6 +31,11 @@ static uint64_t count_references(struct mm_memory_disk *disk, uint64_t id)
                                      (int64_t)row->recipient.number + 1)) {
         count++;
     }
+    EACH_ROW(row, disk, MM_TABLE_KEPT)
+    {
+        count +=
+            MM_ROW(struct mm_kept_row, row)->kept.recipient.message_id == id;
+    }
     EACH_ROW(row, disk, MM_TABLE_ENTRY)
     {
         count += MM_ROW(struct mm_entry_row, row)->entry.message_id == id;
@@ -78,6 +83,14 @@ static void check_messages(struct report *report)
             MM_ROW(struct mm_recipient_row, row)->recipient.message_id;
         if (mm_find_message_row(report->disk, id) == NULL) {
             say(report, "a recipient without its message", id);
+        }
+    }
+    EACH_ROW(row, report->disk, MM_TABLE_KEPT)
+    {
+        uint64_t id =
+            MM_ROW(struct mm_kept_row, row)->kept.recipient.message_id;
+        if (mm_find_message_row(report->disk, id) == NULL) {
+            say(report, "a kept recipient without its message", id);
         }
     }
 }

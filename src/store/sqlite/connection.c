@@ -17,6 +17,12 @@
     "r.message_id,r.number,r.path,r.destination,r.state,r.next_attempt_ms,"    \
     "r.expires_ms,r.attempts,r.was_warned,r.notify,r.original_recipient,"      \
     "r.last_reply,r.reverse_path,r.delivered_to,r.original_to"
+/* Of `kept`, as RECIPIENT_COLUMNS reads them: one that is kept waits for
+ * nobody. */
+#define KEPT_COLUMNS                                                           \
+    "r.message_id,r.number,r.path,r.destination,0,r.kept_ms,0,r.attempts,0,"   \
+    "r.notify,r.original_recipient,r.last_reply,r.reverse_path,"               \
+    "r.delivered_to,r.original_to"
 #define USER_COLUMNS                                                           \
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
@@ -70,6 +76,28 @@ static const char *const statement_table[MM_SQL_COUNT] = {
         "state=max(state,?7) WHERE message_id=?8 AND number=?9",
     [MM_SQL_DROP_RECIPIENT] =
         "DELETE FROM recipient WHERE message_id=? AND number=?",
+    [MM_SQL_KEEP_RECIPIENT] =
+        "INSERT INTO kept(kind,kept_ms,attempts,last_reply,message_id,number,"
+        "path,destination,notify,original_recipient,reverse_path,delivered_to,"
+        "original_to) SELECT ?3,?4,?5,?6,message_id,number,path,destination,"
+        "notify,original_recipient,reverse_path,delivered_to,original_to "
+        "FROM recipient WHERE message_id=?1 AND number=?2",
+    [MM_SQL_REQUEUE_KEPT] =
+        "INSERT INTO recipient(state,attempts,was_warned,last_reply,"
+        "next_attempt_ms,expires_ms,message_id,number,path,destination,notify,"
+        "original_recipient,reverse_path,delivered_to,original_to) SELECT "
+        "0,0,0,'',?3,?4,message_id,number,path,destination,notify,"
+        "original_recipient,reverse_path,delivered_to,original_to FROM kept "
+        "WHERE message_id=?1 AND number=?2",
+    [MM_SQL_DROP_KEPT] = "DELETE FROM kept WHERE message_id=? AND number=?",
+    [MM_SQL_LIST_OLD_KEPT] =
+        "SELECT message_id,number FROM kept WHERE kind=? AND kept_ms<? "
+        "ORDER BY kept_ms LIMIT ?",
+    [MM_SQL_EACH_KEPT] =
+        "SELECT " MESSAGE_COLUMNS "," KEPT_COLUMNS
+        " FROM kept r JOIN message m ON m.id=r.message_id "
+        "WHERE (r.message_id,r.number)>(?,?) AND r.message_id<=? AND r.kind=? "
+        "ORDER BY r.message_id,r.number",
     [MM_SQL_NEXT_NUMBER] =
         "SELECT next_number FROM mailbox WHERE id=? AND is_gone=0",
     [MM_SQL_COUNT_NUMBER] =

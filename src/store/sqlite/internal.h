@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 6
+#define MM_STORE_SCHEMA_VERSION 7
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
@@ -67,6 +67,11 @@ enum mm_statement {
     MM_SQL_PUT_RECIPIENT,
     MM_SQL_UPDATE_RECIPIENT,
     MM_SQL_DROP_RECIPIENT,
+    MM_SQL_KEEP_RECIPIENT,
+    MM_SQL_REQUEUE_KEPT,
+    MM_SQL_DROP_KEPT,
+    MM_SQL_LIST_OLD_KEPT,
+    MM_SQL_EACH_KEPT,
     MM_SQL_NEXT_NUMBER,
     MM_SQL_COUNT_NUMBER,
     MM_SQL_PUT_ENTRY,

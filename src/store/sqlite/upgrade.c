@@ -103,6 +103,17 @@ static const char tables_6[] =
     "PRIMARY KEY(kind,key)) WITHOUT ROWID;"
     "CREATE INDEX sighting_until ON sighting(until_ms);";
 
+/* 7: what left the queue and is kept, with what its row told: sent mail, dead
+ * letters. */
+static const char tables_7[] =
+    "CREATE TABLE kept(message_id INTEGER NOT NULL,number INTEGER NOT NULL,"
+    "kind INTEGER NOT NULL,kept_ms INTEGER NOT NULL,path TEXT NOT NULL,"
+    "destination TEXT NOT NULL,attempts INTEGER NOT NULL,"
+    "notify INTEGER NOT NULL,original_recipient TEXT NOT NULL,"
+    "last_reply TEXT NOT NULL,reverse_path TEXT,delivered_to TEXT,"
+    "original_to TEXT,PRIMARY KEY(message_id,number)) WITHOUT ROWID;"
+    "CREATE INDEX kept_time ON kept(kind,kept_ms);";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -156,6 +167,11 @@ static enum mailmod_error make_records(struct upgrade *upgrade)
 static enum mailmod_error make_rule_tables(struct upgrade *upgrade)
 {
     return run_tables(upgrade, tables_6, "PRAGMA user_version=6");
+}
+
+static enum mailmod_error make_kept_table(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_7, "PRAGMA user_version=7");
 }
 
 /* Statements of the step, by their texts. */
@@ -255,7 +271,8 @@ static const struct {
              {3, "checksums of bodies", move_chunks},
              {4, "tables of fetched mail", make_fetch_tables},
              {5, "aliases and lists", make_records},
-             {6, "tables of rules and sightings", make_rule_tables}};
+             {6, "tables of rules and sightings", make_rule_tables},
+             {7, "a table of kept mail", make_kept_table}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {

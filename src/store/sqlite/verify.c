@@ -30,13 +30,17 @@ static const struct {
     {"messages that count their references wrong",
      "SELECT count(*) FROM message m LEFT JOIN (SELECT message_id,count(*) AS "
      "n FROM (SELECT message_id FROM recipient UNION ALL SELECT message_id "
-     "FROM entry) GROUP BY message_id) u ON u.message_id=m.id WHERE "
+     "FROM kept UNION ALL SELECT message_id FROM entry) GROUP BY message_id) u "
+     "ON u.message_id=m.id WHERE "
      "m.reference_count<>coalesce(u.n,0)"},
     {"messages that nobody has and no opening will sweep",
      "SELECT count(*) FROM message m WHERE m.reference_count=0 AND m.id NOT IN "
      "(SELECT id FROM pending)"},
     {"recipients without their message",
      "SELECT count(*) FROM recipient WHERE message_id NOT IN (SELECT id FROM "
+     "message)"},
+    {"kept recipients without their message",
+     "SELECT count(*) FROM kept WHERE message_id NOT IN (SELECT id FROM "
      "message)"},
     {"mailbox entries without their message",
      "SELECT count(*) FROM entry WHERE message_id NOT IN (SELECT id FROM "

@@ -199,6 +199,7 @@ static enum mailmod_error write_reports(struct mq_settlement *settlement,
     struct fixture *fixture = settlement->context;
     (void)t;
     fixture->report_calls++;
+    settlement->has_told = !fixture->tells_nobody;
     return fixture->report_error;
 }
 
@@ -239,6 +240,8 @@ void fixture_settle_each(struct fixture *fixture, struct mq_batch *batch,
     settlement.write_reports = write_reports;
     settlement.done = on_done;
     settlement.context = fixture;
+    settlement.keeps_sent = fixture->keeps_sent;
+    settlement.keeps_dead = fixture->keeps_dead;
     settlement.now_ms = fixture->now_ms;
     fixture->report_calls = 0;
     fixture->error = MAILMOD_ERROR_CANCELLED;
@@ -277,6 +280,25 @@ void fixture_settle(struct fixture *fixture, struct mq_batch *batch,
         outcomes[i] = fixture_outcome(verdict, is_down);
     }
     fixture_settle_each(fixture, batch, outcomes);
+}
+
+static bool on_kept(void *context, const struct mm_store_message *message,
+                    const struct mm_store_kept *kept)
+{
+    (void)message;
+    assert_string_not_equal(kept->recipient.last_reply, "");
+    assert_int_equal(kept->recipient.attempts, 1);
+    ++*(size_t *)context;
+    return true;
+}
+
+size_t fixture_count_kept(struct fixture *fixture, enum mailmod_kept_kind kind)
+{
+    size_t count = 0;
+    assert_int_equal(
+        mm_store_each_kept(fixture->store, kind, 0, on_kept, &count),
+        MAILMOD_OK);
+    return count;
 }
 
 struct find {

@@ -22,6 +22,8 @@ struct fixture {
     enum mailmod_error error;
     unsigned report_calls;
     enum mailmod_error report_error; /* what write_reports answers */
+    bool keeps_sent, keeps_dead;     /* of the next settlements */
+    bool tells_nobody;               /* write_reports finds nobody to tell */
 };
 
 void fixture_open(struct fixture *fixture, bool is_sqlite);
@@ -67,6 +69,8 @@ void fixture_settle(struct fixture *fixture, struct mq_batch *batch,
 struct mq_outcome fixture_outcome(enum mq_verdict verdict, bool is_down);
 /* Rows of a message (0: all) in the store. */
 size_t fixture_count(struct fixture *fixture, uint64_t id);
+/* Rows of a kind that are kept. */
+size_t fixture_count_kept(struct fixture *fixture, enum mailmod_kept_kind kind);
 bool fixture_row(struct fixture *fixture, uint64_t id, unsigned number,
                  struct mm_store_recipient *row_out);
 void fixture_act(struct fixture *fixture, uint64_t id,
