@@ -36,6 +36,9 @@ static const char *key_of(struct mm_span reason)
         {"key file ", "tls.key_file"},
         {"the key ", "tls.key_file"},
         {"authority file ", "smarthost.authority_file"},
+        {"smarthost: key file ", "smarthost.key_file"},
+        {"smarthost: ", "smarthost.certificate_file"},
+        {"route ", "delivery.routes"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (mm_span_starts_nocase(reason, table[i].words)) {

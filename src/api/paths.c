@@ -7,6 +7,7 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "config/routes.h"
 #include "platform/fs.h"
 
 #include <string.h>
@@ -90,6 +91,38 @@ static enum mailmod_error resolve_lines(const char *folder, char **lines)
     return MAILMOD_OK;
 }
 
+/* In its place; LIMIT where it has no room. */
+static enum mailmod_error resolve_in(const char *folder,
+                                     char path[MM_CONFIG_PATH_MAX])
+{
+    char *whole = mm_strdup(path);
+    enum mailmod_error error =
+        whole == NULL ? MAILMOD_ERROR_MEMORY : resolve(folder, &whole);
+    if (error == MAILMOD_OK &&
+        !mm_span_copy(mm_span_cstr(whole), path, MM_CONFIG_PATH_MAX)) {
+        error = MAILMOD_ERROR_LIMIT;
+    }
+    mm_free(whole);
+    return error;
+}
+
+static enum mailmod_error resolve_routes(const char *folder,
+                                         struct mm_config *config)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    for (size_t i = 0; error == MAILMOD_OK && i < config->route_count; i++) {
+        struct mm_config_route *route = &config->routes[i];
+        error = resolve_in(folder, route->authority_file);
+        if (error == MAILMOD_OK) {
+            error = resolve_in(folder, route->certificate_file);
+        }
+        if (error == MAILMOD_OK) {
+            error = resolve_in(folder, route->key_file);
+        }
+    }
+    return error;
+}
+
 enum mailmod_error mm_resolve_paths(struct mailmod *instance,
                                     struct mm_config *config)
 {
@@ -112,6 +145,9 @@ enum mailmod_error mm_resolve_paths(struct mailmod *instance,
     for (size_t i = 0;
          error == MAILMOD_OK && i < sizeof paths / sizeof paths[0]; i++) {
         error = resolve(instance->working_folder, paths[i]);
+    }
+    if (error == MAILMOD_OK) {
+        error = resolve_routes(instance->working_folder, config);
     }
     return error == MAILMOD_OK ? resolve_lines(instance->working_folder,
                                                &config->tls.more_certificates)

@@ -8,9 +8,10 @@ struct mechanism {
     const char *name;
 };
 
-/* Strongest first: what proves the password without showing it, then tokens,
+/* Strongest first: a key, what proves the password without showing it, tokens,
  * then the weak proof, then what shows it in one step, then in two. */
 static const struct mechanism mechanisms_known[] = {
+    {MM_SASL_EXTERNAL, "EXTERNAL"},
     {MM_SASL_SCRAM_SHA_256, "SCRAM-SHA-256"},
     {MM_SASL_OAUTHBEARER, "OAUTHBEARER"},
     {MM_SASL_XOAUTH2, "XOAUTH2"},

@@ -13,7 +13,8 @@ enum mm_sasl_mechanism {
     MM_SASL_CRAM_MD5 = 1 << 3,      /* RFC 2195 */
     MM_SASL_OAUTHBEARER = 1 << 4,   /* RFC 7628 */
     MM_SASL_XOAUTH2 = 1 << 5,
-    MM_SASL_LAST = MM_SASL_XOAUTH2
+    MM_SASL_EXTERNAL = 1 << 6, /* RFC 4422 A: by the certificate of TLS */
+    MM_SASL_LAST = MM_SASL_EXTERNAL
 };
 
 /* Those that show a token instead of a password, and those that show or prove

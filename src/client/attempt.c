@@ -143,7 +143,7 @@ void mm_delivery_note(struct mm_delivery *delivery,
 enum mm_config_tls_policy
 mm_delivery_tls_policy(const struct mm_delivery *delivery)
 {
-    return mm_relay_is_set(&delivery->options.relay)
+    return mm_relay_sets_tls(&delivery->options.relay)
                ? delivery->options.relay.tls
                : delivery->config->delivery.tls;
 }
@@ -156,7 +156,7 @@ bool mm_delivery_wants_login(const struct mm_delivery *delivery)
 bool mm_delivery_is_verified(const struct mm_delivery *delivery)
 {
     const struct mm_relay *relay = &delivery->options.relay;
-    return mm_relay_is_set(relay) && relay->verifies &&
+    return mm_relay_sets_tls(relay) && relay->verifies &&
            delivery->tls == MM_TLS_AS_SET;
 }
 
@@ -181,7 +181,9 @@ enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
     bool verifies = mm_delivery_is_verified(delivery);
     delivery->in_handshake = true;
     return mm_conn_start_tls_client(
-        delivery->conn, mm_peer_tls_get(&delivery->settings->tls, verifies),
+        delivery->conn,
+        mm_outbound_settings_tls(delivery->settings,
+                                 delivery->options.relay.route, verifies),
         delivery->hop.host, verifies, delivery->config->delivery.tls_ms);
 }
 

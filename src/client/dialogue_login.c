@@ -121,8 +121,12 @@ bool mm_dialogue_on_auth(struct mm_delivery *delivery,
     if (relay->has_token) {
         return ask_token(delivery, info->mechanisms);
     }
-    enum mailmod_error error =
-        begin(delivery, info->mechanisms, relay->password);
+    unsigned mechanisms = info->mechanisms;
+    unsigned proving = mechanisms & (MM_SASL_SCRAM_SHA_256 | MM_SASL_CRAM_MD5);
+    if (!mm_conn_is_tls(delivery->conn) && proving != 0) {
+        mechanisms = proving; /* what shows no password comes first */
+    }
+    enum mailmod_error error = begin(delivery, mechanisms, relay->password);
     if (error != MAILMOD_OK) {
         mm_dialogue_break_off(delivery, error, "4.7.8",
                               "no mechanism to log in with", true);

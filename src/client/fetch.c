@@ -106,8 +106,11 @@ mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
     bool is_used = config->fetch.accounts[0] != '\0' ||
                    config->fetch.authority_file[0] != '\0';
     enum mailmod_error error =
-        is_used ? mm_peer_tls_open(&settings->tls, config->fetch.authority_file,
-                                   reason_out)
+        is_used ? mm_peer_tls_open(
+                      &settings->tls,
+                      &(struct mm_peer_tls_options){
+                          .authority_file = config->fetch.authority_file},
+                      reason_out)
                 : MAILMOD_OK;
     if (error != MAILMOD_OK) {
         mm_fetch_settings_free(&settings);

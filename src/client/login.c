@@ -1,14 +1,14 @@
-/* login.c - SCRAM-SHA-256, PLAIN, LOGIN and CRAM-MD5, in this order: servers
- * offer CRAM-MD5 whose stores have no password to answer it with; and with a
- * token OAUTHBEARER, which is a standard, before XOAUTH2.
+/* login.c - EXTERNAL, SCRAM-SHA-256, PLAIN, LOGIN and CRAM-MD5, in this order:
+ * servers offer CRAM-MD5 whose stores have no password to answer it with; and
+ * with a token OAUTHBEARER, which is a standard, before XOAUTH2.
  *
  * Owns the state of one exchange. Promises that a password goes over the wire
  * only in PLAIN and LOGIN, which the engine allows under TLS or by explicit
- * setting alone; that a server with a wrong SCRAM signature, or with none, is
- * not taken for the right one; and that what it held is wiped. The slow part
- * of SCRAM (the server chooses the iteration count) runs on a worker.
- * Thread: see the header. RFC 4954 4, RFC 5034 4, RFC 4616, RFC 2195, RFC 5802
- * 5, RFC 7677, RFC 7628 3. */
+ * setting alone; that EXTERNAL says a name and nothing else; that a server with
+ * a wrong SCRAM signature, or with none, is not taken for the right one; and
+ * that what it held is wiped. The slow part of SCRAM (the server chooses the
+ * iteration count) runs on a worker. Thread: see the header. RFC 4954 4, RFC
+ * 5034 4, RFC 4422 A, RFC 4616, RFC 2195, RFC 5802 5, RFC 7677, RFC 7628 3. */
 #include "client/login.h"
 
 #include "base/limits.h"
@@ -144,6 +144,10 @@ enum mailmod_error mm_login_begin(struct mm_login *login,
     mm_login_fini(login);
     mm_login_init(login);
     login->wire = wire;
+    if ((mechanisms & MM_SASL_EXTERNAL) != 0) {
+        login->mechanism = MM_SASL_EXTERNAL;
+        return begin(login, MM_SASL_EXTERNAL, true, mm_span_cstr(user));
+    }
     if ((mechanisms & MM_SASL_SCRAM_SHA_256) != 0) {
         login->mechanism = MM_SASL_SCRAM_SHA_256;
         return begin_scram(login, user, nonce);

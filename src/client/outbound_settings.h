@@ -6,7 +6,7 @@
 #define MM_CLIENT_OUTBOUND_SETTINGS_H
 
 #include "client/peer_tls.h"
-#include "config/config.h"
+#include "config/routes.h"
 
 #include <stdatomic.h>
 
@@ -14,6 +14,8 @@ struct mm_outbound_settings {
     atomic_uint references;
     struct mm_config *config;
     struct mm_peer_tls tls;
+    /* Of each row of config->routes; none where it has nothing of its own. */
+    struct mm_peer_tls *route_tls;
 };
 
 /* thread: any. Takes a reference on the configuration; the words of a failure
@@ -21,6 +23,10 @@ struct mm_outbound_settings {
 MM_CHECK enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
                          struct mm_config *config, struct mm_buf *reason_out);
+/* `route` NULL: of no row. */
+struct mm_tls *
+mm_outbound_settings_tls(const struct mm_outbound_settings *settings,
+                         const struct mm_config_route *route, bool verifies);
 struct mm_outbound_settings *
 mm_outbound_settings_ref(struct mm_outbound_settings *settings);
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);

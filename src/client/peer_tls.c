@@ -4,23 +4,48 @@
  * Thread: any. RFC 7435. */
 #include "client/peer_tls.h"
 
-enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
-                                    const char *authority_file,
+static enum mailmod_error open_both(struct mm_peer_tls *tls_out,
+                                    const struct mm_peer_tls_options *options,
+                                    struct mm_certificates *certificates,
                                     struct mm_buf *reason_out)
 {
+    const char *authorities = options->authority_file;
     const struct mm_tls_client_options verifying = {
-        .authority_file = authority_file[0] != '\0' ? authority_file : NULL};
-    const struct mm_tls_client_options opportunistic = {.allows_old = true};
-    *tls_out = (struct mm_peer_tls){.verifying = NULL};
+        .authority_file =
+            authorities != NULL && authorities[0] != '\0' ? authorities : NULL,
+        .certificates = certificates,
+        .pins = options->pins,
+        .pin_count = options->pin_count};
+    const struct mm_tls_client_options opportunistic = {
+        .allows_old = true, .certificates = certificates};
     enum mailmod_error error =
         mm_tls_client_new(&tls_out->verifying, &verifying, reason_out);
+    return error == MAILMOD_OK ? mm_tls_client_new(&tls_out->opportunistic,
+                                                   &opportunistic, reason_out)
+                               : error;
+}
+
+enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
+                                    const struct mm_peer_tls_options *options,
+                                    struct mm_buf *reason_out)
+{
+    struct mm_certificates *certificates = NULL;
+    struct mm_certificate_files files = {mm_span(NULL, 0), mm_span(NULL, 0)};
+    enum mailmod_error error = MAILMOD_OK;
+    *tls_out = (struct mm_peer_tls){.verifying = NULL};
+    if (options->certificate_file != NULL &&
+        options->certificate_file[0] != '\0') {
+        files.certificate = mm_span_cstr(options->certificate_file);
+        files.key = mm_span_cstr(options->key_file);
+        error = mm_certificates_new(&certificates, &files, 1, NULL, reason_out);
+    }
     if (error == MAILMOD_OK) {
-        error = mm_tls_client_new(&tls_out->opportunistic, &opportunistic,
-                                  reason_out);
+        error = open_both(tls_out, options, certificates, reason_out);
     }
     if (error != MAILMOD_OK) {
         mm_peer_tls_unref(tls_out);
     }
+    mm_certificates_unref(&certificates);
     return error;
 }
 

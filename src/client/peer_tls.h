@@ -13,11 +13,18 @@ struct mm_peer_tls {
     struct mm_tls *opportunistic;
 };
 
-/* `authority_file` "": the system's authorities. CONFIG with the reason, and
- * then there are none. */
-MM_CHECK enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
-                                             const char *authority_file,
-                                             struct mm_buf *reason_out);
+/* What both have in common; zeroed: the system's authorities, and no more. */
+struct mm_peer_tls_options {
+    const char *authority_file;              /* NULL or "": the system's */
+    const char *certificate_file, *key_file; /* NULL or "": none */
+    const uint8_t (*pins)[MM_TLS_PIN_SIZE];
+    size_t pin_count;
+};
+/* CONFIG with the reason, and then there are none. */
+MM_CHECK enum mailmod_error
+mm_peer_tls_open(struct mm_peer_tls *tls_out,
+                 const struct mm_peer_tls_options *options,
+                 struct mm_buf *reason_out);
 /* A reference on each. */
 struct mm_peer_tls mm_peer_tls_ref(const struct mm_peer_tls *tls);
 void mm_peer_tls_unref(struct mm_peer_tls *tls);

@@ -457,8 +457,11 @@ enum mailmod_error mm_pop3_backends_use(struct mm_pop3_backends *backends,
 
     /* The system's authorities are many: not where nobody is passed on. */
     if (config->pop3.backends.count > 0) {
-        error = mm_peer_tls_open(&tls, config->pop3.backend_authority_file,
-                                 reason_out);
+        error = mm_peer_tls_open(
+            &tls,
+            &(struct mm_peer_tls_options){
+                .authority_file = config->pop3.backend_authority_file},
+            reason_out);
     }
     if (error == MAILMOD_OK) {
         mm_mutex_lock(backends->mutex);

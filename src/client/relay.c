@@ -21,6 +21,7 @@ void mm_relay_of_route(const struct mm_config_route *route,
                           .has_token = route->has_token,
                           .account = route->name,
                           .mechanisms = route->mechanisms,
+                          .route = route,
                           .proxy = &route->proxy};
 }
 
@@ -36,18 +37,37 @@ bool mm_relay_is_set(const struct mm_relay *relay)
     return relay->host != NULL && relay->host[0] != '\0';
 }
 
+bool mm_relay_sets_tls(const struct mm_relay *relay)
+{
+    return mm_relay_is_set(relay) ||
+           (relay->route != NULL && relay->route->sets_tls);
+}
+
 unsigned mm_relay_mechanisms(const struct mm_relay *relay)
 {
     bool has_user =
         mm_relay_is_set(relay) && relay->user != NULL && relay->user[0] != '\0';
-    return has_user
+    bool has_secret = relay->has_token ||
+                      (relay->password != NULL && relay->password[0] != '\0');
+    unsigned external = mm_relay_is_set(relay)
+                            ? relay->mechanisms & (unsigned)MM_SASL_EXTERNAL
+                            : 0;
+    return has_user && (has_secret || external == 0)
                ? mm_config_login_mechanisms(relay->mechanisms, relay->has_token)
-               : 0;
+               : external;
 }
 
 static bool is_same_text(const char *a, const char *b)
 {
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* Rows with files of their own are each their own way. */
+static bool has_same_files(const struct mm_relay *a, const struct mm_relay *b)
+{
+    bool has_own = (a->route != NULL && mm_config_route_has_tls(a->route)) ||
+                   (b->route != NULL && mm_config_route_has_tls(b->route));
+    return !has_own || a->route == b->route;
 }
 
 bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b)
@@ -57,5 +77,5 @@ bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b)
            is_same_text(a->password, b->password) &&
            a->has_token == b->has_token &&
            (!a->has_token || is_same_text(a->account, b->account)) &&
-           a->mechanisms == b->mechanisms;
+           a->mechanisms == b->mechanisms && has_same_files(a, b);
 }

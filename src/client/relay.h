@@ -20,6 +20,9 @@ struct mm_relay {
     bool has_token;      /* instead of a password: it is asked for */
     const char *account; /* as who gives tokens knows it; NULL or "": none */
     unsigned mechanisms; /* that may be used; 0: those that fit */
+    /* The row that it is of; NULL: none. Its TLS is for MX hosts too, where it
+     * sets one and has no relay. */
+    const struct mm_config_route *route;
     /* Of the way, with a relay or without; NULL: the default. */
     const struct mm_config_proxy *proxy;
 };
@@ -30,6 +33,8 @@ void mm_relay_of_route(const struct mm_config_route *route,
 void mm_relay_smarthost(const struct mm_config *config,
                         struct mm_relay *relay_out);
 bool mm_relay_is_set(const struct mm_relay *relay);
+/* tls and verifies are said of the hosts that mail goes to. */
+bool mm_relay_sets_tls(const struct mm_relay *relay);
 /* Those that a login may use; 0: there is none. */
 unsigned mm_relay_mechanisms(const struct mm_relay *relay);
 /* One connection may serve both: the same TLS, the same login. */

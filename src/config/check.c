@@ -100,21 +100,18 @@ static void check_dependents(struct check *check)
     }
 }
 
-static void check_outgoing(struct check *check)
+static void check_smarthost(struct check *check)
 {
     const struct mm_config *c = check->config;
-    const struct mm_address_list *source = &c->delivery.source;
     bool has_user = c->smarthost.user[0] != '\0';
     bool has_password = c->smarthost.password[0] != '\0';
-    demand(check, c->delivery.uses_ipv4 || c->delivery.uses_ipv6,
-           "delivery.uses_ipv4: is off, and delivery.uses_ipv6 too");
-    demand(check,
-           source->count < 2 ||
-               source->items[0].family != source->items[1].family,
-           "delivery.source: has two addresses of one family");
     bool has_token = c->smarthost.has_token;
+    bool has_certificate = c->smarthost.certificate_file[0] != '\0';
     unsigned mechanisms;
-    demand(check, !has_user || has_password || has_token,
+    (void)mm_sasl_read_names(mm_span_cstr(c->smarthost.mechanisms),
+                             &mechanisms);
+    bool is_external = (mechanisms & (unsigned)MM_SASL_EXTERNAL) != 0;
+    demand(check, !has_user || has_password || has_token || is_external,
            "smarthost.password: is missing, smarthost.user is set");
     demand(check, has_user || !has_password,
            "smarthost.user: is missing, smarthost.password is set");
@@ -122,13 +119,35 @@ static void check_outgoing(struct check *check)
            "smarthost.user: is missing, smarthost.token is set");
     demand(check, !has_password || !has_token,
            "smarthost.password: is set, smarthost.token too");
-    (void)mm_sasl_read_names(mm_span_cstr(c->smarthost.mechanisms),
-                             &mechanisms);
     demand(check, mm_config_login_mechanisms(mechanisms, has_token) != 0,
            has_token ? "smarthost.mechanisms: has none for a token"
                      : "smarthost.mechanisms: has none for a password");
     demand(check, !has_user || c->smarthost.host[0] != '\0',
            "smarthost.host: is missing, smarthost.user is set");
+    demand(check, has_certificate || c->smarthost.key_file[0] == '\0',
+           "smarthost.certificate_file: is missing, smarthost.key_file is set");
+    demand(check, has_certificate || !is_external,
+           "smarthost.certificate_file: is missing, smarthost.mechanisms has "
+           "EXTERNAL");
+    demand(check, !is_external || c->smarthost.tls != MM_CONFIG_TLS_OFF,
+           "smarthost.tls: is off, smarthost.mechanisms has EXTERNAL");
+    demand(check,
+           c->smarthost.fingerprints[0] == '\0' ||
+               (c->smarthost.verifies && c->smarthost.tls != MM_CONFIG_TLS_OFF),
+           "smarthost.fingerprints: are set, and smarthost.verifies or "
+           "smarthost.tls is off");
+}
+
+static void check_outgoing(struct check *check)
+{
+    const struct mm_config *c = check->config;
+    const struct mm_address_list *source = &c->delivery.source;
+    demand(check, c->delivery.uses_ipv4 || c->delivery.uses_ipv6,
+           "delivery.uses_ipv4: is off, and delivery.uses_ipv6 too");
+    demand(check,
+           source->count < 2 ||
+               source->items[0].family != source->items[1].family,
+           "delivery.source: has two addresses of one family");
 }
 
 static void check_proxy(struct check *check)
@@ -193,6 +212,7 @@ enum mailmod_error mm_config_check(const struct mm_config_builder *builder,
     check_tls(&check);
     check_dependents(&check);
     check_outgoing(&check);
+    check_smarthost(&check);
     check_proxy(&check);
     check_listeners(&check);
     return check.is_bad ? MAILMOD_ERROR_CONFIG : MAILMOD_OK;

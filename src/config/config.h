@@ -319,6 +319,8 @@ struct mm_config {
         bool has_token;      /* instead of a password */
         char *token_command; /* of mailmodd, which runs it; of routes too */
         char *mechanisms;    /* "": those that fit */
+        char *certificate_file, *key_file;
+        char *fingerprints; /* routes.h */
     } smarthost;
 
     struct { /* for all that goes out: proxy.h */
@@ -385,6 +387,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
     MM_CONFIG_FORM_ROUTES,       /* lines: routes.h */
     MM_CONFIG_FORM_MECHANISMS,   /* SASL: base/mechanism.h */
+    MM_CONFIG_FORM_FINGERPRINTS, /* SHA-256: routes.h */
     MM_CONFIG_FORM_FETCH         /* lines as mm_config_fetch_parse takes them */
 };
 

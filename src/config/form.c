@@ -214,6 +214,9 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_ROUTES:
         return mm_config_routes_check(text, NULL) == MAILMOD_OK;
+    case MM_CONFIG_FORM_FINGERPRINTS:
+        return mm_config_read_pins(text, &(struct mm_config_pins){.count = 0},
+                                   0);
     case MM_CONFIG_FORM_MECHANISMS:
         return mm_sasl_read_names(text, &(unsigned){0});
     case MM_CONFIG_FORM_ANY:
@@ -261,6 +264,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "routes, one a line";
     case MM_CONFIG_FORM_MECHANISMS:
         return MM_CONFIG_MECHANISMS_TEXT;
+    case MM_CONFIG_FORM_FINGERPRINTS:
+        return MM_CONFIG_PINS_TEXT;
     case MM_CONFIG_FORM_ANY:
         break;
     }

@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#define FILE_TEXT "a file's name, without blanks"
 #define PORT 587     /* RFC 6409 3.1 */
 #define PORT_TLS 465 /* RFC 8314 7.3 */
 
@@ -206,6 +207,54 @@ static bool read_relays(struct mm_span value, void *record, size_t size)
     return true;
 }
 
+/* Of a row without relays they are for the MX hosts, where they are set. */
+static bool read_tls(struct mm_span value, void *record, size_t size)
+{
+    struct mm_config_route *route = record;
+    route->sets_tls = true;
+    return mm_config_read_tls(value, &route->tls, size);
+}
+
+static bool read_verify(struct mm_span value, void *record, size_t size)
+{
+    struct mm_config_route *route = record;
+    route->sets_tls = true;
+    route->sets_verify = true;
+    return mm_config_read_flag(value, &route->verifies, size);
+}
+
+static bool read_pin(struct mm_span text, uint8_t pin_out[MM_CONFIG_PIN_SIZE])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        int digit = mm_ascii_hex_value(text.data[i]);
+        if (text.data[i] == ':') {
+            continue;
+        }
+        if (digit < 0 || count == 2 * MM_CONFIG_PIN_SIZE) {
+            return false;
+        }
+        uint8_t *octet = &pin_out[count++ / 2];
+        *octet = (uint8_t)((*octet << 4) | digit);
+    }
+    return count == 2 * MM_CONFIG_PIN_SIZE;
+}
+
+bool mm_config_read_pins(struct mm_span value, void *pins_out, size_t size)
+{
+    struct mm_config_pins *pins = pins_out;
+    struct mm_span item;
+    (void)size;
+    while (mm_config_next_item(&value, &item)) {
+        if (pins->count == MM_CONFIG_PINS_MAX ||
+            !read_pin(item, pins->digests[pins->count])) {
+            return false;
+        }
+        pins->count++;
+    }
+    return pins->count > 0;
+}
+
 #define AT(member) MM_CONFIG_AT(struct mm_config_route, member)
 
 static const struct mm_config_word rows[] = {
@@ -219,9 +268,17 @@ static const struct mm_config_word rows[] = {
      MM_CONFIG_AT_WHOLE(struct mm_config_route),
      "up to 8 hosts with commas between, each with :port or without, or none",
      0},
-    {"tls", false, false, mm_config_read_tls, AT(tls),
+    {"tls", false, false, read_tls, MM_CONFIG_AT_WHOLE(struct mm_config_route),
      "off, may, must or implicit", 0},
-    {"verify", false, false, mm_config_read_flag, AT(verifies), "yes or no", 0},
+    {"verify", false, false, read_verify,
+     MM_CONFIG_AT_WHOLE(struct mm_config_route), "yes or no", 0},
+    {"authorities", false, false, mm_config_read_text, AT(authority_file),
+     FILE_TEXT, 0},
+    {"fingerprints", false, false, mm_config_read_pins, AT(pins),
+     MM_CONFIG_PINS_TEXT, 0},
+    {"certificate", false, false, mm_config_read_text, AT(certificate_file),
+     FILE_TEXT, 0},
+    {"key", false, false, mm_config_read_text, AT(key_file), FILE_TEXT, 0},
     {"user", false, false, mm_config_read_text, AT(user),
      "a name of up to 255 octets", 0},
     {"proxy", false, false, mm_config_read_proxy, AT(proxy),
@@ -236,6 +293,34 @@ static const struct mm_config_word rows[] = {
 static const struct mm_config_words words = {rows, sizeof rows / sizeof rows[0],
                                              "a route"};
 
+static enum mailmod_error check_tls(const struct mm_config_route *route,
+                                    struct mm_buf *mistake_out)
+{
+    bool has_certificate = route->certificate_file[0] != '\0';
+    bool is_external = (route->mechanisms & (unsigned)MM_SASL_EXTERNAL) != 0;
+    if (route->relay_count == 0 && route->tls == MM_CONFIG_TLS_IMPLICIT) {
+        return mm_config_refuse(
+            mistake_out, "tls of a route without relay must be off, may or "
+                         "must");
+    }
+    if (route->key_file[0] != '\0' && !has_certificate) {
+        return mm_config_refuse(mistake_out,
+                                "certificate is missing in a route with a key");
+    }
+    if (is_external && (!has_certificate || route->relay_count == 0 ||
+                        route->tls == MM_CONFIG_TLS_OFF)) {
+        return mm_config_refuse(
+            mistake_out, "a route with EXTERNAL needs a relay, a certificate, "
+                         "and TLS");
+    }
+    if (route->pins.count > 0 &&
+        (!route->verifies || route->tls == MM_CONFIG_TLS_OFF)) {
+        return mm_config_refuse(
+            mistake_out, "a route with fingerprints needs TLS, and verify");
+    }
+    return MAILMOD_OK;
+}
+
 static enum mailmod_error check_row(const struct mm_config_route *route,
                                     struct mm_buf *mistake_out)
 {
@@ -249,7 +334,9 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
         return mm_config_refuse(mistake_out,
                                 "a route has a password, or a token");
     }
-    if (has_user != (has_password || route->has_token)) {
+    bool is_external = (route->mechanisms & (unsigned)MM_SASL_EXTERNAL) != 0;
+    bool has_secret = has_password || route->has_token;
+    if (has_user != has_secret && !(has_user && is_external)) {
         return mm_config_refuse(mistake_out, "%s is missing in a route",
                                 has_user ? "password" : "user");
     }
@@ -261,7 +348,7 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
     return has_user && route->relay_count == 0
                ? mm_config_refuse(mistake_out,
                                   "relay is missing in a route with a user")
-               : MAILMOD_OK;
+               : check_tls(route, mistake_out);
 }
 
 static enum mailmod_error read_row(struct mm_span line,
@@ -273,6 +360,12 @@ static enum mailmod_error read_row(struct mm_span line,
     route_out->verifies = true;
     enum mailmod_error error =
         mm_config_words_read(&words, line, route_out, mistake_out);
+    if (route_out->relay_count == 0) {
+        bool has_pins = route_out->pins.count > 0;
+        route_out->sets_tls = route_out->sets_tls || has_pins;
+        route_out->verifies =
+            (route_out->sets_verify && route_out->verifies) || has_pins;
+    }
     for (size_t i = 0; i < route_out->relay_count; i++) {
         struct mm_config_relay *relay = &route_out->relays[i];
         bool is_implicit = route_out->tls == MM_CONFIG_TLS_IMPLICIT;
@@ -361,6 +454,12 @@ static void add_smarthost(const struct mm_config *config, struct table *table)
     (void)mm_span_copy(mm_span_cstr(config->smarthost.password),
                        route->password, sizeof route->password);
     route->has_token = config->smarthost.has_token;
+    (void)mm_span_copy(mm_span_cstr(config->smarthost.certificate_file),
+                       route->certificate_file, sizeof route->certificate_file);
+    (void)mm_span_copy(mm_span_cstr(config->smarthost.key_file),
+                       route->key_file, sizeof route->key_file);
+    (void)mm_config_read_pins(mm_span_cstr(config->smarthost.fingerprints),
+                              &route->pins, 0);
     (void)mm_sasl_read_names(mm_span_cstr(config->smarthost.mechanisms),
                              &route->mechanisms);
     if (mm_host_parse(mm_span_cstr(config->smarthost.host), &host)) {
@@ -433,5 +532,12 @@ bool mm_config_routes_by_sender(const struct mm_config *config)
 unsigned mm_config_login_mechanisms(unsigned named, bool has_token)
 {
     unsigned fitting = has_token ? MM_SASL_BEARER : MM_SASL_PASSWORD;
+    fitting |= named & (unsigned)MM_SASL_EXTERNAL;
     return named != 0 ? named & fitting : fitting;
+}
+
+bool mm_config_route_has_tls(const struct mm_config_route *route)
+{
+    return route->authority_file[0] != '\0' ||
+           route->certificate_file[0] != '\0' || route->pins.count > 0;
 }

@@ -17,6 +17,21 @@ struct mm_config_relay {
     unsigned port;
 };
 
+/* SHA-256 of certificates or of their public keys. */
+#define MM_CONFIG_PINS_MAX 8
+#define MM_CONFIG_PIN_SIZE 32
+struct mm_config_pins {
+    uint8_t digests[MM_CONFIG_PINS_MAX][MM_CONFIG_PIN_SIZE];
+    size_t count;
+};
+/* "ab:cd:...", with or without colons, with commas or blanks between; a word
+ * of words.h. */
+bool mm_config_read_pins(struct mm_span value, void *pins_out, size_t size);
+#define MM_CONFIG_PINS_TEXT                                                    \
+    "up to 8 SHA-256 fingerprints of 64 hexadecimal digits, with commas "      \
+    "between"
+#define MM_CONFIG_PATH_MAX 1024
+
 struct mm_config_route {
     char name[MM_CONFIG_ROUTE_NAME_MAX]; /* "": the row of smarthost.* */
     /* Patterns with commas between, "" for any: domains of recipients, and
@@ -27,6 +42,13 @@ struct mm_config_route {
     size_t relay_count;            /* 0: the MX hosts of the domain */
     enum mm_config_tls_policy tls; /* of the relays, as what follows */
     bool verifies;
+    bool sets_tls; /* so that tls and verifies are for MX hosts, too */
+    bool sets_verify;
+    /* "": those of smarthost.authority_file; none. */
+    char authority_file[MM_CONFIG_PATH_MAX];
+    char certificate_file[MM_CONFIG_PATH_MAX];
+    char key_file[MM_CONFIG_PATH_MAX]; /* "": in the same file */
+    struct mm_config_pins pins;
     char user[MM_LIMIT_USER_NAME + 1];
     char password[MM_LIMIT_PASSWORD + 1];
     bool has_token;      /* instead of a password: asked for at each login */
@@ -46,10 +68,12 @@ mm_config_route_for(const struct mm_config *config, const char *domain,
 /* The table has rows: all mail waits under its own domain then, for its way may
  * depend on it. */
 bool mm_config_has_routes(const struct mm_config *config);
+/* It has authorities, a certificate or fingerprints of its own. */
+bool mm_config_route_has_tls(const struct mm_config_route *route);
 /* A row asks for the sender. */
 bool mm_config_routes_by_sender(const struct mm_config *config);
 /* The mechanisms that a login may use: of those named, or of all with 0, those
- * that show a token, or a password. */
+ * that show a token, or a password; and EXTERNAL where it is named. */
 unsigned mm_config_login_mechanisms(unsigned named, bool has_token);
 
 /* Made when a snapshot is. */

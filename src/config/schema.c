@@ -11,6 +11,7 @@
  * Thread: any. Timeouts: RFC 5321 4.5.3.2, RFC 1939 3. */
 #include "base/limits.h"
 #include "config/config.h"
+#include "config/routes.h"
 
 #define AT(field) offsetof(struct mm_config, field)
 #define SECOND UINT64_C(1000)
@@ -1237,10 +1238,13 @@ static const struct mm_config_key keys[] = {
          "domains of recipients, *.domain for all below one; from has "
          "senders, addresses or @domains; with both, both must fit. relay has "
          "up to 8 hosts, tried in their order; none, the standard, are the MX "
-         "hosts of the domain. tls, verify, mechanisms, user and password (the "
-         "last, it takes the rest), or the word token instead of a password, "
-         "are for these hosts, as in smarthost; the port is 587, or 465 where "
-         "tls is implicit. proxy is default (that of "
+         "hosts of the domain. tls, verify, authorities, fingerprints, "
+         "certificate, key, mechanisms, user and password (the last, it takes "
+         "the rest), or the word token instead of a password, are for these "
+         "hosts, as in smarthost; the port is 587, or 465 where tls is "
+         "implicit. Where tls, verify or fingerprints is set in a row without "
+         "relay, tls, verify, authorities, fingerprints, certificate and key "
+         "are for the MX hosts. proxy is default (that of "
          "proxy.host), none, or one of its own, such as "
          "socks5://user:password@proxy.example.com:1080.",
      .offset = AT(delivery.routes)},
@@ -1310,8 +1314,33 @@ static const struct mm_config_key keys[] = {
      .form = MM_CONFIG_FORM_MECHANISMS,
      .help = "The mechanisms that a login may use, such as \"SCRAM-SHA-256, "
              "PLAIN\", whatever else the host offers; the strongest is tried "
-             "first. Empty: all that fit a password, or a token.",
+             "first. Empty: all that fit a password, or a token. EXTERNAL, "
+             "which must be named, logs in by smarthost.certificate_file, with "
+             "a user or without.",
      .offset = AT(smarthost.mechanisms)},
+    {.name = "smarthost.certificate_file",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_CONFIG_PATH_MAX - 1,
+     .help = "PEM or PKCS#12 file with our certificate, for a smarthost that "
+             "asks for one. Empty: none.",
+     .offset = AT(smarthost.certificate_file)},
+    {.name = "smarthost.key_file",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_CONFIG_PATH_MAX - 1,
+     .help = "Its key. Empty: in the same file. It must have no pass phrase.",
+     .offset = AT(smarthost.key_file)},
+    {.name = "smarthost.fingerprints",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_CONFIG_PINS_MAX * 3 * MM_CONFIG_PIN_SIZE,
+     .form = MM_CONFIG_FORM_FINGERPRINTS,
+     .help = "SHA-256 of the smarthost's certificate or of its public key, 64 "
+             "hexadecimal digits with colons or without; several have commas "
+             "between. Its certificate must be one of them then, and neither "
+             "authority nor name nor time counts.",
+     .offset = AT(smarthost.fingerprints)},
     {.name = "smarthost.password",
      .type = MM_CONFIG_SECRET,
      .default_text = "",

@@ -91,11 +91,21 @@ struct mm_tls_server_options {
     enum mm_tls_oldest oldest; /* 1.0: with weak ciphers too (RFC 8996 forbids
                                   it: for old devices of named networks) */
 };
+#define MM_TLS_PIN_SIZE 32
+#define MM_TLS_PINS_MAX 8
 struct mm_tls_client_options {
     const char *authority_file; /* PEM; NULL: the system's store, or none at
                                    all with allows_old */
     bool allows_old;            /* opportunistic: down to TLS 1.2 either way;
                                    any cipher, no verification */
+    /* Ours, for a server that asks for one: the first; NULL: none. A reference
+     * is taken. */
+    struct mm_certificates *certificates;
+    /* SHA-256 of certificates, or of their public keys (SubjectPublicKeyInfo):
+     * where there are any, verifying means that the server's is one of them,
+     * and neither authority nor name nor time counts. Copied. */
+    const uint8_t (*pins)[MM_TLS_PIN_SIZE];
+    size_t pin_count;
 };
 /* CONFIG with the reason in `reason_out` (cap it, may be NULL). */
 MM_CHECK enum mailmod_error

@@ -230,6 +230,28 @@ static enum mailmod_error load_trust(struct mm_tls *tls, const char *file,
     return error;
 }
 
+static enum mailmod_error use_own(struct mm_tls *tls,
+                                  const struct mm_tls_client_options *options,
+                                  struct mm_buf *reason_out)
+{
+    const char *file = "";
+    if (options->certificates != NULL) {
+        tls->certificates = mm_certificates_ref(options->certificates);
+        if (!mm_certificates_use_default(tls->certificates, tls->context,
+                                         &file)) {
+            return mm_tls_refuse(reason_out, "certificate file", file);
+        }
+    }
+    if (options->pin_count > 0) {
+        tls->pin_count = options->pin_count < MM_TLS_PINS_MAX
+                             ? options->pin_count
+                             : MM_TLS_PINS_MAX;
+        memcpy(tls->pins, options->pins, tls->pin_count * MM_TLS_PIN_SIZE);
+        SSL_CTX_set_cert_verify_callback(tls->context, mm_tls_on_pinned, tls);
+    }
+    return MAILMOD_OK;
+}
+
 enum mailmod_error
 mm_tls_client_new(struct mm_tls **tls_out,
                   const struct mm_tls_client_options *options,
@@ -247,6 +269,9 @@ mm_tls_client_new(struct mm_tls **tls_out,
         error = mm_tls_refuse(reason_out, "TLS settings of", "the client");
     } else if (options->authority_file != NULL || !options->allows_old) {
         error = load_trust(tls, options->authority_file, reason_out);
+    }
+    if (error == MAILMOD_OK) {
+        error = use_own(tls, options, reason_out);
     }
     if (error != MAILMOD_OK) {
         mm_tls_unref(&tls);

@@ -11,12 +11,16 @@
 
 struct mm_tls {
     SSL_CTX *context;
-    struct mm_certificates *certificates; /* a server's: a reference */
+    struct mm_certificates *certificates;           /* a reference */
+    uint8_t pins[MM_TLS_PINS_MAX][MM_TLS_PIN_SIZE]; /* a client's */
+    size_t pin_count;
     BIO_METHOD *method; /* the BIO over a connection's buffers */
     atomic_uint references;
     bool is_server;
 };
 
+/* tls_pump.c: looks whether a server's certificate is one of the pins. */
+int mm_tls_on_pinned(X509_STORE_CTX *store, void *tls);
 /* tls_pump.c: the method table of that BIO; NULL when out of memory. */
 BIO_METHOD *mm_tls_bio_method(void);
 /* Appends the first of OpenSSL's queued reasons, then empties the queue. */

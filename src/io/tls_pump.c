@@ -166,6 +166,63 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
     return is_good;
 }
 
+/* SHA-256 of the certificate, and of its public key. */
+static bool take_digests(X509 *certificate,
+                         uint8_t digests_out[2][MM_TLS_PIN_SIZE])
+{
+    unsigned size = MM_TLS_PIN_SIZE;
+    unsigned char *der = NULL;
+    int der_size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    bool is_good =
+        X509_digest(certificate, EVP_sha256(), digests_out[0], &size) == 1 &&
+        der_size > 0 &&
+        EVP_Digest(der, (size_t)der_size, digests_out[1], &size, EVP_sha256(),
+                   NULL) == 1;
+    OPENSSL_free(der);
+    return is_good;
+}
+
+static bool is_pinned(const struct mm_tls *tls,
+                      uint8_t digests[2][MM_TLS_PIN_SIZE])
+{
+    for (size_t i = 0; i < tls->pin_count; i++) {
+        if (memcmp(tls->pins[i], digests[0], MM_TLS_PIN_SIZE) == 0 ||
+            memcmp(tls->pins[i], digests[1], MM_TLS_PIN_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Instead of OpenSSL's look at the chain. */
+int mm_tls_on_pinned(X509_STORE_CTX *store, void *context)
+{
+    const struct mm_tls *tls = context;
+    X509 *certificate = X509_STORE_CTX_get0_cert(store);
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    uint8_t digests[2][MM_TLS_PIN_SIZE];
+    struct mm_conn *conn;
+    struct mm_buf text;
+    bool is_known = certificate != NULL && take_digests(certificate, digests);
+    if (is_known && is_pinned(tls, digests)) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+    mm_buf_init(&text, CLIENT_NAMES_TEXT_MAX);
+    (void)mm_buf_append_cstr(&text, "it is not the one that is pinned");
+    for (size_t i = 0; is_known && i < MM_TLS_PIN_SIZE; i++) {
+        (void)mm_buf_appendf(&text, "%s%02x", i == 0 ? ", its SHA-256 is " : "",
+                             digests[0][i]);
+    }
+    if (ssl != NULL && connection_index(ssl, &conn)) {
+        mm_conn_explain(conn, "certificate", mm_buf_cstr(&text));
+    }
+    mm_buf_fini(&text);
+    return 0;
+}
+
 static bool expect_peer(SSL *ssl, const char *name, bool verifies)
 {
     struct mm_span span = mm_span_cstr(name);

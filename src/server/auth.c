@@ -496,6 +496,8 @@ enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth, struct mm_span data)
     case MM_SASL_OAUTHBEARER:
     case MM_SASL_XOAUTH2:
         return step_bearer(auth, data);
+    case MM_SASL_EXTERNAL:
+        break; /* never offered */
     }
     return MM_AUTH_SYNTAX;
 }

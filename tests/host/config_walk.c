@@ -100,12 +100,38 @@ static int is_secret(const struct key *key)
 static int change(mailmod *mail, struct key *key)
 {
     static const char *const values[] = {
-        "7",     "77",     "true",   "false",     "off",           "may",
-        "42s",   "11m",    "9K",     "x.org",     "127.0.0.9:259", "10.0.0.0/8",
-        "-",     "debug",  "always", "normalize", "192.0.2.200",   "some text",
-        "3h",    "tag",    "fast",   "keep",      "*:/x",          ACCOUNT,
-        "as_is", "encode", "warn",   "listed",    "http",          ROUTE,
-        "PLAIN"};
+        "7",
+        "77",
+        "true",
+        "false",
+        "off",
+        "may",
+        "42s",
+        "11m",
+        "9K",
+        "x.org",
+        "127.0.0.9:259",
+        "10.0.0.0/8",
+        "-",
+        "debug",
+        "always",
+        "normalize",
+        "192.0.2.200",
+        "some text",
+        "3h",
+        "tag",
+        "fast",
+        "keep",
+        "*:/x",
+        ACCOUNT,
+        "as_is",
+        "encode",
+        "warn",
+        "listed",
+        "http",
+        ROUTE,
+        "PLAIN",
+        "abababababababababababababababababababababababababababababababab"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (mailmod_config_set(mail, key->name, values[i]) == MAILMOD_OK) {

@@ -52,13 +52,38 @@ static void wrong(const char *name, const char *what, const char *detail)
 static const char *change(const struct key *key)
 {
     static const char *const values[] = {
-        "7",          "true",   "false",     "off",       "may",
-        "must",       "42s",    "11m",       "9K",        "234",
-        "info",       "always", "normalize", "127.0.0.9", "127.0.0.9:259",
-        "10.0.0.0/8", "x.test", "-",         "some text", "fast",
-        "tag",        "keep",   "*:/x",      "as_is",     "encode",
-        "warn",       "listed", "http",      "42h",       "@a.test=b.test",
-        "PLAIN"};
+        "7",
+        "true",
+        "false",
+        "off",
+        "may",
+        "must",
+        "42s",
+        "11m",
+        "9K",
+        "234",
+        "info",
+        "always",
+        "normalize",
+        "127.0.0.9",
+        "127.0.0.9:259",
+        "10.0.0.0/8",
+        "x.test",
+        "-",
+        "some text",
+        "fast",
+        "tag",
+        "keep",
+        "*:/x",
+        "as_is",
+        "encode",
+        "warn",
+        "listed",
+        "http",
+        "42h",
+        "@a.test=b.test",
+        "PLAIN",
+        "abababababababababababababababababababababababababababababababab"};
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (SRVSetConfigParam(key->name, values[i]) == 0) {

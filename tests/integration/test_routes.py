@@ -2,12 +2,15 @@
 through its own proxy, whatever waits beside it; changed by a reload.
 """
 import base64
+import hashlib
 import os
 import shutil
+import ssl
+import subprocess
 import tempfile
 
 from dnsserver import NameServer
-from harness import Daemon, free_port, main, need_posix, wait_for
+from harness import Daemon, free_port, main, need, need_posix, wait_for
 from proxyserver import Proxy
 from sink import Sink
 
@@ -209,4 +212,79 @@ echo "$1.$MAILMOD_REFRESH"
     shutil.rmtree(folder)
 
 
-main(__name__, test_ways, test_one_way_down, test_logins, test_tokens)
+def make_certificate(folder, name, names):
+    """Self-signed; its file, its key's, the SHA-256 of it and of its key."""
+    openssl = need("openssl")
+    cert, key = (os.path.join(folder, name + end) for end in (".pem", ".key"))
+    subprocess.run([openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + name, "-addext",
+                    "subjectAltName=" + names, "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    with open(cert, encoding="ascii") as file:
+        der = ssl.PEM_cert_to_DER_cert(file.read())
+    public = subprocess.run([openssl, "pkey", "-in", key, "-pubout", "-outform",
+                             "der"], check=True, capture_output=True).stdout
+    return (cert, key, hashlib.sha256(der).hexdigest(),
+            hashlib.sha256(public).hexdigest())
+
+
+def test_own_tls(build):
+    """A row's own authorities, certificate and fingerprints; EXTERNAL; relative
+    names of files; what is wrong with a file is told with the row."""
+    folder = tempfile.mkdtemp(prefix="mailmod-routes-")
+    cert, key, sha, public = make_certificate(folder, "host", "IP:127.0.0.1")
+    own, own_key, _, _ = make_certificate(folder, "own", "DNS:own.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(own)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with Sink(extensions=["STARTTLS", "AUTH PLAIN EXTERNAL"],
+              tls=context) as sink:
+        rows = {
+            "known": f"authorities={cert} certificate={own} key={own_key} "
+                     "mechanisms=EXTERNAL",
+            "pinned": f"fingerprints={'00' * 32},{sha} certificate={own} "
+                      f"key={own_key} user=me mechanisms=EXTERNAL",
+            "key": f"fingerprints={public} certificate={own} key={own_key}",
+            "other": f"fingerprints={'ab' * 32} certificate={own} "
+                     f"key={own_key}",
+            "unknown": f"certificate={own} key={own_key}",
+            "bare": f"authorities={cert}"}
+        routes = [f"name={name} to={name}.test relay=127.0.0.1:{sink.port} "
+                  + words for name, words in rows.items()]
+        with Daemon(build, settings={**settings(routes),
+                                     "queue.steps": "1h"}) as daemon:
+            for name, user in (("known", "EXTERNAL ="),
+                               ("pinned", "EXTERNAL bWU="), ("key", None)):
+                submit(daemon, "demo@mail.test", f"u@{name}.test")
+                delivered(daemon, f"u@{name}.test")
+                assert sink.messages[-1].user == user, sink.messages[-1].user
+                assert sink.messages[-1].tls
+            for name, why in (
+                    ("other", "not the one that is pinned, its SHA-256 is "
+                              + sha),
+                    ("unknown", "self-signed certificate"), ("bare", "")):
+                submit(daemon, "demo@mail.test", f"u@{name}.test")
+                line = delivered(daemon, f"u@{name}.test", "deferred")
+                assert why in line, line
+            assert len(sink.messages) == 3
+        routes[0] = routes[0].replace(own, "missing.pem")
+        with Daemon(build, settings=settings(routes), users=(),
+                    start=False) as daemon:
+            daemon.write_config()
+            done = subprocess.run(
+                [*daemon.daemon, "-c", os.path.join(daemon.folder, "mailmod.cfg"),
+                 "--check"],
+                capture_output=True, text=True, timeout=60, check=False)
+            said = done.stdout + done.stderr
+            assert done.returncode != 0, said
+            assert "delivery.routes: route known: certificate file" in said, \
+                said
+            assert "missing.pem" in said, said
+    shutil.rmtree(folder)
+
+
+main(__name__, test_ways, test_one_way_down, test_logins, test_tokens,
+     test_own_tls)

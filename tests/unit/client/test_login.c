@@ -282,6 +282,16 @@ static const struct {
      "gone",
      "AUTH PLAIN " PLAIN_WORDS,
      NULL},
+    {"in clear what shows no password comes first",
+     "smarthost.tls=off",
+     {.extensions = "AUTH PLAIN CRAM-MD5",
+      .rules = {{"AUTH CRAM-MD5", "334 PDFAaG9zdD4=\r\n", 0, 0, 0},
+                {"dXNlciAwNGIwYjJiNjEyM2ZhNTIxNjM4MGM5NTcyZmIwYTg5ZQ==",
+                 "235 2.7.0 ok\r\n", 0, 0, 0}}},
+     1,
+     "gone",
+     "AUTH CRAM-MD5\n",
+     "AUTH PLAIN"},
     /* attack 47: a server that proves nothing */
     {"SCRAM without proof",
      "smarthost.tls=must",
@@ -441,6 +451,89 @@ static void test_S23_one_try_an_attempt(void **state)
     rig_close(&rig);
 }
 
+/* RFC 4422 A: by the certificate; the name is the operator's to say or leave.
+ * A host that wants something else gets nothing else. */
+static void test_external(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        const char *reply;
+        const char *said;
+        unsigned taken;
+    } rows[] = {
+        {"mechanisms=EXTERNAL", "235 ok\r\n", "AUTH EXTERNAL =\nMAIL", 1},
+        {"mechanisms=EXTERNAL user=user", "235 ok\r\n",
+         "AUTH EXTERNAL dXNlcg==\nMAIL", 1},
+        {"mechanisms=PLAIN,EXTERNAL user=user password=secret",
+         "535 5.7.8 no\r\n", "AUTH EXTERNAL dXNlcg==\nQUIT", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char route[300];
+        snprintf(route, sizeof route,
+                 "delivery.routes=name=a to=x.net relay=192.0.2.1 verify=no "
+                 "certificate=own.pem %s",
+                 rows[i].words);
+        const char *settings[] = {route, NULL};
+        struct rig rig;
+        struct fake_host host = {
+            .address = "192.0.2.1:587",
+            .extensions = "STARTTLS|AUTH PLAIN EXTERNAL",
+            .rules = {{"AUTH EXTERNAL", rows[i].reply, 0, 0, 0}}};
+        rig_open(&rig, settings);
+        fake_add_host(&host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        assert_int_equal(fake_taken(host.address), rows[i].taken);
+        if (strstr(fake_said(NULL), rows[i].said) == NULL) {
+            fail_msg("%zu: %s", i, fake_said(NULL));
+        }
+        assert_null(strstr(fake_said(NULL), "AUTH PLAIN"));
+        rig_close(&rig);
+    }
+}
+
+/* A row without relays says how MX hosts are talked to. */
+static void test_mx_policy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        const char *extensions;
+        const char *row;
+        const char *unsaid;
+    } rows[] = {
+        {"tls=must", "STARTTLS", "gone", NULL},
+        {"tls=must", "", "TLS", "MAIL"},
+        {"tls=must verify=yes", "STARTTLS", "self-signed certificate", "MAIL"},
+        {"tls=off", "STARTTLS", "gone", "STARTTLS"},
+        {"", "STARTTLS", "gone", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char route[300];
+        snprintf(route, sizeof route, "delivery.routes=name=a to=x.net %s",
+                 rows[i].words);
+        const char *settings[] = {route, NULL};
+        struct rig rig;
+        struct fake_host host = {.address = FIRST,
+                                 .extensions = rows[i].extensions};
+        rig_open(&rig, settings);
+        fake_dns_addresses("x.net", "192.0.2.1");
+        fake_add_host(&host);
+        struct rig_message message = {.recipients = "a@x.net"};
+        rig_send(&rig, &message);
+        fake_run(MINUTE_MS);
+        const char *row = rig_row(&rig, "a@x.net");
+        if (strstr(row, rows[i].row) == NULL ||
+            (rows[i].unsaid != NULL &&
+             strstr(fake_said(NULL), rows[i].unsaid) != NULL)) {
+            fail_msg("%zu: %s\n%s", i, row, fake_said(NULL));
+        }
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +542,8 @@ int main(void)
         cmocka_unit_test(test_smarthost_certificate),
         cmocka_unit_test(test_S19_unverified_before_clear),
         cmocka_unit_test(test_S23_one_try_an_attempt),
+        cmocka_unit_test(test_external),
+        cmocka_unit_test(test_mx_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,17 @@ static const char table[] =
     "name=corp from=@corp.example,@*.sub.example relay=corp.example\n"
     "name=cloud to=cloud.example relay=cloud.example user=u token "
     "mechanisms=xoauth2,plain\n"
+    "name=keyed to=keyed.example relay=keyed.example authorities=ca.pem "
+    "certificate=own.pem key=own.key mechanisms=external "
+    "fingerprints="
+    "abababababababababababababababababababababababababababababababab,0F:0F:0F:"
+    "0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:0F:"
+    "0F:0F:0F:0F:0F\n"
+    "name=direct to=direct.example tls=must\n"
+    "name=proved to=proved.example verify=yes\n"
+    "name=pinned to=pinned.example "
+    "fingerprints="
+    "abababababababababababababababababababababababababababababababab\n"
     "\n"
     "  name=idn to=b\xc3\xbc"
     "cher.example relay=none proxy=none\n";
@@ -105,6 +116,26 @@ static void test_columns(void **state)
     assert_int_equal(route->mechanisms, MM_SASL_XOAUTH2 | MM_SASL_PLAIN);
     assert_int_equal(mm_config_login_mechanisms(route->mechanisms, true),
                      MM_SASL_XOAUTH2);
+    assert_false(mm_config_route_has_tls(route));
+    route = mm_config_route_for(config, "keyed.example", "");
+    assert_string_equal(route->authority_file, "ca.pem");
+    assert_string_equal(route->certificate_file, "own.pem");
+    assert_string_equal(route->key_file, "own.key");
+    assert_int_equal(route->mechanisms, MM_SASL_EXTERNAL);
+    assert_int_equal(route->pins.count, 2);
+    assert_int_equal(route->pins.digests[0][31], 0xab);
+    assert_int_equal(route->pins.digests[1][0], 0x0f);
+    assert_true(mm_config_route_has_tls(route));
+    /* Without a relay they are for the MX hosts, where one is set. */
+    route = mm_config_route_for(config, "direct.example", "");
+    assert_true(route->sets_tls && !route->verifies);
+    assert_int_equal(route->tls, MM_CONFIG_TLS_MUST);
+    route = mm_config_route_for(config, "proved.example", "");
+    assert_true(route->sets_tls && route->verifies);
+    route = mm_config_route_for(config, "pinned.example", "");
+    assert_true(route->sets_tls && route->verifies);
+    assert_false(
+        mm_config_route_for(config, "xn--bcher-kva.example", "")->sets_tls);
     /* The settings smarthost.* are the last row. */
     route = mm_config_route_for(config, "x.example", "");
     assert_string_equal(route->relays[0].host, "smart.example");
@@ -138,6 +169,18 @@ static void test_mistakes(void **state)
         {"name=a to=b relay=c password=cret", "user is missing in a route"},
         {"name=a to=b user=u password=cret", "relay is missing in a route"},
         {"name=a to=b relay=c token", "user is missing in a route"},
+        {"name=a to=b relay=c key=k", "certificate is missing in a route"},
+        {"name=a to=b relay=c mechanisms=EXTERNAL", "a route with EXTERNAL"},
+        {"name=a to=b certificate=c mechanisms=EXTERNAL",
+         "a route with EXTERNAL"},
+        {"name=a to=b relay=c tls=off certificate=c mechanisms=EXTERNAL",
+         "a route with EXTERNAL"},
+        {"name=a to=b tls=implicit", "tls of a route without relay"},
+        {"name=a to=b relay=c fingerprints=abc", "fingerprints of a route"},
+        {"name=a to=b relay=c verify=no "
+         "fingerprints="
+         "abababababababababababababababababababababababababababababababab",
+         "a route with fingerprints"},
         {"name=a to=b user=u token", "relay is missing in a route"},
         {"name=a to=b relay=c user=u token password=cret",
          "a route has a password, or a token"},

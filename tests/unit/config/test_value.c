@@ -134,6 +134,10 @@ static void numbers_keep_their_ranges(void **state)
     mm_config_builder_free(&builder);
 }
 
+#define FINGERPRINT                                                            \
+    "AB:cd:12:34:56:78:9a:bc:de:f0:AB:cd:12:34:56:78:9a:bc:de:f0:AB:cd:12:34:" \
+    "56:78:9a:bc:de:f0:00:ff"
+
 static void texts_keep_their_lengths(void **state)
 {
     (void)state;
@@ -150,7 +154,9 @@ static void texts_keep_their_lengths(void **state)
         /* "1.1.1.1 1.1.1.1 ..." and the like have every form. */
         const char *word = key->form == MM_CONFIG_FORM_SERVERS      ? "1.1.1.1 "
                            : key->form == MM_CONFIG_FORM_MECHANISMS ? "PLAIN "
-                                                                    : "aa.";
+                           : key->form == MM_CONFIG_FORM_FINGERPRINTS
+                               ? FINGERPRINT " "
+                               : "aa.";
         size_t size = strlen(word);
         for (size_t j = 0; j < sizeof text - 1; j++) {
             text[j] = j < key->maximum / size * size ? word[j % size] : ' ';
@@ -524,6 +530,19 @@ static const struct {
     {{"smarthost.host", "r.x", "smarthost.user", "u", "smarthost.mechanisms",
       "plain", "smarthost.token", "true"},
      "smarthost.mechanisms"},
+    {{"smarthost.key_file", "k.pem"}, "smarthost.certificate_file"},
+    {{"smarthost.mechanisms", "EXTERNAL,PLAIN"}, "smarthost.certificate_file"},
+    {{"smarthost.mechanisms", "EXTERNAL", "smarthost.certificate_file", "c.pem",
+      "smarthost.tls", "off"},
+     "smarthost.tls"},
+    {{"smarthost.mechanisms", "EXTERNAL", "smarthost.certificate_file",
+      "c.pem"},
+     NULL},
+    {{"smarthost.fingerprints", FINGERPRINT, "smarthost.tls", "off"},
+     "smarthost.fingerprints"},
+    {{"smarthost.fingerprints", FINGERPRINT, "smarthost.verifies", "no"},
+     "smarthost.fingerprints"},
+    {{"smarthost.fingerprints", FINGERPRINT}, NULL},
     {{"pop3.listen", "127.0.0.1:2525"}, "pop3.listen"},
     {{"pop3.listen", "127.0.0.2:2525"}, NULL},
     {{"pop3.listen", "127.0.0.1:0", "smtp.listen", "127.0.0.1:0"}, NULL},

@@ -85,7 +85,7 @@ static struct mm_tls *server_context(const char *service)
 static struct mm_tls *client_context(const char *authority_file)
 {
     struct mm_tls *tls;
-    struct mm_tls_client_options options = {authority_file, false};
+    struct mm_tls_client_options options = {.authority_file = authority_file};
     assert_int_equal(mm_tls_client_new(&tls, &options, NULL), MAILMOD_OK);
     return tls;
 }
@@ -722,7 +722,7 @@ static void test_bad_files(void **state)
     assert_int_equal(server_tls_new(&tls, certificate_file, NULL, "smtp",
                                     MM_TLS_OLDEST_1_2, NULL),
                      MAILMOD_ERROR_CONFIG);
-    struct mm_tls_client_options client = {"/nonexistent", false};
+    struct mm_tls_client_options client = {.authority_file = "/nonexistent"};
     assert_int_equal(mm_tls_client_new(&tls, &client, NULL),
                      MAILMOD_ERROR_CONFIG);
     mm_buf_fini(&reason);

@@ -158,9 +158,43 @@ static void client_secured(struct side *side)
     mm_conn_close(side->conn);
 }
 
+/* What the client pins: nothing, the server's certificate, its key, another. */
+enum pinned { PINS_NOTHING, PINS_CERTIFICATE, PINS_KEY, PINS_ANOTHER };
+static enum pinned pinned;
+
+static void make_pins(uint8_t pins_out[2][MM_TLS_PIN_SIZE])
+{
+    unsigned size;
+    unsigned char *der = NULL;
+    FILE *file = fopen(chain_file, "rb");
+    assert_non_null(file);
+    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    assert_non_null(certificate);
+    fclose(file);
+    memset(pins_out, 7, 2 * sizeof pins_out[0]);
+    if (pinned == PINS_CERTIFICATE) {
+        assert_int_equal(
+            X509_digest(certificate, EVP_sha256(), pins_out[1], &size), 1);
+    } else if (pinned == PINS_KEY) {
+        int der_size = i2d_PUBKEY(X509_get0_pubkey(certificate), &der);
+        assert_true(der_size > 0);
+        assert_int_equal(EVP_Digest(der, (size_t)der_size, pins_out[1], &size,
+                                    EVP_sha256(), NULL),
+                         1);
+        OPENSSL_free(der);
+    }
+    X509_free(certificate);
+}
+
 static void open_contexts(void)
 {
-    struct mm_tls_client_options client = {authority_file, false};
+    uint8_t pins[2][MM_TLS_PIN_SIZE];
+    struct mm_tls_client_options client = {.authority_file = authority_file};
+    if (pinned != PINS_NOTHING) {
+        make_pins(pins);
+        client.pins = (const uint8_t(*)[MM_TLS_PIN_SIZE])pins;
+        client.pin_count = 2;
+    }
     assert_int_equal(server_tls_new(&meeting.server_tls, chain_file, key_file,
                                     "smtp", MM_TLS_OLDEST_1_2, NULL),
                      MAILMOD_OK);
@@ -317,6 +351,33 @@ static void test_certificates(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         check_row(&rows[i], i);
     }
+}
+
+/* Where there are pins they decide alone: not the name, the signer, the time.
+ */
+static void test_pins(void **state)
+{
+    (void)state;
+    static const struct {
+        enum pinned pinned;
+        struct row row;
+    } cases[] = {
+        {PINS_CERTIFICATE, {.names = "DNS:a.test", .asked = "a.test"}},
+        {PINS_KEY, {.names = "DNS:a.test", .asked = "a.test"}},
+        {PINS_CERTIFICATE,
+         {.names = "DNS:a.test", .asked = "b.test", .signer = UNKNOWN}},
+        {PINS_KEY,
+         {.names = "DNS:a.test", .asked = "127.0.0.1", .end_s = -500}},
+        {PINS_ANOTHER,
+         {.names = "DNS:a.test",
+          .asked = "a.test",
+          .reason = "it is not the one that is pinned, its SHA-256 is "}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pinned = cases[i].pinned;
+        check_row(&cases[i].row, i);
+    }
+    pinned = PINS_NOTHING;
 }
 
 static unsigned read16(const unsigned char *at)
@@ -504,6 +565,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_pins),
         cmocka_unit_test(test_server_names),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -156,7 +156,8 @@ static void test_client(void **state)
 {
     (void)state;
     for (int allows = 0; allows <= 1; allows++) {
-        struct mm_tls_client_options options = {certificate_file, allows == 1};
+        struct mm_tls_client_options options = {
+            .authority_file = certificate_file, .allows_old = allows == 1};
         assert_int_equal(mm_tls_client_new(&tls, &options, NULL), MAILMOD_OK);
         for (size_t i = 0; i < VERSION_COUNT; i++) {
             assert_int_equal(dial_to(versions[i]),
