@@ -68,6 +68,7 @@ static struct {
     struct change *changes;
     size_t change_count;
     size_t change_capacity;
+    bool is_powersafe; /* set while no store is open */
 } world;
 
 static bool image_resize(struct image *image, size_t size)
@@ -271,11 +272,11 @@ static int sector_size(sqlite3_file *file)
     return SECTOR;
 }
 
-/* None: the disk promises nothing about order or torn sectors. */
+/* The disk promises nothing about order or torn sectors. */
 static int characteristics(sqlite3_file *file)
 {
     (void)file;
-    return 0;
+    return world.is_powersafe ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0;
 }
 
 static int map_shared(sqlite3_file *file, int region, int size, int extends,
@@ -436,6 +437,11 @@ void fault_set(enum fault_kind kind, unsigned number, bool is_sticky)
     world.calls = 0;
     world.happened = false;
     mm_mutex_unlock(world.mutex);
+}
+
+void fault_set_powersafe(bool is_powersafe)
+{
+    world.is_powersafe = is_powersafe;
 }
 
 bool fault_happened(void)

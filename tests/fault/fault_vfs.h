@@ -31,6 +31,10 @@ void fault_remove(void);
 /* The call with this number of the kind fails (1 is the next), and with
  * `is_sticky` all later ones. */
 void fault_set(enum fault_kind kind, unsigned number, bool is_sticky);
+/* Whether the disk says, as the systems' own do, that a write which the power
+ * cuts short leaves the octets beside it alone. It always does; SQLite fills up
+ * sectors where it is not told. */
+void fault_set_powersafe(bool is_powersafe);
 bool fault_happened(void);
 /* Calls since the last fault_set that could have failed so. */
 unsigned fault_calls(void);

@@ -202,7 +202,8 @@ struct mm_sqlite {
     char *lock_path;
     uint8_t secret[32];
 
-    struct mm_connection writer; /* the writer's thread alone */
+    struct mm_connection writer;      /* the writer's thread alone */
+    struct mm_log_writes *log_writes; /* of its log; NULL: none */
     struct mm_thread *thread;
 
     struct mm_mutex *mutex; /* guards what follows */
@@ -341,6 +342,11 @@ MM_CHECK enum mailmod_error mm_sql_number(sqlite3 *db, const char *text,
 MM_CHECK enum mailmod_error mm_upgrade(sqlite3 *db,
                                        const struct mm_sqlite *store,
                                        struct mm_buf *reason_out);
+
+/* log_writes.c: frames that the writer's connection puts into its log, once it
+ * is open, are written together. Ended when that connection is closed. */
+MM_CHECK enum mailmod_error mm_log_writes_begin(struct mm_sqlite *store);
+void mm_log_writes_end(struct mm_sqlite *store);
 
 MM_CHECK enum mailmod_error mm_writer_start(struct mm_sqlite *store);
 void mm_writer_stop(struct mm_sqlite *store);

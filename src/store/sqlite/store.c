@@ -107,6 +107,7 @@ static void close_store(struct mm_store *base)
     mm_writer_stop(store);
     mm_readers_close(store);
     mm_connection_close(&store->writer);
+    mm_log_writes_end(store);
     mm_health_end(store);
     mm_file_lock_close(&store->lock);
     mm_store_locks_fini(&store->base.locks);

@@ -268,7 +268,10 @@ enum mailmod_error mm_writer_start(struct mm_sqlite *store)
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = mm_checkpoint_start(store);
+    error = mm_log_writes_begin(store);
+    if (error == MAILMOD_OK) {
+        error = mm_checkpoint_start(store);
+    }
     if (error != MAILMOD_OK) {
         return error;
     }
