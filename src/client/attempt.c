@@ -12,6 +12,8 @@
 
 /* What a peer that does not read may hold up the end of a connection. */
 enum { LEAVE_MS = 5000 };
+/* How long a host that failed at BDAT is not asked for it again. */
+enum { CHUNKS_PAUSE_MS = 6 * 3600 * 1000 };
 
 void mm_delivery_drop_batch(struct mm_delivery *delivery)
 {
@@ -42,6 +44,7 @@ bool mm_delivery_take_batch(struct mm_delivery *delivery,
     delivery->header = MM_HEADER_UNKNOWN;
     delivery->lines = MM_LINES_UNKNOWN;
     delivery->refusing_hosts = 0;
+    delivery->has_no_chunks = false;
     delivery->token = MM_TOKEN_FIRST;
     delivery->moved_ms = mm_loop_now_ms(delivery->options.loop);
     return delivery->outcomes != NULL && delivery->progress != NULL &&
@@ -146,6 +149,21 @@ mm_delivery_tls_policy(const struct mm_delivery *delivery)
     return mm_relay_sets_tls(&delivery->options.relay)
                ? delivery->options.relay.tls
                : delivery->config->delivery.tls;
+}
+
+bool mm_delivery_may_chunk(const struct mm_delivery *delivery)
+{
+    return delivery->config->delivery.chunks && !delivery->has_no_chunks &&
+           mm_place_takes_chunks(&delivery->place,
+                                 mm_loop_now_ms(delivery->options.loop));
+}
+
+void mm_delivery_pause_chunks(struct mm_delivery *delivery)
+{
+    delivery->has_no_chunks = true;
+    mm_place_note_no_chunks(&delivery->place,
+                            mm_loop_now_ms(delivery->options.loop) +
+                                CHUNKS_PAUSE_MS);
 }
 
 bool mm_delivery_wants_login(const struct mm_delivery *delivery)

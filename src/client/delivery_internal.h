@@ -127,6 +127,7 @@ struct mm_delivery {
     uint64_t number;       /* of this connection, for logs and news */
     unsigned transactions; /* over this connection */
     char tls_text[24];     /* as mq_outcome has it */
+    bool has_no_chunks;    /* the attempt met a host that cannot do BDAT */
 
     /* the worker and the body */
     struct mm_job job;
@@ -240,6 +241,9 @@ void mm_delivery_drop_token(struct mm_delivery *delivery);
 /* Recipients at this step. */
 size_t mm_delivery_count(const struct mm_delivery *delivery,
                          enum mm_recipient_progress progress);
+/* BDAT where it is offered; not for some hours to a host that failed at it. */
+bool mm_delivery_may_chunk(const struct mm_delivery *delivery);
+void mm_delivery_pause_chunks(struct mm_delivery *delivery);
 /* A user and a password are to be sent. */
 bool mm_delivery_wants_login(const struct mm_delivery *delivery);
 enum mm_config_tls_policy

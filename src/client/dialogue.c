@@ -136,9 +136,21 @@ static void reopen_recipients(struct mm_delivery *delivery)
     }
 }
 
+/* Some servers, and boxes in front of them, offer CHUNKING and break off at
+ * BDAT. If it was not that, a trip more is all that it costs. */
+static void note_lost_chunks(struct mm_delivery *delivery,
+                             enum mm_smtpc_phase phase)
+{
+    if ((phase == MM_SMTPC_PHASE_BODY || phase == MM_SMTPC_PHASE_END) &&
+        mm_smtpc_is_chunking(delivery->engine)) {
+        mm_delivery_pause_chunks(delivery);
+    }
+}
+
 static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
                  enum mailmod_error error, const char *status, const char *text)
 {
+    note_lost_chunks(delivery, phase);
     mm_delivery_fail_host(delivery, error, status, text, is_before_mail(phase));
     if (phase == MM_SMTPC_PHASE_END && delivery->batch != NULL) {
         char words[500];
@@ -378,7 +390,8 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
         .mechanisms = mm_relay_mechanisms(&delivery->options.relay),
         .tries_twice = MM_SASL_BEARER,
         /* In clear only where the operator switched TLS off. */
-        .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF};
+        .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF,
+        .chunks = mm_delivery_may_chunk(delivery)};
     write_own_name(delivery, name);
     delivery->number = mm_store_new_message_id(delivery->options.store);
     delivery->transactions = 0;

@@ -7,7 +7,8 @@
  * MM_PLACE_PASSED_MAX who are served before on a connection that stands on
  * their loop; that no idle connection is kept from who waits; and that the
  * table keeps to MM_LIMIT_KNOWN_HOSTS: forgotten is a host without a
- * connection, and then no more than whether it answered.
+ * connection, and then no more than whether it answered and what it failed to
+ * do.
  *
  * Law of a place: NONE -> (WAITS ->) BUSY <-> IDLE; from each to NONE. Another
  * loop leads WAITS to BUSY (a grant) and calls an IDLE one; the place stands in
@@ -32,6 +33,7 @@ struct mm_known_host {
     unsigned dials;
     unsigned passed; /* served before the first who waits */
     bool has_answered;
+    uint64_t chunks_from_ms; /* no BDAT before */
 };
 
 /* A port, and an address or a name, neither of which is like the other. */
@@ -389,6 +391,26 @@ void mm_place_note_answer(struct mm_place *place)
         place->host->has_answered = true;
         mm_mutex_unlock(place->at->table->lock);
     }
+}
+
+void mm_place_note_no_chunks(struct mm_place *place, uint64_t until_ms)
+{
+    if (place->host != NULL) {
+        mm_mutex_lock(place->at->table->lock);
+        place->host->chunks_from_ms = until_ms;
+        mm_mutex_unlock(place->at->table->lock);
+    }
+}
+
+bool mm_place_takes_chunks(const struct mm_place *place, uint64_t now_ms)
+{
+    if (place->host == NULL) {
+        return true;
+    }
+    mm_mutex_lock(place->at->table->lock);
+    bool takes = now_ms >= place->host->chunks_from_ms;
+    mm_mutex_unlock(place->at->table->lock);
+    return takes;
 }
 
 bool mm_place_is_stranger(const struct mm_place *place)

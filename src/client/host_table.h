@@ -90,6 +90,10 @@ struct mm_place *mm_place_find_waiting(struct mm_place *place,
 
 /* The host said something. */
 void mm_place_note_answer(struct mm_place *place);
+/* The host offers CHUNKING and cannot do it: it gets DATA until then, in the
+ * time of its loop. */
+void mm_place_note_no_chunks(struct mm_place *place, uint64_t until_ms);
+bool mm_place_takes_chunks(const struct mm_place *place, uint64_t now_ms);
 /* The first try of a host that never said anything. */
 bool mm_place_is_stranger(const struct mm_place *place);
 /* The host refused this connection while others to it stand: it takes no more

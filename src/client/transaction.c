@@ -322,9 +322,26 @@ bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
     return true;
 }
 
+/* BDAT was offered and is not known: the message goes to the same host again,
+ * by DATA. RFC 3030 2 knows no such host. */
+static bool begin_without_chunks(struct mm_delivery *delivery)
+{
+    mm_delivery_pause_chunks(delivery);
+    MM_LOG(delivery->options.log, MM_LOG_INFO, "delivery",
+           "the host offers CHUNKING and refuses BDAT",
+           MM_TEXT("destination", delivery->destination),
+           MM_TEXT("host", delivery->hop.host));
+    delivery->after = MM_AFTER_AGAIN;
+    delivery->is_decided = true;
+    return true;
+}
+
 bool mm_transaction_on_message_done(struct mm_delivery *delivery,
                                     const struct mm_smtpc_info *info)
 {
+    if (info->error == MAILMOD_ERROR_UNSUPPORTED) {
+        return begin_without_chunks(delivery);
+    }
     size_t accepted = mm_delivery_count(delivery, MM_PROGRESS_ACCEPTED);
     delivery->has_answer = true;
     delivery->transactions++;

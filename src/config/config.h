@@ -300,6 +300,7 @@ struct mm_config {
         enum mm_config_tls_policy tls; /* off, may, must */
         enum mm_config_eight_bit eight_bit;
         enum mm_config_long_lines long_lines;
+        bool chunks; /* BDAT where it is offered */
         bool uses_ipv6, uses_ipv4;
         uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
             body_ms, end_ms, tls_ms, idle_ms;

@@ -1127,6 +1127,12 @@ static const struct mm_config_key keys[] = {
              "its bodies quoted-printable, but for what others signed, and "
              "reads each message once more to find out.",
      .offset = AT(delivery.long_lines)},
+    {.name = "delivery.chunks",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "true",
+     .help = "Send messages by BDAT where the host offers CHUNKING (RFC 3030): "
+             "one trip less for each. A host that fails at it gets DATA.",
+     .offset = AT(delivery.chunks)},
     {.name = "delivery.uses_ipv6",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

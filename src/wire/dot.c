@@ -76,7 +76,7 @@ static size_t write_step(struct mm_dot_writer *writer, struct mm_buf *out,
         return 1;
     }
     writer->after_cr = false;
-    if (*at == '.' && writer->at_line_start) {
+    if (*at == '.' && writer->at_line_start && !writer->has_no_dots) {
         /* RFC 5321 4.5.2: one additional period at the line's beginning. */
         if (!put(out, "..", 2)) {
             return 0;
@@ -136,7 +136,8 @@ enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
                                     struct mm_buf *out)
 {
     const char *text = writer->at_line_start ? ".\r\n" : "\r\n.\r\n";
-    enum mailmod_error error = mm_buf_append_cstr(out, text);
+    size_t size = strlen(text) - (writer->has_no_dots ? 3 : 0);
+    enum mailmod_error error = mm_buf_append(out, text, size);
     if (error == MAILMOD_OK) {
         mm_dot_writer_init(writer);
     }

@@ -9,13 +9,16 @@
 struct mm_dot_writer {
     bool at_line_start;
     bool after_cr;
+    bool has_no_dots; /* line ends alone are mended, as BDAT wants it: no dot is
+                         doubled, and none ends it (RFC 3030 2) */
 };
 void mm_dot_writer_init(struct mm_dot_writer *writer);
 /* Appends until `out` has no room for the next step; returns octets taken.
  * A bare CR or LF becomes CRLF. */
 size_t mm_dot_write(struct mm_dot_writer *writer, struct mm_buf *out,
                     const char *bytes, size_t size);
-/* Adds the CRLF that is missing, and ".\r\n". Room for 5 octets needed. */
+/* Adds the CRLF that is missing, and ".\r\n" unless `has_no_dots`. Room for 5
+ * octets needed. */
 enum mailmod_error mm_dot_write_end(struct mm_dot_writer *writer,
                                     struct mm_buf *out);
 

@@ -166,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             (options & 4) != 0 ? MM_SASL_PASSWORD | MM_SASL_BEARER : 0,
         .tries_twice = (options & 16) != 0 ? MM_SASL_BEARER : 0,
         .allows_clear_auth = (options & 8) != 0,
+        .chunks = (options & 32) != 0,
     };
     struct run run = {.must_tls = given.tls == MM_SMTPC_TLS_MUST,
                       .is_tls = given.tls == MM_SMTPC_TLS_ON};

@@ -1,7 +1,7 @@
 """An SMTP server that does as it is told: for outgoing mail of every outcome.
 
 `replies` maps a verb ("GREETING", "EHLO", "AUTH", "AUTH_DATA",
-"MAIL", "RCPT", "DATA", "END") to a
+"MAIL", "RCPT", "DATA", "BDAT", "END") to a
 reply text, or to a function of the command's argument that gives one; None
 closes the connection. Everything received is kept in `messages`.
 """
@@ -20,6 +20,7 @@ class Message:
         self.user = None
         self.mail_line = ""
         self.rcpt_lines = []
+        self.chunks = []  # of BDAT, the sizes
 
 
 class Sink:
@@ -138,6 +139,8 @@ class Conversation:
                     self.data(message)
                 else:
                     self.say("554 5.5.1 no recipients")
+            elif verb == "BDAT" and "CHUNKING" in self.sink.extensions:
+                self.chunk(message, argument)
             elif verb == "QUIT":
                 self.leave()
                 self.say("221 2.0.0 bye")
@@ -168,4 +171,26 @@ class Conversation:
             lines.append(line[1:] if line.startswith(b".") else line)
         message.data = b"".join(lines)
         if self.ask("END", "", "250 2.0.0 queued") == "2":
+            self.sink.messages.append(message)
+
+    def chunk(self, message, argument):
+        """RFC 3030 2: the octets are read whatever is answered. A "BDAT" of
+        `replies` answers as a server that knows no BDAT: it reads none."""
+        if "BDAT" in self.sink.replies:
+            self.ask("BDAT", argument, "")
+            return
+        size = int(argument.split()[0])
+        octets = b""
+        while len(octets) < size:
+            more = self.file.read(size - len(octets))
+            if not more:
+                raise EOFError
+            octets += more
+        message.data += octets
+        message.chunks.append(size)
+        if not message.recipients:
+            self.say("503 5.5.1 no recipients")
+        elif not argument.upper().endswith("LAST"):
+            self.say("250 2.0.0 octets received")
+        elif self.ask("END", "", "250 2.0.0 queued") == "2":
             self.sink.messages.append(message)

@@ -1,7 +1,8 @@
 /* run_smtp_client.c - holds the SMTP client engine to
  * tests/transcripts/smtp_client.
  *
- * Options: tls (off, may, must, on), auth ("yes", "token"), clear-auth ("yes").
+ * Options: tls (off, may, must, on), auth ("yes", "token"), clear-auth ("yes"),
+ * chunks ("yes").
  * Events are told as NAME and arguments. Answers: NEED_MESSAGE   send SENDER
  * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [ret=full|hdrs] [envid=X]
  * [notify=nsfd] [orcpt=X], where
@@ -61,6 +62,7 @@ static void *open_peer(const struct dialogue *dialogue)
                                                              : 0,
         .tries_twice = MM_SASL_BEARER,
         .allows_clear_auth = option_is(dialogue, "clear-auth", "yes"),
+        .chunks = option_is(dialogue, "chunks", "yes"),
     };
     if (peer == NULL || mm_smtpc_new(&peer->engine, &options) != MAILMOD_OK) {
         free(peer);
@@ -135,6 +137,10 @@ static void describe(const struct mm_smtpc_info *info,
     if (event == MM_SMTPC_MESSAGE_DONE) {
         used += (size_t)snprintf(text + used, size - used, " %s",
                                  info->was_sent ? "sent" : "unsent");
+        if (info->error != MAILMOD_OK) {
+            used += (size_t)snprintf(text + used, size - used, " %s",
+                                     mm_error_name(info->error));
+        }
     }
     if (event == MM_SMTPC_FAILED) {
         used += (size_t)snprintf(text + used, size - used, " %s %s",

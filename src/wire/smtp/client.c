@@ -27,6 +27,7 @@ static mm_smtpc_take *const takers[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_RCPT] = mm_smtpc_take_rcpt,
     [MM_SMTPC_STEP_DATA] = mm_smtpc_take_data,
     [MM_SMTPC_STEP_END] = mm_smtpc_take_end,
+    [MM_SMTPC_STEP_BDAT] = mm_smtpc_take_bdat,
 };
 
 static bool is_over(const struct mm_smtpc *smtpc)
@@ -48,11 +49,13 @@ void mm_smtpc_fail(struct mm_smtpc *smtpc, enum mailmod_error error,
     mm_smtpc_wipe(&smtpc->initial);
 }
 
-/* DATA is on its way behind the step that fails: commands may be body now. */
+/* DATA or BDAT is on its way behind the step that fails: commands may be body
+ * now. */
 static bool may_be_in_data(const struct mm_smtpc *smtpc)
 {
     for (size_t i = smtpc->answered + 1; i < smtpc->sent; i++) {
-        if (smtpc->steps[i].kind == MM_SMTPC_STEP_DATA) {
+        if (smtpc->steps[i].kind == MM_SMTPC_STEP_DATA ||
+            smtpc->steps[i].kind == MM_SMTPC_STEP_BDAT) {
             return true;
         }
     }
@@ -134,6 +137,8 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     smtpc->mechanisms = options->mechanisms;
     smtpc->tries_twice = options->tries_twice;
     smtpc->allows_clear_auth = options->allows_clear_auth;
+    smtpc->may_chunk = options->chunks;
+    mm_buf_init(&smtpc->chunk, MM_SMTPC_CHUNK_MAX);
     mm_buf_init(&smtpc->input, MM_LIMIT_INPUT);
     mm_buf_init(&smtpc->output, MM_LIMIT_OUTPUT);
     mm_buf_init(&smtpc->challenge, MM_LIMIT_REPLY);
@@ -160,6 +165,7 @@ void mm_smtpc_free(struct mm_smtpc **smtpc)
     if (old->has_secret) {
         mm_smtpc_wipe(&old->output);
     }
+    mm_buf_fini(&old->chunk);
     mm_buf_fini(&old->input);
     mm_buf_fini(&old->output);
     mm_buf_fini(&old->challenge);
@@ -283,19 +289,15 @@ static enum mm_smtpc_event take_reply(struct mm_smtpc *smtpc,
     return event;
 }
 
-/* TALKING: an event, or NEED_INPUT when the server must speak first or the
- * state has changed. */
-static enum mm_smtpc_event talk(struct mm_smtpc *smtpc,
-                                struct mm_smtpc_info *info)
+/* Each reply that is there, up to one that is an event. */
+static enum mm_smtpc_event take_replies(struct mm_smtpc *smtpc,
+                                        struct mm_smtpc_info *info)
 {
+    enum mm_smtpc_state state = smtpc->state;
+
     mm_smtpc_write_steps(smtpc);
-    while (smtpc->state == MM_SMTPC_AT_TALKING) {
-        if (smtpc->in_message && smtpc->answered == smtpc->count) {
-            return mm_smtpc_finish(smtpc, info);
-        }
-        if (smtpc->answered == smtpc->sent || !read_reply(smtpc)) {
-            break;
-        }
+    while (smtpc->state == state && smtpc->answered < smtpc->sent &&
+           read_reply(smtpc)) {
         enum mm_smtpc_event event = take_reply(smtpc, info);
         if (event != MM_SMTPC_NEED_INPUT) {
             return event;
@@ -307,6 +309,46 @@ static enum mm_smtpc_event talk(struct mm_smtpc *smtpc,
         mm_smtpc_write_steps(smtpc);
     }
     return MM_SMTPC_NEED_INPUT;
+}
+
+/* TALKING: an event, or NEED_INPUT when the server must speak first or the
+ * state has changed. */
+static enum mm_smtpc_event talk(struct mm_smtpc *smtpc,
+                                struct mm_smtpc_info *info)
+{
+    enum mm_smtpc_event event = take_replies(smtpc, info);
+
+    if (event != MM_SMTPC_NEED_INPUT || smtpc->state != MM_SMTPC_AT_TALKING ||
+        !smtpc->in_message || smtpc->answered < smtpc->count) {
+        return event;
+    }
+    if (smtpc->is_chunking && !smtpc->is_settled && !smtpc->is_body_ended) {
+        smtpc->state = MM_SMTPC_AT_BODY;
+        return MM_SMTPC_NEED_INPUT;
+    }
+    return mm_smtpc_finish(smtpc, info);
+}
+
+/* The same while the body comes: its envelope and former chunks are answered
+ * meanwhile. What is settled gets no more of it. */
+static enum mm_smtpc_event talk_in_body(struct mm_smtpc *smtpc,
+                                        struct mm_smtpc_info *info)
+{
+    enum mm_smtpc_event event = take_replies(smtpc, info);
+
+    if (event != MM_SMTPC_NEED_INPUT || smtpc->state != MM_SMTPC_AT_BODY) {
+        return event;
+    }
+    if (smtpc->is_settled) {
+        mm_buf_clear(&smtpc->chunk);
+        smtpc->state = MM_SMTPC_AT_TALKING;
+        return MM_SMTPC_NEED_INPUT;
+    }
+    if (smtpc->answered == smtpc->sent && smtpc->sent == smtpc->count) {
+        return wait_body(smtpc, info); /* what comes now was not asked for */
+    }
+    return mm_smtpc_has_chunk_room(smtpc) ? MM_SMTPC_NEED_BODY
+                                          : MM_SMTPC_NEED_INPUT;
 }
 
 static enum mm_smtpc_event tell_last(struct mm_smtpc *smtpc,
@@ -343,7 +385,8 @@ static enum mm_smtpc_event find_event(struct mm_smtpc *smtpc,
     case MM_SMTPC_AT_IDLE:
         return wait_idle(smtpc);
     case MM_SMTPC_AT_BODY:
-        return wait_body(smtpc, info);
+        return smtpc->is_chunking ? talk_in_body(smtpc, info)
+                                  : wait_body(smtpc, info);
     case MM_SMTPC_AT_FAILED:
     case MM_SMTPC_AT_CLOSED:
         break;
@@ -424,6 +467,11 @@ enum mm_smtpc_phase mm_smtpc_phase(const struct mm_smtpc *smtpc)
         return MM_SMTPC_PHASE_QUIT;
     case MM_SMTPC_AT_TALKING:
         break;
+    }
+    if (smtpc->in_message && smtpc->is_chunking && smtpc->is_body_sent &&
+        !smtpc->is_settled) {
+        /* Whatever is not answered yet: the message may have been taken. */
+        return MM_SMTPC_PHASE_END;
     }
     if (smtpc->answered < smtpc->count) {
         return mm_smtpc_phases[smtpc->steps[smtpc->answered].kind];

@@ -37,6 +37,7 @@ struct mm_smtpc_options {
     unsigned mechanisms;
     unsigned tries_twice;   /* those that are told again after one refusal */
     bool allows_clear_auth; /* AUTH without TLS */
+    bool chunks; /* BDAT instead of DATA where CHUNKING is offered (RFC 3030) */
 };
 
 enum mm_smtpc_event {
@@ -56,7 +57,10 @@ enum mm_smtpc_event {
     MM_SMTPC_MESSAGE_DONE, /* info.reply: the reply that settles the message:
                             for DATA's end, or the refusal of MAIL, all RCPTs
                             (then the last one's) or DATA, or a refusal in
-                            the middle of the body. info.was_sent */
+                            the middle of the body. info.was_sent; info.error
+                            UNSUPPORTED: BDAT, which was offered, is not known;
+                            CLOSED follows, and the message is to go by DATA
+                            over another connection */
     MM_SMTPC_CLOSED,       /* after QUIT's reply or its lack, or a body that was
                               refused before its end: close */
     MM_SMTPC_FAILED        /* the conversation is dead: info.error, info.phase,
@@ -146,14 +150,16 @@ MM_CHECK enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc);
  * NUL in any field. */
 MM_CHECK enum mailmod_error
 mm_smtpc_send(struct mm_smtpc *smtpc, const struct mm_smtpc_message *message);
-/* Body octets in any pieces: stuffs dots, turns bare CR and LF into CRLF.
- * Takes what has room; the output is bounded. */
+/* Body octets in any pieces: turns bare CR and LF into CRLF, stuffs dots for
+ * DATA. Takes what has room; the output is bounded. */
 size_t mm_smtpc_body(struct mm_smtpc *smtpc, const char *bytes, size_t size);
-/* No more body: adds a missing CRLF and the final dot. */
+/* No more body: adds a missing CRLF, and the final dot or LAST. */
 MM_CHECK enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc);
 void mm_smtpc_quit(struct mm_smtpc *smtpc);
 
 enum mm_smtpc_phase mm_smtpc_phase(const struct mm_smtpc *smtpc);
+/* The message now sent goes by BDAT. */
+bool mm_smtpc_is_chunking(const struct mm_smtpc *smtpc);
 const struct mm_smtpc_extensions *
 mm_smtpc_extensions(const struct mm_smtpc *smtpc);
 

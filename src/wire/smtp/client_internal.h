@@ -18,19 +18,27 @@ enum mm_smtpc_kind {
     MM_SMTPC_STEP_MAIL,
     MM_SMTPC_STEP_RCPT,
     MM_SMTPC_STEP_DATA,
-    MM_SMTPC_STEP_END, /* the body and its dot */
+    MM_SMTPC_STEP_END,  /* the body and its dot */
+    MM_SMTPC_STEP_BDAT, /* the command and what is in `chunk` */
     MM_SMTPC_STEP_QUIT,
     MM_SMTPC_STEP_COUNT
 };
 
 struct mm_smtpc_step {
     enum mm_smtpc_kind kind;
-    size_t recipient; /* RCPT */
+    size_t recipient; /* RCPT; BDAT: MM_SMTPC_LAST or 0 */
 };
+#define MM_SMTPC_LAST 1
+
+/* A BDAT has no more octets but the last CRLF, which is what the output has
+ * room for besides others. A message that fits in one goes behind its envelope
+ * without a wait. */
+#define MM_SMTPC_CHUNK_MAX 65536
 
 /* The law of the machine. In TALKING steps are sent and answered in order,
  * answered <= sent <= count; the AT_ states wait for the caller's call, and
- * only that call leaves them, or a failure. FAILED and CLOSED are final. */
+ * only that call leaves them, or a failure; but in BODY by BDAT steps go on as
+ * in TALKING, and a refusal leads back there. FAILED and CLOSED are final. */
 enum mm_smtpc_state {
     MM_SMTPC_AT_TALKING,
     MM_SMTPC_AT_TLS,
@@ -89,6 +97,11 @@ struct mm_smtpc {
     uint64_t told_octets; /* of the body now sent */
     bool needs_reset;     /* the server still holds a transaction */
     struct mm_dot_writer dot;
+    bool may_chunk;           /* as the options say */
+    bool is_chunking;         /* this message goes by BDAT */
+    bool is_body_ended;       /* by the caller */
+    bool is_chunking_refused; /* BDAT is not known, though it was offered */
+    struct mm_buf chunk;      /* of the body, for the next BDAT */
 };
 
 /* What a step's reply leads to: an event, or NEED_INPUT for none. */
@@ -133,6 +146,27 @@ mm_smtpc_take mm_smtpc_take_mail;
 mm_smtpc_take mm_smtpc_take_rcpt;
 mm_smtpc_take mm_smtpc_take_data;
 mm_smtpc_take mm_smtpc_take_end;
+
+/* client_chunks.c */
+mm_smtpc_take mm_smtpc_take_bdat;
+/* Shall the message go by BDAT, and without a wait for its envelope? */
+void mm_smtpc_choose_chunks(struct mm_smtpc *smtpc, bool *is_early_out);
+size_t mm_smtpc_chunk_body(struct mm_smtpc *smtpc, const char *bytes,
+                           size_t size);
+enum mailmod_error mm_smtpc_chunk_end(struct mm_smtpc *smtpc);
+/* The command and its octets, into the output. */
+void mm_smtpc_write_chunk(struct mm_smtpc *smtpc, bool is_last);
+/* The caller may give more of the body. */
+bool mm_smtpc_has_chunk_room(const struct mm_smtpc *smtpc);
+
+/* client_message.c */
+/* The reply that settles the message; others may come behind it. */
+void mm_smtpc_keep(struct mm_smtpc *smtpc);
+/* What was not sent yet will not be; what was is still answered. */
+void mm_smtpc_drop_unsent(struct mm_smtpc *smtpc);
+/* Neither success nor refusal: the two sides do not mean the same step. */
+bool mm_smtpc_is_out_of_step(struct mm_smtpc *smtpc,
+                             const struct mm_reply_in *reply);
 /* Refused in the middle of the body: MESSAGE_DONE, then CLOSED. */
 enum mm_smtpc_event mm_smtpc_break_body(struct mm_smtpc *smtpc,
                                         struct mm_smtpc_info *info);

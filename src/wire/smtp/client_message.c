@@ -70,6 +70,9 @@ static bool push_steps(struct mm_smtpc *smtpc, size_t recipient_count)
     for (size_t i = 0; is_good && i < recipient_count; i++) {
         is_good = mm_smtpc_push(smtpc, MM_SMTPC_STEP_RCPT, i);
     }
+    if (smtpc->is_chunking) {
+        return is_good; /* BDAT follows as the body comes */
+    }
     return is_good && mm_smtpc_push(smtpc, MM_SMTPC_STEP_DATA, 0) &&
            mm_smtpc_push(smtpc, MM_SMTPC_STEP_END, 0);
 }
@@ -91,19 +94,23 @@ enum mailmod_error mm_smtpc_send(struct mm_smtpc *smtpc,
         mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
         return MAILMOD_ERROR_PROTOCOL;
     }
+    bool is_early = false;
+    smtpc->message = *message;
+    mm_smtpc_choose_chunks(smtpc, &is_early);
     if (!push_steps(smtpc, message->recipient_count)) {
         mm_smtpc_clear_steps(smtpc);
         return MAILMOD_ERROR_MEMORY;
     }
-    smtpc->message = *message;
     smtpc->in_message = true;
     smtpc->is_mail_refused = false;
     smtpc->rcpt_answered = 0;
     smtpc->rcpt_accepted = 0;
     smtpc->is_settled = false;
     smtpc->is_body_sent = false;
+    smtpc->is_body_ended = false;
     mm_dot_writer_init(&smtpc->dot);
-    smtpc->state = MM_SMTPC_AT_TALKING;
+    smtpc->dot.has_no_dots = smtpc->is_chunking;
+    smtpc->state = is_early ? MM_SMTPC_AT_BODY : MM_SMTPC_AT_TALKING;
     mm_smtpc_write_steps(smtpc);
     return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
 }
@@ -112,6 +119,9 @@ size_t mm_smtpc_body(struct mm_smtpc *smtpc, const char *bytes, size_t size)
 {
     if (smtpc->state != MM_SMTPC_AT_BODY) {
         return 0;
+    }
+    if (smtpc->is_chunking) {
+        return mm_smtpc_chunk_body(smtpc, bytes, size);
     }
     struct mm_buf *output = &smtpc->output;
     output->error = MAILMOD_OK;
@@ -133,6 +143,9 @@ enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc)
     if (smtpc->state != MM_SMTPC_AT_BODY) {
         return MAILMOD_ERROR_STATE;
     }
+    if (smtpc->is_chunking) {
+        return mm_smtpc_chunk_end(smtpc);
+    }
     enum mailmod_error error = mm_dot_write_end(&smtpc->dot, &smtpc->output);
     mm_tap_octets(smtpc->tap, MM_TAP_SENT, smtpc->told_octets);
     smtpc->told_octets = 0;
@@ -146,8 +159,7 @@ enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc)
     return MAILMOD_OK;
 }
 
-/* The reply that settles the message; others may come behind it. */
-static void keep(struct mm_smtpc *smtpc)
+void mm_smtpc_keep(struct mm_smtpc *smtpc)
 {
     struct mm_reply_in kept = smtpc->kept;
     smtpc->kept = smtpc->parser.reply;
@@ -155,15 +167,13 @@ static void keep(struct mm_smtpc *smtpc)
     smtpc->is_settled = true;
 }
 
-/* What was not sent yet will not be; what was is still answered. */
-static void drop_unsent(struct mm_smtpc *smtpc)
+void mm_smtpc_drop_unsent(struct mm_smtpc *smtpc)
 {
     smtpc->count = smtpc->sent;
 }
 
-/* Neither success nor refusal: the two sides do not mean the same step. */
-static bool is_out_of_step(struct mm_smtpc *smtpc,
-                           const struct mm_reply_in *reply)
+bool mm_smtpc_is_out_of_step(struct mm_smtpc *smtpc,
+                             const struct mm_reply_in *reply)
 {
     if (reply->code / 100 != 3) {
         return false;
@@ -188,7 +198,7 @@ enum mm_smtpc_event mm_smtpc_take_mail(struct mm_smtpc *smtpc,
                                        const struct mm_reply_in *reply,
                                        struct mm_smtpc_info *info)
 {
-    if (is_out_of_step(smtpc, reply)) {
+    if (mm_smtpc_is_out_of_step(smtpc, reply)) {
         return MM_SMTPC_NEED_INPUT;
     }
     if (reply->code < 400) {
@@ -196,8 +206,8 @@ enum mm_smtpc_event mm_smtpc_take_mail(struct mm_smtpc *smtpc,
         return MM_SMTPC_NEED_INPUT;
     }
     smtpc->is_mail_refused = true;
-    drop_unsent(smtpc);
-    keep(smtpc);
+    mm_smtpc_drop_unsent(smtpc);
+    mm_smtpc_keep(smtpc);
     info->reply = &smtpc->kept;
     return MM_SMTPC_MAIL_REPLY;
 }
@@ -206,7 +216,7 @@ enum mm_smtpc_event mm_smtpc_take_rcpt(struct mm_smtpc *smtpc,
                                        const struct mm_reply_in *reply,
                                        struct mm_smtpc_info *info)
 {
-    if (is_out_of_step(smtpc, reply)) {
+    if (mm_smtpc_is_out_of_step(smtpc, reply)) {
         return MM_SMTPC_NEED_INPUT;
     }
     smtpc->rcpt_answered++;
@@ -224,8 +234,8 @@ enum mm_smtpc_event mm_smtpc_take_rcpt(struct mm_smtpc *smtpc,
         info->reply = reply;
         return MM_SMTPC_RCPT_REPLY;
     }
-    drop_unsent(smtpc); /* DATA, when it waited for this */
-    keep(smtpc);
+    mm_smtpc_drop_unsent(smtpc); /* DATA, when it waited for this */
+    mm_smtpc_keep(smtpc);
     info->reply = &smtpc->kept;
     return MM_SMTPC_RCPT_REPLY;
 }
@@ -262,9 +272,9 @@ enum mm_smtpc_event mm_smtpc_take_data(struct mm_smtpc *smtpc,
         mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
         return MM_SMTPC_NEED_INPUT;
     }
-    drop_unsent(smtpc);
+    mm_smtpc_drop_unsent(smtpc);
     if (!smtpc->is_settled) {
-        keep(smtpc);
+        mm_smtpc_keep(smtpc);
     }
     return MM_SMTPC_NEED_INPUT;
 }
@@ -274,12 +284,12 @@ enum mm_smtpc_event mm_smtpc_take_end(struct mm_smtpc *smtpc,
                                       struct mm_smtpc_info *info)
 {
     (void)info;
-    if (is_out_of_step(smtpc, reply)) {
+    if (mm_smtpc_is_out_of_step(smtpc, reply)) {
         return MM_SMTPC_NEED_INPUT;
     }
     smtpc->needs_reset = false;
     if (!smtpc->is_settled) {
-        keep(smtpc);
+        mm_smtpc_keep(smtpc);
     }
     return MM_SMTPC_NEED_INPUT;
 }
@@ -289,7 +299,7 @@ enum mm_smtpc_event mm_smtpc_take_end(struct mm_smtpc *smtpc,
 enum mm_smtpc_event mm_smtpc_break_body(struct mm_smtpc *smtpc,
                                         struct mm_smtpc_info *info)
 {
-    keep(smtpc);
+    mm_smtpc_keep(smtpc);
     enum mm_smtpc_event event = mm_smtpc_finish(smtpc, info);
     smtpc->state = MM_SMTPC_AT_CLOSED;
     return event;
@@ -302,6 +312,12 @@ enum mm_smtpc_event mm_smtpc_finish(struct mm_smtpc *smtpc,
     info->was_sent = smtpc->is_body_sent;
     smtpc->in_message = false;
     mm_smtpc_clear_steps(smtpc);
+    mm_buf_release(&smtpc->chunk);
     smtpc->state = MM_SMTPC_AT_IDLE;
+    if (smtpc->is_chunking_refused) {
+        /* Where BDAT is no command its octets were read as commands. */
+        info->error = MAILMOD_ERROR_UNSUPPORTED;
+        smtpc->state = MM_SMTPC_AT_CLOSED;
+    }
     return MM_SMTPC_MESSAGE_DONE;
 }

@@ -2,7 +2,7 @@
  *
  * Promises: without PIPELINING a step is sent when all before it is answered;
  * with it RSET, MAIL, RCPT and DATA go in one flight, as far as the output
- * has room. The body is never sent before 354.
+ * has room. By DATA the body is never sent before 354.
  * Thread: the caller's. RFC 5321 4.1.1; RFC 2920 3.1; RFC 1870 4; RFC 6152 2;
  * RFC 6531 3.4; RFC 3461 4. */
 #include "wire/smtp/client_internal.h"
@@ -18,6 +18,7 @@ const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_RCPT] = MM_SMTPC_PHASE_RCPT,
     [MM_SMTPC_STEP_DATA] = MM_SMTPC_PHASE_DATA,
     [MM_SMTPC_STEP_END] = MM_SMTPC_PHASE_END,
+    [MM_SMTPC_STEP_BDAT] = MM_SMTPC_PHASE_BODY,
     [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
 };
 
@@ -88,6 +89,9 @@ static void write_step(struct mm_smtpc *smtpc, struct mm_smtpc_step step)
     case MM_SMTPC_STEP_QUIT:
         mm_buf_append_cstr(out, "QUIT");
         break;
+    case MM_SMTPC_STEP_BDAT:
+        mm_smtpc_write_chunk(smtpc, step.recipient == MM_SMTPC_LAST);
+        return;
     default: /* GREETING says nothing; AUTH and END wrote themselves */
         return;
     }
@@ -99,7 +103,11 @@ static bool may_send(const struct mm_smtpc *smtpc, enum mm_smtpc_kind kind)
     if (kind == MM_SMTPC_STEP_END) {
         return false; /* after 354 and the body */
     }
-    if (mm_buf_room(&smtpc->output) < MM_LIMIT_SMTP_COMMAND) {
+    size_t needed = MM_LIMIT_SMTP_COMMAND;
+    if (kind == MM_SMTPC_STEP_BDAT) {
+        needed += mm_buf_size(&smtpc->chunk);
+    }
+    if (mm_buf_room(&smtpc->output) < needed) {
         return false;
     }
     return smtpc->answered == smtpc->sent ||
@@ -122,14 +130,21 @@ void mm_smtpc_tell(const struct mm_smtpc *smtpc, bool is_secret)
                    is_secret);
 }
 
+static bool is_talking(const struct mm_smtpc *smtpc)
+{
+    return smtpc->state == MM_SMTPC_AT_TALKING ||
+           (smtpc->state == MM_SMTPC_AT_BODY && smtpc->is_chunking);
+}
+
 void mm_smtpc_write_steps(struct mm_smtpc *smtpc)
 {
-    while (smtpc->state == MM_SMTPC_AT_TALKING && smtpc->sent < smtpc->count &&
+    while (is_talking(smtpc) && smtpc->sent < smtpc->count &&
            may_send(smtpc, smtpc->steps[smtpc->sent].kind)) {
         smtpc->output.error = MAILMOD_OK;
         size_t size = mm_buf_size(&smtpc->output);
+        enum mm_smtpc_kind kind = smtpc->steps[smtpc->sent].kind;
         write_step(smtpc, smtpc->steps[smtpc->sent]);
-        if (mm_buf_size(&smtpc->output) > size) {
+        if (mm_buf_size(&smtpc->output) > size && kind != MM_SMTPC_STEP_BDAT) {
             mm_smtpc_tell(smtpc, false);
         }
         enum mailmod_error error = mm_buf_error(&smtpc->output);
