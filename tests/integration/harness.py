@@ -77,7 +77,8 @@ def wait_for(condition, seconds=20, what="a condition"):
 def program(build, name):
     """The command that runs a program of the build; under wine when it is one
     of the Windows build."""
-    for place in ("tools/" + name, "tools", "bin", "tests/host", ""):
+    for place in ("tools/" + name, "tools", "bin", "tests/host",
+                  "tests/integration", ""):
         path = os.path.join(build, place, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return [path]
@@ -89,6 +90,11 @@ def program(build, name):
 def is_windows(build):
     """Is it the Windows build, whose programs run under wine?"""
     return program(build, "mailmodd")[0] == WINE
+
+
+def token_giver(build, asked):
+    """A setting for a token command, which tells who asked in that file."""
+    return f"{program(build, 'token_giver')[-1]} {asked} t"
 
 
 def need_posix(build, what):

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 from dnsserver import NameServer
-from harness import Daemon, free_port, main, need, need_posix, wait_for
+from harness import Daemon, free_port, main, need, token_giver, wait_for
 from proxyserver import Proxy
 from sink import Sink
 
@@ -144,17 +144,7 @@ def test_tokens(build):
     """XOAUTH2 and OAUTHBEARER by tokens of a command (R23): the host refuses
     the one that is too old, and takes the new one; one that it refuses twice is
     told, and nothing else is tried; each route has its own."""
-    need_posix(build, "token_command")
     folder = tempfile.mkdtemp(prefix="mailmod-token-")
-    command = os.path.join(folder, "token")
-    with open(command, "w", encoding="ascii") as script:
-        script.write(f"""#!/bin/sh
-echo "$MAILMOD_ACCOUNT $MAILMOD_USER $MAILMOD_HOST $MAILMOD_PORT \
-$MAILMOD_REFRESH" >> {folder}/asked
-test "$MAILMOD_ACCOUNT" = none && exit 7
-echo "$1.$MAILMOD_REFRESH"
-""")
-    os.chmod(command, 0o700)
     why = "334 " + base64.b64encode(b'{"status":"401"}').decode()
 
     def said(text):
@@ -182,7 +172,8 @@ echo "$1.$MAILMOD_REFRESH"
                            "smarthost.tls": "off", "smarthost.user": "joe",
                            "smarthost.token": True,
                            "smarthost.mechanisms": "XOAUTH2",
-                           "smarthost.token_command": command + " t",
+                           "smarthost.token_command":
+                               token_giver(build, folder + "/asked"),
                            "general.log_level": "wire", "queue.steps": "1h"})) as d:
             for name in ("good", "old", "else"):
                 submit(d, "demo@mail.test", f"u@{name}.test")
