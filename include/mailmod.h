@@ -763,6 +763,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #include "mailmod/kept.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
+#include "mailmod/peers.h"
 #include "mailmod/provider.h"
 #include "mailmod/session.h"
 

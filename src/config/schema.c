@@ -772,8 +772,8 @@ static const struct mm_config_key keys[] = {
      .type = MM_CONFIG_DURATION,
      .default_text = "1h",
      .maximum = (365 * DAY),
-     .help = "How long a network is banned after its last try. A reload with 0 "
-             "lifts all bans.",
+     .help = "How long a network is banned after its last try. With 0 no ban "
+             "counts but an operator's (mailmodctl ban).",
      .offset = AT(logins.ban_ms)},
     {.name = "logins.delay_max",
      .type = MM_CONFIG_DURATION,

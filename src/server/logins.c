@@ -85,11 +85,17 @@ static void look_at_network(struct mm_logins *login)
     const struct mm_session *session = login->session;
     struct mm_networks *networks = &session->server->networks;
     uint64_t now_ms = mm_loop_now_ms(session->loop);
+    int64_t wall_ms = mm_loop_wall_ms(session->loop);
 
+    mm_bans_look(&session->server->bans, now_ms, wall_ms);
     login->auth.is_barred =
         may_ban(session) &&
         mm_networks_is_banned(networks, mm_session_config(session),
                               &session->peer, now_ms);
+    if (login->auth.is_barred) {
+        mm_bans_note(&session->server->bans, mm_session_config(session),
+                     &session->peer, now_ms, wall_ms);
+    }
     login->auth.is_known =
         mm_networks_entered(networks, &session->peer, false, KNOWN_MS, now_ms);
 }
@@ -151,6 +157,9 @@ static uint64_t count_failure(const struct mm_logins *login)
         mm_networks_fail(&session->server->networks, config, &session->peer,
                          may_ban(session), mm_loop_now_ms(session->loop));
     if (failed.begins_ban) {
+        mm_bans_note(&session->server->bans, config, &session->peer,
+                     mm_loop_now_ms(session->loop),
+                     mm_loop_wall_ms(session->loop));
         MM_LOG(session->server->options.log, MM_LOG_WARNING,
                session->protocol->component, "network banned",
                MM_TEXT("session", session->identifier),

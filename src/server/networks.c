@@ -5,7 +5,7 @@
  * logins.failures_window is banned until it has been silent for
  * logins.ban_time; each failure before that is answered later than the one
  * before; made-up networks grow nothing, the one that was heard of least lately
- * is forgotten first.
+ * is forgotten first. Bans alone are kept over a restart: bans.h.
  * Thread: any; one mutex, held for a look. */
 #include "server/networks.h"
 
@@ -23,6 +23,10 @@ struct network {
     uint64_t login; /* the last one, plus 1; 0: never */
     uint64_t pop3_login;
     unsigned failures;
+    /* Of the ban; `stored_until` is how long the store's lasts. */
+    bool is_operators;
+    int64_t began_ms; /* by the wall clock; 0: nobody has asked */
+    uint64_t stored_until;
 };
 
 enum mailmod_error mm_networks_init(struct mm_networks *networks, uint64_t seed)
@@ -57,18 +61,35 @@ static bool bans(const struct mm_config *config)
     return config->logins.failures_max > 0 && config->logins.ban_ms > 0;
 }
 
+/* Locked. `network` NULL: nothing is known of it. */
+static bool holds(const struct network *network, const struct mm_config *config,
+                  uint64_t now_ms)
+{
+    return network != NULL && network->banned_until > now_ms &&
+           (bans(config) || network->is_operators);
+}
+
+/* Locked. */
+static void forget_ban(struct network *network)
+{
+    network->failures = 0;
+    network->banned_until = 0;
+    network->is_operators = false;
+    network->began_ms = 0;
+    network->stored_until = 0;
+}
+
 bool mm_networks_is_banned(struct mm_networks *networks,
                            const struct mm_config *config,
                            const struct mm_netaddr *peer, uint64_t now_ms)
 {
-    if (!bans(config)) {
-        return false;
-    }
     mm_mutex_lock(networks->mutex);
     struct network *network = get(networks, peer);
-    bool is_banned = network != NULL && network->banned_until > now_ms;
+    bool is_banned = holds(network, config, now_ms);
     if (is_banned) {
-        network->banned_until = now_ms + config->logins.ban_ms;
+        uint64_t until_ms = now_ms + config->logins.ban_ms;
+        network->banned_until =
+            until_ms > network->banned_until ? until_ms : network->banned_until;
         (void)use(networks, peer);
     }
     mm_mutex_unlock(networks->mutex);
@@ -96,9 +117,8 @@ static void count_failure(struct network *network,
                                               : now_ms >= window_end;
 
     if (is_over) {
-        network->failures = 0;
+        forget_ban(network);
         network->first_failure = now_ms;
-        network->banned_until = 0;
     }
     network->failures++;
 }
@@ -125,6 +145,61 @@ struct mm_failed_login mm_networks_fail(struct mm_networks *networks,
     }
     mm_mutex_unlock(networks->mutex);
     return outcome;
+}
+
+/* Each try lets the ban last longer; the store hears of it when a quarter of
+ * the time has passed, and not at each. */
+bool mm_networks_take_ban(struct mm_networks *networks,
+                          const struct mm_config *config,
+                          const struct mm_netaddr *peer, uint64_t now_ms,
+                          int64_t wall_ms, struct mm_ban *ban_out)
+{
+    mm_mutex_lock(networks->mutex);
+    struct network *network = get(networks, peer);
+    bool wants = holds(network, config, now_ms) &&
+                 network->stored_until < network->banned_until &&
+                 network->stored_until < now_ms + config->logins.ban_ms / 4 * 3;
+    if (wants) {
+        network->began_ms =
+            network->began_ms != 0 ? network->began_ms : wall_ms;
+        network->stored_until = network->banned_until;
+        *ban_out = (struct mm_ban){.began_ms = network->began_ms,
+                                   .until_ms = network->banned_until,
+                                   .failures = network->failures,
+                                   .is_operators = network->is_operators};
+    }
+    mm_mutex_unlock(networks->mutex);
+    return wants;
+}
+
+void mm_networks_set_ban(struct mm_networks *networks,
+                         const struct mm_netaddr *peer,
+                         const struct mm_ban *ban)
+{
+    mm_mutex_lock(networks->mutex);
+    struct network *network = use(networks, peer);
+    if (network != NULL && ban->until_ms > network->banned_until) {
+        network->banned_until = ban->until_ms;
+        network->stored_until = ban->until_ms;
+        network->began_ms = ban->began_ms;
+        network->is_operators = ban->is_operators;
+        network->failures = ban->failures > network->failures
+                                ? ban->failures
+                                : network->failures;
+    }
+    mm_mutex_unlock(networks->mutex);
+}
+
+void mm_networks_lift(struct mm_networks *networks,
+                      const struct mm_netaddr *peer, int64_t lifted_ms)
+{
+    mm_mutex_lock(networks->mutex);
+    struct network *network = get(networks, peer);
+    if (network != NULL && network->banned_until != 0 &&
+        network->began_ms <= lifted_ms) {
+        forget_ban(network);
+    }
+    mm_mutex_unlock(networks->mutex);
 }
 
 void mm_networks_enter(struct mm_networks *networks,

@@ -10,6 +10,14 @@
 
 struct mm_mutex;
 
+/* One as the store has it. */
+struct mm_ban {
+    int64_t began_ms;  /* by the wall clock */
+    uint64_t until_ms; /* by the monotonic one */
+    unsigned failures;
+    bool is_operators; /* counts whatever logins.ban_time is */
+};
+
 struct mm_networks {
     struct mm_mutex *mutex; /* guards what follows */
     struct mm_recent table;
@@ -24,6 +32,20 @@ void mm_networks_fini(struct mm_networks *networks);
 bool mm_networks_is_banned(struct mm_networks *networks,
                            const struct mm_config *config,
                            const struct mm_netaddr *peer, uint64_t now_ms);
+/* A ban there that the store does not have, or not for as long: it is taken for
+ * written. `wall_ms`: now. */
+bool mm_networks_take_ban(struct mm_networks *networks,
+                          const struct mm_config *config,
+                          const struct mm_netaddr *peer, uint64_t now_ms,
+                          int64_t wall_ms, struct mm_ban *ban_out);
+/* A ban of the store's holds here, unless a longer one does. */
+void mm_networks_set_ban(struct mm_networks *networks,
+                         const struct mm_netaddr *peer,
+                         const struct mm_ban *ban);
+/* A ban that began before `lifted_ms` is over, and its failures are forgotten.
+ */
+void mm_networks_lift(struct mm_networks *networks,
+                      const struct mm_netaddr *peer, int64_t lifted_ms);
 struct mm_failed_login {
     uint64_t delay_ms; /* the answer is held back for this long */
     bool begins_ban;

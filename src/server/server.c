@@ -126,6 +126,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     if (error != MAILMOD_OK) {
         return error;
     }
+    mm_bans_init(&server->bans, &server->networks, options->log);
     set_limits(server, config);
     mm_lists_set_config(&server->lists, options->settings->config);
     mm_traps_set_config(&server->traps, options->settings->config);
@@ -213,6 +214,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
     mm_apop_init(&server->apop, store, workers);
     mm_lists_attach(&server->lists, store, workers);
     mm_traps_attach(&server->traps, store, workers);
+    mm_bans_attach(&server->bans, store, workers);
     server->greylist.store = store;
     server->greylist.log = server->options.log;
 }

@@ -6,6 +6,7 @@
 #include "platform/thread.h"
 #include "server/admission.h"
 #include "server/apop.h"
+#include "server/bans.h"
 #include "server/blocklist.h"
 #include "server/checks.h"
 #include "server/greylist.h"
@@ -48,6 +49,7 @@ struct mm_server {
     atomic_bool is_crowded[MM_SERVICE_COUNT]; /* most places are taken */
     struct mm_apop apop;
     struct mm_networks networks;
+    struct mm_bans bans; /* of them, in the store */
     struct mm_checks checks;
     struct mm_rates rates;
     struct mm_login_times *login_times;

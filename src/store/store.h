@@ -537,7 +537,8 @@ enum mm_sighting_kind {
     MM_SIGHTING_TRIPLET, /* a first attempt that was put off: greylisting */
     MM_SIGHTING_NETWORK, /* a network that came again, as mail servers do */
     MM_SIGHTING_TRAPPED, /* an address that wrote to a trap */
-    MM_SIGHTING_SPAM     /* the hash of a body that was refused */
+    MM_SIGHTING_SPAM,    /* the hash of a body that was refused */
+    MM_SIGHTING_BANNED   /* a network whose logins are refused: server/bans.h */
 };
 struct mm_store_sighting {
     enum mm_sighting_kind kind;

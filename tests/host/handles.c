@@ -66,6 +66,12 @@ static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
     (void)rule;
 }
 
+static void on_ban(void *context, const struct mailmod_ban *ban)
+{
+    (void)context;
+    (void)ban;
+}
+
 static void on_kept(void *context, const struct mailmod_kept *kept)
 {
     (void)context;
@@ -214,6 +220,9 @@ static mailmod_reading *begun;
     X(list_each, mailmod_list_each(h, on_list_rule, NULL))                     \
     X(fetch_list, mailmod_fetch_list(h, on_account, NULL))                     \
     X(fetch_act, mailmod_fetch_act(h, NULL, MAILMOD_FETCH_RUN))                \
+    X(ban_list, mailmod_ban_list(h, on_ban, NULL))                             \
+    X(ban_add, mailmod_ban_add(h, "192.0.2.9", 1000))                          \
+    X(ban_lift, mailmod_ban_lift(h, "192.0.2.9"))                              \
     X(kept_list, mailmod_kept_list(h, MAILMOD_KEPT_SENT, NULL, on_kept, NULL)) \
     X(kept_act, mailmod_kept_act(h, MAILMOD_KEPT_DEAD, NULL,                   \
                                  MAILMOD_QUEUE_DELETE, NULL))                  \

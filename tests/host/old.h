@@ -191,6 +191,13 @@ struct old_list_rule {
     int64_t added_ms;
 };
 
+struct old_ban {
+    size_t size;
+    const char *address;
+    int64_t since_ms, until_ms;
+    unsigned failures;
+};
+
 struct old_kept {
     size_t size;
     enum mailmod_kept_kind kind;

@@ -654,6 +654,25 @@ static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
     ++*(int *)context;
 }
 
+static void on_ban(void *context, const struct mailmod_ban *ban)
+{
+    struct old_ban old;
+
+    look_at(&old, sizeof old, ban, "a ban");
+    expect(strcmp(old.address, "2001:db8::/64") == 0 && old.failures == 0 &&
+               old.until_ms - old.since_ms == 60000,
+           "the ban's members");
+    ++*(int *)context;
+}
+
+static int has_bans(void)
+{
+    int bans = 0;
+
+    return mailmod_ban_add(mail, "2001:db8::17", 60000) == MAILMOD_OK &&
+           mailmod_ban_list(mail, on_ban, &bans) == MAILMOD_OK && bans == 1;
+}
+
 static void on_host(void *context, const struct mailmod_mail_host *host)
 {
     struct old_mail_host old;
@@ -704,6 +723,7 @@ static void see_all(void)
                rules == 1,
            "the rules");
     see_maillists();
+    expect(has_bans(), "the bans");
 }
 
 /* A peer that connects and goes. */

@@ -167,7 +167,7 @@ def test_headers(build):
                      "mailmod/changes.h", "mailmod/fetch.h",
                      "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h",
-                     "mailmod/kept.h",
+                     "mailmod/kept.h", "mailmod/peers.h",
                      "mailmod/provider.h", "mailmod/session.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),

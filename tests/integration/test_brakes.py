@@ -1,13 +1,13 @@
 """Brakes as peers feel them: a flood of wrong passwords, bans over a reload,
 who may connect, limits of mail, POP before SMTP. A proxy's header gives each
-peer an address of its own. F22, attacks 37 and 50."""
+peer an address of its own. F22, T-097, attacks 37 and 50."""
 import base64
 import signal
 import statistics
 import threading
 import time
 
-from harness import Daemon, Wire, main, need_posix
+from harness import Daemon, Wire, main, need_posix, wait_for
 
 CLEAR = {"pop3.allows_clear_login": True, "smtp.allows_clear_auth": True,
          "general.proxy_from": "127.0.0.1"}
@@ -116,6 +116,53 @@ def test_attack_50_ban(build):
         assert not any("secret" in line for line in daemon.lines)  # 52
 
 
+def banned(daemon):
+    """Networks and what made their bans."""
+    lines = daemon.ctl("ban", "list").stdout.splitlines()
+    return {line.split()[0]: line.split()[-1] for line in lines[1:]}
+
+
+def test_T097_bans_are_kept(build):
+    """A restart and a kill keep them; an operator lists, makes and lifts."""
+    settings = {**CLEAR, "logins.delay_max": "10ms",
+                "logins.failures_max": 3, "smtp.login_failures_max": 20}
+    network = "2001:db8:0:7::"
+    with Daemon(build, settings=settings) as daemon:
+        assert "nobody is banned" in daemon.ctl("ban", "list").stdout
+        for i in range(3):
+            assert pop3(daemon, f"{network}{i + 1:x}", "wrong") \
+                .startswith(b"-ERR [AUTH]")
+        wait_for(lambda: banned(daemon) == {"2001:db8:0:7::/64": "3"},
+                 what="the ban in the store")
+        daemon.kill()
+        daemon.start()
+        assert pop3(daemon, f"{network}abcd").startswith(b"-ERR [AUTH]")
+        assert pop3(daemon, USER).startswith(b"+OK")
+        # An operator's counts within seconds, and can be lifted.
+        daemon.ctl("ban", "add", USER, "1h")
+        wait_for(lambda: pop3(daemon, USER).startswith(b"-ERR [AUTH]"),
+                 what="the operator's ban")
+        assert banned(daemon)[USER] == "operator"
+        daemon.ctl("ban", "lift", f"{network}1")
+        wait_for(lambda: pop3(daemon, f"{network}2").startswith(b"+OK"),
+                 what="the lifting")
+        assert set(banned(daemon)) == {USER}
+        # Its failures are forgotten: two are not enough again.
+        for _ in range(2):
+            pop3(daemon, f"{network}1", "wrong")
+        assert pop3(daemon, f"{network}1").startswith(b"+OK")
+        # Banned again after it was lifted.
+        pop3(daemon, f"{network}1", "wrong")
+        assert pop3(daemon, f"{network}1").startswith(b"-ERR [AUTH]")
+        wait_for(lambda: "2001:db8:0:7::/64" in banned(daemon),
+                 what="the second ban")
+        for words in (("add", "192.0.2.0/24"), ("add", "x"), ("lift", ""),
+                      ("lift", "192.0.2.99")):
+            assert daemon.ctl("ban", *words, check=False).returncode == 1
+        assert daemon.ctl("ban", "add", USER, "soon",
+                          check=False).returncode == 2
+
+
 def test_T090_T091_T096_networks(build):
     settings = {**CLEAR, "smtp.deny_from": "192.0.2.10-192.0.2.19",
                 "pop3.allow_from": "198.51.100.0/24, 2001:db8::/32",
@@ -142,5 +189,5 @@ def test_T090_T091_T096_networks(build):
             assert wire.ask("MAIL FROM:<demo@mail.test>")[:3] == "530"
 
 
-main(__name__, test_F22_flood_of_wrong_passwords, test_attack_50_ban,
+main(__name__, test_F22_flood_of_wrong_passwords, test_attack_50_ban, test_T097_bans_are_kept,
      test_T090_T091_T096_networks)

@@ -23,7 +23,7 @@ HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/changes.h",
            "include/mailmod/fetch.h", "include/mailmod/mailbox.h",
            "include/mailmod/received.h", "include/mailmod/names.h",
-           "include/mailmod/kept.h",
+           "include/mailmod/kept.h", "include/mailmod/peers.h",
            "include/mailmod/provider.h", "include/mailmod/session.h")
 
 

@@ -5,6 +5,7 @@
 #include "mailmod.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */ };
@@ -49,6 +50,7 @@ int control_maillist(struct control *control);
 int control_fetch(struct control *control);
 int control_list(struct control *control);
 int control_kept(struct control *control);
+int control_ban(struct control *control);
 int control_mailbox(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);
@@ -56,6 +58,8 @@ int control_trace(struct control *control);
 /* user quota and user password: account.c */
 int control_is_account(const struct control *control);
 int control_account(struct control *control);
+/* "30m" and the like; 0 when it is none. */
+uint64_t control_read_time_ms(const char *text);
 /* The octets of a message that is queued or kept. */
 int control_show(struct control *control, const char *message);
 /* Messages, octets and quota, in columns. */

@@ -27,7 +27,7 @@ static const struct command commands[] = {
     {"maillist", control_maillist}, {"fetch", control_fetch},
     {"list", control_list},         {"mailbox", control_mailbox},
     {"trace", control_trace},       {"reply", control_reply},
-    {"kept", control_kept},
+    {"kept", control_kept},         {"ban", control_ban},
 };
 
 static void print_help_of_names(void)
@@ -51,6 +51,9 @@ static void print_help_of_names(void)
          "  list add white|black|grey RULE [USER]   a rule, common or a "
          "user's\n"
          "  list del white|black|grey RULE [USER]\n"
+         "  ban list                   networks whose logins are refused\n"
+         "  ban add ADDRESS [TIME]     30m, 2h, 1d; else logins.ban_time\n"
+         "  ban lift ADDRESS\n"
          "  mailbox import NAME maildir|mbox PATH\n"
          "                             mail of files into the mailbox; again: "
          "the rest\n"

@@ -138,8 +138,7 @@ static void on_destination(void *context,
     }
 }
 
-/* "30m" and the like; 0 when it is none. */
-static uint64_t read_time_ms(const char *text)
+uint64_t control_read_time_ms(const char *text)
 {
     static const struct {
         char unit;
@@ -176,7 +175,7 @@ static int take_filter(const struct control *control, const char *message,
         return control_usage("--state is waiting, tried or held");
     }
     if (said->older != NULL) {
-        filter_out->age_min_ms = read_time_ms(said->older);
+        filter_out->age_min_ms = control_read_time_ms(said->older);
         if (filter_out->age_min_ms == 0) {
             return control_usage("--older is a time such as 30m, 2h or 1d");
         }

@@ -3,6 +3,8 @@
 #include "people.h"
 #include "server/networks.h"
 
+#define HOUR ((uint64_t)3600 * 1000)
+
 struct seen {
     struct mm_config *config;
     struct mm_networks networks;
@@ -153,6 +155,53 @@ static void test_logins(void **state)
     assert_false(mm_networks_entered(&s->networks, &b, true, 1000, 0));
 }
 
+/* What the store is told, and tells. */
+static void test_bans_of_the_store(void **state)
+{
+    struct seen *s = *state;
+    struct mm_netaddr peer = at("192.0.2.7");
+    struct mm_ban ban;
+
+    assert_false(
+        mm_networks_take_ban(&s->networks, s->config, &peer, 0, 100, &ban));
+    for (int i = 0; i < 3; i++) {
+        (void)fails(s, "192.0.2.7", 0);
+    }
+    assert_true(
+        mm_networks_take_ban(&s->networks, s->config, &peer, 0, 100, &ban));
+    assert_int_equal(ban.began_ms, 100);
+    assert_int_equal(ban.until_ms, HOUR);
+    assert_int_equal(ban.failures, 3);
+    assert_false(ban.is_operators);
+    /* Each try lasts longer; the store hears of it now and then. */
+    assert_true(is_banned(s, "192.0.2.7", HOUR / 8));
+    assert_false(mm_networks_take_ban(&s->networks, s->config, &peer, HOUR / 8,
+                                      200, &ban));
+    assert_true(is_banned(s, "192.0.2.7", HOUR / 2));
+    assert_true(mm_networks_take_ban(&s->networks, s->config, &peer, HOUR / 2,
+                                     200, &ban));
+    assert_int_equal(ban.began_ms, 100);
+    assert_int_equal(ban.until_ms, HOUR / 2 + HOUR);
+    /* A lifting from before it began is another ban's. */
+    mm_networks_lift(&s->networks, &peer, 99);
+    assert_true(is_banned(s, "192.0.2.7", HOUR / 2));
+    mm_networks_lift(&s->networks, &peer, 100);
+    assert_false(is_banned(s, "192.0.2.7", HOUR / 2));
+    (void)fails(s, "192.0.2.7", HOUR / 2); /* failures begin anew */
+    assert_false(is_banned(s, "192.0.2.7", HOUR / 2));
+    /* An operator's is never shortened, also by a try. */
+    ban = (struct mm_ban){
+        .began_ms = 300, .until_ms = 9 * HOUR, .is_operators = true};
+    mm_networks_set_ban(&s->networks, &peer, &ban);
+    assert_true(is_banned(s, "192.0.2.7", HOUR));
+    assert_false(
+        mm_networks_take_ban(&s->networks, s->config, &peer, HOUR, 400, &ban));
+    assert_true(is_banned(s, "192.0.2.7", 9 * HOUR - 1));
+    ban = (struct mm_ban){.began_ms = 500, .until_ms = HOUR};
+    mm_networks_set_ban(&s->networks, &peer, &ban); /* a shorter one */
+    assert_true(is_banned(s, "192.0.2.7", 9 * HOUR - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_off, begin, end),
         cmocka_unit_test_setup_teardown(test_bound, begin, end),
         cmocka_unit_test_setup_teardown(test_logins, begin, end),
+        cmocka_unit_test_setup_teardown(test_bans_of_the_store, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
