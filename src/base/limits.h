@@ -59,6 +59,9 @@
  * piece cannot be changed, only added to. */
 #define MM_LIMIT_CHANGES 256
 #define MM_LIMIT_CHANGES_OCTETS 16384
+/* A body that a filter puts in the place of a message's, which it is kept in
+ * until it is whole; beyond it the filter has failed. */
+#define MM_LIMIT_NEW_BODY (32 * 1024 * 1024)
 /* Milliseconds that a host may have a reply held back. */
 #define MM_LIMIT_DELAY_MS 60000
 /* Addresses that stand for others, one after another, and all those that one

@@ -257,6 +257,12 @@ struct mm_config {
         struct mm_range_list exempt;
     } checks;
 
+    struct {           /* filters of mail: milter.h */
+        char *filters; /* lines: mm_config_next_milter */
+        struct mm_range_list exempt;
+        bool exempts_logins;
+    } milters;
+
     struct { /* addresses that nobody has */
         struct mm_string_list addresses;
         uint64_t time_ms;
@@ -386,6 +392,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
+    MM_CONFIG_FORM_MILTERS,      /* lines: milter.h */
     MM_CONFIG_FORM_ROUTES,       /* lines: routes.h */
     MM_CONFIG_FORM_MECHANISMS,   /* SASL: base/mechanism.h */
     MM_CONFIG_FORM_FINGERPRINTS, /* SHA-256: routes.h */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config/backend.h"
 #include "config/maildir.h"
+#include "config/milter.h"
 #include "config/proxy.h"
 #include "config/routes.h"
 #include "config/value.h"
@@ -177,7 +178,8 @@ static bool is_certificates(struct mm_span text)
 bool mm_config_form_has_lines(enum mm_config_form form)
 {
     return form == MM_CONFIG_FORM_USERS || form == MM_CONFIG_FORM_FETCH ||
-           form == MM_CONFIG_FORM_ROUTES || form == MM_CONFIG_FORM_CERTIFICATES;
+           form == MM_CONFIG_FORM_ROUTES || form == MM_CONFIG_FORM_MILTERS ||
+           form == MM_CONFIG_FORM_CERTIFICATES;
 }
 
 bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
@@ -212,6 +214,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return is_certificates(text);
     case MM_CONFIG_FORM_FETCH:
         return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
+    case MM_CONFIG_FORM_MILTERS:
+        return mm_config_milters_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_ROUTES:
         return mm_config_routes_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_FINGERPRINTS:
@@ -260,6 +264,8 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "addresses without ports";
     case MM_CONFIG_FORM_FETCH:
         return "accounts, one a line";
+    case MM_CONFIG_FORM_MILTERS:
+        return "filters, one a line";
     case MM_CONFIG_FORM_ROUTES:
         return "routes, one a line";
     case MM_CONFIG_FORM_MECHANISMS:

@@ -887,6 +887,29 @@ static const struct mm_config_key keys[] = {
               "Whether the peer's address has a name in the DNS (550 "
               "5.7.25)") NETWORKS("checks.exempt", checks.exempt,
                                   "Networks whose names are not looked up."),
+    {.name = "milters.filters",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = 8192,
+     .form = MM_CONFIG_FORM_MILTERS,
+     .help =
+         "Filters of mail, such as Rspamd, that are asked by the milter "
+         "protocol, in this order: a list of texts such as \"name=rspamd "
+         "at=127.0.0.1:11332 away=accept\". name and at (an address with its "
+         "port, or unix: and the path of a socket) must be there. away says "
+         "what mail gets while the filter cannot be asked: tempfail (451, the "
+         "standard), accept or reject (550). timeout, 30s, is the time to "
+         "connect and that of each step, end_timeout, 5m, that of the end of "
+         "a message. A message larger than size_max (0, any) is not shown to "
+         "the end, and passes.",
+     .offset = AT(milters.filters)},
+    NETWORKS("milters.exempt", milters.exempt,
+             "Networks whose mail no filter is asked about."),
+    {.name = "milters.exempts_logins",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "Whether no filter is asked about the mail of who is logged in.",
+     .offset = AT(milters.exempts_logins)},
     {.name = "traps.addresses",
      .type = MM_CONFIG_TEXT_LIST,
      .default_text = "",

@@ -8,6 +8,7 @@
 #include "config/value.h"
 #include "base/mem.h"
 #include "config/list.h"
+#include "config/milter.h"
 #include "config/mistake.h"
 #include "config/routes.h"
 #include "dnsbl/dnsbl.h"
@@ -122,6 +123,11 @@ static enum mailmod_error parse_text(const struct parse *p)
     }
     if (p->key->form == MM_CONFIG_FORM_FETCH) {
         enum mailmod_error error = mm_config_fetch_check(p->text, p->mistake);
+        if (error != MAILMOD_OK) {
+            return error;
+        }
+    } else if (p->key->form == MM_CONFIG_FORM_MILTERS) {
+        enum mailmod_error error = mm_config_milters_check(p->text, p->mistake);
         if (error != MAILMOD_OK) {
             return error;
         }

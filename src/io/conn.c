@@ -21,7 +21,12 @@ static void on_kick(struct mm_task *task)
 {
     struct mm_conn *conn = MM_LIST_OBJECT(task, struct mm_conn, kick);
     conn->is_kicked = false;
-    mm_conn_pump(conn);
+    if (conn->opens_soon) {
+        conn->opens_soon = false;
+        mm_conn_open_now(conn);
+    } else {
+        mm_conn_pump(conn);
+    }
 }
 
 void mm_conn_kick(struct mm_conn *conn)

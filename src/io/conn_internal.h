@@ -53,6 +53,7 @@ struct mm_conn {
     enum mm_conn_phase phase;
     enum mailmod_error reason;
     bool is_kicked;
+    bool opens_soon; /* a local socket: it stands already */
     bool is_pumping;
     bool is_offering; /* inside on_input */
     bool is_resumed;  /* resumed inside on_input */
@@ -74,6 +75,8 @@ struct mm_conn {
  * reserved, it is the loop's resident. */
 MM_CHECK enum mailmod_error mm_conn_new(struct mm_conn **conn_out,
                                         struct mm_loop *loop);
+/* Opens, and tells the owner so. */
+void mm_conn_open_now(struct mm_conn *conn);
 /* Reads the socket's names, switches Nagle off, opens. */
 void mm_conn_opened(struct mm_conn *conn);
 /* Closes the handle; on_closed follows from the loop. `detail` may be NULL;

@@ -8,14 +8,9 @@
 
 #include "platform/net.h"
 
-static void on_connected(uv_connect_t *request, int status)
+void mm_conn_open_now(struct mm_conn *conn)
 {
-    struct mm_conn *conn = request->handle->data;
-    if (conn->phase == MM_CONN_GONE) {
-        return;
-    }
-    if (status != 0) {
-        mm_conn_end_uv(conn, status, "connect");
+    if (conn->phase != MM_CONN_CONNECTING) {
         return;
     }
     mm_conn_opened(conn);
@@ -27,10 +22,45 @@ static void on_connected(uv_connect_t *request, int status)
     mm_conn_pump(conn);
 }
 
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct mm_conn *conn = request->handle->data;
+    if (conn->phase == MM_CONN_GONE) {
+        return;
+    }
+    if (status != 0) {
+        mm_conn_end_uv(conn, status, "connect");
+        return;
+    }
+    mm_conn_open_now(conn);
+}
+
+/* Such a connect is done or refused at once; the owner hears of it later. */
+static int connect_locally(struct mm_conn *conn, const char *path)
+{
+    mm_socket descriptor;
+    enum mailmod_error error = mm_net_open_local(path, &descriptor);
+    if (error != MAILMOD_OK) {
+        mm_conn_end(conn, error, "connect", mm_error_text(error));
+        return 0;
+    }
+    int status = uv_tcp_open(&conn->tcp, (uv_os_sock_t)descriptor);
+    if (status != 0) {
+        mm_net_close(descriptor);
+        return status;
+    }
+    conn->opens_soon = true;
+    mm_conn_kick(conn);
+    return 0;
+}
+
 static int connect_conn(struct mm_conn *conn,
                         const struct mm_dial_options *options)
 {
     struct sockaddr_storage storage;
+    if (options->local_path != NULL) {
+        return connect_locally(conn, options->local_path);
+    }
     if (options->source.family != MM_NETADDR_NONE) {
         (void)mm_net_to_sockaddr(&options->source, &storage);
         int status =
@@ -51,8 +81,10 @@ enum mailmod_error mm_dial(struct mm_loop *loop,
 {
     *conn_out = NULL;
     const struct mm_netaddr *source = &options->source;
-    if (options->address.family == MM_NETADDR_NONE ||
-        options->address.port == 0 || handler == NULL ||
+    bool has_target = options->local_path != NULL ||
+                      (options->address.family != MM_NETADDR_NONE &&
+                       options->address.port != 0);
+    if (!has_target || handler == NULL ||
         (source->family != MM_NETADDR_NONE &&
          source->family != options->address.family)) {
         return MAILMOD_ERROR_ARGUMENT;

@@ -218,6 +218,9 @@ void mm_listener_close(struct mm_listener **listener);
 
 struct mm_dial_options {
     struct mm_netaddr address;
+    /* NULL, or instead of the address a socket in the file system; it lives
+     * until mm_dial returns. */
+    const char *local_path;
     struct mm_netaddr source; /* family NONE: the system's choice */
     uint64_t timeout_ms;      /* to the end of connect */
 };

@@ -21,6 +21,11 @@ struct sockaddr_storage;
 MM_CHECK enum mailmod_error mm_net_listen(const struct mm_netaddr *address,
                                           int backlog, mm_socket *socket_out,
                                           struct mm_netaddr *bound_out);
+/* A connection to a socket in the file system (AF_UNIX). NOT_FOUND, ACCESS,
+ * CONNECTION_REFUSED, ARGUMENT for a path that is too long; UNSUPPORTED where
+ * the system has none. */
+MM_CHECK enum mailmod_error mm_net_open_local(const char *path,
+                                              mm_socket *socket_out);
 /* Another descriptor of the same listening socket for another loop, or
  * STATE where the system has one completion port a socket. */
 MM_CHECK enum mailmod_error mm_net_share(mm_socket socket,

@@ -75,6 +75,8 @@ static bool is_sound(const struct mm_change *change)
     case MM_CHANGE_FOLDER:
         return is_folder(change->value) &&
                (change->name[0] == '\0' || is_address(change->name, false));
+    case MM_CHANGE_DISCARD:
+        return true;
     case MM_CHANGE_QUARANTINE:
         return mm_span_is_printable_utf8(mm_span_cstr(change->value));
     }

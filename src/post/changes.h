@@ -17,9 +17,9 @@ enum mm_change_kind {
     MM_CHANGE_REMOVE_RECIPIENT, /* name: as the sender wrote it */
     MM_CHANGE_REDIRECT,         /* name: the same, "" all; value: to whom */
     MM_CHANGE_FOLDER,           /* name: the same, "" all; value: folder */
-    MM_CHANGE_QUARANTINE        /* name: by whom; value: why */
+    MM_CHANGE_QUARANTINE,       /* name: by whom; value: why */
+    MM_CHANGE_DISCARD           /* taken from all recipients */
 };
-enum { MM_CHANGE_KINDS = MM_CHANGE_QUARANTINE + 1 };
 
 struct mm_change {
     enum mm_change_kind kind;

@@ -320,10 +320,58 @@ enum mailmod_error mm_deposit_write(struct mm_deposit *deposit,
         struct mm_span kept = mm_header_edit_next(
             &deposit->edit, mm_span(data.data, size), &used);
         note_header(deposit);
+        deposit->message.is_8bit |=
+            deposit->has_new_body && mm_span_has_8bit(kept);
         put(deposit, kept);
         data = mm_span_from(data, used);
     }
     *used_out = total - data.size;
+    return deposit->error;
+}
+
+/* The header is over, with or without a body. */
+static void end_header(struct mm_deposit *deposit)
+{
+    struct mm_span kept = mm_header_edit_end(&deposit->edit);
+
+    note_header(deposit);
+    put(deposit, kept);
+    if (!deposit->is_header_over) {
+        deposit->edit.is_done = true;
+        if (mm_buf_size(present_piece(deposit)) > 0 &&
+            deposit->last[1] != '\n') {
+            put(deposit, mm_span("\r\n", END_ROOM));
+        }
+        note_header(deposit);
+    }
+}
+
+/* Nothing of the message was promised to anybody, so what is in the store of it
+ * may go before the new body is there. */
+enum mailmod_error mm_deposit_begin_body(struct mm_deposit *deposit)
+{
+    if (deposit->work != MM_DEPOSIT_IDLE) {
+        deposit->wants_room = true;
+        return MAILMOD_ERROR_BUSY;
+    }
+    end_header(deposit);
+    if (deposit->error == MAILMOD_OK && !deposit->has_header) {
+        deposit->error = MAILMOD_ERROR_TOO_LARGE;
+    }
+    if (deposit->error != MAILMOD_OK) {
+        return deposit->error;
+    }
+    if (deposit->has_stored) {
+        deposit->wants_room = true;
+        submit(deposit, MM_DEPOSIT_EMPTYING);
+        return MAILMOD_ERROR_BUSY;
+    }
+    mm_buf_clear(&deposit->filling);
+    deposit->first.end = deposit->first.start + deposit->header_size;
+    deposit->message.size = deposit->header_size;
+    deposit->is_first_full = false;
+    deposit->has_new_body = true;
+    put(deposit, mm_span("\r\n", END_ROOM));
     return deposit->error;
 }
 
@@ -381,7 +429,7 @@ enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,
 {
     if (!deposit->is_ended) {
         deposit->is_ended = true;
-        deposit->message.is_8bit = has_8bit;
+        deposit->message.is_8bit |= has_8bit;
         end_text(deposit);
         mm_deposit_end_loops(deposit);
         make_first(deposit);
@@ -495,6 +543,7 @@ static enum mailmod_error run_call(struct mm_call *call,
                                   mm_buf_span(&deposit->writing));
     case MM_DEPOSIT_END:
         return mm_deposit_put_all(deposit, transaction);
+    case MM_DEPOSIT_EMPTYING:
     case MM_DEPOSIT_DISCARD:
     case MM_DEPOSIT_DROP:
         return mm_store_drop_chunks(transaction, deposit->message.id);
@@ -656,6 +705,14 @@ static void call_done(struct mm_call *call, enum mailmod_error error)
     deposit->work = MM_DEPOSIT_IDLE;
     if (work == MM_DEPOSIT_PIECE) {
         settle_piece(deposit, error);
+        return;
+    }
+    if (work == MM_DEPOSIT_EMPTYING) {
+        deposit->has_stored = error != MAILMOD_OK;
+        deposit->piece_number = 1;
+        deposit->error = error;
+        deposit->wants_room = false;
+        deposit->options.on_room(deposit->options.context);
         return;
     }
     if (work == MM_DEPOSIT_DISCARD && error == MAILMOD_OK) {

@@ -147,6 +147,10 @@ void mm_deposit_end_fields(struct mm_deposit *deposit);
 /* Where fields of ours are written, that stand before the message's own: any
  * time before the end; MM_LIMIT_FIELDS with those that are added for it. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit);
+/* The body goes, and what is written from now on is the body. OK; BUSY: on_room
+ * comes, and it is to be called again; TOO_LARGE: the header is larger than the
+ * first piece. */
+MM_CHECK enum mailmod_error mm_deposit_begin_body(struct mm_deposit *deposit);
 /* What judges want changed, carried out at the end, on a loop; to be filled
  * until then. */
 struct mm_changes *mm_deposit_changes(struct mm_deposit *deposit);

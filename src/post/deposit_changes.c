@@ -292,6 +292,9 @@ static bool make(struct mm_deposit *deposit, const struct mm_change *change,
     case MM_CHANGE_REMOVE_RECIPIENT:
         remove_recipient(deposit, change->name);
         return false;
+    case MM_CHANGE_DISCARD:
+        remove_recipient(deposit, "");
+        return false;
     case MM_CHANGE_FOLDER:
         set_folder(deposit, change);
         return false;

@@ -66,7 +66,8 @@ enum mm_deposit_work {
     MM_DEPOSIT_COPYING,  /* asks who gets a copy of all mail */
     MM_DEPOSIT_ASKING,   /* for the sender */
     MM_DEPOSIT_END,
-    MM_DEPOSIT_DISCARD, /* nobody is to get it */
+    MM_DEPOSIT_EMPTYING, /* the body goes */
+    MM_DEPOSIT_DISCARD,  /* nobody is to get it */
     MM_DEPOSIT_DROP
 };
 
@@ -100,6 +101,7 @@ struct mm_deposit {
     struct mm_buf writing;
     bool is_first_full;
     bool is_header_over;
+    bool has_new_body;     /* whose octets are looked at for 8-bit ones */
     bool has_header;       /* `first` has it whole ... */
     size_t header_size;    /* ... in so many octets, without the empty line */
     unsigned piece_number; /* of the piece in `writing` or to come */

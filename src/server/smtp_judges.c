@@ -467,6 +467,7 @@ static const struct mm_judge table[] = {
     {"room", MM_STAGE_MAIL, true, room_judges_message},
     {"rates, message", MM_STAGE_MAIL, true, rates_judge_message},
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
+    {"milters, sender", MM_STAGE_MAIL, false, mm_smtp_milters_judge_sender},
     {"rules", MM_STAGE_RCPT, true, rules_judge_recipient},
     {"traps", MM_STAGE_RCPT, true, traps_judge_recipient},
     {"block lists", MM_STAGE_RCPT, true, lists_judge_peer},
@@ -476,6 +477,7 @@ static const struct mm_judge table[] = {
     /* last of its stage: the host is not asked about what is refused anyway */
     {"host, recipient", MM_STAGE_RCPT, true, host_judges_recipient},
     {"loop", MM_STAGE_END, true, loops_are_refused},
+    {"milters, message", MM_STAGE_END, true, mm_smtp_milters_judge_message},
 };
 
 void mm_smtp_judges_init(struct mm_smtp_session *smtp)

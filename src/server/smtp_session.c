@@ -112,6 +112,7 @@ static void handle_helo(struct mm_smtp_session *smtp,
     (void)mm_span_copy(info->name, smtp->helo_name, sizeof smtp->helo_name);
     smtp->is_extended = info->is_extended;
     mm_smtp_lists_forget_helo(smtp);
+    mm_smtp_milters_forget_helo(smtp);
     mm_judging_begin(&smtp->judging, MM_STAGE_HELO);
     const struct mm_reply *refusal;
     if (mm_smtp_judge(smtp, MM_STAGE_HELO, &refusal)) {
@@ -341,6 +342,7 @@ static void detach_smtp(struct mm_session *session)
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
     mm_smtp_drop_message(smtp);
+    mm_smtp_milters_end(smtp);
 }
 
 static void free_smtp(struct mm_session *session)
@@ -351,6 +353,7 @@ static void free_smtp(struct mm_session *session)
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
     mm_smtp_drop_message(smtp);
+    mm_smtp_milters_end(smtp);
     mm_free(smtp->sender_check);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);

@@ -52,6 +52,8 @@ struct mm_sender_check {
     const struct mm_reply *refusal; /* once it is back; NULL: it may */
 };
 
+struct mm_smtp_milters; /* smtp_milters.c's */
+
 struct mm_smtp_session {
     struct mm_session base;
     struct mm_smtpd *engine;
@@ -68,6 +70,7 @@ struct mm_smtp_session {
     uint64_t told_size;           /* SIZE of the pending message; 0: none */
     bool is_resolving;            /* it was asked */
     bool is_resolved;             /* ... and answered */
+    bool is_with_milters;         /* ... and filters are asked */
     size_t body_used;             /* of the pending BODY event: stored */
     size_t body_offered;          /* and given to the host */
     enum mailmod_error body_error;
@@ -83,6 +86,7 @@ struct mm_smtp_session {
     struct mm_smtp_lists lists;
     struct mm_smtp_names names;
     struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
+    struct mm_smtp_milters *milters;      /* NULL: none was asked */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -114,6 +118,24 @@ bool mm_smtp_names_ask(struct mm_smtp_session *smtp,
                        const struct mm_reply **refusal_out);
 void mm_smtp_names_forget_sender(struct mm_smtp_session *smtp);
 void mm_smtp_names_end(struct mm_smtp_session *smtp);
+
+/* smtp_milters.c. Judges of MAIL and END. */
+enum mm_judgement mm_smtp_milters_judge_sender(void *subject,
+                                               struct mm_finding *finding);
+enum mm_judgement mm_smtp_milters_judge_message(void *subject,
+                                                struct mm_finding *finding);
+/* About the pending RCPT, whose recipient would be taken; NULL: they let it
+ * pass. False: MM_WAIT_HOST ends with the answer. */
+bool mm_smtp_milters_rcpt(struct mm_smtp_session *smtp,
+                          const struct mm_reply **refusal_out);
+void mm_smtp_milters_rcpt_over(struct mm_smtp_session *smtp);
+/* A piece of the body; false: MM_WAIT_HOST ends when there is room. */
+bool mm_smtp_milters_data(struct mm_smtp_session *smtp, struct mm_span data);
+void mm_smtp_milters_data_over(struct mm_smtp_session *smtp);
+void mm_smtp_milters_forget_message(struct mm_smtp_session *smtp);
+void mm_smtp_milters_forget_helo(struct mm_smtp_session *smtp);
+bool mm_smtp_milters_may_change(const struct mm_smtp_session *smtp);
+void mm_smtp_milters_end(struct mm_smtp_session *smtp);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

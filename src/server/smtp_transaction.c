@@ -33,6 +33,8 @@ void mm_smtp_drop_message(struct mm_smtp_session *smtp)
     mm_resolve_cancel(&smtp->resolve);
     smtp->is_resolving = false;
     smtp->is_resolved = false;
+    smtp->is_with_milters = false;
+    mm_smtp_milters_forget_message(smtp);
     mm_deposit_abandon(&smtp->deposit);
     mm_session_forget(&smtp->base.question);
     mm_session_forget(&smtp->sender);
@@ -137,7 +139,8 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
 /* Somebody is asked who may have fields changed. */
 static bool may_change(const struct mm_smtp_session *smtp)
 {
-    return mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_RCPT) ||
+    return mm_smtp_milters_may_change(smtp) ||
+           mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_RCPT) ||
            mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_MESSAGE);
 }
 
@@ -280,23 +283,38 @@ static enum mailmod_error add_all(struct mm_smtp_session *smtp)
                : error;
 }
 
-/* The reply to a forward-path; those who get its mail are added on success. */
-static const struct mm_reply *add_targets(struct mm_smtp_session *smtp)
+/* The reply to a forward-path; those who get its mail are added on success.
+ * False: filters are asked (MM_WAIT_HOST). */
+static bool add_targets(struct mm_smtp_session *smtp,
+                        const struct mm_reply **reply_out)
 {
     const struct mm_target *first = &smtp->resolve.targets[0];
     enum mailmod_error error = first->error;
 
     if (first->kind == MM_TARGET_REFUSED) {
-        return first->reply;
+        *reply_out = first->reply;
+        return true;
     }
-    if (first->kind != MM_TARGET_FOR_NOW && mm_smtp_is_greylisted(smtp)) {
-        return mm_reply_get(MM_REPLY_GREYLISTED);
+    if (first->kind != MM_TARGET_FOR_NOW && !smtp->is_with_milters &&
+        mm_smtp_is_greylisted(smtp)) {
+        *reply_out = mm_reply_get(MM_REPLY_GREYLISTED);
+        return true;
+    }
+    smtp->is_with_milters = true;
+    if (first->kind != MM_TARGET_FOR_NOW) {
+        if (!mm_smtp_milters_rcpt(smtp, reply_out)) {
+            return false;
+        }
+        if (*reply_out != NULL) {
+            return true;
+        }
     }
     if (first->kind != MM_TARGET_FOR_NOW) {
         error = add_all(smtp);
     }
-    return mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
-                                            : reply_for(error));
+    *reply_out = mm_reply_get(error == MAILMOD_OK ? MM_REPLY_RECIPIENT_OK
+                                                  : reply_for(error));
+    return true;
 }
 
 static void answer_delayed(struct mm_session *session)
@@ -304,6 +322,7 @@ static void answer_delayed(struct mm_session *session)
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
     mm_smtp_answer(smtp, smtp->delayed_reply);
+    mm_smtp_milters_rcpt_over(smtp);
     mm_session_forget(&session->question);
 }
 
@@ -320,6 +339,7 @@ static void answer_recipient(struct mm_smtp_session *smtp,
     if (delay_ms == 0 ||
         !mm_session_set_delay(&smtp->base, delay_ms, answer_delayed)) {
         mm_smtp_answer(smtp, reply);
+        mm_smtp_milters_rcpt_over(smtp);
         mm_session_forget(&smtp->base.question);
         return;
     }
@@ -339,11 +359,13 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
         mm_wait_begin(&smtp->base.wait, MM_WAIT_NAMES);
         return;
     }
-    if (reply == NULL) {
-        reply = add_targets(smtp);
+    if (reply == NULL && !add_targets(smtp, &reply)) {
+        mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
+        return;
     }
     mm_resolve_cancel(&smtp->resolve);
     smtp->is_resolving = false;
+    smtp->is_with_milters = false;
     if (reply->code < 400 && smtp->message.request != NULL &&
         mm_request_add_recipient(smtp->message.request, info->path->text) !=
             MAILMOD_OK) {
@@ -475,10 +497,12 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
         mm_wait_begin(&smtp->base.wait, MM_WAIT_ROOM);
         return;
     }
-    if (smtp->body_offered < info->data.size) {
+    if (!mm_smtp_milters_data(smtp, info->data) ||
+        smtp->body_offered < info->data.size) {
         mm_wait_begin(&smtp->base.wait, MM_WAIT_HOST);
         return;
     }
+    mm_smtp_milters_data_over(smtp);
     smtp->octets += info->data.size;
     smtp->body_used = 0;
     smtp->body_offered = 0;

@@ -76,6 +76,7 @@ static void check_reads(mailmod *mail, const char *name, const char *wanted)
 
 /* Values of keys that are lists of lines with passwords in them. */
 #define ACCOUNT "name=a host=h user=u to=u password=cret"
+#define FILTER "name=a at=127.0.0.1:1"
 #define ROUTE "name=a to=b relay=c user=u password=cret"
 
 /* NULL: it is no such key. */
@@ -130,6 +131,7 @@ static int change(mailmod *mail, struct key *key)
         "listed",
         "http",
         ROUTE,
+        FILTER,
         "PLAIN",
         "abababababababababababababababababababababababababababababababab"};
 

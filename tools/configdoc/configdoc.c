@@ -27,6 +27,7 @@ static const struct group {
     {"lists", "White, black and grey lists of peers and senders."},
     {"greylisting", "Putting off mail servers that nobody knows."},
     {"checks", "Checks of the names that peers bring."},
+    {"milters", "Filters of mail by the milter protocol."},
     {"traps", "Addresses that only spam programs write to."},
     {"rates", "How much mail may come in a window of time."},
     {"dnsbl", "Block lists of the DNS that are asked about peers."},

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static enum mailmod_error set_options(int fd, enum mm_netaddr_family family)
@@ -71,6 +72,29 @@ enum mailmod_error mm_net_listen(const struct mm_netaddr *address, int backlog,
     }
     if (error != MAILMOD_OK) {
         mm_posix_close(fd);
+        return error;
+    }
+    *socket_out = fd;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_net_open_local(const char *path, mm_socket *socket_out)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    *socket_out = MM_SOCKET_NONE;
+    if (strlen(path) >= sizeof name.sun_path) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) {
+        return mm_posix_error(errno);
+    }
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        connect(fd, (const struct sockaddr *)&name, sizeof name) != 0) {
+        enum mailmod_error error = mm_posix_error(errno);
+        close(fd);
         return error;
     }
     *socket_out = fd;

@@ -106,6 +106,13 @@ enum mailmod_error mm_net_listen(const struct mm_netaddr *address, int backlog,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_net_open_local(const char *path, mm_socket *socket_out)
+{
+    (void)path;
+    *socket_out = MM_SOCKET_NONE;
+    return MAILMOD_ERROR_UNSUPPORTED;
+}
+
 enum mailmod_error mm_net_share(mm_socket socket, mm_socket *socket_out)
 {
     (void)socket;

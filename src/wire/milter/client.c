@@ -401,11 +401,10 @@ static bool read_reply(struct mm_milter *milter, struct mm_span data,
 
         info->answer = MM_MILTER_REPLY;
         info->code = parser.reply.code;
-        (void)mm_span_copy(
-            mm_span(words, size < sizeof milter->reply ? size
-                                                       : sizeof milter->reply -
-                                                             1),
-            milter->reply, sizeof milter->reply);
+        (void)mm_span_copy(mm_span(words, size < sizeof milter->reply
+                                              ? size
+                                              : sizeof milter->reply - 1),
+                           milter->reply, sizeof milter->reply);
         info->text = milter->reply;
     }
     mm_reply_parser_fini(&parser);

@@ -87,9 +87,9 @@ struct mm_milter_macro {
 struct mm_milter {
     int state;
     uint32_t actions, steps, version;
-    bool is_end;       /* the step that waits is END */
-    bool takes_skip;   /* ... or BODY */
-    unsigned answers;  /* since the last message began */
+    bool is_end;      /* the step that waits is END */
+    bool takes_skip;  /* ... or BODY */
+    unsigned answers; /* since the last message began */
     struct mm_buf output;
     struct mm_buf input; /* one packet, with its length */
     bool is_taken;       /* the packet was given to the owner */

@@ -44,8 +44,8 @@ static enum mailmod_error keep(struct mm_milter_text *text,
     size_t size = lf != NULL ? (size_t)(lf - data->data) + 1 : data->size;
     size_t room = MM_MILTER_FIELD_MAX - mm_buf_size(&text->line);
     size_t kept = lf != NULL ? size - 1 : size;
-    enum mailmod_error error = mm_buf_append(
-        &text->line, data->data, kept < room ? kept : room);
+    enum mailmod_error error =
+        mm_buf_append(&text->line, data->data, kept < room ? kept : room);
 
     text->is_cut = text->is_cut || kept > room;
     *data = mm_span_from(*data, size);
@@ -88,10 +88,11 @@ static bool split(struct mm_milter_text *text, const char **name_out,
     return true;
 }
 
-static enum mm_milter_item
-take_field(struct mm_milter_text *text, struct mm_span *data, bool is_end,
-           const char **name_out, struct mm_span *value_out,
-           enum mailmod_error *error_out)
+static enum mm_milter_item take_field(struct mm_milter_text *text,
+                                      struct mm_span *data, bool is_end,
+                                      const char **name_out,
+                                      struct mm_span *value_out,
+                                      enum mailmod_error *error_out)
 {
     while (*error_out == MAILMOD_OK) {
         bool has_field = mm_buf_size(&text->line) > 0;
@@ -103,8 +104,8 @@ take_field(struct mm_milter_text *text, struct mm_span *data, bool is_end,
             text->state = STATE_BODY;
             return MM_MILTER_ITEM_FIELDS_END;
         }
-        if (data->size > 0 && (!has_field || !is_at_line(text) ||
-                               is_blank(data->data[0]))) {
+        if (data->size > 0 &&
+            (!has_field || !is_at_line(text) || is_blank(data->data[0]))) {
             *error_out = keep(text, data);
             continue;
         }
@@ -136,10 +137,11 @@ static enum mm_milter_item take_body(struct mm_span *data,
     return MM_MILTER_ITEM_BODY;
 }
 
-enum mm_milter_item
-mm_milter_text_next(struct mm_milter_text *text, struct mm_span *data,
-                    bool is_end, const char **name_out,
-                    struct mm_span *value_out, enum mailmod_error *error_out)
+enum mm_milter_item mm_milter_text_next(struct mm_milter_text *text,
+                                        struct mm_span *data, bool is_end,
+                                        const char **name_out,
+                                        struct mm_span *value_out,
+                                        enum mailmod_error *error_out)
 {
     *error_out = MAILMOD_OK;
     *name_out = "";
@@ -150,8 +152,8 @@ mm_milter_text_next(struct mm_milter_text *text, struct mm_span *data,
     }
     switch ((enum state)text->state) {
     case STATE_FIELDS: {
-        enum mm_milter_item item = take_field(text, data, is_end, name_out,
-                                              value_out, error_out);
+        enum mm_milter_item item =
+            take_field(text, data, is_end, name_out, value_out, error_out);
 
         text->is_given = item == MM_MILTER_ITEM_FIELD;
         return item;

@@ -18,8 +18,8 @@ struct mm_milter_text {
     struct mm_buf line; /* the field so far */
     int state;
     bool is_given; /* the owner has the field */
-    bool is_cut; /* it is larger than MM_MILTER_FIELD_MAX: the rest is not
-                    shown */
+    bool is_cut;   /* it is larger than MM_MILTER_FIELD_MAX: the rest is not
+                      shown */
 };
 
 void mm_milter_text_init(struct mm_milter_text *text);
@@ -28,9 +28,10 @@ void mm_milter_text_fini(struct mm_milter_text *text);
  * is no more data. Name, value (folded with LF alone, without the line's end;
  * with the blank behind the colon) and body live until the next call. MEMORY by
  * `error_out`. */
-enum mm_milter_item
-mm_milter_text_next(struct mm_milter_text *text, struct mm_span *data,
-                    bool is_end, const char **name_out,
-                    struct mm_span *value_out, enum mailmod_error *error_out);
+enum mm_milter_item mm_milter_text_next(struct mm_milter_text *text,
+                                        struct mm_span *data, bool is_end,
+                                        const char **name_out,
+                                        struct mm_span *value_out,
+                                        enum mailmod_error *error_out);
 
 #endif

@@ -45,6 +45,13 @@ static const struct mm_reply replies[MM_REPLY_COUNT] = {
     [MM_REPLY_LOCAL_ERROR] = {451, "4.3.0", "Local error; try again later"},
     [MM_REPLY_NOT_NOW] = {451, "4.3.2", "Too much to do; try again later"},
     [MM_REPLY_GREYLISTED] = {451, "4.7.1", "Greylisted; try again later"},
+    [MM_REPLY_FILTER_REFUSES] = {550, "5.7.1", "Refused by a filter of mail"},
+    [MM_REPLY_FILTER_DEFERS] = {451, "4.7.1",
+                                "Put off by a filter of mail, try again later"},
+    [MM_REPLY_FILTER_AWAY] = {451, "4.3.2",
+                              "A filter of mail cannot be asked, try again "
+                              "later"},
+    [MM_REPLY_FILTER_GONE] = {550, "5.3.2", "A filter of mail cannot be asked"},
     [MM_REPLY_HEADER_TOO_LARGE] = {552, "5.3.4",
                                    "Header too large to be changed"},
     [MM_REPLY_STORAGE_FULL] = {452, "4.3.1", "Insufficient system storage"},

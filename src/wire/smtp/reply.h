@@ -41,6 +41,10 @@ enum mm_reply_id {
     MM_REPLY_LOCAL_ERROR,           /* 451 4.3.0 */
     MM_REPLY_NOT_NOW,               /* 451 4.3.2 */
     MM_REPLY_GREYLISTED,            /* 451 4.7.1 */
+    MM_REPLY_FILTER_REFUSES,        /* 550 5.7.1 */
+    MM_REPLY_FILTER_DEFERS,         /* 451 4.7.1 */
+    MM_REPLY_FILTER_AWAY,           /* 451 4.3.2 */
+    MM_REPLY_FILTER_GONE,           /* 550 5.3.2 */
     MM_REPLY_HEADER_TOO_LARGE,      /* 552 5.3.4 */
     MM_REPLY_STORAGE_FULL,          /* 452 4.3.1 */
     MM_REPLY_MAILBOX_FULL,          /* 452 4.2.2 */

@@ -38,9 +38,8 @@ static size_t write_packet(struct packet packet, char *out)
 }
 
 /* What the engine says of it. */
-static enum mm_milter_event hear(struct mm_milter *milter,
-                                 struct packet packet, size_t piece,
-                                 struct mm_milter_info *info)
+static enum mm_milter_event hear(struct mm_milter *milter, struct packet packet,
+                                 size_t piece, struct mm_milter_info *info)
 {
     char octets[2048];
     struct mm_span rest = mm_span(octets, write_packet(packet, octets));
@@ -232,13 +231,12 @@ static void test_changes(void **state)
         const char *name, *value, *arguments;
     } rows[] = {
         {ROW('h', "X\0y\0"), MM_MILTER_ADD_FIELD, 0, "X", "y", ""},
-        {ROW('i', "\0\0\0\2X\0y\0"), MM_MILTER_INSERT_FIELD, 2, "X", "y",
-         ""},
+        {ROW('i', "\0\0\0\2X\0y\0"), MM_MILTER_INSERT_FIELD, 2, "X", "y", ""},
         {ROW('m', "\0\0\0\1X\0\0"), MM_MILTER_SET_FIELD, 1, "X", "", ""},
         {ROW('e', "<a@b>\0"), MM_MILTER_SENDER, 0, "", "<a@b>", ""},
         {ROW('+', "<a@b>\0"), MM_MILTER_ADD_RCPT, 0, "", "<a@b>", ""},
-        {ROW('2', "<a@b>\0NOTIFY=NEVER\0"), MM_MILTER_ADD_RCPT, 0, "",
-         "<a@b>", "NOTIFY=NEVER"},
+        {ROW('2', "<a@b>\0NOTIFY=NEVER\0"), MM_MILTER_ADD_RCPT, 0, "", "<a@b>",
+         "NOTIFY=NEVER"},
         {ROW('-', "<a@b>\0"), MM_MILTER_REMOVE_RCPT, 0, "", "<a@b>", ""},
         {ROW('b', "new\r\n"), MM_MILTER_SET_BODY, 0, "", "", ""},
         {ROW('q', "why\0"), MM_MILTER_QUARANTINE, 0, "", "why", ""},
@@ -265,9 +263,9 @@ static void test_changes(void **state)
                      MM_MILTER_ANSWER);
     mm_milter_fini(&milter);
     /* Cut short. */
-    static const struct packet cut[] = {
-        ROW('h', "X"), ROW('h', "X\0y"), ROW('i', "\0\0"),
-        ROW('m', ""), ROW('+', ""), ROW('q', "why")};
+    static const struct packet cut[] = {ROW('h', "X"),    ROW('h', "X\0y"),
+                                        ROW('i', "\0\0"), ROW('m', ""),
+                                        ROW('+', ""),     ROW('q', "why")};
     for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
         to_end(&milter);
         assert_int_equal(hear(&milter, cut[i], 1, &info), MM_MILTER_BROKEN);
@@ -322,7 +320,8 @@ static void test_offers(void **state)
 
 static void test_lengths(void **state)
 {
-    static const char *const heads[] = {"\0\0\0\0", "\0\1\0\1", "\xff\xff\xff\xff"};
+    static const char *const heads[] = {"\0\0\0\0", "\0\1\0\1",
+                                        "\xff\xff\xff\xff"};
     struct mm_milter_info info;
     struct mm_milter milter;
 
