@@ -246,6 +246,7 @@ struct mm_config {
         enum mm_config_greylisting mode;
         uint64_t delay_ms, window_ms, memory_ms;
         struct mm_range_list exempt;
+        bool exempts_mx;
     } greylisting;
     struct {                /* what is kept of mail that has left the queue */
         unsigned sent_days; /* 0: nothing */

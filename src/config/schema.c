@@ -877,6 +877,14 @@ static const struct mm_config_key keys[] = {
      .offset = AT(greylisting.memory_ms)},
     NETWORKS("greylisting.exempt", greylisting.exempt,
              "Networks that are never put off."),
+    {.name = "greylisting.exempts_mx",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "A peer whose address is one of the first five mail hosts (MX) of "
+             "the sender's domain is not put off. Mail hosts that receive are "
+             "often those that send; the DNS is asked about senders of "
+             "networks that are not known.",
+     .offset = AT(greylisting.exempts_mx)},
     CHECK(helo,
           "Whether the HELO name leads to the peer's address. Many mail "
           "servers say another name: better warn than refuse (550 "

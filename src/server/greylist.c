@@ -88,6 +88,18 @@ static void remember(struct mm_greylist *greylist,
     }
 }
 
+bool mm_greylist_knows(const struct mm_greylist *greylist,
+                       const struct mm_netaddr *peer, int64_t now_ms)
+{
+    struct mm_store_sighting network;
+    char key[MM_STORE_SIGHTING_KEY_MAX];
+
+    network_of(peer, key);
+    return mm_store_find_sighting(greylist->store, MM_SIGHTING_NETWORK, key,
+                                  &network) == MAILMOD_OK &&
+           network.until_ms > now_ms;
+}
+
 bool mm_greylist_lets_in(struct mm_greylist *greylist,
                          const struct mm_config *config,
                          const struct mm_netaddr *peer, const char *sender,

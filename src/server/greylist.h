@@ -16,6 +16,9 @@ struct mm_greylist {
     atomic_uint puts; /* since the last sweep */
 };
 
+/* Has its network come again? One look by key. */
+bool mm_greylist_knows(const struct mm_greylist *greylist,
+                       const struct mm_netaddr *peer, int64_t now_ms);
 /* May it come in now? False: it is to come again. What is seen of it is written
  * beside the session. An error of the store lets it in. */
 bool mm_greylist_lets_in(struct mm_greylist *greylist,

@@ -218,6 +218,26 @@ static enum mm_judgement names_judge_recipient(void *subject,
     return refuse_if(refusal, finding);
 }
 
+/* Nobody is refused here: what is found is greylisting's, which knows whether
+ * there is such a recipient. A network that came again passes without it. */
+static enum mm_judgement sender_hosts_are_found(void *subject,
+                                                struct mm_finding *finding)
+{
+    struct mm_smtp_session *smtp = subject;
+    struct mm_session *session = &smtp->base;
+
+    if (!mm_session_config(session)->greylisting.exempts_mx ||
+        !mm_smtp_may_be_greylisted(smtp) ||
+        !mm_smtp_is_local(smtp, smtp->info->path) ||
+        mm_greylist_knows(&session->server->greylist, &session->peer,
+                          mm_loop_wall_ms(session->loop)) ||
+        mm_smtp_sender_hosts_ask(smtp)) {
+        return MM_JUDGE_PASS;
+    }
+    finding->wait = MM_WAIT_NAMES;
+    return MM_JUDGE_LATER;
+}
+
 /* Nobody has such an address, whatever the lists of names say. */
 static enum mm_judgement traps_judge_recipient(void *subject,
                                                struct mm_finding *finding)
@@ -473,6 +493,7 @@ static const struct mm_judge table[] = {
     {"block lists", MM_STAGE_RCPT, true, lists_judge_peer},
     {"names", MM_STAGE_RCPT, true, names_judge_recipient},
     {"relay", MM_STAGE_RCPT, true, policy_judges_recipient},
+    {"sender's hosts", MM_STAGE_RCPT, true, sender_hosts_are_found},
     {"rates, recipient", MM_STAGE_RCPT, true, rates_judge_recipient},
     /* last of its stage: the host is not asked about what is refused anyway */
     {"host, recipient", MM_STAGE_RCPT, true, host_judges_recipient},

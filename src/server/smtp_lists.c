@@ -224,7 +224,7 @@ bool mm_smtp_lists_ask(struct mm_smtp_session *smtp)
     return is_known;
 }
 
-bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp)
+bool mm_smtp_may_be_greylisted(const struct mm_smtp_session *smtp)
 {
     const struct mm_session *session = &smtp->base;
     const struct mm_config *config = mm_session_config(session);
@@ -237,9 +237,17 @@ bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp)
     return is_meant && session->service == MM_SERVICE_SMTP &&
            session->peer_origin != MM_PEER_HIDDEN &&
            !mm_session_is_from(session, &config->greylisting.exempt) &&
-           !mm_directory_is_postmaster(smtp->info->path) &&
+           !mm_directory_is_postmaster(smtp->info->path);
+}
+
+bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp)
+{
+    const struct mm_session *session = &smtp->base;
+
+    return mm_smtp_may_be_greylisted(smtp) &&
+           !mm_smtp_sender_hosts_have_peer(smtp) &&
            !mm_greylist_lets_in(
-               &session->server->greylist, config, &session->peer,
-               mm_deposit_reverse_path(smtp->deposit), smtp->info->path->text,
-               mm_loop_wall_ms(session->loop));
+               &session->server->greylist, mm_session_config(session),
+               &session->peer, mm_deposit_reverse_path(smtp->deposit),
+               smtp->info->path->text, mm_loop_wall_ms(session->loop));
 }

@@ -341,6 +341,7 @@ static void detach_smtp(struct mm_session *session)
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
+    mm_smtp_sender_hosts_forget(smtp);
     mm_smtp_drop_message(smtp);
     mm_smtp_milters_end(smtp);
 }
@@ -352,6 +353,7 @@ static void free_smtp(struct mm_session *session)
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
+    mm_smtp_sender_hosts_forget(smtp);
     mm_smtp_drop_message(smtp);
     mm_smtp_milters_end(smtp);
     mm_free(smtp->sender_check);

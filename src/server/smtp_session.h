@@ -85,6 +85,7 @@ struct mm_smtp_session {
     struct mm_blocklist *blocklist;   /* NULL: nobody is asked */
     struct mm_smtp_lists lists;
     struct mm_smtp_names names;
+    struct mm_smtp_sender_hosts *sender_hosts; /* NULL: not asked about */
     struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
     struct mm_smtp_milters *milters;      /* NULL: none was asked */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
@@ -109,6 +110,8 @@ bool mm_smtp_knows_helo(struct mm_smtp_session *smtp);
  * order white, black, grey, into lists.found, which is none before. False:
  * MM_WAIT_NAMES ends with the answer. */
 bool mm_smtp_lists_ask(struct mm_smtp_session *smtp);
+/* Would greylisting look at the pending RCPT? */
+bool mm_smtp_may_be_greylisted(const struct mm_smtp_session *smtp);
 /* Is the pending RCPT, whose recipient would be taken, to come again? */
 bool mm_smtp_is_greylisted(const struct mm_smtp_session *smtp);
 
@@ -136,6 +139,12 @@ void mm_smtp_milters_forget_message(struct mm_smtp_session *smtp);
 void mm_smtp_milters_forget_helo(struct mm_smtp_session *smtp);
 bool mm_smtp_milters_may_change(const struct mm_smtp_session *smtp);
 void mm_smtp_milters_end(struct mm_smtp_session *smtp);
+
+/* smtp_sender_hosts.c: is the peer a mail host of the sender's domain? False:
+ * MM_WAIT_NAMES ends with the answer. */
+bool mm_smtp_sender_hosts_ask(struct mm_smtp_session *smtp);
+bool mm_smtp_sender_hosts_have_peer(const struct mm_smtp_session *smtp);
+void mm_smtp_sender_hosts_forget(struct mm_smtp_session *smtp);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

@@ -177,6 +177,7 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
     smtp->told_size = info->mail->size;
     smtp->octets = 0;
     mm_smtp_names_forget_sender(smtp);
+    mm_smtp_sender_hosts_forget(smtp);
     mm_judging_begin(&smtp->judging, MM_STAGE_MAIL);
     const struct mm_reply *refusal;
     if (!mm_smtp_judge(smtp, MM_STAGE_MAIL, &refusal)) {

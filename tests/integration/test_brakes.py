@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 
+from dnsserver import NameServer
 from harness import Daemon, Wire, main, need_posix, wait_for
 
 CLEAR = {"pop3.allows_clear_login": True, "smtp.allows_clear_auth": True,
@@ -189,5 +190,27 @@ def test_T090_T091_T096_networks(build):
             assert wire.ask("MAIL FROM:<demo@mail.test>")[:3] == "530"
 
 
-main(__name__, test_F22_flood_of_wrong_passwords, test_attack_50_ban, test_T097_bans_are_kept,
-     test_T090_T091_T096_networks)
+def test_T113_senders_mail_host(build):
+    """Greylisting puts off who is no mail host of the sender's domain."""
+    records = {("own.test", "MX"): ["10 mx.own.test"],
+               ("mx.own.test", "A"): [USER],
+               ("mx.own.test", "AAAA"): ["2001:db8:0:9::1"]}
+    with NameServer(records) as dns, Daemon(build, settings={
+            **CLEAR, "greylisting.mode": "all", "dns.servers": dns.address,
+            "greylisting.exempts_mx": True}) as daemon:
+        def ask(address, sender):
+            with come(daemon, "smtp", address) as wire:
+                wire.reply()
+                wire.ask("EHLO x.test")
+                wire.ask(f"MAIL FROM:<{sender}>")
+                return wire.ask("RCPT TO:<demo@mail.test>")
+
+        assert ask(USER, "a@own.test").startswith("250")
+        assert ask("2001:db8:0:9::77", "a@own.test").startswith("250")
+        assert ask("192.0.2.1", "a@own.test").startswith("451 4.7.1")
+        assert ask(USER, "a@else.test").startswith("451 4.7.1")
+
+
+main(__name__, test_F22_flood_of_wrong_passwords, test_attack_50_ban,
+     test_T097_bans_are_kept, test_T090_T091_T096_networks,
+     test_T113_senders_mail_host)

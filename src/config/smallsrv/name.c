@@ -78,6 +78,8 @@ static const struct mm_smallsrv_name names[] = {
     {"smtp_limit", MM_SMALLSRV_KIB, "rates.total_octets_max", "in KiB"},
     {"sent_time", SAME, "archive.sent_days",
      "in days; it alone keeps copies of sent mail, `smtp_sent` does not"},
+    {"mxignbl", SAME, "greylisting.exempts_mx",
+     "greylisting alone; the lists do not ask for MX hosts"},
     {"fake", SAME, "traps.addresses", NULL},
     {"spam_time", SAME, "traps.time", NULL},
     {"goodlist", SAME, "lists.white_file", NULL},
@@ -162,8 +164,6 @@ static const struct mm_smallsrv_name names[] = {
     {"spamfltr", GONE, NULL, SPAM},
     {"antivirus", GONE, NULL, SPAM},
     {"run_timeout", GONE, NULL, SPAM},
-    {"mxignbl", GONE_FLAG, NULL,
-     "greylisting asks for no MX hosts; name networks in greylisting.exempt"},
 
     {"smtp_sent", GONE, NULL,
      "copies of sent mail are in the store (archive.sent_days)"},

@@ -30,6 +30,7 @@ struct mm_query {
     mm_on_addresses on_addresses; /* or the next */
     mm_on_text on_text;
     mm_on_records on_records;
+    mm_on_mx on_mx;
     void *context;
 };
 
@@ -94,6 +95,37 @@ static void free_query(struct mm_query *query)
     dns.open--;
 }
 
+/* The name's text has its hosts. */
+static void tell_mx(const struct name *name, mm_on_mx on_mx, void *context)
+{
+    struct mm_mx records[8];
+    struct mm_span rest =
+        mm_span_cstr(name != NULL && name->text != NULL ? name->text : "");
+    size_t count = 0;
+
+    while (rest.size > 0) {
+        struct mm_span host;
+        struct mm_span behind;
+
+        if (!mm_span_cut(rest, ' ', &host, &behind)) {
+            host = rest;
+            behind.size = 0;
+        }
+        rest = behind;
+        assert_true(count < 8);
+        assert_true(mm_span_copy(host, records[count].host,
+                                 sizeof records[count].host));
+        records[count].preference = (unsigned)count;
+        count++;
+    }
+    on_mx(context,
+          name == NULL                ? MAILMOD_ERROR_DNS_NO_NAME
+          : name->error != MAILMOD_OK ? name->error
+          : count == 0                ? MAILMOD_ERROR_DNS_NO_DATA
+                                      : MAILMOD_OK,
+          records, count);
+}
+
 static void on_time(struct mm_timer *timer)
 {
     struct mm_query *query = MM_LIST_OBJECT(timer, struct mm_query, timer);
@@ -101,10 +133,15 @@ static void on_time(struct mm_timer *timer)
     mm_on_addresses on_addresses = query->on_addresses;
     mm_on_text on_text = query->on_text;
     mm_on_records on_records = query->on_records;
+    mm_on_mx on_mx = query->on_mx;
     void *context = query->context;
     bool is_ok = name != NULL && name->error == MAILMOD_OK;
 
     free_query(query);
+    if (on_mx != NULL) {
+        tell_mx(name, on_mx, context);
+        return;
+    }
     if (on_records != NULL) {
         on_records(context,
                    name != NULL ? name->error : MAILMOD_ERROR_DNS_NO_NAME,
@@ -159,6 +196,20 @@ enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
     assert_int_equal(family, MM_NETADDR_V4);
     if (error == MAILMOD_OK) {
         (*query_out)->on_addresses = on_addresses;
+        (*query_out)->context = context;
+        dns.asked++;
+    }
+    return error;
+}
+
+enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
+                                 const char *domain, mm_on_mx on_mx,
+                                 void *context, struct mm_query **query_out)
+{
+    enum mailmod_error error = new_query(resolver, domain, query_out);
+
+    if (error == MAILMOD_OK) {
+        (*query_out)->on_mx = on_mx;
         (*query_out)->context = context;
         dns.asked++;
     }

@@ -195,6 +195,68 @@ static void test_sessions(void **state)
     rig_close(&rig);
 }
 
+/* The answer comes while the DNS is asked; it is asked once a sender. */
+static void comes(const char *from, const char *sender, const char *reply)
+{
+    struct fake_peer peer = {.conn = NULL};
+    char text[300];
+
+    fake_connect(&peer, PORT_SMTP, from);
+    rig_expect(&peer, "", "220");
+    rig_expect(&peer, "EHLO mx.example.com\r\n", "250-");
+    snprintf(text, sizeof text, "MAIL FROM:<%s>\r\n", sender);
+    rig_expect(&peer, text, "250");
+    for (int i = 0; i < 2; i++) {
+        fake_say(&peer, i == 0 ? "RCPT TO:<alice@example.org>\r\n"
+                               : "RCPT TO:<bob@example.org>\r\n");
+        fake_run(1000);
+        rig_expect(&peer, "", reply);
+    }
+    leave(&peer);
+}
+
+static void test_senders_mail_host(void **state)
+{
+    static const char *const over[] = {"greylisting.mode=all",
+                                       "greylisting.exempts_mx=true",
+                                       "greylisting.delay=5m", NULL};
+    struct rig rig;
+    unsigned asked = fake_dns_asked();
+
+    (void)state;
+    rig_open(&rig, over, NULL);
+    fake_dns_say("b.example", MAILMOD_OK, NULL, 5);
+    fake_dns_say_text("mx1.b.example mx2.b.example");
+    fake_dns_say("mx1.b.example", MAILMOD_OK, "192.0.2.6", 5);
+    fake_dns_say("mx2.b.example", MAILMOD_OK, "192.0.2.7", 5);
+    fake_dns_say("many.example", MAILMOD_OK, NULL, 5);
+    fake_dns_say_text("a b c d e mx2.b.example");
+    fake_dns_say("own.example", MAILMOD_OK, "198.51.100.7", 5);
+    fake_dns_say("away.example", MAILMOD_ERROR_TIMEOUT, NULL, 5);
+    comes("192.0.2.7:4000", "a@b.example", "250");
+    assert_int_equal(fake_dns_asked() - asked, 3); /* once a sender */
+    comes("203.0.113.7:4000", "a@b.example", "451 4.7.1");
+    comes("192.0.2.7:4000", "a@many.example", "451 4.7.1"); /* the sixth */
+    comes("198.51.100.7:4000", "a@own.example", "250");     /* without MX */
+    comes("192.0.2.7:4000", "a@away.example", "451 4.7.1");
+    comes("192.0.2.7:4000", "a@nobody.example", "451 4.7.1");
+    asked = fake_dns_asked();
+    comes("192.0.2.7:4000", "", "451 4.7.1");
+    comes("192.0.2.7:4000", "a@[192.0.2.7]", "451 4.7.1");
+    assert_int_equal(fake_dns_asked(), asked);
+    /* Who goes away while he is looked up leaves nothing behind. */
+    struct fake_peer peer = {.conn = NULL};
+    fake_connect(&peer, PORT_SMTP, "192.0.2.9:4000");
+    rig_expect(&peer, "", "220");
+    rig_expect(&peer, "EHLO mx.example.com\r\n", "250-");
+    rig_expect(&peer, "MAIL FROM:<a@b.example>\r\n", "250");
+    fake_say(&peer, "RCPT TO:<alice@example.org>\r\n");
+    fake_run(6);
+    leave(&peer);
+    rig_close(&rig);
+    fake_dns_forget();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ipv6_by_64, begin, end),
         cmocka_unit_test_setup_teardown(test_sweep, begin, end),
         cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_senders_mail_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,6 +318,7 @@ static const struct step steps[] = {
     {"nocheckmx", "1", NULL, "checks.sender_domain", "off"},
     {"checkmx", "0", NULL, "checkmx", "0"},
     {"sent_time", "10", NULL, "archive.sent_days", "10"},
+    {"mxignbl", "1", NULL, "greylisting.exempts_mx", "true"},
     {"fake", "a@b.example", NULL, "traps.addresses", "a@b.example"},
     {"spam_time", "3600", NULL, "traps.time", "1h"},
     {"noantivirus", "1", NULL, "noantivirus", "1"},
