@@ -168,7 +168,7 @@ def test_forwards(build):
         last = sink.messages[-1]
         assert last.recipients == ["away@elsewhere.test"]
         assert last.data.startswith(b"Delivered-To: other@mail.test\r\n")
-        # What comes back is not sent on again: attack case 46.
+        # What comes back is not sent on again: attack case 40.
         count = len(sink.messages)
         try:
             send(daemon, "other@mail.test", text=last.data)
