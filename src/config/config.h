@@ -190,6 +190,7 @@ struct mm_config {
         bool allows_clear_auth;
         uint64_t greeting_ms, command_ms, data_ms, tls_ms, write_ms;
         uint64_t session_ms;             /* longest life of a session */
+        struct mm_range_list etrn_from;  /* may start the queue for a domain */
         struct mm_range_list relay_from; /* may submit without AUTH: empty by
                                             default */
         struct mm_range_list

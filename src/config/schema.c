@@ -556,6 +556,10 @@ static const struct mm_config_key keys[] = {
              "Networks that may send to the world through the submission "
              "services without AUTH, such as 192.0.2.0/24 or "
              "192.0.2.1-192.0.2.9. Empty: none."),
+    NETWORKS("smtp.etrn_from", smtp.etrn_from,
+             "Networks of hosts that are connected now and then, such as "
+             "192.0.2.0/24: by ETRN (RFC 1985) they have the mail tried at "
+             "once that waits here for a domain. Empty: ETRN is not offered."),
     NETWORKS("smtp.lenient_from", smtp.lenient_from,
              "Networks of old devices and scripts, such as 192.0.2.0/24, from "
              "which SMTP is taken with faults: paths without angle brackets, "

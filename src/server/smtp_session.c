@@ -219,6 +219,9 @@ static void handle_event(struct mm_smtp_session *smtp,
     case MM_SMTPD_STARTTLS:
         handle_starttls(smtp);
         break;
+    case MM_SMTPD_ETRN:
+        mm_smtp_etrn(smtp, info);
+        break;
     case MM_SMTPD_RESET:
         mm_smtp_drop_message(smtp);
         mm_smtp_answer(smtp, NULL);
@@ -261,6 +264,8 @@ static void fill_options(const struct mm_smtp_session *smtp,
     options->is_tls = mm_service_has_implicit_tls(service);
     options->has_starttls =
         !options->is_tls && smtp->base.settings->tls[service] != NULL;
+    options->has_etrn =
+        mm_session_is_from(&smtp->base, &config->smtp.etrn_from);
     options->requires_auth = is_submission && !mm_policy_may_relay(&facts);
 }
 
@@ -357,6 +362,7 @@ static void free_smtp(struct mm_session *session)
     mm_smtp_drop_message(smtp);
     mm_smtp_milters_end(smtp);
     mm_free(smtp->sender_check);
+    mm_free(smtp->etrn);
     mm_smtpd_free(&smtp->engine);
     mm_logins_fini(&smtp->logins);
 }

@@ -53,6 +53,7 @@ struct mm_sender_check {
 };
 
 struct mm_smtp_milters; /* smtp_milters.c's */
+struct mm_etrn;
 
 struct mm_smtp_session {
     struct mm_session base;
@@ -88,6 +89,7 @@ struct mm_smtp_session {
     struct mm_smtp_sender_hosts *sender_hosts; /* NULL: not asked about */
     struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
     struct mm_smtp_milters *milters;      /* NULL: none was asked */
+    struct mm_etrn *etrn;                 /* of the pending ETRN; NULL: none */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -139,6 +141,9 @@ void mm_smtp_milters_forget_message(struct mm_smtp_session *smtp);
 void mm_smtp_milters_forget_helo(struct mm_smtp_session *smtp);
 bool mm_smtp_milters_may_change(const struct mm_smtp_session *smtp);
 void mm_smtp_milters_end(struct mm_smtp_session *smtp);
+/* smtp_etrn.c: answers the event, or leaves it pending with MM_WAIT_JOB. */
+void mm_smtp_etrn(struct mm_smtp_session *smtp,
+                  const struct mm_smtpd_info *info);
 
 /* smtp_sender_hosts.c: is the peer a mail host of the sender's domain? False:
  * MM_WAIT_NAMES ends with the answer. */

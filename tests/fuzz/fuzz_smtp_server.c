@@ -165,6 +165,7 @@ static void run_once(struct run *run, uint8_t options, struct mm_span input,
         .leniencies = (options & IS_LENIENT) != 0 ? MM_LENIENT_ALL : 0,
         .mechanisms_clear = (options & HAS_STARTTLS) != 0 ? 0 : mechanisms,
         .mechanisms_tls = mechanisms,
+        .has_etrn = true,
         .has_starttls = (options & HAS_STARTTLS) != 0,
         .is_tls = (options & IS_TLS) != 0,
     };

@@ -2,11 +2,11 @@
  *
  * Options: size, recipients, errors, empty (numbers), clear, tls (mechanism
  * names), newline ("normalize"), starttls, implicit-tls, requires-tls,
- * requires-auth, lenient ("yes"). Events are told as NAME and arguments; the
- * pieces of a body are put together and told with END, for how a body is cut is
- * no part of the outcome. Answers are code [enhanced] [text] | challenge octets
- * | (nothing: the usual one) Waits: tls (the handshake is done), close (we end
- * it: time-out). One thread. */
+ * requires-auth, lenient, etrn ("yes"). Events are told as NAME and arguments;
+ * the pieces of a body are put together and told with END, for how a body is
+ * cut is no part of the outcome. Answers are code [enhanced] [text] | challenge
+ * octets | (nothing: the usual one) Waits: tls (the handshake is done), close
+ * (we end it: time-out). One thread. */
 #include "dialogue.h"
 
 #include "wire/sasl/sasl.h"
@@ -67,6 +67,7 @@ static void *open_peer(const struct dialogue *dialogue)
         .is_tls = option_is_yes(dialogue, "implicit-tls"),
         .requires_tls = option_is_yes(dialogue, "requires-tls"),
         .requires_auth = option_is_yes(dialogue, "requires-auth"),
+        .has_etrn = option_is_yes(dialogue, "etrn"),
     };
     if (peer == NULL || mm_smtpd_new(&peer->engine, &options) != MAILMOD_OK) {
         free(peer);
@@ -94,7 +95,8 @@ static const char *const event_names[] = {
     [MM_SMTPD_MAIL] = "MAIL",         [MM_SMTPD_RCPT] = "RCPT",
     [MM_SMTPD_DATA] = "DATA",         [MM_SMTPD_END] = "END",
     [MM_SMTPD_STARTTLS] = "STARTTLS", [MM_SMTPD_RESET] = "RESET",
-    [MM_SMTPD_QUIT] = "QUIT",         [MM_SMTPD_BROKEN] = "BROKEN",
+    [MM_SMTPD_ETRN] = "ETRN",         [MM_SMTPD_QUIT] = "QUIT",
+    [MM_SMTPD_BROKEN] = "BROKEN",
 };
 
 static void describe_mail(const struct mm_smtpd_info *info, char *text,
@@ -184,6 +186,10 @@ static void describe(struct peer *peer, const struct mm_smtpd_info *info,
         break;
     case MM_SMTPD_END:
         describe_end(peer, info, text, size);
+        break;
+    case MM_SMTPD_ETRN:
+        snprintf(text, size, " %.*s%s", (int)info->name.size, info->name.data,
+                 info->has_subdomains ? " below" : "");
         break;
     case MM_SMTPD_BROKEN:
         snprintf(text, size, " %s", info->text);

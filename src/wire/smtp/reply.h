@@ -27,6 +27,9 @@ enum mm_reply_id {
     MM_REPLY_BYE,                   /* 221 2.0.0 */
     MM_REPLY_AUTH_OK,               /* 235 2.7.0 */
     MM_REPLY_VRFY_UNSURE,           /* 252 2.5.0 */
+    MM_REPLY_ETRN_STARTED,          /* 250 2.0.0 */
+    MM_REPLY_ETRN_NOTHING,          /* 251 2.0.0 */
+    MM_REPLY_ETRN_FAILED,           /* 458 4.3.0 */
     MM_REPLY_HELP,                  /* 214 2.0.0 */
     MM_REPLY_SHUTTING_DOWN,         /* 421 4.3.2 */
     MM_REPLY_TIMEOUT,               /* 421 4.4.2 */

@@ -1,8 +1,8 @@
 /* thread: any (the caller's, one at a time)
  * server.h - one SMTP conversation, server side, without I/O.
  *
- * RFC 5321, 1870 (SIZE), 2920 (PIPELINING), 3030 (CHUNKING), 3207 (STARTTLS),
- * 3461 (DSN), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034.
+ * RFC 5321, 1870 (SIZE), 1985 (ETRN), 2920 (PIPELINING), 3030 (CHUNKING), 3207
+ * (STARTTLS), 3461 (DSN), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034.
  *
  * Use: feed bytes, ask for the next event, answer it, send the output.
  *
@@ -43,6 +43,7 @@ struct mm_smtpd_options {
     unsigned mechanisms_clear; /* mm_sasl_mechanism bits offered in clear */
     unsigned mechanisms_tls;   /* and under TLS */
     bool has_starttls;         /* offer STARTTLS (until TLS has begun) */
+    bool has_etrn;             /* offer ETRN */
     bool is_tls;               /* implicit TLS: the session began with it */
     bool requires_tls;         /* MAIL before TLS gets 530 */
     bool requires_auth;        /* MAIL before AUTH gets 530 (submission) */
@@ -61,6 +62,8 @@ enum mm_smtpd_event {
     MM_SMTPD_END,        /* body is whole; info.size. 250 only when durable */
     MM_SMTPD_STARTTLS,   /* answer 220: flush, then the handshake, then
                             mm_smtpd_tls_begun; 454 when there is no TLS */
+    MM_SMTPD_ETRN,       /* info.name: the domain in lower-case A-labels;
+                            info.has_subdomains: and those below it */
     MM_SMTPD_RESET,      /* the transaction is over without END (RSET, EHLO,
                             too large, bare newline ...): forget it; NULL */
     MM_SMTPD_QUIT,       /* 221 is in the output: flush and close; NULL */
@@ -71,6 +74,7 @@ enum mm_smtpd_event {
 struct mm_smtpd_info {
     struct mm_span name; /* HELO argument */
     bool is_extended;    /* EHLO */
+    bool has_subdomains; /* ETRN */
     enum mm_sasl_mechanism mechanism;
     bool has_data;
     struct mm_span data; /* BODY, AUTH, AUTH_DATA */

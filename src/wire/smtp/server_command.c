@@ -51,10 +51,11 @@ static const struct verb verbs[] = {
     {"VRFY", GREETED, IS_EMPTY | NEEDS_TLS | ALLOWS_8BIT, mm_smtpd_check_vrfy,
      mm_smtpd_do_vrfy},
     {"HELP", GREETED, IS_EMPTY, mm_smtpd_check_nothing, mm_smtpd_do_help},
+    {"ETRN", READY, IS_EMPTY | NEEDS_TLS, mm_smtpd_check_etrn,
+     mm_smtpd_do_etrn},
     {"QUIT", EVER, HAS_NO_ARGUMENT, mm_smtpd_check_nothing, mm_smtpd_do_quit},
     /* Known and not offered: RFC 5321 4.2.4, appendix F.6. */
     {"EXPN", GREETED, ALLOWS_8BIT, mm_smtpd_check_not_implemented, NULL},
-    {"ETRN", GREETED, 0, mm_smtpd_check_not_implemented, NULL},
     {"SEND", GREETED, 0, mm_smtpd_check_not_implemented, NULL},
     {"SOML", GREETED, 0, mm_smtpd_check_not_implemented, NULL},
     {"SAML", GREETED, 0, mm_smtpd_check_not_implemented, NULL},

@@ -104,7 +104,11 @@ static void list_extensions(const struct mm_smtpd *smtpd, struct mm_buf *text)
         mm_buf_append_cstr(text, "\nAUTH");
         mm_sasl_write_names(text, mechanisms);
     }
-    mm_buf_append_cstr(text, "\nSMTPUTF8\nDSN\nCHUNKING\nHELP");
+    mm_buf_append_cstr(text, "\nSMTPUTF8\nDSN\nCHUNKING");
+    if (smtpd->options.has_etrn) {
+        mm_buf_append_cstr(text, "\nETRN");
+    }
+    mm_buf_append_cstr(text, "\nHELP");
 }
 
 void mm_smtpd_settle_hello(struct mm_smtpd *smtpd, const struct mm_reply *reply)

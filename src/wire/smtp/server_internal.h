@@ -43,6 +43,8 @@ enum mm_smtpd_state {
 struct mm_smtpd_request {
     struct mm_span name; /* HELO, EHLO */
     bool is_extended;
+    char node[MM_LIMIT_DOMAIN + 1]; /* ETRN */
+    bool has_subdomains;
     struct mm_address path; /* MAIL, RCPT */
     struct mm_mail_parameters mail;
     struct mm_rcpt_parameters rcpt;
@@ -147,6 +149,11 @@ mm_smtpd_settle mm_smtpd_settle_hello;
 mm_smtpd_check mm_smtpd_check_starttls;
 mm_smtpd_act mm_smtpd_do_starttls;
 mm_smtpd_settle mm_smtpd_settle_starttls;
+
+/* server_etrn.c */
+mm_smtpd_check mm_smtpd_check_etrn;
+mm_smtpd_act mm_smtpd_do_etrn;
+mm_smtpd_settle mm_smtpd_settle_etrn;
 
 /* server_auth.c */
 mm_smtpd_check mm_smtpd_check_auth;
