@@ -82,6 +82,7 @@ static const char *change(const struct key *key)
         "http",
         "42h",
         "@a.test=b.test",
+        "name=a at=127.0.0.1:1",
         "PLAIN",
         "abababababababababababababababababababababababababababababababab"};
 
