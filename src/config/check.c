@@ -150,6 +150,16 @@ static void check_outgoing(struct check *check)
            "delivery.source: has two addresses of one family");
 }
 
+static void check_local(struct check *check)
+{
+    const char *domain = check->config->local.srs_domain;
+    demand(check,
+           domain[0] == '\0' ||
+               mm_config_is_local_domain(check->config, domain),
+           "local.srs_domain: is not in local.domains, nothing would come "
+           "back");
+}
+
 static void check_proxy(struct check *check)
 {
     const struct mm_config *c = check->config;
@@ -213,6 +223,7 @@ enum mailmod_error mm_config_check(const struct mm_config_builder *builder,
     check_dependents(&check);
     check_outgoing(&check);
     check_smarthost(&check);
+    check_local(&check);
     check_proxy(&check);
     check_listeners(&check);
     return check.is_bad ? MAILMOD_ERROR_CONFIG : MAILMOD_OK;

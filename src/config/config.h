@@ -163,6 +163,7 @@ struct mm_config {
         bool cram_md5;
         unsigned maillist_bounces_max;
         uint64_t maillist_size_max;
+        char *srs_domain;          /* "": off */
         bool replies_to_named;     /* automatically, where To or Cc names us */
         bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;

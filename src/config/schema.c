@@ -358,6 +358,15 @@ static const struct mm_config_key keys[] = {
      .maximum = (UINT64_C(1) << 30),
      .help = "The largest message that a mailing list passes on.",
      .offset = AT(local.maillist_size_max)},
+    {.name = "local.srs_domain",
+     .type = MM_CONFIG_TEXT,
+     .default_text = "",
+     .maximum = MM_LIMIT_DOMAIN,
+     .form = MM_CONFIG_FORM_HOST,
+     .help = "What an alias or a forward sends elsewhere gets a reverse-path "
+             "of this domain (SRS), so that SPF does not refuse it; reports "
+             "come back by it. One of local.domains; empty: the path stays.",
+     .offset = AT(local.srs_domain)},
     {.name = "local.replies_to_named",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

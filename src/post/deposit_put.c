@@ -12,6 +12,26 @@
 #include "post/auto_reply.h"
 #include "post/copy.h"
 #include "post/destination.h"
+#include "post/srs.h"
+
+/* RFC 7208 D.3: what goes on elsewhere may need a path back of ours. */
+static enum mailmod_error
+give_path(const struct mm_deposit *deposit,
+          const struct mm_deposit_recipient *recipient,
+          struct mm_store_recipient *row)
+{
+    const struct mm_config *config = deposit->options.config;
+
+    if (recipient->kind != MM_TARGET_REMOTE || !recipient->is_expanded ||
+        config->local.srs_domain[0] == '\0') {
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error = mm_srs_forward(
+        deposit->options.post->store, config, deposit->message.reverse_path,
+        deposit->message.arrival_ms, row->reverse_path);
+    row->has_reverse_path = error == MAILMOD_OK;
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
 
 static enum mailmod_error put_row(const struct mm_deposit *deposit,
                                   const struct mm_deposit_recipient *recipient,
@@ -41,7 +61,8 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
                        sizeof row.delivered_to);
     (void)mm_span_copy(mm_span_cstr(recipient->original_to), row.original_to,
                        sizeof row.original_to);
-    return mm_store_put_recipient(t, &row);
+    enum mailmod_error error = give_path(deposit, recipient, &row);
+    return error == MAILMOD_OK ? mm_store_put_recipient(t, &row) : error;
 }
 
 /* Instead of its place in a mailbox that is gone or full. */

@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "post/deposit.h"
+#include "post/srs.h"
 
 #include <string.h>
 
@@ -175,13 +176,24 @@ write_frame(struct writer *writer, const struct mm_report *text, bool is_begin)
     return error;
 }
 
+/* To whom it goes: of a path that we made (srs.h), whom it was made for. */
+static void told_path(const struct mm_post_report *report,
+                      const struct mm_report_sender *sender,
+                      char path_out[MM_STORE_REVERSE_PATH_MAX])
+{
+    if (mm_srs_reverse(report->post->store, &sender->address, report->now_ms,
+                       path_out) != MM_SRS_OURS) {
+        memcpy(path_out, report->original->reverse_path,
+               MM_STORE_REVERSE_PATH_MAX);
+    }
+}
+
 static struct mm_report make_text(const struct mm_post_report *report)
 {
     const struct mm_store_message *original = report->original;
 
     return (struct mm_report){
         .host_name = report->config->host_name,
-        .reverse_path = original->reverse_path,
         .envelope_id = original->envelope_id,
         .arrival_ms = original->arrival_ms,
         .now_ms = report->now_ms,
@@ -288,7 +300,10 @@ enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
     if (error != MAILMOD_OK) {
         return note_put(report, sender, "", error);
     }
+    char path[MM_STORE_REVERSE_PATH_MAX];
     struct mm_report text = make_text(report);
+    told_path(report, sender, path);
+    text.reverse_path = path;
     mm_message_id_format(report->original->id, original_text);
     mm_message_id_format(envelope.id, report_text);
     text.identifier = original_text;

@@ -21,6 +21,7 @@
 #include "post/maillist.h"
 #include "post/quota.h"
 #include "post/redirect.h"
+#include "post/srs.h"
 
 #include <string.h>
 
@@ -289,9 +290,8 @@ static enum mm_step_verdict send_on(struct mm_resolve *resolve,
 }
 
 static const struct mm_resolve_step steps[] = {
-    {.run = mm_maillist_step},
-    {.run = mm_redirect_alias},
-    {.run = find_mailbox},
+    {.run = mm_srs_step},       {.run = mm_maillist_step},
+    {.run = mm_redirect_alias}, {.run = find_mailbox},
     {.run = send_on},
 };
 

@@ -289,7 +289,74 @@ def test_copies_of_all_mail(build):
         assert len(daemon.messages("third")) == 2
 
 
-main(__name__, test_aliases_of_the_store, test_sizes_are_those_served,
+def test_srs(build):
+    """What goes on elsewhere has a path back of ours; reports go by it to who
+    wrote; nobody else makes one."""
+    refused = []
+
+    def rcpt(argument):
+        return "550 5.1.1 nobody" if any(r in argument for r in refused) \
+            else "250 ok"
+
+    with Sink(replies={"RCPT": rcpt}) as sink, \
+            world(build, sink, **{"local.srs_domain": "mail.test"}) as daemon:
+        daemon.ctl("alias", "add", "team", "demo", "far@elsewhere.test")
+        daemon.ctl("forward", "add", "other", "far2@elsewhere.test")
+        wait_known(daemon, "team@mail.test")
+        send(daemon, "team@mail.test", "other@mail.test",
+             sender="Alice@client.test")
+        wait_for(lambda: len(sink.messages) == 2, what="both")
+        paths = {m.reverse_path for m in sink.messages}
+        assert len(paths) == 1, paths
+        path = paths.pop()
+        assert path.startswith("SRS0=") and path.endswith(
+            "=client.test=Alice@mail.test"), path
+        # The copy here has the path as it came.
+        assert daemon.messages("demo")[0].startswith(
+            b"Return-Path: <Alice@client.test>")
+        # A report comes back, and goes on to who wrote.
+        send(daemon, path, sender="", text=b"Subject: failed\r\n\r\nx\r\n")
+        wait_for(lambda: len(sink.messages) == 3, what="the report")
+        assert sink.messages[2].recipients == ["Alice@client.test"]
+        assert sink.messages[2].reverse_path == ""
+        # Ours, null and mail that is not sent on keep their path.
+        send(daemon, "other@mail.test", sender="third@mail.test")
+        wait_for(lambda: len(sink.messages) == 4, what="ours")
+        assert sink.messages[3].reverse_path == "third@mail.test"
+        # A chain has the first host, not the second.
+        send(daemon, "other@mail.test",
+             sender="SRS0=abcd=xy=far.test=bob@client.test")
+        wait_for(lambda: len(sink.messages) == 5, what="the chain")
+        chained = sink.messages[4].reverse_path
+        assert chained.startswith("SRS1=") and \
+            "=client.test==abcd=xy=far.test=bob@mail.test" in chained, chained
+        assert answer(daemon, chained).startswith("250")
+        forged = path.replace("Alice", "Bob")
+        assert answer(daemon, forged).startswith(
+            "550 5.1.1 This return address was not made here"), forged
+        # A refusal there is reported by our own report, straight to who wrote.
+        refused.append("far2@")
+        send(daemon, "other@mail.test", sender="third@client.test")
+        daemon.wait_log("delivery: failed")
+        report = wait_for(lambda: [m for m in sink.messages if m.recipients ==
+                                   ["third@client.test"]], what="the report")
+        assert b"far2@elsewhere.test" in report[0].data
+        assert b"To: <third@client.test>" in report[0].data, report[0].data
+        # Switched off, what was made still leads back; a forgery is nobody.
+        daemon.stop()
+        daemon.settings["local.srs_domain"] = ""
+        daemon.start()
+        assert answer(daemon, path).startswith("250")
+        assert answer(daemon, forged).startswith("550 5.1.1")
+        assert "made here" not in answer(daemon, forged)
+        bad = daemon.ctl("config", "check", check=False)
+        assert bad.returncode == 0, bad
+        daemon.settings["local.srs_domain"] = "elsewhere.test"
+        bad = daemon.ctl("config", "check", check=False)
+        assert bad.returncode != 0 and "local.srs_domain" in bad.stderr, bad
+
+
+main(__name__, test_srs, test_aliases_of_the_store, test_sizes_are_those_served,
      test_one_of_several_gets_no_mail, test_expanded_is_told, test_forwards,
      test_files_are_read_anew, test_a_missing_file_is_told, test_catch_all,
      test_an_alias_counts_as_own_address, test_copies_of_all_mail)
