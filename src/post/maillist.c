@@ -366,6 +366,66 @@ bool mm_maillist_read_verp(struct mm_store *store,
                                   mm_span(argument, TAG_SIZE));
 }
 
+/* The first letter of a token. */
+static const struct {
+    char letter;
+    enum mm_maillist_command command;
+} uses[] = {{'s', MM_MAILLIST_SUBSCRIBE},
+            {'u', MM_MAILLIST_UNSUBSCRIBE},
+            {'a', MM_MAILLIST_APPROVE},
+            {'r', MM_MAILLIST_REJECT}};
+enum { USES = sizeof uses / sizeof uses[0] };
+
+static char letter_of(enum mm_maillist_command command)
+{
+    char letter = uses[0].letter;
+
+    for (size_t i = 0; i < USES; i++) {
+        letter = uses[i].command == command ? uses[i].letter : letter;
+    }
+    return letter;
+}
+
+static bool read_letter(char letter, enum mm_maillist_command *command_out)
+{
+    for (size_t i = 0; i < USES; i++) {
+        if (uses[i].letter == letter) {
+            *command_out = uses[i].command;
+            return true;
+        }
+    }
+    return false;
+}
+
+void mm_maillist_write_held(uint64_t message_id, unsigned number,
+                            char held_out[MM_STORE_REVERSE_PATH_MAX])
+{
+    char id[MM_MESSAGE_ID_TEXT_MAX];
+
+    mm_message_id_format(message_id, id);
+    (void)snprintf(held_out, MM_STORE_REVERSE_PATH_MAX, "%s.%u@held", id,
+                   number);
+}
+
+bool mm_maillist_read_held(const char *held, uint64_t *message_id_out,
+                           unsigned *number_out)
+{
+    struct mm_span id;
+    struct mm_span number;
+    struct mm_span rest;
+    uint64_t value = 0;
+
+    *number_out = 0;
+    if (!mm_span_cut(mm_span_cstr(held), '.', &id, &rest) ||
+        !mm_span_cut(rest, '@', &number, &rest) ||
+        !mm_message_id_parse(id, message_id_out) ||
+        !mm_span_to_u64(number, &value) || value > UINT32_MAX) {
+        return false;
+    }
+    *number_out = (unsigned)value;
+    return mm_span_is(rest, "held");
+}
+
 enum mailmod_error mm_maillist_token(struct mm_store *store,
                                      const struct mm_maillist *list,
                                      enum mm_maillist_command command,
@@ -379,8 +439,7 @@ enum mailmod_error mm_maillist_token(struct mm_store *store,
     enum mailmod_error error = member_key(member, folded);
 
     token_out[0] = '\0';
-    (void)snprintf(head, sizeof head, "%c%08x",
-                   command == MM_MAILLIST_SUBSCRIBE ? 's' : 'u',
+    (void)snprintf(head, sizeof head, "%c%08x", letter_of(command),
                    (unsigned)(now_ms / MINUTE_MS));
     if (error == MAILMOD_OK) {
         error = sign(store, "confirm", list->name, head, folded, TOKEN_TAG_SIZE,
@@ -433,9 +492,8 @@ bool mm_maillist_read_token(struct mm_store *store,
         !read_minutes(head + 1, &minutes)) {
         return false;
     }
-    *command_out =
-        head[0] == 's' ? MM_MAILLIST_SUBSCRIBE : MM_MAILLIST_UNSUBSCRIBE;
-    return now_ms - minutes * MINUTE_MS < TOKEN_LIFE_MS;
+    return read_letter(head[0], command_out) &&
+           now_ms - minutes * MINUTE_MS < TOKEN_LIFE_MS;
 }
 
 enum mailmod_error mm_maillist_bounced(struct mm_store_transaction *transaction,

@@ -4,9 +4,9 @@
  *
  * A list "news@example.org" has these addresses: itself, to post;
  * news-subscribe@ and news-unsubscribe@, news-confirm+TOKEN@ for the answer to
- * a request; news-owner@; news-bounces+TAG=user=domain@, which reports about
- * one member come to (VERP). Rows of the store keep it: MM_RECORD_MAILLIST and
- * MM_RECORD_MEMBER. */
+ * a request, and a moderator's to a post that waits; news-owner@;
+ * news-bounces+TAG=user=domain@, which reports about one member come to (VERP).
+ * Rows of the store keep it: MM_RECORD_MAILLIST and MM_RECORD_MEMBER. */
 #ifndef MM_POST_MAILLIST_H
 #define MM_POST_MAILLIST_H
 
@@ -67,7 +67,10 @@ enum mm_maillist_command {
     MM_MAILLIST_UNSUBSCRIBE,
     MM_MAILLIST_CONFIRM,
     MM_MAILLIST_OWNER,
-    MM_MAILLIST_BOUNCES
+    MM_MAILLIST_BOUNCES,
+    /* Of tokens alone, about a post that waits. */
+    MM_MAILLIST_APPROVE,
+    MM_MAILLIST_REJECT
 };
 /* Which list an address is of; NOT_FOUND. `argument_out`: behind the plus. */
 MM_CHECK enum mailmod_error
@@ -104,6 +107,12 @@ bool mm_maillist_read_token(struct mm_store *store,
                             int64_t now_ms,
                             enum mm_maillist_command *command_out,
                             char member_out[MM_STORE_REVERSE_PATH_MAX]);
+/* The row of the queue that waits for a moderator, as the "member" of a token,
+ * and back. */
+void mm_maillist_write_held(uint64_t message_id, unsigned number,
+                            char held_out[MM_STORE_REVERSE_PATH_MAX]);
+bool mm_maillist_read_held(const char *held, uint64_t *message_id_out,
+                           unsigned *number_out);
 /* One more message to the member came back; after `bounces_max` no more go
  * there. OK too when there is no such member any more. thread: writer */
 MM_CHECK enum mailmod_error

@@ -7,9 +7,10 @@
  * answered or passed on, and nothing that the list passed on before; what is
  * not done is told to the sender, or, where he must not be told, in the log.
  *
- * A post that waits for a moderator is a held row of the queue: released, it is
- * passed on. Thread: the outbound's first loop; `run` a worker; `put` the
- * store's writer. RFC 3834 2, RFC 3461 5.2.7.1. */
+ * A post that waits for a moderator is a held row of the queue: released, by
+ * the owner's signed answer or by an operator, it is passed on. Thread: the
+ * outbound's first loop; `run` a worker; `put` the store's writer. RFC 3834 2,
+ * RFC 3461 5.2.7.1. */
 #include "base/limits.h"
 #include "base/mem.h"
 #include "platform/clock.h"
@@ -31,6 +32,8 @@ enum action {
     ACTION_LEAVE,
     ACTION_BOUNCE,
     ACTION_ASK, /* for a confirmation */
+    ACTION_APPROVE,
+    ACTION_REJECT,
     ACTION_TO_OWNER
 };
 
@@ -40,6 +43,11 @@ struct step {
     enum mm_maillist_command command;
     char member[MM_STORE_REVERSE_PATH_MAX];
     char token[MM_LIMIT_LOCAL_PART + 1];
+    char reject[MM_LIMIT_LOCAL_PART + 1]; /* of a post that is held */
+    /* The row that a moderator decides about. */
+    uint64_t held_id;
+    unsigned held_number;
+    bool is_there; /* it was, when he did */
     /* Whom an answer goes to, or the owner's mail. */
     struct mm_resolve resolve;
     struct mm_address address;
@@ -209,6 +217,13 @@ static void decide_confirm(struct work *work, size_t index, const char *token)
                                        &step->command, step->member)) {
         refuse(work, index, "5.7.1",
                "that confirms nothing, or no longer: ask anew");
+    } else if (step->command == MM_MAILLIST_APPROVE ||
+               step->command == MM_MAILLIST_REJECT) {
+        if (mm_maillist_read_held(step->member, &step->held_id,
+                                  &step->held_number)) {
+            step->action = step->command == MM_MAILLIST_APPROVE ? ACTION_APPROVE
+                                                                : ACTION_REJECT;
+        }
     } else {
         step->action =
             step->command == MM_MAILLIST_SUBSCRIBE ? ACTION_JOIN : ACTION_LEAVE;
@@ -280,6 +295,9 @@ static void decide(struct work *work, size_t index)
         break;
     case MM_MAILLIST_BOUNCES:
         decide_bounce(work, index, argument);
+        break;
+    case MM_MAILLIST_APPROVE: /* no address has these */
+    case MM_MAILLIST_REJECT:
         break;
     }
 }
@@ -408,6 +426,25 @@ static enum mailmod_error put_post(struct work *work,
     return end(&draft, error == MAILMOD_OK ? write_copy(work, &draft) : error);
 }
 
+static enum mailmod_error write_text(struct work *work, const struct step *step,
+                                     const char *token, const char *identifier,
+                                     struct mm_buf *text)
+{
+    char held[MM_MESSAGE_ID_TEXT_MAX];
+    const struct mm_maillist_notice notice = {.identifier = held,
+                                              .approve = step->token,
+                                              .reject = step->reject,
+                                              .text = mm_buf_span(&work->text)};
+
+    mm_message_id_format(work->base.message.id, held);
+    return step->command == MM_MAILLIST_POST
+               ? mm_maillist_write_notice(text, &work->list, &notice,
+                                          mm_clock_wall_ms(), identifier)
+               : mm_maillist_write_answer(text, &work->list, step->command,
+                                          step->member, token,
+                                          mm_clock_wall_ms(), identifier);
+}
+
 static enum mailmod_error put_answer(struct work *work, struct step *step,
                                      const char *token,
                                      struct mm_store_transaction *t)
@@ -422,23 +459,51 @@ static enum mailmod_error put_answer(struct work *work, struct step *step,
     if (error != MAILMOD_OK) {
         return error;
     }
-    mm_buf_init(&text, MM_LIMIT_CHUNK);
+    mm_buf_init(&text, 2 * MM_LIMIT_CHUNK);
     error = mm_deposit_add_all(draft.deposit, step->resolve.targets,
                                step->resolve.target_count);
     if (error == MAILMOD_OK) {
-        char held[MM_MESSAGE_ID_TEXT_MAX];
-
-        mm_message_id_format(work->base.message.id, held);
-        error = mm_maillist_write_answer(
-            &text, &work->list, step->command,
-            step->command == MM_MAILLIST_POST ? held : step->member, token,
-            mm_clock_wall_ms(), mm_deposit_identifier(draft.deposit));
+        error = write_text(work, step, token,
+                           mm_deposit_identifier(draft.deposit), &text);
     }
     if (error == MAILMOD_OK) {
         error = write_octets(&draft, mm_buf_span(&text));
     }
     mm_buf_fini(&text);
     error = end(&draft, error);
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
+
+/* What the owner answers with. */
+static enum mailmod_error make_tokens(struct work *work, struct step *step,
+                                      unsigned number)
+{
+    char held[MM_STORE_REVERSE_PATH_MAX];
+    int64_t now_ms = mm_clock_wall_ms();
+
+    mm_maillist_write_held(work->base.message.id, number, held);
+    enum mailmod_error error =
+        mm_maillist_token(work->base.post->store, &work->list,
+                          MM_MAILLIST_APPROVE, held, now_ms, step->token);
+    return error == MAILMOD_OK
+               ? mm_maillist_token(work->base.post->store, &work->list,
+                                   MM_MAILLIST_REJECT, held, now_ms,
+                                   step->reject)
+               : error;
+}
+
+/* What an operator has decided meanwhile stays. */
+static enum mailmod_error put_decision(struct step *step,
+                                       struct mm_store_transaction *t)
+{
+    size_t count = 0;
+    enum mailmod_error error = mm_store_act_on_one(
+        t, step->held_id, step->held_number,
+        step->action == ACTION_APPROVE ? MAILMOD_QUEUE_RELEASE
+                                       : MAILMOD_QUEUE_DELETE,
+        mm_clock_wall_ms(), &count);
+
+    step->is_there = count > 0;
     return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
 
@@ -456,6 +521,9 @@ static enum mailmod_error put_held(struct work *work, size_t index,
     mm_consumer_hold(&row, "waits for a moderator: release or delete it");
     if (error == MAILMOD_OK) {
         error = mm_store_put_recipient(t, &row);
+    }
+    if (error == MAILMOD_OK) {
+        error = make_tokens(work, &work->steps[index], row.number);
     }
     return error == MAILMOD_OK ? put_answer(work, &work->steps[index], NULL, t)
                                : error;
@@ -526,6 +594,9 @@ static enum mailmod_error put_step(struct work *work, size_t index,
             work->base.config->local.maillist_bounces_max);
     case ACTION_ASK:
         return put_answer(work, step, step->token, t);
+    case ACTION_APPROVE:
+    case ACTION_REJECT:
+        return put_decision(step, t);
     case ACTION_TO_OWNER:
         return put_to_owner(work, step, t);
     }
@@ -551,14 +622,24 @@ static void settled(struct mm_consumer_work *base)
                                         [ACTION_JOIN] = "member joined",
                                         [ACTION_LEAVE] = "member left",
                                         [ACTION_BOUNCE] = "bounce counted",
+                                        [ACTION_APPROVE] = "a moderator let a "
+                                                           "post pass",
+                                        [ACTION_REJECT] = "a moderator dropped "
+                                                          "a post",
                                         [ACTION_ASK] = "confirmation asked for",
                                         [ACTION_TO_OWNER] =
                                             "sent to the owner"};
     const struct work *work = MM_LIST_OBJECT(base, struct work, base);
 
     for (size_t i = 0; i < work->base.count; i++) {
-        if (work->steps[i].action != ACTION_NONE) {
-            log_post(work, texts[work->steps[i].action], work->steps[i].member);
+        const struct step *step = &work->steps[i];
+        bool decides =
+            step->action == ACTION_APPROVE || step->action == ACTION_REJECT;
+
+        if (decides && !step->is_there) {
+            log_post(work, "the post is decided about already", step->member);
+        } else if (step->action != ACTION_NONE) {
+            log_post(work, texts[step->action], step->member);
         }
     }
 }

@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a post that waits, in the notice of it. */
+enum { EXCERPT_LINES = 60, EXCERPT_COLUMNS = 900 };
+
 /* "news.example.org" of "news@example.org". */
 static void list_id(const struct mm_maillist *list,
                     char id_out[MM_STORE_REVERSE_PATH_MAX])
@@ -174,11 +177,22 @@ enum mailmod_error mm_maillist_write_header(struct mm_buf *out,
     return rest.size == 0 ? MAILMOD_ERROR_TOO_LARGE : mm_buf_error(out);
 }
 
+/* The fields that all messages of ours have, and the empty line. */
+static void write_common(struct mm_buf *out, const struct mm_maillist *list,
+                         int64_t now_ms, const char *identifier)
+{
+    mm_datetime_rfc5322(out, now_ms);
+    (void)mm_buf_appendf(out,
+                         "\r\nMessage-ID: <%s%s>\r\nAuto-Submitted: "
+                         "auto-replied\r\nPrecedence: bulk\r\n"
+                         "MIME-Version: 1.0\r\nContent-Type: text/plain; "
+                         "charset=utf-8\r\n\r\n",
+                         identifier, strrchr(list->name, '@'));
+}
+
 static const char *what(enum mm_maillist_command command)
 {
-    return command == MM_MAILLIST_POST        ? "a message waits"
-           : command == MM_MAILLIST_SUBSCRIBE ? "subscribe"
-                                              : "unsubscribe";
+    return command == MM_MAILLIST_SUBSCRIBE ? "subscribe" : "unsubscribe";
 }
 
 static void write_words(struct mm_buf *out, const struct mm_maillist *list,
@@ -187,15 +201,7 @@ static void write_words(struct mm_buf *out, const struct mm_maillist *list,
 {
     bool joins = command == MM_MAILLIST_SUBSCRIBE;
 
-    if (command == MM_MAILLIST_POST) {
-        (void)mm_buf_appendf(
-            out,
-            "A message to the mailing list %s\r\nwaits for a moderator:\r\n"
-            "\r\n    mailmodctl queue show %s\r\n"
-            "    mailmodctl queue release %s\r\n"
-            "    mailmodctl queue delete %s\r\n",
-            list->name, member, member, member);
-    } else if (asks) {
+    if (asks) {
         (void)mm_buf_appendf(
             out,
             "Somebody, perhaps you, asked to %s\r\n\r\n    %s\r\n\r\n%s the "
@@ -218,7 +224,6 @@ enum mailmod_error mm_maillist_write_answer(struct mm_buf *out,
                                             const char *identifier)
 {
     char path[MM_STORE_REVERSE_PATH_MAX];
-    const char *domain = strrchr(list->name, '@');
     enum mailmod_error error = mm_maillist_write(
         list, token != NULL ? "confirm" : "owner", token, path);
 
@@ -227,18 +232,69 @@ enum mailmod_error mm_maillist_write_answer(struct mm_buf *out,
     }
     (void)mm_buf_appendf(
         out, "From: <%s>\r\nTo: <%s>\r\nSubject: %s %s: %s\r\nDate: ", path,
-        command == MM_MAILLIST_POST ? list->owner : member,
-        token != NULL                 ? "Confirm to"
-        : command == MM_MAILLIST_POST ? "To moderate:"
-                                      : "Done:",
-        what(command), list->name);
-    mm_datetime_rfc5322(out, now_ms);
-    (void)mm_buf_appendf(out,
-                         "\r\nMessage-ID: <%s%s>\r\nAuto-Submitted: "
-                         "auto-replied\r\nPrecedence: bulk\r\n"
-                         "MIME-Version: 1.0\r\nContent-Type: text/plain; "
-                         "charset=utf-8\r\n\r\n",
-                         identifier, domain);
+        member, token != NULL ? "Confirm to" : "Done:", what(command),
+        list->name);
+    write_common(out, list, now_ms, identifier);
     write_words(out, list, command, member, token != NULL);
+    return mm_buf_error(out);
+}
+
+/* Its lines behind "> ": enough to judge, and nothing that a terminal or a mail
+ * program takes for more than text. */
+static void write_excerpt(struct mm_buf *out, struct mm_span text)
+{
+    size_t column = 0;
+    size_t lines = 0;
+
+    (void)mm_buf_append_cstr(out, "> ");
+    for (size_t i = 0; i < text.size && lines < EXCERPT_LINES; i++) {
+        char c = text.data[i];
+
+        if (c == '\n' || column == EXCERPT_COLUMNS) {
+            (void)mm_buf_append_cstr(out, "\r\n> ");
+            lines++;
+            column = 0;
+        }
+        if (c != '\n' && c != '\r') {
+            (void)mm_buf_append_char(
+                out, mm_ascii_is_printable((unsigned char)c) ? c : '?');
+            column++;
+        }
+    }
+    (void)mm_buf_append_cstr(out, "\r\n");
+}
+
+enum mailmod_error
+mm_maillist_write_notice(struct mm_buf *out, const struct mm_maillist *list,
+                         const struct mm_maillist_notice *notice,
+                         int64_t now_ms, const char *identifier)
+{
+    char approve[MM_STORE_REVERSE_PATH_MAX];
+    char reject[MM_STORE_REVERSE_PATH_MAX];
+    enum mailmod_error error =
+        mm_maillist_write(list, "confirm", notice->approve, approve);
+
+    if (error == MAILMOD_OK) {
+        error = mm_maillist_write(list, "confirm", notice->reject, reject);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)mm_buf_appendf(out,
+                         "From: <%s>\r\nTo: <%s>\r\nSubject: To moderate: a "
+                         "message waits: %s\r\nDate: ",
+                         approve, list->owner, list->name);
+    write_common(out, list, now_ms, identifier);
+    (void)mm_buf_appendf(
+        out,
+        "A message to the mailing list %s\r\nwaits for a moderator. To let it "
+        "pass, answer this message; nothing\r\nneed be written. To drop it "
+        "without a word to its sender, write to\r\n\r\n    <%s>\r\n\r\nBoth "
+        "work for a week. The operator can do the same:\r\n\r\n"
+        "    mailmodctl queue show %s\r\n    mailmodctl queue release %s\r\n"
+        "    mailmodctl queue delete %s\r\n\r\nIt begins so:\r\n\r\n",
+        list->name, reject, notice->identifier, notice->identifier,
+        notice->identifier);
+    write_excerpt(out, notice->text);
     return mm_buf_error(out);
 }

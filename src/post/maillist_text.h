@@ -22,9 +22,21 @@ void mm_maillist_read_facts(const struct mm_maillist *list, struct mm_span text,
 MM_CHECK enum mailmod_error
 mm_maillist_write_header(struct mm_buf *out, const struct mm_maillist *list,
                          struct mm_span text, struct mm_span *rest_out);
+/* A post that waits, for the owner. */
+struct mm_maillist_notice {
+    const char *identifier; /* of the message that waits */
+    const char *approve;    /* tokens, signed */
+    const char *reject;
+    struct mm_span text; /* its beginning, as it came */
+};
+/* A whole message to the owner: shows the post's beginning; an answer to one
+ * address lets it pass, mail to the other one drops it. */
+MM_CHECK enum mailmod_error
+mm_maillist_write_notice(struct mm_buf *out, const struct mm_maillist *list,
+                         const struct mm_maillist_notice *notice,
+                         int64_t now_ms, const char *identifier);
 /* A whole message to `member`: asks to confirm (with the token), or says that
- * it was done (`token` NULL); for POST to the owner, that a post waits, whose
- * identifier `member` is. */
+ * it was done (`token` NULL). */
 MM_CHECK enum mailmod_error
 mm_maillist_write_answer(struct mm_buf *out, const struct mm_maillist *list,
                          enum mm_maillist_command command, const char *member,

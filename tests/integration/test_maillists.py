@@ -114,6 +114,45 @@ def test_moderated(build):
         inbox(daemon, "demo", 2)
 
 
+def test_moderated_by_mail(build):
+    """An answer lets a post pass; mail to the other address drops it."""
+    with world(build) as daemon:
+        make(daemon, "moderated", members=("demo@mail.test",))
+        wait_known(daemon)
+        for number in range(2):
+            send(daemon, LIST, sender="demo@mail.test", text=(
+                f"From: <demo@mail.test>\r\nSubject: post {number}\r\n\r\n"
+                f"\x1b[31mtext {number}\r\n"))
+        notices = sorted(inbox(daemon, "boss", 2),
+                         key=lambda m: b"post 1" in m)
+        assert b"> Subject: post 0\r\n" in notices[0], notices[0]
+        assert b"> ?[31mtext 0\r\n" in notices[0]
+        approve = re.search(rb"From: <(\S+)>", notices[0]).group(1).decode()
+        reject = re.search(rb"    <(\S+)>", notices[1]).group(1).decode()
+        assert approve.startswith("news-confirm+a")
+        assert reject.startswith("news-confirm+r")
+        # A program decides nothing; nor does another signature.
+        send(daemon, approve, sender="boss@mail.test",
+             extra="Auto-Submitted: auto-replied\r\n")
+        daemon.wait_log("automatic answer dropped")
+        send(daemon, approve.replace("+a", "+r"), sender="boss@mail.test")
+        daemon.wait_log("that confirms nothing")
+        assert daemon.ctl("queue", "list").stdout.count("moderator") == 2
+        send(daemon, approve, sender="boss@mail.test")
+        send(daemon, reject, sender="boss@mail.test")
+        post = inbox(daemon, "demo", 1)[0]
+        assert b"Subject: post 0\r\n" in post, post
+        daemon.wait_log("a moderator dropped a post")
+        wait_for(lambda: "queue is empty" in daemon.ctl("queue", "list").stdout,
+                 what="an empty queue")
+        # Once is enough, and too late is too late.
+        for path in (approve, reject):
+            send(daemon, path, sender="boss@mail.test")
+        wait_for(lambda: sum("decided about already" in l
+                             for l in daemon.lines) == 2, what="both")
+        assert len(daemon.messages("demo")) == 1
+
+
 def test_requests_by_mail(build):
     with world(build) as daemon:
         make(daemon, members=())
@@ -222,5 +261,6 @@ def test_killed_while_it_is_expanded(build):
         assert told == wanted, (len(told), len(wanted))
 
 
-main(__name__, test_rules_and_fields, test_moderated, test_requests_by_mail,
+main(__name__, test_rules_and_fields, test_moderated, test_moderated_by_mail,
+     test_requests_by_mail,
      test_the_dead_are_suspended, test_killed_while_it_is_expanded)

@@ -137,9 +137,11 @@ static void test_signatures(void **state)
     mm_maillist_verp(w->store, &w->list, longest, path);
     assert_string_equal(path, "news-bounces@example.org");
 
-    for (int joins = 0; joins < 2; joins++) {
-        enum mm_maillist_command asked =
-            joins != 0 ? MM_MAILLIST_SUBSCRIBE : MM_MAILLIST_UNSUBSCRIBE;
+    static const enum mm_maillist_command asks[] = {
+        MM_MAILLIST_SUBSCRIBE, MM_MAILLIST_UNSUBSCRIBE, MM_MAILLIST_APPROVE,
+        MM_MAILLIST_REJECT};
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        enum mm_maillist_command asked = asks[i];
 
         assert_int_equal(mm_maillist_token(w->store, &w->list, asked,
                                            "bob@far.test", now_ms, text),
@@ -153,6 +155,24 @@ static void test_signatures(void **state)
         text[0] = text[0] == 's' ? 'u' : 's';
         assert_false(mm_maillist_read_token(w->store, &w->list, text, now_ms,
                                             &command, member));
+    }
+}
+
+static void test_held(void **state)
+{
+    char held[MM_STORE_REVERSE_PATH_MAX];
+    uint64_t id = 0;
+    unsigned number = 0;
+    static const char *const bad[] = {"", "a@b.test", "0000000000001.x@held",
+                                      "0000000000001.1@other",
+                                      "0000000000001.4294967296@held"};
+
+    (void)state;
+    mm_maillist_write_held(UINT64_C(1) << 60, (1u << 27) + 3, held);
+    assert_true(mm_maillist_read_held(held, &id, &number));
+    assert_true(id == UINT64_C(1) << 60 && number == (1u << 27) + 3);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(mm_maillist_read_held(bad[i], &id, &number));
     }
 }
 
@@ -262,7 +282,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(test_addresses), TEST(test_signatures), TEST(test_facts),
-        TEST(test_header),    TEST(test_bounces),
+        TEST(test_held),      TEST(test_header),     TEST(test_bounces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
