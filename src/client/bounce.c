@@ -26,7 +26,8 @@ static enum mm_report_action action_of(enum mq_report kind,
     return MM_REPORT_FAILED;
 }
 
-static size_t select_recipients(const struct mq_settlement *settlement,
+static size_t select_recipients(const struct mm_config *config,
+                                const struct mq_settlement *settlement,
                                 enum mq_report kind,
                                 struct mm_report_recipient *out)
 {
@@ -39,7 +40,7 @@ static size_t select_recipients(const struct mq_settlement *settlement,
         if (settlement->reports[i] != kind) {
             continue;
         }
-        out[count++] = (struct mm_report_recipient){
+        out[count] = (struct mm_report_recipient){
             .recipient = row->path,
             .original_recipient = row->original_recipient,
             .action = action_of(kind, row->destination),
@@ -47,6 +48,7 @@ static size_t select_recipients(const struct mq_settlement *settlement,
             .remote_host = outcome->host,
             .diagnostic = outcome->reply,
             .is_reply = outcome->is_reply};
+        mm_post_report_hide(config, row->original_to, &out[count++]);
     }
     return count;
 }
@@ -81,8 +83,8 @@ enum mailmod_error mm_bounce_put(const struct mm_bounce *bounce,
             .config = bounce->config,
             .original = &batch->message,
             .recipients = recipients,
-            .recipient_count =
-                select_recipients(settlement, kinds[i], recipients),
+            .recipient_count = select_recipients(bounce->config, settlement,
+                                                 kinds[i], recipients),
             .now_ms = settlement->now_ms,
             .retry_until_ms = batch->recipients[0].expires_ms};
         bool is_told = false;

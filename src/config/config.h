@@ -164,6 +164,7 @@ struct mm_config {
         unsigned maillist_bounces_max;
         uint64_t maillist_size_max;
         char *srs_domain;          /* "": off */
+        bool hides_targets;        /* of aliases and forwards, from senders */
         bool replies_to_named;     /* automatically, where To or Cc names us */
         bool keeps_apop_passwords; /* default of mailmodctl user add */
     } local;

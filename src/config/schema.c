@@ -367,6 +367,13 @@ static const struct mm_config_key keys[] = {
              "of this domain (SRS), so that SPF does not refuse it; reports "
              "come back by it. One of local.domains; empty: the path stays.",
      .offset = AT(local.srs_domain)},
+    {.name = "local.hides_targets",
+     .type = MM_CONFIG_BOOL,
+     .default_text = "false",
+     .help = "Reports and automatic replies about what an alias or a forward "
+             "leads to name the address that was written to, and neither the "
+             "target, nor its host, nor what that host said (RFC 3461 5.2.7).",
+     .offset = AT(local.hides_targets)},
     {.name = "local.replies_to_named",
      .type = MM_CONFIG_BOOL,
      .default_text = "true",

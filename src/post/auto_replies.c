@@ -35,9 +35,14 @@ struct work {
     struct mm_address sender;
 };
 
+/* Whom an alias stands for may be hidden. */
 static const char *own_path(const struct work *work)
 {
-    return work->base.recipients[0].path;
+    const struct mm_store_recipient *row = &work->base.recipients[0];
+
+    return work->base.config->local.hides_targets && row->original_to[0] != '\0'
+               ? row->original_to
+               : row->path;
 }
 
 /* An alias's own address is the one that was written to. */
@@ -53,11 +58,13 @@ static bool is_own(void *context, const struct mm_address *address)
 
 static struct mm_auto_reply_question question_of(struct work *work)
 {
+    const struct mm_store_recipient *row = &work->base.recipients[0];
+
     return (struct mm_auto_reply_question){
         .reverse_path = work->base.message.reverse_path,
         .text = mm_buf_span(&work->text),
         .path = own_path(work),
-        .original_to = work->base.recipients[0].original_to,
+        .more = own_path(work) == row->path ? row->original_to : row->path,
         .wants_name = work->base.config->local.replies_to_named,
         .is_own = is_own,
         .context = work};

@@ -160,7 +160,7 @@ static bool is_own(const struct mm_auto_reply_question *question,
     return mm_address_parse(mm_header_trim(text), false, true, &address) ==
                MAILMOD_OK &&
            (mm_cstr_equal_nocase(address.text, question->path) ||
-            mm_cstr_equal_nocase(address.text, question->original_to) ||
+            mm_cstr_equal_nocase(address.text, question->more) ||
             question->is_own(question->context, &address));
 }
 

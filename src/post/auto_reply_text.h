@@ -9,10 +9,10 @@
 /* What the rules look at. Texts are the asker's. */
 struct mm_auto_reply_question {
     const char *reverse_path;
-    struct mm_span text;     /* the message's beginning, with its header */
-    const char *path;        /* whose mail it is: an address of the reply's */
-    const char *original_to; /* as the sender wrote it; "" as above */
-    bool wants_name;         /* the header must name one of its addresses */
+    struct mm_span text; /* the message's beginning, with its header */
+    const char *path;    /* whose mail it is, and who answers */
+    const char *more;    /* one more address of his, or "" */
+    bool wants_name;     /* the header must name one of its addresses */
     /* Whether this, too, is an address of who answers. */
     bool (*is_own)(void *context, const struct mm_address *address);
     void *context;

@@ -103,7 +103,8 @@ void mm_deposit_forget_sender(struct mm_deposit *deposit)
     }
 }
 
-static void fill(const struct mm_deposit_recipient *recipient,
+static void fill(const struct mm_config *config,
+                 const struct mm_deposit_recipient *recipient,
                  enum mm_report_action action, struct mm_report_recipient *out)
 {
     const struct mm_loss_words words = mm_loss_words(recipient);
@@ -116,6 +117,7 @@ static void fill(const struct mm_deposit_recipient *recipient,
         .status = action == MM_REPORT_EXPANDED ? "2.0.0" : words.status,
         .remote_host = "",
         .diagnostic = is_lost ? words.text : ""};
+    mm_post_report_hide(config, recipient->original_to, out);
 }
 
 static enum mailmod_error put_kind(const struct mm_deposit *deposit,
@@ -148,7 +150,8 @@ static enum mailmod_error put_kind(const struct mm_deposit *deposit,
             MM_LIST_OBJECT(node, struct mm_deposit_recipient, node);
 
         if (is_told(recipient, action)) {
-            fill(recipient, action, &recipients[count++]);
+            fill(deposit->options.config, recipient, action,
+                 &recipients[count++]);
         }
     }
     report.recipients = recipients;

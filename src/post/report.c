@@ -319,3 +319,19 @@ enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
     *is_told_out = error == MAILMOD_OK;
     return note_put(report, sender, report_text, error);
 }
+
+void mm_post_report_hide(const struct mm_config *config,
+                         const char *original_to,
+                         struct mm_report_recipient *recipient)
+{
+    bool is_bad = recipient->action == MM_REPORT_FAILED ||
+                  recipient->action == MM_REPORT_DELAYED;
+
+    if (config->local.hides_targets && original_to[0] != '\0') {
+        recipient->recipient = original_to;
+        recipient->remote_host = "";
+        recipient->is_reply = false;
+        recipient->diagnostic =
+            is_bad ? "who is behind this address gets no mail" : "";
+    }
+}

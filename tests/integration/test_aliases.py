@@ -289,6 +289,37 @@ def test_copies_of_all_mail(build):
         assert len(daemon.messages("third")) == 2
 
 
+def test_targets_are_hidden(build):
+    """R12: reports and answers name the address that was written to alone."""
+    def rcpt(argument):
+        return "550 5.1.1 <far@elsewhere.test> unknown" \
+            if "far@" in argument else "250 ok"
+
+    with Sink(replies={"RCPT": rcpt}) as sink, \
+            world(build, sink, **{"local.hides_targets": True}) as daemon:
+        daemon.ctl("alias", "add", "secret", "far@elsewhere.test", "demo",
+                   "nobody@mail.test")
+        daemon.ctl("forward", "add", "other", "far@elsewhere.test")
+        daemon.ctl("reply", "set", "demo", "-", stdin="away\n")
+        wait_known(daemon, "secret@mail.test")
+        send(daemon, "secret@mail.test", text=(
+            b"To: secret@mail.test\r\nSubject: x\r\n\r\nbody\r\n"))
+        send(daemon, "other@mail.test")
+        found = wait_for(lambda: sink.messages if len(sink.messages) == 4
+                         else None, what="three reports and an answer")
+        answers = [m.data for m in found if b"Content-Type: text/plain" in
+                   m.data.split(b"\r\n\r\n")[0]]
+        reports = [m.data for m in found if b"multipart/report" in m.data]
+        assert len(answers) == 1 and len(reports) == 3, found
+        assert b"From: <secret@mail.test>\r\n" in answers[0], answers[0]
+        for name in (b"secret@mail.test", b"other@mail.test"):
+            assert any(b"Final-Recipient: rfc822; " + name in r
+                       for r in reports), reports
+        for text in answers + reports:
+            for hidden in (b"elsewhere", b"demo", b"nobody@", b"Remote-MTA"):
+                assert hidden not in text, (hidden, text)
+
+
 def test_srs(build):
     """What goes on elsewhere has a path back of ours; reports go by it to who
     wrote; nobody else makes one."""
@@ -356,7 +387,7 @@ def test_srs(build):
         assert bad.returncode != 0 and "local.srs_domain" in bad.stderr, bad
 
 
-main(__name__, test_srs, test_aliases_of_the_store, test_sizes_are_those_served,
+main(__name__, test_srs, test_targets_are_hidden, test_aliases_of_the_store, test_sizes_are_those_served,
      test_one_of_several_gets_no_mail, test_expanded_is_told, test_forwards,
      test_files_are_read_anew, test_a_missing_file_is_told, test_catch_all,
      test_an_alias_counts_as_own_address, test_copies_of_all_mail)

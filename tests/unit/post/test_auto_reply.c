@@ -17,7 +17,7 @@ static struct mm_auto_reply_question question(const char *reverse_path,
     return (struct mm_auto_reply_question){.reverse_path = reverse_path,
                                            .text = mm_span_cstr(text),
                                            .path = "alice@example.org",
-                                           .original_to = "info@example.org",
+                                           .more = "info@example.org",
                                            .wants_name = true,
                                            .is_own = is_alice};
 }
