@@ -151,6 +151,42 @@ void mm_buf_added(struct mm_buf *buf, size_t size)
     buf->end += size < room ? size : room;
 }
 
+enum mailmod_error mm_buf_leave_front(struct mm_buf *buf, size_t front,
+                                      size_t size)
+{
+    mm_buf_clear(buf);
+    if (mm_buf_reserve(buf, front + size) == NULL) {
+        return buf->error;
+    }
+    buf->start = front;
+    buf->end = front;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_buf_prepend(struct mm_buf *buf, struct mm_span span)
+{
+    size_t size = mm_buf_size(buf);
+
+    if (span.size > mm_buf_room(buf)) {
+        return fail(buf, MAILMOD_ERROR_LIMIT);
+    }
+    if (span.size > buf->start) {
+        enum mailmod_error error = make_room(buf, span.size);
+        if (error != MAILMOD_OK) {
+            return fail(buf, error);
+        }
+        memmove(buf->data + buf->start + span.size, buf->data + buf->start,
+                size);
+        buf->start += span.size;
+        buf->end += span.size;
+    }
+    if (span.size > 0) {
+        buf->start -= span.size;
+        memcpy(buf->data + buf->start, span.data, span.size);
+    }
+    return MAILMOD_OK;
+}
+
 void mm_buf_consume(struct mm_buf *buf, size_t size)
 {
     if (size >= mm_buf_size(buf)) {

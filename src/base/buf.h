@@ -45,6 +45,12 @@ enum mailmod_error mm_buf_appendf(struct mm_buf *buf, const char *format, ...)
  * with mm_buf_added(). NULL on error. */
 char *mm_buf_reserve(struct mm_buf *buf, size_t size);
 void mm_buf_added(struct mm_buf *buf, size_t size);
+/* An empty buffer gets memory for `size` octets with room for `front` more
+ * before them, so that mm_buf_prepend need not move them. */
+enum mailmod_error mm_buf_leave_front(struct mm_buf *buf, size_t front,
+                                      size_t size);
+/* In front of the live octets. */
+enum mailmod_error mm_buf_prepend(struct mm_buf *buf, struct mm_span span);
 void mm_buf_consume(struct mm_buf *buf, size_t size);
 /* The bytes as a NUL-terminated text owned by the buffer; NULL on error. */
 const char *mm_buf_cstr(struct mm_buf *buf);

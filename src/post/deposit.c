@@ -23,8 +23,8 @@
 #define END_ROOM 2
 /* Of the first piece, the message's own. */
 #define FIRST_MAX (MM_LIMIT_CHUNK - MM_LIMIT_FIELDS)
-/* What is taken at once for it, so that a usual message is not moved while it
- * grows; and for our own fields in front of it. */
+/* What is taken at once for it and for our fields in front of it, so that a
+ * usual message is not moved. */
 #define FIRST_USUAL 8000
 #define FIELDS_USUAL 600
 
@@ -209,12 +209,10 @@ void mm_deposit_end_fields(struct mm_deposit *deposit)
     mm_header_edit_end_fields(&deposit->edit);
 }
 
-/* With room for the text that comes behind them. */
 struct mm_buf *mm_deposit_fields(struct mm_deposit *deposit)
 {
     if (deposit->fields.data == NULL) {
-        (void)mm_buf_reserve(&deposit->fields,
-                             FIELDS_USUAL + mm_buf_size(&deposit->first));
+        (void)mm_buf_reserve(&deposit->fields, FIELDS_USUAL);
     }
     return &deposit->fields;
 }
@@ -265,7 +263,7 @@ static void put(struct mm_deposit *deposit, struct mm_span data)
         return;
     }
     if (deposit->first.data == NULL) {
-        (void)mm_buf_reserve(&deposit->first, FIRST_USUAL);
+        (void)mm_buf_leave_front(&deposit->first, FIELDS_USUAL, FIRST_USUAL);
     }
     deposit->error = mm_buf_append_span(present_piece(deposit), data);
     deposit->message.size += data.size;
@@ -415,13 +413,15 @@ static void make_first(struct mm_deposit *deposit)
     }
     if (deposit->error == MAILMOD_OK) {
         deposit->message.size += mm_buf_size(fields);
-        deposit->error =
-            mm_buf_append_span(fields, mm_buf_span(&deposit->first));
+        deposit->first.size_max = MM_LIMIT_CHUNK;
+        deposit->error = mm_buf_prepend(&deposit->first, mm_buf_span(fields));
         if (deposit->error == MAILMOD_ERROR_LIMIT) {
             deposit->error = MAILMOD_ERROR_TOO_LARGE;
         }
     }
-    mm_buf_release(&deposit->first);
+    mm_buf_fini(fields);
+    *fields = deposit->first;
+    mm_buf_init(&deposit->first, FIRST_MAX);
 }
 
 enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,

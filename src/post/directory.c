@@ -7,7 +7,6 @@
  */
 #include "post/directory.h"
 
-#include "base/mem.h"
 #include "crypto/scram.h"
 #include "platform/random.h"
 
@@ -32,28 +31,10 @@ bool mm_directory_is_local(const struct mm_config *config,
     return false;
 }
 
-static enum mailmod_error find_first(struct mm_store *store,
-                                     const char *const *names, size_t count,
-                                     struct mm_directory_user *user_out)
-{
-    struct mm_store_user user;
-    enum mailmod_error error =
-        mm_store_find_first_user(store, names, count, &user);
-
-    if (error == MAILMOD_OK) {
-        memcpy(user_out->name, user.name, sizeof user.name);
-        user_out->mailbox_id = user.mailbox_id;
-        user_out->is_disabled = user.is_disabled;
-        user_out->quota = user.quota;
-    }
-    mm_secret_clear(&user, sizeof user);
-    return error;
-}
-
 static enum mailmod_error find_name(struct mm_store *store, const char *name,
-                                    struct mm_directory_user *user_out)
+                                    struct mm_store_addressee *user_out)
 {
-    return find_first(store, &name, 1, user_out);
+    return mm_store_find_addressee(store, &name, 1, user_out);
 }
 
 /* "local@domain"; false: no user's name is so long. */
@@ -79,7 +60,7 @@ static bool join(const char *local, const char *domain,
 static enum mailmod_error find_pair(struct mm_store *store,
                                     const struct mm_config *config,
                                     const char *local, const char *domain,
-                                    struct mm_directory_user *user_out)
+                                    struct mm_store_addressee *user_out)
 {
     char full[MM_STORE_USER_MAX];
     const char *names[MM_STORE_NAMES_MAX];
@@ -95,7 +76,7 @@ static enum mailmod_error find_pair(struct mm_store *store,
         names[count++] = config->local.postmaster;
     }
     names[count++] = local;
-    return find_first(store, names, count, user_out);
+    return mm_store_find_addressee(store, names, count, user_out);
 }
 
 bool mm_directory_cut_plus(const struct mm_config *config, char *local)
@@ -113,7 +94,7 @@ bool mm_directory_cut_plus(const struct mm_config *config, char *local)
 enum mailmod_error mm_directory_find_own(struct mm_store *store,
                                          const struct mm_config *config,
                                          const struct mm_address *address,
-                                         struct mm_directory_user *user_out)
+                                         struct mm_store_addressee *user_out)
 {
     const char *domain =
         address->domain_form == MM_DOMAIN_NAME ? address->domain : "";
@@ -133,7 +114,7 @@ enum mailmod_error mm_directory_find_own(struct mm_store *store,
 enum mailmod_error mm_directory_find(struct mm_store *store,
                                      const struct mm_config *config,
                                      const struct mm_address *address,
-                                     struct mm_directory_user *user_out)
+                                     struct mm_store_addressee *user_out)
 {
     enum mailmod_error error =
         mm_directory_find_own(store, config, address, user_out);
@@ -180,7 +161,7 @@ enum mailmod_error mm_directory_ensure(struct mm_store *store, const char *name,
                                        uint64_t *mailbox_id_out)
 {
     struct ensure_job job = {.job.run = run_ensure};
-    struct mm_directory_user user;
+    struct mm_store_addressee user;
     enum mailmod_error error = find_name(store, name, &user);
 
     if (error != MAILMOD_ERROR_NOT_FOUND) {
@@ -210,16 +191,13 @@ bool mm_directory_is_postmaster(const struct mm_address *address)
 bool mm_directory_owns(struct mm_store *store, const struct mm_config *config,
                        const char *name, const struct mm_address *address)
 {
-    struct mm_directory_user user = {.mailbox_id = 0};
+    struct mm_store_addressee user = {.mailbox_id = 0};
 
     if (address->is_null || !mm_directory_is_local(config, address, NULL)) {
         return address->is_null;
     }
-    struct mm_store_user login;
-    bool owns =
-        mm_store_find_user(store, name, &login) == MAILMOD_OK &&
-        mm_directory_find(store, config, address, &user) == MAILMOD_OK &&
-        user.mailbox_id == login.mailbox_id;
-    mm_secret_clear(&login, sizeof login);
-    return owns;
+    struct mm_store_addressee login;
+    return find_name(store, name, &login) == MAILMOD_OK &&
+           mm_directory_find(store, config, address, &user) == MAILMOD_OK &&
+           user.mailbox_id == login.mailbox_id;
 }

@@ -13,25 +13,18 @@
 bool mm_directory_is_local(const struct mm_config *config,
                            const struct mm_address *address,
                            const struct mm_netaddr *local);
-/* Of a user, what is asked when mail comes. */
-struct mm_directory_user {
-    char name[MM_STORE_USER_MAX];
-    uint64_t mailbox_id;
-    bool is_disabled;
-    uint64_t quota; /* as the store has it */
-};
 /* The user whose mailbox an address that is local has. NOT_FOUND: no such user.
  * In order: the user of that very domain, postmaster's stand-in, the user of
  * all domains, these without the plus part, the catch-all. */
 MM_CHECK enum mailmod_error
 mm_directory_find(struct mm_store *store, const struct mm_config *config,
                   const struct mm_address *address,
-                  struct mm_directory_user *user_out);
+                  struct mm_store_addressee *user_out);
 /* The same without the catch-all. */
 MM_CHECK enum mailmod_error
 mm_directory_find_own(struct mm_store *store, const struct mm_config *config,
                       const struct mm_address *address,
-                      struct mm_directory_user *user_out);
+                      struct mm_store_addressee *user_out);
 /* "local", or with the separator "local+detail": without the detail. False when
  * there is none. */
 bool mm_directory_cut_plus(const struct mm_config *config, char *local);

@@ -9,7 +9,7 @@
 #define RESERVE_MIN ((uint64_t)1024 * 1024)
 
 uint64_t mm_quota_limit(const struct mm_config *config,
-                        const struct mm_directory_user *user, bool has_reserve)
+                        const struct mm_store_addressee *user, bool has_reserve)
 {
     uint64_t limit = user->quota != 0 ? user->quota : config->local.quota;
 

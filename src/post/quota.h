@@ -17,7 +17,8 @@
  * postmaster and for reports of our own there is a reserve behind it: a tenth
  * of the quota, 1 MiB at least. */
 uint64_t mm_quota_limit(const struct mm_config *config,
-                        const struct mm_directory_user *user, bool has_reserve);
+                        const struct mm_store_addressee *user,
+                        bool has_reserve);
 /* Whether `size` more octets (0: nobody knows) may come, by what was committed;
  * the deposit's transaction has the last word. */
 bool mm_quota_has_room(struct mm_store *store, uint64_t mailbox_id,

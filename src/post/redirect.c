@@ -9,7 +9,6 @@
 #include "post/redirect.h"
 
 #include "base/limits.h"
-#include "base/mem.h"
 #include "post/auto_reply.h"
 
 #include <string.h>
@@ -66,12 +65,11 @@ static bool is_hidden(const struct mm_post *post, const char *local,
                       const char *domain)
 {
     char name[MM_STORE_REVERSE_PATH_MAX];
-    struct mm_store_user user;
-    bool is_user = make_name(local, domain, name) == MAILMOD_OK &&
-                   mm_store_find_user(post->store, name, &user) == MAILMOD_OK;
+    const char *const names[] = {name};
+    struct mm_store_addressee user;
 
-    mm_secret_clear(&user, sizeof user);
-    return is_user;
+    return make_name(local, domain, name) == MAILMOD_OK &&
+           mm_store_find_addressee(post->store, names, 1, &user) == MAILMOD_OK;
 }
 
 static enum mailmod_error find_pair(struct mm_post *post, const char *local,
@@ -93,7 +91,7 @@ static enum mailmod_error
 find_all(struct mm_resolve *resolve, const struct mm_resolve_item *item,
          const char *domain, struct mm_alias_list *list, bool *is_catch_all_out)
 {
-    struct mm_directory_user user;
+    struct mm_store_addressee user;
     char local[MM_LIMIT_LOCAL_PART + 1];
     struct mm_post *post = resolve->post;
 
@@ -230,7 +228,7 @@ static bool keeps_copy(const struct mm_alias_list *list)
 
 /* Its mail is refused. */
 static bool is_out(const struct mm_resolve *resolve,
-                   const struct mm_directory_user *user)
+                   const struct mm_store_addressee *user)
 {
     return user->is_disabled && resolve->config->local.disabled_mail ==
                                     MM_CONFIG_DISABLED_MAIL_REFUSE;
@@ -238,7 +236,7 @@ static bool is_out(const struct mm_resolve *resolve,
 
 bool mm_redirect_forward(struct mm_resolve *resolve,
                          struct mm_resolve_item *item,
-                         const struct mm_directory_user *user)
+                         const struct mm_store_addressee *user)
 {
     struct mm_alias_list list = {.count = 0};
 

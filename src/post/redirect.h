@@ -15,6 +15,6 @@ enum mm_step_verdict mm_redirect_alias(struct mm_resolve *resolve,
 /* The user's mail is sent on. False: it is not, and the mailbox gets it. */
 bool mm_redirect_forward(struct mm_resolve *resolve,
                          struct mm_resolve_item *item,
-                         const struct mm_directory_user *user);
+                         const struct mm_store_addressee *user);
 
 #endif

@@ -172,7 +172,7 @@ static bool is_plain(const struct mm_config *config, const char *user,
  * somebody (RFC 5321 4.5.1). */
 static const struct mm_reply *refuse_user(const struct mm_resolve *resolve,
                                           const struct mm_address *address,
-                                          const struct mm_directory_user *user,
+                                          const struct mm_store_addressee *user,
                                           uint64_t limit)
 {
     bool keeps =
@@ -193,7 +193,7 @@ static const struct mm_reply *refuse_user(const struct mm_resolve *resolve,
  * count. */
 static void use_mailbox(const struct mm_resolve *resolve,
                         struct mm_resolve_item *item,
-                        const struct mm_directory_user *user,
+                        const struct mm_store_addressee *user,
                         struct mm_target *target)
 {
     uint64_t limit = 0;
@@ -232,7 +232,7 @@ static void use_mailbox(const struct mm_resolve *resolve,
 
 void mm_resolve_add_user(struct mm_resolve *resolve,
                          struct mm_resolve_item *item,
-                         const struct mm_directory_user *user)
+                         const struct mm_store_addressee *user)
 {
     struct mm_target target = {.kind = MM_TARGET_MAILBOX};
 
@@ -252,7 +252,7 @@ static enum mm_step_verdict find_mailbox(struct mm_resolve *resolve,
         return MM_STEP_PASS;
     }
     resolve->is_local = resolve->is_local || item->depth == 0;
-    struct mm_directory_user user;
+    struct mm_store_addressee user;
     target.error = mm_directory_find(resolve->post->store, resolve->config,
                                      item->address, &user);
     if (target.error == MAILMOD_OK) {

@@ -118,7 +118,7 @@ void mm_resolve_fill(const struct mm_resolve *resolve,
 /* The mailbox of the user is a target. */
 void mm_resolve_add_user(struct mm_resolve *resolve,
                          struct mm_resolve_item *item,
-                         const struct mm_directory_user *user);
+                         const struct mm_store_addressee *user);
 /* The item is one that it stands for itself. */
 bool mm_resolve_is_circle(const struct mm_resolve_item *item);
 /* A pending step goes on. Not from inside its run. */

@@ -124,7 +124,7 @@ static enum mm_rule_answer ask_zones(struct mm_smtp_session *smtp,
 /* Whose rules count beside the common ones; 0: nobody's. */
 static uint64_t owner_of(const struct mm_smtp_session *smtp)
 {
-    struct mm_directory_user user;
+    struct mm_store_addressee user;
 
     return mm_rules_have_users(smtp->lists.rules) &&
                    mm_smtp_is_local(smtp, smtp->info->path) &&

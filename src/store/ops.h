@@ -127,9 +127,13 @@ struct mm_due_key {
          enum mm_sighting_kind kind, const char *key)                          \
     VERB(prefix, sweep_sightings, struct mm_store_transaction *transaction,    \
          int64_t now_ms, size_t keep_max, size_t count_max, size_t *count_out) \
-    /* What was committed. Of at least one name, the first that there is. */   \
-    VERB(prefix, find_user, struct mm_store *store, const char *const *names,  \
-         size_t count, struct mm_store_user *user_out)                         \
+    /* What was committed. */                                                  \
+    VERB(prefix, find_user, struct mm_store *store, const char *name,          \
+         struct mm_store_user *user_out)                                       \
+    /* Of at least one name the first that there is. */                        \
+    VERB(prefix, find_addressee, struct mm_store *store,                       \
+         const char *const *names, size_t count,                               \
+         struct mm_store_addressee *addressee_out)                             \
     /* Listings: what follows a key, in the order that store.h tells, until    \
      * the visitor wants no more. A call is one page. */                       \
     VERB(prefix, each_user, struct mm_store *store, const char *after_name,    \

@@ -580,13 +580,17 @@ mm_store_find_sighting(struct mm_store *store, enum mm_sighting_kind kind,
 enum mailmod_error mm_store_find_user(struct mm_store *store, const char *name,
                                       struct mm_store_user *user_out)
 {
-    return mm_store_find_first_user(store, &name, 1, user_out);
+    char name_kept[MM_STORE_USER_MAX];
+    enum mailmod_error error = canonical(name, name_kept);
+
+    return error == MAILMOD_OK
+               ? store->ops->find_user(store, name_kept, user_out)
+               : error;
 }
 
-enum mailmod_error mm_store_find_first_user(struct mm_store *store,
-                                            const char *const *names,
-                                            size_t count,
-                                            struct mm_store_user *user_out)
+enum mailmod_error
+mm_store_find_addressee(struct mm_store *store, const char *const *names,
+                        size_t count, struct mm_store_addressee *addressee_out)
 {
     char kept[MM_STORE_NAMES_MAX][MM_STORE_USER_MAX];
     const char *wanted[MM_STORE_NAMES_MAX];
@@ -602,9 +606,9 @@ enum mailmod_error mm_store_find_first_user(struct mm_store *store,
             return error;
         }
     }
-    return wanted_count > 0
-               ? store->ops->find_user(store, wanted, wanted_count, user_out)
-               : MAILMOD_ERROR_NOT_FOUND;
+    return wanted_count > 0 ? store->ops->find_addressee(
+                                  store, wanted, wanted_count, addressee_out)
+                            : MAILMOD_ERROR_NOT_FOUND;
 }
 
 enum mailmod_error mm_store_list_secrets(

@@ -326,12 +326,19 @@ mm_store_remove_user(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error mm_store_find_user(struct mm_store *store,
                                                const char *name,
                                                struct mm_store_user *user_out);
+/* Of a user, what is asked when mail comes: of no secret anything. */
+struct mm_store_addressee {
+    char name[MM_STORE_USER_MAX];
+    uint64_t mailbox_id;
+    bool is_disabled;
+    uint64_t quota;
+};
 /* The user of the first of `names` that somebody has; at most
  * MM_STORE_NAMES_MAX. One look-up, of one committed state. */
 #define MM_STORE_NAMES_MAX 3
 MM_CHECK enum mailmod_error
-mm_store_find_first_user(struct mm_store *store, const char *const *names,
-                         size_t count, struct mm_store_user *user_out);
+mm_store_find_addressee(struct mm_store *store, const char *const *names,
+                        size_t count, struct mm_store_addressee *addressee_out);
 /* By rising name; the visitor returns false to stop, and may read the store. */
 MM_CHECK enum mailmod_error mm_store_each_user(
     struct mm_store *store,

@@ -267,9 +267,20 @@ enum mailmod_error mm_memory_list_secrets(
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_memory_find_user(struct mm_store *base,
-                                       const char *const *names, size_t count,
+enum mailmod_error mm_memory_find_user(struct mm_store *base, const char *name,
                                        struct mm_store_user *user_out)
+{
+    struct mm_user_row *row = find(mm_memory_read(base), name);
+    if (row != NULL) {
+        *user_out = row->user;
+    }
+    mm_memory_read_end(base);
+    return row != NULL ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;
+}
+
+enum mailmod_error
+mm_memory_find_addressee(struct mm_store *base, const char *const *names,
+                         size_t count, struct mm_store_addressee *addressee_out)
 {
     struct mm_memory_disk *disk = mm_memory_read(base);
     struct mm_user_row *row = NULL;
@@ -277,7 +288,10 @@ enum mailmod_error mm_memory_find_user(struct mm_store *base,
         row = find(disk, names[i]);
     }
     if (row != NULL) {
-        *user_out = row->user;
+        memcpy(addressee_out->name, row->user.name, sizeof row->user.name);
+        addressee_out->mailbox_id = row->user.mailbox_id;
+        addressee_out->is_disabled = row->user.is_disabled;
+        addressee_out->quota = row->user.quota;
     }
     mm_memory_read_end(base);
     return row != NULL ? MAILMOD_OK : MAILMOD_ERROR_NOT_FOUND;

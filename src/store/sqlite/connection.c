@@ -27,7 +27,9 @@
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
 
-#define FIND_USER "SELECT " USER_COLUMNS " FROM user WHERE name=?"
+/* Which of the names it is; a text would have to be copied. */
+#define FIND_ADDRESSEE(which)                                                  \
+    "SELECT " which ",mailbox_id,is_disabled,quota FROM user WHERE name=?"
 #define SEEN_COLUMNS "key,hash,size,seen_ms,gone_ms,is_deleted"
 #define SIGHTING_COLUMNS "key,first_ms,last_ms,until_ms,count"
 #define FETCH_COLUMNS                                                          \
@@ -172,11 +174,11 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_CLOSE_MAILBOX] = "UPDATE mailbox SET is_gone=1 WHERE id=?",
     [MM_SQL_MAILBOX_USE] = "SELECT entries,octets FROM mailbox WHERE id=?",
     [MM_SQL_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id=?",
-    [MM_SQL_FIND_USER] = FIND_USER,
+    [MM_SQL_FIND_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name=?",
     /* In this order, and each is looked for when those before it were not
      * found; a name that was not bound is nobody's. */
-    [MM_SQL_FIND_FIRST_USER] =
-        FIND_USER " UNION ALL " FIND_USER " UNION ALL " FIND_USER,
+    [MM_SQL_FIND_ADDRESSEE] = FIND_ADDRESSEE("0") " UNION ALL " FIND_ADDRESSEE(
+        "1") " UNION ALL " FIND_ADDRESSEE("2"),
     [MM_SQL_EACH_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name>? "
                          "ORDER BY name",
     [MM_SQL_LIST_ENTRIES] =

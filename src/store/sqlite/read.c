@@ -28,15 +28,34 @@ static void row_user(sqlite3_stmt *statement, struct mm_store_user *user_out)
     user_out->quota = (uint64_t)sqlite3_column_int64(statement, 8);
 }
 
-enum mailmod_error mm_sqlite_find_user(struct mm_store *base,
-                                       const char *const *names, size_t count,
+enum mailmod_error mm_sqlite_find_user(struct mm_store *base, const char *name,
                                        struct mm_store_user *user_out)
 {
     struct mm_sqlite *store = mm_sqlite_of(base);
     struct mm_reading reading;
+    enum mailmod_error error = mm_read_open(&reading, store, MM_SQL_FIND_USER);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    mm_sql_bind_text(reading.statement, 1, name);
+    if (mm_sql_step(reading.statement, &error)) {
+        row_user(reading.statement, user_out);
+    } else if (error == MAILMOD_OK) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_read_close(&reading);
+    return error;
+}
+
+enum mailmod_error
+mm_sqlite_find_addressee(struct mm_store *base, const char *const *names,
+                         size_t count, struct mm_store_addressee *addressee_out)
+{
+    struct mm_sqlite *store = mm_sqlite_of(base);
+    struct mm_reading reading;
     enum mailmod_error error =
-        mm_read_open(&reading, store,
-                     count == 1 ? MM_SQL_FIND_USER : MM_SQL_FIND_FIRST_USER);
+        mm_read_open(&reading, store, MM_SQL_FIND_ADDRESSEE);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -45,7 +64,13 @@ enum mailmod_error mm_sqlite_find_user(struct mm_store *base,
         mm_sql_bind_text(reading.statement, (int)i + 1, names[i]);
     }
     if (mm_sql_step(reading.statement, &error)) {
-        row_user(reading.statement, user_out);
+        sqlite3_stmt *row = reading.statement;
+
+        (void)mm_span_copy(mm_span_cstr(names[sqlite3_column_int(row, 0)]),
+                           addressee_out->name, sizeof addressee_out->name);
+        addressee_out->mailbox_id = (uint64_t)sqlite3_column_int64(row, 1);
+        addressee_out->is_disabled = sqlite3_column_int(row, 2) != 0;
+        addressee_out->quota = (uint64_t)sqlite3_column_int64(row, 3);
     } else if (error == MAILMOD_OK) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }

@@ -90,6 +90,42 @@ static void test_huge_cap(void **state)
     mm_buf_fini(&buf);
 }
 
+/* With room left in front, without, and past the cap. */
+static void test_prepend(void **state)
+{
+    static const size_t fronts[] = {0, 3, 4, 100};
+    (void)state;
+    for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
+        struct mm_buf buf;
+        mm_buf_init(&buf, 300);
+        assert_int_equal(mm_buf_leave_front(&buf, fronts[i], 10), MAILMOD_OK);
+        assert_int_equal(mm_buf_size(&buf), 0);
+        mm_buf_append_cstr(&buf, "body");
+        const char *body = buf.data + buf.start;
+        assert_int_equal(mm_buf_prepend(&buf, mm_span_cstr("head")),
+                         MAILMOD_OK);
+        assert_string_equal(mm_buf_cstr(&buf), "headbody");
+        assert_true(fronts[i] < 4 || buf.data + buf.start + 4 == body);
+        assert_int_equal(mm_buf_prepend(&buf, mm_span(NULL, 0)), MAILMOD_OK);
+        char more[200];
+        memset(more, 'm', sizeof more);
+        assert_int_equal(mm_buf_prepend(&buf, mm_span(more, sizeof more)),
+                         MAILMOD_OK);
+        assert_int_equal(mm_buf_size(&buf), 208);
+        assert_memory_equal(mm_buf_span(&buf).data + 200, "headbody", 8);
+        assert_int_equal(mm_buf_prepend(&buf, mm_span(more, sizeof more)),
+                         MAILMOD_ERROR_LIMIT);
+        assert_int_equal(mm_buf_size(&buf), 208);
+        mm_buf_fini(&buf);
+    }
+    struct mm_buf small;
+    mm_buf_init(&small, 10);
+    assert_int_equal(mm_buf_prepend(&small, mm_span_cstr("alone")), MAILMOD_OK);
+    assert_string_equal(mm_buf_cstr(&small), "alone");
+    assert_int_equal(mm_buf_leave_front(&small, 6, 5), MAILMOD_ERROR_LIMIT);
+    mm_buf_fini(&small);
+}
+
 static void test_reserve(void **state)
 {
     struct mm_buf buf;
@@ -169,13 +205,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_append_forms),
-        cmocka_unit_test(test_cap),
-        cmocka_unit_test(test_huge_cap),
-        cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_empty),   cmocka_unit_test(test_append_forms),
+        cmocka_unit_test(test_cap),     cmocka_unit_test(test_huge_cap),
+        cmocka_unit_test(test_prepend), cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_queue),   cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

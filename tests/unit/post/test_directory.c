@@ -43,7 +43,7 @@ static uint64_t find(struct world_of_users *w, const char *path,
 {
     struct mm_config *config = rig_config(settings);
     struct mm_address address = rig_address(path);
-    struct mm_directory_user user;
+    struct mm_store_addressee user;
     enum mailmod_error error =
         mm_directory_find(w->store, config, &address, &user);
 

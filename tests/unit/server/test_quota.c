@@ -209,7 +209,7 @@ static void test_limits(void **state)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct mm_directory_user user = {.quota = rows[i].quota};
+        struct mm_store_addressee user = {.quota = rows[i].quota};
 
         assert_int_equal(mm_quota_limit(s->rig.config, &user, false),
                          rows[i].plain);

@@ -222,18 +222,25 @@ static void test_first_of_names(void **state)
     struct fixture *fixture = *state;
     struct mm_store_user zoe = make("zoe", true);
     struct mm_store_user alice = make("alice", false);
-    struct mm_store_user found;
+    struct mm_store_addressee found;
+    zoe.quota = 4096;
+    alice.is_disabled = true;
     assert_int_equal(fixture_run(fixture->store, add, &zoe), MAILMOD_OK);
     assert_int_equal(fixture_run(fixture->store, add, &alice), MAILMOD_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum mailmod_error error = mm_store_find_first_user(
+        enum mailmod_error error = mm_store_find_addressee(
             fixture->store, rows[i].names, rows[i].count, &found);
         if (rows[i].found == NULL) {
             assert_int_equal(error, MAILMOD_ERROR_NOT_FOUND);
             continue;
         }
         assert_int_equal(error, MAILMOD_OK);
-        check_same(strcmp(rows[i].found, "zoe") == 0 ? &zoe : &alice, &found);
+        const struct mm_store_user *user =
+            strcmp(rows[i].found, "zoe") == 0 ? &zoe : &alice;
+        assert_string_equal(found.name, user->name);
+        assert_int_equal(found.mailbox_id, user->mailbox_id);
+        assert_int_equal(found.is_disabled, user->is_disabled);
+        assert_int_equal(found.quota, user->quota);
     }
 }
 
