@@ -56,6 +56,8 @@ enum mq_verdict {
 /* What happened to one recipient. */
 struct mq_outcome {
     enum mq_verdict verdict;
+    uint64_t wait_ms;         /* DEFERRED: not before, as the host asks; at
+                                 most MM_LIMIT_ASKED_WAIT_MS */
     bool is_destination_down; /* DEFERRED because no host could be reached or
                                  talked to: backs off the whole destination */
     /* OK when delivered; else the cause, as a host program is told it */

@@ -8,6 +8,8 @@
  * general", sooner at first because of greylisting and short outages). */
 #include "queue/internal.h"
 
+#include "base/limits.h"
+
 enum { JITTER_PERCENT_MAX = 90, WAIT_MIN_MS = 1000 };
 
 static uint64_t step_ms(const struct mq_options *options, size_t step)
@@ -39,7 +41,7 @@ uint64_t mq_wait_ms(const struct mq_options *options, unsigned attempts,
 
 uint64_t mq_longest_wait_ms(const struct mq_options *options)
 {
-    uint64_t longest_ms = WAIT_MIN_MS;
+    uint64_t longest_ms = MM_LIMIT_ASKED_WAIT_MS; /* as a host may ask */
     for (size_t i = 0; i < options->step_count; i++) {
         uint64_t wait_ms = step_ms(options, i);
         wait_ms += jitter_ms(options, wait_ms);

@@ -168,6 +168,13 @@ static void defer_row(const struct mq_settlement *settlement,
             settlement->now_ms +
             (int64_t)mq_wait_ms(options, row->attempts, settlement->random);
     }
+    /* Greylisting tells how long; who comes before is only told it again. */
+    int64_t asked_ms =
+        settlement->now_ms + (int64_t)settlement->outcomes[i].wait_ms;
+    if (settlement->outcomes[i].wait_ms > 0 &&
+        asked_ms > row->next_attempt_ms) {
+        row->next_attempt_ms = asked_ms;
+    }
     /* The last attempt is made when the lifetime ends, not some steps past. */
     if (row->next_attempt_ms > row->expires_ms) {
         row->next_attempt_ms = row->expires_ms;

@@ -101,6 +101,9 @@
 /* Messages of one mailbox elsewhere, and those of it that are remembered: 128
  * octets each while a session runs. */
 #define MM_LIMIT_FETCH_MESSAGES 200000
+/* How long a reply such as greylisting's may put the next attempt off: more is
+ * no delay of a stranger but a mistake, or meant to hold mail up. */
+#define MM_LIMIT_ASKED_WAIT_MS (60 * 60 * 1000)
 /* Of a token to log in with (RFC 6750), whose message is a line of
  * MM_LIMIT_POP3_AUTH_LINE in base64. */
 #define MM_LIMIT_TOKEN 8000

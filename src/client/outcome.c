@@ -7,6 +7,7 @@
 #include "client/outcome.h"
 
 #include "crypto/crypto.h"
+#include "wire/smtp/asked_wait.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,9 @@ void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
     outcome->error = class == 2 ? MAILMOD_OK : MAILMOD_ERROR_REFUSED;
     copy_text(outcome->host, sizeof outcome->host, host);
     copy_reply(outcome, reply);
+    if (outcome->verdict == MQ_DEFERRED) {
+        outcome->wait_ms = mm_asked_wait_ms(mm_buf_span(&reply->text));
+    }
     if (reply->enhanced[0] - '0' == class) {
         copy_text(outcome->status, sizeof outcome->status, reply->enhanced);
     } else {

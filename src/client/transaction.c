@@ -4,7 +4,8 @@
  * settles just the recipients that it speaks of; those whom the host asks to
  * come in another transaction (452) come in one, on the same connection; those
  * whom it puts off (4xx) go to the next host in the same attempt, as long as
- * MM_LIMIT_REFUSING_HOSTS allows; SMTPUTF8 is said for what goes in this very
+ * MM_LIMIT_REFUSING_HOSTS allows; what the host announced of its limits (RFC
+ * 9422) is kept; SMTPUTF8 is said for what goes in this very
  * transaction; the body is read on a worker, one chunk at a time, and goes out
  * as fast as the peer takes it; a message that cannot be read whole is never
  * ended. Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10, 5.1
@@ -40,10 +41,20 @@ static bool is_open(const struct mm_delivery *delivery, size_t i)
            delivery->progress[i] == MM_PROGRESS_FULL;
 }
 
+/* RFC 9422 4: who finds no room in this transaction comes in the next one. */
+static size_t envelope_max(const struct mm_delivery *delivery)
+{
+    uint64_t told = mm_smtpc_extensions(delivery->engine)->rcpt_max;
+    size_t all = delivery->batch->recipient_count;
+    return told > 0 && told < all ? (size_t)told : all;
+}
+
 static void write_envelope(struct mm_delivery *delivery)
 {
     size_t count = 0;
-    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+    size_t most = envelope_max(delivery);
+    for (size_t i = 0; i < delivery->batch->recipient_count && count < most;
+         i++) {
         const struct mm_store_recipient *recipient =
             &delivery->batch->recipients[i];
         if (!is_open(delivery, i)) {
@@ -227,12 +238,20 @@ enum mm_delivery_after mm_transaction_after(struct mm_delivery *delivery)
     return MM_AFTER_NEXT_HOP;
 }
 
+/* RFC 9422 4: the host takes no further message over this connection. */
+static bool is_used_up(const struct mm_delivery *delivery)
+{
+    uint64_t told = mm_smtpc_extensions(delivery->engine)->mail_max;
+    return told > 0 && delivery->transactions >= told;
+}
+
 bool mm_transaction_on_need_message(struct mm_delivery *delivery)
 {
     if (delivery->work != MM_WORK_NONE) {
         return false; /* a chunk of the message that was just refused */
     }
-    if (delivery->batch != NULL && open_count(delivery) > 0) {
+    if (delivery->batch != NULL && open_count(delivery) > 0 &&
+        !is_used_up(delivery)) {
         return begin_message(delivery);
     }
     if (delivery->batch != NULL && !delivery->is_decided) {
@@ -247,6 +266,7 @@ bool mm_transaction_on_need_message(struct mm_delivery *delivery)
     if (delivery->stage == MM_DELIVERY_GONE) {
         return false; /* the host cut us from inside */
     }
+    delivery->quits = delivery->quits || is_used_up(delivery);
     if (delivery->quits) {
         mm_smtpc_quit(delivery->engine);
         return true;

@@ -174,6 +174,33 @@ def test_greylisting_host(build):
         assert len(seen) == 2
 
 
+def test_greylisting_with_a_time(build):
+    """The host says when; who comes before would only be told it again."""
+    came = []
+
+    def rcpt(_):
+        came.append(time.monotonic())
+        return ("451 4.7.1 Greylisted, try again in 3 seconds"
+                if len(came) == 1 else "250 2.1.5 ok")
+    with Sink(replies={"RCPT": rcpt}) as sink, \
+            Bench(build, {("x.test", "A"): ["127.0.0.1"]}, sink.port,
+                  {"queue.steps": "1s"}) as bench:
+        bench.submit("a@x.test")
+        wait_for(lambda: sink.messages, what="the message")
+        assert len(came) == 2 and came[1] - came[0] >= 3, came
+
+
+def test_limits(build):
+    """RFC 9422: two recipients a message, one message a connection."""
+    with Sink(extensions=["LIMITS RCPTMAX=2 MAILMAX=1"]) as sink, \
+            Bench(build, {("x.test", "A"): ["127.0.0.1"]},
+                  sink.port) as bench:
+        bench.submit(*[f"{c}@x.test" for c in "abcde"])
+        wait_for(lambda: len(sink.messages) == 3, what="three messages")
+        assert sorted(len(m.recipients) for m in sink.messages) == [1, 2, 2]
+        assert sink.connections == 3, sink.connections
+
+
 def test_no_report_for_a_report(build):
     with Sink(replies={"RCPT": "550 5.1.1 no"}) as sink, \
             Bench(build, {("x.test", "A"): ["127.0.0.1"]},
@@ -378,6 +405,7 @@ def test_every_loop_to_one_host(build):
 main(__name__, test_octet_for_octet, test_preference_and_fallback,
      test_routes, test_name_server_trouble_defers,
      test_each_recipient_its_outcome, test_greylisting_host,
+     test_greylisting_with_a_time, test_limits,
      test_no_report_for_a_report, test_lifetime_ends_with_a_report,
      test_dead_destination_holds_up_nobody, test_opportunistic_tls,
      test_smarthost, test_smarthost_of_another_name_is_refused,

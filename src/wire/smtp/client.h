@@ -116,7 +116,9 @@ struct mm_smtpc_message {
 struct mm_smtpc_extensions {
     bool has_esmtp, has_pipelining, has_8bitmime, has_size, has_starttls;
     bool has_smtputf8, has_dsn, has_enhanced, has_chunking;
-    uint64_t size_max;   /* 0: none told */
+    uint64_t size_max; /* 0: none told */
+    /* RFC 9422: recipients a message, messages a session; 0: none told. */
+    uint64_t rcpt_max, mail_max;
     unsigned mechanisms; /* mm_sasl_mechanism bits, wanted here or not */
     char auth[128]; /* all mechanisms by name, cut; "": AUTH is not offered */
 };

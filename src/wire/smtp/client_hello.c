@@ -56,6 +56,30 @@ static void read_size(struct mm_smtpc_extensions *offered, struct mm_span value)
     offered->size_max = size;
 }
 
+/* RFC 9422 3.1:  limit-name [ "=" limit-value ], with blanks between; what is
+ * not known, or is no number, is passed over. */
+static void read_limits(struct mm_smtpc_extensions *offered,
+                        struct mm_span items)
+{
+    bool has_more = items.size > 0;
+    while (has_more) {
+        struct mm_span item;
+        struct mm_span name;
+        struct mm_span text;
+        uint64_t value = 0;
+        has_more = mm_span_cut(items, ' ', &item, &items);
+        if (!mm_span_cut(item, '=', &name, &text) ||
+            !mm_span_to_u64(text, &value)) {
+            continue;
+        }
+        if (mm_span_is_nocase(name, "RCPTMAX")) {
+            offered->rcpt_max = value;
+        } else if (mm_span_is_nocase(name, "MAILMAX")) {
+            offered->mail_max = value;
+        }
+    }
+}
+
 /* RFC 5321 4.1.1.1:  ehlo-line = ehlo-keyword *( SP ehlo-param ) */
 static void read_keyword(struct mm_smtpc_extensions *offered,
                          struct mm_span line)
@@ -87,6 +111,8 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
         read_size(offered, value);
     } else if (mm_span_is_nocase(keyword, "AUTH")) {
         read_auth(offered, value);
+    } else if (mm_span_is_nocase(keyword, "LIMITS")) {
+        read_limits(offered, value);
     } else if (mm_span_starts_nocase(line, "AUTH=")) {
         /* A spelling from before RFC 2554, which servers still add. */
         read_auth(offered, mm_span_from(line, 5));
