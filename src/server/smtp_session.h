@@ -66,14 +66,14 @@ struct mm_smtp_session {
     struct mm_question sender;  /* to the host, at MAIL; until the next one */
     struct mm_question message; /* prepared at MAIL, asked at DATA */
     struct mm_deposit *deposit;
-    struct mm_resolve resolve;    /* of the pending RCPT */
-    struct mm_address redirected; /* ... by the host; else is_null */
-    uint64_t told_size;           /* SIZE of the pending message; 0: none */
-    bool is_resolving;            /* it was asked */
-    bool is_resolved;             /* ... and answered */
-    bool is_with_milters;         /* ... and filters are asked */
-    size_t body_used;             /* of the pending BODY event: stored */
-    size_t body_offered;          /* and given to the host */
+    struct mm_resolve resolve;     /* of the pending RCPT */
+    struct mm_address *redirected; /* ... by the host; NULL: it is not */
+    uint64_t told_size;            /* SIZE of the pending message; 0: none */
+    bool is_resolving;             /* it was asked */
+    bool is_resolved;              /* ... and answered */
+    bool is_with_milters;          /* ... and filters are asked */
+    size_t body_used;              /* of the pending BODY event: stored */
+    size_t body_offered;           /* and given to the host */
     enum mailmod_error body_error;
     bool host_reads; /* the body goes to the host, too */
     unsigned message_count;

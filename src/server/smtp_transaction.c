@@ -8,6 +8,7 @@
  * Thread: the session's loop. RFC 5321 3.3, 4.1.1.4, 6.1; RFC 6409. */
 #include "server/smtp_session.h"
 
+#include "base/mem.h"
 #include "post/directory.h"
 #include "server/server_internal.h"
 #include "wire/msg/message.h"
@@ -28,9 +29,16 @@ static enum mm_reply_id reply_for(enum mailmod_error error)
     }
 }
 
+static void forget_redirect(struct mm_smtp_session *smtp)
+{
+    mm_free(smtp->redirected);
+    smtp->redirected = NULL;
+}
+
 void mm_smtp_drop_message(struct mm_smtp_session *smtp)
 {
     mm_resolve_cancel(&smtp->resolve);
+    forget_redirect(smtp);
     smtp->is_resolving = false;
     smtp->is_resolved = false;
     smtp->is_with_milters = false;
@@ -211,8 +219,9 @@ static void on_resolved(struct mm_resolve *resolve)
     mm_session_wait_over(&smtp->base, MM_WAIT_NAMES);
 }
 
-/* The host may have put another address in place of the pending RCPT's. */
-static void find_redirect(struct mm_smtp_session *smtp)
+/* The host may have put another address in place of the pending RCPT's. False:
+ * out of memory. */
+static bool find_redirect(struct mm_smtp_session *smtp)
 {
     const struct mm_request *request = smtp->base.question.request;
     const char *to = request != NULL
@@ -220,11 +229,15 @@ static void find_redirect(struct mm_smtp_session *smtp)
                                                smtp->info->path->text)
                          : NULL;
 
-    smtp->redirected.is_null = true;
-    if (to != NULL && mm_address_parse(mm_span_cstr(to), false, true,
-                                       &smtp->redirected) != MAILMOD_OK) {
-        smtp->redirected.is_null = true; /* never: it was parsed before */
+    forget_redirect(smtp);
+    if (to == NULL) {
+        return true;
     }
+    smtp->redirected = mm_alloc(sizeof *smtp->redirected);
+    /* It was parsed before. */
+    return smtp->redirected != NULL &&
+           mm_address_parse(mm_span_cstr(to), false, true, smtp->redirected) ==
+               MAILMOD_OK;
 }
 
 /* What the host wants besides. */
@@ -247,9 +260,8 @@ static bool resolve(struct mm_smtp_session *smtp,
     }
     smtp->resolve.post = smtp->base.server->options.post;
     smtp->resolve.config = mm_session_config(&smtp->base);
-    find_redirect(smtp);
     smtp->resolve.address =
-        smtp->redirected.is_null ? info->path : &smtp->redirected;
+        smtp->redirected != NULL ? smtp->redirected : info->path;
     smtp->resolve.local = mm_conn_local(smtp->base.conn);
     smtp->resolve.notify = info->rcpt->notify;
     smtp->resolve.original_recipient = info->rcpt->original_recipient;
@@ -271,8 +283,8 @@ static enum mailmod_error add_all(struct mm_smtp_session *smtp)
          i++) {
         struct mm_target target = smtp->resolve.targets[i];
 
-        if (!smtp->redirected.is_null) {
-            mm_target_redirect(&target, given, smtp->redirected.text);
+        if (smtp->redirected != NULL) {
+            mm_target_redirect(&target, given, smtp->redirected->text);
         }
         error = i == 0 ? mm_deposit_add(smtp->deposit, &target)
                        : mm_deposit_add_more(smtp->deposit, &target);
@@ -355,6 +367,9 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
 
     if (!smtp->is_resolving && !mm_smtp_judge(smtp, MM_STAGE_RCPT, &reply)) {
         return;
+    }
+    if (reply == NULL && !smtp->is_resolving && !find_redirect(smtp)) {
+        reply = mm_reply_get(MM_REPLY_LOCAL_ERROR);
     }
     if (reply == NULL && !resolve(smtp, info)) {
         mm_wait_begin(&smtp->base.wait, MM_WAIT_NAMES);
