@@ -37,6 +37,7 @@ struct mq_batch {
     struct mm_store_message message;
     struct mm_store_recipient *recipients;
     size_t recipient_count;
+    bool requires_all; /* the sender's: all of them get it, or nobody does */
     /* The destination is backed off and the recipients are past their lifetime
      * or due a delay notice: no attempt, settle all as DEFERRED at once. */
     bool is_overdue;

@@ -21,7 +21,10 @@ enum mm_handle_kind {
     MM_HANDLE_MAILBOX,  /* mailmod_mailbox */
     MM_HANDLE_READING,  /* mailmod_reading */
     MM_HANDLE_TRACE,    /* mailmod_trace */
-    MM_HANDLE_CALL      /* mailmod_mailbox_call */
+    MM_HANDLE_CALL,     /* mailmod_mailbox_call */
+    MM_HANDLE_CLIENT,   /* mailmod_client */
+    MM_HANDLE_CLIENT_MESSAGE,
+    MM_HANDLE_CLIENT_RECIPIENT
 };
 
 /* LIMIT, MEMORY. */

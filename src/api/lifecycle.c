@@ -8,6 +8,7 @@
  * postmaster, workers, outbound, loops' threads. Down: sessions and attempts
  * end, workers, loops' threads, outbound, server, loops, store.
  * Thread: any but the instance's own; the instance's mutex is held. */
+#include "api/client/client.h"
 #include "api/events.h"
 #include "api/handles.h"
 #include "api/host_threads.h"
@@ -560,7 +561,7 @@ static enum mailmod_error drain_parts(struct mailmod *instance,
 /* A callback would wait for its own end. Locked. */
 static enum mailmod_error check_not_callback(const struct mailmod *instance)
 {
-    return mm_open_mailboxes_is_callback() ||
+    return mm_open_mailboxes_is_callback() || mm_client_is_callback() ||
                    (instance->host_threads != NULL &&
                     mm_host_threads_is_current(instance->host_threads))
                ? mm_fail(MAILMOD_ERROR_STATE,

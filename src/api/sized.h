@@ -10,6 +10,7 @@
 #define MM_API_SIZED_H
 
 #include "mailmod.h"
+#include "mailmod/client.h"
 #include "mailmod/received.h"
 
 #include "base/error.h"
@@ -29,6 +30,8 @@
 #define MM_AUTO_REPLY_SIZE_1 MM_SIZE_UP_TO(struct mailmod_auto_reply, days)
 #define MM_MAILBOX_PROVIDER_SIZE_1                                             \
     MM_SIZE_UP_TO(struct mailmod_mailbox_provider, on_release)
+#define MM_CLIENT_CONTENT_SIZE_1                                               \
+    MM_SIZE_UP_TO(struct mailmod_client_content, on_release)
 /* The host lends it, and the library fills it. */
 #define MM_TRACE_STEP_SIZE_1 MM_SIZE_UP_TO(struct mailmod_trace_step, loop_to)
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)

@@ -40,6 +40,8 @@ bool mm_delivery_take_batch(struct mm_delivery *delivery,
     delivery->envelope_index =
         mm_alloc_array(count, sizeof *delivery->envelope_index);
     delivery->has_answer = false;
+    delivery->is_asked = false;
+    delivery->is_forbidden = false;
     delivery->is_session_over = false;
     delivery->header = MM_HEADER_UNKNOWN;
     delivery->lines = MM_LINES_UNKNOWN;
@@ -132,6 +134,17 @@ void mm_delivery_fail_host(struct mm_delivery *delivery,
     delivery->has_failure = true;
 }
 
+void mm_delivery_tell_reply(const struct mm_delivery *delivery,
+                            enum mm_delivery_reply part, size_t recipient,
+                            const struct mm_reply_in *reply)
+{
+    const struct mm_delivery_handler *handler = delivery->options.handler;
+    if (handler->on_reply != NULL) {
+        handler->on_reply(delivery->options.context, delivery->batch, part,
+                          recipient, delivery->hop.host, reply);
+    }
+}
+
 void mm_delivery_note(struct mm_delivery *delivery,
                       enum mailmod_progress progress)
 {
@@ -212,8 +225,14 @@ enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,
     /* The batch may be gone before the worker is. */
     delivery->work_message_id =
         delivery->batch != NULL ? delivery->batch->message.id : 0;
+    const struct mm_delivery_options *options = &delivery->options;
+    if (options->submit != NULL) {
+        mm_timer_cancel(&delivery->timer); /* the host waits for our owner */
+    }
     enum mailmod_error error =
-        mm_workers_submit(delivery->options.workers, &delivery->job);
+        options->submit != NULL
+            ? options->submit(options->read_context, &delivery->job)
+            : mm_workers_submit(options->workers, &delivery->job);
     if (error != MAILMOD_OK) {
         delivery->work = MM_WORK_NONE;
     }

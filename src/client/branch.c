@@ -1,11 +1,11 @@
 /* branch.c - the part of an outbound that lives on one loop.
  *
- * Owns the branch: its lists (lane.c, handover.c, unstored.c and mail_hosts.c
- * keep them), its timers, its reference on the settings, and the box in which
- * others put what they want of it. Promises: what is in the box is done on the
- * branch's loop, in this order: what goes back, the new settings, batches, a
- * stop, a cut. A batch in the box counts as busy.
- * Thread: the branch's loop, and others where the header says so. */
+ * Owns the branch: its lists (lane.c, handover.c, unstored.c, submission.c
+ * and mail_hosts.c keep them), its timers, its reference on the settings, and
+ * the box in which others put what they want of it. Promises: what is in the
+ * box is done on the branch's loop, in this order: what goes back, the new
+ * settings, batches, a stop, a cut. A batch in the box counts as busy. Thread:
+ * the branch's loop, and others where the header says so. */
 #include "client/outbound_internal.h"
 
 #include <string.h>
@@ -38,6 +38,7 @@ static void cut(struct mm_branch *branch)
     mm_lane_cut_all(branch);
     mm_handover_cut_all(branch);
     mm_unstored_cut_all(branch);
+    mm_submission_cut_all(branch);
 }
 
 struct box {
@@ -168,6 +169,7 @@ static void init_lists(struct mm_branch *branch)
     mm_list_init(&branch->settlings);
     mm_list_init(&branch->unstored);
     mm_list_init(&branch->unstored_works);
+    mm_list_init(&branch->submissions);
     mm_list_init(&branch->handovers);
     mm_list_init(&branch->searches);
     mm_list_init(&branch->given);
@@ -202,6 +204,7 @@ void mm_branch_close(struct mm_branch *branch)
     mm_handover_cut_all(branch);
     mm_lane_free_all(branch);
     mm_unstored_free_all(branch);
+    mm_submission_free_all(branch);
     mm_host_search_stop_all(branch);
     take_batches(branch, &branch->given, false);
     take_batches(branch, &branch->returned, false);

@@ -13,6 +13,7 @@
 #ifndef MM_CLIENT_DELIVERY_H
 #define MM_CLIENT_DELIVERY_H
 
+#include "base/tap.h"
 #include "client/outbound_settings.h"
 #include "client/outcome.h"
 #include "client/relay.h"
@@ -22,6 +23,20 @@
 
 struct mm_delivery;
 struct mm_host_loop;
+
+enum mm_delivery_reply {
+    MM_DELIVERY_MAIL_REPLY,
+    MM_DELIVERY_RCPT_REPLY,
+    MM_DELIVERY_DATA_REPLY /* to the message as a whole, when somebody was to
+                              get it */
+};
+
+/* What a host does not offer and a message would have used. Bits. */
+enum mm_delivery_missing {
+    MM_MISSING_STARTTLS = 1, /* where TLS is only "may" */
+    MM_MISSING_8BITMIME = 2,
+    MM_MISSING_DSN = 4
+};
 
 struct mm_delivery_handler {
     /* Outcomes, one a recipient, are the host's to mm_free. NULL: untried (cut,
@@ -33,6 +48,15 @@ struct mm_delivery_handler {
     void (*on_progress)(void *context, const struct mq_batch *batch,
                         enum mailmod_progress progress, uint64_t octets);
     void (*on_gone)(void *context);
+    /* May be NULL; from anywhere, and must not call back. A host's reply to a
+     * part of the batch; `recipient` is the place in it (RCPT). `host` said it.
+     */
+    void (*on_reply)(void *context, const struct mq_batch *batch,
+                     enum mm_delivery_reply part, size_t recipient,
+                     const char *host, const struct mm_reply_in *reply);
+    /* What is said, as a tap hears it (base/tap.h). */
+    void (*on_line)(void *context, enum mm_tap_way way, struct mm_span line,
+                    bool is_masked);
 };
 
 struct mm_delivery_options {
@@ -48,6 +72,14 @@ struct mm_delivery_options {
     enum mailmod_error (*read_chunk)(void *read_context, uint64_t message_id,
                                      unsigned number, struct mm_buf *out);
     void *read_context;
+    /* Runs the job, on any thread, and then `done` on its loop; the owner
+     * cannot leave it. NULL: the workers. */
+    enum mailmod_error (*submit)(void *read_context, struct mm_job *job);
+    /* thread: as read_chunk. May the message go on without what is `missing`,
+     * or (0) may the host be talked to although its certificate is not to be
+     * trusted, for the reason in `words`? NULL: as the settings say. */
+    bool (*ask)(void *read_context, uint64_t message_id, const char *host,
+                unsigned missing, const char *words);
     struct mm_host_loop *hosts; /* the loop's; outlives it */
     const uint8_t *secret;      /* 32 octets, outlive it: nonces */
     struct mm_token_source tokens;

@@ -50,7 +50,9 @@ enum mm_delivery_work {
     MM_WORK_LINES,  /* reads it all: has it lines that are too long? */
     MM_WORK_CHUNK,
     MM_WORK_LOGIN,
-    MM_WORK_TOKEN /* asked of who gives tokens, not of a worker */
+    MM_WORK_ASK,     /* the owner, about what the host does not offer */
+    MM_WORK_ASK_TLS, /* and about its certificate, the connection being gone */
+    MM_WORK_TOKEN    /* asked of who gives tokens, not of a worker */
 };
 
 /* Of an attempt: a token may be refused once, then a new one is asked for. */
@@ -137,7 +139,11 @@ struct mm_delivery {
     enum mailmod_error chunk_error;
     unsigned chunk_number;
     uint64_t octets_sent;
-    bool encodes; /* the message goes through the encoder */
+    unsigned missing;  /* what the owner is asked about */
+    bool may_go_on;    /* his answer */
+    bool is_asked;     /* about this message at this host */
+    bool is_forbidden; /* to send it there */
+    bool encodes;      /* the message goes through the encoder */
     struct mm_encoder *encoder;
 };
 
@@ -254,6 +260,10 @@ bool mm_delivery_is_verified(const struct mm_delivery *delivery);
 enum mm_delivery_after
 mm_delivery_weaken_tls(const struct mm_delivery *delivery,
                        enum mailmod_error reason);
+/* Tells who listens what the host said of the batch. */
+void mm_delivery_tell_reply(const struct mm_delivery *delivery,
+                            enum mm_delivery_reply part, size_t recipient,
+                            const struct mm_reply_in *reply);
 /* Tells how far the attempt has come. */
 void mm_delivery_note(struct mm_delivery *delivery,
                       enum mailmod_progress progress);

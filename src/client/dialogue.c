@@ -60,7 +60,8 @@ static void arm_timer(struct mm_delivery *delivery, bool has_moved)
 {
     if ((delivery->stage != MM_DELIVERY_TALKING &&
          delivery->stage != MM_DELIVERY_IDLE) ||
-        delivery->in_handshake) {
+        delivery->in_handshake ||
+        (delivery->work != MM_WORK_NONE && delivery->options.submit != NULL)) {
         return;
     }
     enum mm_smtpc_phase phase = mm_smtpc_phase(delivery->engine);
@@ -365,16 +366,25 @@ static void on_line(void *context, enum mm_tap_way way, struct mm_span line,
 {
     const struct mm_delivery *delivery = context;
 
-    mm_tap_log_line(delivery->options.log, "delivery", who(delivery), way, line,
-                    is_masked);
+    const struct mm_delivery_handler *handler = delivery->options.handler;
+
+    if (mm_log_is_on(delivery->options.log, MM_LOG_WIRE)) {
+        mm_tap_log_line(delivery->options.log, "delivery", who(delivery), way,
+                        line, is_masked);
+    }
+    if (handler->on_line != NULL) {
+        handler->on_line(delivery->options.context, way, line, is_masked);
+    }
 }
 
 static void on_octets(void *context, enum mm_tap_way way, uint64_t count)
 {
     const struct mm_delivery *delivery = context;
 
-    mm_tap_log_octets(delivery->options.log, "delivery", who(delivery), way,
-                      count);
+    if (mm_log_is_on(delivery->options.log, MM_LOG_WIRE)) {
+        mm_tap_log_octets(delivery->options.log, "delivery", who(delivery), way,
+                          count);
+    }
 }
 
 enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
@@ -382,9 +392,10 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
     char name[MM_LIMIT_DOMAIN + 1];
     delivery->tap = (struct mm_tap){
         .line = on_line, .octets = on_octets, .context = delivery};
+    bool has_tap = mm_log_is_on(delivery->options.log, MM_LOG_WIRE) ||
+                   delivery->options.handler->on_line != NULL;
     struct mm_smtpc_options options = {
-        .tap = mm_log_is_on(delivery->options.log, MM_LOG_WIRE) ? &delivery->tap
-                                                                : NULL,
+        .tap = has_tap ? &delivery->tap : NULL,
         .host_name = name,
         .tls = engine_tls(delivery),
         .mechanisms = mm_relay_mechanisms(&delivery->options.relay),
@@ -396,6 +407,8 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
     delivery->number = mm_store_new_message_id(delivery->options.store);
     delivery->transactions = 0;
     delivery->is_decided = false;
+    delivery->is_asked = false;
+    delivery->is_forbidden = false;
     memcpy(delivery->tls_text, "none", sizeof "none");
     mm_smtpc_free(&delivery->engine);
     return mm_smtpc_new(&delivery->engine, &options);
@@ -427,7 +440,10 @@ static bool on_over(struct mm_delivery *delivery)
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
-    if (work == MM_WORK_LOGIN) {
+    if (work == MM_WORK_ASK) {
+        delivery->is_asked = true;
+        delivery->is_forbidden = !delivery->may_go_on;
+    } else if (work == MM_WORK_LOGIN) {
         enum mailmod_error error = mm_login_finish(&delivery->login);
         if (error != MAILMOD_OK) {
             mm_dialogue_break_off(delivery, error, "4.7.0",

@@ -132,6 +132,19 @@ static void note_setup_failure(struct mm_delivery *delivery,
     mm_delivery_fail_host(delivery, reason, status, text, true);
 }
 
+/* The owner may want to talk to the host all the same. */
+static void ask_about_certificate(struct mm_delivery *delivery)
+{
+    if (delivery->options.ask != NULL && delivery->batch != NULL &&
+        delivery->after == MM_AFTER_NEXT_HOP &&
+        delivery->work == MM_WORK_NONE && mm_delivery_is_verified(delivery)) {
+        delivery->may_go_on = false;
+        if (mm_delivery_start_work(delivery, MM_WORK_ASK_TLS) != MAILMOD_OK) {
+            delivery->after = MM_AFTER_NEXT_HOP; /* nobody answers: no */
+        }
+    }
+}
+
 static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
                       const char *words)
 {
@@ -142,6 +155,9 @@ static void note_lost(struct mm_delivery *delivery, enum mailmod_error reason,
         note_setup_failure(delivery, reason, "4.7.5",
                            "TLS handshake: ", "TLS handshake: ", words);
         delivery->after = mm_delivery_weaken_tls(delivery, reason);
+        if (reason == MAILMOD_ERROR_TLS_CERTIFICATE) {
+            ask_about_certificate(delivery);
+        }
     } else {
         mm_dialogue_lost(delivery, reason, "4.4.2", words);
     }
@@ -267,6 +283,13 @@ static void run_work(struct mm_job *job)
         mm_login_work(&delivery->login, delivery->options.relay.password);
     } else if (delivery->work == MM_WORK_LINES) {
         mm_body_measure(delivery);
+    } else if (delivery->work == MM_WORK_ASK ||
+               delivery->work == MM_WORK_ASK_TLS) {
+        bool is_tls = delivery->work == MM_WORK_ASK_TLS;
+        delivery->may_go_on = delivery->options.ask(
+            delivery->options.read_context, delivery->work_message_id,
+            delivery->hop.host, is_tls ? 0 : delivery->missing,
+            is_tls ? delivery->failure.reply : "");
     } else {
         mm_hop_read_chunk(delivery); /* the header stands in the first */
     }
@@ -285,6 +308,9 @@ static void work_done(struct mm_job *job)
         mm_hop_pump(delivery);
         resume_input(delivery);
     } else if (delivery->conn == NULL) {
+        if (work == MM_WORK_ASK_TLS && delivery->may_go_on) {
+            delivery->after = MM_AFTER_UNVERIFIED;
+        }
         delivery->on_left(delivery);
     }
 }

@@ -2,7 +2,8 @@
  * outbound_internal.h - the state of an outbound, and who calls whom:
  * outbound.c (life and settings) calls handout.c (polling, on the first loop),
  * that calls branch.c (one loop's part), that calls lane.c (deliveries and
- * settlements), handover.c (which calls lane.c), unstored.c and mail_hosts.c;
+ * settlements), handover.c (which calls lane.c), unstored.c, submission.c and
+ * mail_hosts.c;
  * handout.c calls kept_sweep.c;
  * all call outbound_parts.c. */
 #ifndef MM_CLIENT_OUTBOUND_INTERNAL_H
@@ -55,8 +56,9 @@ struct mm_branch {
     struct mm_list unstored;
     struct mm_list unstored_works;
     size_t unstored_work_count;
-    struct mm_list handovers; /* of handover.c */
-    struct mm_list searches;  /* of mail_hosts.c */
+    struct mm_list submissions; /* of submission.c */
+    struct mm_list handovers;   /* of handover.c */
+    struct mm_list searches;    /* of mail_hosts.c */
     struct mm_timer retry_timer, quiet_timer;
 
     /* What others want of it; the outbound's lock. */
@@ -186,6 +188,10 @@ void mm_handover_cut_all(struct mm_branch *branch);
 /* unstored.c */
 void mm_unstored_cut_all(struct mm_branch *branch);
 void mm_unstored_free_all(struct mm_branch *branch);
+
+/* submission.c */
+void mm_submission_cut_all(struct mm_branch *branch);
+void mm_submission_free_all(struct mm_branch *branch);
 
 /* mail_hosts.c */
 void mm_host_search_stop_all(struct mm_branch *branch);

@@ -135,10 +135,58 @@ static bool needs_7bit(const struct mm_delivery *delivery)
            !mm_smtpc_extensions(delivery->engine)->has_8bitmime;
 }
 
+/* All or nothing, and somebody cannot get it: for those of whom nobody spoke
+ * for good it is not over. */
+static bool is_spoilt(const struct mm_delivery *delivery)
+{
+    for (size_t i = 0;
+         delivery->batch->requires_all && i < delivery->batch->recipient_count;
+         i++) {
+        if (delivery->progress[i] == MM_PROGRESS_FINAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void refuse_rest(struct mm_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] != MM_PROGRESS_FINAL) {
+            mm_outcome_set(&delivery->outcomes[i], MAILMOD_ERROR_CANCELLED,
+                           "4.5.0", "",
+                           "not sent: another recipient was refused");
+            delivery->progress[i] = MM_PROGRESS_FINAL;
+        }
+    }
+}
+
+/* All or nothing: somebody was refused. Where it was for now, another host is
+ * asked for all of them. */
+static void end_all_or_nothing(struct mm_delivery *delivery)
+{
+    if (is_spoilt(delivery)) {
+        refuse_rest(delivery);
+        return;
+    }
+    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
+        if (delivery->progress[i] != MM_PROGRESS_PUT_OFF) {
+            mm_outcome_set(&delivery->outcomes[i], MAILMOD_ERROR_CANCELLED,
+                           "4.5.0", "",
+                           "not sent: another recipient was refused");
+        }
+        delivery->progress[i] = MM_PROGRESS_PUT_OFF;
+    }
+}
+
 static void send_message(struct mm_delivery *delivery)
 {
     const struct mm_store_message *stored = &delivery->batch->message;
     write_envelope(delivery);
+    if (is_spoilt(delivery)) {
+        refuse_rest(delivery);
+        return;
+    }
     if (delivery->envelope_count == 0) {
         return;
     }
@@ -164,7 +212,9 @@ static void send_message(struct mm_delivery *delivery)
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,
         .envelope_id = stored->envelope_id,
         .recipients = delivery->envelope,
-        .recipient_count = delivery->envelope_count};
+        .recipient_count = delivery->envelope_count,
+        .requires_all = delivery->batch->requires_all,
+        .tells_mail = delivery->options.handler->on_reply != NULL};
     error = mm_smtpc_send(delivery->engine, &message);
     if (error != MAILMOD_OK) {
         refuse_message(delivery, error);
@@ -185,12 +235,59 @@ static enum mm_delivery_work work_before(const struct mm_delivery *delivery)
                : MM_WORK_NONE;
 }
 
-/* False: something of it is being read first. */
+static bool wants_dsn(const struct mq_batch *batch)
+{
+    bool wants = batch->message.dsn_return != MM_DSN_RETURN_UNSET ||
+                 batch->message.envelope_id[0] != '\0';
+    for (size_t i = 0; i < batch->recipient_count && !wants; i++) {
+        wants = batch->recipients[i].notify != 0 ||
+                batch->recipients[i].original_recipient[0] != '\0';
+    }
+    return wants;
+}
+
+static unsigned missing_of(const struct mm_delivery *delivery)
+{
+    unsigned missing = 0;
+    if (mm_delivery_tls_policy(delivery) == MM_CONFIG_TLS_MAY &&
+        !mm_conn_is_tls(delivery->conn)) {
+        missing |= MM_MISSING_STARTTLS;
+    }
+    if (needs_7bit(delivery)) {
+        missing |= MM_MISSING_8BITMIME;
+    }
+    if (!mm_smtpc_extensions(delivery->engine)->has_dsn &&
+        wants_dsn(delivery->batch)) {
+        missing |= MM_MISSING_DSN;
+    }
+    return missing;
+}
+
+/* The owner does not want it sent like this. */
+static void refuse_forbidden(struct mm_delivery *delivery)
+{
+    struct mq_outcome outcome;
+    mm_outcome_set(&outcome, MAILMOD_ERROR_UNSUPPORTED, "4.3.3",
+                   delivery->hop.host,
+                   "not sent: the host does not offer what the sender wants");
+    mm_delivery_conclude(delivery, &outcome);
+}
+
+/* False: something of it is being read, or its owner asked, first. */
 static bool begin_message(struct mm_delivery *delivery)
 {
     enum mm_delivery_work work = work_before(delivery);
+    if (work == MM_WORK_NONE && delivery->options.ask != NULL &&
+        !delivery->is_asked) {
+        delivery->missing = missing_of(delivery);
+        work = delivery->missing != 0 ? MM_WORK_ASK : MM_WORK_NONE;
+    }
     if (work == MM_WORK_NONE) {
-        send_message(delivery);
+        if (delivery->is_forbidden) {
+            refuse_forbidden(delivery);
+        } else {
+            send_message(delivery);
+        }
         return true;
     }
     delivery->chunk_number = 0;
@@ -318,9 +415,12 @@ static bool is_too_many(const struct mm_delivery *delivery,
 bool mm_transaction_on_mail_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info)
 {
-    delivery->has_answer = true;
-    note_session_limit(delivery, info->reply, true);
-    return true; /* MESSAGE_DONE comes with the same reply */
+    mm_delivery_tell_reply(delivery, MM_DELIVERY_MAIL_REPLY, 0, info->reply);
+    if (info->reply->code >= 400) {
+        delivery->has_answer = true;
+        note_session_limit(delivery, info->reply, true);
+    }
+    return true; /* a refusal: MESSAGE_DONE comes with the same reply */
 }
 
 bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
@@ -328,11 +428,13 @@ bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
 {
     size_t i = delivery->envelope_index[info->recipient];
     delivery->has_answer = true;
+    mm_delivery_tell_reply(delivery, MM_DELIVERY_RCPT_REPLY, i, info->reply);
     if (info->reply->code / 100 == 2) {
         delivery->progress[i] = MM_PROGRESS_ACCEPTED;
         return true;
     }
-    bool is_full = is_too_many(delivery, info->reply);
+    bool is_full =
+        !delivery->batch->requires_all && is_too_many(delivery, info->reply);
     mm_transaction_take_reply(delivery, i, info->reply);
     if (is_full) {
         delivery->progress[i] = MM_PROGRESS_FULL;
@@ -365,6 +467,15 @@ bool mm_transaction_on_message_done(struct mm_delivery *delivery,
     size_t accepted = mm_delivery_count(delivery, MM_PROGRESS_ACCEPTED);
     delivery->has_answer = true;
     delivery->transactions++;
+    if (delivery->batch->requires_all && accepted > 0 &&
+        accepted < delivery->envelope_count) {
+        end_all_or_nothing(delivery);
+        return true;
+    }
+    if (accepted > 0) {
+        mm_delivery_tell_reply(delivery, MM_DELIVERY_DATA_REPLY, 0,
+                               info->reply);
+    }
     for (size_t i = 0; i < delivery->envelope_count; i++) {
         size_t at = delivery->envelope_index[i];
         if (delivery->progress[at] == MM_PROGRESS_ACCEPTED ||

@@ -19,7 +19,7 @@ from blocks import (LANGUAGES, OUTPUT, SOURCE, Compiler, blocks_of, fences,
 from world import (TEXT, Skip, World, is_windows, need,  # harness's too
                    run_tests, wait_for)
 
-PAGES = ("docs/api.md", "README.md", "docs/providers.md")
+PAGES = ("docs/api.md", "README.md", "docs/providers.md", "docs/client.md")
 PROGRAMS, MISTAKES = programs_of(PAGES)
 
 
@@ -30,7 +30,7 @@ def read(path):
 
 def printed(name):
     """What the page says that a program prints."""
-    text, = (text for before, _, _, text in fences(PAGES[0])
+    text, = (text for page in PAGES for before, _, _, text in fences(page)
              if before == OUTPUT % name)
     return text
 
@@ -98,6 +98,44 @@ def check_relay(world):
     assert login.tls and login.user.startswith("PLAIN"), login.user
     assert ("smtp.example.net", "MX") not in world.dns.asked
     assert world.mx.messages == []
+
+
+def check_client_first(world):
+    assert world.run().end() == "sent\n"
+    message, = world.relay.messages
+    assert message.tls and message.user.startswith("PLAIN")
+    assert message.recipients == ["bob@example.org"]
+    assert re.fullmatch(
+        rb"Subject: disk\r\nDate: .*\r\nFrom: <a@example.com>\r\n"
+        rb"Message-ID: <.*>\r\n\r\nThe disk is full.\r\n", message.data)
+
+
+def check_client_session(world):
+    late = ["451 4.2.1 later"]
+    world.relay.replies["RCPT"] = lambda argument: (
+        "550 5.1.1 no such user" if "nobody" in argument else
+        late.pop() if "late" in argument and late else "250 2.1.5 ok")
+    assert world.run().end() == printed("client_session")
+    assert [m.recipients for m in world.relay.messages] == \
+        [["bob@example.org"], ["bob@example.org"], ["late@example.org"]]
+    assert world.relay.connections == 2
+
+
+def check_client_watch(world):
+    lines = world.run().end().splitlines()
+    assert lines[0] == "S: 220 sink.test ESMTP" and "C: AUTH PLAIN ..." in lines
+    assert world.relay.messages[0].user.startswith("PLAIN")
+
+
+def check_client_content(world):
+    path = os.path.join(world.folder, "text")
+    with open(path, "wb") as file:
+        file.write(b"X-Mailer: x\nX-A: 1\n\nbody\n")
+    assert world.run(path).end() == ""
+    message, = world.relay.messages
+    assert message.data.startswith(
+        b"X-A: 1\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
+        b'To: "Bob," "jr." <bob@example.org>\r\n'), message.data
 
 
 def check_gate(world):
@@ -444,7 +482,7 @@ def declarations():
 def test_names(_):
     """Every function is on the page; every name on it is declared."""
     functions, names = declarations()
-    page = read(PAGES[0]) + read(PAGES[2])
+    page = read(PAGES[0]) + read(PAGES[2]) + read(PAGES[3])
     assert len(functions) > 70
     missing = [name for name in sorted(functions)
                if not re.search(rf"\b{name}\b", page)]

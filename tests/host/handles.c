@@ -1,13 +1,15 @@
 /* handles.c - a host program that hands in what is no handle, for its test.
  *
  * handles FOLDER: embeds mailmod with its data in FOLDER and calls every
- * function that takes an instance, a request, a message, a mailbox or a reading
- * with NULL, with a handle that is finished, with the address of a handle, with
- * memory of its own and with handles of the other kinds: before anything
- * exists, while it runs, in callbacks, and at the end. It prints its SMTP port,
- * "asked" for each question (which it answers when its standard input says so),
- * what was wrong, and "done". A host program: it may print. */
+ * function that takes an instance, a request, a message, a mailbox, a reading
+ * or a client with NULL, with a handle that is finished, with the address of a
+ * handle, with memory of its own and with handles of the other kinds: before
+ * anything exists, while it runs, in callbacks, and at the end. It prints its
+ * SMTP port, "asked" for each question (which it answers when its standard
+ * input says so), what was wrong, and "done". A host program: it may print. */
 #include "mailmod.h"
+
+#include "mailmod/client.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -166,6 +168,7 @@ static mailmod_reading *begun;
     X(get, mailmod_config_get(h, "smtp.listen", text, sizeof text))            \
     X(reset_config, mailmod_config_reset(h))                                   \
     X(config_list, mailmod_config_list(h, on_setting, NULL))                   \
+    X(client_new, mailmod_client_new(h, &client))                              \
     X(check, mailmod_config_check(h))                                          \
     X(reload, mailmod_reload(h))                                               \
     X(start, mailmod_start(h))                                                 \
@@ -367,6 +370,8 @@ static long free_message(void *h)
 
 static void try_as_instance(void *h, long wanted, const char *where)
 {
+    mailmod_client *client = NULL;
+
     INSTANCE_CALLS(EXPECT_ERROR)
     INSTANCE_LOOKS(EXPECT_NOTHING)
     expect(free_instance(h), h == NULL ? MAILMOD_OK : wanted, "free", where);
@@ -408,8 +413,13 @@ static void try_as_call(void *h, long wanted, const char *where)
     CALL_LOOKS(EXPECT_NOTHING)
 }
 
+#include "handles_client.h"
+
 static void try_as_all(void *h, long wanted, const char *where)
 {
+    try_as_client(h, wanted, where);
+    try_as_client_message(h, wanted, where);
+    try_as_client_recipient(h, wanted, where);
     try_as_mailbox(h, wanted, where);
     try_as_reading(h, wanted, where);
     try_as_instance(h, wanted, where);
@@ -508,6 +518,35 @@ static void use_message(mailmod *mail)
     try_as_all(former, MAILMOD_ERROR_HANDLE, "a message that is freed");
 }
 
+static void use_client(mailmod *mail)
+{
+    mailmod_client *client = NULL;
+    mailmod_client_message *message = NULL;
+    mailmod_client_recipient *recipient = NULL;
+
+    if (mailmod_client_new(mail, &client) ||
+        mailmod_client_message_add(client, &message) ||
+        mailmod_client_recipient_add(message, "a@x.test", &recipient)) {
+        abort();
+    }
+    try_as_client(message, MAILMOD_ERROR_HANDLE, "a message as client");
+    try_as_client_message(client, MAILMOD_ERROR_HANDLE, "a client as message");
+    try_as_client_recipient(message, MAILMOD_ERROR_HANDLE,
+                            "a message as recipient");
+    try_as_message(message, MAILMOD_ERROR_HANDLE, "a client's as message");
+    mailmod_client_message *former = message;
+    mailmod_client *former_client = client;
+    expect(mailmod_client_message_remove(&message), MAILMOD_OK,
+           "client_message_remove", "while it runs");
+    try_as_all(former, MAILMOD_ERROR_HANDLE, "a client's message that is gone");
+    try_as_all(recipient, MAILMOD_ERROR_HANDLE, "a recipient that is gone");
+    expect(mailmod_client_free(&client), MAILMOD_OK, "client_free",
+           "while it runs");
+    expect(client == NULL && message == NULL, 1, "both are nulled",
+           "while it runs");
+    try_as_all(former_client, MAILMOD_ERROR_HANDLE, "a client that is freed");
+}
+
 /* A reading stands at its first piece meanwhile. */
 static void use_reading(mailmod_mailbox *mailbox, const char *unique_id)
 {
@@ -590,6 +629,7 @@ static int serve(mailmod *mail, const char *folder)
         return 1;
     }
     use_message(mail);
+    use_client(mail);
     use_mailbox(mail);
     expect(mailmod_user_list(mail, use_inside, mail), MAILMOD_OK, "user_list",
            "while it runs");

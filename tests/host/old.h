@@ -5,6 +5,7 @@
 #define TESTS_HOST_OLD_H
 
 #include "mailmod.h"
+#include "mailmod/client.h"
 #include "mailmod/received.h"
 
 struct old_setting {
@@ -265,6 +266,42 @@ struct old_received {
     int64_t time_ms;
     int zone_minutes;
     unsigned faults;
+};
+
+struct old_client_content {
+    size_t size;
+    mailmod_reader read;
+    int (*rewind)(void *context);
+    void *context;
+    mailmod_on_release on_release;
+};
+
+struct old_client_login {
+    size_t size;
+    const char *server;
+    const char *user;
+    const char *password;
+};
+
+struct old_client_event {
+    size_t size;
+    mailmod_client_message *message;
+    mailmod_client_recipient *recipient;
+    enum mailmod_client_event_kind kind;
+    enum mailmod_progress progress;
+    uint64_t octets;
+    unsigned missing;
+    const char *host;
+    const char *text;
+};
+
+struct old_client_line {
+    size_t size;
+    const char *octets;
+    size_t count;
+    enum mailmod_client_way way;
+    int is_masked;
+    uint64_t left_out;
 };
 
 struct old_trace_step {

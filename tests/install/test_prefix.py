@@ -168,6 +168,7 @@ def test_headers(build):
                      "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h",
                      "mailmod/kept.h", "mailmod/peers.h",
+                     "mailmod/client.h",
                      "mailmod/provider.h", "mailmod/session.h"):
             for command in ((CC, "-x", "c", "-std=c99"),
                             (CC, "-x", "c", "-std=c11"),

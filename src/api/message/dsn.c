@@ -57,33 +57,48 @@ enum mailmod_error mm_message_check_original(const char *text)
     return MAILMOD_OK;
 }
 
-enum mailmod_error mm_message_take_dsn(mailmod_message *message,
-                                       const struct mailmod_envelope *envelope)
+enum mailmod_error mm_message_check_return(enum mailmod_dsn_return given,
+                                           enum mm_dsn_return *return_out)
 {
     static const enum mm_dsn_return returns[] = {
         [MAILMOD_DSN_RETURN_DEFAULT] = MM_DSN_RETURN_UNSET,
         [MAILMOD_DSN_RETURN_FULL] = MM_DSN_RETURN_FULL,
         [MAILMOD_DSN_RETURN_HEADERS] = MM_DSN_RETURN_HEADERS};
-    const char *id = envelope->dsn_envelope_id;
 
-    if ((unsigned)envelope->dsn_return > MAILMOD_DSN_RETURN_HEADERS) {
+    if ((unsigned)given > MAILMOD_DSN_RETURN_HEADERS) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "dsn_return: %d is no such value",
-                       (int)envelope->dsn_return);
+                       "dsn_return: %d is no such value", (int)given);
     }
-    message->dsn_return = returns[envelope->dsn_return];
-    if (id != NULL) {
-        if (!is_visible(mm_span_cstr(id), MM_DSN_ENVELOPE_ID_MAX)) {
-            return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                           "dsn_envelope_id: it is not 1 to %d printable "
-                           "characters without blanks",
-                           MM_DSN_ENVELOPE_ID_MAX);
-        }
-        (void)mm_span_copy(mm_span_cstr(id), message->envelope_id,
-                           sizeof message->envelope_id);
-    }
+    *return_out = returns[given];
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_message_check_envelope_id(const char *text)
+{
+    return is_visible(mm_span_cstr(text), MM_DSN_ENVELOPE_ID_MAX)
+               ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_ARGUMENT,
+                         "dsn_envelope_id: it is not 1 to %d printable "
+                         "characters without blanks",
+                         MM_DSN_ENVELOPE_ID_MAX);
+}
+
+enum mailmod_error mm_message_take_dsn(mailmod_message *message,
+                                       const struct mailmod_envelope *envelope)
+{
+    const char *id = envelope->dsn_envelope_id;
     enum mailmod_error error =
-        mm_message_check_notify("dsn_notify", envelope->dsn_notify);
+        mm_message_check_return(envelope->dsn_return, &message->dsn_return);
+
+    if (error == MAILMOD_OK && id != NULL) {
+        error = mm_message_check_envelope_id(id);
+    }
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    (void)mm_span_copy(mm_span_cstr(id), message->envelope_id,
+                       sizeof message->envelope_id);
+    error = mm_message_check_notify("dsn_notify", envelope->dsn_notify);
     for (size_t i = 0; i < message->recipients.count; i++) {
         struct mm_message_recipient *recipient = &message->recipients.items[i];
 

@@ -8,6 +8,7 @@
  * Thread: any. RFC 5321 4.1.2 (addresses), 2.4 (case), RFC 6531 3.3. */
 #include "api/instance.h"
 #include "api/message/message.h"
+#include "api/relay_tls.h"
 #include "api/sized.h"
 
 #include "base/host.h"
@@ -19,7 +20,6 @@
 
 #define SHOWN_MAX 200
 #define PORT_SMTP 25
-#define PORT_SUBMISSIONS 465 /* RFC 8314 7.3 */
 
 static bool is_separator(char c)
 {
@@ -304,7 +304,7 @@ static enum mailmod_error take_relay(struct mm_message_relay *relay,
         mm_strdup(has_user && !has_token ? envelope->relay_password : "");
     bool is_implicit = envelope->relay_tls == MAILMOD_RELAY_TLS_IMPLICIT;
     relay->port = envelope->relay_port != 0 ? (unsigned)envelope->relay_port
-                  : is_implicit             ? PORT_SUBMISSIONS
+                  : is_implicit             ? MM_PORT_SUBMISSIONS
                                             : PORT_SMTP;
     relay->tls = envelope->relay_tls;
     return relay->host != NULL && relay->user != NULL &&
@@ -336,22 +336,9 @@ static bool is_smarthost(const struct mm_message_relay *relay,
            strcmp(relay->host, host.text) == 0;
 }
 
-static enum mm_config_tls_policy
-default_policy(const struct mm_message_relay *relay)
-{
-    if (relay->port == PORT_SUBMISSIONS) {
-        return MM_CONFIG_TLS_IMPLICIT;
-    }
-    return relay->user[0] != '\0' ? MM_CONFIG_TLS_MUST : MM_CONFIG_TLS_MAY;
-}
-
 void mm_message_relay(const mailmod_message *message,
                       struct mm_relay *relay_out)
 {
-    static const enum mm_config_tls_policy policies[] = {
-        [MAILMOD_RELAY_TLS_OFF] = MM_CONFIG_TLS_OFF,
-        [MAILMOD_RELAY_TLS_MUST] = MM_CONFIG_TLS_MUST,
-        [MAILMOD_RELAY_TLS_IMPLICIT] = MM_CONFIG_TLS_IMPLICIT};
     const struct mm_message_relay *relay = &message->relay;
 
     *relay_out = (struct mm_relay){.host = NULL};
@@ -368,12 +355,7 @@ void mm_message_relay(const mailmod_message *message,
     relay_out->password = relay->password;
     relay_out->has_token = relay->token_account != NULL;
     relay_out->account = relay->token_account;
-    relay_out->tls = relay->tls == MAILMOD_RELAY_TLS_DEFAULT
-                         ? default_policy(relay)
-                         : policies[relay->tls];
-    /* What may be had or not protects from onlookers alone: RFC 7435. */
-    relay_out->verifies = relay_out->tls == MM_CONFIG_TLS_MUST ||
-                          relay_out->tls == MM_CONFIG_TLS_IMPLICIT;
+    mm_relay_set_tls(relay_out, relay->tls);
 }
 
 static enum mailmod_error take_reverse_path(mailmod_message *message,

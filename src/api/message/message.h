@@ -237,6 +237,10 @@ void mm_message_relay(const mailmod_message *message,
 MM_CHECK enum mailmod_error mm_message_check_notify(const char *field,
                                                     unsigned notify);
 MM_CHECK enum mailmod_error mm_message_check_original(const char *text);
+MM_CHECK enum mailmod_error mm_message_check_envelope_id(const char *text);
+MM_CHECK enum mailmod_error
+mm_message_check_return(enum mailmod_dsn_return given,
+                        enum mm_dsn_return *return_out);
 /* After the recipients. */
 MM_CHECK enum mailmod_error
 mm_message_take_dsn(mailmod_message *message,

@@ -50,7 +50,8 @@ enum mm_smtpc_event {
                               after a refusal AUTH comes again with the rest of
                               the mechanisms, or FAILED when none is left */
     MM_SMTPC_NEED_MESSAGE, /* idle: mm_smtpc_send() or mm_smtpc_quit() */
-    MM_SMTPC_MAIL_REPLY,   /* info.reply, told only when refused */
+    MM_SMTPC_MAIL_REPLY,   /* info.reply, told when refused, or with tells_mail
+                            */
     MM_SMTPC_RCPT_REPLY,   /* info.recipient (index), info.reply */
     MM_SMTPC_NEED_BODY, /* mm_smtpc_body() with more, then mm_smtpc_body_end();
                            told while the output has room */
@@ -110,6 +111,9 @@ struct mm_smtpc_message {
     const char *envelope_id;                     /* "" none */
     const struct mm_smtpc_recipient *recipients; /* outlive the message */
     size_t recipient_count;
+    /* No DATA where one of them is refused; the first refusal settles it. */
+    bool requires_all;
+    bool tells_mail; /* MAIL_REPLY for an acceptance too */
 };
 
 /* What the server announced; 0 and false before EHLO was answered. */

@@ -16,8 +16,10 @@ void mm_smtpc_choose_chunks(struct mm_smtpc *smtpc, bool *is_early_out)
     uint64_t size = smtpc->message.size;
     bool is_small = size > 0 && size < MM_SMTPC_CHUNK_MAX;
 
-    /* Without PIPELINING each chunk would wait for the reply of the last. */
+    /* Without PIPELINING each chunk would wait for the reply of the last. All
+     * or nothing needs the replies to RCPT before the text. */
     smtpc->is_chunking = smtpc->may_chunk && offered->has_chunking &&
+                         !smtpc->message.requires_all &&
                          (offered->has_pipelining || is_small);
     *is_early_out = smtpc->is_chunking && offered->has_pipelining && is_small;
     mm_buf_clear(&smtpc->chunk);

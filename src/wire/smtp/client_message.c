@@ -203,13 +203,31 @@ enum mm_smtpc_event mm_smtpc_take_mail(struct mm_smtpc *smtpc,
     }
     if (reply->code < 400) {
         smtpc->needs_reset = true;
-        return MM_SMTPC_NEED_INPUT;
+        info->reply = reply;
+        return smtpc->message.tells_mail ? MM_SMTPC_MAIL_REPLY
+                                         : MM_SMTPC_NEED_INPUT;
     }
     smtpc->is_mail_refused = true;
     mm_smtpc_drop_unsent(smtpc);
     mm_smtpc_keep(smtpc);
     info->reply = &smtpc->kept;
     return MM_SMTPC_MAIL_REPLY;
+}
+
+/* One is refused: with all or nothing the message is settled, though the
+ * others are still heard of. */
+static void take_refused(struct mm_smtpc *smtpc,
+                         const struct mm_reply_in *reply,
+                         struct mm_smtpc_info *info)
+{
+    bool is_last = smtpc->rcpt_answered == smtpc->message.recipient_count;
+    info->reply = reply;
+    if (smtpc->is_settled || (!smtpc->message.requires_all &&
+                              (!is_last || smtpc->rcpt_accepted > 0))) {
+        return;
+    }
+    mm_smtpc_keep(smtpc);
+    info->reply = &smtpc->kept;
 }
 
 enum mm_smtpc_event mm_smtpc_take_rcpt(struct mm_smtpc *smtpc,
@@ -227,16 +245,13 @@ enum mm_smtpc_event mm_smtpc_take_rcpt(struct mm_smtpc *smtpc,
     if (reply->code < 400) {
         smtpc->rcpt_accepted++;
         info->reply = reply;
-        return MM_SMTPC_RCPT_REPLY;
+    } else {
+        take_refused(smtpc, reply, info);
     }
-    bool is_last = smtpc->rcpt_answered == smtpc->message.recipient_count;
-    if (!is_last || smtpc->rcpt_accepted > 0) {
-        info->reply = reply;
-        return MM_SMTPC_RCPT_REPLY;
+    if (smtpc->is_settled &&
+        smtpc->rcpt_answered == smtpc->message.recipient_count) {
+        mm_smtpc_drop_unsent(smtpc); /* DATA, when it waited for this */
     }
-    mm_smtpc_drop_unsent(smtpc); /* DATA, when it waited for this */
-    mm_smtpc_keep(smtpc);
-    info->reply = &smtpc->kept;
     return MM_SMTPC_RCPT_REPLY;
 }
 

@@ -110,6 +110,9 @@ static bool may_send(const struct mm_smtpc *smtpc, enum mm_smtpc_kind kind)
     if (mm_buf_room(&smtpc->output) < needed) {
         return false;
     }
+    if (kind == MM_SMTPC_STEP_DATA && smtpc->message.requires_all) {
+        return smtpc->answered == smtpc->sent; /* all have an answer */
+    }
     return smtpc->answered == smtpc->sent ||
            (smtpc->in_message && smtpc->extensions.has_pipelining);
 }

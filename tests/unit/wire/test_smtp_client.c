@@ -130,6 +130,51 @@ static void test_slow_server(void **unused)
     mm_smtpc_free(&engine);
 }
 
+/* All or nothing: no DATA beside RCPTs, and none behind a refusal, which
+ * settles the message; the next one begins with RSET. */
+static void test_requires_all(void **unused)
+{
+    (void)unused;
+    static const struct mm_smtpc_recipient three[] = {
+        {"a@d.example", 0, ""}, {"b@d.example", 0, ""}, {"c@d.example", 0, ""}};
+    struct mm_smtpc_message to_three = message;
+    struct mm_smtpc *engine = new_idle_engine();
+    struct mm_smtpc_info info;
+    to_three.recipients = three;
+    to_three.recipient_count = 3;
+    to_three.requires_all = true;
+    to_three.tells_mail = true;
+    assert_int_equal(mm_smtpc_send(engine, &to_three), MAILMOD_OK);
+    struct mm_span output = mm_smtpc_output(engine);
+    assert_true(mm_span_has_nocase(output, "RCPT TO:<c@d.example>\r\n"));
+    assert_false(mm_span_has_nocase(output, "DATA\r\n"));
+    mm_smtpc_sent(engine, output.size);
+    feed(engine, "250 2.1.0 you\r\n250 ok\r\n550 no\r\n250 ok\r\n");
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_MAIL_REPLY);
+    assert_int_equal(info.reply->code, 250);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_RCPT_REPLY);
+        assert_int_equal(info.recipient, i);
+        assert_int_equal(info.reply->code, i == 1 ? 550 : 250);
+    }
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_MESSAGE_DONE);
+    assert_int_equal(info.reply->code, 550);
+    assert_false(info.was_sent);
+    assert_int_equal(mm_smtpc_output(engine).size, 0);
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_NEED_MESSAGE);
+    assert_int_equal(mm_smtpc_send(engine, &to_three), MAILMOD_OK);
+    output = mm_smtpc_output(engine);
+    assert_memory_equal(output.data, "RSET\r\n", 6);
+    mm_smtpc_sent(engine, output.size);
+    feed(engine, "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n");
+    for (int i = 0; i < 4; i++) {
+        (void)mm_smtpc_next(engine, &info);
+    }
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_NEED_INPUT);
+    assert_memory_equal(mm_smtpc_output(engine).data, "DATA\r\n", 6);
+    mm_smtpc_free(&engine);
+}
+
 #define MANY 5000
 
 /* More commands than the output holds: each reply still meets its own. */
@@ -364,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_endless_replies),
         cmocka_unit_test(test_slow_server),
+        cmocka_unit_test(test_requires_all),
         cmocka_unit_test(test_many_recipients),
         cmocka_unit_test(test_S04_early_replies),
         cmocka_unit_test(test_unasked_before_send),
