@@ -87,6 +87,39 @@ mailmod_mailbox_export(mailmod *instance, const char *user,
                        enum mailmod_mailbox_form form, const char *path,
                        uint64_t *copied_out, uint64_t *skipped_out);
 
+/* ---- mailboxes: deleted mail
+ * -------------------------------------------------
+ */
+
+/* With pop3.keep_deleted_days what POP3 sessions delete from a mailbox of the
+ * store stays there for a time, seen by no client and counted by no quota. */
+struct mailmod_deleted_message {
+    size_t size;           /* of this structure as the library filled it */
+    const char *unique_id; /* as UIDL showed it; of an imported message the one
+                              that it would have had without */
+    uint64_t octets;       /* as it was read */
+    const char *reverse_path; /* who sent it; "" the null path */
+    int64_t received_ms;      /* since 1970, UTC; so is the next */
+    int64_t deleted_ms;
+};
+typedef void (*mailmod_on_deleted_message)(
+    void *context, const struct mailmod_deleted_message *message);
+/* Deleted mail of a user, in the order in which it came; on a running or a
+ * stopped system. What a session has just deleted may take some seconds to be
+ * among it, where it was a lot. The callback must not call the instance.
+ * NOT_FOUND (no such user), MEMORY, the store's errors. */
+MAILMOD_API enum mailmod_error
+mailmod_deleted_list(mailmod *instance, const char *user,
+                     mailmod_on_deleted_message on_message, void *context);
+/* Back into the mailbox, as new mail with a unique-id of its own, so that every
+ * client fetches it; no quota is looked at. `unique_id` NULL: all. `count_out`
+ * (may be NULL): how many are back, on an error, too. NOT_FOUND: no such user,
+ * or no such message. */
+MAILMOD_API enum mailmod_error mailmod_deleted_restore(mailmod *instance,
+                                                       const char *user,
+                                                       const char *unique_id,
+                                                       size_t *count_out);
+
 /* ---- readings: a text without a thread --------------------------------------
  */
 

@@ -731,6 +731,16 @@ static const struct mm_config_key keys[] = {
              "with QUIT, SLEE, CORE or QAUT; CAPA tells EXPIRE 0 (RFC 2449 "
              "6.7).",
      .offset = AT(pop3.expires_retrieved)},
+    {.name = "pop3.keep_deleted_days",
+     .type = MM_CONFIG_INT,
+     .default_text = "0",
+     .maximum = 3650,
+     .help = "What sessions delete from a mailbox of the store stays so many "
+             "days for an operator: mailmodctl mailbox deleted, mailmodctl "
+             "mailbox restore. No client sees it, no quota counts it; it goes "
+             "earlier when the volume is down to general.free_space_min. 0: "
+             "what is deleted is gone.",
+     .offset = AT(pop3.keep_deleted_days)},
     NETWORKS("pop3.lenient_from", pop3.lenient_from,
              "Networks of old mail programs, such as 192.0.2.0/24, which may "
              "speak TLS 1.0 and 1.1 with weak ciphers. Empty: none."),

@@ -100,6 +100,9 @@ struct mm_mailbox_removal {
      * there at the next opening, whatever happens to this machine. An error:
      * all are. */
     void (*done)(struct mm_mailbox_removal *removal, enum mailmod_error error);
+    /* Above 0: when it was (since 1970, UTC), for a provider that can keep what
+     * is deleted for a time. */
+    int64_t keep_ms;
 };
 
 /* The operations. `mailbox` and `index` are good where these are called. */

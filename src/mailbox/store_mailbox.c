@@ -253,6 +253,16 @@ static uint64_t size_of(const struct mm_mailbox *mailbox, size_t index)
     return look(mailbox)->entries[index].size;
 }
 
+void mm_store_unique_id(uint32_t tag, uint64_t number,
+                        char text_out[MM_UNIQUE_ID_MAX])
+{
+    char *end = write_hex(text_out, tag, 8);
+
+    *end++ = '.';
+    end = write_hex(end, number, 12);
+    *end = '\0';
+}
+
 static void unique_id(const struct mm_mailbox *mailbox, size_t index,
                       char text_out[MM_UNIQUE_ID_MAX])
 {
@@ -263,10 +273,7 @@ static void unique_id(const struct mm_mailbox *mailbox, size_t index,
                      MM_UNIQUE_ID_MAX)) {
         return;
     }
-    char *end = write_hex(text_out, box->tag, 8);
-    *end++ = '.';
-    end = write_hex(end, box->entries[index].unique_number, 12);
-    *end = '\0';
+    mm_store_unique_id(box->tag, box->entries[index].unique_number, text_out);
 }
 
 static void put_field(struct mm_buf *out, const char *begin, const char *text,
@@ -437,8 +444,14 @@ static enum mailmod_error run_removal(struct mm_store_job *job,
 {
     struct store_mailbox *box = MM_LIST_OBJECT(job, struct store_mailbox, job);
 
-    return mm_store_remove_entries(transaction, box->base.mailbox_id,
-                                   box->numbers, box->removal->count);
+    const struct mm_mailbox_removal *removal = box->removal;
+
+    return removal->keep_ms > 0
+               ? mm_store_keep_entries(transaction, box->base.mailbox_id,
+                                       box->numbers, removal->count,
+                                       removal->keep_ms)
+               : mm_store_remove_entries(transaction, box->base.mailbox_id,
+                                         box->numbers, removal->count);
 }
 
 /* The mailbox may be closed, and freed, as soon as `done` was told. */

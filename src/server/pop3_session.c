@@ -174,6 +174,9 @@ static bool is_removal(enum mm_pop3_work work)
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
     bool is_asked = work == MM_POP3_WORK_OPEN || work == MM_POP3_WORK_READ;
+    bool keeps = mm_session_config(&pop3->base)->pop3.keep_deleted_days > 0;
+
+    pop3->removal.keep_ms = keeps ? mm_loop_wall_ms(pop3->base.loop) : 0;
 
     if (is_asked && mm_pop3_is_visit(pop3)) {
         ask_provider(pop3, work);

@@ -146,6 +146,9 @@ static enum mailmod_error init_server(struct mm_server *server,
             error == MAILMOD_OK ? mm_admission_open(&server->loops[i]) : error;
     }
     if (error == MAILMOD_OK) {
+        error = mm_deleted_mail_new(&server->deleted_mail, server);
+    }
+    if (error == MAILMOD_OK) {
         error = mm_mutex_new(&server->mutex);
     }
     return error == MAILMOD_OK ? mm_mutex_new(&server->listening) : error;
@@ -182,6 +185,7 @@ void mm_server_free(struct mm_server **server_in)
         return;
     }
     mm_server_close_listeners(server);
+    mm_deleted_mail_free(&server->deleted_mail);
     mm_settings_unref(&server->settings);
     mm_mutex_free(&server->mutex);
     mm_mutex_free(&server->listening);
@@ -217,6 +221,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
     mm_bans_attach(&server->bans, store, workers);
     server->greylist.store = store;
     server->greylist.log = server->options.log;
+    mm_deleted_mail_attach(server->deleted_mail);
 }
 
 void mm_server_set_settings(struct mm_server *server,

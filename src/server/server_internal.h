@@ -9,6 +9,7 @@
 #include "server/bans.h"
 #include "server/blocklist.h"
 #include "server/checks.h"
+#include "server/deleted_mail.h"
 #include "server/greylist.h"
 #include "server/limits.h"
 #include "server/login_times.h"
@@ -56,6 +57,7 @@ struct mm_server {
     struct mm_lists lists;
     struct mm_greylist greylist;
     struct mm_traps traps;
+    struct mm_deleted_mail *deleted_mail; /* the end of deleted mail */
 
     /* Held while listeners open and close, which waits for the loops: never
      * taken on a loop. Before `mutex`. */

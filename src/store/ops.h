@@ -61,7 +61,12 @@ struct mm_due_key {
     VERB(prefix, drop_chunks, struct mm_store_transaction *transaction,        \
          uint64_t id)                                                          \
     VERB(prefix, remove_entries, struct mm_store_transaction *transaction,     \
-         uint64_t mailbox_id, const uint64_t *unique_numbers, size_t count)    \
+         uint64_t mailbox_id, const uint64_t *unique_numbers, size_t count,    \
+         int64_t keep_ms) /* 0: they go; else they are kept from then on */    \
+    VERB(prefix, restore_deleted, struct mm_store_transaction *transaction,    \
+         uint64_t mailbox_id, uint64_t unique_number)                          \
+    VERB(prefix, sweep_deleted, struct mm_store_transaction *transaction,      \
+         int64_t before_ms, size_t count_max, size_t *count_out)               \
     VERB(prefix, update_recipient, struct mm_store_transaction *transaction,   \
          const struct mm_store_recipient *recipient)                           \
     VERB(prefix, remove_recipient, struct mm_store_transaction *transaction,   \
@@ -145,6 +150,9 @@ struct mm_due_key {
     /* Fewer than `count_max`: there are no more. */                           \
     VERB(prefix, list_entries, struct mm_store *store, uint64_t mailbox_id,    \
          uint64_t after_number, struct mm_store_entry *entries_out,            \
+         size_t count_max, size_t *count_out)                                  \
+    VERB(prefix, list_deleted, struct mm_store *store, uint64_t mailbox_id,    \
+         uint64_t after_number, struct mm_store_deleted *deleted_out,          \
          size_t count_max, size_t *count_out)                                  \
     VERB(prefix, mailbox_tag, struct mm_store *store, uint64_t mailbox_id,     \
          uint32_t *tag_out)                                                    \

@@ -259,7 +259,35 @@ mm_store_remove_entries(struct mm_store_transaction *transaction,
                         size_t count)
 {
     return ops_of(transaction)
-        ->remove_entries(transaction, mailbox_id, unique_numbers, count);
+        ->remove_entries(transaction, mailbox_id, unique_numbers, count, 0);
+}
+
+enum mailmod_error
+mm_store_keep_entries(struct mm_store_transaction *transaction,
+                      uint64_t mailbox_id, const uint64_t *unique_numbers,
+                      size_t count, int64_t now_ms)
+{
+    return now_ms > 0 ? ops_of(transaction)
+                            ->remove_entries(transaction, mailbox_id,
+                                             unique_numbers, count, now_ms)
+                      : MAILMOD_ERROR_ARGUMENT;
+}
+
+enum mailmod_error
+mm_store_restore_deleted(struct mm_store_transaction *transaction,
+                         uint64_t mailbox_id, uint64_t unique_number)
+{
+    return ops_of(transaction)
+        ->restore_deleted(transaction, mailbox_id, unique_number);
+}
+
+enum mailmod_error
+mm_store_sweep_deleted(struct mm_store_transaction *transaction,
+                       int64_t before_ms, size_t count_max, size_t *count_out)
+{
+    *count_out = 0;
+    return ops_of(transaction)
+        ->sweep_deleted(transaction, before_ms, count_max, count_out);
 }
 
 enum mailmod_error
@@ -632,6 +660,17 @@ enum mailmod_error mm_store_find_entry(struct mm_store *store,
                                        struct mm_store_entry_detail *detail_out)
 {
     return store->ops->find_entry(store, mailbox_id, unique_number, detail_out);
+}
+
+enum mailmod_error mm_store_list_deleted(struct mm_store *store,
+                                         uint64_t mailbox_id,
+                                         uint64_t after_number,
+                                         struct mm_store_deleted *deleted_out,
+                                         size_t count_max, size_t *count_out)
+{
+    *count_out = 0;
+    return store->ops->list_deleted(store, mailbox_id, after_number,
+                                    deleted_out, count_max, count_out);
 }
 
 enum mailmod_error mm_store_mailbox_use(struct mm_store *store,

@@ -222,6 +222,23 @@ MM_CHECK enum mailmod_error
 mm_store_remove_entries(struct mm_store_transaction *transaction,
                         uint64_t mailbox_id, const uint64_t *unique_numbers,
                         size_t count);
+/* The same, but that the messages stay in the store as deleted mail of the
+ * mailbox, which counts them no more: see mm_store_list_deleted. `now_ms` is
+ * above 0. They go with the mailbox. */
+MM_CHECK enum mailmod_error
+mm_store_keep_entries(struct mm_store_transaction *transaction,
+                      uint64_t mailbox_id, const uint64_t *unique_numbers,
+                      size_t count, int64_t now_ms);
+/* Deleted mail back into the mailbox, as new mail: with a number of its own and
+ * without a unique-id text. NOT_FOUND. */
+MM_CHECK enum mailmod_error
+mm_store_restore_deleted(struct mm_store_transaction *transaction,
+                         uint64_t mailbox_id, uint64_t unique_number);
+/* Of all deleted mail what was deleted before then goes for good, the oldest
+ * first, `count_max` at most. */
+MM_CHECK enum mailmod_error
+mm_store_sweep_deleted(struct mm_store_transaction *transaction,
+                       int64_t before_ms, size_t count_max, size_t *count_out);
 /* Updates state, times, attempts, was_warned, last_reply, destination.
  * NOT_FOUND when an operator removed it meanwhile. */
 MM_CHECK enum mailmod_error
@@ -608,6 +625,16 @@ mm_store_find_entry(struct mm_store *store, uint64_t mailbox_id,
                     uint64_t unique_number,
                     struct mm_store_entry_detail *detail_out);
 /* What lies in a mailbox, for a quota. */
+struct mm_store_deleted { /* deleted mail */
+    struct mm_store_entry entry;
+    int64_t deleted_ms;
+};
+/* Deleted mail of a mailbox behind this number, in the order of numbers; fewer
+ * than `count_max`: there is no more. Of a removal that goes in slices what was
+ * not reached yet is not among them. thread: worker */
+MM_CHECK enum mailmod_error mm_store_list_deleted(
+    struct mm_store *store, uint64_t mailbox_id, uint64_t after_number,
+    struct mm_store_deleted *deleted_out, size_t count_max, size_t *count_out);
 MM_CHECK enum mailmod_error mm_store_mailbox_use(struct mm_store *store,
                                                  uint64_t mailbox_id,
                                                  uint64_t *entries_out,

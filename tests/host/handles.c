@@ -62,6 +62,13 @@ static void on_account(void *context,
     (void)account;
 }
 
+static void on_deleted(void *context,
+                       const struct mailmod_deleted_message *message)
+{
+    (void)context;
+    (void)message;
+}
+
 static void on_list_rule(void *context, const struct mailmod_list_rule *rule)
 {
     (void)context;
@@ -192,6 +199,8 @@ static mailmod_reading *begun;
                                              "x", NULL, NULL))                 \
     X(mailbox_export, mailmod_mailbox_export(h, "demo", MAILMOD_MAILBOX_MBOX,  \
                                              "x", NULL, NULL))                 \
+    X(deleted_list, mailmod_deleted_list(h, "demo", on_deleted, NULL))         \
+    X(deleted_restore, mailmod_deleted_restore(h, "demo", NULL, NULL))         \
     X(provider_remove, mailmod_mailbox_provider_remove(h, "x", NULL, 0))       \
     X(service_addresses,                                                       \
       mailmod_service_addresses(h, "smtp", text, sizeof text))                 \

@@ -137,6 +137,15 @@ struct old_event {
     unsigned attempts;
 };
 
+struct old_deleted_message {
+    size_t size;
+    const char *unique_id;
+    uint64_t octets;
+    const char *reverse_path;
+    int64_t received_ms;
+    int64_t deleted_ms;
+};
+
 struct old_session_event {
     size_t size;
     enum mailmod_session_kind kind;

@@ -8,15 +8,12 @@
  * what is wrong and then "done"; ends with 0 when nothing was. A host program:
  * it may print. */
 #include "old.h"
+#include "peer.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { BEHIND = 64, MARK = 0xee, UNIQUE_ID_SIZE = 80 };
 
@@ -726,35 +723,36 @@ static void see_all(void)
     expect(has_bans(), "the bans");
 }
 
-/* A peer that connects and goes. */
-static void connect_once(int port)
+static void on_deleted(void *context,
+                       const struct mailmod_deleted_message *message)
 {
-    struct sockaddr_in peer = {.sin_family = AF_INET,
-                               .sin_port = htons((unsigned short)port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int client = socket(AF_INET, SOCK_STREAM, 0);
-    char octet;
+    struct old_deleted_message old;
 
-    expect(client >= 0 &&
-               connect(client, (struct sockaddr *)&peer, sizeof peer) == 0 &&
-               read(client, &octet, 1) == 1,
-           "a connection");
-    (void)close(client);
+    look_at(&old, sizeof old, message, "a deleted message");
+    expect(strlen(old.unique_id) == 21 && old.octets > 0 &&
+               old.reverse_path != NULL && old.received_ms > 0 &&
+               old.deleted_ms >= old.received_ms,
+           "the members of a deleted message");
+    ++*(int *)context;
 }
 
-/* Told before the end, too. */
 static void see_session(int *sessions)
 {
+    int deleted = 0;
     expect(mailmod_session_set_callback(mail, MAILMOD_SESSION_OPENED, "pop3",
                                         on_session, sessions,
                                         NULL) == MAILMOD_OK &&
                mailmod_service_start(mail, "pop3", -1) == MAILMOD_OK,
            "a callback of sessions");
-    connect_once(mailmod_service_port(mail, "pop3"));
+    expect(peer_deletes(mailmod_service_port(mail, "pop3")), "a session");
+    expect(mailmod_deleted_list(mail, "demo", on_deleted, &deleted) ==
+                   MAILMOD_OK &&
+               deleted == 1,
+           "deleted mail");
 }
 
 /* Told before the end, which comes next. */
-static void see_event(int *events)
+static void see_event(int *events, const int *sessions)
 {
     struct mailmod_envelope envelope = {.size = sizeof envelope,
                                         .recipients = "demo@mail.test"};
@@ -763,7 +761,8 @@ static void see_event(int *events)
                                       events, NULL) == MAILMOD_OK,
            "a callback of events");
     expect(send_with(&envelope) == MAILMOD_OK, "a message that is delivered");
-    expect(mailmod_free(&mail) == MAILMOD_OK && *events == 1, "the end");
+    expect(mailmod_free(&mail) == MAILMOD_OK && *events == 1 && *sessions == 1,
+           "the end");
 }
 
 int main(int argc, char **argv)
@@ -778,6 +777,8 @@ int main(int argc, char **argv)
         mailmod_config_set(mail, "local.domains", "mail.test") ||
         mailmod_config_set(mail, "dns.servers", argv[2]) ||
         mailmod_config_set(mail, "queue.holds", "true") ||
+        mailmod_config_set(mail, "pop3.allows_clear_login", "true") ||
+        mailmod_config_set(mail, "pop3.keep_deleted_days", "1") ||
         mailmod_config_set(mail, "fetch.accounts",
                            "name=work host=pop.order.test user=joe to=demo "
                            "interval=0 password=secret") ||
@@ -793,8 +794,7 @@ int main(int argc, char **argv)
     give_and_lend_a_trace();
     see_all();
     see_session(&sessions);
-    see_event(&events);
-    expect(sessions == 1, "an event of a session");
+    see_event(&events, &sessions);
     printf("%d checks, %d mistakes\ndone\n", checks, mistakes);
     return mistakes == 0 ? 0 : 1;
 }

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from harness import (Daemon, Wire, insecure_tls, is_sanitized, main,
-                     need_posix, Skip)
+                     need_posix, Skip, wait_for)
 
 CLEAR = {"pop3.allows_clear_login": True, "pop3.connections_max": 3000,
          "pop3.connections_per_address_max": 3000}
@@ -43,6 +43,56 @@ def test_pt02_tls(build):
         assert implicit._shortcmd("SLEE").startswith(b"+OK")
         assert implicit._shortcmd("WAKE").startswith(b"+OK [ACTIVITY/NONE]")
         implicit.quit()
+
+
+def deleted(daemon):
+    lines = daemon.ctl("mailbox", "deleted", "demo").stdout.splitlines()
+    return [line.split() for line in lines[1:]]
+
+
+def restored(daemon, *words):
+    return daemon.ctl("mailbox", "restore", "demo", *words).stdout.strip()
+
+
+def uids_of(box):
+    return [line.split()[1].decode() for line in box.uidl()[1]]
+
+
+def test_deleted_mail_comes_back(build):
+    """pop3.keep_deleted_days: gone for clients, kept over the end of the
+    process, and back as new mail by an operator's tool beside the daemon."""
+    with Daemon(build, settings={**CLEAR, "pop3.keep_deleted_days": 7}
+                ) as daemon:
+        send(daemon, 100)
+        box = daemon.pop3()
+        uids = uids_of(box)
+        for number in range(1, 100):
+            box.dele(number)
+        assert box.quit() == b"+OK 99 messages deleted. Goodbye."
+        assert len(daemon.messages()) == 1
+        daemon.kill()
+        daemon.start()
+        wait_for(lambda: len(deleted(daemon)) == 99, what="all of them")
+        first = deleted(daemon)[0]
+        assert first[0] == uids[0] and first[-1] == "<a@example.net>", first
+        assert restored(daemon, uids[2], uids[1]) == "2 restored"
+        box = daemon.pop3()
+        texts = [box.retr(number)[1] for number in (1, 2, 3)]
+        assert [b"Subject: %d" % number in text for text, number in
+                zip(texts, (99, 2, 1))] == [True] * 3, texts
+        now = uids_of(box)
+        assert now[0] == uids[99] and not set(now[1:]) & set(uids), now
+        box.quit()
+        assert restored(daemon, "all") == "97 restored"
+        assert len(daemon.messages()) == 100
+        for words, error in ((("restore", "demo", uids[5]),
+                              "no deleted mail"),
+                             (("deleted", "who"), "no such user")):
+            run = daemon.ctl("mailbox", *words, check=False)
+            assert run.returncode == 1 and error in run.stderr, run
+        assert daemon.ctl("mailbox", "deleted",
+                          "demo").stdout == "there is none\n"
+        daemon.ctl("store", "verify")
 
 
 def walk(box, uids):
@@ -202,5 +252,6 @@ def test_attack_91_deletions(build):
         wire.close()
 
 
-main(__name__, test_pt02_tls, test_pt09_client_library, test_pt10_many_clients,
+main(__name__, test_pt02_tls, test_deleted_mail_comes_back,
+     test_pt09_client_library, test_pt10_many_clients,
      test_pb07_sleepers, test_attack_91_deletions)

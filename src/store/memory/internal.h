@@ -28,7 +28,8 @@ enum mm_memory_table {
     MM_TABLE_RECIPIENT, /* other: by destination and time, those that wait */
     MM_TABLE_KEPT,      /* other: by kind and time */
     MM_TABLE_MAILBOX,
-    MM_TABLE_ENTRY, /* other: by unique-id text, those that have one */
+    MM_TABLE_ENTRY,   /* other: by unique-id text, those that have one */
+    MM_TABLE_DELETED, /* deleted mail; other: by when it was */
     MM_TABLE_USER,
     MM_TABLE_SECRET,
     MM_TABLE_SEEN,
@@ -42,7 +43,8 @@ enum mm_memory_table {
 struct mm_message_row {
     struct mm_row row;
     struct mm_store_message message;
-    uint64_t references; /* recipients, kept ones and entries */
+    /* Recipients, kept ones, entries and deleted mail. */
+    uint64_t references;
 };
 struct mm_chunk_row {
     struct mm_row row;
@@ -72,8 +74,14 @@ struct mm_entry_row {
     struct mm_row row;
     uint64_t mailbox_id;
     struct mm_store_entry entry;
-    struct mm_store_entry_detail detail; /* there with MM_ENTRY_HAS_DETAIL */
+    int64_t deleted_ms;                  /* of MM_TABLE_DELETED */
+    struct mm_store_entry_detail detail; /* there with mm_entry_has_detail */
 };
+static inline bool mm_entry_has_detail(const struct mm_entry_row *row)
+{
+    return (row->entry.flags & (MM_ENTRY_HAS_DETAIL | MM_ENTRY_HAS_ADDRESS)) !=
+           0;
+}
 struct mm_user_row {
     struct mm_row row;
     struct mm_store_user user;
@@ -251,8 +259,21 @@ MM_CHECK enum mailmod_error mm_memory_refer(struct mm_memory *store,
                                             uint64_t message_id);
 MM_CHECK enum mailmod_error mm_memory_unrefer(struct mm_memory *store,
                                               uint64_t message_id);
+/* `keep_ms` 0: it goes; else it is deleted mail from then on. */
 MM_CHECK enum mailmod_error mm_memory_take_entry(struct mm_memory *store,
-                                                 struct mm_entry_row *row);
+                                                 struct mm_entry_row *row,
+                                                 int64_t keep_ms);
+/* One entry more, with the mailbox's next number. */
+MM_CHECK enum mailmod_error
+mm_memory_count_entry(struct mm_memory *store, struct mm_mailbox_row *mailbox,
+                      uint64_t size);
+/* deleted.c: a copy of the row, which has still to go from the mailbox. */
+MM_CHECK enum mailmod_error
+mm_memory_keep_deleted(struct mm_memory *store, const struct mm_entry_row *row,
+                       int64_t now_ms);
+/* Of a mailbox that goes. */
+MM_CHECK enum mailmod_error mm_memory_drop_deleted_of(struct mm_memory *store,
+                                                      uint64_t mailbox_id);
 MM_CHECK enum mailmod_error
 mm_memory_take_recipient(struct mm_memory *store, struct mm_recipient_row *row);
 /* rule.c: those of a mailbox that goes. */

@@ -26,8 +26,9 @@ struct mm_entry_row *mm_entry_row_from(struct mm_memory_disk *disk,
 }
 
 /* The mailbox's next number, and one entry more. */
-static enum mailmod_error
-count_in(struct mm_memory *store, struct mm_mailbox_row *mailbox, uint64_t size)
+enum mailmod_error mm_memory_count_entry(struct mm_memory *store,
+                                         struct mm_mailbox_row *mailbox,
+                                         uint64_t size)
 {
     struct mm_row *copy = mm_row_copy(&mailbox->row);
     if (copy != NULL) {
@@ -72,19 +73,21 @@ mm_memory_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
     }
     error = mm_row_add(store, MM_TABLE_ENTRY, row);
     if (error == MAILMOD_OK) {
-        error = count_in(store, mailbox, served_size);
+        error = mm_memory_count_entry(store, mailbox, served_size);
     }
     return error == MAILMOD_OK ? mm_memory_refer(store, message_id) : error;
 }
 
 enum mailmod_error mm_memory_take_entry(struct mm_memory *store,
-                                        struct mm_entry_row *row)
+                                        struct mm_entry_row *row,
+                                        int64_t keep_ms)
 {
     uint64_t message_id = row->entry.message_id;
     struct mm_mailbox_row *mailbox =
         mm_find_mailbox_row(store->disk, row->mailbox_id);
-    enum mailmod_error error = MAILMOD_OK;
-    if (mailbox != NULL) {
+    enum mailmod_error error =
+        keep_ms > 0 ? mm_memory_keep_deleted(store, row, keep_ms) : MAILMOD_OK;
+    if (error == MAILMOD_OK && mailbox != NULL) {
         struct mm_row *copy = mm_row_copy(&mailbox->row);
         if (copy != NULL) {
             MM_ROW(struct mm_mailbox_row, copy)->entries--;
@@ -95,13 +98,15 @@ enum mailmod_error mm_memory_take_entry(struct mm_memory *store,
     if (error == MAILMOD_OK) {
         error = mm_row_remove(store, MM_TABLE_ENTRY, &row->row);
     }
-    return error == MAILMOD_OK ? mm_memory_unrefer(store, message_id) : error;
+    return error == MAILMOD_OK && keep_ms == 0
+               ? mm_memory_unrefer(store, message_id)
+               : error;
 }
 
 enum mailmod_error mm_memory_remove_entries(struct mm_store_transaction *base,
                                             uint64_t mailbox_id,
                                             const uint64_t *unique_numbers,
-                                            size_t count)
+                                            size_t count, int64_t keep_ms)
 {
     enum mailmod_error error;
     struct mm_memory *store = mm_memory_write(base, &error);
@@ -110,7 +115,7 @@ enum mailmod_error mm_memory_remove_entries(struct mm_store_transaction *base,
             mm_entry_row_from(store->disk, mailbox_id, unique_numbers[i]);
         if (row != NULL && row->mailbox_id == mailbox_id &&
             row->entry.unique_number == unique_numbers[i]) {
-            error = mm_memory_take_entry(store, row);
+            error = mm_memory_take_entry(store, row, keep_ms);
         }
     }
     return error;
@@ -145,7 +150,7 @@ mm_memory_find_entry(struct mm_store *base, uint64_t mailbox_id,
                  row->entry.unique_number == unique_number;
     if (found) {
         memset(detail_out, 0, sizeof *detail_out);
-        if (row->entry.flags != 0) {
+        if (mm_entry_has_detail(row)) {
             *detail_out = row->detail;
         }
     }

@@ -136,6 +136,18 @@ static bool has_uidl(const struct mm_row *row)
            entry->detail.uidl[0] != '\0';
 }
 
+static int order_deleted(const struct mm_tree_node *a,
+                         const struct mm_tree_node *b)
+{
+    const struct mm_entry_row *x = OTHER_OF(struct mm_entry_row, a);
+    const struct mm_entry_row *y = OTHER_OF(struct mm_entry_row, b);
+    if (x->deleted_ms != y->deleted_ms) {
+        return x->deleted_ms < y->deleted_ms ? -1 : 1;
+    }
+    return order_pair(x->mailbox_id, y->mailbox_id, x->entry.unique_number,
+                      y->entry.unique_number);
+}
+
 static int order_users(const struct mm_tree_node *a,
                        const struct mm_tree_node *b)
 {
@@ -229,6 +241,8 @@ void mm_tables_init(struct mm_memory_disk *disk)
         [MM_TABLE_ENTRY] = {.tree.compare = order_entries,
                             .other.compare = order_uidls,
                             .has_other = has_uidl},
+        [MM_TABLE_DELETED] = {.tree.compare = order_entries,
+                              .other.compare = order_deleted},
         [MM_TABLE_USER] = {.tree.compare = order_users},
         [MM_TABLE_SECRET] = {.tree.compare = order_secrets},
         [MM_TABLE_SEEN] = {.tree.compare = order_seen},

@@ -146,7 +146,10 @@ static enum mailmod_error drop_mailbox(struct mm_memory *store, uint64_t id)
     while (error == MAILMOD_OK &&
            (entry = mm_entry_row_from(store->disk, id, 0)) != NULL &&
            entry->mailbox_id == id) {
-        error = mm_memory_take_entry(store, entry);
+        error = mm_memory_take_entry(store, entry, 0);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_memory_drop_deleted_of(store, id);
     }
     struct mm_mailbox_row *mailbox = mm_find_mailbox_row(store->disk, id);
     return error == MAILMOD_OK && mailbox != NULL

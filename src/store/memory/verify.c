@@ -40,6 +40,10 @@ static uint64_t count_references(struct mm_memory_disk *disk, uint64_t id)
     {
         count += MM_ROW(struct mm_entry_row, row)->entry.message_id == id;
     }
+    EACH_ROW(row, disk, MM_TABLE_DELETED)
+    {
+        count += MM_ROW(struct mm_entry_row, row)->entry.message_id == id;
+    }
     return count;
 }
 
@@ -120,6 +124,25 @@ static void check_mailboxes(struct report *report)
     }
 }
 
+static void check_deleted(struct report *report)
+{
+    EACH_ROW(row, report->disk, MM_TABLE_DELETED)
+    {
+        struct mm_entry_row *kept = MM_ROW(struct mm_entry_row, row);
+        if (mm_find_message_row(report->disk, kept->entry.message_id) == NULL) {
+            say(report, "deleted mail without its message",
+                kept->entry.message_id);
+        }
+        if (mm_find_mailbox_row(report->disk, kept->mailbox_id) == NULL) {
+            say(report, "deleted mail without its mailbox", kept->mailbox_id);
+        }
+        if (mm_table_find(report->disk, MM_TABLE_ENTRY, &kept->row) != NULL) {
+            say(report, "mail that is deleted and in the mailbox",
+                kept->mailbox_id);
+        }
+    }
+}
+
 static void check_entries_and_users(struct report *report)
 {
     EACH_ROW(row, report->disk, MM_TABLE_ENTRY)
@@ -148,6 +171,7 @@ enum mailmod_error mm_memory_verify(struct mm_store *base,
     struct report report = {mm_memory_read(base), report_out, true};
     check_messages(&report);
     check_mailboxes(&report);
+    check_deleted(&report);
     check_entries_and_users(&report);
     mm_memory_read_end(base);
     return report.is_sound ? MAILMOD_OK : MAILMOD_ERROR_STORAGE_DAMAGED;

@@ -33,6 +33,7 @@ struct range {
     sqlite3_int64 mailbox_id;
     sqlite3_int64 first;
     sqlite3_int64 last;
+    int64_t keep_ms; /* 0: they go for good */
 };
 
 /* False when there is none. */
@@ -45,6 +46,7 @@ static bool next_removal(struct mm_sqlite_transaction *t, struct range *range,
         range->mailbox_id = sqlite3_column_int64(statement, 0);
         range->first = sqlite3_column_int64(statement, 1);
         range->last = sqlite3_column_int64(statement, 2);
+        range->keep_ms = sqlite3_column_int64(statement, 3);
     }
     if (statement != NULL) {
         mm_sql_end(statement);
@@ -91,7 +93,16 @@ static enum mailmod_error run_with_two(struct mm_sqlite_transaction *t,
 static enum mailmod_error end_removal(struct mm_sqlite_transaction *t,
                                       const struct range *range)
 {
+    bool has_more = false;
     enum mailmod_error error =
+        range->last == INT64_MAX
+            ? mm_sqlite_drop_deleted_of(t, (uint64_t)range->mailbox_id,
+                                        ROWS_MAX, &has_more)
+            : MAILMOD_OK;
+    if (error != MAILMOD_OK || has_more) {
+        return error;
+    }
+    error =
         run_with_two(t, MM_SQL_DROP_REMOVAL, range->mailbox_id, range->first);
     if (error == MAILMOD_OK && range->last == INT64_MAX) {
         error = mm_sql_run_with(t->connection, MM_SQL_DROP_MAILBOX,
@@ -114,7 +125,7 @@ static enum mailmod_error do_removal(struct mm_sqlite_transaction *t,
     error = list_range(t, &range, numbers, &count);
     if (error == MAILMOD_OK) {
         error = mm_sqlite_take_entries(t, (uint64_t)range.mailbox_id, numbers,
-                                       count);
+                                       count, range.keep_ms);
     }
     if (error == MAILMOD_OK && count < ROWS_MAX) {
         error = end_removal(t, &range);

@@ -10,6 +10,10 @@
 
 #include <string.h>
 
+/* Of an entry what deleted mail keeps, too. */
+#define DELETED_COLUMNS                                                        \
+    "message_id,size,flags,notify,original_recipient,reverse_path,"            \
+    "delivered_to,original_to"
 #define MESSAGE_COLUMNS                                                        \
     "m.id,m.reverse_path,m.arrival_ms,m.size,m.flags,m.dsn_return,"            \
     "m.envelope_id"
@@ -114,10 +118,29 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_ENTRY_DETAIL] =
         "SELECT uidl,notify,original_recipient,reverse_path,delivered_to,"
         "original_to FROM entry WHERE mailbox_id=? AND number=?",
+    [MM_SQL_KEEP_ENTRY] =
+        "INSERT INTO deleted(deleted_ms,mailbox_id,number," DELETED_COLUMNS
+        ") SELECT ?3,mailbox_id,number," DELETED_COLUMNS " FROM entry "
+        "WHERE mailbox_id=?1 AND number=?2",
+    [MM_SQL_UNKEEP_ENTRY] =
+        "INSERT INTO entry(mailbox_id,number," DELETED_COLUMNS
+        ") SELECT mailbox_id,?3," DELETED_COLUMNS " FROM deleted "
+        "WHERE mailbox_id=?1 AND number=?2 RETURNING size",
+    [MM_SQL_DROP_DELETED] =
+        "DELETE FROM deleted WHERE mailbox_id=? AND number=?",
+    [MM_SQL_LIST_DELETED] =
+        "SELECT number,message_id,size,flags,deleted_ms FROM deleted "
+        "WHERE mailbox_id=? AND number>? ORDER BY number LIMIT ?",
+    [MM_SQL_LIST_OLD_DELETED] =
+        "SELECT mailbox_id,number,message_id FROM deleted WHERE deleted_ms<? "
+        "ORDER BY deleted_ms,mailbox_id,number LIMIT ?",
+    /* What goes for good is not kept by another removal of the same. */
     [MM_SQL_PUT_REMOVAL] =
-        "INSERT INTO removal(mailbox_id,first,last) VALUES(?,?,?) "
-        "ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
-    [MM_SQL_NEXT_REMOVAL] = "SELECT mailbox_id,first,last FROM removal LIMIT 1",
+        "INSERT INTO removal(mailbox_id,first,last,keep_ms) VALUES(?,?,?,?) "
+        "ON CONFLICT DO UPDATE SET last=max(last,excluded.last),"
+        "keep_ms=min(keep_ms,excluded.keep_ms)",
+    [MM_SQL_NEXT_REMOVAL] =
+        "SELECT mailbox_id,first,last,keep_ms FROM removal LIMIT 1",
     [MM_SQL_LIST_RANGE] = "SELECT number FROM entry WHERE mailbox_id=? AND "
                           "number BETWEEN ? AND ? LIMIT 32",
     [MM_SQL_DROP_REMOVAL] =

@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#define MM_STORE_SCHEMA_VERSION 7
+#define MM_STORE_SCHEMA_VERSION 8
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
 /* Jobs of one transaction: one sync serves them all. */
@@ -78,6 +78,11 @@ enum mm_statement {
     MM_SQL_FIND_ENTRY,
     MM_SQL_DROP_ENTRY,
     MM_SQL_USE_MAILBOX,
+    MM_SQL_KEEP_ENTRY,
+    MM_SQL_UNKEEP_ENTRY,
+    MM_SQL_DROP_DELETED,
+    MM_SQL_LIST_DELETED,
+    MM_SQL_LIST_OLD_DELETED,
     MM_SQL_PUT_REMOVAL,
     MM_SQL_NEXT_REMOVAL,
     MM_SQL_LIST_RANGE,
@@ -433,12 +438,31 @@ bool mm_sqlite_has_room_for(struct mm_store *base, uint64_t octets);
 MM_CHECK enum mailmod_error
 mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
                        uint64_t mailbox_id, const uint64_t *unique_numbers,
-                       size_t count);
+                       size_t count, int64_t keep_ms);
 /* Notes that the numbers from `first` to `last` are gone from the mailbox; the
  * mailbox itself too when `last` is INT64_MAX. */
 MM_CHECK enum mailmod_error
 mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
-                      uint64_t mailbox_id, uint64_t first, uint64_t last);
+                      uint64_t mailbox_id, uint64_t first, uint64_t last,
+                      int64_t keep_ms);
+/* The number that the next entry gets; NOT_FOUND when the mailbox is gone. */
+MM_CHECK enum mailmod_error
+mm_sqlite_next_number(struct mm_connection *connection, uint64_t mailbox_id,
+                      int64_t *number_out);
+/* One entry more, with that number. */
+MM_CHECK enum mailmod_error
+mm_sqlite_count_entry(struct mm_connection *connection, uint64_t mailbox_id,
+                      uint64_t size);
+/* deleted.c: the row is copied, and has still to go from the mailbox. */
+MM_CHECK enum mailmod_error
+mm_sqlite_keep_entry(struct mm_sqlite_transaction *transaction,
+                     uint64_t mailbox_id, uint64_t number, int64_t now_ms);
+/* Deleted mail of a mailbox that goes: `count_max` of it at most. */
+#define MM_SQLITE_DELETED_MAX 32
+MM_CHECK enum mailmod_error
+mm_sqlite_drop_deleted_of(struct mm_sqlite_transaction *transaction,
+                          uint64_t mailbox_id, size_t count_max,
+                          bool *has_more);
 /* rule.c: those of a mailbox that goes. */
 MM_CHECK enum mailmod_error
 mm_sqlite_drop_rules(struct mm_connection *connection, uint64_t mailbox_id);

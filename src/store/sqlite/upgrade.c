@@ -114,6 +114,18 @@ static const char tables_7[] =
     "original_to TEXT,PRIMARY KEY(message_id,number)) WITHOUT ROWID;"
     "CREATE INDEX kept_time ON kept(kind,kept_ms);";
 
+/* 8: deleted mail that is kept for a time: what was an entry, under the number
+ * that it had, but for its unique-id text; and whether a removal's are kept,
+ * from when on (0: they go). */
+static const char tables_8[] =
+    "CREATE TABLE deleted(mailbox_id INTEGER NOT NULL,number INTEGER NOT NULL,"
+    "message_id INTEGER NOT NULL,size INTEGER NOT NULL,flags INTEGER NOT NULL,"
+    "notify INTEGER,original_recipient TEXT,reverse_path TEXT,"
+    "delivered_to TEXT,original_to TEXT,deleted_ms INTEGER NOT NULL,"
+    "PRIMARY KEY(mailbox_id,number)) WITHOUT ROWID;"
+    "CREATE INDEX deleted_since ON deleted(deleted_ms);"
+    "ALTER TABLE removal ADD COLUMN keep_ms INTEGER NOT NULL DEFAULT 0;";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -172,6 +184,11 @@ static enum mailmod_error make_rule_tables(struct upgrade *upgrade)
 static enum mailmod_error make_kept_table(struct upgrade *upgrade)
 {
     return run_tables(upgrade, tables_7, "PRAGMA user_version=7");
+}
+
+static enum mailmod_error make_deleted_table(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_8, "PRAGMA user_version=8");
 }
 
 /* Statements of the step, by their texts. */
@@ -272,7 +289,8 @@ static const struct {
              {4, "tables of fetched mail", make_fetch_tables},
              {5, "aliases and lists", make_records},
              {6, "tables of rules and sightings", make_rule_tables},
-             {7, "a table of kept mail", make_kept_table}};
+             {7, "a table of kept mail", make_kept_table},
+             {8, "a table of deleted mail", make_deleted_table}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {

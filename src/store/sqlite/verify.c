@@ -30,7 +30,8 @@ static const struct {
     {"messages that count their references wrong",
      "SELECT count(*) FROM message m LEFT JOIN (SELECT message_id,count(*) AS "
      "n FROM (SELECT message_id FROM recipient UNION ALL SELECT message_id "
-     "FROM kept UNION ALL SELECT message_id FROM entry) GROUP BY message_id) u "
+     "FROM kept UNION ALL SELECT message_id FROM deleted UNION ALL SELECT "
+     "message_id FROM entry) GROUP BY message_id) u "
      "ON u.message_id=m.id WHERE "
      "m.reference_count<>coalesce(u.n,0)"},
     {"messages that nobody has and no opening will sweep",
@@ -51,6 +52,15 @@ static const struct {
     {"mailbox entries numbered beyond their mailbox's next number",
      "SELECT count(*) FROM mailbox b WHERE b.next_number<=(SELECT "
      "max(number) FROM entry e WHERE e.mailbox_id=b.id)"},
+    {"deleted mail without its message",
+     "SELECT count(*) FROM deleted WHERE message_id NOT IN (SELECT id FROM "
+     "message)"},
+    {"deleted mail without its mailbox",
+     "SELECT count(*) FROM deleted WHERE mailbox_id NOT IN (SELECT id FROM "
+     "mailbox)"},
+    {"mail that is deleted and in the mailbox",
+     "SELECT count(*) FROM deleted d JOIN entry e ON (e.mailbox_id,e.number)="
+     "(d.mailbox_id,d.number)"},
     {"users without their mailbox",
      "SELECT count(*) FROM user WHERE mailbox_id NOT IN (SELECT id FROM "
      "mailbox)"},

@@ -205,8 +205,8 @@ enum mailmod_error mm_sqlite_unrefer(struct mm_sqlite_transaction *transaction,
                : mm_sql_run_with(connection, MM_SQL_UNREFER, message_id);
 }
 
-static enum mailmod_error count_number(struct mm_connection *connection,
-                                       uint64_t mailbox_id, uint64_t size)
+enum mailmod_error mm_sqlite_count_entry(struct mm_connection *connection,
+                                         uint64_t mailbox_id, uint64_t size)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_COUNT_NUMBER, &error);
@@ -219,9 +219,9 @@ static enum mailmod_error count_number(struct mm_connection *connection,
     return mm_sql_run(statement);
 }
 
-/* The one that the next entry gets; NOT_FOUND when the mailbox is gone. */
-static enum mailmod_error next_number(struct mm_connection *connection,
-                                      uint64_t mailbox_id, int64_t *number_out)
+enum mailmod_error mm_sqlite_next_number(struct mm_connection *connection,
+                                         uint64_t mailbox_id,
+                                         int64_t *number_out)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement = mm_sql(connection, MM_SQL_NEXT_NUMBER, &error);
@@ -282,7 +282,7 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     int64_t number = 0;
     enum mailmod_error error =
-        next_number(transaction->connection, mailbox_id, &number);
+        mm_sqlite_next_number(transaction->connection, mailbox_id, &number);
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -303,7 +303,8 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
      * nothing. */
     error = mm_sql_run(statement);
     if (error == MAILMOD_OK) {
-        error = count_number(transaction->connection, mailbox_id, served_size);
+        error = mm_sqlite_count_entry(transaction->connection, mailbox_id,
+                                      served_size);
     }
     return error == MAILMOD_OK ? mm_sqlite_refer(transaction, message_id)
                                : error;
@@ -341,13 +342,20 @@ static enum mailmod_error find_entry(struct mm_connection *connection,
 
 static enum mailmod_error take_entry(struct mm_sqlite_transaction *transaction,
                                      uint64_t mailbox_id,
-                                     uint64_t unique_number,
+                                     uint64_t unique_number, int64_t keep_ms,
                                      struct taken *taken)
 {
     uint64_t message_id;
     enum mailmod_error error = find_entry(transaction->connection, mailbox_id,
                                           unique_number, &message_id, taken);
     if (error != MAILMOD_OK || message_id == 0) {
+        return error;
+    }
+    if (keep_ms > 0) {
+        error = mm_sqlite_keep_entry(transaction, mailbox_id, unique_number,
+                                     keep_ms);
+    }
+    if (error != MAILMOD_OK) {
         return error;
     }
     sqlite3_stmt *statement =
@@ -358,19 +366,22 @@ static enum mailmod_error take_entry(struct mm_sqlite_transaction *transaction,
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)unique_number);
     error = mm_sql_run(statement);
-    return error == MAILMOD_OK ? mm_sqlite_unrefer(transaction, message_id)
-                               : error;
+    /* Kept, the message has the same number of those who refer to it. */
+    return error == MAILMOD_OK && keep_ms == 0
+               ? mm_sqlite_unrefer(transaction, message_id)
+               : error;
 }
 
 enum mailmod_error
 mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
                        uint64_t mailbox_id, const uint64_t *unique_numbers,
-                       size_t count)
+                       size_t count, int64_t keep_ms)
 {
     struct taken taken = {0, 0};
     enum mailmod_error error = MAILMOD_OK;
     for (size_t i = 0; error == MAILMOD_OK && i < count; i++) {
-        error = take_entry(transaction, mailbox_id, unique_numbers[i], &taken);
+        error = take_entry(transaction, mailbox_id, unique_numbers[i], keep_ms,
+                           &taken);
     }
     if (error != MAILMOD_OK || taken.entries == 0) {
         return error;
@@ -388,7 +399,8 @@ mm_sqlite_take_entries(struct mm_sqlite_transaction *transaction,
 
 enum mailmod_error
 mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
-                      uint64_t mailbox_id, uint64_t first, uint64_t last)
+                      uint64_t mailbox_id, uint64_t first, uint64_t last,
+                      int64_t keep_ms)
 {
     enum mailmod_error error;
     sqlite3_stmt *statement =
@@ -400,6 +412,7 @@ mm_sqlite_put_removal(struct mm_sqlite_transaction *transaction,
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)first);
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)last);
+    (void)sqlite3_bind_int64(statement, 4, keep_ms);
     return mm_sql_run(statement);
 }
 
@@ -414,11 +427,11 @@ static int compare_numbers(const void *left, const void *right)
  * entry had yet are left out: the rows are looked at later, when one may. */
 static enum mailmod_error
 put_removals(struct mm_sqlite_transaction *transaction, uint64_t mailbox_id,
-             const uint64_t *numbers, size_t count)
+             const uint64_t *numbers, size_t count, int64_t keep_ms)
 {
     int64_t next = 0;
     enum mailmod_error error =
-        next_number(transaction->connection, mailbox_id, &next);
+        mm_sqlite_next_number(transaction->connection, mailbox_id, &next);
     while (count > 0 && numbers[count - 1] >= (uint64_t)next) {
         count--;
     }
@@ -428,7 +441,8 @@ put_removals(struct mm_sqlite_transaction *transaction, uint64_t mailbox_id,
         while (i < count && numbers[i] <= last + 1) {
             last = numbers[i++];
         }
-        error = mm_sqlite_put_removal(transaction, mailbox_id, first, last);
+        error = mm_sqlite_put_removal(transaction, mailbox_id, first, last,
+                                      keep_ms);
     }
     return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
 }
@@ -436,12 +450,12 @@ put_removals(struct mm_sqlite_transaction *transaction, uint64_t mailbox_id,
 enum mailmod_error mm_sqlite_remove_entries(struct mm_store_transaction *base,
                                             uint64_t mailbox_id,
                                             const uint64_t *unique_numbers,
-                                            size_t count)
+                                            size_t count, int64_t keep_ms)
 {
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
     if (count <= REMOVED_AT_ONCE) {
         return mm_sqlite_take_entries(transaction, mailbox_id, unique_numbers,
-                                      count);
+                                      count, keep_ms);
     }
     uint64_t *sorted = mm_alloc_array(count, sizeof *sorted);
     if (sorted == NULL) {
@@ -450,7 +464,7 @@ enum mailmod_error mm_sqlite_remove_entries(struct mm_store_transaction *base,
     memcpy(sorted, unique_numbers, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare_numbers);
     enum mailmod_error error =
-        put_removals(transaction, mailbox_id, sorted, count);
+        put_removals(transaction, mailbox_id, sorted, count, keep_ms);
     mm_free(sorted);
     return error;
 }

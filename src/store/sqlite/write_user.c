@@ -196,7 +196,7 @@ enum mailmod_error mm_sqlite_remove_user(struct mm_store_transaction *base,
         error = mm_sql_do(connection, MM_SQL_COUNT_USER_CHANGE);
     }
     return error == MAILMOD_OK
-               ? mm_sqlite_put_removal(transaction, mailbox_id, 0, INT64_MAX)
+               ? mm_sqlite_put_removal(transaction, mailbox_id, 0, INT64_MAX, 0)
                : error;
 }
 

@@ -148,6 +148,82 @@ static void test_expire_days_holds(void **state)
     assert_int_equal(rig_entries(&s->rig, s->rig.alice), 0);
 }
 
+static const char *const kept[] = {"pop3.allows_clear_login=true",
+                                   "pop3.keep_deleted_days=7", NULL};
+
+static int begin_kept(void **state)
+{
+    *state = rig_talk_open(kept);
+    return 0;
+}
+
+static size_t count_kept(struct rig_talk *s)
+{
+    struct mm_store_deleted found[200];
+    size_t count;
+
+    assert_int_equal(mm_store_list_deleted(s->rig.store, s->rig.alice, 0, found,
+                                           200, &count),
+                     MAILMOD_OK);
+    return count;
+}
+
+static void mark_100(struct rig_talk *s)
+{
+    for (int i = 1; i <= 100; i++) {
+        char command[32];
+
+        snprintf(command, sizeof command, "DELE %d\r\n", i);
+        expect(s, command, "+OK");
+    }
+}
+
+/* What QUIT and DELI took is gone for clients and stays in the store, but not
+ * what a line that drops only marked; after the days it goes, slice by slice.
+ */
+static void test_deleted_mail_is_kept(void **state)
+{
+    struct rig_talk *s = *state;
+
+    deliver(s, 120);
+    login(s);
+    mark_100(s);
+    expect(s, "DELI 101\r\n", "+OK");
+    assert_int_equal(count_kept(s), 1);
+    hang_up(s);
+    login(s);
+    expect(s, "STAT\r\n", "+OK 119 ");
+    mark_100(s);
+    expect(s, "QUIT\r\n", "+OK 100 messages deleted.");
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 19);
+    assert_int_equal(count_kept(s), 101);
+    fake_forget_peer(&s->peer);
+    fake_run(6 * UINT64_C(86400000));
+    assert_int_equal(count_kept(s), 101);
+    fake_run(UINT64_C(86400000) + 120000);
+    assert_int_equal(count_kept(s), 0);
+    login(s);
+    expect(s, "STAT\r\n", "+OK 19 ");
+}
+
+/* No room: deleted mail goes before its time. */
+static void test_no_room_for_deleted_mail(void **state)
+{
+    struct rig_talk *s = *state;
+
+    deliver(s, 2);
+    login(s);
+    expect(s, "DELE 1\r\n", "+OK");
+    expect(s, "QUIT\r\n", "+OK");
+    fake_run(300000);
+    assert_int_equal(count_kept(s), 1);
+    mm_store_set_free_space_min(s->rig.store, UINT64_MAX);
+    fake_run(300000);
+    assert_int_equal(count_kept(s), 0);
+    assert_int_equal(rig_entries(&s->rig, s->rig.alice), 1);
+    mm_store_set_free_space_min(s->rig.store, 0);
+}
+
 #define TEST(name, first)                                                      \
     cmocka_unit_test_setup_teardown(name, first, rig_talk_end)
 
@@ -158,6 +234,8 @@ int main(void)
         TEST(test_expire_0_holds, begin_retention),
         TEST(test_login_delay_holds, begin_retention),
         TEST(test_expire_days_holds, begin_days),
+        TEST(test_deleted_mail_is_kept, begin_kept),
+        TEST(test_no_room_for_deleted_mail, begin_kept),
     };
 
     return cmocka_run_group_tests_name("server/pop3_retention", tests, NULL,

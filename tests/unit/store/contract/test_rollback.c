@@ -135,6 +135,34 @@ static enum mailmod_error step_delete(struct mm_store_transaction *t,
     return mm_store_act(t, world->queued, MAILMOD_QUEUE_DELETE, 0, &count);
 }
 
+static enum mailmod_error step_keep(struct mm_store_transaction *t,
+                                    const struct world *world)
+{
+    const uint64_t number = 2;
+    return mm_store_keep_entries(t, world->box, &number, 1, 5);
+}
+
+static enum mailmod_error step_restore(struct mm_store_transaction *t,
+                                       const struct world *world)
+{
+    return mm_store_restore_deleted(t, world->box, 2);
+}
+
+static enum mailmod_error step_keep_other(struct mm_store_transaction *t,
+                                          const struct world *world)
+{
+    const uint64_t number = 1;
+    return mm_store_keep_entries(t, world->box, &number, 1, 5);
+}
+
+static enum mailmod_error step_sweep(struct mm_store_transaction *t,
+                                     const struct world *world)
+{
+    size_t count;
+    (void)world;
+    return mm_store_sweep_deleted(t, 9, 9, &count);
+}
+
 static enum mailmod_error step_take_entries(struct mm_store_transaction *t,
                                             const struct world *world)
 {
@@ -185,6 +213,7 @@ static enum mailmod_error step_remove_user(struct mm_store_transaction *t,
 static const write_step steps[] = {
     step_chunk,          step_message,     step_recipient,    step_entry,
     step_update,         step_release,     step_hold,         step_reroute,
+    step_keep,           step_restore,     step_keep_other,   step_sweep,
     step_take_recipient, step_delete,      step_take_entries, step_user,
     step_secret,         step_drop_secret, step_change_user,  step_remove_user};
 enum { STEPS = sizeof steps / sizeof steps[0] };
@@ -263,6 +292,11 @@ static void describe(struct mm_store *store, const struct world *world,
     if (mm_store_find_entry(store, world->box, 2, &detail) == MAILMOD_OK) {
         add_line(out, detail.uidl, detail.notify);
     }
+    struct mm_store_deleted kept[4];
+    assert_int_equal(
+        mm_store_list_deleted(store, world->box, 0, kept, 4, &count),
+        MAILMOD_OK);
+    add_line(out, "kept", count);
     add_line(out, "fresh", fixture_has_message(store, world->fresh));
     add_line(out, "its chunk", fixture_has_chunk(store, world->fresh, 1));
 }

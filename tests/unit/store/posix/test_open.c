@@ -164,13 +164,13 @@ static void test_newer_version(void **state)
     struct fixture *fixture = *state;
     char reason[4096];
     mm_store_close(&fixture->store);
-    sql(fixture, "PRAGMA user_version=8");
+    sql(fixture, "PRAGMA user_version=9");
     assert_int_equal(try_open(fixture, MM_STORE_EXCLUSIVE, reason),
                      MAILMOD_ERROR_STORAGE_VERSION);
     assert_non_null(strstr(reason, "mailmod.db"));
     assert_int_equal(try_open(fixture, MM_STORE_SHARED, NULL),
                      MAILMOD_ERROR_STORAGE_VERSION);
-    sql(fixture, "PRAGMA user_version=7");
+    sql(fixture, "PRAGMA user_version=8");
     assert_int_equal(try_open(fixture, MM_STORE_EXCLUSIVE, NULL), MAILMOD_OK);
 }
 

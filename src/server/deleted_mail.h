@@ -1,0 +1,20 @@
+/* thread: loop (the server's first)
+ * kept.h - deleted mail that is kept for a time goes when that is over. */
+#ifndef MM_SERVER_DELETED_MAIL_H
+#define MM_SERVER_DELETED_MAIL_H
+
+#include "base/error.h"
+
+struct mm_deleted_mail;
+struct mm_server;
+
+/* Before the loop runs. */
+MM_CHECK enum mailmod_error
+mm_deleted_mail_new(struct mm_deleted_mail **deleted_out,
+                    struct mm_server *server);
+/* From now on there is a store. Before the loop runs. */
+void mm_deleted_mail_attach(struct mm_deleted_mail *kept);
+/* After the loop stopped; a job of the store may still be out. */
+void mm_deleted_mail_free(struct mm_deleted_mail **kept);
+
+#endif
