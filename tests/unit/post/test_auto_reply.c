@@ -118,8 +118,8 @@ static void test_rules(void **state)
     assert_null(mm_auto_reply_refusal(&anybody));
 }
 
-static const char *write(struct mm_buf *out, const char *text,
-                         const struct mm_auto_reply *reply)
+static const char *answer_to(struct mm_buf *out, const char *text,
+                             const struct mm_auto_reply *reply)
 {
     struct mm_auto_reply_question asked = question("bob@far.test", text);
 
@@ -149,10 +149,10 @@ static void test_answer(void **state)
     mm_buf_init(&out, 1 << 20);
     reply.text = mm_span_cstr("I am away.\nBye\r\n");
     assert_string_equal(
-        write(&out,
-              "Message-ID: <1@far.test>\r\nReferences: <a@b>\r\n\t<c@d>\r\n"
-              "Subject: hello\r\n\r\nbody",
-              &reply),
+        answer_to(&out,
+                  "Message-ID: <1@far.test>\r\nReferences: <a@b>\r\n\t<c@d>\r\n"
+                  "Subject: hello\r\n\r\nbody",
+                  &reply),
         "From: <alice@example.org>\r\nTo: <bob@far.test>\r\n"
         "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
         "Message-ID: <ID1@mx.example.org>\r\nSubject: Away\r\n"
@@ -163,18 +163,18 @@ static void test_answer(void **state)
     /* RFC 3834 3.1.5; a folded subject, one that is none. */
     reply.subject[0] = '\0';
     assert_non_null(
-        strstr(write(&out, "Subject: hello\r\n there\r\n\r\n", &reply),
+        strstr(answer_to(&out, "Subject: hello\r\n there\r\n\r\n", &reply),
                "\r\nSubject: Auto: hello there\r\n"));
     assert_null(strstr(mm_buf_cstr(&out), "References"));
-    assert_non_null(strstr(write(&out, "Subject: \x80\xff\r\n\r\n", &reply),
+    assert_non_null(strstr(answer_to(&out, "Subject: \x80\xff\r\n\r\n", &reply),
                            "\r\nSubject: Auto: your message\r\n"));
-    assert_non_null(strstr(write(&out, "Subject:\r\n\r\n", &reply),
+    assert_non_null(strstr(answer_to(&out, "Subject:\r\n\r\n", &reply),
                            "\r\nSubject: Auto: your message\r\n"));
     /* Other letters are encoded; an identifier with blanks is none. */
     snprintf(reply.subject, sizeof reply.subject, "Verreist \xc3\xbc");
     reply.text = mm_span_cstr("gr\xc3\xbc\xc3\x9f\x65\n");
-    const char *written =
-        write(&out, "Message-ID: <a b>\r\nIn-Reply-To: <x@y>\r\n\r\n", &reply);
+    const char *written = answer_to(
+        &out, "Message-ID: <a b>\r\nIn-Reply-To: <x@y>\r\n\r\n", &reply);
     assert_non_null(strstr(written, "\r\nSubject: Verreist =?utf-8?B?w7w=?="));
     assert_non_null(strstr(written, "base64\r\n\r\nZ3LDvMOfZQ0K\r\n"));
     assert_null(strstr(written, "In-Reply-To"));
@@ -201,7 +201,7 @@ static void test_hostile_header(void **state)
         (void)mm_buf_appendf(&text, " <%d@far.test>", i);
     }
     (void)mm_buf_append_cstr(&text, "\r\n\r\n");
-    const char *written = write(&out, mm_buf_cstr(&text), &reply);
+    const char *written = answer_to(&out, mm_buf_cstr(&text), &reply);
     assert_true(strlen(written) < 4096);
     assert_non_null(strstr(written, "<1999@far.test>"));
     assert_null(strstr(written, "<7@far.test>"));
@@ -211,8 +211,8 @@ static void test_hostile_header(void **state)
     for (int i = 0; i < 4000; i++) {
         (void)mm_buf_append_char(&text, 'w');
     }
-    assert_non_null(
-        strstr(write(&out, mm_buf_cstr(&text), &reply), "\r\nSubject: Auto:"));
+    assert_non_null(strstr(answer_to(&out, mm_buf_cstr(&text), &reply),
+                           "\r\nSubject: Auto:"));
     mm_buf_fini(&text);
     mm_buf_fini(&out);
 }

@@ -43,7 +43,7 @@ static void test_what_can_be_none(void **state)
     (void)state;
     mm_changes_init(&changes);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        print_message("%zu\n", i);
+        print_message("%u\n", (unsigned)i);
         assert_int_equal(mm_changes_add(&changes, &rows[i].change),
                          rows[i].expected);
     }

@@ -133,7 +133,7 @@ static void test_soundness(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        print_message("%zu\n", i);
+        print_message("%u\n", (unsigned)i);
         assert_int_equal(
             mm_header_change_is_sound(pairs[i].name, pairs[i].value),
             pairs[i].is_sound);

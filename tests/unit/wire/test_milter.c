@@ -205,7 +205,7 @@ static void test_answers(void **state)
             struct mm_milter_info info;
             struct mm_milter milter;
 
-            print_message("%zu\n", i);
+            print_message("%u\n", (unsigned)i);
             to_end(&milter);
             assert_int_equal(hear(&milter, rows[i].packet, piece, &info),
                              rows[i].event);
@@ -247,7 +247,7 @@ static void test_changes(void **state)
     (void)state;
     to_end(&milter);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        print_message("%zu\n", i);
+        print_message("%u\n", (unsigned)i);
         assert_int_equal(hear(&milter, rows[i].packet, 1 + i, &info),
                          MM_MILTER_CHANGE);
         assert_int_equal(info.change, rows[i].change);
@@ -303,7 +303,7 @@ static void test_offers(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        print_message("%zu\n", i);
+        print_message("%u\n", (unsigned)i);
         mm_milter_init(&milter);
         assert_int_equal(hear(&milter, bad[i], 3, &info), MM_MILTER_BROKEN);
         assert_true(mm_milter_failure(&milter)[0] != '\0');
