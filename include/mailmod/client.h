@@ -60,8 +60,9 @@ MAILMOD_API void *mailmod_client_context(mailmod_client *client);
 MAILMOD_API enum mailmod_error
 mailmod_client_set_servers(mailmod_client *client, const char *servers);
 /* NULL or "": no login. The strongest mechanism that the server offers is used.
- * The password is wiped when it is no longer needed. ARGUMENT: it is missing,
- * or one is too long. */
+ * The password is wiped when it is no longer needed. ARGUMENT: it is missing
+ * and there is no certificate (mailmod_client_set_certificate), or one is too
+ * long. */
 MAILMOD_API enum mailmod_error mailmod_client_set_login(mailmod_client *client,
                                                         const char *user,
                                                         const char *password);
@@ -72,6 +73,12 @@ MAILMOD_API enum mailmod_error mailmod_client_set_login(mailmod_client *client,
 MAILMOD_API enum mailmod_error
 mailmod_client_set_tls(mailmod_client *client, enum mailmod_relay_tls tls,
                        const char *authority_file);
+/* The client's own certificate, for servers that ask for one: PEM with its
+ * chain, or PKCS#12; `key_file` NULL or "": in the same file. NULL or "": none.
+ * With it a login may have no password: then it is EXTERNAL (RFC 4422 A), under
+ * TLS alone. They are read when something is sent. ARGUMENT. */
+MAILMOD_API enum mailmod_error mailmod_client_set_certificate(
+    mailmod_client *client, const char *certificate_file, const char *key_file);
 /* In EHLO: a whole domain name. NULL or "": the setting general.host_name.
  * ARGUMENT. */
 MAILMOD_API enum mailmod_error

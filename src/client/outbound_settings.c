@@ -37,6 +37,7 @@ static enum mailmod_error open_route(struct mm_outbound_settings *settings,
 }
 
 static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
+                                   const struct mm_peer_tls_options *own,
                                    struct mm_buf *reason_out)
 {
     const struct mm_config *config = settings->config;
@@ -47,9 +48,10 @@ static enum mailmod_error open_tls(struct mm_outbound_settings *settings,
     if (settings->route_tls == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    enum mailmod_error error =
-        mm_peer_tls_open(&settings->tls, &options, reason_out);
-    for (size_t i = 0; error == MAILMOD_OK && i < config->route_count; i++) {
+    enum mailmod_error error = mm_peer_tls_open(
+        &settings->tls, own != NULL ? own : &options, reason_out);
+    for (size_t i = 0;
+         own == NULL && error == MAILMOD_OK && i < config->route_count; i++) {
         if (mm_config_route_has_tls(&config->routes[i])) {
             error = open_route(settings, i, reason_out);
         }
@@ -72,13 +74,20 @@ enum mailmod_error
 mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
                          struct mm_config *config, struct mm_buf *reason_out)
 {
+    return mm_outbound_settings_new_own(settings_out, config, NULL, reason_out);
+}
+
+enum mailmod_error mm_outbound_settings_new_own(
+    struct mm_outbound_settings **settings_out, struct mm_config *config,
+    const struct mm_peer_tls_options *own, struct mm_buf *reason_out)
+{
     struct mm_outbound_settings *settings = mm_alloc(sizeof *settings);
     if (settings == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     atomic_init(&settings->references, 1);
     settings->config = mm_config_ref(config);
-    enum mailmod_error error = open_tls(settings, reason_out);
+    enum mailmod_error error = open_tls(settings, own, reason_out);
     if (error != MAILMOD_OK) {
         mm_outbound_settings_unref(&settings);
         return error;

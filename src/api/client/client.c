@@ -105,6 +105,8 @@ static void dispose(mailmod_client *client)
     mm_context_release(&client->context);
     mm_client_forget_login(client);
     mm_free(client->authority_file);
+    mm_free(client->certificate_file);
+    mm_free(client->key_file);
     mm_client_forget_settings(client);
     mm_condition_free(&client->has_work);
     mm_mutex_free(&client->mutex);
@@ -256,6 +258,11 @@ enum mailmod_error mm_client_use_login(mailmod_client *client, const char *user,
     if (strlen(user) > MM_LIMIT_USER_NAME) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT, "user: it is too long");
     }
+    bool has_certificate =
+        client->certificate_file != NULL && client->certificate_file[0] != '\0';
+    if (password == NULL && has_certificate) {
+        password = "";
+    }
     if (password == NULL || strlen(password) > MM_LIMIT_PASSWORD) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
                        "password: it is missing or too long");
@@ -316,6 +323,49 @@ enum mailmod_error mailmod_client_set_tls(mailmod_client *client,
         mm_client_forget_settings(client);
     }
     mm_handle_let(client);
+    return error;
+}
+
+static enum mailmod_error take_certificate(mailmod_client *client,
+                                           const char *certificate_file,
+                                           const char *key_file)
+{
+    if (strlen(certificate_file) > FILE_NAME_MAX ||
+        strlen(key_file) > FILE_NAME_MAX) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "the name of a file is too long");
+    }
+    if (certificate_file[0] == '\0' && key_file[0] != '\0') {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "certificate_file: there is none for the key");
+    }
+    char *own = mm_strdup(certificate_file);
+    char *own_key = mm_strdup(key_file);
+    if (own == NULL || own_key == NULL) {
+        mm_free(own);
+        mm_free(own_key);
+        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+    }
+    mm_free(client->certificate_file);
+    mm_free(client->key_file);
+    client->certificate_file = own;
+    client->key_file = own_key;
+    mm_client_forget_settings(client);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mailmod_client_set_certificate(mailmod_client *client,
+                                                  const char *certificate_file,
+                                                  const char *key_file)
+{
+    enum mailmod_error error = mm_client_begin(client);
+
+    if (error == MAILMOD_OK) {
+        error = take_certificate(
+            client, certificate_file != NULL ? certificate_file : "",
+            key_file != NULL ? key_file : "");
+        mm_handle_let(client);
+    }
     return error;
 }
 

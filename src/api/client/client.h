@@ -92,7 +92,9 @@ struct mailmod_client {
     char *user;
     char *password; /* secret */
     enum mailmod_relay_tls tls;
-    char *authority_file;                /* "": as set */
+    char *authority_file;   /* "": as set */
+    char *certificate_file; /* "" or NULL: none */
+    char *key_file;
     char host_name[MM_LIMIT_DOMAIN + 1]; /* "": as set */
     uint64_t times_ms[MM_CLIENT_TIMES];  /* 0: as set */
     bool requires_all;

@@ -181,6 +181,12 @@ static enum mailmod_error ask_login(struct mm_sending *sending)
     return mm_client_use_login(client, login.user, login.password);
 }
 
+static bool has_certificate(const mailmod_client *client)
+{
+    return client->certificate_file != NULL &&
+           client->certificate_file[0] != '\0';
+}
+
 /* With the servers' ports, and how they are talked to. */
 static enum mailmod_error fill_relay(struct mm_sending *sending)
 {
@@ -214,6 +220,10 @@ static enum mailmod_error fill_relay(struct mm_sending *sending)
                                .user = client->user,
                                .password = client->password};
     mm_relay_set_tls(relay, client->tls);
+    if (has_certificate(client) && client->user != NULL &&
+        client->password[0] == '\0') {
+        relay->mechanisms = MM_SASL_EXTERNAL;
+    }
     return MAILMOD_OK;
 }
 
@@ -297,7 +307,12 @@ static enum mailmod_error prepare_settings(struct mm_sending *sending)
     mm_buf_init(&reason, REASON_MAX);
     enum mailmod_error error = make_config(sending, &config);
     if (error == MAILMOD_OK) {
-        error = mm_outbound_settings_new(&client->settings, config, &reason);
+        const struct mm_peer_tls_options own = {
+            .authority_file = config->smarthost.authority_file,
+            .certificate_file = client->certificate_file,
+            .key_file = client->key_file};
+        error = mm_outbound_settings_new_own(&client->settings, config, &own,
+                                             &reason);
     }
     if (error == MAILMOD_OK) {
         client->base = mm_config_ref(sending->base);
