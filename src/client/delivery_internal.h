@@ -161,6 +161,8 @@ void mm_hop_pump(struct mm_delivery *delivery);
 /* True: the message is settled, the connection is idle now. */
 bool mm_dialogue_pump(struct mm_delivery *delivery);
 enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery);
+/* The delivery hears an engine that it took over. */
+void mm_dialogue_listen(struct mm_delivery *delivery);
 void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work);
 /* The connection was lost, or a time is over: what it means depends on how far

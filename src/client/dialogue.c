@@ -387,15 +387,27 @@ static void on_octets(void *context, enum mm_tap_way way, uint64_t count)
     }
 }
 
-enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
+/* NULL where nobody listens. */
+static const struct mm_tap *tap_of(struct mm_delivery *delivery)
 {
-    char name[MM_LIMIT_DOMAIN + 1];
     delivery->tap = (struct mm_tap){
         .line = on_line, .octets = on_octets, .context = delivery};
     bool has_tap = mm_log_is_on(delivery->options.log, MM_LOG_WIRE) ||
                    delivery->options.handler->on_line != NULL;
+
+    return has_tap ? &delivery->tap : NULL;
+}
+
+void mm_dialogue_listen(struct mm_delivery *delivery)
+{
+    mm_smtpc_set_tap(delivery->engine, tap_of(delivery));
+}
+
+enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
+{
+    char name[MM_LIMIT_DOMAIN + 1];
     struct mm_smtpc_options options = {
-        .tap = has_tap ? &delivery->tap : NULL,
+        .tap = tap_of(delivery),
         .host_name = name,
         .tls = engine_tls(delivery),
         .mechanisms = mm_relay_mechanisms(&delivery->options.relay),

@@ -261,6 +261,7 @@ void mm_hop_take_over(struct mm_delivery *to, struct mm_delivery *from)
     memcpy(to->tls_text, from->tls_text, sizeof to->tls_text);
     from->conn = NULL;
     from->engine = NULL;
+    mm_dialogue_listen(to);
     mm_conn_set_handler(to->conn, &conn_handler, to);
 }
 

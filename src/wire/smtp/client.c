@@ -155,6 +155,11 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     return MAILMOD_OK;
 }
 
+void mm_smtpc_set_tap(struct mm_smtpc *smtpc, const struct mm_tap *tap)
+{
+    smtpc->tap = tap;
+}
+
 void mm_smtpc_free(struct mm_smtpc **smtpc)
 {
     struct mm_smtpc *old = *smtpc;

@@ -131,6 +131,8 @@ MM_CHECK enum mailmod_error
 mm_smtpc_new(struct mm_smtpc **smtpc_out,
              const struct mm_smtpc_options *options);
 void mm_smtpc_free(struct mm_smtpc **smtpc);
+/* Another listens from now on, or nobody: the conversation has a new user. */
+void mm_smtpc_set_tap(struct mm_smtpc *smtpc, const struct mm_tap *tap);
 size_t mm_smtpc_feed(struct mm_smtpc *smtpc, const char *bytes, size_t size);
 enum mm_smtpc_event mm_smtpc_next(struct mm_smtpc *smtpc,
                                   struct mm_smtpc_info *info_out);

@@ -82,6 +82,11 @@ struct mm_workers *fake_workers(void)
     return &world.workers;
 }
 
+void fake_log_from(enum mm_log_level level)
+{
+    atomic_store(&world.log.level, (int)level);
+}
+
 const struct mm_log *fake_log(void)
 {
     return &world.log;

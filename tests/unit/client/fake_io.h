@@ -17,6 +17,7 @@ void fake_close(void);
 struct mm_loop *fake_loop(void);
 struct mm_workers *fake_workers(void);
 const struct mm_log *fake_log(void);
+void fake_log_from(enum mm_log_level level); /* DEBUG at first */
 /* What was logged, rendered, one line each. */
 const char *fake_log_text(void);
 

@@ -66,6 +66,25 @@ static void test_reuse(void **state)
     rig_close(&rig);
 }
 
+/* A kept connection that goes to another destination (of the same loop) is
+ * heard there. */
+static void test_reuse_is_heard(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"queue.destination_max=1", NULL};
+    struct rig rig;
+    open_with(&rig, settings, &whole);
+    fake_dns_mx("z.net", "10 mx.x.net");
+    fake_log_from(MM_LOG_WIRE);
+    send_to(&rig, "a@x.net");
+    fake_run(2000);
+    send_to(&rig, "b@z.net");
+    fake_run(2000);
+    assert_int_equal(rig_count_text(fake_log_text(), "RCPT TO:<a@x.net>"), 1);
+    assert_int_equal(rig_count_text(fake_log_text(), "RCPT TO:<b@z.net>"), 1);
+    rig_close(&rig);
+}
+
 /* One message that fails does not touch the next on the same connection. */
 static void test_reuse_after_failure(void **state)
 {
@@ -584,6 +603,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_reuse_is_heard),
         cmocka_unit_test(test_reuse_after_failure),
         cmocka_unit_test(test_kept_connection_dies),
         cmocka_unit_test(test_limits),
