@@ -204,9 +204,8 @@ enum mailmod_error contract_remove(struct mm_mailbox *mailbox,
                                    const size_t *indexes, size_t count,
                                    bool is_now)
 {
-    struct waiting waiting = {.removal = {.indexes = indexes,
-                                          .count = count,
-                                          .done = on_removed}};
+    struct waiting waiting = {
+        .removal = {.indexes = indexes, .count = count, .done = on_removed}};
 
     assert_int_equal(mm_mutex_new(&waiting.mutex), MAILMOD_OK);
     assert_int_equal(mm_condition_new(&waiting.condition), MAILMOD_OK);
