@@ -1,5 +1,5 @@
 /* thread: loop (the server's first)
- * kept.h - deleted mail that is kept for a time goes when that is over. */
+ * deleted_mail.h - what POP3 deleted goes when its days are over. */
 #ifndef MM_SERVER_DELETED_MAIL_H
 #define MM_SERVER_DELETED_MAIL_H
 
