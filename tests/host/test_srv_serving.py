@@ -3,6 +3,7 @@
 The hosts are serve.c, answers.c, reader.c, mailbox.c and busy.c.
 """
 import poplib
+import re
 import smtplib
 import socket
 import struct
@@ -354,9 +355,156 @@ def test_fl11_a_hundred_clients(build):
         assert host.count() == 50
 
 
+def bring(wire, users, mark, wait=None):
+    """One message to these users; `wait` is called in the midst of it."""
+    assert wire.ask("EHLO c.test")[:3] == "250"
+    assert wire.ask("MAIL FROM:<a@c.test>")[:3] == "250"
+    for user in users:
+        assert wire.ask(f"RCPT TO:<{user}@mail.test>")[:3] == "250"
+    assert wire.ask("DATA")[:3] == "354"
+    text = BODY.replace(b"x", mark.encode(), 1).replace(b"\r\n.", b"\r\n..")
+    wire.send(text[:30])
+    if wait:
+        wait()
+    wire.send(text[30:] + b".\r\n")
+    assert wire.reply()[:3] == "250"
+    assert wire.ask("QUIT")[:3] == "221"
+
+
+class Crowd:
+    """A hundred clients of two hosts, all connected before the first speaks.
+
+    A quarter each brings to `far`, whose mail is fetched; reads there; brings
+    to `near`, which fetches; reads there. The slow ones end only when mail was
+    fetched: the fetcher has worked beside them.
+    """
+
+    def __init__(self, near, far):
+        self.near = near
+        self.far = far
+        self.wrong = []
+        self.connected = threading.Barrier(101)
+        self.has_fetched = threading.Event()
+        self.clients = [threading.Thread(target=self.converse, args=(i,))
+                        for i in range(100)]
+        for client in self.clients:
+            client.start()
+        self.connected.wait(240)
+
+    def converse(self, number):
+        try:
+            if number % 4 == 0:
+                self.write(self.far, ("joe", "ann"), f"far-{number}", number)
+            elif number % 4 == 1:
+                self.write(self.near, ("demo",), f"near-{number}", number)
+            elif number % 4 == 2:
+                self.read(self.near, "demo", number)
+            else:
+                # Whoever stays in this mailbox keeps the fetcher out.
+                self.read(self.far, "joe", 100)
+        except Exception as error:  # told by the main thread
+            self.wrong.append((number, error))
+
+    def wait_if_slow(self, number):
+        if number < 20:
+            assert self.has_fetched.wait(240), "nothing was fetched"
+
+    def write(self, host, users, mark, number):
+        with Wire(host.port("smtp"), timeout=240) as wire:
+            assert wire.reply()[:3] == "220"
+            self.connected.wait(240)
+            bring(wire, users, mark, lambda: self.wait_if_slow(number))
+
+    def read(self, host, user, number):
+        """Again until it is in: one session at a time has the mailbox, and a
+        visit of the fetcher is one (RFC 1939 3)."""
+        opened = [poplib.POP3("127.0.0.1", host.port("pop3"), timeout=240)]
+        self.connected.wait(240)
+
+        def enter():
+            box = opened.pop() if opened else poplib.POP3(
+                "127.0.0.1", host.port("pop3"), timeout=240)
+            try:
+                box.user(user)
+                box.pass_("secret")
+                return box
+            except poplib.error_proto as error:
+                assert b"IN-USE" in error.args[0], error
+                box.close()
+                return None
+        box = wait_for(enter, 240, "a mailbox that is not in use")
+        self.wait_if_slow(number)
+        for line in box.list()[1][:3]:
+            assert b".dot" in box.retr(int(line.split()[0]))[1]
+        box.quit()
+
+    def end(self):
+        for client in self.clients:
+            client.join(240)
+        assert not self.wrong, self.wrong[:3]
+
+
+def marks_of(host, user):
+    """The subjects of a mailbox, sorted; the rest of each message is whole."""
+    box = host.box(user)
+    found = []
+    for line in box.list()[1]:
+        text = box.retr(int(line.split()[0]))[1]
+        assert text[-3:] == BODY.split(b"\r\n")[1:4], text
+        found += [l[9:].decode() for l in text if l.startswith(b"Subject: ")]
+    box.quit()
+    return sorted(found)
+
+
+def visits(host):
+    """Asks for a visit of each account. What the last ones came to: messages
+    there, new, fetched, deleted there and left."""
+    host.ctl("fetch", "run", "all")
+    rows = [line.split() for line in
+            host.ctl("fetch", "list").stdout.splitlines()]
+    return {row[0]: row[3:8] for row in rows if row[0] in ("joe", "ann")}
+
+
 def test_fl11_fetcher(build):
-    raise Skip("FL-11's fetcher of outside POP3 boxes does NOT EXIST in this "
-               "version; the servers and the queue are tested without it")
+    """Both servers, the queue and the fetcher of a host, all at once, and the
+    host that it fetches from. What joe has comes to demo and is deleted there;
+    what ann has comes to copy and stays."""
+    words = "host=127.0.0.1 tls=off interval=0"
+    with NameServer(ONE_MX) as dns, Sink() as sink, \
+            Host(build, "busy", 0, "b@x.test", users=("joe", "ann")) as far:
+        fetched = [f"before-{i}" for i in range(20)]
+        for mark in fetched:
+            with Wire(far.port("smtp"), timeout=120) as wire:
+                assert wire.reply()[:3] == "220"
+                bring(wire, ("joe", "ann"), mark)
+        words += f" port={far.port('pop3')}"
+        settings = way_out(dns, sink.port)
+        settings["fetch.accounts"] = [
+            f"name=joe user=joe to=demo delete {words} password=secret",
+            f"name=ann user=ann to=copy {words} password=secret"]
+        with Host(build, "busy", 50, "b@x.test", users=("demo", "copy"),
+                  settings=settings) as near:
+            crowd = Crowd(near, far)
+            # Only the fetcher brings to copy.
+            wait_for(lambda: visits(near) and near.count(
+                user="copy", password="secret") >= 20, 240, "what was there")
+            crowd.has_fetched.set()
+            crowd.end()
+            # A visit finds nothing new: the ones before had everything.
+            wait_for(lambda: visits(near) == {
+                "joe": ["0"] * 5, "ann": ["45"] + ["0"] * 4}, 240,
+                "visits with nothing new")
+            fetched += [f"far-{i}" for i in range(0, 100, 4)]
+            brought = [f"near-{i}" for i in range(1, 100, 4)]
+            assert marks_of(near, "copy") == sorted(fetched)
+            assert marks_of(near, "demo") == sorted(fetched + brought)
+            wait_for(lambda: len(near.said("^through outcome=1")) == 50, 240,
+                     "all messages through")
+        assert sorted(re.search(rb"(?m)^Subject: (.+)\r$", m.data)[1]
+                      for m in sink.messages) == sorted(
+                          b"number %d" % i for i in range(50))
+        assert marks_of(far, "ann") == sorted(fetched)
+        assert far.count(user="joe", password="secret") == 0
 
 
 main(__name__, test_fl05_by_itself, test_fl05_swaks,
