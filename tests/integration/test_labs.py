@@ -3,6 +3,11 @@
 The lab's scripts are not part of the project: MAILMOD_LABS names their folder,
 by default ../shared/labs beside the source. Without them, without root or
 without the programs the tests are skipped, aloud.
+
+Courier's POP3 server needs no script. Its Debian package is at odds with those
+of the others (dovecot-pop3d, mailutils-pop3d): MAILMOD_COURIER names a folder
+where courier-pop, courier-base, courier-authlib and libcourier-unicode4 are
+unpacked (dpkg -x); without it the installed one is taken.
 """
 import contextlib
 import os
@@ -12,6 +17,7 @@ import subprocess
 import tempfile
 
 from harness import SOURCE, Daemon, Skip, free_port, main, wait_for
+from listener import Listener
 from sink import Sink
 
 LABS = os.environ.get(
@@ -75,8 +81,87 @@ class Postfix:
         subprocess.run(["rm", "-rf", self.folder], check=False)
 
 
+def box_at(port):
+    """(unique id, octets) of all that lies there for alice."""
+    box = poplib.POP3("127.0.0.1", port, timeout=60)
+    box.user("alice")
+    box.pass_("sesame1")
+    ids = [line.split()[1] for line in box.uidl()[1]]
+    texts = [b"\r\n".join(box.retr(i + 1)[1]) + b"\r\n"
+             for i in range(len(ids))]
+    box.quit()
+    return list(zip(ids, texts))
+
+
+class Courier(Listener):
+    """Courier's POP3 server on a Maildir of its own.
+
+    The login is ours: Courier's asks a daemon with a fixed place in the system.
+    What comes after it is courierpop3d's, on the connection itself.
+    """
+    tls = "off"
+
+    def __init__(self, count=12):
+        root = os.environ.get("MAILMOD_COURIER", "/")
+        self.program = os.path.join(root, "usr/lib/courier/courier/courierpop3d")
+        if not os.path.exists(self.program):
+            raise Skip(f"{self.program} is not there: courier-pop is not "
+                       "installed, or unpacked in MAILMOD_COURIER")
+        self.environment = dict(os.environ, AUTHENTICATED="alice")
+        if root != "/":
+            self.environment["LD_LIBRARY_PATH"] = ":".join(
+                os.path.join(root, place) for place in
+                ("usr/lib", "usr/lib/x86_64-linux-gnu"))
+        self.folder = tempfile.mkdtemp(prefix="mmlab", dir="/tmp")
+        for place in ("cur", "new", "tmp"):
+            os.mkdir(os.path.join(self.folder, place))
+        for i in range(count):
+            self.add(i)
+        super().__init__()
+
+    def add(self, number):
+        body = {1: b".\n..\n.dot\n\n.\n", 3: b"x" * 990 + b"\n",
+                5: b"line\n" * 40000, 7: b"\xe4\xf6\xfc\n", 8: b"",
+                9: b"no end"}.get(number, b"body\n")
+        name = f"{1700000000 + number}.M{number}.lab"
+        with open(os.path.join(self.folder, "new", name), "wb") as file:
+            file.write(b"From: s@example.org\nTo: alice@example.net\n"
+                       b"Subject: seed %d\n\n" % number + body)
+
+    def talk(self, peer):
+        peer.sendall(b"+OK Hello there.\r\n")
+        if self.log_in(peer):
+            subprocess.run([self.program, self.folder], stdin=peer,
+                           stdout=peer, stderr=subprocess.DEVNULL,
+                           env=self.environment, timeout=120, check=False)
+
+    @staticmethod
+    def log_in(peer):
+        with peer.makefile("rb", 0) as lines:  # no octet more than it is asked
+            for said in lines:
+                if said == b"PASS sesame1\r\n":
+                    return True
+                peer.sendall({
+                    b"CAPA": b"+OK\r\nUSER\r\nTOP\r\nUIDL\r\n.\r\n",
+                    b"USER": b"+OK Password required.\r\n",
+                    b"PASS": b"-ERR Login failed.\r\n",
+                    b"QUIT": b"+OK Better luck next time.\r\n",
+                }.get(said[:4], b"-ERR Invalid command.\r\n"))
+                if said[:4] == b"QUIT":
+                    break
+        return False
+
+    def box(self):
+        return box_at(self.port)
+
+    def close(self):
+        super().close()
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
 class Pop:
     """One of the lab's POP3 servers, with `count` awkward messages."""
+    tls = "must"
 
     def __init__(self, script, binary, count=12):
         if not os.path.exists(binary):
@@ -103,15 +188,7 @@ class Pop:
             raise Skip(f"{self.script} did not {words[0]}: {words_said}")
 
     def box(self):
-        """(unique id, octets) of all that lies there."""
-        box = poplib.POP3("127.0.0.1", self.port, timeout=60)
-        box.user("alice")
-        box.pass_("sesame1")
-        ids = [line.split()[1] for line in box.uidl()[1]]
-        texts = [b"\r\n".join(box.retr(i + 1)[1]) + b"\r\n"
-                 for i in range(len(ids))]
-        box.quit()
-        return list(zip(ids, texts))
+        return box_at(self.port)
 
     def __enter__(self):
         return self
@@ -121,12 +198,12 @@ class Pop:
         subprocess.run(["rm", "-rf", self.folder], check=False)
 
 
-def fetch_from(build, script, binary):
+def fetch_from(build, server, is_whole=True):
     """Octet for octet, once, with the unique ids; then deleted there (T-160 to
     T-162)."""
-    with Pop(script, binary) as pop:
-        words = (f"host=127.0.0.1 port={pop.port} user=alice to=demo tls=must "
-                 "verify=no interval=0 keep_uidl")
+    with server as pop:
+        words = (f"host=127.0.0.1 port={pop.port} user=alice to=demo "
+                 f"tls={pop.tls} verify=no interval=0 keep_uidl")
         with Daemon(build, settings={"fetch.accounts": [
                 f"name=keeps {words} password=sesame1",
                 f"name=wrong {words} password=sesame2",
@@ -149,7 +226,7 @@ def fetch_from(build, script, binary):
                 for part in (text.partition(b"\r\n\r\n")[2],
                              re.search(rb"(?m)^Subject: .*\r$", text)[0]):
                     assert part in mine, (text[:300], mine[:600])
-                assert mine.endswith(text) or script != "ref_dovecot.sh"
+                assert mine.endswith(text) or not is_whole
             box = daemon.pop3()
             assert [line.split()[1] for line in box.uidl()[1]] == [
                 uid for uid, _ in theirs]
@@ -162,11 +239,16 @@ def fetch_from(build, script, binary):
 
 
 def test_fetch_from_dovecot(build):
-    fetch_from(build, "ref_dovecot.sh", "/usr/lib/dovecot/pop3")
+    fetch_from(build, Pop("ref_dovecot.sh", "/usr/lib/dovecot/pop3"))
 
 
 def test_fetch_from_gnu_pop3d(build):
-    fetch_from(build, "ref_gnupop3d.sh", "/usr/sbin/pop3d")
+    fetch_from(build, Pop("ref_gnupop3d.sh", "/usr/sbin/pop3d"),
+               is_whole=False)
+
+
+def test_fetch_from_courier(build):
+    fetch_from(build, Courier())
 
 
 def test_to_postfix(build):
@@ -339,6 +421,7 @@ def test_pop3_clients(build):
 
 
 main(__name__, test_fetch_from_dovecot, test_fetch_from_gnu_pop3d,
+     test_fetch_from_courier,
      test_to_postfix, test_from_postfix, test_name_servers,
      test_smtp_clients,
      test_pop3_clients)
