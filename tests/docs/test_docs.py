@@ -152,7 +152,7 @@ def check_gate(world):
     assert world.deliver()[0] == 250
     code, words = world.deliver(sender="x@spam.example")
     assert code == 550, words
-    assert run.said(r"^from you@example.net to alice@example.com, login none$")
+    run.wait(r"^from you@example.net to alice@example.com, login none$")
     run.tell("\n")
     run.end()
 
@@ -162,7 +162,7 @@ def check_scan(world):
     run.wait_served(world)
     assert world.deliver()[0] == 250
     assert world.deliver(text=TEXT + b"buy now\r\n")[0] == 554
-    assert run.said(f"^{len(TEXT)} octets from you@example.net"), run.lines
+    run.wait(f"^{len(TEXT)} octets from you@example.net")
     run.tell("\n")
     run.end()
 
@@ -420,7 +420,7 @@ def check_queue(world):
     world.mx.replies.clear()
     wait_for(lambda: run.tell("\n") or world.mx.messages, what="the message")
     run.end()
-    assert run.said("^tries 1 again"), run.lines
+    run.wait("^tries 1 again")
 
 
 def check_log(world):
