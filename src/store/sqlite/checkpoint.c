@@ -10,8 +10,9 @@
  * copier, so that it gets near the log's end; when little is left, the writer
  * copies that and begins the log anew, between two batches. A log that
  * acknowledged mail alone makes grow faster than the disk can copy it is begun
- * anew at MM_STORE_LOG_LONG_PAGES whatever is left: only then does mail wait
- * for a copy.
+ * anew at MM_STORE_LOG_LONG_PAGES whatever is left, and where the copier is
+ * still at it, at MM_STORE_LOG_MOST_PAGES it is waited for: only then does mail
+ * wait for a copy.
  *
  * A sync of the database that failed is never believed: what the log's index
  * calls copied is taken back (nBackfill = 0, documented in SQLite's "WAL-mode
@@ -248,10 +249,24 @@ static void make_room(struct mm_sqlite *store)
     }
 }
 
+/* The copier needs nothing of the writer's, so this ends. */
+static void wait_for_copier(struct mm_sqlite *store)
+{
+    mm_mutex_lock(store->mutex);
+    while (atomic_load(&store->wants_copy) && !store->copier_ends) {
+        mm_condition_wait(store->condition, store->mutex);
+    }
+    mm_mutex_unlock(store->mutex);
+}
+
 void mm_checkpoint_tend(struct mm_sqlite *store)
 {
     bool is_short = store->was_full || store->room == MM_SQLITE_ROOM_NONE;
 
+    if (mm_checkpoint_is_copying(store) &&
+        store->log_pages >= MM_STORE_LOG_MOST_PAGES) {
+        wait_for_copier(store);
+    }
     if (mm_checkpoint_has_copied(store)) {
         take_copied(store);
     }

@@ -16,7 +16,7 @@
 enum {
     READERS = 3,
     MESSAGES = 6000,            /* of a chunk each: 400 MB through the log */
-    LOG_MAX = 200 * 1024 * 1024 /* 128 MiB, and what comes during one copy */
+    LOG_MAX = 200 * 1024 * 1024 /* MM_STORE_LOG_MOST_PAGES, and one batch */
 };
 
 struct reader {
