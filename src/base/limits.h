@@ -92,6 +92,9 @@
 /* What the store remembers of peers for a time: greylisting, traps, hashes of
  * refused bodies. About 250 octets each. */
 #define MM_LIMIT_SIGHTINGS 200000
+/* Octets of a body without its white space: shorter ones are remarks that many
+ * people write, and are not remembered as spam. */
+#define MM_LIMIT_SPAM_BODY_MIN 256
 /* Networks with a password check that waits: more than there are sessions. */
 #define MM_LIMIT_WAITING_NETWORKS (1 << 20)
 /* Each is a query for every connection. */

@@ -102,6 +102,12 @@ enum mm_config_greylisting { /* whose mail is put off at first */
                              MM_CONFIG_GREYLISTING_ALL
 };
 
+enum mm_config_spam { /* what known spam gets */
+                      MM_CONFIG_SPAM_OFF,
+                      MM_CONFIG_SPAM_TAG,
+                      MM_CONFIG_SPAM_REFUSE
+};
+
 enum mm_config_check {
     MM_CONFIG_CHECK_OFF,
     MM_CONFIG_CHECK_WARN,
@@ -273,6 +279,12 @@ struct mm_config {
         uint64_t time_ms;
         char *zone_file, *zone_name;
     } traps;
+
+    struct { /* bodies of refused spam */
+        enum mm_config_spam memory;
+        uint64_t time_ms;
+        struct mm_range_list exempt;
+    } spam;
 
     struct { /* mail of a window of time; 0: any */
         uint64_t window_ms;

@@ -982,6 +982,30 @@ static const struct mm_config_key keys[] = {
      .help = "The zone's name: the file is a master file for nsd and others. "
              "Empty: it has the lines of rbldnsd's generic data.",
      .offset = AT(traps.zone_name)},
+    {.name = "spam.memory",
+     .type = MM_CONFIG_CHOICE,
+     .default_text = "off",
+     .choices = "off tag refuse",
+     .help = "What a message to the service smtp gets whose body was refused "
+             "as spam before: a field \"X-Blocklist: known spam\", or 550 "
+             "5.7.1 at its end. Such are messages that a filter or the host "
+             "program refuses with 5.7.1, or that are for one of "
+             "traps.addresses, too. Bodies have 256 octets or more, without "
+             "white space.",
+     .offset = AT(spam.memory)},
+    {.name = "spam.time",
+     .type = MM_CONFIG_DURATION,
+     .default_text = "72h",
+     .minimum = MINUTE,
+     .maximum = (90 * DAY),
+     .help = "How long a body is remembered from its last refusal as spam on.",
+     .offset = AT(spam.time_ms)},
+    {.name = "spam.exempt",
+     .type = MM_CONFIG_RANGE_LIST,
+     .default_text = "127.0.0.0/8, ::1/128",
+     .maximum = 1000,
+     .help = "Networks whose mail is not judged so, nor remembered.",
+     .offset = AT(spam.exempt)},
     {.name = "rates.window",
      .type = MM_CONFIG_DURATION,
      .default_text = "1h",

@@ -242,7 +242,7 @@ static enum mm_judgement sender_hosts_are_found(void *subject,
 static enum mm_judgement traps_judge_recipient(void *subject,
                                                struct mm_finding *finding)
 {
-    const struct mm_smtp_session *smtp = subject;
+    struct mm_smtp_session *smtp = subject;
     const struct mm_session *session = &smtp->base;
     const struct mm_config *config = mm_session_config(session);
 
@@ -257,6 +257,7 @@ static enum mm_judgement traps_judge_recipient(void *subject,
            MM_TEXT("session", session->identifier),
            MM_TEXT("peer", session->peer_text),
            MM_TEXT("recipient", smtp->info->path->text));
+    smtp->spam.has_trap = true;
     mm_traps_catch(&session->server->traps, config, &session->peer,
                    mm_loop_wall_ms(session->loop));
     return refuse_if(mm_reply_get(MM_REPLY_NO_SUCH_USER), finding);
@@ -489,6 +490,7 @@ static const struct mm_judge table[] = {
     {"host, sender", MM_STAGE_MAIL, false, host_judges_sender},
     {"milters, sender", MM_STAGE_MAIL, false, mm_smtp_milters_judge_sender},
     {"rules", MM_STAGE_RCPT, true, rules_judge_recipient},
+    {"spam, recipient", MM_STAGE_RCPT, true, mm_smtp_spam_hears_recipient},
     {"traps", MM_STAGE_RCPT, true, traps_judge_recipient},
     {"block lists", MM_STAGE_RCPT, true, lists_judge_peer},
     {"names", MM_STAGE_RCPT, true, names_judge_recipient},
@@ -498,6 +500,8 @@ static const struct mm_judge table[] = {
     /* last of its stage: the host is not asked about what is refused anyway */
     {"host, recipient", MM_STAGE_RCPT, true, host_judges_recipient},
     {"loop", MM_STAGE_END, true, loops_are_refused},
+    /* no filter is asked about what is known */
+    {"spam, message", MM_STAGE_END, true, mm_smtp_spam_judges_message},
     {"milters, message", MM_STAGE_END, true, mm_smtp_milters_judge_message},
 };
 

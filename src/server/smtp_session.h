@@ -5,6 +5,7 @@
 #ifndef MM_SERVER_SMTP_SESSION_H
 #define MM_SERVER_SMTP_SESSION_H
 
+#include "crypto/crypto.h"
 #include "post/deposit.h"
 #include "post/resolve.h"
 #include "server/blocklist.h"
@@ -52,6 +53,21 @@ struct mm_sender_check {
     const struct mm_reply *refusal; /* once it is back; NULL: it may */
 };
 
+/* Of the message, for smtp_spam.c; all zero while nothing is hashed. */
+struct mm_smtp_spam {
+    struct mm_sha256_stream hash;
+    bool is_on;      /* the body is hashed */
+    bool is_in_body; /* behind the header's empty line */
+    bool has_line;   /* an octet of this line of the header came */
+    uint64_t size;   /* of what was hashed */
+    bool is_hashed;  /* `key` is made */
+    bool is_judged;
+    bool is_known; /* was refused before, or is for a trap, too */
+    bool has_trap; /* of RCPT */
+    bool has_postmaster, has_others, is_white;
+    char key[2 * MM_SHA256_SIZE + 1]; /* "": none */
+};
+
 struct mm_smtp_milters; /* smtp_milters.c's */
 struct mm_etrn;
 
@@ -89,7 +105,8 @@ struct mm_smtp_session {
     struct mm_smtp_sender_hosts *sender_hosts; /* NULL: not asked about */
     struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
     struct mm_smtp_milters *milters;      /* NULL: none was asked */
-    struct mm_etrn *etrn;                 /* of the pending ETRN; NULL: none */
+    struct mm_smtp_spam spam;
+    struct mm_etrn *etrn; /* of the pending ETRN; NULL: none */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
     struct mm_reply blocked_reply;
     bool is_receiving; /* a body was let in and is not done with */
@@ -150,6 +167,18 @@ void mm_smtp_etrn(struct mm_smtp_session *smtp,
 bool mm_smtp_sender_hosts_ask(struct mm_smtp_session *smtp);
 bool mm_smtp_sender_hosts_have_peer(const struct mm_smtp_session *smtp);
 void mm_smtp_sender_hosts_forget(struct mm_smtp_session *smtp);
+
+/* smtp_spam.c: a message begins; a piece of it; it was refused at its end. */
+void mm_smtp_spam_begin(struct mm_smtp_session *smtp);
+void mm_smtp_spam_body(struct mm_smtp_session *smtp, struct mm_span data);
+void mm_smtp_spam_refused(struct mm_smtp_session *smtp,
+                          const struct mm_reply *reply);
+void mm_smtp_spam_forget(struct mm_smtp_session *smtp);
+/* Judges of RCPT and END. */
+enum mm_judgement mm_smtp_spam_hears_recipient(void *subject,
+                                               struct mm_finding *finding);
+enum mm_judgement mm_smtp_spam_judges_message(void *subject,
+                                              struct mm_finding *finding);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

@@ -43,6 +43,7 @@ void mm_smtp_drop_message(struct mm_smtp_session *smtp)
     smtp->is_resolved = false;
     smtp->is_with_milters = false;
     mm_smtp_milters_forget_message(smtp);
+    mm_smtp_spam_forget(smtp);
     mm_deposit_abandon(&smtp->deposit);
     mm_session_forget(&smtp->base.question);
     mm_session_forget(&smtp->sender);
@@ -133,7 +134,8 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
 
     if (smtp->base.service == MM_SERVICE_SMTP &&
         (config->dnsbl.action == MM_CONFIG_DNSBL_TAG ||
-         config->lists.action == MM_CONFIG_DNSBL_TAG) &&
+         config->lists.action == MM_CONFIG_DNSBL_TAG ||
+         config->spam.memory == MM_CONFIG_SPAM_TAG) &&
         !mm_session_is_from(&smtp->base, &config->dnsbl.exempt)) {
         edits |= MM_HEADER_DROPS_BLOCKLIST;
     }
@@ -200,6 +202,7 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
         return;
     }
+    mm_smtp_spam_begin(smtp);
     mm_smtp_answer_id(smtp, MM_REPLY_SENDER_OK);
 }
 
@@ -519,6 +522,7 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
         return;
     }
     mm_smtp_milters_data_over(smtp);
+    mm_smtp_spam_body(smtp, info->data);
     smtp->octets += info->data.size;
     smtp->body_used = 0;
     smtp->body_offered = 0;
@@ -540,6 +544,9 @@ static void give_away(struct mm_smtp_session *smtp)
     MM_LOG(mm_smtp_log(smtp), MM_LOG_INFO, "smtp", "message taken by the host",
            MM_TEXT("session", smtp->base.identifier),
            MM_TEXT("message", mm_deposit_identifier(smtp->deposit)));
+    if (reply != NULL) {
+        mm_smtp_spam_refused(smtp, reply);
+    }
     mm_smtp_answer(
         smtp, reply != NULL ? reply : mm_reply_get(MM_REPLY_MESSAGE_ACCEPTED));
     mm_smtp_drop_message(smtp);
@@ -572,6 +579,7 @@ void mm_smtp_end(struct mm_smtp_session *smtp, const struct mm_smtpd_info *info)
         }
     }
     if (refusal != NULL) {
+        mm_smtp_spam_refused(smtp, refusal);
         refuse_message(smtp, refusal);
         return;
     }

@@ -390,7 +390,56 @@ def test_mistakes(build):
                 (lines, run.stderr, run.stdout)
 
 
+def test_spam_memory(build):
+    """T-117: a body that a filter refused as spam is known from elsewhere,
+    after a restart too; one refused for other reasons is not."""
+    text = b"Subject: %s\r\n\r\n" + b"buy now, buy here\r\n" * 40
+    known = "550 5.7.1 This text"
+
+    def from_peer(daemon, source):
+        with Wire(daemon.port("smtp"), source=source) as wire:
+            wire.reply()
+            wire.ask("EHLO c.test")
+            return send(wire, body=text % b"x")[-1]
+
+    with tempfile.TemporaryDirectory() as folder, Milter() as milter:
+        white = os.path.join(folder, "white")
+        with open(white, "w", encoding="ascii") as file:
+            file.write("127.0.0.8\n")
+        with serve(build, milter, spam__memory="refuse",
+                   spam__exempt="127.0.0.7/32",
+                   lists__white_file=white) as daemon:
+            for packets, code in ((reply("552 5.3.4 large"), "552"),
+                                  (reply("451 4.7.1 later"), "451"),
+                                  (CONTINUE, "250"),
+                                  (reply("554 5.7.1 Spam message"), "554")):
+                milter.answers = {"E": packets}
+                assert one(daemon, body=text % b"a")[-1][:3] == code, code
+            daemon.wait_log("smtp: spam remembered")
+            milter.answers, milter.heard = {}, []
+            wait_for(lambda: one(daemon, body=text % b"b")[-1].startswith(
+                known), what="the memory")
+            got = from_peer(daemon, "127.0.0.9")
+            assert got.startswith(known), got
+            for source in ("127.0.0.7", "127.0.0.8"):
+                assert from_peer(daemon, source)[:3] == "250", source
+            assert one(daemon, body=text % b"b" + b"!\r\n")[-1][:3] == "250"
+            daemon.stop()
+            daemon.start()
+            milter.heard = []
+            got = one(daemon, body=text % b"c")[-1]
+            assert got.startswith(known), got
+            assert "E" not in milter.letters(), milter.letters()
+            daemon.stop()
+            daemon.settings["spam.memory"] = "tag"
+            daemon.start()
+            assert one(daemon, body=text % b"d")[-1][:3] == "250"
+            assert b"\r\nX-Blocklist: known spam\r\n" in \
+                daemon.messages()[-1]
+
+
 main(__name__, test_what_it_hears, test_answers, test_postmaster,
      test_one_recipient, test_fields, test_envelope, test_body,
      test_quarantine, test_several, test_no_replies, test_faults, test_offers,
-     test_away, test_exempt, test_local_socket, test_peer_goes, test_mistakes)
+     test_away, test_exempt, test_local_socket, test_peer_goes, test_mistakes,
+     test_spam_memory)

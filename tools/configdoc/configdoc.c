@@ -29,6 +29,7 @@ static const struct group {
     {"checks", "Checks of the names that peers bring."},
     {"milters", "Filters of mail by the milter protocol."},
     {"traps", "Addresses that only spam programs write to."},
+    {"spam", "A memory of spam that was refused."},
     {"rates", "How much mail may come in a window of time."},
     {"dnsbl", "Block lists of the DNS that are asked about peers."},
     {"sending", "Mail that the host program hands in."},

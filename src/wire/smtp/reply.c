@@ -57,6 +57,7 @@ static const struct mm_reply replies[MM_REPLY_COUNT] = {
                               "A filter of mail cannot be asked, try again "
                               "later"},
     [MM_REPLY_FILTER_GONE] = {550, "5.3.2", "A filter of mail cannot be asked"},
+    [MM_REPLY_KNOWN_SPAM] = {550, "5.7.1", "This text was refused as spam"},
     [MM_REPLY_HEADER_TOO_LARGE] = {552, "5.3.4",
                                    "Header too large to be changed"},
     [MM_REPLY_STORAGE_FULL] = {452, "4.3.1", "Insufficient system storage"},

@@ -48,6 +48,7 @@ enum mm_reply_id {
     MM_REPLY_FILTER_DEFERS,         /* 451 4.7.1 */
     MM_REPLY_FILTER_AWAY,           /* 451 4.3.2 */
     MM_REPLY_FILTER_GONE,           /* 550 5.3.2 */
+    MM_REPLY_KNOWN_SPAM,            /* 550 5.7.1 */
     MM_REPLY_HEADER_TOO_LARGE,      /* 552 5.3.4 */
     MM_REPLY_STORAGE_FULL,          /* 452 4.3.1 */
     MM_REPLY_MAILBOX_FULL,          /* 452 4.2.2 */
