@@ -214,6 +214,7 @@ static void send_message(struct mm_delivery *delivery)
         .recipients = delivery->envelope,
         .recipient_count = delivery->envelope_count,
         .requires_all = delivery->batch->requires_all,
+        .waits_for_replies = delivery->is_reused,
         .tells_mail = delivery->options.handler->on_reply != NULL};
     error = mm_smtpc_send(delivery->engine, &message);
     if (error != MAILMOD_OK) {

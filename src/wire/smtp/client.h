@@ -113,6 +113,10 @@ struct mm_smtpc_message {
     size_t recipient_count;
     /* No DATA where one of them is refused; the first refusal settles it. */
     bool requires_all;
+    /* The text waits for the envelope's replies also where BDAT could follow
+     * at once: the server may be gone, and whether it took what was sent to it
+     * would be unknown. */
+    bool waits_for_replies;
     bool tells_mail; /* MAIL_REPLY for an acceptance too */
 };
 

@@ -3,9 +3,10 @@
  * Owns the chunk that is being filled. Promises: the octets are those that DATA
  * would bring, without its doubled dots; the last chunk has octets where the
  * message has any, for servers that take no "BDAT 0 LAST"; a small message
- * follows its envelope in one flight, one trip for all, and a large one waits
- * for the envelope's replies, so that what nobody takes is not sent. A refusal
- * of BDAT as such is told apart from one of the message.
+ * follows its envelope in one flight, one trip for all (unless the caller wants
+ * the replies first), and a large one waits for the envelope's replies, so that
+ * what nobody takes is not sent. A refusal of BDAT as such is told apart from
+ * one of the message.
  * Thread: the caller's. RFC 3030 2, 4.2; RFC 2920 3.1. */
 #include "base/limits.h"
 #include "wire/smtp/client_internal.h"
@@ -21,7 +22,8 @@ void mm_smtpc_choose_chunks(struct mm_smtpc *smtpc, bool *is_early_out)
     smtpc->is_chunking = smtpc->may_chunk && offered->has_chunking &&
                          !smtpc->message.requires_all &&
                          (offered->has_pipelining || is_small);
-    *is_early_out = smtpc->is_chunking && offered->has_pipelining && is_small;
+    *is_early_out = smtpc->is_chunking && offered->has_pipelining && is_small &&
+                    !smtpc->message.waits_for_replies;
     mm_buf_clear(&smtpc->chunk);
 }
 

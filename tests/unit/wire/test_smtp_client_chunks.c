@@ -235,6 +235,34 @@ static void test_phase(void **unused)
     mm_smtpc_free(&engine);
 }
 
+/* Over a connection that may be dead: until the envelope is answered a loss
+ * means that nothing was taken. */
+static void test_waits_for_replies(void **unused)
+{
+    (void)unused;
+    struct mm_smtpc_info info;
+    struct mm_smtpc *engine = open_engine(chunks);
+    const struct mm_smtpc_message message = {.reverse_path = "a@b.example",
+                                             .size = 3,
+                                             .envelope_id = "",
+                                             .recipients = &recipient,
+                                             .recipient_count = 1,
+                                             .waits_for_replies = true};
+
+    assert_int_equal(mm_smtpc_send(engine, &message), MAILMOD_OK);
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_NEED_INPUT);
+    assert_int_not_equal(mm_smtpc_phase(engine), MM_SMTPC_PHASE_END);
+    mm_smtpc_sent(engine, mm_smtpc_output(engine).size);
+    feed(engine, "250 ok\r\n250 ok\r\n");
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_RCPT_REPLY);
+    assert_int_equal(mm_smtpc_next(engine, &info), MM_SMTPC_NEED_BODY);
+    assert_int_equal(mm_smtpc_body(engine, "x\r\n", 3), 3);
+    assert_int_equal(mm_smtpc_body_end(engine), MAILMOD_OK);
+    assert_true(mm_span_is(mm_smtpc_output(engine), "BDAT 3 LAST\r\nx\r\n"));
+    assert_int_equal(mm_smtpc_phase(engine), MM_SMTPC_PHASE_END);
+    mm_smtpc_free(&engine);
+}
+
 /* Nothing was asked, and something comes: no octet of the next message may be
  * taken for its answer. */
 static void test_unasked(void **unused)
@@ -257,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_octets_of_data),
         cmocka_unit_test(test_refused_chunk),
         cmocka_unit_test(test_phase),
+        cmocka_unit_test(test_waits_for_replies),
         cmocka_unit_test(test_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
