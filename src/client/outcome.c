@@ -64,6 +64,17 @@ void mm_outcome_set(struct mq_outcome *outcome, enum mailmod_error error,
     copy_text(outcome->reply, sizeof outcome->reply, text);
 }
 
+const struct mq_outcome *mm_outcome_of(const struct mq_outcome *outcomes,
+                                       size_t index, struct mq_outcome *untried)
+{
+    if (outcomes != NULL) {
+        return &outcomes[index];
+    }
+    mm_outcome_set(untried, MAILMOD_ERROR_STOPPED, "4.3.2", "",
+                   "the attempt was broken off");
+    return untried;
+}
+
 void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,
                            const struct mm_reply_in *reply)
 {

@@ -12,6 +12,11 @@
  * cause, which is kept and never guessed from the status. */
 void mm_outcome_set(struct mq_outcome *outcome, enum mailmod_error error,
                     const char *status, const char *host, const char *text);
+/* What came of recipient `index` of an attempt that told `outcomes`. NULL: it
+ * was broken off, which `untried` then says. */
+const struct mq_outcome *mm_outcome_of(const struct mq_outcome *outcomes,
+                                       size_t index,
+                                       struct mq_outcome *untried);
 /* A reply: 2xx delivered, 4xx deferred, 5xx failed, both REFUSED; the status is
  * the reply's own enhanced code or its class with 0.0 (RFC 3464 2.3.4). */
 void mm_outcome_from_reply(struct mq_outcome *outcome, const char *host,

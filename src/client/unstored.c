@@ -147,11 +147,8 @@ static void on_outcomes(void *context, struct mq_batch *batch,
     struct work *work = context;
     struct mq_outcome untried;
 
-    mm_outcome_set(&untried, MAILMOD_ERROR_STOPPED, "4.3.2", "",
-                   "the attempt was broken off");
     for (size_t i = 0; i < batch->recipient_count; i++) {
-        const struct mq_outcome *outcome =
-            outcomes != NULL ? &outcomes[i] : &untried;
+        const struct mq_outcome *outcome = mm_outcome_of(outcomes, i, &untried);
 
         if (outcome->is_destination_down) {
             work->is_down = true;
