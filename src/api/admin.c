@@ -73,3 +73,20 @@ void mm_admin_end(struct mm_admin *admin)
     mm_config_unref(&admin->config);
     mm_instance_unlock(admin->instance);
 }
+
+enum mailmod_error mm_admin_run(struct mailmod *instance,
+                                struct mm_store_job *job,
+                                struct mm_store **store_out)
+{
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+
+    *store_out = NULL;
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    *store_out = admin.store;
+    error = mm_store_run(admin.store, job);
+    mm_admin_end(&admin);
+    return error;
+}

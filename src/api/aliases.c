@@ -131,17 +131,11 @@ static enum mailmod_error run_remove(struct mm_store_job *job,
 
 static enum mailmod_error run_change(mailmod *instance, struct change *change)
 {
-    struct mm_admin admin;
-    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+    enum mailmod_error error =
+        mm_admin_run(instance, &change->job, &change->store);
 
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    change->store = admin.store;
-    error = mm_store_run(admin.store, &change->job);
-    mm_admin_end(&admin);
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
+    return error == MAILMOD_OK || change->store == NULL
+               ? error
                : mm_fail(error, "%s: %s", change->record.name,
                          change->cause != NULL ? change->cause
                                                : mm_error_text(error));

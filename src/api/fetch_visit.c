@@ -87,16 +87,11 @@ static enum mailmod_error wait_new(struct wait **wait_out, const char *name)
 /* With the mutex held no stop can come between the look and the visit. */
 static enum mailmod_error put_visit(mailmod *instance, struct wait *wait)
 {
-    enum mailmod_error error = mm_instance_lock(instance);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (instance->state == MM_INSTANCE_RUNNING) {
+    enum mailmod_error error = mm_instance_lock_running(instance);
+    if (error == MAILMOD_OK) {
         mm_fetcher_visit(instance->fetcher, &wait->visit);
-    } else {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+        mm_instance_unlock(instance);
     }
-    mm_instance_unlock(instance);
     return error;
 }
 

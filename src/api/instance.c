@@ -68,6 +68,17 @@ enum mailmod_error mm_instance_lock(struct mailmod *instance)
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_instance_lock_running(struct mailmod *instance)
+{
+    enum mailmod_error error = mm_instance_lock(instance);
+
+    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_RUNNING) {
+        mm_instance_unlock(instance);
+        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    }
+    return error;
+}
+
 void mm_instance_unlock(struct mailmod *instance)
 {
     atomic_store(&instance->locker, 0);

@@ -110,6 +110,8 @@ char *mm_join_path(const char *folder, const char *name);
  * that it stays alive, and takes the mutex. ARGUMENT, HANDLE; STATE in a
  * callback of a call that has it, which would wait for itself. */
 MM_CHECK enum mailmod_error mm_instance_lock(struct mailmod *instance);
+/* The same for what only a running one can do: STATE where it does not run. */
+MM_CHECK enum mailmod_error mm_instance_lock_running(struct mailmod *instance);
 void mm_instance_unlock(struct mailmod *instance);
 /* All of an instance that is NEW and known to nobody; nulls it. */
 void mm_instance_dispose(struct mailmod **instance);
@@ -127,6 +129,12 @@ struct mm_admin {
 MM_CHECK enum mailmod_error
 mm_admin_begin(struct mm_admin *admin, struct mailmod *instance, bool creates);
 void mm_admin_end(struct mm_admin *admin);
+/* One job between the two, for which the store stands in `*store_out`. NULL
+ * there afterwards: it was not reached, and why was told; what the job itself
+ * failed for was not. */
+MM_CHECK enum mailmod_error mm_admin_run(struct mailmod *instance,
+                                         struct mm_store_job *job,
+                                         struct mm_store **store_out);
 
 /* The files of local.alias_files; the words of an error are told. */
 MM_CHECK enum mailmod_error mm_load_aliases(struct mailmod *instance,

@@ -88,17 +88,12 @@ static enum mailmod_error check_domain(const char *domain,
 /* With the mutex held no stop can come between the look and the search. */
 static enum mailmod_error put_search(mailmod *instance, struct wait *wait)
 {
-    enum mailmod_error error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock_running(instance);
 
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    if (instance->state == MM_INSTANCE_RUNNING) {
+    if (error == MAILMOD_OK) {
         mm_outbound_find_hosts(instance->outbound, &wait->search);
-    } else {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+        mm_instance_unlock(instance);
     }
-    mm_instance_unlock(instance);
     return error;
 }
 

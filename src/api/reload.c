@@ -224,13 +224,11 @@ static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
 enum mailmod_error mailmod_reload(mailmod *instance)
 {
     bool was_whole;
-    enum mailmod_error error = mm_instance_lock(instance);
+    enum mailmod_error error = mm_instance_lock_running(instance);
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = instance->state == MM_INSTANCE_RUNNING
-                ? reload(instance, false, &was_whole)
-                : mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
+    error = reload(instance, false, &was_whole);
     if (error == MAILMOD_OK) {
         error = mm_ensure_postmaster(instance->store, instance->config);
         mm_tell_warnings(instance, instance->settings, instance->store);

@@ -29,18 +29,6 @@ const char *mailmod_service_name(size_t index)
                                     : NULL;
 }
 
-/* OK: the instance runs and is locked. */
-static enum mailmod_error lock_running(mailmod *instance)
-{
-    enum mailmod_error error = mm_instance_lock(instance);
-
-    if (error == MAILMOD_OK && instance->state != MM_INSTANCE_RUNNING) {
-        mm_instance_unlock(instance);
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
-    }
-    return error;
-}
-
 enum mailmod_error mailmod_services_set_wait(mailmod *instance, int waits)
 {
     enum mailmod_error error = mm_instance_lock(instance);
@@ -69,7 +57,7 @@ enum mailmod_error mailmod_service_start(mailmod *instance, const char *service,
                         PORT_MAX);
     }
     if (error == MAILMOD_OK) {
-        error = lock_running(instance);
+        error = mm_instance_lock_running(instance);
     }
     if (error != MAILMOD_OK) {
         return error;
@@ -91,7 +79,7 @@ enum mailmod_error mailmod_service_stop(mailmod *instance, const char *service)
     enum mailmod_error error = find_service(service, &which);
 
     if (error == MAILMOD_OK) {
-        error = lock_running(instance);
+        error = mm_instance_lock_running(instance);
     }
     if (error != MAILMOD_OK) {
         return error;

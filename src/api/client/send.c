@@ -380,19 +380,15 @@ static size_t measure(struct mm_sending *sending)
 static enum mailmod_error start(struct mm_sending *sending)
 {
     mailmod_client *client = sending->client;
-    enum mailmod_error error = mm_instance_lock(client->instance);
+    enum mailmod_error error = mm_instance_lock_running(client->instance);
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (client->instance->state != MM_INSTANCE_RUNNING) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
-    } else {
-        client->is_gone = false;
-        mm_outbound_submit(client->instance->outbound, &sending->submission);
-    }
+    client->is_gone = false;
+    mm_outbound_submit(client->instance->outbound, &sending->submission);
     mm_instance_unlock(client->instance);
-    return error;
+    return MAILMOD_OK;
 }
 
 /* What every recipient's status says in the end. */
@@ -441,17 +437,13 @@ static enum mailmod_error verdict(const struct mm_sending *sending)
 static enum mailmod_error look_at_instance(struct mm_sending *sending)
 {
     mailmod_client *client = sending->client;
-    enum mailmod_error error = mm_instance_lock(client->instance);
+    enum mailmod_error error = mm_instance_lock_running(client->instance);
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (client->instance->state != MM_INSTANCE_RUNNING) {
-        error = mm_fail(MAILMOD_ERROR_STATE, "the instance is not running");
-    } else {
-        sending->base = mm_config_ref(client->instance->config);
-        error = collect(sending);
-    }
+    sending->base = mm_config_ref(client->instance->config);
+    error = collect(sending);
     mm_instance_unlock(client->instance);
     return error;
 }
