@@ -296,13 +296,11 @@ enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
     if (error == MAILMOD_OK) {
         error = put_last(deposit, t);
     }
-    if (error == MAILMOD_OK) {
-        error = mm_deposit_is_quarantined(deposit)
-                    ? put_all_in_quarantine(deposit, t)
-                    : put_recipients(deposit, t);
-    }
-    if (error == MAILMOD_OK) {
-        error = put_replies(deposit, t);
+    if (error == MAILMOD_OK && mm_deposit_is_quarantined(deposit)) {
+        error = put_all_in_quarantine(deposit, t);
+    } else if (error == MAILMOD_OK) {
+        error = put_recipients(deposit, t);
+        error = error == MAILMOD_OK ? put_replies(deposit, t) : error;
     }
     if (error == MAILMOD_OK && deposit->fetched != NULL) {
         error = mm_store_put_seen(t, deposit->fetched->account,

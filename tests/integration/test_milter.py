@@ -202,6 +202,7 @@ def test_body(build):
 def test_quarantine(build):
     with Milter(changes(("q", texts("a virus")))) as milter, \
             serve(build, milter) as daemon:
+        daemon.ctl("reply", "set", "demo", "-", stdin="I am away.\n")
         assert one(daemon)[-1][:3] == "250"
         assert daemon.messages() == []
         listed = daemon.ctl("queue", "list", "--state", "held").stdout
@@ -215,6 +216,8 @@ def test_quarantine(build):
         daemon.ctl("queue", "delete", message)
         assert "empty" in daemon.ctl("queue", "list").stdout
         assert len(daemon.messages()) == 1
+        # The sender hears nothing of it, nor from who is away.
+        assert not [l for l in daemon.lines if "automatic reply" in l]
 
 
 def test_several(build):
