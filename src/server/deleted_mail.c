@@ -29,16 +29,16 @@ struct mm_deleted_mail {
 
 struct slice {
     struct mm_store_job job;
-    struct mm_deleted_mail *kept;
+    struct mm_deleted_mail *deleted;
     struct mm_store *store;
     int64_t before_ms;
     size_t count;
 };
 
-static void unref(struct mm_deleted_mail *kept)
+static void unref(struct mm_deleted_mail *deleted)
 {
-    if (atomic_fetch_sub(&kept->references, 1) == 1) {
-        mm_free(kept);
+    if (atomic_fetch_sub(&deleted->references, 1) == 1) {
+        mm_free(deleted);
     }
 }
 
@@ -54,28 +54,28 @@ static enum mailmod_error run(struct mm_store_job *job,
 static void done(struct mm_store_job *job, enum mailmod_error error)
 {
     struct slice *slice = MM_LIST_OBJECT(job, struct slice, job);
-    struct mm_deleted_mail *kept = slice->kept;
+    struct mm_deleted_mail *deleted = slice->deleted;
 
-    atomic_store(&kept->is_short, !mm_store_has_room_for(slice->store, 0));
-    atomic_store(&kept->has_more,
+    atomic_store(&deleted->is_short, !mm_store_has_room_for(slice->store, 0));
+    atomic_store(&deleted->has_more,
                  error == MAILMOD_OK && slice->count == SLICE_ROWS);
-    atomic_store(&kept->is_out, false);
+    atomic_store(&deleted->is_out, false);
     mm_free(slice);
-    unref(kept);
+    unref(deleted);
 }
 
 /* What was deleted before then has no time left. */
-static int64_t limit_of(struct mm_deleted_mail *kept, int64_t now_ms)
+static int64_t limit_of(struct mm_deleted_mail *deleted, int64_t now_ms)
 {
-    struct mm_server *server = kept->server;
+    struct mm_server *server = deleted->server;
 
     mm_mutex_lock(server->mutex);
     int64_t days = server->settings->config->pop3.keep_deleted_days;
     mm_mutex_unlock(server->mutex);
-    return atomic_load(&kept->is_short) ? now_ms : now_ms - days * DAY_MS;
+    return atomic_load(&deleted->is_short) ? now_ms : now_ms - days * DAY_MS;
 }
 
-static void submit(struct mm_deleted_mail *kept)
+static void submit(struct mm_deleted_mail *deleted)
 {
     struct slice *slice = mm_alloc(sizeof *slice);
 
@@ -84,66 +84,66 @@ static void submit(struct mm_deleted_mail *kept)
     }
     slice->job.run = run;
     slice->job.done = done;
-    slice->kept = kept;
-    slice->store = kept->server->store;
+    slice->deleted = deleted;
+    slice->store = deleted->server->store;
     slice->before_ms =
-        limit_of(kept, mm_loop_wall_ms(kept->server->loops[0].loop));
-    atomic_fetch_add(&kept->references, 1);
-    atomic_store(&kept->has_more, false);
-    atomic_store(&kept->is_out, true);
-    mm_store_submit(kept->server->store, &slice->job);
+        limit_of(deleted, mm_loop_wall_ms(deleted->server->loops[0].loop));
+    atomic_fetch_add(&deleted->references, 1);
+    atomic_store(&deleted->has_more, false);
+    atomic_store(&deleted->is_out, true);
+    mm_store_submit(deleted->server->store, &slice->job);
 }
 
 static void on_timer(struct mm_timer *timer)
 {
-    struct mm_deleted_mail *kept =
+    struct mm_deleted_mail *deleted =
         MM_LIST_OBJECT(timer, struct mm_deleted_mail, timer);
-    bool is_out = atomic_load(&kept->is_out);
+    bool is_out = atomic_load(&deleted->is_out);
 
-    if (!is_out && (kept->is_pausing || atomic_load(&kept->has_more))) {
-        kept->is_pausing = false;
-        submit(kept);
+    if (!is_out && (deleted->is_pausing || atomic_load(&deleted->has_more))) {
+        deleted->is_pausing = false;
+        submit(deleted);
         is_out = true;
     }
-    kept->is_pausing = !is_out;
+    deleted->is_pausing = !is_out;
     mm_timer_set(timer, is_out ? LOOK_MS : EVERY_MS);
 }
 
 enum mailmod_error mm_deleted_mail_new(struct mm_deleted_mail **deleted_out,
                                        struct mm_server *server)
 {
-    struct mm_deleted_mail *kept = mm_alloc(sizeof *kept);
+    struct mm_deleted_mail *deleted = mm_alloc(sizeof *deleted);
 
     *deleted_out = NULL;
-    if (kept == NULL) {
+    if (deleted == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    kept->server = server;
-    atomic_init(&kept->references, 1);
-    atomic_init(&kept->is_out, false);
-    atomic_init(&kept->has_more, false);
-    atomic_init(&kept->is_short, false);
+    deleted->server = server;
+    atomic_init(&deleted->references, 1);
+    atomic_init(&deleted->is_out, false);
+    atomic_init(&deleted->has_more, false);
+    atomic_init(&deleted->is_short, false);
     enum mailmod_error error =
-        mm_timer_open(&kept->timer, server->loops[0].loop, on_timer);
+        mm_timer_open(&deleted->timer, server->loops[0].loop, on_timer);
     if (error != MAILMOD_OK) {
-        mm_free(kept);
+        mm_free(deleted);
         return error;
     }
-    *deleted_out = kept;
+    *deleted_out = deleted;
     return MAILMOD_OK;
 }
 
-void mm_deleted_mail_attach(struct mm_deleted_mail *kept)
+void mm_deleted_mail_attach(struct mm_deleted_mail *deleted)
 {
-    kept->is_pausing = true;
-    mm_timer_set(&kept->timer, LOOK_MS);
+    deleted->is_pausing = true;
+    mm_timer_set(&deleted->timer, LOOK_MS);
 }
 
-void mm_deleted_mail_free(struct mm_deleted_mail **kept)
+void mm_deleted_mail_free(struct mm_deleted_mail **deleted)
 {
-    struct mm_deleted_mail *freed = *kept;
+    struct mm_deleted_mail *freed = *deleted;
 
-    *kept = NULL;
+    *deleted = NULL;
     if (freed != NULL) {
         mm_timer_close(&freed->timer);
         unref(freed);

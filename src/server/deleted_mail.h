@@ -13,8 +13,8 @@ MM_CHECK enum mailmod_error
 mm_deleted_mail_new(struct mm_deleted_mail **deleted_out,
                     struct mm_server *server);
 /* From now on there is a store. Before the loop runs. */
-void mm_deleted_mail_attach(struct mm_deleted_mail *kept);
+void mm_deleted_mail_attach(struct mm_deleted_mail *deleted);
 /* After the loop stopped; a job of the store may still be out. */
-void mm_deleted_mail_free(struct mm_deleted_mail **kept);
+void mm_deleted_mail_free(struct mm_deleted_mail **deleted);
 
 #endif
