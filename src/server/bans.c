@@ -1,28 +1,18 @@
 /* bans.c - writes bans down, and reads what others wrote.
  *
- * Owns a job for each ban on its way to the store. Promises: the network's
- * table decides, the store follows; a ban that was lifted in another process is
- * not written again by a try that came before the lifting was read. What cannot
- * be written holds until a restart.
- * Thread: any; `run` on the writer, `look` on a worker and once before the
- * workers run. */
+ * Owns its job of reading. Promises: the network's table decides, the store
+ * follows; a ban that was lifted in another process is not written again by a
+ * try that came before the lifting was read. What cannot be written holds until
+ * a restart.
+ * Thread: any; `was_lifted` on the writer, `look` on a worker and once before
+ * the workers run. */
 #include "server/bans.h"
 
-#include "base/limits.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "platform/clock.h"
-
-#include <string.h>
+#include "server/sightings.h"
 
 #define LOOK_AGAIN_MS 3000
-#define SWEEP_ROWS 16 /* of what is over, with each write */
-
-struct writing {
-    struct mm_store_job job;
-    struct mm_store *store;
-    struct mm_store_sighting sighting;
-};
 
 void mm_ban_key(const struct mm_netaddr *peer,
                 char text_out[MM_STORE_SIGHTING_KEY_MAX])
@@ -35,37 +25,14 @@ void mm_ban_key(const struct mm_netaddr *peer,
     (void)mm_span_copy(mm_span_cstr(text), text_out, MM_STORE_SIGHTING_KEY_MAX);
 }
 
-static bool was_lifted(const struct writing *writing)
+static bool was_lifted(struct mm_store *store,
+                       const struct mm_store_sighting *ban)
 {
     struct mm_store_sighting known;
 
-    return mm_store_find_sighting(writing->store, MM_SIGHTING_BANNED,
-                                  writing->sighting.key,
+    return mm_store_find_sighting(store, MM_SIGHTING_BANNED, ban->key,
                                   &known) == MAILMOD_OK &&
-           known.count == 0 && known.first_ms >= writing->sighting.first_ms;
-}
-
-static enum mailmod_error run(struct mm_store_job *job,
-                              struct mm_store_transaction *transaction)
-{
-    const struct writing *writing = MM_LIST_OBJECT(job, struct writing, job);
-    size_t count;
-
-    if (was_lifted(writing)) {
-        return MAILMOD_OK;
-    }
-    enum mailmod_error error =
-        mm_store_note_sighting(transaction, &writing->sighting);
-    return error == MAILMOD_OK ? mm_store_sweep_sightings(
-                                     transaction, writing->sighting.last_ms,
-                                     MM_LIMIT_SIGHTINGS, SWEEP_ROWS, &count)
-                               : error;
-}
-
-static void done(struct mm_store_job *job, enum mailmod_error error)
-{
-    (void)error; /* nobody waits */
-    mm_free(MM_LIST_OBJECT(job, struct writing, job));
+           known.count == 0 && known.first_ms >= ban->first_ms;
 }
 
 void mm_bans_note(struct mm_bans *bans, const struct mm_config *config,
@@ -79,21 +46,17 @@ void mm_bans_note(struct mm_bans *bans, const struct mm_config *config,
                               &ban)) {
         return;
     }
-    struct writing *writing = mm_alloc(sizeof *writing);
-    if (writing == NULL) {
-        return;
-    }
-    writing->job.run = run;
-    writing->job.done = done;
-    writing->store = bans->store;
-    writing->sighting = (struct mm_store_sighting){
+    struct mm_store_sighting sighting = {
         .kind = MM_SIGHTING_BANNED,
         .first_ms = ban.began_ms,
         .last_ms = wall_ms,
         .until_ms = wall_ms + (int64_t)(ban.until_ms - now_ms),
         .count = ban.is_operators ? 1 : (uint64_t)ban.failures + 1};
-    mm_ban_key(peer, writing->sighting.key);
-    mm_store_submit(bans->store, &writing->job);
+    mm_ban_key(peer, sighting.key);
+    mm_sighting_write(
+        bans->store, &sighting,
+        &(struct mm_sighting_options){.sweep_rows = MM_SIGHTING_SWEEP_ROWS,
+                                      .is_outdated = was_lifted});
 }
 
 static bool on_sighting(void *context, const struct mm_store_sighting *sighting)

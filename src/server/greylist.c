@@ -26,8 +26,10 @@ static void submit(struct mm_greylist *greylist,
 {
     bool sweeps = atomic_fetch_add(&greylist->puts, 1) % SWEEP_EVERY == 0;
 
-    mm_sighting_write(greylist->store, sighting, passed,
-                      sweeps ? SWEEP_ROWS : 0);
+    mm_sighting_write(
+        greylist->store, sighting,
+        &(struct mm_sighting_options){.passed = passed,
+                                      .sweep_rows = sweeps ? SWEEP_ROWS : 0});
 }
 
 static void network_of(const struct mm_netaddr *peer,

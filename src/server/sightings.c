@@ -10,28 +10,34 @@
 
 struct writing {
     struct mm_store_job job;
+    struct mm_store *store;
     struct mm_store_sighting sighting;
+    struct mm_sighting_options options; /* but for `passed` */
     char passed[MM_STORE_SIGHTING_KEY_MAX];
-    size_t sweep_rows;
 };
 
 static enum mailmod_error run(struct mm_store_job *job,
                               struct mm_store_transaction *transaction)
 {
     const struct writing *writing = MM_LIST_OBJECT(job, struct writing, job);
+    const struct mm_sighting_options *options = &writing->options;
     size_t count;
+
+    if (options->is_outdated != NULL &&
+        options->is_outdated(writing->store, &writing->sighting)) {
+        return MAILMOD_OK;
+    }
     enum mailmod_error error =
         mm_store_note_sighting(transaction, &writing->sighting);
-
     if (error == MAILMOD_OK && writing->passed[0] != '\0') {
         error = mm_store_remove_sighting(transaction, MM_SIGHTING_TRIPLET,
                                          writing->passed);
         error = error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
     }
-    return error == MAILMOD_OK && writing->sweep_rows > 0
+    return error == MAILMOD_OK && options->sweep_rows > 0
                ? mm_store_sweep_sightings(
                      transaction, writing->sighting.last_ms, MM_LIMIT_SIGHTINGS,
-                     writing->sweep_rows, &count)
+                     options->sweep_rows, &count)
                : error;
 }
 
@@ -43,7 +49,7 @@ static void done(struct mm_store_job *job, enum mailmod_error error)
 
 void mm_sighting_write(struct mm_store *store,
                        const struct mm_store_sighting *sighting,
-                       const char *passed, size_t sweep_rows)
+                       const struct mm_sighting_options *options)
 {
     struct writing *writing = mm_alloc(sizeof *writing);
 
@@ -52,9 +58,11 @@ void mm_sighting_write(struct mm_store *store,
     }
     writing->job.run = run;
     writing->job.done = done;
+    writing->store = store;
     writing->sighting = *sighting;
-    writing->sweep_rows = sweep_rows;
-    (void)mm_span_copy(mm_span_cstr(passed), writing->passed,
+    writing->options = *options;
+    (void)mm_span_copy(mm_span_cstr(options->passed), writing->passed,
                        sizeof writing->passed);
+    writing->options.passed = NULL;
     mm_store_submit(store, &writing->job);
 }

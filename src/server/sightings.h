@@ -6,10 +6,21 @@
 
 #include "store/store.h"
 
-/* Notes the sighting, which was made at its `last_ms`. `passed`: a triplet that
- * goes with it; "": none. Up to `sweep_rows` of what is over go, too. */
+/* Of what is over, with each write, for those who write seldom. */
+#define MM_SIGHTING_SWEEP_ROWS 16
+
+struct mm_sighting_options {
+    const char *passed; /* a triplet that goes with it; NULL or "": none */
+    size_t sweep_rows;  /* so many of what is over go, too */
+    /* True: it is not noted, for others wrote meanwhile. thread: writer. May be
+     * NULL. */
+    bool (*is_outdated)(struct mm_store *store,
+                        const struct mm_store_sighting *sighting);
+};
+
+/* Notes the sighting, which was made at its `last_ms`. */
 void mm_sighting_write(struct mm_store *store,
                        const struct mm_store_sighting *sighting,
-                       const char *passed, size_t sweep_rows);
+                       const struct mm_sighting_options *options);
 
 #endif

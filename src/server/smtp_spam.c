@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-/* Each write takes some of what is over with it. */
-#define SWEEP_ROWS 16
 #define PIECE_SIZE 512
 
 void mm_smtp_spam_begin(struct mm_smtp_session *smtp)
@@ -160,7 +158,9 @@ static void remember(struct mm_smtp_session *smtp)
     sighting.until_ms =
         now_ms + (int64_t)mm_session_config(&smtp->base)->spam.time_ms;
     sighting.count++;
-    mm_sighting_write(smtp->base.server->store, &sighting, "", SWEEP_ROWS);
+    mm_sighting_write(
+        smtp->base.server->store, &sighting,
+        &(struct mm_sighting_options){.sweep_rows = MM_SIGHTING_SWEEP_ROWS});
     log_spam(smtp, "spam remembered");
 }
 

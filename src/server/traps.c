@@ -19,8 +19,6 @@
  * busy. What is caught meanwhile goes with the next connection after that. */
 #define ZONE_EVERY_MS 5000
 #define ZONE_SIZE_MAX (64 * 1024 * 1024)
-/* Whoever is caught takes some of what is over with him. */
-#define SWEEP_ROWS 16
 
 struct caught {
     int64_t until_ms;
@@ -259,7 +257,9 @@ static void submit_catch(struct mm_traps *traps, const struct mm_netaddr *peer,
 
     mm_netaddr_format_ip(&address, text);
     (void)mm_span_copy(mm_span_cstr(text), sighting.key, sizeof sighting.key);
-    mm_sighting_write(traps->store, &sighting, "", SWEEP_ROWS);
+    mm_sighting_write(
+        traps->store, &sighting,
+        &(struct mm_sighting_options){.sweep_rows = MM_SIGHTING_SWEEP_ROWS});
 }
 
 void mm_traps_catch(struct mm_traps *traps, const struct mm_config *config,
