@@ -206,6 +206,14 @@ class Daemon:
             return None
         return wait_for(look, seconds, f"log line {pattern!r}")
 
+    def wait_lines(self, pattern, count):
+        """All lines of the log that match, once there are `count`: the daemon
+        writes its log behind its answers."""
+        def look():
+            found = [l for l in list(self.lines) if re.search(pattern, l)]
+            return found if len(found) >= count else None
+        return wait_for(look, what=f"{count} log lines {pattern!r}")
+
     def port(self, service):
         return self.ports[service]
 

@@ -78,7 +78,7 @@ def test_F22_flood_of_wrong_passwords(build):
               f"longest {1000 * max(waits):.0f} ms")
         assert len(answers) == NETWORKS * TRIES
         assert set(answers) == {answers[0]} and answers[0][:3] == "535"
-        bans = [line for line in daemon.lines if "network banned" in line]
+        bans = daemon.wait_lines("network banned", NETWORKS)
         assert len(bans) == NETWORKS, len(bans)
 
 

@@ -132,8 +132,7 @@ def test_to_mailmod(build):
                 lambda: (lambda m: m if len(m) == 20 else None)(
                     there.messages()), seconds=60, what="20 messages")
             assert all(b"\r\n\r\n.\r\n..dots\r\n.end\r\n" in t for t in texts)
-            assert any("BDAT" in line and "LAST" in line
-                       for line in daemon.lines)
+            daemon.wait_log("BDAT.*LAST")
 
 
 main(__name__, test_same_octets, test_off_and_without_pipelining,

@@ -161,8 +161,7 @@ def test_pt10_many_clients(build):
         for thread in threads:
             thread.join()
         assert not wrong, wrong
-        log = [line for line in daemon.lines if "mailbox opened" in line]
-        assert len(log) == 100, len(log)
+        assert len(daemon.wait_lines("mailbox opened", 100)) == 100
 
 
 def memory_of(daemon):

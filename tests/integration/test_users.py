@@ -50,7 +50,7 @@ def test_disabled_by_another_process(build):
             wire.ask("EHLO client.test")
             wire.ask("MAIL FROM:<a@client.test>")
             assert wire.ask("RCPT TO:<demo@mail.test>").startswith("550 5.2.1")
-        assert any("the user is disabled" in line for line in daemon.lines)
+        daemon.wait_log("the user is disabled")
         assert ", disabled" in daemon.ctl("user", "list").stdout
         set_disabled(daemon, "demo", False)
         login(daemon).quit()
