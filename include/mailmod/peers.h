@@ -1,5 +1,6 @@
-/* mailmod/peers.h - peers that are refused: bans of networks whose logins
- * failed, or that an operator banned. Included by mailmod.h.
+/* mailmod/peers.h - what is refused because of what was seen before: bans of
+ * networks whose logins failed, or that an operator banned, and the bodies of
+ * refused spam (spam.memory). Included by mailmod.h.
  *
  * A network is an IPv4 address or an IPv6 /64. A banned one gets the answer of
  * a wrong password to each login; its mail to the service smtp is not hurt. All
@@ -37,6 +38,29 @@ mailmod_ban_add(mailmod *instance, const char *address, uint64_t time_ms);
 /* Its failed logins are forgotten, too. NOT_FOUND; ARGUMENT. */
 MAILMOD_API enum mailmod_error mailmod_ban_lift(mailmod *instance,
                                                 const char *address);
+
+struct mailmod_spam {
+    size_t size;      /* of this structure as the library filled it */
+    const char *body; /* its SHA-256 without white space, 64 digits; as the log
+                         has it in "spam remembered" */
+    int64_t first_ms, last_ms; /* its refusals, since 1970, UTC */
+    int64_t until_ms;          /* when it is forgotten */
+    uint64_t refusals;         /* by somebody who judged it */
+};
+typedef void (*mailmod_on_spam)(void *context, const struct mailmod_spam *spam);
+
+/* Those that are remembered now, by hash. What the callback is lent lives until
+ * it returns. */
+MAILMOD_API enum mailmod_error
+mailmod_spam_list(mailmod *instance, mailmod_on_spam on_spam, void *context);
+/* The next message with that body is judged anew. NOT_FOUND; ARGUMENT: no 64
+ * digits of a SHA-256. */
+MAILMOD_API enum mailmod_error mailmod_spam_forget(mailmod *instance,
+                                                   const char *body);
+/* All of them; how many were remembered is put into `count_out`, which may be
+ * NULL, after an error too. */
+MAILMOD_API enum mailmod_error mailmod_spam_clear(mailmod *instance,
+                                                  uint64_t *count_out);
 
 #ifdef __cplusplus
 }

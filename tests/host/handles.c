@@ -81,6 +81,12 @@ static void on_ban(void *context, const struct mailmod_ban *ban)
     (void)ban;
 }
 
+static void on_spam(void *context, const struct mailmod_spam *spam)
+{
+    (void)context;
+    (void)spam;
+}
+
 static void on_kept(void *context, const struct mailmod_kept *kept)
 {
     (void)context;
@@ -235,6 +241,10 @@ static mailmod_reading *begun;
     X(ban_list, mailmod_ban_list(h, on_ban, NULL))                             \
     X(ban_add, mailmod_ban_add(h, "192.0.2.9", 1000))                          \
     X(ban_lift, mailmod_ban_lift(h, "192.0.2.9"))                              \
+    X(spam_list, mailmod_spam_list(h, on_spam, NULL))                          \
+    X(spam_forget, mailmod_spam_forget(h, "00112233445566778899aabbccddeeff"   \
+                                          "00112233445566778899aabbccddeeff")) \
+    X(spam_clear, mailmod_spam_clear(h, NULL))                                 \
     X(kept_list, mailmod_kept_list(h, MAILMOD_KEPT_SENT, NULL, on_kept, NULL)) \
     X(kept_act, mailmod_kept_act(h, MAILMOD_KEPT_DEAD, NULL,                   \
                                  MAILMOD_QUEUE_DELETE, NULL))                  \

@@ -208,6 +208,14 @@ struct old_ban {
     unsigned failures;
 };
 
+struct old_spam {
+    size_t size;
+    const char *body;
+    int64_t first_ms, last_ms;
+    int64_t until_ms;
+    uint64_t refusals;
+};
+
 struct old_kept {
     size_t size;
     enum mailmod_kept_kind kind;

@@ -393,6 +393,20 @@ def test_mistakes(build):
                 (lines, run.stderr, run.stdout)
 
 
+def look_at_memory(daemon):
+    """One body is remembered; it is listed, forgotten, and cleared."""
+    lines = daemon.ctl("spam", "list").stdout.splitlines()
+    assert lines[0].startswith("BODY") and lines[-1] == "remembered: 1", lines
+    body, *_, refusals = lines[1].split()
+    assert re.fullmatch("[0-9a-f]{64}", body) and refusals == "1", lines
+    for words in (("forget", body[1:]), ("forget", "0" * 64)):
+        assert daemon.ctl("spam", *words, check=False).returncode == 1
+    daemon.ctl("spam", "forget", body.upper())
+    got = daemon.ctl("spam", "list").stdout
+    assert got == "no body is remembered\n", got
+    assert daemon.ctl("spam", "clear").stdout == "forgotten: 0\n"
+
+
 def test_spam_memory(build):
     """T-117: a body that a filter refused as spam is known from elsewhere,
     after a restart too; one refused for other reasons is not."""
@@ -433,6 +447,14 @@ def test_spam_memory(build):
             got = one(daemon, body=text % b"c")[-1]
             assert got.startswith(known), got
             assert "E" not in milter.letters(), milter.letters()
+            look_at_memory(daemon)
+            got = one(daemon, body=text % b"e")[-1]
+            assert got[:3] == "250", got
+            milter.answers = {"E": reply("554 5.7.1 Spam message")}
+            assert one(daemon, body=text % b"f")[-1][:3] == "554"
+            wait_for(lambda: "remembered: 1" in
+                     daemon.ctl("spam", "list").stdout, what="the memory")
+            milter.answers = {}
             daemon.stop()
             daemon.settings["spam.memory"] = "tag"
             daemon.start()

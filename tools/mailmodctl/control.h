@@ -51,6 +51,7 @@ int control_fetch(struct control *control);
 int control_list(struct control *control);
 int control_kept(struct control *control);
 int control_ban(struct control *control);
+int control_spam(struct control *control);
 int control_mailbox(struct control *control);
 /* Without an instance. */
 int control_trace(struct control *control);

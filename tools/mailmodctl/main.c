@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"list", control_list},         {"mailbox", control_mailbox},
     {"trace", control_trace},       {"reply", control_reply},
     {"kept", control_kept},         {"ban", control_ban},
+    {"spam", control_spam},
 };
 
 static void print_help_of_names(void)
@@ -54,6 +55,9 @@ static void print_help_of_names(void)
          "  ban list                   networks whose logins are refused\n"
          "  ban add ADDRESS [TIME]     30m, 2h, 1d; else logins.ban_time\n"
          "  ban lift ADDRESS\n"
+         "  spam list                  bodies that were refused as spam\n"
+         "  spam forget BODY           its hash; it is judged anew\n"
+         "  spam clear                 all of them\n"
          "  mailbox import NAME maildir|mbox PATH\n"
          "                             mail of files into the mailbox; again: "
          "the rest\n"
