@@ -166,6 +166,23 @@ mailmod_client_message_set_dsn(mailmod_client_message *message,
                                enum mailmod_dsn_return dsn_return,
                                const char *envelope_id);
 
+/* By when a message is to be delivered (RFC 2852). */
+enum mailmod_deliver_by {
+    MAILMOD_DELIVER_BY_OFF,    /* no time */
+    MAILMOD_DELIVER_BY_NOTIFY, /* past it the sender is told, and it goes on */
+    MAILMOD_DELIVER_BY_RETURN  /* past it the message comes back */
+};
+/* `seconds` from each mailmod_client_send on: 1 to 999 999 999. `is_traced`,
+ * not 0: servers that pass it on report that, too. Reports go to the
+ * reverse-path. It counts where the server offers DELIVERBY: else NOTIFY goes
+ * without, and RETURN does not go (MAILMOD_CLIENT_MISSING). Where the server
+ * wants more time than is left, RETURN does not go either
+ * (MAILMOD_CLIENT_EXPIRED). ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_client_message_set_deliver_by(mailmod_client_message *message,
+                                      enum mailmod_deliver_by mode,
+                                      int64_t seconds, int is_traced);
+
 /* Where the text of a message comes from: header, empty line, body. Line ends
  * may be CRLF, LF or CR. */
 struct mailmod_client_content {
@@ -303,19 +320,27 @@ enum mailmod_client_event_kind {
     MAILMOD_CLIENT_TRANSFERRED,  /* the reply to the text */
     /* A server does not offer what the message would use: `missing`. AS_SET is
      * to go on: in clear where TLS is no must, with the text encoded as
-     * delivery.eight_bit says, and without reports. STOP: the message is not
-     * sent there, its recipients are DEFERRED with UNSUPPORTED. */
+     * delivery.eight_bit says, and without reports; but what is to be returned
+     * at its time does not go without DELIVERBY, unless with GO_ON. STOP: the
+     * message is not sent there, its recipients are DEFERRED with UNSUPPORTED.
+     */
     MAILMOD_CLIENT_MISSING,
     /* The certificate of a server is not to be trusted: `text` says why. AS_SET
      * and STOP are to leave it. GO_ON: another connection is made, whose
      * certificate is not looked at; a login goes over it, too. */
-    MAILMOD_CLIENT_CERTIFICATE
+    MAILMOD_CLIENT_CERTIFICATE,
+    /* A message that is to be returned when its time is over has less time
+     * left than the server takes: `seconds` too few. AS_SET and STOP: it is not
+     * sent, its recipients are FAILED with TIMEOUT. GO_ON: it gets the time
+     * that the server wants. */
+    MAILMOD_CLIENT_EXPIRED
 };
 /* Of `missing`, bits. */
 enum mailmod_client_extension {
     MAILMOD_CLIENT_STARTTLS = 1,
     MAILMOD_CLIENT_8BITMIME = 2,
-    MAILMOD_CLIENT_DSN = 4
+    MAILMOD_CLIENT_DSN = 4,
+    MAILMOD_CLIENT_DELIVERBY = 8
 };
 enum mailmod_client_decision {
     MAILMOD_CLIENT_AS_SET,
@@ -332,9 +357,10 @@ struct mailmod_client_event {
     unsigned missing; /* MISSING; else 0 */
     const char *host; /* the server; "" in PROGRESS */
     const char *text; /* CERTIFICATE; else "" */
+    int64_t seconds;  /* EXPIRED; else 0 */
 };
-/* The decision counts for MISSING and CERTIFICATE. The server waits meanwhile,
- * as long as it likes to. The statuses have the reply already. */
+/* The decision counts for MISSING, CERTIFICATE and EXPIRED. The server waits
+ * meanwhile, as long as it likes to. The statuses have the reply already. */
 typedef enum mailmod_client_decision (*mailmod_on_client_event)(
     void *context, const struct mailmod_client_event *event);
 MAILMOD_API enum mailmod_error

@@ -29,6 +29,13 @@ void mm_delivery_drop_batch(struct mm_delivery *delivery)
     delivery->batch = NULL;
 }
 
+void mm_delivery_forget_answers(struct mm_delivery *delivery)
+{
+    delivery->is_missing_asked = false;
+    delivery->is_time_asked = false;
+    delivery->is_forbidden = false;
+}
+
 bool mm_delivery_take_batch(struct mm_delivery *delivery,
                             struct mq_batch *batch)
 {
@@ -40,8 +47,7 @@ bool mm_delivery_take_batch(struct mm_delivery *delivery,
     delivery->envelope_index =
         mm_alloc_array(count, sizeof *delivery->envelope_index);
     delivery->has_answer = false;
-    delivery->is_asked = false;
-    delivery->is_forbidden = false;
+    mm_delivery_forget_answers(delivery);
     delivery->is_session_over = false;
     delivery->header = MM_HEADER_UNKNOWN;
     delivery->lines = MM_LINES_UNKNOWN;

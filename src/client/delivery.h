@@ -35,8 +35,26 @@ enum mm_delivery_reply {
 enum mm_delivery_missing {
     MM_MISSING_STARTTLS = 1, /* where TLS is only "may" */
     MM_MISSING_8BITMIME = 2,
-    MM_MISSING_DSN = 4
+    MM_MISSING_DSN = 4,
+    MM_MISSING_DELIVERBY = 8
 };
+
+/* What the owner of a message is asked. */
+struct mm_delivery_question {
+    enum {
+        MM_QUESTION_MISSING,     /* may it go on without what is missing? */
+        MM_QUESTION_CERTIFICATE, /* may the host be talked to, although its
+                                    certificate is not to be trusted? */
+        MM_QUESTION_EXPIRED      /* may it have the time that the host wants? */
+    } kind;
+    uint64_t message_id;
+    const char *host;
+    unsigned missing;  /* MISSING */
+    const char *words; /* CERTIFICATE: why; else "" */
+    int64_t seconds;   /* EXPIRED: so many too few */
+};
+
+enum mm_delivery_answer { MM_ANSWER_AS_SET, MM_ANSWER_GO_ON, MM_ANSWER_STOP };
 
 struct mm_delivery_handler {
     /* Outcomes, one a recipient, are the host's to mm_free. NULL: untried (cut,
@@ -75,11 +93,9 @@ struct mm_delivery_options {
     /* Runs the job, on any thread, and then `done` on its loop; the owner
      * cannot leave it. NULL: the workers. */
     enum mailmod_error (*submit)(void *read_context, struct mm_job *job);
-    /* thread: as read_chunk. May the message go on without what is `missing`,
-     * or (0) may the host be talked to although its certificate is not to be
-     * trusted, for the reason in `words`? NULL: as the settings say. */
-    bool (*ask)(void *read_context, uint64_t message_id, const char *host,
-                unsigned missing, const char *words);
+    /* thread: as read_chunk. NULL: all is as set. */
+    enum mm_delivery_answer (*ask)(void *read_context,
+                                   const struct mm_delivery_question *question);
     struct mm_host_loop *hosts; /* the loop's; outlives it */
     const uint8_t *secret;      /* 32 octets, outlive it: nonces */
     struct mm_token_source tokens;

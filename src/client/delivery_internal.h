@@ -50,7 +50,7 @@ enum mm_delivery_work {
     MM_WORK_LINES,  /* reads it all: has it lines that are too long? */
     MM_WORK_CHUNK,
     MM_WORK_LOGIN,
-    MM_WORK_ASK,     /* the owner, about what the host does not offer */
+    MM_WORK_ASK,     /* the owner, about the message at this host */
     MM_WORK_ASK_TLS, /* and about its certificate, the connection being gone */
     MM_WORK_TOKEN    /* asked of who gives tokens, not of a worker */
 };
@@ -139,9 +139,10 @@ struct mm_delivery {
     enum mailmod_error chunk_error;
     unsigned chunk_number;
     uint64_t octets_sent;
-    unsigned missing;  /* what the owner is asked about */
-    bool may_go_on;    /* his answer */
-    bool is_asked;     /* about this message at this host */
+    struct mm_delivery_question asked; /* of the owner, the last time */
+    enum mm_delivery_answer answer;    /* his */
+    bool is_missing_asked;             /* about this message at this host */
+    bool is_time_asked;
     bool is_forbidden; /* to send it there */
     bool encodes;      /* the message goes through the encoder */
     struct mm_encoder *encoder;
@@ -197,6 +198,8 @@ void mm_transaction_take_reply(struct mm_delivery *delivery, size_t i,
 /* Where what this host put off goes to. */
 enum mm_delivery_after mm_transaction_after(struct mm_delivery *delivery);
 void mm_transaction_judge_header(struct mm_delivery *delivery);
+/* The owner has answered about the message. */
+void mm_transaction_take_answer(struct mm_delivery *delivery);
 /* The engine's events; true: go on with the next one. */
 bool mm_transaction_on_need_message(struct mm_delivery *delivery);
 bool mm_transaction_on_mail_reply(struct mm_delivery *delivery,
@@ -220,6 +223,8 @@ void mm_body_fini(struct mm_delivery *delivery);
 void mm_hop_read_chunk(struct mm_delivery *delivery);
 
 /* attempt.c */
+/* Another message, or another host: the owner is asked anew. */
+void mm_delivery_forget_answers(struct mm_delivery *delivery);
 bool mm_delivery_take_batch(struct mm_delivery *delivery,
                             struct mq_batch *batch);
 void mm_delivery_drop_batch(struct mm_delivery *delivery);

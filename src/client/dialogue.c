@@ -419,8 +419,7 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
     delivery->number = mm_store_new_message_id(delivery->options.store);
     delivery->transactions = 0;
     delivery->is_decided = false;
-    delivery->is_asked = false;
-    delivery->is_forbidden = false;
+    mm_delivery_forget_answers(delivery);
     memcpy(delivery->tls_text, "none", sizeof "none");
     mm_smtpc_free(&delivery->engine);
     return mm_smtpc_new(&delivery->engine, &options);
@@ -453,8 +452,7 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
                            enum mm_delivery_work work)
 {
     if (work == MM_WORK_ASK) {
-        delivery->is_asked = true;
-        delivery->is_forbidden = !delivery->may_go_on;
+        mm_transaction_take_answer(delivery);
     } else if (work == MM_WORK_LOGIN) {
         enum mailmod_error error = mm_login_finish(&delivery->login);
         if (error != MAILMOD_OK) {

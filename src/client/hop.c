@@ -138,7 +138,9 @@ static void ask_about_certificate(struct mm_delivery *delivery)
     if (delivery->options.ask != NULL && delivery->batch != NULL &&
         delivery->after == MM_AFTER_NEXT_HOP &&
         delivery->work == MM_WORK_NONE && mm_delivery_is_verified(delivery)) {
-        delivery->may_go_on = false;
+        delivery->answer = MM_ANSWER_AS_SET;
+        delivery->asked = (struct mm_delivery_question){
+            .kind = MM_QUESTION_CERTIFICATE, .words = delivery->failure.reply};
         if (mm_delivery_start_work(delivery, MM_WORK_ASK_TLS) != MAILMOD_OK) {
             delivery->after = MM_AFTER_NEXT_HOP; /* nobody answers: no */
         }
@@ -286,11 +288,10 @@ static void run_work(struct mm_job *job)
         mm_body_measure(delivery);
     } else if (delivery->work == MM_WORK_ASK ||
                delivery->work == MM_WORK_ASK_TLS) {
-        bool is_tls = delivery->work == MM_WORK_ASK_TLS;
-        delivery->may_go_on = delivery->options.ask(
-            delivery->options.read_context, delivery->work_message_id,
-            delivery->hop.host, is_tls ? 0 : delivery->missing,
-            is_tls ? delivery->failure.reply : "");
+        delivery->asked.message_id = delivery->work_message_id;
+        delivery->asked.host = delivery->hop.host;
+        delivery->answer = delivery->options.ask(delivery->options.read_context,
+                                                 &delivery->asked);
     } else {
         mm_hop_read_chunk(delivery); /* the header stands in the first */
     }
@@ -309,7 +310,7 @@ static void work_done(struct mm_job *job)
         mm_hop_pump(delivery);
         resume_input(delivery);
     } else if (delivery->conn == NULL) {
-        if (work == MM_WORK_ASK_TLS && delivery->may_go_on) {
+        if (work == MM_WORK_ASK_TLS && delivery->answer == MM_ANSWER_GO_ON) {
             delivery->after = MM_AFTER_UNVERIFIED;
         }
         delivery->on_left(delivery);

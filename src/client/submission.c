@@ -78,6 +78,7 @@ static struct mq_batch *next_batch(struct mm_submission *submission)
     batch->recipient_count = item->recipient_count;
     batch->message = item->message;
     batch->requires_all = item->requires_all;
+    batch->by = item->by;
     (void)mm_span_copy(mm_span_cstr(submission->destination),
                        batch->destination, sizeof batch->destination);
     mm_list_init(&batch->node);

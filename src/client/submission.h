@@ -19,7 +19,8 @@ struct mm_submission_message {
     /* At least one; `path` is used, and what RCPT says of it. */
     struct mm_store_recipient *recipients;
     size_t recipient_count;
-    bool requires_all; /* no DATA where one of them is refused */
+    bool requires_all;       /* no DATA where one of them is refused */
+    struct mm_deliver_by by; /* from the message's arrival on */
 };
 
 /* Its owner's until given; from then on the outbound's until on_gone. Zeroed
@@ -37,9 +38,9 @@ struct mm_submission {
     /* thread: `loop`, all that follows. Runs the job on a thread of the
      * owner's, then calls `done` on the job's loop; it comes before on_gone. */
     enum mailmod_error (*submit)(void *context, struct mm_job *job);
-    /* thread: as read_chunk. As a delivery's; NULL: as the settings say. */
-    bool (*ask)(void *context, uint64_t message_id, const char *host,
-                unsigned missing, const char *words);
+    /* thread: as read_chunk. As a delivery's; NULL: all is as set. */
+    enum mm_delivery_answer (*ask)(void *context,
+                                   const struct mm_delivery_question *question);
     /* One of the handler's (delivery.h); `message` is the place in the array.
      */
     void (*on_reply)(void *context, size_t message, enum mm_delivery_reply part,

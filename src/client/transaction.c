@@ -9,8 +9,8 @@
  * transaction; the body is read on a worker, one chunk at a time, and goes out
  * as fast as the peer takes it; a message that cannot be read whole is never
  * ended. Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10, 5.1
- * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 3461 5.2; RFC
- * 6531 3.2. */
+ * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 2852
+ * 4.1; RFC 3461 5.2; RFC 6531 3.2. */
 #include "client/delivery_internal.h"
 
 #include <string.h>
@@ -179,6 +179,42 @@ static void end_all_or_nothing(struct mm_delivery *delivery)
     }
 }
 
+static bool is_returned(const struct mm_delivery *delivery)
+{
+    return delivery->batch->by.mode == MM_DELIVER_BY_RETURN;
+}
+
+/* RFC 2852 4.1: of the time since it was given; below 0: it is over. */
+static int64_t seconds_left(const struct mm_delivery *delivery)
+{
+    int64_t gone_ms = mm_loop_wall_ms(delivery->options.loop) -
+                      delivery->batch->message.arrival_ms;
+    return delivery->batch->by.seconds - (gone_ms > 0 ? gone_ms / 1000 : 0);
+}
+
+/* RFC 2852 4: that the host takes for what is to be returned. */
+static int64_t least_seconds(const struct mm_delivery *delivery)
+{
+    uint64_t told = mm_smtpc_extensions(delivery->engine)->deliver_by_min;
+    return told > MM_DELIVER_BY_SECONDS_MAX ? MM_DELIVER_BY_SECONDS_MAX
+           : told > 0                       ? (int64_t)told
+                                            : 1;
+}
+
+/* What the host is told: no less than it takes, where the owner wants it sent
+ * all the same. */
+static struct mm_deliver_by deliver_by(const struct mm_delivery *delivery)
+{
+    struct mm_deliver_by by = delivery->batch->by;
+    int64_t least = is_returned(delivery) ? least_seconds(delivery)
+                                          : -MM_DELIVER_BY_SECONDS_MAX;
+    by.seconds = seconds_left(delivery);
+    if (by.seconds < least) {
+        by.seconds = least;
+    }
+    return by;
+}
+
 static void send_message(struct mm_delivery *delivery)
 {
     const struct mm_store_message *stored = &delivery->batch->message;
@@ -210,6 +246,7 @@ static void send_message(struct mm_delivery *delivery)
         .is_8bit = stored->is_8bit,
         .is_smtputf8 = needs_utf8(delivery),
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,
+        .by = deliver_by(delivery),
         .envelope_id = stored->envelope_id,
         .recipients = delivery->envelope,
         .recipient_count = delivery->envelope_count,
@@ -261,6 +298,10 @@ static unsigned missing_of(const struct mm_delivery *delivery)
         wants_dsn(delivery->batch)) {
         missing |= MM_MISSING_DSN;
     }
+    if (!mm_smtpc_extensions(delivery->engine)->has_deliver_by &&
+        delivery->batch->by.mode != MM_DELIVER_BY_UNSET) {
+        missing |= MM_MISSING_DELIVERBY;
+    }
     return missing;
 }
 
@@ -268,20 +309,65 @@ static unsigned missing_of(const struct mm_delivery *delivery)
 static void refuse_forbidden(struct mm_delivery *delivery)
 {
     struct mq_outcome outcome;
-    mm_outcome_set(&outcome, MAILMOD_ERROR_UNSUPPORTED, "4.3.3",
-                   delivery->hop.host,
-                   "not sent: the host does not offer what the sender wants");
+    if (delivery->asked.kind == MM_QUESTION_EXPIRED) {
+        mm_outcome_set(&outcome, MAILMOD_ERROR_TIMEOUT, "5.4.7",
+                       delivery->hop.host,
+                       "not sent: the host would need more time than is left");
+    } else {
+        mm_outcome_set(
+            &outcome, MAILMOD_ERROR_UNSUPPORTED, "4.3.3", delivery->hop.host,
+            "not sent: the host does not offer what the sender wants");
+    }
     mm_delivery_conclude(delivery, &outcome);
+}
+
+/* What the owner has a say in, once for a message at a host. */
+static bool find_question(struct mm_delivery *delivery)
+{
+    delivery->asked = (struct mm_delivery_question){.words = ""};
+    if (!delivery->is_missing_asked) {
+        delivery->asked.kind = MM_QUESTION_MISSING;
+        delivery->asked.missing = missing_of(delivery);
+        delivery->is_missing_asked = true;
+        if (delivery->asked.missing != 0) {
+            return true;
+        }
+    }
+    if (!delivery->is_time_asked) {
+        delivery->asked.kind = MM_QUESTION_EXPIRED;
+        delivery->asked.seconds =
+            least_seconds(delivery) - seconds_left(delivery);
+        delivery->is_time_asked = true;
+        return is_returned(delivery) &&
+               mm_smtpc_extensions(delivery->engine)->has_deliver_by &&
+               delivery->asked.seconds > 0;
+    }
+    return false;
+}
+
+/* RFC 2852 4.1.4: what is to be returned goes to no host that cannot, unless
+ * its owner says so; and when its time is over, nowhere. */
+void mm_transaction_take_answer(struct mm_delivery *delivery)
+{
+    bool is_must = delivery->asked.kind == MM_QUESTION_EXPIRED ||
+                   ((delivery->asked.missing & MM_MISSING_DELIVERBY) != 0 &&
+                    is_returned(delivery));
+    delivery->is_forbidden = delivery->answer == MM_ANSWER_STOP ||
+                             (delivery->answer == MM_ANSWER_AS_SET && is_must);
 }
 
 /* False: something of it is being read, or its owner asked, first. */
 static bool begin_message(struct mm_delivery *delivery)
 {
     enum mm_delivery_work work = work_before(delivery);
-    if (work == MM_WORK_NONE && delivery->options.ask != NULL &&
-        !delivery->is_asked) {
-        delivery->missing = missing_of(delivery);
-        work = delivery->missing != 0 ? MM_WORK_ASK : MM_WORK_NONE;
+    while (work == MM_WORK_NONE && !delivery->is_forbidden &&
+           find_question(delivery)) {
+        delivery->answer = MM_ANSWER_AS_SET;
+        if (delivery->options.ask != NULL) {
+            work = MM_WORK_ASK;
+        } else {
+            mm_transaction_take_answer(delivery);
+        }
     }
     if (work == MM_WORK_NONE) {
         if (delivery->is_forbidden) {

@@ -252,9 +252,10 @@ on_event(void *context, const struct mailmod_client_event *event)
     } else if (event->kind == MAILMOD_CLIENT_TRANSFERRED) {
         (void)mailmod_client_transfer_status(event->message, &result);
     }
-    printf("event\t%d\t%d\t%lu\t%u\t%s\t%s\t%d\t%d\n", event->kind,
+    printf("event\t%d\t%d\t%lu\t%u\t%s\t%s\t%d\t%d\t%ld\n", event->kind,
            event->progress, (unsigned long)event->octets, event->missing,
-           event->host, event->text, result.code, mailmod_client_send(client));
+           event->host, event->text, result.code, mailmod_client_send(client),
+           (long)event->seconds);
     return decision;
 }
 
@@ -413,6 +414,11 @@ static enum mailmod_error run_message(char **w)
     if (strcmp(w[0], "dsn") == 0) {
         return mailmod_client_message_set_dsn(
             message, (enum mailmod_dsn_return)atoi(w[2]), or_null(w[3]));
+    }
+    if (strcmp(w[0], "by") == 0) {
+        return mailmod_client_message_set_deliver_by(
+            message, (enum mailmod_deliver_by)atoi(w[2]), atol(w[3]),
+            atoi(w[4]));
     }
     if (strcmp(w[0], "rcpt-dsn") == 0) {
         return mailmod_client_recipient_set_dsn(

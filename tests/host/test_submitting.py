@@ -461,7 +461,8 @@ def test_login_and_tls(build):
             assert len(sink.messages) == 1
 
 
-PROGRESS, REVERSE_PATH, RECIPIENT, TRANSFERRED, MISSING, CERTIFICATE = range(6)
+PROGRESS, REVERSE_PATH, RECIPIENT, TRANSFERRED, MISSING, CERTIFICATE, \
+    EXPIRED = range(7)
 AS_SET, GO_ON, STOP = range(3)
 
 
@@ -514,6 +515,69 @@ def test_missing_extensions(build):
         host.ok("events", "on", STOP)
         host.ok("send")
         assert MISSING not in [e[0] for e in events_of(host)]
+
+
+def test_deliver_by(build):
+    """RFC 2852: said where it is offered; what may not be late is not sent to
+    a server that knows nothing of it, or that wants more time."""
+    with Sink(extensions=("DELIVERBY 1000",)) as sink, \
+            Host(build, at(sink)) as host:
+        host.message("one", "a@x.test")
+        for mode, seconds, pattern in ((2, 0, "1 to 999999999"),
+                                       (1, -5, "1 to 999999999"),
+                                       (2, 1000000000, "1 to 999999999"),
+                                       (7, 1, "no mailmod_deliver_by")):
+            host.fails("ARGUMENT", pattern, "by", "one", mode, seconds, 0)
+        host.ok("by", "one", 2, 5000, 1)
+        host.ok("send")
+        said = re.search(r" BY=(\d+);(\w+)$", sink.messages[-1].mail_line)
+        assert 1000 <= int(said[1]) <= 5000 and said[2] == "RT"
+        # Too little for this server, with nobody to ask.
+        host.ok("reset", "one")
+        host.ok("by", "one", 2, 100, 0)
+        host.fails("TIMEOUT", "5.4.7 not sent: the host would need more time",
+                   "send")
+        assert host.status("one")["a@x.test"][0] == FAILED
+        for decision in (AS_SET, STOP):
+            host.ok("reset", "one")
+            host.ok("events", "on", decision)
+            host.fails("TIMEOUT", "5.4.7", "send")
+            seconds, = [int(t[9]) for t in host.told
+                        if t[0] == "event" and int(t[1]) == EXPIRED]
+            assert 900 <= seconds < 1000
+        assert len(sink.messages) == 1
+        host.ok("reset", "one")
+        host.ok("events", "on", GO_ON)
+        host.ok("send")
+        assert sink.messages[-1].mail_line.endswith(" BY=1000;R")
+        # A notice has no minimum.
+        host.ok("reset", "one")
+        host.ok("events", "on", STOP)
+        host.ok("by", "one", 1, 999999999, 0)
+        host.ok("send")
+        assert re.search(r" BY=99999\d+;N$", sink.messages[-1].mail_line)
+        host.ok("reset", "one")
+        host.ok("by", "one", 0, 0, 0)
+        host.ok("send")
+        assert " BY=" not in sink.messages[-1].mail_line
+
+
+def test_deliver_by_not_offered(build):
+    with Sink() as sink, Host(build, at(sink)) as host:
+        host.message("one", "a@x.test")
+        host.ok("by", "one", 2, 5000, 0)
+        host.fails("UNSUPPORTED", "4.3.3", "send")
+        host.ok("events", "on", AS_SET)
+        host.fails("UNSUPPORTED", "4.3.3", "send")
+        assert [e[3] for e in events_of(host) if e[0] == MISSING] == [8]
+        assert sink.messages == []
+        host.ok("by", "one", 1, 5000, 0)
+        host.ok("send")
+        host.ok("reset", "one")
+        host.ok("by", "one", 2, 5000, 0)
+        host.ok("events", "on", GO_ON)
+        host.ok("send")
+        assert [" BY=" in m.mail_line for m in sink.messages] == [False] * 2
 
 
 def test_certificates(build):

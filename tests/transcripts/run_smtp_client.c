@@ -5,7 +5,7 @@
  * chunks ("yes").
  * Events are told as NAME and arguments. Answers: NEED_MESSAGE   send SENDER
  * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [ret=full|hdrs] [envid=X]
- * [notify=nsfd] [orcpt=X], where
+ * [notify=nsfd] [orcpt=X] [by=SECONDSn|r[t]], where
  *                    "-" is the null path; fail ERROR and the same, when it
  *                    must be refused; quit; wait
  *     NEED_BODY      body TEXT
@@ -189,6 +189,12 @@ static void add_flag(struct peer *peer, struct mm_smtpc_message *message,
         message->envelope_id = word + 6;
     } else if (strncmp(word, "orcpt=", 6) == 0) {
         first->original_recipient = word + 6;
+    } else if (strncmp(word, "by=", 3) == 0) {
+        char *mode = NULL;
+        message->by.seconds = strtoll(word + 3, &mode, 10);
+        message->by.mode =
+            *mode == 'r' ? MM_DELIVER_BY_RETURN : MM_DELIVER_BY_NOTIFY;
+        message->by.is_traced = mode[1] == 't';
     } else if (strncmp(word, "notify=", 7) == 0) {
         first->notify = (strchr(word + 7, 'n') ? MM_DSN_NOTIFY_NEVER : 0) |
                         (strchr(word + 7, 's') ? MM_DSN_NOTIFY_SUCCESS : 0) |

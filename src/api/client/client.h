@@ -69,6 +69,7 @@ struct mailmod_client_message {
     bool needs_smtputf8;
     enum mm_dsn_return dsn_return;
     char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1];
+    struct mm_deliver_by by;
     struct mm_header_set header;
     struct mm_client_text text;
     struct mm_client_status reverse_path_status;

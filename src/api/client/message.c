@@ -3,7 +3,8 @@
  * Owns them. Promises: a handle that ended is never touched again; the
  * contexts of what ends are released once, the recipients' before the
  * message's; what cannot stand on the wire is refused where it is given.
- * Thread: the host's, one at a time. RFC 5321 4.1.2, RFC 3461. */
+ * Thread: the host's, one at a time. RFC 5321 4.1.2, RFC 2852 4, RFC
+ * 3461. */
 #include "api/client/client.h"
 
 #include "api/handles.h"
@@ -211,6 +212,45 @@ mailmod_client_message_set_dsn(mailmod_client_message *message,
         message->dsn_return = own;
         (void)mm_span_copy(mm_span_cstr(envelope_id), message->envelope_id,
                            sizeof message->envelope_id);
+    }
+    mm_handle_let(message);
+    return error;
+}
+
+/* 0 is no time to deliver in, and below it none that a sender would mean. */
+static enum mailmod_error check_deliver_by(enum mailmod_deliver_by mode,
+                                           int64_t seconds)
+{
+    if (mode != MAILMOD_DELIVER_BY_OFF && mode != MAILMOD_DELIVER_BY_NOTIFY &&
+        mode != MAILMOD_DELIVER_BY_RETURN) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "mode: %d is no mailmod_deliver_by", (int)mode);
+    }
+    if (mode != MAILMOD_DELIVER_BY_OFF &&
+        (seconds < 1 || seconds > MM_DELIVER_BY_SECONDS_MAX)) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT,
+                       "seconds: %lld is not from 1 to %d", (long long)seconds,
+                       MM_DELIVER_BY_SECONDS_MAX);
+    }
+    return MAILMOD_OK;
+}
+
+enum mailmod_error
+mailmod_client_message_set_deliver_by(mailmod_client_message *message,
+                                      enum mailmod_deliver_by mode,
+                                      int64_t seconds, int is_traced)
+{
+    enum mailmod_error error = mm_client_message_begin(message);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = check_deliver_by(mode, seconds);
+    if (error == MAILMOD_OK) {
+        message->by =
+            (struct mm_deliver_by){.mode = (enum mm_deliver_by_mode)mode,
+                                   .seconds = seconds,
+                                   .is_traced = is_traced != 0};
     }
     mm_handle_let(message);
     return error;

@@ -16,7 +16,8 @@
 
 _Static_assert((int)MAILMOD_CLIENT_STARTTLS == (int)MM_MISSING_STARTTLS &&
                    (int)MAILMOD_CLIENT_8BITMIME == (int)MM_MISSING_8BITMIME &&
-                   (int)MAILMOD_CLIENT_DSN == (int)MM_MISSING_DSN,
+                   (int)MAILMOD_CLIENT_DSN == (int)MM_MISSING_DSN &&
+                   (int)MAILMOD_CLIENT_DELIVERBY == (int)MM_MISSING_DELIVERBY,
                "the public bits are those of delivery.h");
 
 enum news_kind { NEWS_REPLY, NEWS_PROGRESS, NEWS_LINE };
@@ -200,22 +201,32 @@ tell(const mailmod_client *client, const struct mailmod_client_event *event)
 }
 
 /* A delivery's question, as a job of its on this thread. */
-static bool ask(void *context, uint64_t message_id, const char *host,
-                unsigned missing, const char *words)
+static enum mm_delivery_answer ask(void *context,
+                                   const struct mm_delivery_question *question)
 {
+    static const enum mailmod_client_event_kind kinds[] = {
+        [MM_QUESTION_MISSING] = MAILMOD_CLIENT_MISSING,
+        [MM_QUESTION_CERTIFICATE] = MAILMOD_CLIENT_CERTIFICATE,
+        [MM_QUESTION_EXPIRED] = MAILMOD_CLIENT_EXPIRED};
     struct mm_sending *sending = context;
     const struct mailmod_client_event event = {
         .size = sizeof event,
-        .kind =
-            missing != 0 ? MAILMOD_CLIENT_MISSING : MAILMOD_CLIENT_CERTIFICATE,
-        .message = mm_sending_item_of(sending, message_id)->message,
-        .missing = missing,
-        .host = host,
-        .text = words};
-    enum mailmod_client_decision decision = tell(sending->client, &event);
+        .kind = kinds[question->kind],
+        .message = mm_sending_item_of(sending, question->message_id)->message,
+        .missing = question->missing,
+        .host = question->host,
+        .text = question->words,
+        .seconds = question->seconds};
 
-    return missing != 0 ? decision != MAILMOD_CLIENT_STOP
-                        : decision == MAILMOD_CLIENT_GO_ON;
+    switch (tell(sending->client, &event)) {
+    case MAILMOD_CLIENT_GO_ON:
+        return MM_ANSWER_GO_ON;
+    case MAILMOD_CLIENT_STOP:
+        return MM_ANSWER_STOP;
+    case MAILMOD_CLIENT_AS_SET:
+        break;
+    }
+    return MM_ANSWER_AS_SET;
 }
 
 static void show(const mailmod_client *client,

@@ -111,6 +111,7 @@ static enum mailmod_error add_item(struct mm_sending *sending,
     message->now_ms = mm_clock_wall_ms();
     mm_message_id_format(message->id, message->identifier);
     row->requires_all = sending->client->requires_all;
+    row->by = message->by;
     MM_LIST_EACH(node, &message->recipients)
     {
         mailmod_client_recipient *recipient =

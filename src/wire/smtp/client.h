@@ -1,6 +1,7 @@
 /* thread: any (the caller's, one at a time)
  * client.h - one SMTP conversation, client side, without I/O; many messages
- * one after another. RFC 5321, 1870, 2920, 3207, 3461, 4954, 6152, 6531, 3030.
+ * one after another. RFC 5321, 1870, 2852, 2920, 3030, 3207, 3461, 4954, 6152,
+ * 6531.
  *
  * The engine keeps one list of steps with two cursors, sent and answered, so
  * that pipelining follows from the data. Use:
@@ -108,7 +109,8 @@ struct mm_smtpc_message {
     bool is_8bit;             /* body has octets above 127 */
     bool is_smtputf8;         /* an address or header needs RFC 6531 */
     enum mm_dsn_return dsn_return;
-    const char *envelope_id;                     /* "" none */
+    struct mm_deliver_by by; /* said where DELIVERBY is offered */
+    const char *envelope_id; /* "" none */
     const struct mm_smtpc_recipient *recipients; /* outlive the message */
     size_t recipient_count;
     /* No DATA where one of them is refused; the first refusal settles it. */
@@ -123,8 +125,11 @@ struct mm_smtpc_message {
 /* What the server announced; 0 and false before EHLO was answered. */
 struct mm_smtpc_extensions {
     bool has_esmtp, has_pipelining, has_8bitmime, has_size, has_starttls;
-    bool has_smtputf8, has_dsn, has_enhanced, has_chunking;
+    bool has_smtputf8, has_dsn, has_enhanced, has_chunking, has_deliver_by;
     uint64_t size_max; /* 0: none told */
+    /* RFC 2852 4: the least time of a message that is to be returned; 0: any.
+     */
+    uint64_t deliver_by_min;
     /* RFC 9422: recipients a message, messages a session; 0: none told. */
     uint64_t rcpt_max, mail_max;
     unsigned mechanisms; /* mm_sasl_mechanism bits, wanted here or not */
@@ -159,7 +164,7 @@ MM_CHECK enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc);
  * nothing sent: TOO_LARGE (SIZE limit, RFC 1870 6.1), UNKNOWN_NAME (SMTPUTF8
  * needed and not offered). is_8bit without 8BITMIME is sent without BODY=; its
  * body is the caller's to make 7-bit. ARGUMENT for CR, LF or
- * NUL in any field. */
+ * NUL in any field, and for a time that no BY can say. */
 MM_CHECK enum mailmod_error
 mm_smtpc_send(struct mm_smtpc *smtpc, const struct mm_smtpc_message *message);
 /* Body octets in any pieces: turns bare CR and LF into CRLF, stuffs dots for

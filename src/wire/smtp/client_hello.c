@@ -56,6 +56,22 @@ static void read_size(struct mm_smtpc_extensions *offered, struct mm_span value)
     offered->size_max = size;
 }
 
+/* RFC 2852 4:  deliverby-param = min-by-time *( ',' extension-token ); without
+ * a number there is no minimum. */
+static void read_deliver_by(struct mm_smtpc_extensions *offered,
+                            struct mm_span value)
+{
+    struct mm_span rest;
+    struct mm_span number;
+    uint64_t seconds = 0;
+    (void)mm_span_cut(value, ',', &number, &rest);
+    if (!mm_span_to_u64(mm_span_trim(number), &seconds)) {
+        seconds = 0;
+    }
+    offered->has_deliver_by = true;
+    offered->deliver_by_min = seconds;
+}
+
 /* RFC 9422 3.1:  limit-name [ "=" limit-value ], with blanks between; what is
  * not known, or is no number, is passed over. */
 static void read_limits(struct mm_smtpc_extensions *offered,
@@ -113,6 +129,8 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
         read_auth(offered, value);
     } else if (mm_span_is_nocase(keyword, "LIMITS")) {
         read_limits(offered, value);
+    } else if (mm_span_is_nocase(keyword, "DELIVERBY")) {
+        read_deliver_by(offered, value);
     } else if (mm_span_starts_nocase(line, "AUTH=")) {
         /* A spelling from before RFC 2554, which servers still add. */
         read_auth(offered, mm_span_from(line, 5));

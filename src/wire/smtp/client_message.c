@@ -5,7 +5,8 @@
  * reply, though others come behind it; the transaction that such a message
  * leaves in the server is cleared before the next. No field of the envelope
  * can end its line.
- * Thread: the caller's. RFC 5321 3.3, 4.1.1.4; RFC 2920 3.1; RFC 1870 6.1. */
+ * Thread: the caller's. RFC 5321 3.3, 4.1.1.4; RFC 2920 3.1; RFC 1870 6.1;
+ * RFC 2852 4. */
 #include "wire/smtp/client_internal.h"
 
 #include <string.h>
@@ -34,6 +35,15 @@ static bool is_path(const char *text, bool allows_8bit)
            (allows_8bit || !mm_span_has_8bit(mm_span_cstr(text)));
 }
 
+/* RFC 2852 4: what is to be returned has a time above 0. */
+static bool is_time(const struct mm_deliver_by *by)
+{
+    int64_t least =
+        by->mode == MM_DELIVER_BY_RETURN ? 1 : -MM_DELIVER_BY_SECONDS_MAX;
+    return by->mode == MM_DELIVER_BY_UNSET ||
+           (by->seconds >= least && by->seconds <= MM_DELIVER_BY_SECONDS_MAX);
+}
+
 static enum mailmod_error check_message(const struct mm_smtpc *smtpc,
                                         const struct mm_smtpc_message *message)
 {
@@ -50,6 +60,9 @@ static enum mailmod_error check_message(const struct mm_smtpc *smtpc,
                       MM_DSN_ORIGINAL_RECIPIENT_MAX)) {
             return MAILMOD_ERROR_ARGUMENT;
         }
+    }
+    if (!is_time(&message->by)) {
+        return MAILMOD_ERROR_ARGUMENT;
     }
     if (is_utf8 && !smtpc->extensions.has_smtputf8) {
         return MAILMOD_ERROR_UNKNOWN_NAME;

@@ -4,7 +4,7 @@
  * with it RSET, MAIL, RCPT and DATA go in one flight, as far as the output
  * has room. By DATA the body is never sent before 354.
  * Thread: the caller's. RFC 5321 4.1.1; RFC 2920 3.1; RFC 1870 4; RFC 6152 2;
- * RFC 6531 3.4; RFC 3461 4. */
+ * RFC 6531 3.4; RFC 3461 4; RFC 2852 4. */
 #include "wire/smtp/client_internal.h"
 
 const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
@@ -21,6 +21,14 @@ const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_BDAT] = MM_SMTPC_PHASE_BODY,
     [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
 };
+
+/* RFC 2852 4:  "BY=" by-time ";" by-mode [ by-trace ] */
+static void write_by(const struct mm_deliver_by *by, struct mm_buf *out)
+{
+    mm_buf_appendf(out, " BY=%lld;%c%s", (long long)by->seconds,
+                   by->mode == MM_DELIVER_BY_RETURN ? 'R' : 'N',
+                   by->is_traced ? "T" : "");
+}
 
 /* A parameter is sent when its extension was announced. */
 static void write_mail(const struct mm_smtpc *smtpc, struct mm_buf *out)
@@ -41,6 +49,9 @@ static void write_mail(const struct mm_smtpc *smtpc, struct mm_buf *out)
     mm_buf_append_cstr(out, message->reverse_path);
     mm_buf_append_char(out, '>');
     mm_mail_parameters_write(out, &mail);
+    if (offered->has_deliver_by && message->by.mode != MM_DELIVER_BY_UNSET) {
+        write_by(&message->by, out);
+    }
 }
 
 static void write_rcpt(const struct mm_smtpc *smtpc, struct mm_buf *out,
