@@ -124,6 +124,25 @@ mailmod_client_set_login_callback(mailmod_client *client,
                                   mailmod_on_client_login on_login,
                                   void *context, mailmod_on_release on_release);
 
+/* Mail that waits at the server for a host that is connected now and then (RFC
+ * 1985): each mailmod_client_send asks it, before the messages, to send what
+ * waits for these names, unless it gave its final answer before. "example.org";
+ * "@example.org" with the domains below it; "#queue" a queue that the server
+ * names. ARGUMENT, LIMIT (1000), MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_client_etrn_add(mailmod_client *client,
+                                                       const char *name);
+/* What was said to the name at this place, from 0 on in the order in which they
+ * were added; `recipient` is the name. DELIVERED: 250 to 253, that it was
+ * begun, or that nothing waits. DEFERRED: 458 (for now), 459 (not for us).
+ * FAILED with UNSUPPORTED: the server does not offer ETRN. NOT_FOUND past the
+ * last; ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_client_etrn_status(mailmod_client *client, size_t index,
+                           struct mailmod_result *result_out);
+/* All names go, with their statuses. */
+MAILMOD_API enum mailmod_error
+mailmod_client_etrn_clear(mailmod_client *client);
+
 /* Sends each message to its recipients who are not final, in the order in which
  * messages were added, over one connection; waits until all is over. A message
  * that fails does not hold up the next. Each text is read once before, for its
@@ -131,7 +150,8 @@ mailmod_client_set_login_callback(mailmod_client *client,
  * recipients was delivered; else the error of the first who was not. Their
  * statuses say the rest. STATE: the instance does not run, no server is set, a
  * message has no text, or this is a callback of a client. NOT_FOUND: nobody is
- * left. CONFIG: the authority file. STOPPED, MEMORY, HANDLE. */
+ * left, and nothing to ask for. CONFIG: the authority file. STOPPED, MEMORY,
+ * HANDLE. */
 MAILMOD_API enum mailmod_error mailmod_client_send(mailmod_client *client);
 
 /* ---- messages ------------------------------------------------------------ */

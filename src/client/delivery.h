@@ -96,6 +96,7 @@ struct mm_delivery_options {
     /* thread: as read_chunk. NULL: all is as set. */
     enum mm_delivery_answer (*ask)(void *read_context,
                                    const struct mm_delivery_question *question);
+    bool is_submission;         /* what goes comes from its writer */
     struct mm_host_loop *hosts; /* the loop's; outlives it */
     const uint8_t *secret;      /* 32 octets, outlive it: nonces */
     struct mm_token_source tokens;

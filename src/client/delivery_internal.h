@@ -206,6 +206,8 @@ bool mm_transaction_on_mail_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info);
 bool mm_transaction_on_rcpt_reply(struct mm_delivery *delivery,
                                   const struct mm_smtpc_info *info);
+bool mm_transaction_on_etrn_reply(struct mm_delivery *delivery,
+                                  const struct mm_smtpc_info *info);
 bool mm_transaction_on_message_done(struct mm_delivery *delivery,
                                     const struct mm_smtpc_info *info);
 

@@ -414,6 +414,7 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
         .tries_twice = MM_SASL_BEARER,
         /* In clear only where the operator switched TLS off. */
         .allows_clear_auth = delivery->options.relay.tls == MM_CONFIG_TLS_OFF,
+        .is_submission = delivery->options.is_submission,
         .chunks = mm_delivery_may_chunk(delivery)};
     write_own_name(delivery, name);
     delivery->number = mm_store_new_message_id(delivery->options.store);
@@ -521,6 +522,8 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
         return mm_body_on_need(delivery);
     case MM_SMTPC_MESSAGE_DONE:
         return mm_transaction_on_message_done(delivery, info);
+    case MM_SMTPC_ETRN_REPLY:
+        return mm_transaction_on_etrn_reply(delivery, info);
     case MM_SMTPC_CLOSED:
         return on_over(delivery);
     case MM_SMTPC_FAILED:

@@ -8,7 +8,7 @@
  * broke is followed by another one for the messages that are left, so there are
  * never more connections than messages.
  *
- * Law: given -> working on message `next` - 1 -> gone, when all are told and
+ * Law: given -> working on `at` -> gone, when all are told and
  * there is no delivery.
  * Thread: loop, except mm_outbound_submit. RFC 5321 3.3 (several transactions
  * in one session). */
@@ -19,10 +19,21 @@
 #include "client/outcome.h"
 #include "post/destination.h"
 
+static const struct mm_submission_message *
+item_of(const struct mm_submission *submission, size_t message)
+{
+    return message == MM_SUBMISSION_ETRN ? &submission->etrn
+                                         : &submission->messages[message];
+}
+
 static void tell(struct mm_submission *submission, size_t message, size_t i,
                  const struct mq_outcome *outcome)
 {
     struct mm_branch *branch = submission->branch;
+    if (message == MM_SUBMISSION_ETRN) {
+        submission->on_outcome(submission->context, message, i, outcome);
+        return;
+    }
     const struct mm_submission_message *item = &submission->messages[message];
     bool is_delivered = outcome->verdict == MQ_DELIVERED;
 
@@ -41,17 +52,32 @@ static void tell(struct mm_submission *submission, size_t message, size_t i,
 static void tell_message(struct mm_submission *submission, size_t message,
                          const struct mq_outcome *outcome)
 {
-    for (size_t i = 0; i < submission->messages[message].recipient_count; i++) {
+    size_t count = item_of(submission, message)->recipient_count;
+
+    for (size_t i = 0; i < count; i++) {
         tell(submission, message, i, outcome);
     }
+}
+
+static bool has_next(const struct mm_submission *submission)
+{
+    return !submission->is_etrn_begun ||
+           submission->next < submission->message_count;
+}
+
+static size_t begin_next(struct mm_submission *submission)
+{
+    submission->at =
+        submission->is_etrn_begun ? submission->next++ : MM_SUBMISSION_ETRN;
+    submission->is_etrn_begun = true;
+    return submission->at;
 }
 
 static void tell_rest(struct mm_submission *submission,
                       const struct mq_outcome *outcome)
 {
-    while (submission->next < submission->message_count) {
-        tell_message(submission, submission->next, outcome);
-        submission->next++;
+    while (has_next(submission)) {
+        tell_message(submission, begin_next(submission), outcome);
     }
 }
 
@@ -64,11 +90,11 @@ static void end(struct mm_submission *submission)
     atomic_fetch_sub(&outbound->busy, 1);
 }
 
-/* All recipients of the next message, whose rows they stay; NULL: no memory. */
-static struct mq_batch *next_batch(struct mm_submission *submission)
+/* All recipients of the message, whose rows they stay; NULL: no memory. */
+static struct mq_batch *new_batch(const struct mm_submission *submission,
+                                  size_t message)
 {
-    const struct mm_submission_message *item =
-        &submission->messages[submission->next];
+    const struct mm_submission_message *item = item_of(submission, message);
     struct mq_batch *batch = mm_alloc(sizeof *batch);
 
     if (batch == NULL) {
@@ -79,6 +105,7 @@ static struct mq_batch *next_batch(struct mm_submission *submission)
     batch->message = item->message;
     batch->requires_all = item->requires_all;
     batch->by = item->by;
+    batch->is_etrn = message == MM_SUBMISSION_ETRN;
     (void)mm_span_copy(mm_span_cstr(submission->destination),
                        batch->destination, sizeof batch->destination);
     mm_list_init(&batch->node);
@@ -98,9 +125,9 @@ static struct mq_batch *take_next(struct mm_submission *submission)
     } else if (submission->is_down) {
         tell_rest(submission, &submission->down);
     }
-    while (submission->next < submission->message_count) {
-        struct mq_batch *batch = next_batch(submission);
-        size_t message = submission->next++;
+    while (has_next(submission)) {
+        size_t message = begin_next(submission);
+        struct mq_batch *batch = new_batch(submission, message);
 
         if (batch != NULL) {
             return batch;
@@ -125,7 +152,7 @@ static void on_outcomes(void *context, struct mq_batch *batch,
             submission->is_down = true;
             submission->down = *outcome;
         }
-        tell(submission, submission->next - 1, i, outcome);
+        tell(submission, submission->at, i, outcome);
     }
     mm_free(outcomes);
     mm_free(batch);
@@ -148,9 +175,10 @@ static void on_progress(void *context, const struct mq_batch *batch,
 {
     const struct mm_submission *submission = context;
 
-    (void)batch;
-    submission->on_progress(submission->context, submission->next - 1, progress,
-                            octets);
+    if (!batch->is_etrn) {
+        submission->on_progress(submission->context, submission->at, progress,
+                                octets);
+    }
 }
 
 static void on_reply(void *context, const struct mq_batch *batch,
@@ -160,8 +188,8 @@ static void on_reply(void *context, const struct mq_batch *batch,
     const struct mm_submission *submission = context;
 
     (void)batch;
-    submission->on_reply(submission->context, submission->next - 1, part,
-                         recipient, host, reply);
+    submission->on_reply(submission->context, submission->at, part, recipient,
+                         host, reply);
 }
 
 static void on_line(void *context, enum mm_tap_way way, struct mm_span line,
@@ -190,6 +218,7 @@ static bool open_delivery(struct mm_submission *submission)
         mm_branch_delivery(submission->branch, submission->destination);
 
     options.settings = submission->settings;
+    options.is_submission = true;
     options.relay = submission->relay;
     options.read_chunk = submission->read_chunk;
     options.read_context = submission->context;
@@ -204,8 +233,7 @@ static void go_on(struct mm_submission *submission)
 {
     struct mq_outcome outcome;
 
-    if (submission->next < submission->message_count &&
-        !open_delivery(submission)) {
+    if (has_next(submission) && !open_delivery(submission)) {
         mm_outcome_set(&outcome, MAILMOD_ERROR_MEMORY, "4.3.0", "",
                        "out of memory");
         tell_rest(submission, &outcome);
@@ -236,6 +264,7 @@ void mm_outbound_submit(struct mm_outbound *outbound,
     submission->branch = &outbound->branches[turn % outbound->branch_count];
     submission->is_late = mm_outbound_is_stopped(outbound);
     submission->next = 0;
+    submission->is_etrn_begun = submission->etrn.recipient_count == 0;
     submission->is_down = false;
     submission->delivery = NULL;
     submission->handler = (struct mm_delivery_handler){

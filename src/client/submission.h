@@ -14,6 +14,8 @@
 
 struct mm_branch;
 
+#define MM_SUBMISSION_ETRN SIZE_MAX
+
 struct mm_submission_message {
     struct mm_store_message message; /* id: mm_store_new_message_id() */
     /* At least one; `path` is used, and what RCPT says of it. */
@@ -28,6 +30,9 @@ struct mm_submission_message {
 struct mm_submission {
     struct mm_outbound_settings *settings; /* the owner's reference */
     struct mm_relay relay;
+    /* Asked before the messages, its recipients' paths being names for ETRN
+     * (RFC 1985); no recipients: nothing is asked. */
+    struct mm_submission_message etrn;
     struct mm_submission_message *messages;
     size_t message_count;
     /* thread: where the owner runs jobs. Chunk `number` of the text into `out`,
@@ -51,7 +56,8 @@ struct mm_submission {
                         uint64_t octets); /* NULL: nobody wants to know */
     void (*on_line)(void *context, enum mm_tap_way way, struct mm_span line,
                     bool is_masked); /* NULL: nobody listens */
-    /* Once for each recipient. */
+    /* Once for each recipient; of `etrn` with MM_SUBMISSION_ETRN for `message`,
+     * and nothing else is told of that. */
     void (*on_outcome)(void *context, size_t message, size_t recipient,
                        const struct mq_outcome *outcome);
     /* Every recipient's outcome was told; the owner may free it. */
@@ -65,6 +71,8 @@ struct mm_submission {
     struct mm_delivery *delivery;
     struct mm_delivery_handler handler;
     char destination[MM_STORE_DESTINATION_MAX];
+    bool is_etrn_begun;
+    size_t at;    /* the message that is at work, or MM_SUBMISSION_ETRN */
     size_t next;  /* message that was not begun */
     bool is_late; /* given after the stop */
     bool is_down; /* the server cannot be talked to: `down` says why */

@@ -9,7 +9,8 @@
  * transaction; the body is read on a worker, one chunk at a time, and goes out
  * as fast as the peer takes it; a message that cannot be read whole is never
  * ended. Thread: loop. RFC 5321 3.3, 4.2.1 (reply classes), 4.5.3.1.10, 5.1
- * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 2852
+ * ("until a delivery attempt succeeds"); RFC 1870 6.1; RFC 1985;
+ * RFC 2852
  * 4.1; RFC 3461 5.2; RFC 6531 3.2. */
 #include "client/delivery_internal.h"
 
@@ -387,6 +388,37 @@ static bool begin_message(struct mm_delivery *delivery)
     return false;
 }
 
+/* The next name that has no answer. */
+static void ask_etrn(struct mm_delivery *delivery)
+{
+    size_t i = 0;
+    while (i + 1 < delivery->batch->recipient_count && !is_open(delivery, i)) {
+        i++;
+    }
+    delivery->envelope_index[0] = i;
+    enum mailmod_error error =
+        mm_smtpc_etrn(delivery->engine, delivery->batch->recipients[i].path);
+    struct mq_outcome outcome;
+    if (error == MAILMOD_ERROR_UNSUPPORTED) {
+        mm_outcome_set(&outcome, error, "5.3.3", delivery->hop.host,
+                       "the host does not offer ETRN");
+        mm_delivery_conclude(delivery, &outcome);
+    } else if (error != MAILMOD_OK) {
+        refuse_message(delivery, error);
+    }
+}
+
+/* What a host says of a name is its last word: another one has other mail. */
+bool mm_transaction_on_etrn_reply(struct mm_delivery *delivery,
+                                  const struct mm_smtpc_info *info)
+{
+    size_t i = delivery->envelope_index[0];
+    delivery->has_answer = true;
+    mm_transaction_take_reply(delivery, i, info->reply);
+    delivery->progress[i] = MM_PROGRESS_FINAL;
+    return true;
+}
+
 static size_t open_count(const struct mm_delivery *delivery)
 {
     return mm_delivery_count(delivery, MM_PROGRESS_OPEN) +
@@ -435,7 +467,11 @@ bool mm_transaction_on_need_message(struct mm_delivery *delivery)
         return false; /* a chunk of the message that was just refused */
     }
     if (delivery->batch != NULL && open_count(delivery) > 0 &&
-        !is_used_up(delivery)) {
+        (delivery->batch->is_etrn || !is_used_up(delivery))) {
+        if (delivery->batch->is_etrn) {
+            ask_etrn(delivery);
+            return true;
+        }
         return begin_message(delivery);
     }
     if (delivery->batch != NULL && !delivery->is_decided) {

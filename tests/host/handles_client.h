@@ -18,6 +18,9 @@
     X(event_callback, mailmod_client_set_event_callback(h, NULL, NULL, NULL))  \
     X(monitor, mailmod_client_set_monitor(h, NULL, 0, NULL, NULL))             \
     X(client_require_all, mailmod_client_require_all(h, 1))                    \
+    X(client_etrn_add, mailmod_client_etrn_add(h, "x.test"))                   \
+    X(client_etrn_status, mailmod_client_etrn_status(h, 0, &result))           \
+    X(client_etrn_clear, mailmod_client_etrn_clear(h))                         \
     X(client_send, mailmod_client_send(h))                                     \
     X(client_message_add, mailmod_client_message_add(h, &client_message))
 
@@ -84,6 +87,7 @@ static long remove_client_message(void *h)
 static void try_as_client(void *h, long wanted, const char *where)
 {
     mailmod_client_message *client_message = NULL;
+    struct mailmod_result result = {.size = sizeof result};
 
     CLIENT_CALLS(EXPECT_ERROR)
     CLIENT_LOOKS(EXPECT_NOTHING)

@@ -195,6 +195,19 @@ static enum mailmod_error print_status(mailmod_client_message *message)
     return error;
 }
 
+static enum mailmod_error print_etrns(void)
+{
+    struct mailmod_result result = {.size = sizeof result};
+    size_t i = 0;
+    enum mailmod_error error = MAILMOD_OK;
+
+    while ((error = mailmod_client_etrn_status(client, i++, &result)) ==
+           MAILMOD_OK) {
+        print_result("etrn", error, &result);
+    }
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
+
 static mailmod_client_recipient *recipient_of(mailmod_client_message *message,
                                               const char *number)
 {
@@ -355,6 +368,13 @@ static enum mailmod_error run_client(char **w)
     if (strcmp(w[0], "all") == 0) {
         return mailmod_client_require_all(client, atoi(w[1]));
     }
+    if (strcmp(w[0], "etrn") == 0) {
+        return w[1][0] != '\0' ? mailmod_client_etrn_add(client, w[1])
+                               : mailmod_client_etrn_clear(client);
+    }
+    if (strcmp(w[0], "etrns") == 0) {
+        return print_etrns();
+    }
     if (strcmp(w[0], "message") == 0) {
         return mailmod_client_message_add(client, &entry_of(w[1])->message);
     }
@@ -449,10 +469,10 @@ static enum mailmod_error run_message(char **w)
 static int is_of_client(const char *verb)
 {
     static const char *const verbs[] = {
-        "set",       "start",       "stop",          "new",    "servers",
-        "login",     "tls",         "name",          "time",   "all",
-        "message",   "send",        "free",          "events", "monitor",
-        "ask-login", "certificate", "login-external"};
+        "set",       "start",       "stop",           "new",    "servers",
+        "login",     "tls",         "name",           "time",   "all",
+        "message",   "send",        "free",           "events", "monitor",
+        "ask-login", "certificate", "login-external", "etrn",   "etrns"};
 
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(verb, verbs[i]) == 0) {

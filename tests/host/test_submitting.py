@@ -580,6 +580,59 @@ def test_deliver_by_not_offered(build):
         assert [" BY=" in m.mail_line for m in sink.messages] == [False] * 2
 
 
+def test_etrn(build):
+    """RFC 1985: before the messages, over the same connection; a status each;
+    what has its answer is not asked again."""
+    said = []
+
+    def etrn(argument):
+        said.append(argument)
+        return {"example.org": "250 2.0.0 started", "@example.org": "251 none",
+                "sub.example.org": "252 pending", "#q-1": "253 5 pending",
+                "later.test": "458 4.3.0 not now",
+                "other.test": "459 4.7.1 not yours",
+                "odd.test": "501 5.5.4 what"}[argument]
+
+    with Sink(replies={"ETRN": etrn}, extensions=("ETRN", "XUSR")) as sink, \
+            Host(build, at(sink)) as host:
+        for bad in ("a b", "@", "#", "#a b", "x\u00e4.test", "-x.test"):
+            host.fails("ARGUMENT", "is none", "etrn", bad)
+        names = ("Example.org", "@example.org", "sub.example.org", "#q-1",
+                 "later.test", "other.test", "odd.test")
+        for name in names:
+            host.ok("etrn", name)
+        host.message("one", "a@x.test")
+        host.fails("REFUSED", "later.test: 127.0.0.1: 4.3.0 not now", "send")
+        assert said == ["example.org", *names[1:]]
+        assert len(sink.messages) == 1 and sink.connections == 1
+        host.ok("etrns")
+        assert [(t[2], int(t[4]), int(t[5]), int(t[10])) for t in host.told] == [
+            ("example.org", DELIVERED, 250, 1),
+            ("@example.org", DELIVERED, 251, 1),
+            ("sub.example.org", DELIVERED, 252, 1),
+            ("#q-1", DELIVERED, 253, 1), ("later.test", DEFERRED, 458, 0),
+            ("other.test", DEFERRED, 459, 0), ("odd.test", FAILED, 501, 1)]
+        said.clear()
+        host.fails("REFUSED", "", "send")
+        assert said == ["later.test", "other.test"]
+        assert len(sink.messages) == 1
+        host.ok("etrn", "")
+        host.fails("NOT_FOUND", "nobody|no recipient", "send")
+
+
+def test_etrn_is_not_offered(build):
+    with Sink() as sink, Host(build, at(sink)) as host:
+        host.ok("etrn", "example.org")
+        host.fails("UNSUPPORTED", "does not offer ETRN", "send")
+        host.ok("etrns")
+        assert [(int(t[4]), int(t[10])) for t in host.told] == [(FAILED, 1)]
+    with Host(build, f"127.0.0.1:{free_port()}") as host:
+        host.ok("etrn", "example.org")
+        host.fails("CONNECTION_REFUSED", "", "send")
+        host.ok("etrns")
+        assert [(int(t[4]), int(t[10])) for t in host.told] == [(DEFERRED, 0)]
+
+
 def test_certificates(build):
     with tempfile.TemporaryDirectory() as folder:
         tls = make_certificate(folder, "localhost")

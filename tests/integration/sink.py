@@ -1,7 +1,7 @@
 """An SMTP server that does as it is told: for outgoing mail of every outcome.
 
 `replies` maps a verb ("GREETING", "EHLO", "AUTH", "AUTH_DATA",
-"MAIL", "RCPT", "DATA", "BDAT", "END") to a
+"MAIL", "RCPT", "DATA", "BDAT", "END", "ETRN") to a
 reply text, or to a function of the command's argument that gives one; None
 closes the connection. Everything received is kept in `messages`.
 """
@@ -141,6 +141,8 @@ class Conversation:
                     self.say("554 5.5.1 no recipients")
             elif verb == "BDAT" and "CHUNKING" in self.sink.extensions:
                 self.chunk(message, argument)
+            elif verb == "ETRN" and "ETRN" in self.sink.extensions:
+                self.ask("ETRN", argument, "250 2.0.0 ok")
             elif verb == "QUIT":
                 self.leave()
                 self.say("221 2.0.0 bye")

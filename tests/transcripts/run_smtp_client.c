@@ -2,12 +2,12 @@
  * tests/transcripts/smtp_client.
  *
  * Options: tls (off, may, must, on), auth ("yes", "token"), clear-auth ("yes"),
- * chunks ("yes").
+ * chunks ("yes"), submission ("yes").
  * Events are told as NAME and arguments. Answers: NEED_MESSAGE   send SENDER
  * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [ret=full|hdrs] [envid=X]
  * [notify=nsfd] [orcpt=X] [by=SECONDSn|r[t]], where
  *                    "-" is the null path; fail ERROR and the same, when it
- *                    must be refused; quit; wait
+ *                    must be refused; etrn NAME; quit; wait
  *     NEED_BODY      body TEXT
  *     AUTH           auth MECHANISM, or auth MECHANISM initial TEXT; quit
  *     CHALLENGE      response TEXT; cancel
@@ -63,6 +63,7 @@ static void *open_peer(const struct dialogue *dialogue)
         .tries_twice = MM_SASL_BEARER,
         .allows_clear_auth = option_is(dialogue, "clear-auth", "yes"),
         .chunks = option_is(dialogue, "chunks", "yes"),
+        .is_submission = option_is(dialogue, "submission", "yes"),
     };
     if (peer == NULL || mm_smtpc_new(&peer->engine, &options) != MAILMOD_OK) {
         free(peer);
@@ -94,6 +95,7 @@ static const char *const event_names[] = {
     [MM_SMTPC_RCPT_REPLY] = "RCPT_REPLY",
     [MM_SMTPC_NEED_BODY] = "NEED_BODY",
     [MM_SMTPC_MESSAGE_DONE] = "MESSAGE_DONE",
+    [MM_SMTPC_ETRN_REPLY] = "ETRN_REPLY",
     [MM_SMTPC_CLOSED] = "CLOSED",
     [MM_SMTPC_FAILED] = "FAILED",
 };
@@ -275,10 +277,21 @@ static bool send_response(struct peer *peer, const char *words)
            MAILMOD_OK;
 }
 
+static enum mailmod_error ask_etrn(struct peer *peer, const char *name)
+{
+    snprintf(peer->words, sizeof peer->words, "%s", name);
+    size_t size = dialogue_unescape(peer->words, strlen(peer->words) + 1);
+    peer->words[size] = '\0';
+    return mm_smtpc_etrn(peer->engine, peer->words);
+}
+
 static bool send_refused(struct peer *peer, const char *words)
 {
     size_t length = strcspn(words, " ");
-    const char *name = mm_error_name(send_message(peer, words + length + 1));
+    const char *rest = words + length + 1;
+    const char *name = mm_error_name(strncmp(rest, "etrn ", 5) == 0
+                                         ? ask_etrn(peer, rest + 5)
+                                         : send_message(peer, rest));
     return strlen(name) == length && strncmp(name, words, length) == 0;
 }
 
@@ -293,6 +306,9 @@ static bool answer_peer(void *engine, const char *answer)
     }
     if (mm_span_is(word, "fail")) {
         return send_refused(peer, rest);
+    }
+    if (mm_span_is(word, "etrn")) {
+        return ask_etrn(peer, rest) == MAILMOD_OK;
     }
     if (mm_span_is(word, "body")) {
         return send_body(peer, rest);

@@ -99,6 +99,7 @@ static void dispose(mailmod_client *client)
         mm_client_message_dispose(
             MM_LIST_OBJECT(node, struct mailmod_client_message, node));
     }
+    mm_client_etrn_dispose(client);
     mm_context_release(&client->login_context);
     mm_context_release(&client->event_context);
     mm_context_release(&client->line_context);
@@ -131,6 +132,7 @@ enum mailmod_error mailmod_client_new(mailmod *instance,
     }
     client->instance = instance;
     mm_list_init(&client->messages);
+    mm_list_init(&client->etrns);
     mm_list_init(&client->jobs);
     mm_list_init(&client->news);
     error = mm_mutex_new(&client->mutex);

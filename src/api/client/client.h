@@ -21,6 +21,9 @@
 /* Of one client; of one message. */
 #define MM_CLIENT_MESSAGES_MAX 10000
 #define MM_CLIENT_RECIPIENTS_MAX 10000
+#define MM_CLIENT_ETRNS_MAX 1000
+/* A name with an option and a NUL. */
+#define MM_CLIENT_ETRN_MAX (MM_LIMIT_DOMAIN + 2)
 #define MM_CLIENT_TIMES (MAILMOD_CLIENT_TLS + 1)
 
 /* What came of a part of a message. */
@@ -81,11 +84,19 @@ struct mailmod_client_message {
     char host_name[MM_LIMIT_DOMAIN + 1];
 };
 
+struct mm_client_etrn { /* a name whose mail the server is asked for */
+    struct mm_list node;
+    char name[MM_CLIENT_ETRN_MAX];
+    struct mm_client_status status;
+};
+
 struct mailmod_client {
     mailmod *instance;
     struct mm_context context;
     struct mm_list messages;
     size_t message_count;
+    struct mm_list etrns;
+    size_t etrn_count;
     atomic_bool is_sending;
 
     struct mm_config_relay servers[MM_CONFIG_RELAYS_MAX]; /* port 0: none set */
@@ -149,6 +160,10 @@ void mm_client_forget_login(mailmod_client *client); /* wipes */
 /* All of it, without its handle, which is gone. */
 void mm_client_message_dispose(mailmod_client_message *message);
 
+/* ---- etrn.c -------------------------------------------------------------- */
+
+void mm_client_etrn_dispose(mailmod_client *client); /* all of them */
+
 /* ---- text.c -------------------------------------------------------------- */
 
 void mm_client_text_fini(struct mm_client_text *text);
@@ -171,5 +186,12 @@ void mm_client_status_note(struct mm_client_status *status,
                            const struct mq_outcome *said);
 /* Nothing was said. */
 void mm_client_status_clear(struct mm_client_status *status);
+/* As the host asks for it; `recipient` is lent. */
+void mm_client_status_give(const struct mm_client_status *status,
+                           const char *recipient,
+                           struct mailmod_result *result_out);
+/* The error of what did not come to its end, with its words. */
+MM_CHECK enum mailmod_error
+mm_client_status_fail(const struct mm_client_status *status, const char *who);
 
 #endif

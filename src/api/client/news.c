@@ -160,7 +160,11 @@ static void on_outcome(void *context, size_t message, size_t recipient,
 {
     struct mm_sending *sending = context;
 
-    sending->items[message].outcomes[recipient] = *outcome;
+    if (message == MM_SUBMISSION_ETRN) {
+        sending->etrn_outcomes[recipient] = *outcome;
+    } else {
+        sending->items[message].outcomes[recipient] = *outcome;
+    }
 }
 
 /* thread: loop */

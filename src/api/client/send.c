@@ -157,7 +157,14 @@ static enum mailmod_error collect(struct mm_sending *sending)
             }
         }
     }
-    if (error == MAILMOD_OK && sending->item_count == 0) {
+    if (error == MAILMOD_OK) {
+        error = mm_sending_add_etrns(sending);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail(error, "out of memory");
+        }
+    }
+    if (error == MAILMOD_OK && sending->item_count == 0 &&
+        sending->submission.etrn.recipient_count == 0) {
         error = mm_fail(MAILMOD_ERROR_NOT_FOUND,
                         "no recipient is left to send anything to");
     }
@@ -413,9 +420,14 @@ static void apply_outcomes(struct mm_sending *sending)
     }
 }
 
-/* Of the first who was not delivered, in the host's order. */
+/* Of the first who was not delivered, in the order of what is asked. */
 static enum mailmod_error verdict(const struct mm_sending *sending)
 {
+    enum mailmod_error error = mm_sending_etrn_verdict(sending);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
     for (size_t i = 0; i < sending->item_count; i++) {
         const struct mm_submission_message *row =
             &sending->submission.messages[i];
@@ -423,12 +435,10 @@ static enum mailmod_error verdict(const struct mm_sending *sending)
         for (size_t k = 0; k < row->recipient_count; k++) {
             const mailmod_client_recipient *recipient =
                 sending->items[i].recipients[k];
-            const struct mm_message_words *words = &recipient->status.words;
 
             if (recipient->status.outcome != MAILMOD_DELIVERED) {
-                return mm_fail(words->error, "%s: %s%s%s %s", recipient->path,
-                               words->host, words->host[0] != '\0' ? ": " : "",
-                               words->enhanced, words->text);
+                return mm_client_status_fail(&recipient->status,
+                                             recipient->path);
             }
         }
     }
@@ -472,7 +482,7 @@ static enum mailmod_error run(struct mm_sending *sending)
     submission->message_count = ready;
     submission->read_chunk = read_chunk;
     mm_sending_listen(sending);
-    if (ready > 0) {
+    if (ready > 0 || submission->etrn.recipient_count > 0) {
         error = start(sending);
         if (error != MAILMOD_OK) {
             return error;
@@ -480,6 +490,7 @@ static enum mailmod_error run(struct mm_sending *sending)
         mm_sending_wait(sending);
     }
     apply_outcomes(sending);
+    mm_sending_apply_etrns(sending);
     return verdict(sending);
 }
 
@@ -490,6 +501,7 @@ static void free_sending(struct mm_sending *sending)
         mm_free(sending->items[i].outcomes);
         mm_free(sending->submission.messages[i].recipients);
     }
+    mm_sending_free_etrns(sending);
     mm_sending_drop_news(sending->client);
     if (sending->has_asked) {
         mm_client_forget_login(sending->client);

@@ -23,9 +23,21 @@ struct mm_sending {
     struct mm_submission submission;
     struct mm_sending_item *items; /* as the submission's messages */
     size_t item_count;
+    struct mm_client_etrn **etrns; /* as the rows of submission.etrn */
+    struct mq_outcome *etrn_outcomes;
     size_t reading; /* the item whose text is read */
     bool has_asked; /* the host for a login: it is wiped at the end */
 };
+
+/* ---- etrn.c -------------------------------------------------------------- */
+
+/* Those without a final answer become the submission's. MEMORY. */
+MM_CHECK enum mailmod_error mm_sending_add_etrns(struct mm_sending *sending);
+void mm_sending_apply_etrns(struct mm_sending *sending);
+/* Of the first that was refused. */
+MM_CHECK enum mailmod_error
+mm_sending_etrn_verdict(const struct mm_sending *sending);
+void mm_sending_free_etrns(struct mm_sending *sending);
 
 /* ---- news.c -------------------------------------------------------------- */
 

@@ -43,8 +43,9 @@ void mm_client_status_clear(struct mm_client_status *status)
     *status = (struct mm_client_status){.outcome = MAILMOD_PENDING};
 }
 
-static void give(const struct mm_client_status *status, const char *recipient,
-                 struct mailmod_result *result_out)
+void mm_client_status_give(const struct mm_client_status *status,
+                           const char *recipient,
+                           struct mailmod_result *result_out)
 {
     const struct mailmod_result result = {.size = sizeof result,
                                           .recipient = recipient,
@@ -59,6 +60,16 @@ static void give(const struct mm_client_status *status, const char *recipient,
     mm_sized_give(result_out, &result, sizeof result);
 }
 
+enum mailmod_error mm_client_status_fail(const struct mm_client_status *status,
+                                         const char *who)
+{
+    const struct mm_message_words *words = &status->words;
+
+    return mm_fail(words->error, "%s: %s%s%s %s", who, words->host,
+                   words->host[0] != '\0' ? ": " : "", words->enhanced,
+                   words->text);
+}
+
 static enum mailmod_error give_part(mailmod_client_message *message,
                                     bool is_transfer,
                                     struct mailmod_result *result_out)
@@ -70,9 +81,9 @@ static enum mailmod_error give_part(mailmod_client_message *message,
         error = mm_handle_hold(MM_HANDLE_CLIENT_MESSAGE, message);
     }
     if (error == MAILMOD_OK) {
-        give(is_transfer ? &message->transfer_status
-                         : &message->reverse_path_status,
-             "", result_out);
+        mm_client_status_give(is_transfer ? &message->transfer_status
+                                          : &message->reverse_path_status,
+                              "", result_out);
         mm_handle_let(message);
     }
     return error;
@@ -103,7 +114,7 @@ mailmod_client_recipient_status(mailmod_client_recipient *recipient,
         error = mm_handle_hold(MM_HANDLE_CLIENT_RECIPIENT, recipient);
     }
     if (error == MAILMOD_OK) {
-        give(&recipient->status, recipient->path, result_out);
+        mm_client_status_give(&recipient->status, recipient->path, result_out);
         mm_handle_let(recipient);
     }
     return error;

@@ -28,6 +28,8 @@ static mm_smtpc_take *const takers[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_DATA] = mm_smtpc_take_data,
     [MM_SMTPC_STEP_END] = mm_smtpc_take_end,
     [MM_SMTPC_STEP_BDAT] = mm_smtpc_take_bdat,
+    [MM_SMTPC_STEP_XUSR] = mm_smtpc_take_xusr,
+    [MM_SMTPC_STEP_ETRN] = mm_smtpc_take_etrn,
 };
 
 static bool is_over(const struct mm_smtpc *smtpc)
@@ -138,6 +140,7 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     smtpc->tries_twice = options->tries_twice;
     smtpc->allows_clear_auth = options->allows_clear_auth;
     smtpc->may_chunk = options->chunks;
+    smtpc->is_submission = options->is_submission;
     mm_buf_init(&smtpc->chunk, MM_SMTPC_CHUNK_MAX);
     mm_buf_init(&smtpc->input, MM_LIMIT_INPUT);
     mm_buf_init(&smtpc->output, MM_LIMIT_OUTPUT);

@@ -1,7 +1,7 @@
 /* thread: any (the caller's, one at a time)
  * client.h - one SMTP conversation, client side, without I/O; many messages
- * one after another. RFC 5321, 1870, 2852, 2920, 3030, 3207, 3461, 4954, 6152,
- * 6531.
+ * one after another. RFC 5321, 1870, 1985, 2852, 2920, 3030, 3207, 3461, 4954,
+ * 6152, 6531.
  *
  * The engine keeps one list of steps with two cursors, sent and answered, so
  * that pipelining follows from the data. Use:
@@ -38,6 +38,9 @@ struct mm_smtpc_options {
     unsigned mechanisms;
     unsigned tries_twice;   /* those that are told again after one refusal */
     bool allows_clear_auth; /* AUTH without TLS */
+    /* XUSR where it is offered (sendmail's): what comes is from its writer, not
+     * from a relay. */
+    bool is_submission;
     bool chunks; /* BDAT instead of DATA where CHUNKING is offered (RFC 3030) */
 };
 
@@ -50,7 +53,8 @@ enum mm_smtpc_event {
     MM_SMTPC_AUTH_DONE,    /* info.reply: 235 or the refusal of this mechanism;
                               after a refusal AUTH comes again with the rest of
                               the mechanisms, or FAILED when none is left */
-    MM_SMTPC_NEED_MESSAGE, /* idle: mm_smtpc_send() or mm_smtpc_quit() */
+    MM_SMTPC_NEED_MESSAGE, /* idle: mm_smtpc_send(), mm_smtpc_etrn() or
+                              mm_smtpc_quit() */
     MM_SMTPC_MAIL_REPLY,   /* info.reply, told when refused, or with tells_mail
                             */
     MM_SMTPC_RCPT_REPLY,   /* info.recipient (index), info.reply */
@@ -63,6 +67,7 @@ enum mm_smtpc_event {
                             UNSUPPORTED: BDAT, which was offered, is not known;
                             CLOSED follows, and the message is to go by DATA
                             over another connection */
+    MM_SMTPC_ETRN_REPLY,   /* info.reply, to mm_smtpc_etrn(); idle again */
     MM_SMTPC_CLOSED,       /* after QUIT's reply or its lack, or a body that was
                               refused before its end: close */
     MM_SMTPC_FAILED        /* the conversation is dead: info.error, info.phase,
@@ -126,6 +131,7 @@ struct mm_smtpc_message {
 struct mm_smtpc_extensions {
     bool has_esmtp, has_pipelining, has_8bitmime, has_size, has_starttls;
     bool has_smtputf8, has_dsn, has_enhanced, has_chunking, has_deliver_by;
+    bool has_etrn, has_xusr;
     uint64_t size_max; /* 0: none told */
     /* RFC 2852 4: the least time of a message that is to be returned; 0: any.
      */
@@ -172,6 +178,11 @@ mm_smtpc_send(struct mm_smtpc *smtpc, const struct mm_smtpc_message *message);
 size_t mm_smtpc_body(struct mm_smtpc *smtpc, const char *bytes, size_t size);
 /* No more body: adds a missing CRLF, and the final dot or LAST. */
 MM_CHECK enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc);
+/* Idle: asks for the mail that waits there (RFC 1985): "example.org",
+ * "@example.org" with those below, or "#queue". The name outlives the answer.
+ * UNSUPPORTED: it is not offered; ARGUMENT, STATE, MEMORY. */
+MM_CHECK enum mailmod_error mm_smtpc_etrn(struct mm_smtpc *smtpc,
+                                          const char *name);
 void mm_smtpc_quit(struct mm_smtpc *smtpc);
 
 enum mm_smtpc_phase mm_smtpc_phase(const struct mm_smtpc *smtpc);

@@ -116,6 +116,8 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
         {"DSN", &offered->has_dsn},
         {"ENHANCEDSTATUSCODES", &offered->has_enhanced},
         {"CHUNKING", &offered->has_chunking},
+        {"ETRN", &offered->has_etrn},
+        {"XUSR", &offered->has_xusr},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         if (mm_span_is_nocase(keyword, flags[i].name)) {
@@ -200,6 +202,28 @@ enum mm_smtpc_event mm_smtpc_take_helo(struct mm_smtpc *smtpc,
     return MM_SMTPC_NEED_INPUT;
 }
 
+static void begin_idle(struct mm_smtpc *smtpc)
+{
+    if (smtpc->is_submission && smtpc->extensions.has_xusr) {
+        smtpc->is_submission = false;
+        mm_smtpc_do(smtpc, MM_SMTPC_STEP_XUSR);
+        return;
+    }
+    smtpc->state = MM_SMTPC_AT_IDLE;
+}
+
+/* A refusal means nothing: the mail is the same. */
+enum mm_smtpc_event mm_smtpc_take_xusr(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    (void)info;
+    if (!mm_smtpc_is_out_of_step(smtpc, reply)) {
+        mm_smtpc_go_on(smtpc);
+    }
+    return MM_SMTPC_NEED_INPUT;
+}
+
 void mm_smtpc_go_on(struct mm_smtpc *smtpc)
 {
     if (smtpc->tls != MM_SMTPC_TLS_OFF && !smtpc->is_tls &&
@@ -213,7 +237,7 @@ void mm_smtpc_go_on(struct mm_smtpc *smtpc)
     }
     mm_smtpc_clear_steps(smtpc);
     if (smtpc->mechanisms == 0 || smtpc->is_authenticated) {
-        smtpc->state = MM_SMTPC_AT_IDLE;
+        begin_idle(smtpc);
         return;
     }
     smtpc->state = MM_SMTPC_AT_AUTH;

@@ -20,6 +20,8 @@ enum mm_smtpc_kind {
     MM_SMTPC_STEP_DATA,
     MM_SMTPC_STEP_END,  /* the body and its dot */
     MM_SMTPC_STEP_BDAT, /* the command and what is in `chunk` */
+    MM_SMTPC_STEP_XUSR,
+    MM_SMTPC_STEP_ETRN,
     MM_SMTPC_STEP_QUIT,
     MM_SMTPC_STEP_COUNT
 };
@@ -86,6 +88,9 @@ struct mm_smtpc {
     struct mm_buf initial; /* in base64: too long for AUTH's own line */
     bool has_secret;       /* the output holds credentials */
 
+    bool is_submission; /* XUSR is still to be said */
+    const char *etrn_name;
+
     bool in_message;
     struct mm_smtpc_message message;
     bool is_mail_refused;
@@ -132,6 +137,7 @@ mm_smtpc_take mm_smtpc_take_greeting;
 mm_smtpc_take mm_smtpc_take_ehlo;
 mm_smtpc_take mm_smtpc_take_helo;
 mm_smtpc_take mm_smtpc_take_starttls;
+mm_smtpc_take mm_smtpc_take_xusr;
 /* After a hello or a login: STARTTLS, AUTH or idle, whichever is next. */
 void mm_smtpc_go_on(struct mm_smtpc *smtpc);
 
@@ -142,6 +148,7 @@ void mm_smtpc_wipe(struct mm_buf *buf);
 
 /* client_message.c */
 mm_smtpc_take mm_smtpc_take_rset;
+mm_smtpc_take mm_smtpc_take_etrn;
 mm_smtpc_take mm_smtpc_take_mail;
 mm_smtpc_take mm_smtpc_take_rcpt;
 mm_smtpc_take mm_smtpc_take_data;

@@ -74,6 +74,14 @@ static enum mailmod_error check_message(const struct mm_smtpc *smtpc,
     return MAILMOD_OK;
 }
 
+/* It would be taken for the answer to what is said next. */
+static bool has_unasked_input(const struct mm_smtpc *smtpc)
+{
+    return mm_buf_size(&smtpc->input) > 0 || smtpc->parser.is_complete ||
+           smtpc->parser.reply.line_count > 0 ||
+           mm_buf_size(&smtpc->parser.line) > 0;
+}
+
 static bool push_steps(struct mm_smtpc *smtpc, size_t recipient_count)
 {
     mm_smtpc_clear_steps(smtpc);
@@ -100,10 +108,7 @@ enum mailmod_error mm_smtpc_send(struct mm_smtpc *smtpc,
     if (error != MAILMOD_OK) {
         return error;
     }
-    if (mm_buf_size(&smtpc->input) > 0 || smtpc->parser.is_complete ||
-        smtpc->parser.reply.line_count > 0 ||
-        mm_buf_size(&smtpc->parser.line) > 0) {
-        /* What came unasked would be taken for the answer to MAIL. */
+    if (has_unasked_input(smtpc)) {
         mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
         return MAILMOD_ERROR_PROTOCOL;
     }
@@ -193,6 +198,48 @@ bool mm_smtpc_is_out_of_step(struct mm_smtpc *smtpc,
     }
     mm_smtpc_part(smtpc, MAILMOD_ERROR_PROTOCOL, true);
     return true;
+}
+
+/* RFC 1985 5.1: not in a transaction, so what a refused message left is cleared
+ * before it. */
+enum mailmod_error mm_smtpc_etrn(struct mm_smtpc *smtpc, const char *name)
+{
+    if (smtpc->state != MM_SMTPC_AT_IDLE) {
+        return MAILMOD_ERROR_STATE;
+    }
+    if (!smtpc->extensions.has_etrn) {
+        return MAILMOD_ERROR_UNSUPPORTED;
+    }
+    if (!is_path(name, false) || name[0] == '\0' || strchr(name, ' ') != NULL) {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    if (has_unasked_input(smtpc)) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
+        return MAILMOD_ERROR_PROTOCOL;
+    }
+    smtpc->etrn_name = name;
+    mm_smtpc_clear_steps(smtpc);
+    if ((smtpc->needs_reset && !mm_smtpc_push(smtpc, MM_SMTPC_STEP_RSET, 0)) ||
+        !mm_smtpc_push(smtpc, MM_SMTPC_STEP_ETRN, 0)) {
+        mm_smtpc_clear_steps(smtpc);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    smtpc->state = MM_SMTPC_AT_TALKING;
+    mm_smtpc_write_steps(smtpc);
+    return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
+}
+
+enum mm_smtpc_event mm_smtpc_take_etrn(struct mm_smtpc *smtpc,
+                                       const struct mm_reply_in *reply,
+                                       struct mm_smtpc_info *info)
+{
+    if (mm_smtpc_is_out_of_step(smtpc, reply)) {
+        return MM_SMTPC_NEED_INPUT;
+    }
+    mm_smtpc_clear_steps(smtpc);
+    smtpc->state = MM_SMTPC_AT_IDLE;
+    info->reply = reply;
+    return MM_SMTPC_ETRN_REPLY;
 }
 
 enum mm_smtpc_event mm_smtpc_take_rset(struct mm_smtpc *smtpc,

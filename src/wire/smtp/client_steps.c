@@ -19,6 +19,8 @@ const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_DATA] = MM_SMTPC_PHASE_DATA,
     [MM_SMTPC_STEP_END] = MM_SMTPC_PHASE_END,
     [MM_SMTPC_STEP_BDAT] = MM_SMTPC_PHASE_BODY,
+    [MM_SMTPC_STEP_XUSR] = MM_SMTPC_PHASE_HELLO,
+    [MM_SMTPC_STEP_ETRN] = MM_SMTPC_PHASE_MAIL,
     [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
 };
 
@@ -96,6 +98,13 @@ static void write_step(struct mm_smtpc *smtpc, struct mm_smtpc_step step)
         break;
     case MM_SMTPC_STEP_DATA:
         mm_buf_append_cstr(out, "DATA");
+        break;
+    case MM_SMTPC_STEP_XUSR:
+        mm_buf_append_cstr(out, "XUSR");
+        break;
+    case MM_SMTPC_STEP_ETRN:
+        mm_buf_append_cstr(out, "ETRN ");
+        mm_buf_append_cstr(out, smtpc->etrn_name);
         break;
     case MM_SMTPC_STEP_QUIT:
         mm_buf_append_cstr(out, "QUIT");
