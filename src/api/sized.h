@@ -12,6 +12,7 @@
 #include "mailmod.h"
 #include "mailmod/client.h"
 #include "mailmod/received.h"
+#include "mailmod/wire.h"
 
 #include "base/error.h"
 
@@ -35,6 +36,12 @@
 /* The host lends it, and the library fills it. */
 #define MM_TRACE_STEP_SIZE_1 MM_SIZE_UP_TO(struct mailmod_trace_step, loop_to)
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
+/* Likewise; and gives it back to be written. */
+#define MM_DOMAIN_SIZE_1 MM_SIZE_UP_TO(struct mailmod_domain, octets)
+#define MM_ADDRESS_SIZE_1 MM_SIZE_UP_TO(struct mailmod_address, octets)
+#define MM_SMTP_REQUEST_SIZE_1                                                 \
+    MM_SIZE_UP_TO(struct mailmod_smtp_request, parameters)
+#define MM_SMTP_REPLY_SIZE_1 MM_SIZE_UP_TO(struct mailmod_smtp_reply, text)
 /* The library gives the others to callbacks, in the size that it knows. */
 
 /* The structure that begins at `given` as this library knows it, into

@@ -19,7 +19,8 @@ from blocks import (LANGUAGES, OUTPUT, SOURCE, Compiler, blocks_of, fences,
 from world import (TEXT, Skip, World, is_windows, need,  # harness's too
                    run_tests, wait_for)
 
-PAGES = ("docs/api.md", "README.md", "docs/providers.md", "docs/client.md")
+PAGES = ("docs/api.md", "README.md", "docs/providers.md", "docs/client.md",
+         "docs/wire.md")
 PROGRAMS, MISTAKES = programs_of(PAGES)
 
 
@@ -136,6 +137,10 @@ def check_client_content(world):
     assert message.data.startswith(
         b"X-A: 1\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
         b'To: "Bob," "jr." <bob@example.org>\r\n'), message.data
+
+
+def check_wire_values(world):
+    assert world.run().end() == printed("wire_values")
 
 
 def check_gate(world):
@@ -482,7 +487,7 @@ def declarations():
 def test_names(_):
     """Every function is on the page; every name on it is declared."""
     functions, names = declarations()
-    page = read(PAGES[0]) + read(PAGES[2]) + read(PAGES[3])
+    page = "".join(read(name) for name in (PAGES[0], *PAGES[2:]))
     assert len(functions) > 70
     missing = [name for name in sorted(functions)
                if not re.search(rf"\b{name}\b", page)]

@@ -24,7 +24,7 @@ HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/fetch.h", "include/mailmod/mailbox.h",
            "include/mailmod/received.h", "include/mailmod/names.h",
            "include/mailmod/kept.h", "include/mailmod/peers.h",
-           "include/mailmod/client.h",
+           "include/mailmod/client.h", "include/mailmod/wire.h",
            "include/mailmod/provider.h", "include/mailmod/session.h")
 
 
@@ -62,7 +62,7 @@ def promised(root):
 def figures(root, compiler, constants, members):
     """The compiler's word for values, sizes and places."""
     lines = ['#include "mailmod/srv.h"', '#include "mailmod/received.h"',
-             '#include "mailmod/client.h"',
+             '#include "mailmod/client.h"', '#include "mailmod/wire.h"',
              "#include <stdio.h>", "int main(void)",
              "{"]
     for name in constants:

@@ -182,8 +182,7 @@ static bool is_dot_string(const char *text)
     return !after_dot;
 }
 
-/* The local part with the least quoting; returns its length. */
-static size_t write_local_part(char *text, const char *local_part)
+size_t mm_local_part_write(const char *local_part, char *text)
 {
     size_t size = 0;
     bool is_plain = is_dot_string(local_part);
@@ -205,7 +204,7 @@ static size_t write_local_part(char *text, const char *local_part)
 
 static enum mailmod_error write_text(struct mm_address *address)
 {
-    size_t size = write_local_part(address->text, address->local_part);
+    size_t size = mm_local_part_write(address->local_part, address->text);
     if (address->domain_form != MM_DOMAIN_NONE) {
         size_t domain_size = strlen(address->domain);
         address->text[size++] = '@';

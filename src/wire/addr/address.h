@@ -63,6 +63,9 @@ MM_CHECK enum mailmod_error mm_address_parse(struct mm_span text,
 MM_CHECK enum mailmod_error mm_address_parse_in(const char *text,
                                                 const char *domain,
                                                 struct mm_address *address_out);
+/* A local part's octets with the least quoting, and a NUL; how many that are
+ * without it: at most 2 * MM_LIMIT_LOCAL_PART + 2. */
+size_t mm_local_part_write(const char *local_part, char *text_out);
 /* RFC 5321 4.1.2 Domain: letters, digits, hyphens, dots (and, with the flag,
  * UTF-8); lower-cased into `domain_out`. One trailing dot is not allowed. */
 bool mm_domain_parse(struct mm_span text, bool allow_utf8,

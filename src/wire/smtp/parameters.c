@@ -321,26 +321,39 @@ static bool is_value(struct mm_span text)
     return text.size > 0 && mm_span_is_utf8(text);
 }
 
-/* One parameter of the text; `seen` has a bit a row. */
-static const struct mm_reply *take(const struct parameter *table, size_t count,
-                                   struct mm_span text, unsigned *seen,
-                                   void *parameters)
+bool mm_parameter_cut(struct mm_span *text, struct mm_parameter *parameter_out)
 {
-    struct mm_span keyword;
-    struct mm_span value = mm_span(NULL, 0);
-    bool has_value = mm_span_cut(text, '=', &keyword, &value);
-    if (!is_keyword(keyword) || (has_value && !is_value(value))) {
-        return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+    struct mm_span one;
+    if (text->size == 0 || text->data[0] != ' ') {
+        return false;
     }
+    *text = mm_span_trim(*text);
+    size_t size = text->size;
+    (void)mm_span_cut(*text, ' ', &one, text);
+    /* The blank before the next one stays. */
+    *text = mm_span(one.data + one.size, size - one.size);
+    parameter_out->value = mm_span(NULL, 0);
+    parameter_out->has_value =
+        mm_span_cut(one, '=', &parameter_out->keyword, &parameter_out->value);
+    return is_keyword(parameter_out->keyword) &&
+           (!parameter_out->has_value || is_value(parameter_out->value));
+}
+
+/* One parameter; `seen` has a bit a row. */
+static const struct mm_reply *take(const struct parameter *table, size_t count,
+                                   const struct mm_parameter *given,
+                                   unsigned *seen, void *parameters)
+{
     for (size_t i = 0; i < count; i++) {
-        if (!mm_span_is_nocase(keyword, table[i].keyword)) {
+        if (!mm_span_is_nocase(given->keyword, table[i].keyword)) {
             continue;
         }
-        if ((*seen & (1U << i)) != 0 || has_value != table[i].has_value) {
+        if ((*seen & (1U << i)) != 0 ||
+            given->has_value != table[i].has_value) {
             return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
         }
         *seen |= 1U << i;
-        enum mailmod_error error = table[i].take(parameters, value);
+        enum mailmod_error error = table[i].take(parameters, given->value);
         return error == MAILMOD_OK ? NULL
                                    : mm_reply_get(error == MAILMOD_ERROR_MEMORY
                                                       ? MM_REPLY_LOCAL_ERROR
@@ -354,15 +367,14 @@ static const struct mm_reply *parse(const struct parameter *table, size_t count,
 {
     const struct mm_reply *refusal = NULL;
     unsigned seen = 0;
-    if (text.size > 0 && text.data[0] != ' ') {
-        return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
+    while (text.size > 0 && text.data[text.size - 1] == ' ') {
+        text.size--;
     }
-    text = mm_span_trim(text);
     while (refusal == NULL && text.size > 0) {
-        struct mm_span one;
-        (void)mm_span_cut(text, ' ', &one, &text);
-        refusal = take(table, count, one, &seen, parameters);
-        text = mm_span_trim(text);
+        struct mm_parameter given;
+        refusal = mm_parameter_cut(&text, &given)
+                      ? take(table, count, &given, &seen, parameters)
+                      : mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
     }
     return refusal;
 }

@@ -24,6 +24,16 @@ struct mm_rcpt_parameters {
     char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1];
 };
 
+/* One esmtp-param, whatever its keyword. */
+struct mm_parameter {
+    struct mm_span keyword;
+    struct mm_span value; /* not decoded */
+    bool has_value;
+};
+/* Takes one, and the blanks before it, off the front of "*( SP esmtp-param )".
+ * False: what is there has not the form of one. */
+bool mm_parameter_cut(struct mm_span *text, struct mm_parameter *parameter_out);
+
 /* *( SP esmtp-param ), all that follows the path: NULL, or the reply that
  * refuses it. */
 const struct mm_reply *

@@ -313,9 +313,10 @@ static enum mailmod_error append_shown(struct mm_buf *out, struct mm_span text)
 
 /* Reply-code = %x32-35 %x30-35 %x30-39; the middle digit is not held to its
  * range, as codes outside it are sent. -1 when there is none. */
-static int read_code(struct mm_span line)
+static int read_code(struct mm_span line, bool takes_any)
 {
-    if (line.size < 3 || line.data[0] < '2' || line.data[0] > '5') {
+    if (line.size < 3 ||
+        (!takes_any && (line.data[0] < '2' || line.data[0] > '5'))) {
         return -1;
     }
     int code = 0;
@@ -329,10 +330,11 @@ static int read_code(struct mm_span line)
 }
 
 /* One line of the reply, without its line end. */
-static enum mailmod_error take_line(struct mm_reply_in *reply,
+static enum mailmod_error take_line(struct mm_reply_parser *parser,
                                     struct mm_span line, bool *is_last_out)
 {
-    int code = read_code(line);
+    struct mm_reply_in *reply = &parser->reply;
+    int code = read_code(line, parser->takes_any_code);
     if (code < 0 || (reply->line_count > 0 && code != reply->code)) {
         return MAILMOD_ERROR_PROTOCOL;
     }
@@ -390,7 +392,7 @@ enum mailmod_error mm_reply_parser_feed(struct mm_reply_parser *parser,
         if (line.size > 0 && line.data[line.size - 1] == '\r') {
             line.size--;
         }
-        error = take_line(&parser->reply, line, &parser->is_complete);
+        error = take_line(parser, line, &parser->is_complete);
         mm_buf_clear(&parser->line);
         if (error != MAILMOD_OK) {
             parser->is_complete = false;

@@ -120,6 +120,7 @@ struct mm_reply_parser {
     struct mm_buf line;
     size_t size; /* of the reply as it came */
     bool is_complete;
+    bool takes_any_code; /* three digits, whatever they are; set after init */
 };
 void mm_reply_parser_init(struct mm_reply_parser *parser);
 void mm_reply_parser_fini(struct mm_reply_parser *parser);

@@ -6,34 +6,18 @@
  * ends the conversation, for nobody knows then where the next command
  * begins. A refused chunk ends the transaction.
  * Thread: the caller's. RFC 3030 2, 4.2. */
+#include "wire/smtp/request.h"
 #include "wire/smtp/server_internal.h"
 
 #include <string.h>
-
-/* RFC 3030 2:  "BDAT" SP chunk-size [ SP end-marker ] CRLF
- *              chunk-size = 1*DIGIT ; end-marker = "LAST"
- * The size is wanted even when the rest is wrong. */
-static bool parse_chunk(struct mm_span argument, uint64_t *size_out,
-                        bool *is_last_out, bool *is_good_out)
-{
-    struct mm_span digits;
-    struct mm_span marker;
-    if (!mm_span_cut(argument, ' ', &digits, &marker)) {
-        marker = mm_span(NULL, 0);
-    }
-    marker = mm_span_trim(marker);
-    *is_last_out = mm_span_is_nocase(marker, "LAST");
-    *is_good_out = marker.size == 0 || *is_last_out;
-    return mm_span_to_u64_capped(digits, size_out);
-}
 
 const struct mm_reply *mm_smtpd_check_bdat(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
     bool is_good;
-    if (!parse_chunk(argument, &request->chunk_size, &request->is_last,
-                     &is_good) ||
+    if (!mm_request_parse_chunk(argument, &request->chunk_size,
+                                &request->is_last, &is_good) ||
         !is_good) {
         return mm_reply_get(MM_REPLY_BAD_ARGUMENTS);
     }
@@ -94,7 +78,7 @@ void mm_smtpd_refuse_bdat(struct mm_smtpd *smtpd, struct mm_span argument,
     uint64_t size;
     bool is_last;
     bool is_good;
-    if (!parse_chunk(argument, &size, &is_last, &is_good) ||
+    if (!mm_request_parse_chunk(argument, &size, &is_last, &is_good) ||
         size > mm_smtpd_discard_max(smtpd)) {
         mm_smtpd_say(smtpd, reply);
         mm_smtpd_break(smtpd, MM_REPLY_TOO_MANY_ERRORS,

@@ -134,10 +134,6 @@ void mm_smtpd_abandon(struct mm_smtpd *smtpd);
 /* server_command.c */
 bool mm_smtpd_step_line(struct mm_smtpd *smtpd);
 
-/* server_mail.c */
-/* Cuts "FROM:" or "TO:" and blanks off the front; false when not there. */
-bool mm_smtpd_cut_prefix(struct mm_span *argument, const char *prefix);
-
 /* server_hello.c */
 mm_smtpd_check mm_smtpd_check_helo;
 mm_smtpd_check mm_smtpd_check_ehlo;

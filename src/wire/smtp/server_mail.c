@@ -4,18 +4,8 @@
  * of it; an address beyond ASCII comes with SMTPUTF8 or not at all.
  * Thread: the caller's. RFC 5321 4.1.1.2; RFC 1870 6; RFC 6152 2; RFC 6531
  * 3.4; RFC 3461 4.3, 4.4; RFC 4954 5. */
+#include "wire/smtp/request.h"
 #include "wire/smtp/server_internal.h"
-
-bool mm_smtpd_cut_prefix(struct mm_span *argument, const char *prefix)
-{
-    if (!mm_span_starts_nocase(*argument, prefix)) {
-        return false;
-    }
-    *argument = mm_span_from(*argument, mm_span_cstr(prefix).size);
-    /* RFC 5321 3.3 has no blank here; clients that send one are many. */
-    *argument = mm_span_trim(*argument);
-    return true;
-}
 
 /* RFC 5321 4.1.1.2:  "MAIL FROM:" Reverse-path [SP Mail-parameters] */
 const struct mm_reply *mm_smtpd_check_mail(const struct mm_smtpd *smtpd,
@@ -25,7 +15,7 @@ const struct mm_reply *mm_smtpd_check_mail(const struct mm_smtpd *smtpd,
     if (smtpd->options.requires_auth && !smtpd->is_authenticated) {
         return mm_reply_get(MM_REPLY_AUTH_REQUIRED);
     }
-    if (!mm_smtpd_cut_prefix(&argument, "FROM:")) {
+    if (!mm_request_cut_prefix(&argument, "FROM:")) {
         return mm_reply_get(MM_REPLY_SYNTAX);
     }
     struct mm_span rest;

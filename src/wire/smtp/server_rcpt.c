@@ -3,6 +3,7 @@
  * Promises: no more than recipients_max recipients are ever offered to the
  * session of one message.
  * Thread: the caller's. RFC 5321 4.1.1.3, 4.5.3.1.10; RFC 3461 4.1, 4.2. */
+#include "wire/smtp/request.h"
 #include "wire/smtp/server_internal.h"
 
 /* RFC 5321 4.1.1.3:  "RCPT TO:" ( "<Postmaster@" Domain ">" /
@@ -11,7 +12,7 @@ const struct mm_reply *mm_smtpd_check_rcpt(const struct mm_smtpd *smtpd,
                                            struct mm_span argument,
                                            struct mm_smtpd_request *request)
 {
-    if (!mm_smtpd_cut_prefix(&argument, "TO:")) {
+    if (!mm_request_cut_prefix(&argument, "TO:")) {
         return mm_reply_get(MM_REPLY_SYNTAX);
     }
     struct mm_span rest;
