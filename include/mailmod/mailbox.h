@@ -70,8 +70,9 @@ enum mailmod_mailbox_form {
  * message is in it for good once it is counted. A copy that was broken off, or
  * is made again from the same file or folder, goes on where it was: what was
  * taken over before is skipped. Unique-ids are kept where the source tells them
- * (dovecot-uidlist, else the file's name), so are the times and the reverse
- * paths; flags are not. No quota is looked at. The files stay as they are. The
+ * (dovecot-uidlist, else the file's name), so are the times, the reverse paths
+ * and the marks of readers (MAILMOD_MAIL_SEEN and its like; an mbox has them in
+ * Status and X-Status). No quota is looked at. The files stay as they are. The
  * counts may be NULL. NOT_FOUND (user or path), SYNTAX (no mbox), STATE (the
  * user's mailbox is a Maildir), ACCESS, STORAGE..., ARGUMENT, MEMORY. */
 MAILMOD_API enum mailmod_error
@@ -79,7 +80,8 @@ mailmod_mailbox_import(mailmod *instance, const char *user,
                        enum mailmod_mailbox_form form, const char *path,
                        uint64_t *copied_out, uint64_t *skipped_out);
 /* The mailbox into files; it stays as it is. A Maildir is made where there is
- * none, may be used by others meanwhile, and gets what it does not have. An
+ * none, may be used by others meanwhile, and gets what it does not have. Marks
+ * of readers go with the messages, but for MAILMOD_MAIL_PASSED into an mbox. An
  * mbox is a new file, there as a whole or not at all: EXISTS. BUSY: a session
  * of this process has the mailbox open. */
 MAILMOD_API enum mailmod_error

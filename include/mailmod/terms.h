@@ -21,7 +21,15 @@ enum mailmod_progress {
 enum mailmod_mail_flags {
     MAILMOD_MAIL_8BIT = 1,     /* the text has octets above 127 */
     MAILMOD_MAIL_SMTPUTF8 = 2, /* it came by SMTPUTF8 (RFC 6531) */
-    MAILMOD_MAIL_REPORT = 4    /* a report of ours */
+    MAILMOD_MAIL_REPORT = 4,   /* a report of ours */
+    /* As the Maildir says in which it lies, or said from which it was imported,
+     * or the mbox; of other mail none is known. */
+    MAILMOD_MAIL_SEEN = 8,
+    MAILMOD_MAIL_ANSWERED = 16,
+    MAILMOD_MAIL_FLAGGED = 32,
+    MAILMOD_MAIL_DRAFT = 64,
+    MAILMOD_MAIL_TRASHED = 128, /* to be deleted, and still there */
+    MAILMOD_MAIL_PASSED = 256   /* sent on to somebody; an mbox cannot say it */
 };
 
 /* What an operator does to waiting mail. */

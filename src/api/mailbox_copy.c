@@ -5,8 +5,9 @@
  * fetched mail does), so that a copy that was killed goes on where it was when
  * it is made again: nothing twice, nothing lost; memory is that of a piece and
  * of the names, whatever the size of a message. The unique-ids that clients
- * know are kept where the source tells them. What is exported is in the target
- * as a whole or not at all.
+ * know are kept where the source tells them, and so are the marks of readers
+ * (seen, answered ...). What is exported is in the target as a whole or not at
+ * all.
  * Thread: any that may wait. RFC 4155; Maildirs as Dovecot has them. */
 #include "api/mailbox_copy.h"
 
@@ -103,8 +104,11 @@ static enum mailmod_error put_text(struct mm_mailbox_copy *copy,
 {
     size_t used = 0; /* all of it, on this thread */
 
+    if (text.size == 0) {
+        return MAILMOD_OK;
+    }
     copy->has_8bit = copy->has_8bit || mm_span_has_8bit(text);
-    copy->last = text.size > 0 ? text.data[text.size - 1] : copy->last;
+    copy->last = text.data[text.size - 1];
     return mm_deposit_write(copy->deposit, text, &used);
 }
 
@@ -262,6 +266,9 @@ static enum mailmod_error take_mail(struct mm_mailbox_copy *copy,
                               mm_mailbox_return_path(mm_buf_span(&piece)),
                               detail.received_ms);
     }
+    if (error == MAILMOD_OK) {
+        mm_deposit_set_marks(copy->deposit, detail.flags);
+    }
     while (error == MAILMOD_OK) {
         error = put_text(copy, mm_buf_span(&piece));
         if (error == MAILMOD_OK) {
@@ -321,8 +328,31 @@ static enum mailmod_error begin_of_mbox(struct mm_mailbox_copy *copy,
     copy->skips = mm_map_get(&copy->seen, mm_span_cstr(key)) != NULL;
     copy->skipped += copy->skips ? 1 : 0;
     mm_mbox_from(line, &sender, &unix_ms);
+    copy->status = (struct mm_mbox_status){.marks = 0};
     return copy->skips ? MAILMOD_OK
                        : begin_message(copy, key, false, sender, unix_ms);
+}
+
+/* NULL: its end. */
+static enum mailmod_error put_of_mbox(struct mm_mailbox_copy *copy,
+                                      const struct mm_span *text)
+{
+    mm_buf_clear(&copy->text);
+    enum mailmod_error error =
+        text != NULL ? mm_mbox_status_take(&copy->status, *text, &copy->text)
+                     : mm_mbox_status_end(&copy->status, &copy->text);
+    return error == MAILMOD_OK ? put_text(copy, mm_buf_span(&copy->text))
+                               : error;
+}
+
+static enum mailmod_error end_of_mbox(struct mm_mailbox_copy *copy)
+{
+    if (copy->deposit == NULL) {
+        return MAILMOD_OK;
+    }
+    enum mailmod_error error = put_of_mbox(copy, NULL);
+    mm_deposit_set_marks(copy->deposit, copy->status.marks);
+    return error == MAILMOD_OK ? end_message(copy) : error;
 }
 
 static enum mailmod_error use_event(struct mm_mailbox_copy *copy,
@@ -330,13 +360,12 @@ static enum mailmod_error use_event(struct mm_mailbox_copy *copy,
                                     struct mm_span text, uint64_t offset)
 {
     if (event == MM_MBOX_TEXT && !copy->skips) {
-        return put_text(copy, text);
+        return put_of_mbox(copy, &text);
     }
     if (event != MM_MBOX_BEGIN) {
         return MAILMOD_OK;
     }
-    enum mailmod_error error =
-        copy->deposit != NULL ? end_message(copy) : MAILMOD_OK;
+    enum mailmod_error error = end_of_mbox(copy);
     return error == MAILMOD_OK ? begin_of_mbox(copy, text, offset) : error;
 }
 
@@ -350,6 +379,7 @@ static enum mailmod_error read_mbox(struct mm_mailbox_copy *copy,
     enum mailmod_error error = MAILMOD_OK;
 
     mm_mbox_reader_init(&reader);
+    mm_buf_init(&copy->text, MM_MBOX_LINE_MAX + 8 + sizeof copy->status.line);
     while (error == MAILMOD_OK && size > 0) {
         enum mm_mbox_event event = MM_MBOX_TEXT;
 
@@ -368,9 +398,10 @@ static enum mailmod_error read_mbox(struct mm_mailbox_copy *copy,
         }
     }
     mm_mbox_reader_fini(&reader);
-    if (error == MAILMOD_OK && copy->deposit != NULL) {
-        error = end_message(copy);
+    if (error == MAILMOD_OK) {
+        error = end_of_mbox(copy);
     }
+    mm_buf_fini(&copy->text);
     mm_deposit_abandon(&copy->deposit);
     return error;
 }

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "mailbox/provider.h"
 #include "post/post.h"
+#include "wire/msg/mbox_status.h"
 
 struct mm_deposit;
 struct mm_folder;
@@ -26,6 +27,8 @@ struct mm_mailbox_copy {
     struct mm_map uidls; /* of a Dovecot's Maildir, by the file's name */
     uint64_t uid_validity;
     struct mm_deposit *deposit;
+    struct mm_mbox_status status; /* of an mbox's message */
+    struct mm_buf text;           /* without that */
     bool has_8bit;
     bool skips; /* the message that is read now */
     char last;  /* octet of its text */

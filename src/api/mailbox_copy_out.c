@@ -3,7 +3,8 @@
  * Owns the file that is written. Promises: an mbox is there as a whole or not
  * at all; a message that an earlier copy put into the Maildir is not put there
  * again, wherever the owner's programs have moved it and whatever its flags are
- * by now; memory is that of a piece and of the names.
+ * by now; the marks of readers go with each message, as far as the target can
+ * say them; memory is that of a piece and of the names.
  * Thread: any that may wait. RFC 4155. */
 #include "api/mailbox_copy.h"
 
@@ -16,6 +17,7 @@
 #include "platform/folder.h"
 #include "post/mailboxes.h"
 #include "wire/msg/mbox.h"
+#include "wire/msg/mbox_status.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +28,8 @@ struct taker {
     struct mm_maildir_delivery *delivery;
     struct mm_file *file;
     struct mm_mbox_writer writer;
+    struct mm_mbox_status status;
+    struct mm_buf plain; /* without the fields of others' marks */
     struct mm_buf out;
 };
 
@@ -34,13 +38,22 @@ static enum mailmod_error into_maildir(struct taker *taker, struct mm_span text)
     return mm_maildir_delivery_write(taker->delivery, text);
 }
 
-static enum mailmod_error into_mbox(struct taker *taker, struct mm_span text)
+static enum mailmod_error put_in_mbox(struct taker *taker, struct mm_span text)
 {
     mm_buf_clear(&taker->out);
     enum mailmod_error error = mm_mbox_write(&taker->writer, text, &taker->out);
     return error == MAILMOD_OK
                ? mm_file_write(taker->file, mm_buf_span(&taker->out))
                : error;
+}
+
+static enum mailmod_error into_mbox(struct taker *taker, struct mm_span text)
+{
+    mm_buf_clear(&taker->plain);
+    enum mailmod_error error =
+        mm_mbox_status_take(&taker->status, text, &taker->plain);
+    return error == MAILMOD_OK ? put_in_mbox(taker, mm_buf_span(&taker->plain))
+                               : error;
 }
 
 /* Pieces from number 1 on; the first one is in `piece`. */
@@ -98,8 +111,8 @@ static enum mailmod_error note_names(struct mm_mailbox_copy *copy,
 }
 
 static enum mailmod_error put_file(struct mm_mailbox *from, size_t index,
-                                   const char *base, const char *below,
-                                   const char *name)
+                                   unsigned marks, const char *base,
+                                   const char *below, const char *name)
 {
     struct taker taker = {.take = into_maildir};
     struct mm_buf piece;
@@ -114,6 +127,7 @@ static enum mailmod_error put_file(struct mm_mailbox *from, size_t index,
         error = copy_pieces(from, index, &piece, &taker);
     }
     if (error == MAILMOD_OK) {
+        mm_maildir_delivery_set_marks(taker.delivery, marks);
         error = mm_maildir_delivery_finish(taker.delivery);
     }
     mm_maildir_delivery_free(&taker.delivery);
@@ -141,7 +155,7 @@ static enum mailmod_error export_maildir(struct mm_mailbox_copy *copy,
             continue;
         }
         if (error == MAILMOD_OK) {
-            error = put_file(from, i, base, below, name);
+            error = put_file(from, i, detail.flags, base, below, name);
         }
         if (error == MAILMOD_ERROR_CANCELLED) {
             error = MAILMOD_OK; /* its owner removed it meanwhile */
@@ -153,6 +167,32 @@ static enum mailmod_error export_maildir(struct mm_mailbox_copy *copy,
 }
 
 /* ---- an mbox ---- */
+
+static enum mailmod_error put_marks(struct taker *taker, unsigned marks)
+{
+    taker->status = (struct mm_mbox_status){.marks = 0};
+    mm_buf_clear(&taker->plain);
+    enum mailmod_error error = mm_mbox_status_write(marks, &taker->plain);
+    return error == MAILMOD_OK ? put_in_mbox(taker, mm_buf_span(&taker->plain))
+                               : error;
+}
+
+static enum mailmod_error put_end(struct taker *taker)
+{
+    mm_buf_clear(&taker->plain);
+    enum mailmod_error error =
+        mm_mbox_status_end(&taker->status, &taker->plain);
+    if (error == MAILMOD_OK) {
+        error = put_in_mbox(taker, mm_buf_span(&taker->plain));
+    }
+    mm_buf_clear(&taker->out);
+    if (error == MAILMOD_OK) {
+        error = mm_mbox_write_end(&taker->writer, &taker->out);
+    }
+    return error == MAILMOD_OK
+               ? mm_file_write(taker->file, mm_buf_span(&taker->out))
+               : error;
+}
 
 static enum mailmod_error put_message(struct mm_mailbox *from, size_t index,
                                       struct taker *taker)
@@ -176,16 +216,13 @@ static enum mailmod_error put_message(struct mm_mailbox *from, size_t index,
         error = mm_file_write(taker->file, mm_buf_span(&taker->out));
     }
     if (error == MAILMOD_OK) {
+        error = put_marks(taker, detail.flags);
+    }
+    if (error == MAILMOD_OK) {
         error = copy_pieces(from, index, &piece, taker);
     }
     mm_buf_fini(&piece);
-    mm_buf_clear(&taker->out);
-    if (error == MAILMOD_OK) {
-        error = mm_mbox_write_end(&taker->writer, &taker->out);
-    }
-    return error == MAILMOD_OK
-               ? mm_file_write(taker->file, mm_buf_span(&taker->out))
-               : error;
+    return error == MAILMOD_OK ? put_end(taker) : error;
 }
 
 static enum mailmod_error write_mbox(struct mm_mailbox_copy *copy,
@@ -197,10 +234,12 @@ static enum mailmod_error write_mbox(struct mm_mailbox_copy *copy,
 
     mm_mbox_writer_init(&taker.writer);
     mm_buf_init(&taker.out, 4 * MM_LIMIT_CHUNK + 2 * MM_MBOX_LINE_MAX);
+    mm_buf_init(&taker.plain, 2 * MM_LIMIT_CHUNK + sizeof taker.status.line);
     for (size_t i = 0; error == MAILMOD_OK && i < mm_mailbox_count(from); i++) {
         error = put_message(from, i, &taker);
         copy->copied += error == MAILMOD_OK ? 1 : 0;
     }
+    mm_buf_fini(&taker.plain);
     mm_buf_fini(&taker.out);
     mm_mbox_writer_fini(&taker.writer);
     return error == MAILMOD_OK ? mm_file_sync(file) : error;

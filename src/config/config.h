@@ -227,6 +227,7 @@ struct mm_config {
         uint64_t login_delay_ms; /* 0: none */
         unsigned expire_days;    /* 0: for ever */
         bool expires_retrieved;
+        bool marks_seen;
         unsigned keep_deleted_days; /* 0: what is deleted is gone */
         uint64_t idle_ms;           /* RFC 1939 3: at least 10 minutes */
         uint64_t sleep_ms;

@@ -5,7 +5,9 @@
  * order of their delivery, each once, though other programs move them from new
  * to cur and rename them for their flags at the same time; a unique-id is the
  * file's name without flags, as other servers of Maildirs have it, or a hash of
- * what can be none (RFC 1939 7). Flags and names are left alone.
+ * what can be none (RFC 1939 7). Of flags and names nothing is changed but that
+ * what a client has retrieved is marked as seen. A message with the flag "T"
+ * (trashed) is one as the others, as Dovecot's POP3 has it.
  *
  * Sizes. The size as served stands in the name (",W=") where the delivering
  * program put it; another file is read once at the opening to be counted. What
@@ -17,6 +19,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "mailbox/maildir_flags.h"
 #include "mailbox/maildir_folders.h"
 #include "mailbox/maildir_text.h"
 
@@ -403,28 +406,51 @@ static enum mailmod_error detail_of(struct mm_mailbox *mailbox, size_t index,
     if (seconds < INT64_MAX / 1000) {
         detail_out->received_ms = (int64_t)seconds * 1000;
     }
+    detail_out->flags = mm_maildir_flags(entry_of(mailbox, index)->name);
     return MAILMOD_OK;
+}
+
+/* Sorted; mm_free it. NULL: no memory. */
+static struct mm_span *uniques_of(const struct maildir_mailbox *box,
+                                  const size_t *indexes, size_t count)
+{
+    struct mm_span *uniques = mm_alloc_array(count + 1, sizeof *uniques);
+
+    for (size_t i = 0; uniques != NULL && i < count; i++) {
+        uniques[i] = mm_maildir_unique(box->entries[indexes[i]].name);
+    }
+    if (uniques != NULL) {
+        qsort(uniques, count, sizeof *uniques, mm_maildir_compare);
+    }
+    return uniques;
+}
+
+static enum mailmod_error mark_seen(struct mm_mailbox *mailbox,
+                                    const size_t *indexes, size_t count)
+{
+    struct maildir_mailbox *box = cast(mailbox);
+    struct mm_span *uniques = uniques_of(box, indexes, count);
+
+    mm_file_close(&box->file); /* Windows moves no open file */
+    enum mailmod_error error =
+        uniques != NULL ? mm_maildir_mark_seen(&box->folders, uniques, count)
+                        : MAILMOD_ERROR_MEMORY;
+
+    mm_free(uniques);
+    return error;
 }
 
 static void remove_messages(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal)
 {
     struct maildir_mailbox *box = cast(mailbox);
-    struct mm_span *uniques =
-        mm_alloc_array(removal->count + 1, sizeof *uniques);
-
-    if (uniques == NULL) {
-        removal->done(removal, MAILMOD_ERROR_MEMORY);
-        return;
-    }
-    for (size_t i = 0; i < removal->count; i++) {
-        uniques[i] = mm_maildir_unique(box->entries[removal->indexes[i]].name);
-    }
-    qsort(uniques, removal->count, sizeof *uniques, mm_maildir_compare);
+    struct mm_span *uniques = uniques_of(box, removal->indexes, removal->count);
     enum mailmod_error error =
-        removal->count > 0
+        uniques == NULL ? MAILMOD_ERROR_MEMORY
+        : removal->count > 0
             ? mm_maildir_remove_all(&box->folders, uniques, removal->count)
             : MAILMOD_OK;
+
     mm_free(uniques);
     removal->done(removal, error);
 }
@@ -468,13 +494,14 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
 }
 
 static const struct mm_mailbox_verbs verbs = {
-    .capabilities = MM_MAILBOX_REMOVES_NOW,
+    .capabilities = MM_MAILBOX_REMOVES_NOW | MM_MAILBOX_MARKS_SEEN,
     .open = open_mailbox,
     .size = size_of,
     .unique_id = unique_id,
     .find = find_late,
     .read = read_piece,
     .detail = detail_of,
+    .mark_seen = mark_seen,
     .remove_list = remove_messages,
     .remove_now = remove_messages,
     .close = close_mailbox,

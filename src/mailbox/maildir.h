@@ -26,6 +26,10 @@ mm_maildir_delivery_new(struct mm_maildir_delivery **delivery_out,
 MM_CHECK enum mailmod_error
 mm_maildir_delivery_write(struct mm_maildir_delivery *delivery,
                           struct mm_span data);
+/* Before the end: what its readers have said of the message (MM_MAIL_MARKS).
+ * One with marks goes into cur. */
+void mm_maildir_delivery_set_marks(struct mm_maildir_delivery *delivery,
+                                   unsigned marks);
 /* Synced, moved into new under the name with its sizes (",S=", ",W="), and that
  * synced; then OK. OK also when an earlier try got as far as this. */
 MM_CHECK enum mailmod_error

@@ -9,6 +9,7 @@
 #include "mailbox/maildir.h"
 
 #include "base/mem.h"
+#include "mailbox/maildir_flags.h"
 #include "mailbox/maildir_folders.h"
 #include "mailbox/maildir_text.h"
 
@@ -24,6 +25,7 @@ struct mm_maildir_delivery {
     uint64_t size;               /* of the file */
     struct mm_maildir_text text; /* of what will be served */
     bool has_cr;                 /* one that is held back */
+    unsigned marks;
 };
 
 static bool is_name(const char *name)
@@ -126,16 +128,31 @@ mm_maildir_delivery_write(struct mm_maildir_delivery *delivery,
 static enum mailmod_error move_in(struct mm_maildir_delivery *delivery)
 {
     char name[MM_MAILDIR_NAME_MAX];
+    char flags[3 + MM_MAILDIR_FLAGS_MAX] = "";
+    struct mm_folder *folder = delivery->folders.new;
 
-    (void)snprintf(name, sizeof name, "%s,S=%llu,W=%llu", delivery->name,
+    if (delivery->marks != 0) {
+        folder = delivery->folders.cur;
+        flags[0] = mm_folder_flag_mark;
+        flags[1] = '2';
+        flags[2] = ',';
+        mm_maildir_flags_write(delivery->marks, flags + 3);
+    }
+    (void)snprintf(name, sizeof name, "%s,S=%llu,W=%llu%s", delivery->name,
                    (unsigned long long)delivery->size,
-                   (unsigned long long)delivery->text.size);
-    enum mailmod_error error = mm_folder_move(
-        delivery->folders.tmp, delivery->name, delivery->folders.new, name);
+                   (unsigned long long)delivery->text.size, flags);
+    enum mailmod_error error =
+        mm_folder_move(delivery->folders.tmp, delivery->name, folder, name);
     if (error == MAILMOD_ERROR_EXISTS) {
         error = mm_folder_remove(delivery->folders.tmp, delivery->name);
     }
-    return error == MAILMOD_OK ? mm_folder_sync(delivery->folders.new) : error;
+    return error == MAILMOD_OK ? mm_folder_sync(folder) : error;
+}
+
+void mm_maildir_delivery_set_marks(struct mm_maildir_delivery *delivery,
+                                   unsigned marks)
+{
+    delivery->marks = marks & MM_MAIL_MARKS;
 }
 
 enum mailmod_error

@@ -1,4 +1,4 @@
-/* maildir_folders.c - an open Maildir, and the removal of several messages.
+/* maildir_folders.c - an open Maildir, and what is done with several messages.
  *
  * Owns the folders that it holds open. Promises: from the operator's part of
  * the path on no link is followed, so that the owner of a Maildir leads us into
@@ -12,6 +12,7 @@
 #include "mailbox/maildir_folders.h"
 
 #include "base/mem.h"
+#include "mailbox/maildir_flags.h"
 #include "platform/random.h"
 
 #include <stdio.h>
@@ -95,11 +96,27 @@ struct search {
     const struct mm_span *uniques; /* sorted */
     size_t count;
     struct mm_folder *folder;
-    bool removes;
-    char *name_out; /* else: of the first one */
+    enum { NAME_FIRST, REMOVE, MARK_SEEN } act;
+    char *name_out;        /* NAME_FIRST */
+    struct mm_folder *cur; /* MARK_SEEN */
     enum mailmod_error error;
     size_t found;
 };
+
+/* Nothing that another program did meanwhile is an error. */
+static enum mailmod_error act(const struct search *search, const char *name)
+{
+    char marked[MM_MAILDIR_NAME_MAX];
+    enum mailmod_error error = MAILMOD_OK;
+
+    if (search->act == REMOVE) {
+        error = mm_folder_remove(search->folder, name);
+    } else if (mm_maildir_flags_add_seen(name, marked)) {
+        error = mm_folder_move(search->folder, name, search->cur, marked);
+        error = error == MAILMOD_ERROR_EXISTS ? MAILMOD_OK : error;
+    }
+    return error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+}
 
 static bool look(void *context, const char *name)
 {
@@ -110,11 +127,9 @@ static bool look(void *context, const char *name)
                 mm_maildir_compare) == NULL) {
         return true;
     }
-    if (search->removes) {
-        enum mailmod_error error = mm_folder_remove(search->folder, name);
-
+    if (search->act != NAME_FIRST) {
         search->found++;
-        search->error = error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+        search->error = act(search, name);
         return search->error == MAILMOD_OK;
     }
     bool fits =
@@ -160,8 +175,7 @@ static enum mailmod_error remove_files(struct mm_maildir *maildir,
                                        const struct mm_span *uniques,
                                        size_t count)
 {
-    struct search search = {
-        .uniques = uniques, .count = count, .removes = true};
+    struct search search = {.uniques = uniques, .count = count, .act = REMOVE};
     enum mailmod_error error = run_search(&search, maildir->new);
 
     if (error == MAILMOD_OK) {
@@ -174,6 +188,27 @@ static enum mailmod_error remove_files(struct mm_maildir *maildir,
         error = mm_folder_sync(maildir->new);
     }
     return error == MAILMOD_OK ? mm_folder_sync(maildir->cur) : error;
+}
+
+enum mailmod_error mm_maildir_mark_seen(struct mm_maildir *maildir,
+                                        const struct mm_span *uniques,
+                                        size_t count)
+{
+    struct search search = {.uniques = uniques,
+                            .count = count,
+                            .act = MARK_SEEN,
+                            .cur = maildir->cur};
+    enum mailmod_error error = run_search(&search, maildir->new);
+
+    /* All are in cur now, but for those that are gone. */
+    search.found = 0;
+    if (error == MAILMOD_OK) {
+        error = run_search(&search, maildir->cur);
+    }
+    if (error == MAILMOD_OK && search.found < count) {
+        error = run_search(&search, maildir->cur);
+    }
+    return error;
 }
 
 static enum mailmod_error

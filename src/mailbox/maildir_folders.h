@@ -37,6 +37,11 @@ MM_CHECK enum mailmod_error mm_maildir_find(struct mm_maildir *maildir,
 MM_CHECK enum mailmod_error mm_maildir_remove_all(struct mm_maildir *maildir,
                                                   const struct mm_span *uniques,
                                                   size_t count);
+/* Those that are there get the flag "S" and go to cur; one that another program
+ * renames at the same time may be left out. `uniques` is sorted. */
+MM_CHECK enum mailmod_error mm_maildir_mark_seen(struct mm_maildir *maildir,
+                                                 const struct mm_span *uniques,
+                                                 size_t count);
 /* Removes what a former process had promised. */
 MM_CHECK enum mailmod_error
 mm_maildir_finish_removal(struct mm_maildir *maildir);

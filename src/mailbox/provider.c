@@ -197,23 +197,35 @@ enum mailmod_error mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
 }
 
 /* What is wrong with it. Rising indexes: the last one is the largest. */
-static enum mailmod_error
-check_removal(const struct mm_mailbox *mailbox,
-              const struct mm_mailbox_removal *removal)
+static enum mailmod_error check_change(const struct mm_mailbox *mailbox,
+                                       const size_t *indexes, size_t count)
 {
-    if (removal->count == 0) {
+    if (count == 0) {
         return MAILMOD_OK;
     }
-    if (removal->indexes[removal->count - 1] >= mm_mailbox_known(mailbox)) {
+    if (indexes[count - 1] >= mm_mailbox_known(mailbox)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
     return mailbox->is_read_only ? MAILMOD_ERROR_ACCESS : MAILMOD_OK;
 }
 
+enum mailmod_error mm_mailbox_mark_seen(struct mm_mailbox *mailbox,
+                                        const size_t *indexes, size_t count)
+{
+    enum mailmod_error error = mm_mailbox_can(mailbox, MM_MAILBOX_MARKS_SEEN)
+                                   ? check_change(mailbox, indexes, count)
+                                   : MAILMOD_ERROR_STATE;
+
+    return error == MAILMOD_OK && count > 0
+               ? mailbox->verbs->mark_seen(mailbox, indexes, count)
+               : error;
+}
+
 void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal)
 {
-    enum mailmod_error error = check_removal(mailbox, removal);
+    enum mailmod_error error =
+        check_change(mailbox, removal->indexes, removal->count);
 
     if (error != MAILMOD_OK) {
         removal->done(removal, error);
@@ -225,9 +237,10 @@ void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
 void mm_mailbox_remove_now(struct mm_mailbox *mailbox,
                            struct mm_mailbox_removal *removal)
 {
-    enum mailmod_error error = mm_mailbox_can(mailbox, MM_MAILBOX_REMOVES_NOW)
-                                   ? check_removal(mailbox, removal)
-                                   : MAILMOD_ERROR_STATE;
+    enum mailmod_error error =
+        mm_mailbox_can(mailbox, MM_MAILBOX_REMOVES_NOW)
+            ? check_change(mailbox, removal->indexes, removal->count)
+            : MAILMOD_ERROR_STATE;
 
     if (error != MAILMOD_OK) {
         removal->done(removal, error);

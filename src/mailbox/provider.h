@@ -45,8 +45,9 @@ struct mm_mailbox_owner {
 
 /* What a provider can do beside what all can. */
 enum mm_mailbox_capability {
-    MM_MAILBOX_REMOVES_NOW = 1 << 0,  /* remove_now */
-    MM_MAILBOX_ANSWERS_LATER = 1 << 1 /* visit, and those after it */
+    MM_MAILBOX_REMOVES_NOW = 1 << 0,   /* remove_now */
+    MM_MAILBOX_ANSWERS_LATER = 1 << 1, /* visit, and those after it */
+    MM_MAILBOX_MARKS_SEEN = 1 << 2     /* mark_seen */
 };
 
 /* The octets of a message are known when it was read to its end. */
@@ -129,6 +130,10 @@ struct mm_mailbox_verbs {
     /* NULL: nothing is known. thread: worker */
     enum mailmod_error (*detail)(struct mm_mailbox *mailbox, size_t index,
                                  struct mm_mailbox_detail *detail_out);
+    /* Who reads the mailbox by other ways sees that these were read. What is
+     * gone is no error. NULL without MM_MAILBOX_MARKS_SEEN. */
+    enum mailmod_error (*mark_seen)(struct mm_mailbox *mailbox,
+                                    const size_t *indexes, size_t count);
     /* All of them or none: what QUIT promises (RFC 1939 6). Messages that are
      * gone already count as removed. */
     void (*remove_list)(struct mm_mailbox *mailbox,
@@ -253,6 +258,11 @@ void mm_mailbox_unlist(struct mm_mailbox *mailbox);
 MM_CHECK enum mailmod_error
 mm_mailbox_detail(struct mm_mailbox *mailbox, size_t index,
                   struct mm_mailbox_detail *detail_out);
+/* `indexes` as of a removal. STATE without the capability, ACCESS where nothing
+ * may be removed. thread: worker */
+MM_CHECK enum mailmod_error mm_mailbox_mark_seen(struct mm_mailbox *mailbox,
+                                                 const size_t *indexes,
+                                                 size_t count);
 /* `done` gets ACCESS where nothing may be removed. thread: worker */
 void mm_mailbox_remove_list(struct mm_mailbox *mailbox,
                             struct mm_mailbox_removal *removal);

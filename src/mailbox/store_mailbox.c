@@ -22,7 +22,8 @@
 struct entry {
     uint64_t unique_number;
     uint64_t has_address : 1; /* the entry tells for whom it was meant */
-    uint64_t size : 63;
+    uint64_t marks : 9;       /* MM_MAIL_MARKS */
+    uint64_t size : 54;
     uint64_t message_id;
 };
 
@@ -136,7 +137,8 @@ static enum mailmod_error take_entries(struct store_mailbox *box, size_t first,
         grown[first + i] = (struct entry){
             entries[i].unique_number,
             (entries[i].flags & MM_ENTRY_HAS_ADDRESS) != 0 ? 1u : 0u,
-            entries[i].size & (UINT64_MAX >> 1), entries[i].message_id};
+            (entries[i].flags >> MM_ENTRY_MARKS_SHIFT) & MM_MAIL_MARKS,
+            entries[i].size & (UINT64_MAX >> 10), entries[i].message_id};
     }
     for (size_t i = 0; error == MAILMOD_OK && i < known - first; i++) {
         if ((entries[i].flags & MM_ENTRY_HAS_DETAIL) != 0) {
@@ -435,7 +437,8 @@ static enum mailmod_error detail_of(struct mm_mailbox *mailbox, size_t index,
     detail_out->received_ms = message.arrival_ms;
     detail_out->flags = (message.is_8bit ? MAILMOD_MAIL_8BIT : 0u) |
                         (message.is_smtputf8 ? MAILMOD_MAIL_SMTPUTF8 : 0u) |
-                        (message.is_report ? MAILMOD_MAIL_REPORT : 0u);
+                        (message.is_report ? MAILMOD_MAIL_REPORT : 0u) |
+                        box->entries[index].marks;
     return MAILMOD_OK;
 }
 

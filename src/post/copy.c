@@ -12,7 +12,7 @@
 static enum mailmod_error put_detail(const struct mm_copy *copy, uint64_t size,
                                      struct mm_store_transaction *t)
 {
-    struct mm_store_entry_detail detail = {.notify = 0};
+    struct mm_store_entry_detail detail = {.marks = copy->marks};
 
     (void)mm_span_copy(mm_span_cstr(copy->uidl), detail.uidl,
                        sizeof detail.uidl);
@@ -43,7 +43,8 @@ enum mailmod_error mm_copy_put(const struct mm_copy *copy,
     if (error != MAILMOD_OK) {
         return error;
     }
-    return copy->uidl[0] == '\0' && copy->delivered_to[0] == '\0'
+    return copy->uidl[0] == '\0' && copy->delivered_to[0] == '\0' &&
+                   copy->marks == 0
                ? mm_store_put_entry(transaction, copy->mailbox_id,
                                     copy->message->id, size)
                : put_detail(copy, size, transaction);

@@ -14,6 +14,7 @@ struct mm_copy {
                          (RFC 1939 7) */
     const char *delivered_to;
     const char *original_to;
+    unsigned marks; /* MM_MAIL_MARKS */
 };
 /* NOT_FOUND: the mailbox is gone; LIMIT: there is no room, by the true size and
  * with all that came meanwhile. */

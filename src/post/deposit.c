@@ -174,6 +174,11 @@ enum mailmod_error mm_deposit_set_origin(struct mm_deposit *deposit,
     return MAILMOD_OK;
 }
 
+void mm_deposit_set_marks(struct mm_deposit *deposit, unsigned marks)
+{
+    deposit->fetched->marks = marks & MM_MAIL_MARKS;
+}
+
 uint64_t mm_deposit_id(const struct mm_deposit *deposit)
 {
     return deposit->message.id;

@@ -121,6 +121,8 @@ struct mm_deposit_origin {
 MM_CHECK enum mailmod_error
 mm_deposit_set_origin(struct mm_deposit *deposit,
                       const struct mm_deposit_origin *origin);
+/* After it: the MM_MAIL_MARKS that the message has there. */
+void mm_deposit_set_marks(struct mm_deposit *deposit, unsigned marks);
 /* A recipient who gets nothing now, for the reason in `words`: he is set aside
  * (aside.h) under the name `account`. All is copied. */
 MM_CHECK enum mailmod_error mm_deposit_add_aside(struct mm_deposit *deposit,

@@ -76,6 +76,7 @@ struct mm_deposit_fetched {
     struct mm_store_seen row;
     bool keeps_unique_id;
     bool sets_aside;
+    unsigned marks; /* MM_MAIL_MARKS */
 };
 
 struct mm_deposit {

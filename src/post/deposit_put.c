@@ -124,6 +124,7 @@ static enum mailmod_error put_entry(struct mm_deposit *deposit,
         .uidl = wanted_uidl(deposit),
         .delivered_to =
             has_folder ? recipient->folder : recipient->delivered_to,
+        .marks = deposit->fetched != NULL ? deposit->fetched->marks : 0,
         .original_to = has_folder ? mm_deposit_given_path(recipient)
                                   : recipient->original_to};
     enum mailmod_error error = mm_copy_put(&copy, t);

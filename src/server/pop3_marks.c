@@ -100,6 +100,7 @@ void mm_pop3_marks_gone(struct mm_pop3_marks *marks, size_t index,
 void mm_pop3_marks_retrieved(struct mm_pop3_marks *marks, size_t index)
 {
     marks->marks[index] |= IS_RETRIEVED;
+    marks->has_retrieved = true;
 }
 
 void mm_pop3_marks_reset(struct mm_pop3_marks *marks)

@@ -24,6 +24,7 @@ struct mm_pop3_marks {
     struct mm_pop3_tally marked; /* of the listing */
     struct mm_pop3_tally gone;   /* likewise */
     size_t marked_count;         /* late ones too */
+    bool has_retrieved;          /* any */
 };
 
 MM_CHECK enum mailmod_error mm_pop3_marks_init(struct mm_pop3_marks *marks,

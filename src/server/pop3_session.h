@@ -67,6 +67,7 @@ struct mm_pop3_session {
     struct mm_mailbox_removal removal;
     size_t *removed; /* its indexes */
     size_t removed_count;
+    enum mailmod_error seen_error; /* of marking what was retrieved */
     struct mm_mailbox_question question;
     struct mm_mailbox_sign sign; /* what clients are told of providers here */
     enum mailmod_error work_error;

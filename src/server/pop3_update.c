@@ -3,7 +3,8 @@
  *
  * Owns the list of what is removed. Promises: each of them commits one removal,
  * all of it or nothing; what retention takes (pop3.expire_days,
- * pop3.expires_retrieved) goes with it, and at no other time. When a removal
+ * pop3.expires_retrieved) goes with it, and at no other time; what was
+ * retrieved is marked as seen then, where a mailbox can tell. When a removal
  * fails, QUIT ends all the same (RFC 1939 6) and the others leave the session
  * as it was. A session that sleeps has no mailbox, no lock and no buffers; of
  * the listing it keeps what tells new messages from old ones.
@@ -75,6 +76,36 @@ static enum mailmod_error count_old(struct mm_pop3_session *pop3,
     return error;
 }
 
+static bool marks_seen(const struct mm_pop3_session *pop3)
+{
+    return mm_session_config(&pop3->base)->pop3.marks_seen &&
+           mm_mailbox_can(pop3->mailbox, MM_MAILBOX_MARKS_SEEN) &&
+           !mm_mailbox_is_read_only(pop3->mailbox);
+}
+
+/* What RETR gave whole and is still there; a mark that fails costs no mail. */
+static enum mailmod_error mark_seen(const struct mm_pop3_session *pop3)
+{
+    const struct mm_pop3_marks *marks = &pop3->marks;
+    size_t *seen = marks_seen(pop3)
+                       ? mm_alloc_array(marks->known + 1, sizeof *seen)
+                       : NULL;
+    size_t count = 0;
+
+    if (seen == NULL) {
+        return marks_seen(pop3) ? MAILMOD_ERROR_MEMORY : MAILMOD_OK;
+    }
+    for (size_t i = 0; i < marks->known; i++) {
+        if (mm_pop3_marks_is_retrieved(marks, i) &&
+            !mm_pop3_marks_is_hidden(marks, i)) {
+            seen[count++] = i;
+        }
+    }
+    enum mailmod_error error = mm_mailbox_mark_seen(pop3->mailbox, seen, count);
+    mm_free(seen);
+    return error;
+}
+
 static enum mailmod_error make_list(struct mm_pop3_session *pop3)
 {
     const struct mm_pop3_marks *marks = &pop3->marks;
@@ -109,6 +140,9 @@ bool mm_pop3_run_update(struct mm_pop3_session *pop3)
             ? mm_listing_memory_take(&pop3->memory, pop3->mailbox)
             : MAILMOD_OK;
 
+    if (error == MAILMOD_OK) {
+        pop3->seen_error = mark_seen(pop3);
+    }
     if (error == MAILMOD_OK && !mm_mailbox_is_read_only(pop3->mailbox)) {
         error = make_list(pop3);
     }
@@ -151,6 +185,13 @@ void mm_pop3_update_done(struct mm_pop3_session *pop3)
 {
     mm_free(pop3->removed);
     pop3->removed = NULL;
+    if (pop3->seen_error != MAILMOD_OK) {
+        MM_LOG(mm_pop3_log(pop3), MM_LOG_WARNING, "pop3",
+               "messages not marked as seen",
+               MM_TEXT("session", pop3->base.identifier),
+               MM_TEXT("user", pop3->logins.auth.user_name),
+               MM_TEXT("error", mm_error_name(pop3->seen_error)));
+    }
     if (pop3->work_error != MAILMOD_OK) {
         MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "nothing deleted",
                MM_TEXT("session", pop3->base.identifier),
@@ -173,13 +214,15 @@ static bool is_idle_end(const struct mm_pop3_session *pop3)
     const struct mm_config *config = mm_session_config(&pop3->base);
 
     return pop3->marks.marked_count == 0 && config->pop3.expire_days == 0 &&
-           !config->pop3.expires_retrieved && !keeps_memory(pop3);
+           !config->pop3.expires_retrieved && !keeps_memory(pop3) &&
+           !(marks_seen(pop3) && pop3->marks.has_retrieved);
 }
 
 void mm_pop3_update(struct mm_pop3_session *pop3, enum mm_pop3d_event event)
 {
     pop3->ending = event;
     pop3->removed_count = 0;
+    pop3->seen_error = MAILMOD_OK;
     pop3->ended_ms = mm_loop_wall_ms(pop3->base.loop);
     if (is_idle_end(pop3)) {
         end_listing(pop3);

@@ -240,11 +240,14 @@ uint32_t mm_store_entry_flags(const struct mm_store_entry_detail *detail)
     if (detail == NULL) {
         return 0;
     }
-    return detail->uidl[0] == '\0' && detail->notify == 0 &&
-                   detail->original_recipient[0] == '\0' &&
-                   !detail->has_reverse_path
-               ? MM_ENTRY_HAS_ADDRESS
-               : MM_ENTRY_HAS_DETAIL | MM_ENTRY_HAS_ADDRESS;
+    bool has_detail = detail->uidl[0] != '\0' || detail->notify != 0 ||
+                      detail->original_recipient[0] != '\0' ||
+                      detail->has_reverse_path;
+    bool has_address = has_detail || detail->delivered_to[0] != '\0' ||
+                       detail->original_to[0] != '\0';
+    return (has_detail ? MM_ENTRY_HAS_DETAIL : 0) |
+           (has_address ? MM_ENTRY_HAS_ADDRESS : 0) |
+           ((detail->marks & MM_MAIL_MARKS) << MM_ENTRY_MARKS_SHIFT);
 }
 
 enum mailmod_error

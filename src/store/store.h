@@ -161,6 +161,12 @@ struct mm_store_recipient { /* one row of the queue */
                                                     it is another than `path` */
 };
 
+/* Of mailmod_mail_flags what a reader says, and not the text. */
+#define MM_MAIL_MARKS                                                          \
+    ((unsigned)(MAILMOD_MAIL_SEEN | MAILMOD_MAIL_ANSWERED |                    \
+                MAILMOD_MAIL_FLAGGED | MAILMOD_MAIL_DRAFT |                    \
+                MAILMOD_MAIL_TRASHED | MAILMOD_MAIL_PASSED))
+
 struct mm_store_entry {     /* a message in a mailbox */
     uint64_t unique_number; /* rises, never reused in the mailbox */
     uint64_t message_id;
@@ -169,6 +175,9 @@ struct mm_store_entry {     /* a message in a mailbox */
 };
 #define MM_ENTRY_HAS_DETAIL 1u  /* mm_store_find_entry tells more */
 #define MM_ENTRY_HAS_ADDRESS 2u /* of it only delivered_to, original_to */
+/* From this bit on: marks of readers, which a message had where it was imported
+ * from. */
+#define MM_ENTRY_MARKS_SHIFT 5
 
 /* What an entry keeps of its own, beside its message; "" and 0: nothing. */
 #define MM_STORE_UIDL_MAX 71 /* RFC 1939 7: 70 octets */
@@ -180,6 +189,7 @@ struct mm_store_entry_detail {
     char reverse_path[MM_STORE_REVERSE_PATH_MAX];
     char delivered_to[MM_STORE_REVERSE_PATH_MAX];
     char original_to[MM_STORE_REVERSE_PATH_MAX]; /* "": as delivered_to */
+    unsigned marks; /* MM_MAIL_MARKS; read from the entry's flags alone */
 };
 
 /* All thread: writer, inside a job's run. */

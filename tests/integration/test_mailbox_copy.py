@@ -60,8 +60,8 @@ def write_mbox(path):
 def write_maildir(path):
     for name in ("cur", "new", "tmp"):
         os.makedirs(os.path.join(path, name))
-    names = ["1000000001.M1P1.host,S=1:2,S", "1000000002.M2P1.host",
-             "1000000003.M3P1.host:2,"]
+    names = ["1000000001.M1P1.host,S=1:2,FRSac", "1000000002.M2P1.host",
+             "1000000003.M3P1.host:2,PT"]
     for name, text in zip(names, TEXTS):
         folder = "cur" if ":2," in name else "new"
         with open(os.path.join(path, folder, name), "wb") as file:
@@ -142,6 +142,52 @@ def test_export(build):
         assert sorted(served(daemon, "third")[0]) == sorted(before)
 
 
+def maildir_flags(path):
+    """Of each message, by the folder that it is in and its subject."""
+    found = {}
+    for place in ("new", "cur"):
+        for name in os.listdir(os.path.join(path, place)):
+            with open(os.path.join(path, place, name), "rb") as file:
+                subject = file.read().split(b"Subject: ")[1].split(b"\n")[0]
+            found[subject.decode()] = place + ":" + name.partition(":")[2]
+    return found
+
+
+def test_flags(build):
+    """What readers have said of a message goes with it: a Maildir, the store,
+    an mbox, the store, a Maildir. An mbox has no letter for "passed"."""
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build) as daemon:
+        def path(name):
+            return os.path.join(daemon.folder, name)
+
+        def export(user, form, name):
+            daemon.ctl("mailbox", "export", user, form, path(name))
+            return path(name)
+
+        write_maildir(path("Maildir"))
+        daemon.ctl("mailbox", "import", "demo", "maildir", path("Maildir"))
+        first = maildir_flags(export("demo", "maildir", "first"))
+        assert first == {"one": "cur:2,FRS", "two": "new:",
+                         "three": "cur:2,PT"}, first
+        box = mailbox.mbox(export("demo", "mbox", "one.mbox"))
+        flags = [message.get_flags() for message in box]
+        assert flags == ["ROAF", "", "D"], flags
+        assert [message["Status"] for message in box] == ["RO", None, None]
+        # Another program's hand, and a field that a sender wrote.
+        message = box[1]
+        message.set_flags("ROT")
+        box[1] = message
+        box.flush()
+        box.close()
+        daemon.ctl("mailbox", "import", "other", "mbox", path("one.mbox"))
+        assert served(daemon, "other")[0] == served(daemon, "demo")[0]
+        second = maildir_flags(export("other", "maildir", "second"))
+        assert second == {"one": "cur:2,FRS", "two": "cur:2,DS",
+                          "three": "cur:2,T"}, second
+        assert b"Status:" not in b"".join(served(daemon, "other")[0])
+
+
 def test_killed(build):
     """A copy that is killed again and again: nothing twice, nothing lost."""
     need_posix(build, "signals")
@@ -168,4 +214,4 @@ def test_killed(build):
                       for text in texts) == list(range(400))
 
 
-main(__name__, test_import, test_export, test_killed)
+main(__name__, test_import, test_export, test_flags, test_killed)

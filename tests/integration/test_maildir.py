@@ -5,8 +5,14 @@ import os
 import poplib
 import smtplib
 import subprocess
+import tempfile
 
-from harness import Daemon, main, need, need_posix, wait_for
+from harness import (SOURCE, Daemon, Skip, free_port, main, need, need_posix,
+                     wait_for)
+
+LABS = os.environ.get(
+    "MAILMOD_LABS",
+    os.path.join(os.path.dirname(SOURCE), "shared", "labs"))
 
 BODY = b"Subject: octets\r\n\r\n.\r\n..\r\n.leading\r\n" + \
     b"x" * 990 + b"\r\nlast\r\n"
@@ -125,6 +131,161 @@ def test_beside_another_program(build):
         assert files(daemon) == []
 
 
+def flags_of(daemon, user="demo"):
+    """(place, flags) by the beginning of the file's name."""
+    found = {}
+    for path in files(daemon, user):
+        name = os.path.basename(path)
+        found[name[:name.index(".")]] = \
+            os.path.basename(os.path.dirname(path)) + name.partition(":")[2]
+    return found
+
+
+def write_mail(daemon, *names, user="demo"):
+    for name in names:
+        path = os.path.join(boxes(daemon), user, "Maildir", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(b"Subject: x\n\nbody\n")
+
+
+def test_marked_as_seen(build):
+    """What RETR gave is read, once QUIT was said; TOP and a line that drops mark
+    nothing, and no other flag moves. As Dovecot's POP3: see below."""
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build, start=False) as daemon:
+        daemon.settings["pop3.read_only_users"] = "other"
+        daemon.start()
+        for user in ("demo", "other"):
+            write_mail(daemon, "tmp/0.x", "new/1.a", "new/2.b", "cur/3.c:2,T",
+                       "cur/4.d:2,RSac", "cur/5.e:2,Fac", user=user)
+        before = flags_of(daemon)
+        box = login(daemon)
+        assert box.stat()[0] == 5
+        for number in range(1, 6):
+            box.retr(number)
+        box.close()
+        assert flags_of(daemon) == before
+        box = login(daemon)
+        box.top(1, 1)
+        for number in (2, 3, 4, 5):
+            box.retr(number)
+        assert flags_of(daemon) == before
+        box.dele(4)
+        box.quit()
+        assert flags_of(daemon) == {"1": "new", "2": "cur2,S", "3": "cur2,ST",
+                                    "5": "cur2,FSac"}, flags_of(daemon)
+        box = login(daemon, "other")
+        box.retr(1)
+        box.quit()
+        assert flags_of(daemon, "other") == before
+        daemon.settings["pop3.marks_seen"] = False
+        daemon.write_config()
+        before = len(daemon.lines)
+        daemon.ask_reload()
+        daemon.wait_log("mailmodd: reloaded", after=before)
+        box = login(daemon)
+        box.retr(1)
+        box.quit()
+        assert flags_of(daemon)["1"] == "new"
+
+
+class Dovecot:
+    """The lab's, on ports of its own."""
+
+    def __init__(self):
+        if not os.path.exists("/usr/sbin/dovecot"):
+            raise Skip("dovecot is not installed")
+        self.script = os.path.join(LABS, "ref_dovecot.sh")
+        if not os.path.isfile(self.script):
+            raise Skip(f"no lab scripts in {LABS}")
+        if os.geteuid() != 0:
+            raise Skip("the lab's servers need root")
+        self.folder = tempfile.mkdtemp(prefix="mmlab", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.environment = dict(
+            os.environ, LAB_RUN=self.folder, POP3_PORT=str(self.port),
+            POP3S_PORT=str(free_port()))
+        self.boxes = os.path.join(self.folder, "dovecot", "mail")
+        self.run("start")
+
+    def run(self, word):
+        done = subprocess.run(["bash", self.script, word],
+                              env=self.environment, capture_output=True,
+                              text=True, timeout=120)
+        if done.returncode != 0:
+            raise Skip(f"Dovecot did not {word}: {done.stderr[-500:]}")
+
+    def login(self):
+        box = poplib.POP3("127.0.0.1", self.port, timeout=60)
+        box.user("alice")
+        box.pass_("sesame1")
+        return box
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.run("stop")
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+def session(box):
+    """What both servers are told; the sizes of the listing."""
+    sizes = [line.split()[1] for line in box.list()[1]]
+    box.top(1, 1)
+    for number in (2, 3, 5):
+        box.retr(number)
+    box.dele(4)
+    box.quit()
+    return sizes
+
+
+def test_as_dovecot(build):
+    """The same session on the same mail, at Dovecot and at us: the same sizes
+    and flags; and then both on one Maildir."""
+    need_posix(build, "Maildirs as other programs have them")
+    with Dovecot() as dovecot, world(build, start=False) as daemon:
+        daemon.settings["local.maildirs"] = \
+            f"alice:{dovecot.boxes}/alice, *:{boxes(daemon)}/%u/Maildir"
+        daemon.start()
+        daemon.add_user("alice", "secret")
+        theirs = os.path.join(dovecot.boxes, "alice")
+        subprocess.run(["rm", "-rf", theirs], check=True)
+        mail = ("tmp/0.x", "new/1.a", "cur/2.b:2,FRab", "cur/3.c:2,T",
+                "cur/4.d:2,S", "new/5.e")
+        write_mail(daemon, *mail)
+        subprocess.run(["cp", "-r",
+                        os.path.join(boxes(daemon), "demo", "Maildir"),
+                        theirs], check=True)
+        subprocess.run(["chown", "-R", "labmail", theirs], check=True)
+        assert session(login(daemon)) == session(dovecot.login())
+
+        def flags(path):
+            return {name[0]: name.partition(":2,")[2]
+                    for place in ("new", "cur")
+                    for name in os.listdir(os.path.join(path, place))}
+
+        ours = os.path.join(boxes(daemon), "demo", "Maildir")
+        wait_for(lambda: flags(theirs).get("5") == "S", what="Dovecot's marks")
+        assert flags(ours) == flags(theirs), (flags(ours), flags(theirs))
+        # One that Dovecot has open, and its names move under neither.
+        write_mail(daemon, "new/6.f", "new/7.g")
+        for name in ("6.f", "7.g"):
+            os.rename(os.path.join(ours, "new", name),
+                      os.path.join(theirs, "new", name))
+        box, other = login(daemon, "alice"), dovecot.login()
+        count = box.stat()[0]
+        assert count == other.stat()[0] == 6
+        box.retr(count)
+        other.retr(count - 1)
+        box.quit()
+        other.quit()
+        wait_for(lambda: flags(theirs)["6"] == flags(theirs)["7"] == "S",
+                 what="both marks")
+
+
 def test_tried_again(build):
     """What cannot be delivered waits in the queue, also over a kill."""
     need_posix(build, "rights and kills")
@@ -186,4 +347,5 @@ def test_narrower_settings_and_reports(build):
 
 
 main(__name__, test_delivered_and_served, test_beside_another_program,
+     test_marked_as_seen, test_as_dovecot,
      test_tried_again, test_narrower_settings_and_reports)

@@ -27,6 +27,7 @@ struct work {
     const char *uidl;
     const char *delivered_to;
     const char *original_to;
+    unsigned marks;
     uint64_t number; /* to remove */
 };
 
@@ -72,7 +73,9 @@ static enum mailmod_error run_message(struct mm_store_job *job,
         strcpy(detail.delivered_to, work->delivered_to);
         strcpy(detail.original_to, work->original_to);
     }
-    bool has_detail = work->uidl != NULL || work->delivered_to != NULL;
+    detail.marks = work->marks;
+    bool has_detail =
+        work->uidl != NULL || work->delivered_to != NULL || work->marks != 0;
     return error == MAILMOD_OK
                ? mm_store_put_entry_with(
                      t, work->mailbox_id, id,
@@ -263,6 +266,37 @@ static void test_imported_unique_ids(void **state)
     mm_mailbox_close(&mailbox);
 }
 
+/* What readers had said where it was imported from. */
+static void test_imported_marks(void **state)
+{
+    static const unsigned marks[] = {0, MAILMOD_MAIL_SEEN,
+                                     MAILMOD_MAIL_PASSED | MAILMOD_MAIL_DRAFT,
+                                     MM_MAIL_MARKS};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < 4; i++) {
+        struct work work = {.mailbox_id = world->alice,
+                            .body = "x\r\n",
+                            .size = 3,
+                            .marks = marks[i]};
+
+        put_work(world, &work, "");
+    }
+    struct mm_mailbox *mailbox = contract_open(world, "alice");
+    for (size_t i = 0; i < 4; i++) {
+        struct mm_mailbox_detail detail;
+
+        assert_int_equal(mm_mailbox_detail(mailbox, i, &detail), MAILMOD_OK);
+        assert_int_equal(detail.flags, marks[i]);
+        assert_int_equal(mm_mailbox_size(mailbox, i),
+                         3 + strlen("Return-Path: <>\r\n"));
+    }
+    /* Nobody else reads it: there is nothing to tell. */
+    assert_int_equal(mm_mailbox_mark_seen(mailbox, NULL, 0),
+                     MAILMOD_ERROR_STATE);
+    mm_mailbox_close(&mailbox);
+}
+
 /* Its chunks end before its size does: not served as a shorter message. */
 static void test_lost_end(void **state)
 {
@@ -298,6 +332,7 @@ int main(void)
                                        CONTRACT_EACH(test_return_paths),
                                        CONTRACT_EACH(test_longest_return_path),
                                        CONTRACT_EACH(test_imported_unique_ids),
+                                       CONTRACT_EACH(test_imported_marks),
                                        CONTRACT_EACH(test_lost_end)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "mailbox/maildir.h"
+#include "mailbox/maildir_flags.h"
 #include "mailbox/maildir_folders.h"
 #include "tests/unit/remove_tree.h"
 
@@ -243,6 +244,94 @@ static void test_others_move(void **state)
     mm_mailbox_close(&mailbox);
 }
 
+/* Letters as Maildirs have them, and what stands beside them. */
+static void test_flags(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned flags;
+        const char *seen; /* NULL: as it is */
+    } rows[] = {
+        {"1.a", 0, "1.a:2,S"},
+        {"1.a:2,", 0, "1.a:2,S"},
+        {"1.a,S=4,W=5:2,FRac", MAILMOD_MAIL_FLAGGED | MAILMOD_MAIL_ANSWERED,
+         "1.a,S=4,W=5:2,FRSac"},
+        {"1.a:2,T", MAILMOD_MAIL_TRASHED, "1.a:2,ST"},
+        {"1.a:2,DFPRSTabz",
+         MAILMOD_MAIL_DRAFT | MAILMOD_MAIL_FLAGGED | MAILMOD_MAIL_PASSED |
+             MAILMOD_MAIL_ANSWERED | MAILMOD_MAIL_SEEN | MAILMOD_MAIL_TRASHED,
+         NULL},
+        {"1.a:2,R,S", MAILMOD_MAIL_ANSWERED, "1.a:2,RS,S"},
+        {"1.a:1,S", 0, NULL},
+        {"1.a:", 0, NULL},
+    };
+    char name[MM_MAILDIR_NAME_MAX];
+    char letters[MM_MAILDIR_FLAGS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(mm_maildir_flags(rows[i].name), rows[i].flags);
+        assert_int_equal(mm_maildir_flags_add_seen(rows[i].name, name),
+                         rows[i].seen != NULL);
+        if (rows[i].seen != NULL) {
+            assert_string_equal(name, rows[i].seen);
+        }
+    }
+    mm_maildir_flags_write(MM_MAIL_MARKS | MAILMOD_MAIL_8BIT, letters);
+    assert_string_equal(letters, "DFPRST");
+    /* No room for four octets more. */
+    char full[MM_MAILDIR_NAME_MAX];
+    memset(full, 'x', sizeof full);
+    full[252] = '\0';
+    assert_false(mm_maildir_flags_add_seen(full, name));
+    full[251] = '\0';
+    assert_true(mm_maildir_flags_add_seen(full, name));
+    assert_int_equal(strlen(name), 255);
+}
+
+/* What was retrieved is marked, wherever others have moved it; all else stays
+ * as it is, and what is gone is no error. */
+static void test_marked_seen(void **state)
+{
+    struct world *world = *state;
+    static const size_t seen[] = {0, 1, 2, 4};
+    static const char *const wanted[] = {"311.a:2,S", "312.b:2,RSa",
+                                         "313.c:2,FS", "314.d:2,"};
+    struct mm_mailbox_detail detail;
+    char path[600];
+    char name[256];
+
+    make_maildir(world);
+    write_file(world, "alice/Maildir/new/311.a", "one\n");
+    write_file(world, "alice/Maildir/cur/312.b:2,Ra", "two\n");
+    write_file(world, "alice/Maildir/new/313.c", "three\n");
+    write_file(world, "alice/Maildir/cur/314.d:2,", "four\n");
+    write_file(world, "alice/Maildir/new/315.e", "five\n");
+    write_file(world, "alice/Maildir/new/316.f", "six\n");
+    struct mm_mailbox *mailbox = contract_open(world, "alice");
+    assert_int_equal(mm_mailbox_detail(mailbox, 1, &detail), MAILMOD_OK);
+    assert_int_equal(detail.flags, MAILMOD_MAIL_ANSWERED);
+    expect(mailbox, 0, "one\r\n");
+    move(world, "alice/Maildir/new/313.c", "alice/Maildir/cur/313.c:2,F");
+    path_of(world, "alice/Maildir/new/315.e", path, sizeof path);
+    assert_int_equal(unlink(path), 0);
+    mailbox->is_read_only = true;
+    assert_int_equal(mm_mailbox_mark_seen(mailbox, seen, 4),
+                     MAILMOD_ERROR_ACCESS);
+    mailbox->is_read_only = false;
+    assert_int_equal(mm_mailbox_mark_seen(mailbox, seen, 0), MAILMOD_OK);
+    assert_int_equal(mm_mailbox_mark_seen(mailbox, seen, 4), MAILMOD_OK);
+    assert_int_equal(mm_mailbox_mark_seen(mailbox, seen, 4), MAILMOD_OK);
+    expect(mailbox, 0, "one\r\n");
+    mm_mailbox_close(&mailbox);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "alice/Maildir/cur/%s", wanted[i]);
+        path_of(world, name, path, sizeof path);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    assert_string_equal(first_in(world, "new", name, sizeof name), "316.f");
+}
+
 /* A size in the name that is not the file's. */
 static void test_wrong_sizes(void **state)
 {
@@ -387,6 +476,27 @@ static void test_removal_is_finished(void **state)
     }
 }
 
+/* With what its readers have said it is no new mail. */
+static void test_delivered_with_marks(void **state)
+{
+    struct world *world = *state;
+    struct mm_maildir_delivery *delivery = NULL;
+    char name[256];
+
+    assert_int_equal(mm_maildir_delivery_new(&delivery, world->folder,
+                                             "alice/Maildir", "802.x"),
+                     MAILMOD_OK);
+    assert_int_equal(mm_maildir_delivery_write(delivery, mm_span("a\r\n", 3)),
+                     MAILMOD_OK);
+    mm_maildir_delivery_set_marks(delivery,
+                                  MAILMOD_MAIL_SEEN | MAILMOD_MAIL_ANSWERED);
+    assert_int_equal(mm_maildir_delivery_finish(delivery), MAILMOD_OK);
+    mm_maildir_delivery_free(&delivery);
+    assert_null(first_in(world, "new", name, sizeof name));
+    assert_string_equal(first_in(world, "cur", name, sizeof name),
+                        "802.x,S=2,W=3:2,RS");
+}
+
 /* The same message again, after a crash before it was settled. */
 static void test_delivered_twice(void **state)
 {
@@ -449,10 +559,13 @@ int main(void)
         CONTRACT_TESTS,
         CONTRACT_EACH(test_line_ends),
         CONTRACT_EACH(test_others_move),
+        cmocka_unit_test(test_flags),
+        CONTRACT_EACH(test_marked_seen),
         CONTRACT_EACH(test_wrong_sizes),
         CONTRACT_EACH(test_odd_names),
         CONTRACT_EACH(test_links),
         CONTRACT_EACH(test_removal_is_finished),
+        CONTRACT_EACH(test_delivered_with_marks),
         CONTRACT_EACH(test_delivered_twice),
         CONTRACT_EACH(test_delivery_is_given_up)};
 
