@@ -348,7 +348,10 @@ static enum mm_smtpc_tls engine_tls(const struct mm_delivery *delivery)
 static void write_own_name(const struct mm_delivery *delivery,
                            char name_out[MM_LIMIT_DOMAIN + 1])
 {
-    if (mm_domain_parse_host_name(delivery->config->host_name, name_out)) {
+    if (mm_domain_parse_host_name(
+            mm_config_ehlo_name_for(delivery->config,
+                                    delivery->options.relay.route),
+            name_out)) {
         return;
     }
     char literal[MM_NETADDR_TEXT_MAX];

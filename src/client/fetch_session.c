@@ -354,6 +354,7 @@ static void find_host(struct mm_fetch_session *session)
         .host = host.text,
         .wants_v6 = session->options.config->delivery.uses_ipv6,
         .wants_v4 = session->options.config->delivery.uses_ipv4,
+        .prefers = session->options.config->delivery.prefers,
         .is_chosen = true};
     if (!mm_host_addresses_ask(&session->addresses, &question)) {
         on_addresses(&session->addresses);

@@ -214,17 +214,6 @@ static const struct mm_conn_handler conn_handler = {.on_open = on_open,
                                                     .on_tls = on_tls,
                                                     .on_closed = on_closed};
 
-static struct mm_netaddr source_for(const struct mm_delivery *delivery)
-{
-    const struct mm_address_list *sources = &delivery->config->delivery.source;
-    for (size_t i = 0; i < sources->count; i++) {
-        if (sources->items[i].family == delivery->hop.address.family) {
-            return sources->items[i];
-        }
-    }
-    return (struct mm_netaddr){0};
-}
-
 enum mailmod_error mm_hop_dial(struct mm_delivery *delivery)
 {
     uint64_t timeout_ms = delivery->config->delivery.connect_ms;
@@ -236,7 +225,9 @@ enum mailmod_error mm_hop_dial(struct mm_delivery *delivery)
         .loop = delivery->options.loop,
         .resolver = delivery->options.resolver,
         .target = mm_route_hop_endpoint(&delivery->hop),
-        .source = source_for(delivery),
+        .source = mm_config_source_for(delivery->config,
+                                       delivery->options.relay.route,
+                                       delivery->hop.address.family),
         .timeout_ms = timeout_ms,
         .proxy = delivery->hop.proxy,
         .proxy_ms = delivery->config->proxy.timeout_ms,

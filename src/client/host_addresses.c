@@ -6,19 +6,31 @@
  * Thread: loop. RFC 5321 5.1, RFC 6724. */
 #include "client/host_addresses.h"
 
-/* IPv6 and IPv4 in turn. */
+static void add(struct mm_host_addresses *addresses, int family, size_t i)
+{
+    const struct mm_host_family *from = &addresses->families[family];
+    if (i < from->count && addresses->count < MM_LIMIT_HOST_ADDRESSES &&
+        !mm_netaddr_is_any(&from->items[i])) {
+        addresses->items[addresses->count++] = from->items[i];
+    }
+}
+
+/* One of each in turn, IPv6 first; or all of one before the others. */
 static void merge(struct mm_host_addresses *addresses)
 {
+    bool is_v4_first = addresses->prefers == MM_CONFIG_PREFERS_V4;
+    bool is_in_turn = addresses->prefers == MM_CONFIG_PREFERS_ANY;
+    int first = is_v4_first ? MM_HOST_V4 : MM_HOST_V6;
+    int second = is_v4_first ? MM_HOST_V6 : MM_HOST_V4;
     addresses->count = 0;
     for (size_t i = 0; i < MM_LIMIT_HOST_ADDRESSES; i++) {
-        for (int f = 0; f < MM_HOST_FAMILIES; f++) {
-            const struct mm_host_family *family = &addresses->families[f];
-            if (i < family->count &&
-                addresses->count < MM_LIMIT_HOST_ADDRESSES &&
-                !mm_netaddr_is_any(&family->items[i])) {
-                addresses->items[addresses->count++] = family->items[i];
-            }
+        add(addresses, first, i);
+        if (is_in_turn) {
+            add(addresses, second, i);
         }
+    }
+    for (size_t i = 0; i < MM_LIMIT_HOST_ADDRESSES && !is_in_turn; i++) {
+        add(addresses, second, i);
     }
 }
 
@@ -72,6 +84,7 @@ bool mm_host_addresses_ask(struct mm_host_addresses *addresses,
                            const struct mm_host_question *question)
 {
     forget(addresses);
+    addresses->prefers = question->prefers;
     if (question->wants_v6) {
         ask_family(addresses, MM_HOST_V6, question);
     }

@@ -7,6 +7,7 @@
 #define MM_CLIENT_HOST_ADDRESSES_H
 
 #include "base/limits.h"
+#include "config/config.h"
 #include "io/io.h"
 
 struct mm_host_addresses;
@@ -23,8 +24,9 @@ enum { MM_HOST_V6, MM_HOST_V4, MM_HOST_FAMILIES };
 
 struct mm_host_addresses {
     struct mm_host_family families[MM_HOST_FAMILIES];
-    /* IPv6 and IPv4 in turn (RFC 6724; one dead family costs one connect);
-     * without ports. */
+    enum mm_config_prefers prefers;
+    /* As it was asked for: by default IPv6 and IPv4 in turn (RFC 6724; one dead
+     * family costs one connect). Without ports. */
     struct mm_netaddr items[MM_LIMIT_HOST_ADDRESSES];
     size_t count;
     unsigned pending;
@@ -35,6 +37,7 @@ struct mm_host_question {
     struct mm_resolver *resolver;
     const char *host;
     bool wants_v6, wants_v4;
+    enum mm_config_prefers prefers;
     bool is_chosen; /* the operator named it: the hosts file knows it too */
 };
 /* True: on_answer follows, never from inside this call. False: what there is

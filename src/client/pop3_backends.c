@@ -382,6 +382,7 @@ static void find_host(struct call *call)
         .host = host->text,
         .wants_v6 = question->config->delivery.uses_ipv6,
         .wants_v4 = question->config->delivery.uses_ipv4,
+        .prefers = question->config->delivery.prefers,
         .is_chosen = true};
 
     call->addresses.on_answer = on_addresses;

@@ -62,12 +62,17 @@ static bool is_same_text(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-/* Rows with files of their own are each their own way. */
-static bool has_same_files(const struct mm_relay *a, const struct mm_relay *b)
+static bool is_own_way(const struct mm_config_route *route)
 {
-    bool has_own = (a->route != NULL && mm_config_route_has_tls(a->route)) ||
-                   (b->route != NULL && mm_config_route_has_tls(b->route));
-    return !has_own || a->route == b->route;
+    return route != NULL &&
+           (mm_config_route_has_tls(route) || mm_config_route_has_face(route));
+}
+
+/* Rows with files, a source or a name of their own are each their own way. */
+static bool has_same_row(const struct mm_relay *a, const struct mm_relay *b)
+{
+    return a->route == b->route ||
+           (!is_own_way(a->route) && !is_own_way(b->route));
 }
 
 bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b)
@@ -77,5 +82,5 @@ bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b)
            is_same_text(a->password, b->password) &&
            a->has_token == b->has_token &&
            (!a->has_token || is_same_text(a->account, b->account)) &&
-           a->mechanisms == b->mechanisms && has_same_files(a, b);
+           a->mechanisms == b->mechanisms && has_same_row(a, b);
 }

@@ -37,7 +37,7 @@ bool mm_relay_is_set(const struct mm_relay *relay);
 bool mm_relay_sets_tls(const struct mm_relay *relay);
 /* Those that a login may use; 0: there is none. */
 unsigned mm_relay_mechanisms(const struct mm_relay *relay);
-/* One connection may serve both: the same TLS, the same login. */
+/* One connection may serve both: the same TLS, login, source and name. */
 bool mm_relay_is_like(const struct mm_relay *a, const struct mm_relay *b);
 
 #endif

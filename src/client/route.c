@@ -296,9 +296,15 @@ static void note_failure(struct mm_route *route, enum mailmod_error error)
     }
 }
 
+static struct mm_config_families families_of(const struct mm_route *route)
+{
+    return mm_config_families_for(route->options.config,
+                                  route->options.relay.route);
+}
+
 static void note_failures(struct mm_route *route)
 {
-    const struct mm_config *config = route->options.config;
+    struct mm_config_families families = families_of(route);
     for (int f = 0; f < MM_HOST_FAMILIES; f++) {
         enum mailmod_error error = route->addresses.families[f].error;
         if (error != MAILMOD_OK) {
@@ -306,7 +312,7 @@ static void note_failures(struct mm_route *route)
         }
         /* It may have addresses of the family that is switched off here. */
         if (error == MAILMOD_ERROR_DNS_NO_DATA &&
-            !(config->delivery.uses_ipv6 && config->delivery.uses_ipv4)) {
+            !(families.v6 && families.v4)) {
             route->is_temporary = true;
         }
     }
@@ -335,15 +341,14 @@ static void on_addresses(struct mm_host_addresses *addresses)
 /* A host given by its address: a literal, or a relay's setting. */
 static bool take_ip(struct mm_route *route, const char *name)
 {
-    const struct mm_config *config = route->options.config;
+    struct mm_config_families families = families_of(route);
     struct mm_netaddr address;
     if (route->kind == KIND_DOMAIN ||
         !mm_netaddr_parse_ip(mm_span_cstr(name), &address)) {
         return false;
     }
     mm_host_addresses_set(&route->addresses, &address);
-    if (!(address.family == MM_NETADDR_V6 ? config->delivery.uses_ipv6
-                                          : config->delivery.uses_ipv4)) {
+    if (!(address.family == MM_NETADDR_V6 ? families.v6 : families.v4)) {
         route->addresses.count = 0;
         note_failure(route, MAILMOD_ERROR_UNREACHABLE);
     }
@@ -364,12 +369,13 @@ static void take_host(struct mm_route *route)
     if (hand_out_by_name(route)) {
         return;
     }
-    const struct mm_config *config = route->options.config;
+    struct mm_config_families families = families_of(route);
     const struct mm_host_question question = {
         .resolver = route->options.resolver,
         .host = name,
-        .wants_v6 = config->delivery.uses_ipv6,
-        .wants_v4 = config->delivery.uses_ipv4,
+        .wants_v6 = families.v6,
+        .wants_v4 = families.v4,
+        .prefers = families.prefers,
         .is_chosen = route->kind == KIND_RELAY};
     if (!mm_host_addresses_ask(&route->addresses, &question)) {
         use_addresses(route);

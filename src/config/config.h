@@ -62,6 +62,20 @@ enum mm_config_eight_bit { /* for a host without 8BITMIME */
                            MM_CONFIG_EIGHT_BIT_AS_IS,
                            MM_CONFIG_EIGHT_BIT_REPORT
 };
+/* Which addresses of a mail host are tried, and which before the others. */
+enum mm_config_addresses {
+    MM_CONFIG_ADDRESSES_DEFAULT, /* of a route: as delivery.* says */
+    MM_CONFIG_ADDRESSES_ANY,     /* IPv6 and IPv4 in turn */
+    MM_CONFIG_ADDRESSES_V4,      /* these alone */
+    MM_CONFIG_ADDRESSES_V6,
+    MM_CONFIG_ADDRESSES_V4_FIRST, /* all of these before the others */
+    MM_CONFIG_ADDRESSES_V6_FIRST
+};
+enum mm_config_prefers { /* where both are used */
+                         MM_CONFIG_PREFERS_ANY,
+                         MM_CONFIG_PREFERS_V4,
+                         MM_CONFIG_PREFERS_V6
+};
 enum mm_config_long_lines {
     MM_CONFIG_LONG_LINES_AS_IS,
     MM_CONFIG_LONG_LINES_ENCODE
@@ -326,9 +340,11 @@ struct mm_config {
         enum mm_config_long_lines long_lines;
         bool chunks; /* BDAT where it is offered */
         bool uses_ipv6, uses_ipv4;
+        enum mm_config_prefers prefers;
         uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
             body_ms, end_ms, tls_ms, idle_ms;
         struct mm_address_list source; /* at most one of each family */
+        char *ehlo_name;               /* "": host_name */
         struct mm_range_list refuses;  /* networks that no mail goes to */
         char *routes;                  /* lines: routes.h; secret */
     } delivery;

@@ -255,6 +255,52 @@ bool mm_config_read_pins(struct mm_span value, void *pins_out, size_t size)
     return pins->count > 0;
 }
 
+static bool read_sources(struct mm_span value, void *record, size_t size)
+{
+    struct mm_config_route *route = record;
+    bool has_more = true;
+    (void)size;
+    while (has_more) {
+        struct mm_span item;
+        struct mm_netaddr address;
+        has_more = mm_span_cut(value, ',', &item, &value);
+        if (route->source_count == 2 || !mm_netaddr_parse_ip(item, &address) ||
+            mm_netaddr_is_any(&address) ||
+            (route->source_count == 1 &&
+             address.family == route->sources[0].family)) {
+            return false;
+        }
+        route->sources[route->source_count++] = address;
+    }
+    return true;
+}
+
+static bool read_ehlo_name(struct mm_span value, void *name_out, size_t size)
+{
+    return value.size > 0 && mm_config_form_has(MM_CONFIG_FORM_HOST, value) &&
+           mm_span_copy(value, name_out, size);
+}
+
+static bool read_addresses(struct mm_span value, void *addresses_out,
+                           size_t size)
+{
+    static const char *const names[] = {
+        [MM_CONFIG_ADDRESSES_ANY] = "any",
+        [MM_CONFIG_ADDRESSES_V4] = "ipv4",
+        [MM_CONFIG_ADDRESSES_V6] = "ipv6",
+        [MM_CONFIG_ADDRESSES_V4_FIRST] = "ipv4_first",
+        [MM_CONFIG_ADDRESSES_V6_FIRST] = "ipv6_first"};
+    enum mm_config_addresses *addresses = addresses_out;
+    (void)size;
+    for (size_t i = 1; i < sizeof names / sizeof names[0]; i++) {
+        if (mm_span_is(value, names[i])) {
+            *addresses = (enum mm_config_addresses)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 #define AT(member) MM_CONFIG_AT(struct mm_config_route, member)
 
 static const struct mm_config_word rows[] = {
@@ -286,6 +332,12 @@ static const struct mm_config_word rows[] = {
      0},
     {"mechanisms", false, false, mm_config_read_mechanisms, AT(mechanisms),
      MM_CONFIG_MECHANISMS_TEXT, 0},
+    {"source", false, false, read_sources,
+     MM_CONFIG_AT_WHOLE(struct mm_config_route),
+     "an address of IPv4, one of IPv6, or both with a comma between", 0},
+    {"ehlo", false, false, read_ehlo_name, AT(ehlo_name), "a host's name", 0},
+    {"addresses", false, false, read_addresses, AT(addresses),
+     "any, ipv4, ipv6, ipv4_first or ipv6_first", 0},
     {"token", true, false, mm_config_read_set, AT(has_token), "", 0},
     {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
@@ -321,6 +373,26 @@ static enum mailmod_error check_tls(const struct mm_config_route *route,
     return MAILMOD_OK;
 }
 
+/* What comes from the proxy's address has none of ours; and to addresses
+ * without a source nothing could go as it was meant. */
+static enum mailmod_error check_sources(const struct mm_config_route *route,
+                                        struct mm_buf *mistake_out)
+{
+    bool is_v6 = route->sources[0].family == MM_NETADDR_V6;
+    if (route->source_count > 0 && route->proxy.choice == MM_CONFIG_PROXY_OWN) {
+        return mm_config_refuse(mistake_out,
+                                "a route has a source, or a proxy");
+    }
+    if (route->source_count == 1 &&
+        route->addresses ==
+            (is_v6 ? MM_CONFIG_ADDRESSES_V4 : MM_CONFIG_ADDRESSES_V6)) {
+        return mm_config_refuse(mistake_out,
+                                "a route's addresses are of the one kind, its "
+                                "source is of the other");
+    }
+    return MAILMOD_OK;
+}
+
 static enum mailmod_error check_row(const struct mm_config_route *route,
                                     struct mm_buf *mistake_out)
 {
@@ -345,10 +417,12 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
                                 "mechanisms of a route has none for a %s",
                                 route->has_token ? "token" : "password");
     }
-    return has_user && route->relay_count == 0
-               ? mm_config_refuse(mistake_out,
-                                  "relay is missing in a route with a user")
-               : check_tls(route, mistake_out);
+    if (has_user && route->relay_count == 0) {
+        return mm_config_refuse(mistake_out,
+                                "relay is missing in a route with a user");
+    }
+    enum mailmod_error error = check_sources(route, mistake_out);
+    return error == MAILMOD_OK ? check_tls(route, mistake_out) : error;
 }
 
 static enum mailmod_error read_row(struct mm_span line,
@@ -540,4 +614,73 @@ bool mm_config_route_has_tls(const struct mm_config_route *route)
 {
     return route->authority_file[0] != '\0' ||
            route->certificate_file[0] != '\0' || route->pins.count > 0;
+}
+
+bool mm_config_route_has_face(const struct mm_config_route *route)
+{
+    return route->source_count > 0 || route->ehlo_name[0] != '\0';
+}
+
+/* A row with a source of one family has no other addresses, unless it says so:
+ * they would be reached from an address that was not chosen. */
+static enum mm_config_addresses
+addresses_of(const struct mm_config_route *route)
+{
+    if (route == NULL || route->addresses != MM_CONFIG_ADDRESSES_DEFAULT ||
+        route->source_count != 1) {
+        return route != NULL ? route->addresses : MM_CONFIG_ADDRESSES_DEFAULT;
+    }
+    return route->sources[0].family == MM_NETADDR_V6 ? MM_CONFIG_ADDRESSES_V6
+                                                     : MM_CONFIG_ADDRESSES_V4;
+}
+
+struct mm_config_families
+mm_config_families_for(const struct mm_config *config,
+                       const struct mm_config_route *route)
+{
+    static const struct mm_config_families named[] = {
+        [MM_CONFIG_ADDRESSES_ANY] = {true, true, MM_CONFIG_PREFERS_ANY},
+        [MM_CONFIG_ADDRESSES_V4] = {false, true, MM_CONFIG_PREFERS_ANY},
+        [MM_CONFIG_ADDRESSES_V6] = {true, false, MM_CONFIG_PREFERS_ANY},
+        [MM_CONFIG_ADDRESSES_V4_FIRST] = {true, true, MM_CONFIG_PREFERS_V4},
+        [MM_CONFIG_ADDRESSES_V6_FIRST] = {true, true, MM_CONFIG_PREFERS_V6}};
+    enum mm_config_addresses addresses = addresses_of(route);
+    if (addresses != MM_CONFIG_ADDRESSES_DEFAULT) {
+        return named[addresses];
+    }
+    return (struct mm_config_families){.v6 = config->delivery.uses_ipv6,
+                                       .v4 = config->delivery.uses_ipv4,
+                                       .prefers = config->delivery.prefers};
+}
+
+static struct mm_netaddr find_source(const struct mm_netaddr *items,
+                                     size_t count,
+                                     enum mm_netaddr_family family)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].family == family) {
+            return items[i];
+        }
+    }
+    return (struct mm_netaddr){.family = MM_NETADDR_NONE};
+}
+
+struct mm_netaddr mm_config_source_for(const struct mm_config *config,
+                                       const struct mm_config_route *route,
+                                       enum mm_netaddr_family family)
+{
+    return route != NULL && route->source_count > 0
+               ? find_source(route->sources, route->source_count, family)
+               : find_source(config->delivery.source.items,
+                             config->delivery.source.count, family);
+}
+
+const char *mm_config_ehlo_name_for(const struct mm_config *config,
+                                    const struct mm_config_route *route)
+{
+    if (route != NULL && route->ehlo_name[0] != '\0') {
+        return route->ehlo_name;
+    }
+    return config->delivery.ehlo_name[0] != '\0' ? config->delivery.ehlo_name
+                                                 : config->host_name;
 }

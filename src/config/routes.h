@@ -54,6 +54,18 @@ struct mm_config_route {
     bool has_token;      /* instead of a password: asked for at each login */
     unsigned mechanisms; /* that may be used; 0: those that fit */
     struct mm_config_proxy proxy;
+    /* Of straight connections, at most one of each family; none: those of
+     * delivery.source. */
+    struct mm_netaddr sources[2];
+    size_t source_count;
+    char ehlo_name[MM_LIMIT_DOMAIN + 1]; /* "": that of delivery.ehlo_name */
+    enum mm_config_addresses addresses;
+};
+
+/* Which addresses of a host are tried. */
+struct mm_config_families {
+    bool v6, v4;
+    enum mm_config_prefers prefers; /* where both are tried */
 };
 
 /* Each line of delivery.routes. ARGUMENT with words that show no value. */
@@ -70,6 +82,20 @@ mm_config_route_for(const struct mm_config *config, const char *domain,
 bool mm_config_has_routes(const struct mm_config *config);
 /* It has authorities, a certificate or fingerprints of its own. */
 bool mm_config_route_has_tls(const struct mm_config_route *route);
+/* It has a source or an EHLO name of its own, so that its connections are no
+ * other row's. */
+bool mm_config_route_has_face(const struct mm_config_route *route);
+/* What holds for mail of this row; NULL: for mail that passes the table by. */
+struct mm_config_families
+mm_config_families_for(const struct mm_config *config,
+                       const struct mm_config_route *route);
+/* Where a connection to an address of this family comes from; family NONE: the
+ * system chooses. */
+struct mm_netaddr mm_config_source_for(const struct mm_config *config,
+                                       const struct mm_config_route *route,
+                                       enum mm_netaddr_family family);
+const char *mm_config_ehlo_name_for(const struct mm_config *config,
+                                    const struct mm_config_route *route);
 /* A row asks for the sender. */
 bool mm_config_routes_by_sender(const struct mm_config *config);
 /* The mechanisms that a login may use: of those named, or of all with 0, those

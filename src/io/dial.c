@@ -8,6 +8,8 @@
 
 #include "platform/net.h"
 
+#include <stdio.h>
+
 void mm_conn_open_now(struct mm_conn *conn)
 {
     if (conn->phase != MM_CONN_CONNECTING) {
@@ -54,6 +56,24 @@ static int connect_locally(struct mm_conn *conn, const char *path)
     return 0;
 }
 
+/* Said in its own words: what the system says of it could be the host's. */
+static void refuse_source(struct mm_conn *conn, int status,
+                          const struct mm_netaddr *source)
+{
+    char text[128];
+    char address[MM_NETADDR_TEXT_MAX];
+    char words[256];
+    mm_netaddr_format_ip(source, address);
+    (void)uv_strerror_r(status, text, sizeof text);
+    if (snprintf(words, sizeof words, "the source address %s %s%s", address,
+                 status == UV_EADDRNOTAVAIL ? "is not on this machine"
+                                            : "cannot be used: ",
+                 status == UV_EADDRNOTAVAIL ? "" : text) < 0) {
+        words[0] = '\0';
+    }
+    mm_conn_end(conn, mm_error_from_uv(status), "connect", words);
+}
+
 static int connect_conn(struct mm_conn *conn,
                         const struct mm_dial_options *options)
 {
@@ -66,7 +86,8 @@ static int connect_conn(struct mm_conn *conn,
         int status =
             uv_tcp_bind(&conn->tcp, (const struct sockaddr *)&storage, 0);
         if (status != 0) {
-            return status;
+            refuse_source(conn, status, &options->source);
+            return 0;
         }
     }
     (void)mm_net_to_sockaddr(&options->address, &storage);

@@ -130,6 +130,7 @@ static int change(mailmod *mail, struct key *key)
         "warn",
         "listed",
         "http",
+        "ipv6",
         ROUTE,
         FILTER,
         "PLAIN",

@@ -80,6 +80,7 @@ static const char *change(const struct key *key)
         "warn",
         "listed",
         "http",
+        "ipv6",
         "42h",
         "@a.test=b.test",
         "name=a at=127.0.0.1:1",

@@ -21,6 +21,8 @@ class Message:
         self.mail_line = ""
         self.rcpt_lines = []
         self.chunks = []  # of BDAT, the sizes
+        self.peer = None  # the address that it came from
+        self.hello = None
 
 
 class Sink:
@@ -82,6 +84,8 @@ class Conversation:
         self.file = handler.request.makefile("rwb", 0)
         self.tls = False
         self.user = None
+        self.hello_name = None
+        self.peer = handler.client_address[0]
         self.is_open = True
 
     def leave(self):
@@ -127,6 +131,7 @@ class Conversation:
                 message = Message()
                 message.mail_line = argument
                 message.tls, message.user = self.tls, self.user
+                message.peer, message.hello = self.peer, self.hello_name
                 message.reverse_path = re.search("<(.*?)>", argument)[1]
                 self.ask("MAIL", argument, "250 2.1.0 ok")
             elif verb == "RCPT":
@@ -151,6 +156,7 @@ class Conversation:
                 self.say("250 2.0.0 ok")
 
     def hello(self, verb, argument):
+        self.hello_name = argument
         reply = self.sink.reply(verb, argument, "250 sink.test")
         lines = [reply]
         if verb == "EHLO" and reply[:1] == "2":

@@ -277,5 +277,73 @@ def test_own_tls(build):
     shutil.rmtree(folder)
 
 
+def test_faces(build):
+    """From an address and by an EHLO name of its own, over no connection of
+    another row; a row says it, or the settings for all. With an address that is
+    not on this machine mail waits, the log says why, and a reload helps."""
+    foreign = "192.0.2.77"
+    with Sink() as sink:
+        routes = [relay("one", "from=@one.test", sink.port,
+                        words="source=127.0.0.11 ehlo=one.example"),
+                  relay("two", "from=@two.test", sink.port,
+                        words="source=127.0.0.12 ehlo=two.example"),
+                  relay("plain", "from=@plain.test", sink.port),
+                  relay("gone", "from=@gone.test", sink.port,
+                        words=f"source={foreign}")]
+        with Daemon(build, settings=settings(
+                routes, **{"delivery.source": "127.0.0.13",
+                           "delivery.ehlo_name": "all.example"})) as daemon:
+            faces = {"u@one.test": ("127.0.0.11", "one.example"),
+                     "u@two.test": ("127.0.0.12", "two.example"),
+                     "u@plain.test": ("127.0.0.13", "all.example")}
+            for i in range(3):
+                for sender in faces:
+                    submit(daemon, sender, f"{sender[2:5]}{i}@far.test")
+                    delivered(daemon, f"{sender[2:5]}{i}@far.test")
+            seen = {(m.reverse_path, m.peer, m.hello) for m in sink.messages}
+            assert seen == {(s, *face) for s, face in faces.items()}, seen
+            submit(daemon, "u@gone.test", "g@far.test")
+            line = delivered(daemon, "g@far.test", "deferred")
+            assert f"the source address {foreign} is not on this machine" in \
+                line, line
+            assert "dsn=4." in line, line
+            daemon.settings["delivery.routes"] = routes[:3] + [
+                routes[3].replace(foreign, "127.0.0.14")]
+            daemon.write_config()
+            daemon.ask_reload()
+            delivered(daemon, "g@far.test")
+            assert sink.messages[-1].peer == "127.0.0.14"
+            assert sink.messages[-1].hello == "all.example"
+
+
+def test_families(build):
+    """Which addresses of hosts are tried: a row's word, and the setting for
+    all. A host with both is tried by the one that is preferred."""
+    with Sink() as v4, NameServer({
+            ("mx.test", "A"): ["127.0.0.1"],
+            ("mx.test", "AAAA"): ["::1"]}) as dns:
+        asked = f"mx.test:{v4.port}"
+        routes = [f"name={word} to={word.replace('_', '-')}.test relay={asked} "
+                  f"tls=off addresses={word}"
+                  for word in ("ipv4", "ipv6", "ipv4_first", "ipv6_first")]
+        routes.append(f"name=plain to=plain.test relay={asked} tls=off")
+        with Daemon(build, settings=settings(
+                routes, **{"dns.servers": dns.address, "queue.steps": "1h",
+                           "delivery.prefers": "ipv4"})) as daemon:
+            for name in ("ipv4", "ipv4-first", "ipv6-first", "plain"):
+                submit(daemon, "demo@mail.test", f"u@{name}.test")
+                delivered(daemon, f"u@{name}.test")
+            submit(daemon, "demo@mail.test", "u@ipv6.test")
+            line = delivered(daemon, "u@ipv6.test", "deferred")
+            assert "peer=[::1]" in daemon.wait_log(
+                "delivery: host failed destination=ipv6.test .*")[0]
+            daemon.wait_log("delivery: host failed destination=ipv6-first.test "
+                            r".*peer=\[::1\].*")
+            assert len(got(v4)) == 4, got(v4)
+            failed = [l for l in daemon.lines if "host failed" in l]
+            assert not [l for l in failed
+                        if "destination=plain" in l or "=ipv4" in l], failed
+
+
 main(__name__, test_ways, test_one_way_down, test_logins, test_tokens,
-     test_own_tls)
+     test_own_tls, test_faces, test_families)

@@ -54,7 +54,8 @@ static void walk_to(struct walk *walk, const char *destination,
                                        .seed = seed,
                                        .on_hop = on_hop,
                                        .context = walk};
-    mm_relay_smarthost(config, &options.relay);
+    mm_relay_of_route(mm_config_route_for(config, destination, NULL),
+                      &options.relay);
     assert_int_equal(mm_route_new(&walk->route, &options), MAILMOD_OK);
     mm_route_next(walk->route);
     fake_run(10000);
@@ -237,6 +238,39 @@ static void test_without_ipv6(void **state)
     check_rows(rows, sizeof rows / sizeof rows[0], settings);
 }
 
+/* All of one family before the other, or it alone, as the row or the settings
+ * say; a host by its address that may not be used leaves its mail waiting. */
+static void test_families(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "delivery.prefers=ipv4", "delivery.uses_ipv6=true",
+        "delivery.routes=name=a to=implicit.net addresses=any\n"
+        "name=b to=v6.net source=192.0.2.1\n"
+        "name=c to=c.test relay=dual-host.net addresses=ipv6_first\n"
+        "name=d to=d.test relay=192.0.2.8,[2001:db8::8] addresses=ipv6\n"
+        "name=e to=e.test relay=192.0.2.8 addresses=ipv6",
+        NULL};
+    static const struct row rows[] = {
+        {"dual.net",
+         "dual-host.net/192.0.2.1 dual-host.net/192.0.2.2 "
+         "dual-host.net/2001:db8::1 dual-host.net/2001:db8::2 "
+         "dual-host.net/2001:db8::3",
+         0, ""},
+        {"implicit.net", "implicit.net/2001:db8::9 implicit.net/192.0.2.9", 0,
+         ""},
+        {"v6.net", "", MQ_DEFERRED, "4.4.3"},
+        {"c.test",
+         "dual-host.net/2001:db8::1 dual-host.net/2001:db8::2 "
+         "dual-host.net/2001:db8::3 dual-host.net/192.0.2.1 "
+         "dual-host.net/192.0.2.2",
+         0, ""},
+        {"d.test", "2001:db8::8/2001:db8::8", 0, ""},
+        {"e.test", "", MQ_DEFERRED, "4.4.3"},
+    };
+    check_rows(rows, sizeof rows / sizeof rows[0], settings);
+}
+
 /* Attack 70: whatever is wrong with the smarthost's name, mail waits. */
 static void test_smarthost(void **state)
 {
@@ -357,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_direct),
         cmocka_unit_test(test_D15_refused_networks),
         cmocka_unit_test(test_without_ipv6),
+        cmocka_unit_test(test_families),
         cmocka_unit_test(test_smarthost),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_many_hosts),

@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-static struct mm_config *build(const char *routes)
+/* `settings`: names and values in turn, NULL at the end. */
+static struct mm_config *build_with(const char *routes,
+                                    const char *const *settings)
 {
     struct mm_config_builder *builder = NULL;
     struct mm_config *config = NULL;
@@ -20,9 +22,20 @@ static struct mm_config *build(const char *routes)
     assert_int_equal(
         mm_config_set(builder, "smarthost.host", "Smart.Example.", NULL),
         MAILMOD_OK);
+    for (size_t i = 0; settings[i] != NULL; i += 2) {
+        assert_int_equal(
+            mm_config_set(builder, settings[i], settings[i + 1], NULL),
+            MAILMOD_OK);
+    }
     assert_int_equal(mm_config_build(builder, &config, NULL), MAILMOD_OK);
     mm_config_builder_free(&builder);
     return config;
+}
+
+static struct mm_config *build(const char *routes)
+{
+    static const char *const none[] = {NULL};
+    return build_with(routes, none);
 }
 
 static const char table[] =
@@ -44,6 +57,10 @@ static const char table[] =
     "name=pinned to=pinned.example "
     "fingerprints="
     "abababababababababababababababababababababababababababababababab\n"
+    "name=faced to=faced.example source=192.0.2.9,2001:db8::9 "
+    "ehlo=out.example addresses=ipv6_first\n"
+    "name=narrow to=narrow.example source=2001:db8::9\n"
+    "name=wide to=wide.example source=192.0.2.9 addresses=any\n"
     "\n"
     "  name=idn to=b\xc3\xbc"
     "cher.example relay=none proxy=none\n";
@@ -149,6 +166,73 @@ static void test_columns(void **state)
     mm_config_unref(&config);
 }
 
+static void check_source(const struct mm_config *config,
+                         const struct mm_config_route *route,
+                         enum mm_netaddr_family family, const char *wanted)
+{
+    struct mm_netaddr source = mm_config_source_for(config, route, family);
+    char text[MM_NETADDR_TEXT_MAX] = "";
+    if (source.family != MM_NETADDR_NONE) {
+        mm_netaddr_format_ip(&source, text);
+    }
+    assert_string_equal(text, wanted);
+}
+
+static void check_families(const struct mm_config *config,
+                           const struct mm_config_route *route, bool v6,
+                           bool v4, enum mm_config_prefers prefers)
+{
+    struct mm_config_families families = mm_config_families_for(config, route);
+    assert_int_equal(families.v6, v6);
+    assert_int_equal(families.v4, v4);
+    assert_int_equal(families.prefers, prefers);
+}
+
+/* From where, by which name and to which addresses; what a row does not say is
+ * as for all. */
+static void test_faces(void **state)
+{
+    static const char *const settings[] = {"delivery.source",
+                                           "192.0.2.1",
+                                           "delivery.ehlo_name",
+                                           "common.example",
+                                           "general.host_name",
+                                           "host.example",
+                                           "delivery.uses_ipv6",
+                                           "no",
+                                           "delivery.prefers",
+                                           "ipv4",
+                                           NULL};
+    struct mm_config *plain = build(table);
+    struct mm_config *config = build_with(table, settings);
+    const struct mm_config_route *route =
+        mm_config_route_for(config, "faced.example", "");
+    (void)state;
+    check_source(config, route, MM_NETADDR_V4, "192.0.2.9");
+    check_source(config, route, MM_NETADDR_V6, "2001:db8::9");
+    assert_string_equal(mm_config_ehlo_name_for(config, route), "out.example");
+    assert_true(mm_config_route_has_face(route));
+    check_families(config, route, true, true, MM_CONFIG_PREFERS_V6);
+    route = mm_config_route_for(config, "narrow.example", "");
+    check_source(config, route, MM_NETADDR_V4, "");
+    check_families(config, route, true, false, MM_CONFIG_PREFERS_ANY);
+    assert_string_equal(mm_config_ehlo_name_for(config, route),
+                        "common.example");
+    route = mm_config_route_for(config, "wide.example", "");
+    check_families(config, route, true, true, MM_CONFIG_PREFERS_ANY);
+    check_source(config, route, MM_NETADDR_V6, "");
+    route = mm_config_route_for(config, "one.example", "");
+    check_source(config, route, MM_NETADDR_V4, "192.0.2.1");
+    check_source(config, NULL, MM_NETADDR_V4, "192.0.2.1");
+    check_families(config, route, false, true, MM_CONFIG_PREFERS_V4);
+    check_families(config, NULL, false, true, MM_CONFIG_PREFERS_V4);
+    assert_false(mm_config_route_has_face(route));
+    assert_string_equal(mm_config_ehlo_name_for(plain, NULL), plain->host_name);
+    check_families(plain, NULL, true, true, MM_CONFIG_PREFERS_ANY);
+    mm_config_unref(&config);
+    mm_config_unref(&plain);
+}
+
 static void test_mistakes(void **state)
 {
     static const struct {
@@ -190,6 +274,17 @@ static void test_mistakes(void **state)
         {"name=a to=b relay=c mechanisms=XOAUTH2 user=u password=cret",
          "mechanisms of a route has none for a password"},
         {"name=a to=b proxy=x://u:cret@y", "proxy of a route must be"},
+        {"name=a to=b source=192.0.2.1:25", "source of a route must be"},
+        {"name=a to=b source=192.0.2.1,192.0.2.2", "source of a route must be"},
+        {"name=a to=b source=192.0.2.1,::2,::3", "source of a route must be"},
+        {"name=a to=b source=0.0.0.0", "source of a route must be"},
+        {"name=a to=b source=", "source of a route must be"},
+        {"name=a to=b source=192.0.2.1 addresses=ipv6", "a route's addresses"},
+        {"name=a to=b source=::2 addresses=ipv4", "a route's addresses"},
+        {"name=a to=b source=::2 proxy=http://p:1", "a route has a source, or"},
+        {"name=a to=b ehlo=a_b..c", "ehlo of a route must be"},
+        {"name=a to=b ehlo=", "ehlo of a route must be"},
+        {"name=a to=b addresses=ipv5", "addresses of a route must be"},
         {"name=a to=b to=c", "to is there twice in a route"},
         {"name=a to=b\nname=a to=c", "the name a is there twice"},
         {"name=a to=b cret=x", "a route has a word that is no setting"},
@@ -219,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_faces),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,9 @@ static void test_source(void **state)
     assert_int_equal(attempt.error, MAILMOD_OK);
     wait_flag(&attempt.side.is_closed);
     assert_int_equal(attempt.side.reason, MAILMOD_ERROR_UNREACHABLE);
+    assert_string_equal(
+        attempt.side.failure,
+        "connect: the source address 192.0.2.1 is not on this machine");
     attempt_end(&attempt);
 }
 
