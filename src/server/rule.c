@@ -6,9 +6,9 @@
  * Thread: any. */
 #include "server/rule.h"
 
+#include "base/expression.h"
 #include "base/host.h"
 #include "base/mem.h"
-#include "server/rule_expression.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ struct mm_rule {
     enum kind kind;
     struct mm_netaddr first, last; /* NETWORK */
     const char *word;              /* inside `text` */
-    struct mm_rule_expression *expression;
+    struct mm_expression *expression;
     char text[];
 };
 
@@ -41,6 +41,36 @@ static enum mailmod_error refuse(struct mm_buf *mistake, const char *words)
         (void)mm_buf_append_cstr(mistake, words);
     }
     return MAILMOD_ERROR_SYNTAX;
+}
+
+/* ---- expressions ---- */
+
+enum variable { SENDER_IS, HELLO_IS, CONTROL_IS, HELLO_IS_PEERS, VARIABLES };
+
+/* $checkhello: 1 where the HELO name leads to the peer's address, else 0. */
+static const struct mm_expression_names names = {
+    .variables = {[SENDER_IS] = "$sender",
+                  [HELLO_IS] = "$hello",
+                  [CONTROL_IS] = "$control",
+                  [HELLO_IS_PEERS] = "$checkhello"},
+    .count = VARIABLES};
+
+static enum mm_rule_answer ask_expression(const struct mm_rule *rule,
+                                          const struct mm_rule_facts *facts)
+{
+    const struct mm_span values[VARIABLES] = {
+        [SENDER_IS] = mm_span_cstr(facts->sender),
+        [HELLO_IS] = mm_span_cstr(facts->helo),
+        [CONTROL_IS] = mm_span_cstr(facts->control),
+        [HELLO_IS_PEERS] =
+            mm_span_cstr(facts->helo_is_peers == MM_RULE_YES ? "1" : "0")};
+
+    if (facts->helo_is_peers == MM_RULE_WANTS_HELO &&
+        mm_expression_uses(rule->expression, HELLO_IS_PEERS)) {
+        return MM_RULE_WANTS_HELO;
+    }
+    return mm_expression_is_true(rule->expression, values) ? MM_RULE_YES
+                                                           : MM_RULE_NO;
 }
 
 /* ---- what a line is ---- */
@@ -163,7 +193,7 @@ static enum mailmod_error parse_question(struct mm_rule *rule,
                              : refuse(mistake, "names no zone behind ??");
     }
     rule->kind = EXPRESSION;
-    return mm_rule_expression_new(&rule->expression, rest, mistake);
+    return mm_expression_new(&rule->expression, rest, &names, mistake);
 }
 
 enum mailmod_error mm_rule_parse(struct mm_rule **rule_out, struct mm_span line,
@@ -204,7 +234,7 @@ enum mailmod_error mm_rule_parse(struct mm_rule **rule_out, struct mm_span line,
 void mm_rule_free(struct mm_rule **rule)
 {
     if (*rule != NULL) {
-        mm_rule_expression_free(&(*rule)->expression);
+        mm_expression_free(&(*rule)->expression);
         mm_free(*rule);
         *rule = NULL;
     }
@@ -314,7 +344,7 @@ enum mm_rule_answer mm_rule_ask(const struct mm_rule *rule,
                                 const struct mm_rule_facts *facts)
 {
     if (rule->kind == EXPRESSION) {
-        return mm_rule_expression_ask(rule->expression, facts);
+        return ask_expression(rule, facts);
     }
     return is_meant(rule, facts) ? MM_RULE_YES : MM_RULE_NO;
 }

@@ -11,7 +11,8 @@
  *   *.dyn.example    the same names against a wildcard
  *   helo:NAME        the HELO name alone, wildcards allowed
  *   other text       a part of the control line
- *   ? EXPRESSION     rule_expression.h
+ *   ? EXPRESSION     base/expression.h, over $sender, $hello, $control and
+ *                    $checkhello
  *   ?? ZONE ZONE     a zone of the DNS lists the peer (the asker's affair) */
 #ifndef MM_SERVER_RULE_H
 #define MM_SERVER_RULE_H

@@ -1,11 +1,11 @@
-/* rule_expression.c - expressions of rules: parsed once, asked often.
+/* expression.c - expressions over texts: parsed once, asked often.
  *
  * Owns a tree of nodes in one array, in which each node stands behind those
  * that it is made of. Promises: neither depth nor length can make an answer
  * take more than one look at each node; a variable or a function that there is
  * not is a mistake, not a text.
  * Thread: any. */
-#include "server/rule_expression.h"
+#include "base/expression.h"
 
 #include "base/mem.h"
 #include "base/pattern.h"
@@ -30,34 +30,27 @@ enum kind {
     MATCH
 };
 
-enum variable { SENDER, HELLO, CONTROL, CHECK_HELLO, VARIABLES };
-
 struct node {
     enum kind kind;
-    enum variable variable;
+    size_t variable;    /* VARIABLE */
     size_t left, right; /* indexes */
     char *text;         /* VALUE */
     struct mm_pattern *pattern;
 };
 
-struct mm_rule_expression {
+struct mm_expression {
     struct node *nodes; /* the last one is the whole */
     size_t count;
     size_t capacity;
-    bool wants_helo;
 };
 
 struct parser {
-    struct mm_rule_expression *expression;
+    struct mm_expression *expression;
+    const struct mm_expression_names *names;
     struct mm_span rest;
     unsigned depth;
     struct mm_buf *mistake;
 };
-
-static const char *const variables[VARIABLES] = {[SENDER] = "$sender",
-                                                 [HELLO] = "$hello",
-                                                 [CONTROL] = "$control",
-                                                 [CHECK_HELLO] = "$checkhello"};
 
 static enum mailmod_error refuse(const struct parser *p, const char *words)
 {
@@ -71,7 +64,7 @@ static enum mailmod_error refuse(const struct parser *p, const char *words)
 static enum mailmod_error add(struct parser *p, struct node node,
                               size_t *index_out)
 {
-    struct mm_rule_expression *e = p->expression;
+    struct mm_expression *e = p->expression;
     struct node *nodes = NULL;
     enum mailmod_error error = MAILMOD_ERROR_MEMORY;
 
@@ -131,21 +124,56 @@ static struct mm_span take_word(struct parser *p)
     return word;
 }
 
+/* $in_text: its words are up to the next bracket, whatever they are. */
+static enum mailmod_error parse_in_text(struct parser *p, size_t *index_out)
+{
+    struct node node = {.kind = PART};
+    struct mm_span words;
+
+    if (!mm_span_cut(mm_span_from(p->rest, 1), ')', &words, &p->rest)) {
+        return refuse(p, "has a ( that is not closed");
+    }
+    enum mailmod_error error =
+        add(p, (struct node){.kind = VARIABLE, .variable = p->names->in_text},
+            &node.left);
+    if (error == MAILMOD_OK) {
+        error = add_text(p, words, &node.right);
+    }
+    return error == MAILMOD_OK ? add(p, node, index_out) : error;
+}
+
+static enum mailmod_error refuse_variable(const struct parser *p)
+{
+    size_t count = p->names->count;
+
+    if (p->mistake != NULL) {
+        (void)mm_buf_append_cstr(
+            p->mistake, "names a variable that there is not: there are ");
+        for (size_t i = 0; i < count; i++) {
+            (void)mm_buf_append_cstr(p->mistake, i == 0           ? ""
+                                                 : i + 1 == count ? " and "
+                                                                  : ", ");
+            (void)mm_buf_append_cstr(p->mistake, p->names->variables[i]);
+        }
+    }
+    return MAILMOD_ERROR_SYNTAX;
+}
+
 static enum mailmod_error parse_variable(struct parser *p, size_t *index_out)
 {
     struct mm_span word = take_word(p);
 
-    for (int i = 0; i < VARIABLES; i++) {
-        if (mm_span_is_nocase(word, variables[i])) {
-            p->expression->wants_helo |= i == CHECK_HELLO;
-            return add(
-                p,
-                (struct node){.kind = VARIABLE, .variable = (enum variable)i},
-                index_out);
+    if (p->names->has_in_text && mm_span_is_nocase(word, "$in_text") &&
+        p->rest.size > 0 && p->rest.data[0] == '(') {
+        return parse_in_text(p, index_out);
+    }
+    for (size_t i = 0; i < p->names->count; i++) {
+        if (mm_span_is_nocase(word, p->names->variables[i])) {
+            return add(p, (struct node){.kind = VARIABLE, .variable = i},
+                       index_out);
         }
     }
-    return refuse(p, "names a variable that there is not: there are $sender, "
-                     "$hello, $control and $checkhello");
+    return refuse_variable(p);
 }
 
 static enum mailmod_error parse_value(struct parser *p, size_t *index_out)
@@ -275,13 +303,16 @@ static enum mailmod_error parse_or(struct parser *p, size_t *index_out)
     return parse_chain(p, "||", OR, parse_and, index_out);
 }
 
-enum mailmod_error
-mm_rule_expression_new(struct mm_rule_expression **expression_out,
-                       struct mm_span text, struct mm_buf *mistake_out)
+enum mailmod_error mm_expression_new(struct mm_expression **expression_out,
+                                     struct mm_span text,
+                                     const struct mm_expression_names *names,
+                                     struct mm_buf *mistake_out)
 {
-    struct mm_rule_expression *expression = mm_alloc(sizeof *expression);
-    struct parser parser = {
-        .expression = expression, .rest = text, .mistake = mistake_out};
+    struct mm_expression *expression = mm_alloc(sizeof *expression);
+    struct parser parser = {.expression = expression,
+                            .names = names,
+                            .rest = text,
+                            .mistake = mistake_out};
     size_t whole;
 
     *expression_out = NULL;
@@ -294,16 +325,16 @@ mm_rule_expression_new(struct mm_rule_expression **expression_out,
         error = refuse(&parser, "has something behind its end");
     }
     if (error != MAILMOD_OK) {
-        mm_rule_expression_free(&expression);
+        mm_expression_free(&expression);
         return error;
     }
     *expression_out = expression;
     return MAILMOD_OK;
 }
 
-void mm_rule_expression_free(struct mm_rule_expression **expression_in)
+void mm_expression_free(struct mm_expression **expression_in)
 {
-    struct mm_rule_expression *expression = *expression_in;
+    struct mm_expression *expression = *expression_in;
 
     *expression_in = NULL;
     if (expression == NULL) {
@@ -317,46 +348,76 @@ void mm_rule_expression_free(struct mm_rule_expression **expression_in)
     mm_free(expression);
 }
 
-static const char *value_of(const struct node *node,
-                            const struct mm_rule_facts *facts)
+bool mm_expression_uses(const struct mm_expression *expression, size_t variable)
 {
-    if (node->kind == VALUE) {
-        return node->text;
+    for (size_t i = 0; i < expression->count; i++) {
+        if (expression->nodes[i].kind == VARIABLE &&
+            expression->nodes[i].variable == variable) {
+            return true;
+        }
     }
-    switch (node->variable) {
-    case SENDER:
-        return facts->sender;
-    case HELLO:
-        return facts->helo;
-    case CONTROL:
-        return facts->control;
-    default:
-        return facts->helo_is_peers == MM_RULE_YES ? "1" : "0";
-    }
+    return false;
 }
 
-static int compare(const char *a, const char *b)
+static struct mm_span value_of(const struct node *node,
+                               const struct mm_span *values)
+{
+    return node->kind == VALUE ? mm_span_cstr(node->text)
+                               : values[node->variable];
+}
+
+static int compare(struct mm_span a, struct mm_span b)
 {
     uint64_t x;
     uint64_t y;
+    size_t i = 0;
 
-    if (mm_span_to_u64(mm_span_cstr(a), &x) &&
-        mm_span_to_u64(mm_span_cstr(b), &y)) {
+    if (mm_span_to_u64(a, &x) && mm_span_to_u64(b, &y)) {
         return x < y ? -1 : x > y;
     }
-    while (*a != '\0' && mm_ascii_lower(*a) == mm_ascii_lower(*b)) {
-        a++;
-        b++;
+    while (i < a.size && i < b.size &&
+           mm_ascii_lower(a.data[i]) == mm_ascii_lower(b.data[i])) {
+        i++;
     }
-    return mm_ascii_lower((unsigned char)*a) -
-           mm_ascii_lower((unsigned char)*b);
+    int left = i < a.size ? mm_ascii_lower((unsigned char)a.data[i]) : 0;
+    int right = i < b.size ? mm_ascii_lower((unsigned char)b.data[i]) : 0;
+    return left - right;
+}
+
+static bool has_part(struct mm_span text, struct mm_span part)
+{
+    for (size_t i = 0; i + part.size <= text.size; i++) {
+        if (mm_span_equal_nocase(mm_span(text.data + i, part.size), part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_order(enum kind kind, int order)
+{
+    switch (kind) {
+    case EQUAL:
+        return order == 0;
+    case UNEQUAL:
+        return order != 0;
+    case LESS:
+        return order < 0;
+    case GREATER:
+        return order > 0;
+    case LESS_EQUAL:
+        return order <= 0;
+    default: /* GREATER_EQUAL */
+        return order >= 0;
+    }
 }
 
 /* Operands of comparisons are values; those of the others were answered. */
-static bool answer(const struct mm_rule_expression *e, size_t index,
-                   const bool *answers, const struct mm_rule_facts *facts)
+static bool answer(const struct mm_expression *e, size_t index,
+                   const bool *answers, const struct mm_span *values)
 {
     const struct node *node = &e->nodes[index];
+    const struct node *left = &e->nodes[node->left];
 
     switch (node->kind) {
     case NOT:
@@ -367,45 +428,27 @@ static bool answer(const struct mm_rule_expression *e, size_t index,
         return answers[node->left] || answers[node->right];
     case VALUE:
     case VARIABLE:
-        return value_of(node, facts)[0] != '\0' &&
-               strcmp(value_of(node, facts), "0") != 0;
+        return value_of(node, values).size > 0 &&
+               !mm_span_is(value_of(node, values), "0");
+    case MATCH:
+        return mm_pattern_matches(node->pattern, value_of(left, values));
+    case PART:
+        return has_part(value_of(left, values),
+                        value_of(&e->nodes[node->right], values));
     default:
-        break;
-    }
-    const char *left = value_of(&e->nodes[node->left], facts);
-    if (node->kind == MATCH) {
-        return mm_pattern_matches(node->pattern, mm_span_cstr(left));
-    }
-    const char *right = value_of(&e->nodes[node->right], facts);
-    switch (node->kind) {
-    case EQUAL:
-        return compare(left, right) == 0;
-    case UNEQUAL:
-        return compare(left, right) != 0;
-    case LESS:
-        return compare(left, right) < 0;
-    case GREATER:
-        return compare(left, right) > 0;
-    case LESS_EQUAL:
-        return compare(left, right) <= 0;
-    case GREATER_EQUAL:
-        return compare(left, right) >= 0;
-    default: /* PART */
-        return mm_span_has_nocase(mm_span_cstr(left), right);
+        return is_order(node->kind,
+                        compare(value_of(left, values),
+                                value_of(&e->nodes[node->right], values)));
     }
 }
 
-enum mm_rule_answer
-mm_rule_expression_ask(const struct mm_rule_expression *expression,
-                       const struct mm_rule_facts *facts)
+bool mm_expression_is_true(const struct mm_expression *expression,
+                           const struct mm_span *values)
 {
     bool answers[NODES_MAX];
 
-    if (expression->wants_helo && facts->helo_is_peers == MM_RULE_WANTS_HELO) {
-        return MM_RULE_WANTS_HELO;
-    }
     for (size_t i = 0; i < expression->count; i++) {
-        answers[i] = answer(expression, i, answers, facts);
+        answers[i] = answer(expression, i, answers, values);
     }
-    return answers[expression->count - 1] ? MM_RULE_YES : MM_RULE_NO;
+    return answers[expression->count - 1];
 }
