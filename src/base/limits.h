@@ -64,6 +64,10 @@
 #define MM_LIMIT_NEW_BODY (32 * 1024 * 1024)
 /* Milliseconds that a host may have a reply held back. */
 #define MM_LIMIT_DELAY_MS 60000
+/* Octets of a user's forward file, and of a message as its conditions see it.
+ * Patterns cost the product of both, on a worker. */
+#define MM_LIMIT_FORWARD_FILE (64 * 1024)
+#define MM_LIMIT_FORWARD_TEXT (256 * 1024)
 /* Addresses that stand for others, one after another, and all those that one
  * address may stand for. */
 #define MM_LIMIT_RESOLVE_DEPTH 10

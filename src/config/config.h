@@ -177,7 +177,9 @@ struct mm_config {
         enum mm_config_disabled_mail disabled_mail;
         struct mm_string_list maildirs; /* "who:folder": maildir.h */
         struct mm_string_list alias_files;
-        char *copy_incoming_to; /* user or address; "" none */
+        struct mm_string_list homes; /* "who:folder": maildir.h */
+        char *forward_file;          /* of a home; "": none is read */
+        char *copy_incoming_to;      /* user or address; "" none */
         char *copy_outgoing_to;
         bool plus_folders;
         bool cram_md5;
@@ -412,17 +414,19 @@ enum mm_config_type {
 
 /* What the text of a key must look like beyond its type. */
 enum mm_config_form {
-    MM_CONFIG_FORM_ANY,     /* printable, UTF-8 */
-    MM_CONFIG_FORM_HOST,    /* a host name, "" none */
-    MM_CONFIG_FORM_RELAY,   /* as mm_host_parse takes it */
-    MM_CONFIG_FORM_DOMAIN,  /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
-    MM_CONFIG_FORM_ZONE,    /* a block list: dnsbl_zone_parse */
-    MM_CONFIG_FORM_BACKEND, /* "who=host:port": backend.h */
-    MM_CONFIG_FORM_MAILDIR, /* "who:folder": maildir.h */
-    MM_CONFIG_FORM_USER,    /* of this system: no blanks, at-sign or none */
-    MM_CONFIG_FORM_ACCOUNT, /* of the operating system: no blanks */
-    MM_CONFIG_FORM_SERVERS, /* addresses, ports optional */
-    MM_CONFIG_FORM_USERS,   /* lines "name:password" */
+    MM_CONFIG_FORM_ANY,       /* printable, UTF-8 */
+    MM_CONFIG_FORM_HOST,      /* a host name, "" none */
+    MM_CONFIG_FORM_RELAY,     /* as mm_host_parse takes it */
+    MM_CONFIG_FORM_DOMAIN,    /* a domain, UTF-8 allowed, or "[192.0.2.1]" */
+    MM_CONFIG_FORM_ZONE,      /* a block list: dnsbl_zone_parse */
+    MM_CONFIG_FORM_BACKEND,   /* "who=host:port": backend.h */
+    MM_CONFIG_FORM_MAILDIR,   /* "who:folder": maildir.h */
+    MM_CONFIG_FORM_FILE_NAME, /* one component: maildir.h */
+    MM_CONFIG_FORM_FILE,      /* of a list: its case is kept */
+    MM_CONFIG_FORM_USER,      /* of this system: no blanks, at-sign or none */
+    MM_CONFIG_FORM_ACCOUNT,   /* of the operating system: no blanks */
+    MM_CONFIG_FORM_SERVERS,   /* addresses, ports optional */
+    MM_CONFIG_FORM_USERS,     /* lines "name:password" */
     MM_CONFIG_FORM_CERTIFICATES, /* lines "file" or "file;file" */
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */

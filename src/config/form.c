@@ -202,6 +202,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return mm_config_is_backend(text);
     case MM_CONFIG_FORM_MAILDIR:
         return mm_config_is_maildir(text);
+    case MM_CONFIG_FORM_FILE_NAME:
+        return mm_config_is_file_name(text);
     case MM_CONFIG_FORM_USER:
         return is_user(text);
     case MM_CONFIG_FORM_ACCOUNT:
@@ -224,6 +226,7 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
     case MM_CONFIG_FORM_MECHANISMS:
         return mm_sasl_read_names(text, &(unsigned){0});
     case MM_CONFIG_FORM_ANY:
+    case MM_CONFIG_FORM_FILE:
     case MM_CONFIG_FORM_NO_PORT:
         break;
     }
@@ -249,6 +252,8 @@ const char *mm_config_form_text(enum mm_config_form form)
     case MM_CONFIG_FORM_MAILDIR:
         return "who:/folder, with *, @domain or a user before the colon, and "
                "%u, %n or %d in the folder";
+    case MM_CONFIG_FORM_FILE_NAME:
+        return "the name of a file, without its folder";
     case MM_CONFIG_FORM_USER:
         return "a user's name, with a domain after @ or none";
     case MM_CONFIG_FORM_ACCOUNT:
@@ -273,6 +278,7 @@ const char *mm_config_form_text(enum mm_config_form form)
     case MM_CONFIG_FORM_FINGERPRINTS:
         return MM_CONFIG_PINS_TEXT;
     case MM_CONFIG_FORM_ANY:
+    case MM_CONFIG_FORM_FILE:
         break;
     }
     return "UTF-8 text without control characters";

@@ -62,8 +62,10 @@ static enum mailmod_error add_text(const struct parse *p, struct mm_span item,
     if (*place == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    /* Domains are compared without case (RFC 5321 2.4); folders are not. */
-    if (p->key->form != MM_CONFIG_FORM_MAILDIR) {
+    /* Domains are compared without case (RFC 5321 2.4); folders and files are
+     * not. */
+    if (p->key->form != MM_CONFIG_FORM_MAILDIR &&
+        p->key->form != MM_CONFIG_FORM_FILE) {
         mm_ascii_lower_cstr(*place);
     }
     return MAILMOD_OK;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Not empty, nothing that leads elsewhere. */
@@ -70,6 +71,13 @@ bool mm_config_is_maildir(struct mm_span item)
            (folder.size == 0 || is_folder(folder));
 }
 
+/* A dot may begin it, as of hidden files. */
+bool mm_config_is_file_name(struct mm_span text)
+{
+    bool is_hidden = text.size > 0 && text.data[0] == '.';
+    return text.size == 0 || is_component(mm_span_from(text, is_hidden));
+}
+
 int mm_config_rank_who(struct mm_span who, const char *user)
 {
     const char *at = strrchr(user, '@');
@@ -82,15 +90,14 @@ int mm_config_rank_who(struct mm_span who, const char *user)
     return mm_span_is_nocase(who, user) ? 3 : 0;
 }
 
-static bool find_folder(const struct mm_config *config, const char *user,
+static bool find_folder(const struct mm_string_list *items, const char *user,
                         struct mm_span *folder_out)
 {
     int best = 0;
-    for (size_t i = 0; i < config->local.maildirs.count; i++) {
+    for (size_t i = 0; i < items->count; i++) {
         struct mm_span who;
         struct mm_span folder;
-        (void)mm_span_cut(mm_span_cstr(config->local.maildirs.items[i]), ':',
-                          &who, &folder);
+        (void)mm_span_cut(mm_span_cstr(items->items[i]), ':', &who, &folder);
         int present = mm_config_rank_who(who, user);
         if (present > best) {
             best = present;
@@ -160,18 +167,18 @@ static enum mailmod_error build(struct mm_span folder, const char *user,
     return error;
 }
 
-enum mailmod_error mm_config_find_maildir(const struct mm_config *config,
-                                          const char *user,
-                                          struct mm_config_maildir *maildir_out)
+static enum mailmod_error find_place(const struct mm_string_list *items,
+                                     const char *user,
+                                     struct mm_config_maildir *place_out)
 {
     struct mm_span folder = mm_span(NULL, 0);
-    if (!find_folder(config, user, &folder)) {
+    if (!find_folder(items, user, &folder)) {
         return MAILMOD_ERROR_NOT_FOUND;
     }
     struct mm_buf base;
     struct mm_buf below;
-    mm_buf_init(&base, sizeof maildir_out->base - 1);
-    mm_buf_init(&below, sizeof maildir_out->below - 1);
+    mm_buf_init(&base, sizeof place_out->base - 1);
+    mm_buf_init(&below, sizeof place_out->below - 1);
     enum mailmod_error error = build(folder, user, &base, &below);
     if (error == MAILMOD_OK) {
         error = mm_buf_error(&base);
@@ -180,13 +187,41 @@ enum mailmod_error mm_config_find_maildir(const struct mm_config *config,
         error = mm_buf_error(&below);
     }
     if (error == MAILMOD_OK &&
-        (!mm_span_copy(mm_buf_span(&base), maildir_out->base,
-                       sizeof maildir_out->base) ||
-         !mm_span_copy(mm_buf_span(&below), maildir_out->below,
-                       sizeof maildir_out->below))) {
+        (!mm_span_copy(mm_buf_span(&base), place_out->base,
+                       sizeof place_out->base) ||
+         !mm_span_copy(mm_buf_span(&below), place_out->below,
+                       sizeof place_out->below))) {
         error = MAILMOD_ERROR_LIMIT;
     }
     mm_buf_fini(&base);
     mm_buf_fini(&below);
+    return error;
+}
+
+enum mailmod_error mm_config_find_maildir(const struct mm_config *config,
+                                          const char *user,
+                                          struct mm_config_maildir *maildir_out)
+{
+    return find_place(&config->local.maildirs, user, maildir_out);
+}
+
+enum mailmod_error
+mm_config_find_forward_file(const struct mm_config *config, const char *user,
+                            struct mm_config_maildir *file_out)
+{
+    const char *name = config->local.forward_file;
+    if (name[0] == '\0') {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    enum mailmod_error error = find_place(&config->local.homes, user, file_out);
+    size_t size = error == MAILMOD_OK ? strlen(file_out->below) : 0;
+    if (error == MAILMOD_OK &&
+        size + strlen(name) + 2 > sizeof file_out->below) {
+        error = MAILMOD_ERROR_LIMIT;
+    }
+    if (error == MAILMOD_OK) {
+        (void)snprintf(file_out->below + size, sizeof file_out->below - size,
+                       "/%s", name);
+    }
     return error;
 }

@@ -8,7 +8,39 @@
  * Thread: any. RFC 5233 1 (user and detail). */
 #include "mailbox/plus_folder.h"
 
+#include <stdio.h>
 #include <string.h>
+
+bool mm_plus_folder_is_name(struct mm_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        if (!mm_ascii_is_alnum((char)c) && c < 128 &&
+            (c == '\0' || strchr("-_=", (char)c) == NULL)) {
+            return false;
+        }
+    }
+    return text.size > 0 && text.size <= MM_PLUS_FOLDER_NAME_MAX &&
+           mm_span_is_utf8(text);
+}
+
+enum mailmod_error
+mm_plus_folder_address(const char *user, const char *path, char separator,
+                       struct mm_span folder,
+                       char address_out[MM_STORE_REVERSE_PATH_MAX])
+{
+    const char *at = strrchr(user, '@');
+    const char *domain = at != NULL ? at : strrchr(path, '@');
+    size_t size = at != NULL ? (size_t)(at - user) : strlen(user);
+    int used = snprintf(address_out, MM_STORE_REVERSE_PATH_MAX, "%.*s%c%.*s%s",
+                        (int)size, user, separator, (int)folder.size,
+                        folder.data, domain != NULL ? domain : "@");
+
+    return used >= 0 && used < MM_STORE_REVERSE_PATH_MAX
+               ? MAILMOD_OK
+               : MAILMOD_ERROR_TOO_LARGE;
+}
 
 /* Names are compared as users' names are; what can be none, without case. */
 static bool fold(struct mm_span text, char out[MM_STORE_USER_MAX])

@@ -6,6 +6,18 @@
 
 #include "mailbox/provider.h"
 
+/* How long the name of a folder may be where it is not an address's. */
+#define MM_PLUS_FOLDER_NAME_MAX 64
+
+/* A name that an address can have without quotes. */
+bool mm_plus_folder_is_name(struct mm_span text);
+/* The address that puts mail of the user, which came to `path`, into the
+ * folder. TOO_LARGE. */
+MM_CHECK enum mailmod_error
+mm_plus_folder_address(const char *user, const char *path, char separator,
+                       struct mm_span folder,
+                       char address_out[MM_STORE_REVERSE_PATH_MAX]);
+
 /* All zero: all mail. */
 struct mm_plus_folder {
     bool is_on;

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mailbox/plus_folder.h"
 #include "wire/addr/address.h"
 #include "wire/msg/header_change.h"
 
@@ -39,23 +40,6 @@ static bool is_address(const char *text, bool is_reverse)
            MAILMOD_OK;
 }
 
-/* So that the address with it needs no quotes. */
-static bool is_folder(const char *text)
-{
-    size_t size = strlen(text);
-
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (!mm_ascii_is_alnum((char)c) && c < 128 &&
-            strchr("-_=", (char)c) == NULL) {
-            return false;
-        }
-    }
-    return size > 0 && size <= MM_CHANGE_FOLDER_MAX &&
-           mm_span_is_utf8(mm_span(text, size));
-}
-
 static bool is_sound(const struct mm_change *change)
 {
     switch (change->kind) {
@@ -73,7 +57,7 @@ static bool is_sound(const struct mm_change *change)
         return is_address(change->value, false) &&
                (change->name[0] == '\0' || is_address(change->name, false));
     case MM_CHANGE_FOLDER:
-        return is_folder(change->value) &&
+        return mm_plus_folder_is_name(mm_span_cstr(change->value)) &&
                (change->name[0] == '\0' || is_address(change->name, false));
     case MM_CHANGE_DISCARD:
         return true;

@@ -40,9 +40,6 @@ struct mm_changes {
     size_t octets; /* of all texts */
 };
 
-/* How long the name of a folder may be. */
-#define MM_CHANGE_FOLDER_MAX 64
-
 void mm_changes_init(struct mm_changes *changes);
 void mm_changes_clear(struct mm_changes *changes);
 /* Copies it to the end. ARGUMENT: it can be none (a value that would end its

@@ -12,6 +12,7 @@
 #include "post/deposit_internal.h"
 
 #include "base/mem.h"
+#include "mailbox/plus_folder.h"
 #include "wire/msg/header_change.h"
 
 #include <string.h>
@@ -173,32 +174,21 @@ static void log_change(const struct mm_deposit *deposit, const char *what,
            MM_TEXT("message", deposit->identifier), MM_TEXT("to", to));
 }
 
-/* The address of the user with the folder as its detail: plus_folder.h. */
 static enum mailmod_error name_folder(const struct mm_deposit *deposit,
                                       const char *folder,
                                       struct mm_deposit_recipient *recipient)
 {
-    const char separator = deposit->options.config->local.plus_separator[0];
-    struct mm_span user = mm_span_cstr(recipient->place);
-    struct mm_span local;
-    struct mm_span domain;
-    const char *at = strrchr(recipient->path, '@');
-    struct mm_buf text;
+    char address[MM_STORE_REVERSE_PATH_MAX];
+    enum mailmod_error error =
+        mm_plus_folder_address(recipient->place, recipient->path,
+                               deposit->options.config->local.plus_separator[0],
+                               mm_span_cstr(folder), address);
 
-    if (!mm_span_cut(user, '@', &local, &domain)) {
-        domain = mm_span_cstr(at != NULL ? at + 1 : "");
-    }
-    mm_buf_init(&text, MM_STORE_REVERSE_PATH_MAX - 1);
-    (void)mm_buf_append_span(&text, local);
-    (void)mm_buf_append_char(&text, separator);
-    (void)mm_buf_append_cstr(&text, folder);
-    (void)mm_buf_append_char(&text, '@');
-    (void)mm_buf_append_span(&text, domain);
-    const char *name = mm_buf_cstr(&text);
     mm_free(recipient->folder);
-    recipient->folder = name != NULL ? mm_strdup(name) : NULL;
-    mm_buf_fini(&text);
-    return recipient->folder != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+    recipient->folder = error == MAILMOD_OK ? mm_strdup(address) : NULL;
+    return error == MAILMOD_OK && recipient->folder == NULL
+               ? MAILMOD_ERROR_MEMORY
+               : error;
 }
 
 static void set_folder(struct mm_deposit *deposit,

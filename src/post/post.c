@@ -9,6 +9,7 @@
 #include "post/aliases.h"
 #include "post/aside.h"
 #include "post/auto_reply.h"
+#include "post/forward_files.h"
 #include "post/maildirs.h"
 #include "post/maillist.h"
 #include "post/resolve.h"
@@ -49,6 +50,9 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     if (error == MAILMOD_OK) {
         error = mm_auto_replies_new(&post->auto_replies, post);
     }
+    if (error == MAILMOD_OK) {
+        error = mm_forward_files_new(&post->forward_files, post);
+    }
     if (error != MAILMOD_OK) {
         mm_post_free(post_out);
     }
@@ -65,6 +69,7 @@ void mm_post_free(struct mm_post **post_in)
         mm_free(post->aside_consumer);
         mm_free(post->quarantine_consumer);
         mm_free(post->auto_replies);
+        mm_free(post->forward_files);
         mm_maillists_free(&post->maillists);
         mm_aliases_free(&post->aliases);
         mm_free(post);

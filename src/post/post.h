@@ -26,6 +26,7 @@
 
 struct mm_aliases;
 struct mm_consumer;
+struct mm_forward_files;
 struct mm_maillists;
 struct mm_news;
 struct mm_resolve_step;
@@ -55,6 +56,7 @@ struct mm_post {
     struct mm_consumer *aside_consumer;   /* aside.h */
     struct mm_consumer *auto_replies;     /* auto_reply.h */
     struct mm_consumer *quarantine_consumer;
+    struct mm_forward_files *forward_files; /* forward_files.h */
     atomic_size_t busy; /* deposits of loops, not freed yet */
 };
 

@@ -16,6 +16,7 @@
 #include "post/auto_reply.h"
 #include "post/destination.h"
 #include "post/directory.h"
+#include "post/forward_files.h"
 #include "post/late_resolve.h"
 #include "post/mailboxes.h"
 #include "post/maillist.h"
@@ -227,6 +228,12 @@ static void use_mailbox(const struct mm_resolve *resolve,
                         : refuse_user(resolve, item->address, user, limit);
     if (target->reply != NULL) {
         target->kind = MM_TARGET_REFUSED;
+    } else if (!resolve->is_by_file &&
+               mm_forward_files_destination(resolve->config, user->name,
+                                            item->text) == MAILMOD_OK) {
+        target->kind = MM_TARGET_LOCAL;
+        target->destination = item->text;
+        target->delivered_to = NULL;
     }
 }
 
@@ -397,7 +404,7 @@ enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
     resolve->root.address = resolve->address;
     resolve->root.depth = 0;
     resolve->root.notify = resolve->notify;
-    resolve->root.is_final = false;
+    resolve->root.is_final = resolve->is_by_file;
     resolve->root.has_auto_reply = false;
     resolve->expanded_count = 0;
     resolve->reply_count = 0;

@@ -51,6 +51,8 @@ struct mm_resolve {
     bool is_report;       /* of ours */
     bool is_for_owner;    /* whose it is, and not who gets its mail: forwards
                              and whether there is room do not matter */
+    bool is_by_file;      /* a forward file of the user's has spoken: it is not
+                             asked again, and the address is a mailbox */
     struct mm_loop *loop; /* of `done`; NULL: the thread may block, and the
                              answer is never PENDING */
     void (*done)(struct mm_resolve *resolve);

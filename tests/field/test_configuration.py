@@ -52,7 +52,7 @@ user=joe;secret;/home/joe;PSH
 user=ann;+0123ABCDZ89ABCDEF;/home/ann;PS
 """
 LEFT_OUT = ("log", "logday", "adm_range", "max", "port", "dir", "def",
-            "forward", "antispam",
+            "antispam",
             "sysuser", "hostpath")
 
 

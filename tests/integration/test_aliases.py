@@ -187,7 +187,7 @@ def test_forwards(build):
 def test_files_are_read_anew(build):
     need_posix(build, "the file is written beside the daemon")
     with Daemon(build, users=USERS, start=False) as daemon:
-        path = os.path.join(daemon.folder, "aliases")
+        path = os.path.join(daemon.folder, "Aliases")
         members = os.path.join(daemon.folder, "members")
         with open(members, "w", encoding="utf-8") as file:
             file.write("# who\ndemo\nother@mail.test\n")

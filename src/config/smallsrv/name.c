@@ -106,8 +106,10 @@ static const struct mm_smallsrv_name names[] = {
      "`user:password`: `proxy.user` too"},
     {"user", MM_SMALLSRV_USER, "local.users",
      "`name;password;home;flags`, one more each time; a user without the "
-     "flags P and S is left out, a password that is a hash must be set anew, "
-     "the home is not looked at"},
+     "flags P and S is left out, a password that is a hash must be set anew; "
+     "a home that is a whole path without blanks is one of `local.homes`"},
+    {"forward", MM_SMALLSRV_FORWARD, "local.forward_file",
+     "set: `forward`, where there was none; unset: none"},
     {"detail", MM_SMALLSRV_DETAIL, "general.log_level",
      "set: `debug`; unset: `info`, where it was more"},
     {"nolog", MM_SMALLSRV_SILENT, "general.log_level",
@@ -138,8 +140,8 @@ static const struct mm_smallsrv_name names[] = {
     {"md5pwd", GONE_FLAG, NULL,
      "passwords are kept as SCRAM verifiers (local.keeps_apop_passwords)"},
     {"vhalias", GONE_FLAG, NULL, "name the domains in local.domains"},
-    {"forward", GONE_FLAG, NULL, "users have no forward files"},
-    {"fwdrun", GONE_FLAG, NULL, "no programs are run"},
+    {"fwdrun", GONE_FLAG, NULL,
+     "commands of forward files are left out: no programs are run"},
     {"pop3_proxy", GONE_FLAG, NULL, "name the servers in pop3.backends"},
     {"smtp_conform", GONE_FLAG, NULL,
      "a sender asks for reports with NOTIFY (RFC 3461)"},

@@ -25,6 +25,7 @@ enum mm_smallsrv_kind {
     MM_SMALLSRV_WINDOW,    /* the time of the limits that are such sizes */
     MM_SMALLSRV_CHECK_MX,  /* a flag: the check of senders' domains */
     MM_SMALLSRV_POP_IP,    /* a flag: a time that is not 0 */
+    MM_SMALLSRV_FORWARD,   /* a flag: the name of the forward file */
     MM_SMALLSRV_DETAIL,    /* a flag: the log level debug */
     MM_SMALLSRV_SILENT,    /* a flag: the log level error */
     MM_SMALLSRV_ALWAYS,    /* a flag that is always set */

@@ -184,6 +184,15 @@ static enum mailmod_error set_pop_ip(const struct mm_smallsrv_change *change)
                : put(change, change->key->name, change->is_on ? "35m" : "0s");
 }
 
+/* There the file has this name. */
+static enum mailmod_error set_forward(const struct mm_smallsrv_change *change)
+{
+    bool is_set = change->config->local.forward_file[0] != '\0';
+    return is_set == change->is_on
+               ? MAILMOD_OK
+               : put(change, change->key->name, change->is_on ? "forward" : "");
+}
+
 /* There a proxy is one of HTTP. */
 static enum mailmod_error set_proxy(const struct mm_smallsrv_change *change)
 {
@@ -303,6 +312,8 @@ static enum mailmod_error set_flag(const struct mm_smallsrv_change *change)
         return set_level(change);
     case MM_SMALLSRV_POP_IP:
         return set_pop_ip(change);
+    case MM_SMALLSRV_FORWARD:
+        return set_forward(change);
     case MM_SMALLSRV_CHECK_MX:
         return set_check_mx(change);
     case MM_SMALLSRV_ALWAYS:
@@ -433,6 +444,8 @@ static bool is_set(const struct mm_smallsrv_name *row,
         return config->checks.sender_domain == MM_CONFIG_CHECK_REFUSE;
     case MM_SMALLSRV_POP_IP:
         return config->smtp.pop_before_smtp_ms != 0;
+    case MM_SMALLSRV_FORWARD:
+        return config->local.forward_file[0] != '\0';
     case MM_SMALLSRV_KIB:
         return *(const uint64_t *)mm_smallsrv_field(key, config) != 0;
     case MM_SMALLSRV_WINDOW:

@@ -280,7 +280,7 @@ static void what_there_is_not_is_left_out(void **state)
          "hostpath=a.example;\"/var/a\";\"\"\n"
          "hostpath=b.example;\"/var/b\";\"\"\n"
          "noantivirus\n"
-         "forward\n"
+         "fwdrun\n"
          "smtp_name=mail.example\n"
          "antispam=one\n"
          "antispam=two\n"
@@ -299,7 +299,7 @@ static void what_there_is_not_is_left_out(void **state)
         "a.cfg:7: header: not supported",
         "a.cfg:9: hostpath: not supported",
         "a.cfg:10: hostpath: not supported",
-        "a.cfg:12: forward: not supported",
+        "a.cfg:12: fwdrun: not supported",
         "a.cfg:14: antispam: not supported",
         "a.cfg:15: antispam: not supported",
         "a.cfg:18: user: admin is left out",

@@ -200,6 +200,14 @@ struct step {
 };
 
 static const struct step steps[] = {
+    {"user", "joe;pass;home;PS", NULL, "local.homes", ""},
+    {"user", "joe;pass;/home/Joe/;PS", NULL, "local.homes", "joe:/home/Joe"},
+    {"user", "joe;pass;\"C:\\mail\\50%\";P", "may send", "local.homes",
+     "joe:/home/Joe, joe:C:/mail/50%%"},
+    {"forward", "1", NULL, "local.forward_file", "forward"},
+    {"noforward", "1", NULL, "forward", "0"},
+    {"fwdrun", "1", "not supported", NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
     {"smtp_port", "25", NULL, "smtp.listen", "0.0.0.0:25"},
     {"smtp_bind", "192.0.2.1", NULL, "smtp.listen", "192.0.2.1:25"},
     {"smtp_port", "26", NULL, "smtp.listen", "192.0.2.1:26"},
