@@ -59,7 +59,7 @@ static const char *const statement_table[MM_SQL_COUNT] = {
                           "chunk WHERE message_id=? LIMIT 1",
     [MM_SQL_PUT_MESSAGE] =
         "INSERT INTO message(id,reverse_path,arrival_ms,size,flags,dsn_return,"
-        "envelope_id,reference_count) VALUES(?,?,?,?,?,?,?,0)",
+        "envelope_id,reference_count) VALUES(?,?,?,?,?,?,?,?)",
     /* No RETURNING in what runs once a message: each such statement is a
      * savepoint of its own, and its release walks all that the job has changed
      * so far, so that a thousand removals cost a million steps. */
@@ -114,7 +114,8 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_PUT_ENTRY] =
         "INSERT INTO entry(mailbox_id,number,message_id,size,flags,uidl,notify,"
         "original_recipient,reverse_path,delivered_to,original_to) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+        "SELECT id,next_number,?2,?3,?4,?5,?6,?7,?8,?9,?10 FROM mailbox "
+        "WHERE id=?1 AND is_gone=0",
     [MM_SQL_ENTRY_DETAIL] =
         "SELECT uidl,notify,original_recipient,reverse_path,delivered_to,"
         "original_to FROM entry WHERE mailbox_id=? AND number=?",

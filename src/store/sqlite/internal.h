@@ -275,6 +275,10 @@ struct mm_sqlite_transaction {
     uint64_t unreferred_id; /* what it wrote and nobody refers to yet */
     bool is_first_seen;     /* that one was begun here: not in `pending` */
     uint64_t referred_id;   /* the last one that is surely not in `pending` */
+    /* Its row is written when it is known how many refer to it. */
+    struct mm_store_message message;
+    uint64_t message_referrers;
+    bool has_message;
 };
 
 /* What the table's verbs are handed. */

@@ -1,7 +1,8 @@
 /* write_message.c - messages, chunks and mailbox entries, written.
  *
  * The law of a message: it counts who refers to it (queue recipients and
- * mailbox entries), and goes with its chunks when the last one lets go. What
+ * mailbox entries), and goes with its chunks when the last one lets go. Its row
+ * is written behind those of its referrers, with their count in it. What
  * nobody refers to yet (chunks whose message is still coming, a message whose
  * users went away meanwhile) stands in `pending` when its job ends, so that
  * the next opening sweeps it; what is referred to within the job that wrote it
@@ -42,12 +43,6 @@ static enum mailmod_error note_unreferred(struct mm_sqlite_transaction *t,
     return error;
 }
 
-enum mailmod_error
-mm_sqlite_settle_job(struct mm_sqlite_transaction *transaction)
-{
-    return note_unreferred(transaction, 0, false);
-}
-
 static enum mailmod_error forget_pending(struct mm_sqlite_transaction *t,
                                          uint64_t id)
 {
@@ -68,12 +63,71 @@ static enum mailmod_error forget_pending(struct mm_sqlite_transaction *t,
     return error;
 }
 
+/* The row of the message that waits for its referrers, if one does. */
+static enum mailmod_error put_waiting(struct mm_sqlite_transaction *t)
+{
+    const struct mm_store_message *message = &t->message;
+    enum mailmod_error error;
+
+    if (!t->has_message) {
+        return MAILMOD_OK;
+    }
+    t->has_message = false;
+    sqlite3_stmt *statement = mm_sql(t->connection, MM_SQL_PUT_MESSAGE, &error);
+    if (statement == NULL) {
+        return error;
+    }
+    int flags = (message->is_8bit ? FLAG_8BIT : 0) |
+                (message->is_smtputf8 ? FLAG_SMTPUTF8 : 0) |
+                (message->is_report ? FLAG_REPORT : 0) |
+                (message->keeps_failed ? FLAG_KEEPS_FAILED : 0);
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message->id);
+    mm_sql_bind_text(statement, 2, message->reverse_path);
+    (void)sqlite3_bind_int64(statement, 3, message->arrival_ms);
+    (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)message->size);
+    (void)sqlite3_bind_int(statement, 5, flags);
+    (void)sqlite3_bind_int(statement, 6, message->dsn_return);
+    mm_sql_bind_text(statement, 7, message->envelope_id);
+    (void)sqlite3_bind_int64(statement, 8, (sqlite3_int64)t->message_referrers);
+    return mm_sql_run(statement);
+}
+
+enum mailmod_error mm_sqlite_put_message(struct mm_store_transaction *base,
+                                         const struct mm_store_message *message)
+{
+    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
+    enum mailmod_error error = put_waiting(transaction);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    transaction->message = *message;
+    transaction->message_referrers = 0;
+    transaction->has_message = true;
+    return note_unreferred(transaction, message->id, false);
+}
+
+enum mailmod_error
+mm_sqlite_settle_job(struct mm_sqlite_transaction *transaction)
+{
+    enum mailmod_error error = put_waiting(transaction);
+    return error == MAILMOD_OK ? note_unreferred(transaction, 0, false) : error;
+}
+
+static bool is_waiting(const struct mm_sqlite_transaction *transaction,
+                       uint64_t message_id)
+{
+    return transaction->has_message && transaction->message.id == message_id;
+}
+
 enum mailmod_error mm_sqlite_refer(struct mm_sqlite_transaction *transaction,
                                    uint64_t message_id)
 {
+    if (is_waiting(transaction, message_id)) {
+        transaction->message_referrers++;
+        return forget_pending(transaction, message_id);
+    }
     enum mailmod_error error =
         mm_sql_run_with(transaction->connection, MM_SQL_REFER, message_id);
-
     if (error == MAILMOD_OK &&
         sqlite3_changes(transaction->connection->db) == 0) {
         /* Not NOT_FOUND, which means a mailbox or a recipient that is gone. */
@@ -142,34 +196,6 @@ enum mailmod_error mm_sqlite_drop_chunks(struct mm_store_transaction *base,
     return error == MAILMOD_OK ? forget_pending(transaction, id) : error;
 }
 
-enum mailmod_error mm_sqlite_put_message(struct mm_store_transaction *base,
-                                         const struct mm_store_message *message)
-{
-    struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
-    enum mailmod_error error;
-    sqlite3_stmt *statement =
-        mm_sql(transaction->connection, MM_SQL_PUT_MESSAGE, &error);
-    int flags = (message->is_8bit ? FLAG_8BIT : 0) |
-                (message->is_smtputf8 ? FLAG_SMTPUTF8 : 0) |
-                (message->is_report ? FLAG_REPORT : 0) |
-                (message->keeps_failed ? FLAG_KEEPS_FAILED : 0);
-
-    if (statement == NULL) {
-        return error;
-    }
-    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)message->id);
-    mm_sql_bind_text(statement, 2, message->reverse_path);
-    (void)sqlite3_bind_int64(statement, 3, message->arrival_ms);
-    (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)message->size);
-    (void)sqlite3_bind_int(statement, 5, flags);
-    (void)sqlite3_bind_int(statement, 6, message->dsn_return);
-    mm_sql_bind_text(statement, 7, message->envelope_id);
-    error = mm_sql_run(statement);
-    return error == MAILMOD_OK
-               ? note_unreferred(transaction, message->id, false)
-               : error;
-}
-
 void mm_row_message(sqlite3_stmt *statement, int first,
                     struct mm_store_message *message_out)
 {
@@ -194,9 +220,12 @@ enum mailmod_error mm_sqlite_unrefer(struct mm_sqlite_transaction *transaction,
                                      uint64_t message_id)
 {
     struct mm_connection *connection = transaction->connection;
-    enum mailmod_error error =
-        mm_sql_run_with(connection, MM_SQL_DROP_LAST, message_id);
-
+    enum mailmod_error error = is_waiting(transaction, message_id)
+                                   ? put_waiting(transaction)
+                                   : MAILMOD_OK;
+    if (error == MAILMOD_OK) {
+        error = mm_sql_run_with(connection, MM_SQL_DROP_LAST, message_id);
+    }
     if (error != MAILMOD_OK) {
         return error;
     }
@@ -264,14 +293,14 @@ enum mailmod_error mm_sqlite_octets_of(struct mm_store_transaction *base,
 static void bind_detail(sqlite3_stmt *statement,
                         const struct mm_store_entry_detail *detail)
 {
-    mm_sql_bind_filled(statement, 6, detail->uidl);
-    (void)sqlite3_bind_int64(statement, 7, detail->notify);
-    mm_sql_bind_filled(statement, 8, detail->original_recipient);
+    mm_sql_bind_filled(statement, 5, detail->uidl);
+    (void)sqlite3_bind_int64(statement, 6, detail->notify);
+    mm_sql_bind_filled(statement, 7, detail->original_recipient);
     if (detail->has_reverse_path) {
-        mm_sql_bind_text(statement, 9, detail->reverse_path);
+        mm_sql_bind_text(statement, 8, detail->reverse_path);
     }
-    mm_sql_bind_filled(statement, 10, detail->delivered_to);
-    mm_sql_bind_filled(statement, 11, detail->original_to);
+    mm_sql_bind_filled(statement, 9, detail->delivered_to);
+    mm_sql_bind_filled(statement, 10, detail->original_to);
 }
 
 enum mailmod_error
@@ -280,28 +309,22 @@ mm_sqlite_put_entry(struct mm_store_transaction *base, uint64_t mailbox_id,
                     const struct mm_store_entry_detail *detail)
 {
     struct mm_sqlite_transaction *transaction = mm_sqlite_transaction_of(base);
-    int64_t number = 0;
-    enum mailmod_error error =
-        mm_sqlite_next_number(transaction->connection, mailbox_id, &number);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
+    enum mailmod_error error;
     sqlite3_stmt *statement =
         mm_sql(transaction->connection, MM_SQL_PUT_ENTRY, &error);
     if (statement == NULL) {
         return error;
     }
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)mailbox_id);
-    (void)sqlite3_bind_int64(statement, 2, number);
-    (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)message_id);
-    (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)served_size);
-    (void)sqlite3_bind_int64(statement, 5, mm_store_entry_flags(detail));
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)message_id);
+    (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)served_size);
+    (void)sqlite3_bind_int64(statement, 4, mm_store_entry_flags(detail));
     if (detail != NULL) {
         bind_detail(statement, detail);
     }
     /* Counted when it is there: a unique-id text that is one already changes
      * nothing. */
-    error = mm_sql_run(statement);
+    error = mm_sql_run_on_row(statement);
     if (error == MAILMOD_OK) {
         error = mm_sqlite_count_entry(transaction->connection, mailbox_id,
                                       served_size);

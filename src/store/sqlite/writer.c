@@ -52,6 +52,7 @@ static enum mailmod_error begin_job(struct mm_sqlite_transaction *transaction,
     transaction->unreferred_id = 0;
     transaction->is_first_seen = false;
     transaction->referred_id = 0;
+    transaction->has_message = false;
     return is_apart ? mm_sql_do(transaction->connection, MM_SQL_SAVEPOINT)
                     : MAILMOD_OK;
 }
