@@ -1,5 +1,5 @@
-/* allocator.c - mailmod_allocator_set: the host's memory for this library, and
- * for those below where the host says so.
+/* allocator.c - the host's memory for this library, and for those below where
+ * the host says so; what SQLite need not do with it.
  *
  * Owns nothing: base/mem.c and the libraries keep the functions for as long as
  * the process lives. Those below go through base/mem.c, so that one of them
@@ -76,4 +76,11 @@ mailmod_allocator_set(const struct mailmod_allocator *allocator)
         mm_mem_use(&source);
     }
     return error;
+}
+
+enum mailmod_error mailmod_sqlite_stop_counting(void)
+{
+    return mm_store_stop_counting() == MAILMOD_OK
+               ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_STATE, "SQLite is in use already");
 }

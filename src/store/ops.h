@@ -280,6 +280,7 @@ mm_memory_open_described(struct mm_store **store_out,
                          const struct mm_store_options *options,
                          struct mm_buf *reason_out);
 MM_CHECK enum mailmod_error mm_sqlite_use_memory(void);
+MM_CHECK enum mailmod_error mm_sqlite_stop_counting(void);
 bool mm_sqlite_is_in_use(const char *data_folder);
 MM_CHECK enum mailmod_error mm_sqlite_restore(const char *data_folder,
                                               const char *path,

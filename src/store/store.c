@@ -766,6 +766,11 @@ enum mailmod_error mm_store_use_memory(void)
     return mm_sqlite_use_memory();
 }
 
+enum mailmod_error mm_store_stop_counting(void)
+{
+    return mm_sqlite_stop_counting();
+}
+
 bool mm_store_is_in_use(const char *data_folder)
 {
     return mm_sqlite_is_in_use(data_folder);

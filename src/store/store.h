@@ -68,6 +68,9 @@ struct mm_store_options {
 /* From now on what keeps stores takes memory from base/mem.h, for whoever in
  * this process uses it. STATE when it has memory already. */
 MM_CHECK enum mailmod_error mm_store_use_memory(void);
+/* From now on what keeps stores does not count its memory, which is a lock that
+ * all threads share; for whoever in this process uses it. STATE likewise. */
+MM_CHECK enum mailmod_error mm_store_stop_counting(void);
 /* Somebody has the folder's store open for himself alone. */
 bool mm_store_is_in_use(const char *data_folder);
 /* BUSY, ACCESS, STORAGE_FULL, STORAGE_DAMAGED, STORAGE_VERSION ...; the words

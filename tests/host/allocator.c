@@ -154,6 +154,8 @@ static void give_own(const char *folder)
     SetConfigParam("general.data_folder", folder);
     SetConfigParam("local.domains", "mail.test");
     expect(SRVStart() == 0 && SRVShutdown() == 0, "the default instance");
+    expect(mailmod_sqlite_stop_counting() == MAILMOD_ERROR_STATE,
+           "SQLite was used");
     printf("%lu pieces, %ld left\n", atomic_load(&taken), atomic_load(&here));
     expect(atomic_load(&taken) > 500, "pieces that were taken");
     expect(atomic_load(&here) == 0 && atomic_load(&octets) == 0,
@@ -169,6 +171,7 @@ static void give_to_all(const char *folder)
 
     counting.covers = MAILMOD_MEMORY_OPENSSL | MAILMOD_MEMORY_SQLITE |
                       MAILMOD_MEMORY_LIBUV | MAILMOD_MEMORY_CARES;
+    expect(mailmod_sqlite_stop_counting() == MAILMOD_OK, "no count");
     expect(mailmod_allocator_set(&counting) == MAILMOD_OK, "a source for all");
     for (int i = 0; i < LIVES; i++) {
         unsigned long before = atomic_load(&taken);
@@ -188,6 +191,8 @@ static void come_late(void)
     expect(mailmod_new(&mail) == MAILMOD_OK, "an instance");
     expect(mailmod_allocator_set(&counting) == MAILMOD_ERROR_STATE,
            "a source that comes late");
+    expect(mailmod_sqlite_stop_counting() == MAILMOD_OK,
+           "no store yet, no count");
     expect(mailmod_free(&mail) == MAILMOD_OK, "the end");
     expect(mailmod_allocator_set(&counting) == MAILMOD_ERROR_STATE,
            "and after the end");

@@ -398,6 +398,8 @@ static void stop(mailmod *instance)
 static int run(const struct options *options)
 {
     mailmod *instance;
+    /* Nobody here asks for that count, and nothing has used SQLite yet. */
+    (void)mailmod_sqlite_stop_counting();
     enum mailmod_error error = mailmod_new(&instance);
     if (error != MAILMOD_OK) {
         log_failure("start");

@@ -68,6 +68,13 @@ static void end(void *unused)
     (void)unused;
 }
 
+enum mailmod_error mm_sqlite_stop_counting(void)
+{
+    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK
+               ? MAILMOD_OK
+               : MAILMOD_ERROR_STATE;
+}
+
 enum mailmod_error mm_sqlite_use_memory(void)
 {
     static const struct sqlite3_mem_methods methods = {.xMalloc = allocate,
