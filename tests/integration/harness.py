@@ -362,6 +362,7 @@ class Wire:
 def run_tests(tests, build):
     """Runs the functions; returns the exit code for CTest."""
     passed = failed = skipped = 0
+    failures = []
     only = sys.argv[2:]
     for test in tests:
         if only and test.__name__ not in only:
@@ -376,9 +377,12 @@ def run_tests(tests, build):
             result = f"SKIPPED: {reason}"
         except Exception:
             failed += 1
-            result = "FAILED\n" + traceback.format_exc()
+            failures.append(f"{test.__name__}: {traceback.format_exc()}")
+            result = "FAILED"
         print(f"{test.__name__}: {result} "
               f"({time.monotonic() - start:.1f} s)", flush=True)
+    # Last, where a log that shows the ends alone still has them.
+    print("".join(failures), end="")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     if failed:
         return 1
