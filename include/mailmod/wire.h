@@ -4,6 +4,9 @@
  * To be included beside mailmod.h, which says what holds for errors. No
  * instance has to run, and none has to be there.
  *
+ * Threads: values may be read and written on any thread; a conversation is for
+ * one thread at a time.
+ *
  * Ownership: a structure that the host lends belongs to the host, holds its
  * texts itself and may be copied. Set its `size` before it is lent. */
 #ifndef MAILMOD_WIRE_H
@@ -179,6 +182,335 @@ mailmod_smtp_reply_parse(const char *octets, size_t size,
 MAILMOD_API enum mailmod_error
 mailmod_smtp_reply_write(const struct mailmod_smtp_reply *reply,
                          mailmod_on_octets on_octets, void *context);
+
+/* ---- conversations -------------------------------------------------------
+
+ * A conversation is a value: the host gives it the octets that came, asks for
+ * the next event until that is NEED_INPUT, and sends the octets that are owed.
+ * It has no socket, no clock and no thread, and makes no callback but that of
+ * mailmod_wire_set_monitor.
+ *
+ *     mailmod_wire_feed          octets of the peer, in pieces of any size
+ *     mailmod_..._next           what they mean, one event at a time
+ *     mailmod_wire_output, _sent what the peer is owed
+ *
+ * Each is for one thread at a time; several may run at once. A handle that is
+ * finished, or is one of another protocol, is HANDLE in each call. What peers
+ * send grows no memory past 256 KiB for a conversation. Texts of an event are
+ * never NULL and live, as its octets do, until the next call with its handle.
+ *
+ * TLS is the host's: at the event STARTTLS or STLS it sends what is owed, makes
+ * the handshake and calls mailmod_wire_tls_begun; from then on the octets that
+ * it feeds and sends are those inside of TLS. */
+typedef struct mailmod_wire mailmod_wire;
+
+/* How many of the octets were taken; the rest is to be given again when events
+ * are answered and the output is sent. 0 for a handle that is none. */
+MAILMOD_API size_t mailmod_wire_feed(mailmod_wire *wire, const char *octets,
+                                     size_t size);
+/* The peer sends no more (its socket is at its end, or broken). When all that
+ * came is dealt with, the last event tells it. */
+MAILMOD_API enum mailmod_error mailmod_wire_end_input(mailmod_wire *wire);
+/* What the peer is owed, until the next call with this handle. NULL for one
+ * that is none. */
+MAILMOD_API const char *mailmod_wire_output(mailmod_wire *wire,
+                                            size_t *size_out);
+/* So many octets of it are on their way. ARGUMENT: more than were owed. */
+MAILMOD_API enum mailmod_error mailmod_wire_sent(mailmod_wire *wire,
+                                                 size_t size);
+/* TLS stands: what was said in clear is forgotten (RFC 3207 4.2, RFC 2595 4).
+ * STATE: it was not to begin. PROTOCOL, or BROKEN as the next event of a
+ * server: octets came between. */
+MAILMOD_API enum mailmod_error mailmod_wire_tls_begun(mailmod_wire *wire);
+/* For how many milliseconds the RFC lets one wait for the peer now: RFC 5321
+ * 4.5.3.2, RFC 1939 3; where it says nothing, five minutes. 0 for a handle that
+ * is none. */
+MAILMOD_API uint64_t mailmod_wire_timeout_ms(mailmod_wire *wire);
+/* Told each command and each line of a reply, without its line end, inside of
+ * the call that reads or says it. `is_masked`: more stood behind it, a secret.
+ * The texts of messages are not told. It may not call with this handle. NULL:
+ * nobody is told. */
+typedef void (*mailmod_on_wire_line)(void *context, int is_sent,
+                                     const char *octets, size_t size,
+                                     int is_masked);
+MAILMOD_API enum mailmod_error
+mailmod_wire_set_monitor(mailmod_wire *wire, mailmod_on_wire_line on_line,
+                         void *context);
+/* Of any protocol. Nulls the handle; NULL or a pointer to NULL does nothing. */
+MAILMOD_API enum mailmod_error mailmod_wire_free(mailmod_wire **wire);
+
+/* ---- an SMTP server ------------------------------------------------------
+
+ * RFC 5321; 1870 (SIZE), 1985 (ETRN), 2034, 2920 (PIPELINING), 3030 (CHUNKING),
+ * 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH PLAIN and LOGIN), 6152 (8BITMIME),
+ * 6531 (SMTPUTF8). Syntax, order, sizes and limits it answers alone. */
+
+enum mailmod_smtp_server_flag { /* bits */
+                                MAILMOD_SMTP_SERVER_WITH_STARTTLS = 1,
+                                MAILMOD_SMTP_SERVER_IN_TLS =
+                                    2, /* TLS began before the first octet */
+                                MAILMOD_SMTP_SERVER_NEEDS_TLS =
+                                    4, /* no mail in clear: 530 */
+                                MAILMOD_SMTP_SERVER_WITH_LOGIN =
+                                    8, /* under TLS */
+                                MAILMOD_SMTP_SERVER_WITH_CLEAR_LOGIN =
+                                    16, /* also in clear */
+                                MAILMOD_SMTP_SERVER_NEEDS_LOGIN =
+                                    32, /* no mail before one: 530 */
+                                MAILMOD_SMTP_SERVER_WITH_ETRN = 64,
+                                MAILMOD_SMTP_SERVER_TAKES_BARE_LF =
+                                    128, /* at the end of a command; never
+                                            at the end of a message */
+                                /* Paths without angle brackets, with odd dots
+                                 * or underscores, and HELO with a name that is
+                                 * none. */
+                                MAILMOD_SMTP_SERVER_LENIENT = 256
+};
+struct mailmod_smtp_server_options {
+    size_t size;               /* sizeof (struct mailmod_smtp_server_options) */
+    const char *host_name;     /* in the greeting and to EHLO; copied */
+    uint64_t message_size_max; /* octets; 0: no limit */
+    unsigned flags;
+    unsigned recipients_max; /* of a message; 0: 100 */
+    /* Refused commands until the conversation ends with 421; 0: 20. */
+    size_t errors_max;
+};
+/* Begins with the event CONNECT. ARGUMENT, MEMORY, LIMIT (handles in the
+ * process). */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_server_new(const struct mailmod_smtp_server_options *options,
+                        mailmod_wire **wire_out);
+/* An own verb, known from the next command on: it comes as the event COMMAND.
+ * `keyword` is the line of EHLO's reply that announces it (RFC 5321 2.2.2),
+ * such as "XCLIENT NAME ADDR"; NULL or "": none. ARGUMENT: it is one of SMTP's,
+ * or none, or above 31 octets; the keyword is above 63; EXISTS; LIMIT: 16. */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_server_add_verb(mailmod_wire *wire, const char *verb,
+                             const char *keyword);
+
+enum mailmod_smtp_server_event_kind {
+    MAILMOD_SMTP_SERVER_NEED_INPUT, /* send what is owed, then wait for more */
+    MAILMOD_SMTP_SERVER_CONNECT,    /* 220 is the greeting */
+    MAILMOD_SMTP_SERVER_HELO,       /* `name`, `is_extended`: EHLO */
+    MAILMOD_SMTP_SERVER_LOGIN, /* `user`, `password`; `name`: the mechanism. The
+                                  usual answer lets the user in. */
+    MAILMOD_SMTP_SERVER_MAIL,  /* `address`: the reverse-path, "": null;
+                                  `message_size` (0: not told), `is_8bit`,
+                                  `is_smtputf8`, `dsn_return`, `envelope_id` */
+    MAILMOD_SMTP_SERVER_RCPT,  /* `address`, `dsn_notify`, `original_recipient`;
+                                  "postmaster" has no domain */
+    MAILMOD_SMTP_SERVER_DATA,  /* the message is about to come */
+    MAILMOD_SMTP_SERVER_BODY,  /* `octets`, `count`: a piece, without the dots
+                                  that were stuffed; lines end with CRLF */
+    MAILMOD_SMTP_SERVER_END,   /* the message is whole; `message_size`,
+                                  `has_8bit`. An answer of 2xx takes it over: it
+                                  must be safe by then (RFC 5321 6.1). */
+    MAILMOD_SMTP_SERVER_STARTTLS, /* the usual answer: send what is owed, make
+                                     the handshake, mailmod_wire_tls_begun */
+    MAILMOD_SMTP_SERVER_ETRN,     /* `name`: a domain in lower case;
+                                     `has_subdomains` */
+    MAILMOD_SMTP_SERVER_COMMAND,  /* `name`: an own verb, in capitals;
+                                     `argument` */
+    MAILMOD_SMTP_SERVER_RESET,    /* the message is over without END: forget it;
+                                     the answer is not said */
+    MAILMOD_SMTP_SERVER_QUIT,     /* send what is owed, and close; likewise */
+    MAILMOD_SMTP_SERVER_BROKEN    /* likewise; `text`: why, for a log; what has
+                                     no END is to be forgotten */
+};
+struct mailmod_smtp_server_event {
+    size_t size; /* sizeof (struct mailmod_smtp_server_event) */
+    enum mailmod_smtp_server_event_kind kind;
+    int is_extended;
+    const char *name;
+    const char *argument;
+    const char *user;
+    const char *password; /* wiped with the answer */
+    const char *address;  /* in the form of mailmod_address.text */
+    const char *envelope_id;
+    const char *original_recipient; /* "rfc822;user@example.com" */
+    const char *text;
+    const char *octets;
+    size_t count;
+    uint64_t message_size;
+    enum mailmod_dsn_return dsn_return;
+    unsigned dsn_notify;
+    int is_8bit;
+    int is_smtputf8;
+    int has_8bit; /* an octet above 127 came */
+    int has_subdomains;
+};
+/* Fills the event that waits for its answer, again until it has one. ARGUMENT,
+ * HANDLE, MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_server_next(mailmod_wire *wire,
+                         struct mailmod_smtp_server_event *event_out);
+/* Settles it. `code` 0: the usual answer, with the texts of the library. 2xx
+ * accepts, 4xx and 5xx refuse, 421 closes too. `enhanced`: "5.1.1", or NULL.
+ * `text`: lines with '\n' between them; NULL: the code's usual one. What is no
+ * printable ASCII becomes "?". ARGUMENT, MEMORY; STATE: nothing waits. */
+MAILMOD_API enum mailmod_error mailmod_smtp_server_answer(mailmod_wire *wire,
+                                                          int code,
+                                                          const char *enhanced,
+                                                          const char *text);
+/* Ends the conversation from this side, whatever it waits for; QUIT comes next.
+ * `code` 0: 421 for a client that was silent for too long. ARGUMENT, MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_smtp_server_close(mailmod_wire *wire,
+                                                         int code,
+                                                         const char *enhanced,
+                                                         const char *text);
+
+/* ---- logins of this side -------------------------------------------------
+
+ * At the event LOGIN of a client, of SMTP or POP3. Where the server refuses it,
+ * LOGIN comes again with the mechanisms that are left; who has shown a wrong
+ * password once should not show it again.
+ *
+ * STATE: the conversation does not wait for it. ARGUMENT, MEMORY. HANDLE also
+ * for a conversation of another kind. */
+
+/* With the strongest mechanism that the server offers: SCRAM-SHA-256, PLAIN,
+ * LOGIN, CRAM-MD5, and for POP3 then USER and PASS. Challenges are answered in
+ * _next, which for SCRAM computes for some milliseconds. A server that accepts
+ * and has not shown that it knows the password is FAILED (RFC 5802 5).
+ * AUTHENTICATION: it offers none of them. */
+MAILMOD_API enum mailmod_error
+mailmod_wire_login(mailmod_wire *wire, const char *user, const char *password);
+/* The same with a bearer token: OAUTHBEARER (RFC 7628) or XOAUTH2. */
+MAILMOD_API enum mailmod_error mailmod_wire_login_token(mailmod_wire *wire,
+                                                        const char *user,
+                                                        const char *token);
+/* An exchange of the host's own: a mechanism by its name, and its first octets;
+ * `initial` NULL: none. The server's octets come as the event CHALLENGE. */
+MAILMOD_API enum mailmod_error mailmod_wire_auth(mailmod_wire *wire,
+                                                 const char *mechanism,
+                                                 const void *initial,
+                                                 size_t size);
+/* The answer to a CHALLENGE; base64 is the library's. */
+MAILMOD_API enum mailmod_error
+mailmod_wire_auth_respond(mailmod_wire *wire, const void *octets, size_t size);
+/* Gives the exchange up (RFC 4954 4: "*"). */
+MAILMOD_API enum mailmod_error mailmod_wire_auth_cancel(mailmod_wire *wire);
+
+/* ---- an SMTP client ------------------------------------------------------
+
+ * The extensions of the server above, LIMITS (RFC 9422) heeded; many messages,
+ * one after another. Commands go in one flight where PIPELINING is offered. */
+
+enum mailmod_smtp_client_flag { /* bits */
+                                MAILMOD_SMTP_CLIENT_TAKES_TLS =
+                                    1, /* STARTTLS where it is offered */
+                                MAILMOD_SMTP_CLIENT_NEEDS_TLS =
+                                    2, /* nothing else is said in clear */
+                                MAILMOD_SMTP_CLIENT_IN_TLS =
+                                    4, /* TLS began before the first octet */
+                                MAILMOD_SMTP_CLIENT_LOGIN_FIRST =
+                                    8, /* the event LOGIN; under TLS alone */
+                                MAILMOD_SMTP_CLIENT_CLEAR_LOGIN =
+                                    16, /* the same, also in clear */
+                                MAILMOD_SMTP_CLIENT_TAKES_CHUNKING =
+                                    32 /* BDAT where it is offered */
+};
+struct mailmod_smtp_client_options {
+    size_t size;           /* sizeof (struct mailmod_smtp_client_options) */
+    const char *host_name; /* in EHLO: a domain or an address in brackets;
+                              copied */
+    size_t flags;
+};
+/* ARGUMENT, MEMORY, LIMIT (handles in the process). */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_client_new(const struct mailmod_smtp_client_options *options,
+                        mailmod_wire **wire_out);
+
+enum mailmod_smtp_client_event_kind {
+    MAILMOD_SMTP_CLIENT_NEED_INPUT, /* send what is owed, then wait for more */
+    /* These wait for the host's call, and are told again until it comes. */
+    MAILMOD_SMTP_CLIENT_STARTTLS,  /* send what is owed, make the handshake,
+                                      mailmod_wire_tls_begun */
+    MAILMOD_SMTP_CLIENT_LOGIN,     /* `mechanisms`: mailmod_wire_login or one of
+                                      its kin, or _quit */
+    MAILMOD_SMTP_CLIENT_CHALLENGE, /* `octets`, `count`: of mailmod_wire_auth */
+    MAILMOD_SMTP_CLIENT_READY,     /* _send, _command or _quit */
+    MAILMOD_SMTP_CLIENT_NEED_BODY, /* _body, _body_end; while there is room */
+    /* These are told once. With `code`, `enhanced` and `text`: */
+    MAILMOD_SMTP_CLIENT_LOGIN_REPLY, /* 235: in */
+    MAILMOD_SMTP_CLIENT_MAIL_REPLY,
+    MAILMOD_SMTP_CLIENT_RCPT_REPLY, /* `recipient`: its place in the list */
+    /* The reply that settles the message: to its end, or the refusal of MAIL,
+     * of the last recipient or of DATA. `was_sent`: its end went out. `error`
+     * UNSUPPORTED: the server refuses BDAT, which it offered; CLOSED comes, and
+     * the message may be sent over another conversation without it. */
+    MAILMOD_SMTP_CLIENT_MESSAGE_DONE,
+    MAILMOD_SMTP_CLIENT_COMMAND_REPLY,
+    MAILMOD_SMTP_CLIENT_CLOSED, /* after QUIT: close */
+    /* `error`, and the reply when one caused it (`code` 0: none): send what is
+     * owed, and close. A message without MESSAGE_DONE may have been taken when
+     * its end was on its way. */
+    MAILMOD_SMTP_CLIENT_FAILED
+};
+struct mailmod_smtp_client_event {
+    size_t size; /* sizeof (struct mailmod_smtp_client_event) */
+    enum mailmod_smtp_client_event_kind kind;
+    enum mailmod_error error;
+    int code;
+    int was_sent;
+    const char *enhanced;   /* "5.1.1", or "" */
+    const char *text;       /* lines with '\n' between them, the enhanced code
+                               too, without control characters */
+    const char *mechanisms; /* "SCRAM-SHA-256 PLAIN" */
+    const char *octets;
+    size_t count;
+    size_t recipient;
+};
+/* Fills the next event. ARGUMENT, HANDLE, MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_client_next(mailmod_wire *wire,
+                         struct mailmod_smtp_client_event *event_out);
+
+enum mailmod_smtp_client_message_flag { /* bits */
+                                        MAILMOD_SMTP_CLIENT_8BIT =
+                                            1, /* an octet above 127 is in the
+                                                  body */
+                                        MAILMOD_SMTP_CLIENT_SMTPUTF8 =
+                                            2, /* or in an address or the header
+                                                */
+                                        MAILMOD_SMTP_CLIENT_ALL_OR_NONE =
+                                            4 /* no text where one is refused */
+};
+struct mailmod_smtp_client_message { /* copied, with its texts */
+    size_t size;              /* sizeof (struct mailmod_smtp_client_message) */
+    const char *reverse_path; /* NULL, "" or "<>": the null path */
+    const char *const *recipients;
+    size_t recipient_count;  /* 1 to 10 000 */
+    uint64_t message_size;   /* octets with CRLF at line ends; 0: not told */
+    const char *envelope_id; /* for reports (RFC 3461 4.4); NULL: none */
+    unsigned flags;
+    unsigned dsn_notify; /* mailmod_dsn_notify bits, of all recipients */
+    uint64_t dsn_return; /* enum mailmod_dsn_return */
+};
+/* At READY. TOO_LARGE, UNSUPPORTED: the server said before that it would not
+ * take it, and nothing was said. ARGUMENT: a mailbox is none. STATE, MEMORY;
+ * PROTOCOL: the server spoke unasked. */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_client_send(mailmod_wire *wire,
+                         const struct mailmod_smtp_client_message *message);
+/* Header and body in pieces of any size. Bare CR and LF become CRLF, dots are
+ * stuffed. How many octets were taken: less when there is no room, or when it
+ * is not the time. */
+MAILMOD_API size_t mailmod_smtp_client_body(mailmod_wire *wire,
+                                            const char *octets, size_t size);
+/* STATE, MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_smtp_client_body_end(mailmod_wire *wire);
+/* At READY: an own verb with its argument, one line without its end, which is
+ * answered by one reply. ARGUMENT, STATE, MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_smtp_client_command(mailmod_wire *wire,
+                                                           const char *line);
+/* What stands behind an extension's keyword in the reply to EHLO, with a NUL.
+ * NOT_FOUND: it is not offered; TOO_LARGE, ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_smtp_client_extension(mailmod_wire *wire, const char *keyword,
+                              char *value_out, size_t size);
+/* In the midst of a message there is no way to say it: CLOSED comes at once. */
+MAILMOD_API enum mailmod_error mailmod_smtp_client_quit(mailmod_wire *wire);
 
 #ifdef __cplusplus
 }

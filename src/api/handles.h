@@ -24,7 +24,8 @@ enum mm_handle_kind {
     MM_HANDLE_CALL,     /* mailmod_mailbox_call */
     MM_HANDLE_CLIENT,   /* mailmod_client */
     MM_HANDLE_CLIENT_MESSAGE,
-    MM_HANDLE_CLIENT_RECIPIENT
+    MM_HANDLE_CLIENT_RECIPIENT,
+    MM_HANDLE_WIRE /* mailmod_wire */
 };
 
 /* LIMIT, MEMORY. */

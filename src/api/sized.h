@@ -33,7 +33,17 @@
     MM_SIZE_UP_TO(struct mailmod_mailbox_provider, on_release)
 #define MM_CLIENT_CONTENT_SIZE_1                                               \
     MM_SIZE_UP_TO(struct mailmod_client_content, on_release)
+#define MM_SMTP_SERVER_OPTIONS_SIZE_1                                          \
+    MM_SIZE_UP_TO(struct mailmod_smtp_server_options, errors_max)
+#define MM_SMTP_CLIENT_OPTIONS_SIZE_1                                          \
+    MM_SIZE_UP_TO(struct mailmod_smtp_client_options, flags)
+#define MM_SMTP_CLIENT_MESSAGE_SIZE_1                                          \
+    MM_SIZE_UP_TO(struct mailmod_smtp_client_message, dsn_return)
 /* The host lends it, and the library fills it. */
+#define MM_SMTP_SERVER_EVENT_SIZE_1                                            \
+    MM_SIZE_UP_TO(struct mailmod_smtp_server_event, has_subdomains)
+#define MM_SMTP_CLIENT_EVENT_SIZE_1                                            \
+    MM_SIZE_UP_TO(struct mailmod_smtp_client_event, recipient)
 #define MM_TRACE_STEP_SIZE_1 MM_SIZE_UP_TO(struct mailmod_trace_step, loop_to)
 #define MM_RESULT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_result, host)
 /* Likewise; and gives it back to be written. */

@@ -525,6 +525,8 @@ static bool handle(struct mm_delivery *delivery, enum mm_smtpc_event event,
         return mm_body_on_need(delivery);
     case MM_SMTPC_MESSAGE_DONE:
         return mm_transaction_on_message_done(delivery, info);
+    case MM_SMTPC_COMMAND_REPLY: /* none is said here */
+        return false;
     case MM_SMTPC_ETRN_REPLY:
         return mm_transaction_on_etrn_reply(delivery, info);
     case MM_SMTPC_CLOSED:

@@ -222,6 +222,9 @@ static void handle_event(struct mm_smtp_session *smtp,
     case MM_SMTPD_ETRN:
         mm_smtp_etrn(smtp, info);
         break;
+    case MM_SMTPD_COMMAND: /* none is added here */
+        mm_smtp_answer(smtp, mm_reply_get(MM_REPLY_NOT_IMPLEMENTED));
+        break;
     case MM_SMTPD_RESET:
         mm_smtp_drop_message(smtp);
         mm_smtp_answer(smtp, NULL);

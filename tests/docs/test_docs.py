@@ -22,6 +22,7 @@ from world import (TEXT, Skip, World, is_windows, need,  # harness's too
 PAGES = ("docs/api.md", "README.md", "docs/providers.md", "docs/client.md",
          "docs/wire.md")
 PROGRAMS, MISTAKES = programs_of(PAGES)
+POSIX = ("wire_blocking", "wire_epoll", "wire_poll")  # with its sockets
 
 
 def read(path):
@@ -141,6 +142,33 @@ def check_client_content(world):
 
 def check_wire_values(world):
     assert world.run().end() == printed("wire_values")
+
+
+def check_wire_dialogue(world):
+    out = world.run().end().replace("\r", "")
+    assert "550 5.1.1 no such user\n250 2.1.5 " in out, out
+    assert "[Subject: hello" in out and "[.a dot" in out, out
+    assert out.endswith("221 2.0.0 Bye\n"), out
+
+
+def check_wire_blocking(world):
+    """And it is no longer than a page."""
+    assert world.program.blocks[0].text.count("\n") <= 80
+    run = world.run()
+    run.wait_served(world)
+    for count in (1, 2):
+        assert world.deliver()[0] == 250
+        run.wait("^[.]dot\r$", count)
+
+
+def check_wire_epoll(world):
+    world.relay.tls = None
+    world.relay.extensions = []
+    assert world.run().end() == "250\n"
+    message, = world.relay.messages
+    assert message.recipients == ["bob@example.org"]
+    assert message.data == \
+        b"Subject: hello\r\n\r\nThis is my own loop.\r\n", message.data
 
 
 def check_gate(world):
@@ -633,7 +661,7 @@ def test_windows_too(build):
         raise Skip("x86_64-w64-mingw32-gcc is not installed")
     with tempfile.TemporaryDirectory(prefix="mailmod-docs-") as folder:
         for program in PROGRAMS.values():
-            if program.ending == ".c":
+            if program.ending == ".c" and program.name not in POSIX:
                 path = program.write(folder, {})
                 run_in(folder, compiler, "-std=c11", "-Wall", "-Wextra",
                        "-Werror", "-fsyntax-only",

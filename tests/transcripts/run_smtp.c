@@ -96,7 +96,7 @@ static const char *const event_names[] = {
     [MM_SMTPD_DATA] = "DATA",         [MM_SMTPD_END] = "END",
     [MM_SMTPD_STARTTLS] = "STARTTLS", [MM_SMTPD_RESET] = "RESET",
     [MM_SMTPD_ETRN] = "ETRN",         [MM_SMTPD_QUIT] = "QUIT",
-    [MM_SMTPD_BROKEN] = "BROKEN",
+    [MM_SMTPD_BROKEN] = "BROKEN",     [MM_SMTPD_COMMAND] = "COMMAND",
 };
 
 static void describe_mail(const struct mm_smtpd_info *info, char *text,

@@ -96,6 +96,7 @@ static const char *const event_names[] = {
     [MM_SMTPC_NEED_BODY] = "NEED_BODY",
     [MM_SMTPC_MESSAGE_DONE] = "MESSAGE_DONE",
     [MM_SMTPC_ETRN_REPLY] = "ETRN_REPLY",
+    [MM_SMTPC_COMMAND_REPLY] = "COMMAND_REPLY",
     [MM_SMTPC_CLOSED] = "CLOSED",
     [MM_SMTPC_FAILED] = "FAILED",
 };

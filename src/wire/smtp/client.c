@@ -30,6 +30,7 @@ static mm_smtpc_take *const takers[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_BDAT] = mm_smtpc_take_bdat,
     [MM_SMTPC_STEP_XUSR] = mm_smtpc_take_xusr,
     [MM_SMTPC_STEP_ETRN] = mm_smtpc_take_etrn,
+    [MM_SMTPC_STEP_COMMAND] = mm_smtpc_take_command,
 };
 
 static bool is_over(const struct mm_smtpc *smtpc)
@@ -141,6 +142,8 @@ enum mailmod_error mm_smtpc_new(struct mm_smtpc **smtpc_out,
     smtpc->allows_clear_auth = options->allows_clear_auth;
     smtpc->may_chunk = options->chunks;
     smtpc->is_submission = options->is_submission;
+    smtpc->keeps_hello = options->keeps_hello;
+    mm_buf_init(&smtpc->hello, MM_LIMIT_REPLY);
     mm_buf_init(&smtpc->chunk, MM_SMTPC_CHUNK_MAX);
     mm_buf_init(&smtpc->input, MM_LIMIT_INPUT);
     mm_buf_init(&smtpc->output, MM_LIMIT_OUTPUT);
@@ -173,6 +176,7 @@ void mm_smtpc_free(struct mm_smtpc **smtpc)
     if (old->has_secret) {
         mm_smtpc_wipe(&old->output);
     }
+    mm_buf_fini(&old->hello);
     mm_buf_fini(&old->chunk);
     mm_buf_fini(&old->input);
     mm_buf_fini(&old->output);

@@ -41,6 +41,7 @@ struct mm_smtpc_options {
     /* XUSR where it is offered (sendmail's): what comes is from its writer, not
      * from a relay. */
     bool is_submission;
+    bool keeps_hello; /* for mm_smtpc_hello */
     bool chunks; /* BDAT instead of DATA where CHUNKING is offered (RFC 3030) */
 };
 
@@ -60,20 +61,21 @@ enum mm_smtpc_event {
     MM_SMTPC_RCPT_REPLY,   /* info.recipient (index), info.reply */
     MM_SMTPC_NEED_BODY, /* mm_smtpc_body() with more, then mm_smtpc_body_end();
                            told while the output has room */
-    MM_SMTPC_MESSAGE_DONE, /* info.reply: the reply that settles the message:
-                            for DATA's end, or the refusal of MAIL, all RCPTs
-                            (then the last one's) or DATA, or a refusal in
-                            the middle of the body. info.was_sent; info.error
-                            UNSUPPORTED: BDAT, which was offered, is not known;
-                            CLOSED follows, and the message is to go by DATA
-                            over another connection */
-    MM_SMTPC_ETRN_REPLY,   /* info.reply, to mm_smtpc_etrn(); idle again */
-    MM_SMTPC_CLOSED,       /* after QUIT's reply or its lack, or a body that was
-                              refused before its end: close */
-    MM_SMTPC_FAILED        /* the conversation is dead: info.error, info.phase,
-                              info.reply when a reply caused it (greeting 5xx,
-                              421 at any time, EHLO and HELO refused); QUIT is
-                              in the output where it can be said */
+    MM_SMTPC_MESSAGE_DONE,  /* info.reply: the reply that settles the message:
+                             for DATA's end, or the refusal of MAIL, all RCPTs
+                             (then the last one's) or DATA, or a refusal in
+                             the middle of the body. info.was_sent; info.error
+                             UNSUPPORTED: BDAT, which was offered, is not known;
+                             CLOSED follows, and the message is to go by DATA
+                             over another connection */
+    MM_SMTPC_COMMAND_REPLY, /* likewise, to mm_smtpc_command() */
+    MM_SMTPC_ETRN_REPLY,    /* info.reply, to mm_smtpc_etrn(); idle again */
+    MM_SMTPC_CLOSED, /* after QUIT's reply or its lack, or a body that was
+                        refused before its end: close */
+    MM_SMTPC_FAILED  /* the conversation is dead: info.error, info.phase,
+                        info.reply when a reply caused it (greeting 5xx,
+                        421 at any time, EHLO and HELO refused); QUIT is
+                        in the output where it can be said */
 };
 
 enum mm_smtpc_phase { /* each has its own time-out: RFC 5321 4.5.3.2 */
@@ -181,10 +183,19 @@ MM_CHECK enum mailmod_error mm_smtpc_body_end(struct mm_smtpc *smtpc);
 /* Idle: asks for the mail that waits there (RFC 1985): "example.org",
  * "@example.org" with those below, or "#queue". The name outlives the answer.
  * UNSUPPORTED: it is not offered; ARGUMENT, STATE, MEMORY. */
+/* An own verb and its argument: a line that outlives its reply. ARGUMENT for
+ * control characters, or a line that is too long. */
+MM_CHECK enum mailmod_error mm_smtpc_command(struct mm_smtpc *smtpc,
+                                             const char *line);
 MM_CHECK enum mailmod_error mm_smtpc_etrn(struct mm_smtpc *smtpc,
                                           const char *name);
 void mm_smtpc_quit(struct mm_smtpc *smtpc);
 
+/* The lines of the reply to EHLO, the first one too, with '\n' between. */
+struct mm_span mm_smtpc_hello(const struct mm_smtpc *smtpc);
+
+/* NEED_MESSAGE is, or would be, the next event. */
+bool mm_smtpc_is_idle(const struct mm_smtpc *smtpc);
 enum mm_smtpc_phase mm_smtpc_phase(const struct mm_smtpc *smtpc);
 /* The message now sent goes by BDAT. */
 bool mm_smtpc_is_chunking(const struct mm_smtpc *smtpc);

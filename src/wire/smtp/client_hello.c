@@ -144,6 +144,13 @@ static void read_extensions(struct mm_smtpc *smtpc,
 {
     struct mm_span rest = mm_span(NULL, 0);
     smtpc->extensions = (struct mm_smtpc_extensions){.has_esmtp = true};
+    mm_buf_clear(&smtpc->hello);
+    if (smtpc->keeps_hello &&
+        mm_buf_append_span(&smtpc->hello, mm_buf_span(&reply->text)) !=
+            MAILMOD_OK) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_MEMORY, false);
+        return;
+    }
     struct mm_span line;
     /* The first line names the server. */
     bool has_more = mm_span_cut(mm_buf_span(&reply->text), '\n', &line, &rest);
@@ -163,7 +170,9 @@ enum mm_smtpc_event mm_smtpc_take_ehlo(struct mm_smtpc *smtpc,
     switch (reply->code) {
     case 250:
         read_extensions(smtpc, reply);
-        mm_smtpc_go_on(smtpc);
+        if (smtpc->state != MM_SMTPC_AT_FAILED) {
+            mm_smtpc_go_on(smtpc);
+        }
         break;
     case 500:
     case 501:
@@ -276,6 +285,7 @@ enum mailmod_error mm_smtpc_tls_begun(struct mm_smtpc *smtpc)
     }
     smtpc->is_tls = true;
     smtpc->extensions = (struct mm_smtpc_extensions){0};
+    mm_buf_clear(&smtpc->hello);
     mm_smtpc_do(smtpc, MM_SMTPC_STEP_EHLO);
     return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
 }

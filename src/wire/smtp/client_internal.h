@@ -22,6 +22,7 @@ enum mm_smtpc_kind {
     MM_SMTPC_STEP_BDAT, /* the command and what is in `chunk` */
     MM_SMTPC_STEP_XUSR,
     MM_SMTPC_STEP_ETRN,
+    MM_SMTPC_STEP_COMMAND, /* an own verb */
     MM_SMTPC_STEP_QUIT,
     MM_SMTPC_STEP_COUNT
 };
@@ -90,6 +91,9 @@ struct mm_smtpc {
 
     bool is_submission; /* XUSR is still to be said */
     const char *etrn_name;
+    const char *command;
+    bool keeps_hello;
+    struct mm_buf hello;
 
     bool in_message;
     struct mm_smtpc_message message;
@@ -149,6 +153,12 @@ void mm_smtpc_wipe(struct mm_buf *buf);
 /* client_message.c */
 mm_smtpc_take mm_smtpc_take_rset;
 mm_smtpc_take mm_smtpc_take_etrn;
+/* Outside of a message: RSET where it is due, and this step. */
+MM_CHECK enum mailmod_error mm_smtpc_ask(struct mm_smtpc *smtpc,
+                                         enum mm_smtpc_kind kind);
+
+/* client_own.c */
+mm_smtpc_take mm_smtpc_take_command;
 mm_smtpc_take mm_smtpc_take_mail;
 mm_smtpc_take mm_smtpc_take_rcpt;
 mm_smtpc_take mm_smtpc_take_data;

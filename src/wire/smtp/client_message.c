@@ -200,6 +200,23 @@ bool mm_smtpc_is_out_of_step(struct mm_smtpc *smtpc,
     return true;
 }
 
+enum mailmod_error mm_smtpc_ask(struct mm_smtpc *smtpc, enum mm_smtpc_kind kind)
+{
+    if (has_unasked_input(smtpc)) {
+        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
+        return MAILMOD_ERROR_PROTOCOL;
+    }
+    mm_smtpc_clear_steps(smtpc);
+    if ((smtpc->needs_reset && !mm_smtpc_push(smtpc, MM_SMTPC_STEP_RSET, 0)) ||
+        !mm_smtpc_push(smtpc, kind, 0)) {
+        mm_smtpc_clear_steps(smtpc);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    smtpc->state = MM_SMTPC_AT_TALKING;
+    mm_smtpc_write_steps(smtpc);
+    return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
+}
+
 /* RFC 1985 5.1: not in a transaction, so what a refused message left is cleared
  * before it. */
 enum mailmod_error mm_smtpc_etrn(struct mm_smtpc *smtpc, const char *name)
@@ -213,20 +230,8 @@ enum mailmod_error mm_smtpc_etrn(struct mm_smtpc *smtpc, const char *name)
     if (!is_path(name, false) || name[0] == '\0' || strchr(name, ' ') != NULL) {
         return MAILMOD_ERROR_ARGUMENT;
     }
-    if (has_unasked_input(smtpc)) {
-        mm_smtpc_fail(smtpc, MAILMOD_ERROR_PROTOCOL, false);
-        return MAILMOD_ERROR_PROTOCOL;
-    }
     smtpc->etrn_name = name;
-    mm_smtpc_clear_steps(smtpc);
-    if ((smtpc->needs_reset && !mm_smtpc_push(smtpc, MM_SMTPC_STEP_RSET, 0)) ||
-        !mm_smtpc_push(smtpc, MM_SMTPC_STEP_ETRN, 0)) {
-        mm_smtpc_clear_steps(smtpc);
-        return MAILMOD_ERROR_MEMORY;
-    }
-    smtpc->state = MM_SMTPC_AT_TALKING;
-    mm_smtpc_write_steps(smtpc);
-    return smtpc->state == MM_SMTPC_AT_FAILED ? smtpc->error : MAILMOD_OK;
+    return mm_smtpc_ask(smtpc, MM_SMTPC_STEP_ETRN);
 }
 
 enum mm_smtpc_event mm_smtpc_take_etrn(struct mm_smtpc *smtpc,

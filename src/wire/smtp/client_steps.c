@@ -21,6 +21,7 @@ const enum mm_smtpc_phase mm_smtpc_phases[MM_SMTPC_STEP_COUNT] = {
     [MM_SMTPC_STEP_BDAT] = MM_SMTPC_PHASE_BODY,
     [MM_SMTPC_STEP_XUSR] = MM_SMTPC_PHASE_HELLO,
     [MM_SMTPC_STEP_ETRN] = MM_SMTPC_PHASE_MAIL,
+    [MM_SMTPC_STEP_COMMAND] = MM_SMTPC_PHASE_MAIL,
     [MM_SMTPC_STEP_QUIT] = MM_SMTPC_PHASE_QUIT,
 };
 
@@ -101,6 +102,9 @@ static void write_step(struct mm_smtpc *smtpc, struct mm_smtpc_step step)
         break;
     case MM_SMTPC_STEP_XUSR:
         mm_buf_append_cstr(out, "XUSR");
+        break;
+    case MM_SMTPC_STEP_COMMAND:
+        mm_buf_append_cstr(out, smtpc->command);
         break;
     case MM_SMTPC_STEP_ETRN:
         mm_buf_append_cstr(out, "ETRN ");

@@ -340,6 +340,7 @@ static const struct {
     [MM_SMTPD_BODY] = {mm_smtpd_settle_body, MM_REPLY_OK},
     [MM_SMTPD_END] = {mm_smtpd_settle_end, MM_REPLY_MESSAGE_ACCEPTED},
     [MM_SMTPD_STARTTLS] = {mm_smtpd_settle_starttls, MM_REPLY_START_TLS},
+    [MM_SMTPD_COMMAND] = {mm_smtpd_settle_own, MM_REPLY_OK},
     [MM_SMTPD_ETRN] = {mm_smtpd_settle_etrn, MM_REPLY_ETRN_STARTED},
     [MM_SMTPD_RESET] = {mm_smtpd_settle_reset, MM_REPLY_OK},
     [MM_SMTPD_QUIT] = {settle_last, MM_REPLY_OK},

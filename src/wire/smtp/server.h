@@ -62,6 +62,7 @@ enum mm_smtpd_event {
     MM_SMTPD_END,        /* body is whole; info.size. 250 only when durable */
     MM_SMTPD_STARTTLS,   /* answer 220: flush, then the handshake, then
                             mm_smtpd_tls_begun; 454 when there is no TLS */
+    MM_SMTPD_COMMAND,    /* an own verb: info.name, info.data: its argument */
     MM_SMTPD_ETRN,       /* info.name: the domain in lower-case A-labels;
                             info.has_subdomains: and those below it */
     MM_SMTPD_RESET,      /* the transaction is over without END (RSET, EHLO,
@@ -72,12 +73,12 @@ enum mm_smtpd_event {
 };
 
 struct mm_smtpd_info {
-    struct mm_span name; /* HELO argument */
+    struct mm_span name; /* HELO argument; COMMAND: the verb */
     bool is_extended;    /* EHLO */
     bool has_subdomains; /* ETRN */
     enum mm_sasl_mechanism mechanism;
     bool has_data;
-    struct mm_span data; /* BODY, AUTH, AUTH_DATA */
+    struct mm_span data; /* BODY, AUTH, AUTH_DATA, COMMAND */
     const struct mm_address *path;
     const struct mm_mail_parameters *mail;
     const struct mm_rcpt_parameters *rcpt;
@@ -86,10 +87,23 @@ struct mm_smtpd_info {
     const char *text; /* BROKEN: for the log */
 };
 
+/* A verb of the owner's own (RFC 5321 2.2.2: an extension). Its argument is
+ * printable ASCII. */
+struct mm_smtpd_verb {
+    const char *name;
+    const char *keyword; /* a line of EHLO's reply; "": none */
+};
+
 MM_CHECK enum mailmod_error
 mm_smtpd_new(struct mm_smtpd **smtpd_out,
              const struct mm_smtpd_options *options);
 void mm_smtpd_free(struct mm_smtpd **smtpd);
+
+/* They outlive the engine; from the next command on. */
+void mm_smtpd_set_verbs(struct mm_smtpd *smtpd,
+                        const struct mm_smtpd_verb *verbs, size_t count);
+/* A word that is none of the engine's own verbs. */
+bool mm_smtpd_may_add_verb(struct mm_span name);
 
 size_t mm_smtpd_feed(struct mm_smtpd *smtpd, const char *bytes, size_t size);
 enum mm_smtpd_event mm_smtpd_next(struct mm_smtpd *smtpd,

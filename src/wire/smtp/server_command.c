@@ -4,6 +4,7 @@
  * flawed line is refused and never read as a command; what is refused changes
  * nothing but the count of errors.
  * Thread: the caller's. RFC 5321 4.1.1, 4.1.4, 4.5.1; RFC 3207 4. */
+#include "wire/smtp/request.h"
 #include "wire/smtp/server_internal.h"
 
 enum {
@@ -62,6 +63,10 @@ static const struct verb verbs[] = {
     {"TURN", GREETED, 0, mm_smtpd_check_not_implemented, NULL},
 };
 
+/* All of the owner's. */
+static const struct verb own_verb = {"", GREETED, 0, mm_smtpd_check_own,
+                                     mm_smtpd_do_own};
+
 static const struct verb *find_verb(struct mm_span name)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
@@ -70,6 +75,11 @@ static const struct verb *find_verb(struct mm_span name)
         }
     }
     return NULL;
+}
+
+bool mm_smtpd_may_add_verb(struct mm_span name)
+{
+    return mm_request_is_word(name) && find_verb(name) == NULL;
 }
 
 /* What stands in the verb's way before its own check, or NULL. */
@@ -118,6 +128,10 @@ static void run_command(struct mm_smtpd *smtpd, struct mm_span text)
     }
     argument = mm_span_trim(argument);
     const struct verb *verb = find_verb(name);
+    smtpd->request.own_verb = mm_smtpd_find_own(smtpd, name);
+    if (verb == NULL && smtpd->request.own_verb != NULL) {
+        verb = &own_verb;
+    }
     if (verb == NULL) {
         mm_smtpd_say_id(smtpd, smtpd->state == MM_SMTPD_AT_REFUSED
                                    ? MM_REPLY_BAD_SEQUENCE

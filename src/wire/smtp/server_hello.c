@@ -108,6 +108,7 @@ static void list_extensions(const struct mm_smtpd *smtpd, struct mm_buf *text)
     if (smtpd->options.has_etrn) {
         mm_buf_append_cstr(text, "\nETRN");
     }
+    mm_smtpd_list_own(smtpd, text);
     mm_buf_append_cstr(text, "\nHELP");
 }
 

@@ -43,6 +43,8 @@ enum mm_smtpd_state {
 struct mm_smtpd_request {
     struct mm_span name; /* HELO, EHLO */
     bool is_extended;
+    const struct mm_smtpd_verb *own_verb;
+    struct mm_span argument;        /* of it */
     char node[MM_LIMIT_DOMAIN + 1]; /* ETRN */
     bool has_subdomains;
     struct mm_address path; /* MAIL, RCPT */
@@ -67,6 +69,8 @@ struct mm_smtpd_body {
 
 struct mm_smtpd {
     struct mm_smtpd_options options;
+    const struct mm_smtpd_verb *own_verbs;
+    size_t own_verb_count;
     enum mm_smtpd_state state;
     enum mm_smtpd_event pending;
     enum mm_smtpd_event next_pending; /* raised once `pending` is settled */
@@ -213,5 +217,13 @@ mm_smtpd_act mm_smtpd_do_vrfy;
 mm_smtpd_act mm_smtpd_do_help;
 mm_smtpd_act mm_smtpd_do_quit;
 mm_smtpd_settle mm_smtpd_settle_reset;
+
+/* server_own.c */
+mm_smtpd_check mm_smtpd_check_own;
+mm_smtpd_act mm_smtpd_do_own;
+mm_smtpd_settle mm_smtpd_settle_own;
+const struct mm_smtpd_verb *mm_smtpd_find_own(const struct mm_smtpd *smtpd,
+                                              struct mm_span name);
+void mm_smtpd_list_own(const struct mm_smtpd *smtpd, struct mm_buf *text);
 
 #endif
