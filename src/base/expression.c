@@ -2,8 +2,8 @@
  *
  * Owns a tree of nodes in one array, in which each node stands behind those
  * that it is made of. Promises: neither depth nor length can make an answer
- * take more than one look at each node; a variable or a function that there is
- * not is a mistake, not a text.
+ * take more than one look at each node; what need not be known is not asked
+ * for; a variable or a function that there is not is a mistake, not a text.
  * Thread: any. */
 #include "base/expression.h"
 
@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-enum { NODES_MAX = 200, DEPTH_MAX = 32 };
+/* PART_MAX: a longer part is in no text. */
+enum { NODES_MAX = 200, DEPTH_MAX = 32, PART_MAX = 1000 };
 
 enum kind {
     VALUE,
@@ -34,7 +35,7 @@ struct node {
     enum kind kind;
     size_t variable;    /* VARIABLE */
     size_t left, right; /* indexes */
-    char *text;         /* VALUE */
+    char *text;         /* VALUE; VARIABLE: its word, NULL for none */
     struct mm_pattern *pattern;
 };
 
@@ -159,6 +160,25 @@ static enum mailmod_error refuse_variable(const struct parser *p)
     return MAILMOD_ERROR_SYNTAX;
 }
 
+/* One that takes a word must have it. */
+static enum mailmod_error add_variable(struct parser *p, size_t variable,
+                                       struct mm_span word, size_t *index_out)
+{
+    const char *name = p->names->variables[variable];
+    struct node node = {.kind = VARIABLE, .variable = variable};
+
+    if (name[strlen(name) - 1] == ':') {
+        if (word.size == 0) {
+            return refuse(p, "lacks a name behind a variable and a :");
+        }
+        node.text = mm_memdup0(word.data, word.size);
+        if (node.text == NULL) {
+            return MAILMOD_ERROR_MEMORY;
+        }
+    }
+    return add(p, node, index_out);
+}
+
 static enum mailmod_error parse_variable(struct parser *p, size_t *index_out)
 {
     struct mm_span word = take_word(p);
@@ -169,8 +189,12 @@ static enum mailmod_error parse_variable(struct parser *p, size_t *index_out)
     }
     for (size_t i = 0; i < p->names->count; i++) {
         if (mm_span_is_nocase(word, p->names->variables[i])) {
-            return add(p, (struct node){.kind = VARIABLE, .variable = i},
-                       index_out);
+            return add_variable(p, i, mm_span("", 0), index_out);
+        }
+        size_t size = strlen(p->names->variables[i]);
+        if (p->names->variables[i][size - 1] == ':' && word.size > size &&
+            mm_span_starts_nocase(word, p->names->variables[i])) {
+            return add_variable(p, i, mm_span_from(word, size), index_out);
         }
     }
     return refuse_variable(p);
@@ -359,11 +383,40 @@ bool mm_expression_uses(const struct mm_expression *expression, size_t variable)
     return false;
 }
 
-static struct mm_span value_of(const struct node *node,
-                               const struct mm_span *values)
+size_t mm_expression_cost(const struct mm_expression *expression)
 {
+    size_t cost = 1;
+
+    for (size_t i = 0; i < expression->count; i++) {
+        const struct node *node = &expression->nodes[i];
+
+        if (node->kind == MATCH) {
+            cost += mm_pattern_steps(node->pattern);
+        } else if (node->kind == PART) {
+            const struct node *part = &expression->nodes[node->right];
+            cost += part->kind == VALUE ? strlen(part->text) : PART_MAX;
+        } else {
+            cost++;
+        }
+    }
+    return cost;
+}
+
+/* ---- asking ---- */
+
+struct question {
+    const struct mm_expression *expression;
+    mm_expression_value value;
+    void *context;
+};
+
+static struct mm_span value_of(const struct question *q, size_t index)
+{
+    const struct node *node = &q->expression->nodes[index];
+
     return node->kind == VALUE ? mm_span_cstr(node->text)
-                               : values[node->variable];
+                               : q->value(q->context, node->variable,
+                                          node->text != NULL ? node->text : "");
 }
 
 static int compare(struct mm_span a, struct mm_span b)
@@ -386,7 +439,8 @@ static int compare(struct mm_span a, struct mm_span b)
 
 static bool has_part(struct mm_span text, struct mm_span part)
 {
-    for (size_t i = 0; i + part.size <= text.size; i++) {
+    for (size_t i = 0; part.size <= PART_MAX && i + part.size <= text.size;
+         i++) {
         if (mm_span_equal_nocase(mm_span(text.data + i, part.size), part)) {
             return true;
         }
@@ -412,43 +466,51 @@ static bool is_order(enum kind kind, int order)
     }
 }
 
-/* Operands of comparisons are values; those of the others were answered. */
-static bool answer(const struct mm_expression *e, size_t index,
-                   const bool *answers, const struct mm_span *values)
+/* As deep as the tree, which has NODES_MAX nodes. */
+static bool is_true(const struct question *q, size_t index)
 {
-    const struct node *node = &e->nodes[index];
-    const struct node *left = &e->nodes[node->left];
+    const struct node *node = &q->expression->nodes[index];
+    struct mm_span value;
 
     switch (node->kind) {
     case NOT:
-        return !answers[node->left];
+        return !is_true(q, node->left);
     case AND:
-        return answers[node->left] && answers[node->right];
+        return is_true(q, node->left) && is_true(q, node->right);
     case OR:
-        return answers[node->left] || answers[node->right];
+        return is_true(q, node->left) || is_true(q, node->right);
     case VALUE:
     case VARIABLE:
-        return value_of(node, values).size > 0 &&
-               !mm_span_is(value_of(node, values), "0");
+        value = value_of(q, index);
+        return value.size > 0 && !mm_span_is(value, "0");
     case MATCH:
-        return mm_pattern_matches(node->pattern, value_of(left, values));
+        return mm_pattern_matches(node->pattern, value_of(q, node->left));
     case PART:
-        return has_part(value_of(left, values),
-                        value_of(&e->nodes[node->right], values));
+        return has_part(value_of(q, node->left), value_of(q, node->right));
     default:
-        return is_order(node->kind,
-                        compare(value_of(left, values),
-                                value_of(&e->nodes[node->right], values)));
+        return is_order(node->kind, compare(value_of(q, node->left),
+                                            value_of(q, node->right)));
     }
+}
+
+bool mm_expression_is_true_for(const struct mm_expression *expression,
+                               mm_expression_value value, void *context)
+{
+    const struct question question = {expression, value, context};
+
+    return is_true(&question, expression->count - 1);
+}
+
+static struct mm_span value_at(void *context, size_t variable, const char *word)
+{
+    const struct mm_span *const *values = context;
+
+    (void)word;
+    return (*values)[variable];
 }
 
 bool mm_expression_is_true(const struct mm_expression *expression,
                            const struct mm_span *values)
 {
-    bool answers[NODES_MAX];
-
-    for (size_t i = 0; i < expression->count; i++) {
-        answers[i] = answer(expression, i, answers, values);
-    }
-    return answers[expression->count - 1];
+    return mm_expression_is_true_for(expression, value_at, &values);
 }

@@ -390,6 +390,11 @@ enum mailmod_error mm_pattern_new(struct mm_pattern **pattern_out,
     return MAILMOD_OK;
 }
 
+size_t mm_pattern_steps(const struct mm_pattern *pattern)
+{
+    return pattern->count;
+}
+
 void mm_pattern_free(struct mm_pattern **pattern)
 {
     if (*pattern != NULL) {

@@ -19,6 +19,9 @@ MM_CHECK enum mailmod_error mm_pattern_new(struct mm_pattern **pattern_out,
                                            bool ignores_case,
                                            struct mm_buf *mistake_out);
 void mm_pattern_free(struct mm_pattern **pattern);
+/* How many steps it has, a few an octet of its text at least: a match follows
+ * so many at most for each octet that it looks at. */
+size_t mm_pattern_steps(const struct mm_pattern *pattern);
 /* False as well when memory is out. */
 bool mm_pattern_matches(const struct mm_pattern *pattern, struct mm_span text);
 
