@@ -68,6 +68,11 @@
  * Patterns cost the product of both, on a worker. */
 #define MM_LIMIT_FORWARD_FILE (64 * 1024)
 #define MM_LIMIT_FORWARD_TEXT (256 * 1024)
+/* Rules about content: what all of them may cost, in steps of patterns for an
+ * octet (a worker has some seconds with the worst of 1 MiB), and the octets of
+ * a message's recipients that they are shown. */
+#define MM_LIMIT_CONTENT_COST 20000
+#define MM_LIMIT_CONTENT_PATHS 65536
 /* Addresses that stand for others, one after another, and all those that one
  * address may stand for. */
 #define MM_LIMIT_RESOLVE_DEPTH 10

@@ -290,6 +290,12 @@ struct mm_config {
         struct mm_range_list exempt;
         bool exempts_logins;
     } milters;
+    struct {
+        char *rules_file;
+        uint64_t text_max;
+        struct mm_range_list exempt;
+        bool exempts_logins;
+    } content;
 
     struct { /* addresses that nobody has */
         struct mm_string_list addresses;

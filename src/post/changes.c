@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "mailbox/plus_folder.h"
 #include "wire/addr/address.h"
-#include "wire/msg/header_change.h"
 
 #include <string.h>
 
@@ -76,6 +75,24 @@ static const char *canonical(const char *text, bool is_address,
                        MAILMOD_OK
                ? address->text
                : text;
+}
+
+bool mm_change_header(const struct mm_change *change,
+                      struct mm_header_change *out)
+{
+    static const enum mm_header_change_kind kinds[] = {
+        [MM_CHANGE_ADD_FIELD] = MM_HEADER_CHANGE_ADD,
+        [MM_CHANGE_INSERT_FIELD] = MM_HEADER_CHANGE_INSERT,
+        [MM_CHANGE_SET_FIELD] = MM_HEADER_CHANGE_SET};
+
+    if (change->kind > MM_CHANGE_SET_FIELD) {
+        return false;
+    }
+    *out = (struct mm_header_change){.kind = kinds[change->kind],
+                                     .number = change->number,
+                                     .name = change->name,
+                                     .value = change->value};
+    return true;
 }
 
 enum mailmod_error mm_changes_add(struct mm_changes *changes,

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "wire/msg/header_change.h"
 
 enum mm_change_kind {
     MM_CHANGE_ADD_FIELD,        /* name, value: behind the message's own */
@@ -58,5 +59,8 @@ const char *mm_changes_redirect(const struct mm_changes *changes,
 /* The last one of the kind; NULL: there is none. */
 const struct mm_change *mm_changes_find(const struct mm_changes *changes,
                                         enum mm_change_kind kind);
+/* False: it is none in the header. The texts are the change's. */
+bool mm_change_header(const struct mm_change *change,
+                      struct mm_header_change *out);
 
 #endif

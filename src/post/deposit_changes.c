@@ -34,24 +34,6 @@ static const struct mm_change *change_of(const struct mm_list *node)
 
 /* ---- the header ---- */
 
-static bool header_change(const struct mm_change *change,
-                          struct mm_header_change *out)
-{
-    static const enum mm_header_change_kind kinds[] = {
-        [MM_CHANGE_ADD_FIELD] = MM_HEADER_CHANGE_ADD,
-        [MM_CHANGE_INSERT_FIELD] = MM_HEADER_CHANGE_INSERT,
-        [MM_CHANGE_SET_FIELD] = MM_HEADER_CHANGE_SET};
-
-    if (change->kind > MM_CHANGE_SET_FIELD) {
-        return false;
-    }
-    *out = (struct mm_header_change){.kind = kinds[change->kind],
-                                     .number = change->number,
-                                     .name = change->name,
-                                     .value = change->value};
-    return true;
-}
-
 static void note_letters(struct mm_deposit *deposit, const char *value)
 {
     for (; *value != '\0'; value++) {
@@ -107,7 +89,7 @@ enum mailmod_error mm_deposit_change_text(struct mm_deposit *deposit)
          node = node->next) {
         struct mm_header_change change;
 
-        if (header_change(change_of(node), &change)) {
+        if (mm_change_header(change_of(node), &change)) {
             note_letters(deposit, change.value);
             error = deposit->has_header ? change_whole(deposit, &change)
                                         : change_part(deposit, &change);

@@ -119,6 +119,7 @@ static enum mailmod_error init_server(struct mm_server *server,
         mm_rates_init(&server->rates, more[2]),
         mm_login_times_new(&server->login_times, more[3]),
         mm_lists_init(&server->lists, options->log),
+        mm_content_init(&server->content, options->log),
         mm_traps_init(&server->traps, more[4], options->log)};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         error = error == MAILMOD_OK ? errors[i] : error;
@@ -129,6 +130,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     mm_bans_init(&server->bans, &server->networks, options->log);
     set_limits(server, config);
     mm_lists_set_config(&server->lists, options->settings->config);
+    mm_content_set_config(&server->content, options->settings->config);
     mm_traps_set_config(&server->traps, options->settings->config);
     server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
     if (server->loops == NULL) {
@@ -196,6 +198,7 @@ void mm_server_free(struct mm_server **server_in)
     mm_checks_fini(&server->checks);
     mm_rates_fini(&server->rates);
     mm_lists_fini(&server->lists);
+    mm_content_fini(&server->content);
     mm_traps_fini(&server->traps);
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
@@ -217,6 +220,7 @@ void mm_server_attach(struct mm_server *server, struct mm_store *store,
     server->checks.workers = workers;
     mm_apop_init(&server->apop, store, workers);
     mm_lists_attach(&server->lists, store, workers);
+    mm_content_attach(&server->content, workers);
     mm_traps_attach(&server->traps, store, workers);
     mm_bans_attach(&server->bans, store, workers);
     server->greylist.store = store;
@@ -233,6 +237,7 @@ void mm_server_set_settings(struct mm_server *server,
     set_limits(server, settings->config);
     mm_mutex_unlock(server->mutex);
     mm_lists_set_config(&server->lists, settings->config);
+    mm_content_set_config(&server->content, settings->config);
     mm_traps_set_config(&server->traps, settings->config);
     mm_settings_unref(&former);
 }

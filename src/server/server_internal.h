@@ -9,6 +9,7 @@
 #include "server/bans.h"
 #include "server/blocklist.h"
 #include "server/checks.h"
+#include "server/content.h"
 #include "server/deleted_mail.h"
 #include "server/greylist.h"
 #include "server/limits.h"
@@ -55,6 +56,7 @@ struct mm_server {
     struct mm_rates rates;
     struct mm_login_times *login_times;
     struct mm_lists lists;
+    struct mm_content content;
     struct mm_greylist greylist;
     struct mm_traps traps;
     struct mm_deleted_mail *deleted_mail; /* the end of deleted mail */

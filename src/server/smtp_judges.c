@@ -503,6 +503,8 @@ static const struct mm_judge table[] = {
     /* no filter is asked about what is known */
     {"spam, message", MM_STAGE_END, true, mm_smtp_spam_judges_message},
     {"milters, message", MM_STAGE_END, true, mm_smtp_milters_judge_message},
+    /* rules see what filters wrote */
+    {"content", MM_STAGE_END, true, mm_smtp_content_judges_message},
 };
 
 void mm_smtp_judges_init(struct mm_smtp_session *smtp)

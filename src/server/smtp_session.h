@@ -69,6 +69,7 @@ struct mm_smtp_spam {
 };
 
 struct mm_smtp_milters; /* smtp_milters.c's */
+struct mm_smtp_content; /* smtp_content.c's */
 struct mm_etrn;
 
 struct mm_smtp_session {
@@ -105,6 +106,7 @@ struct mm_smtp_session {
     struct mm_smtp_sender_hosts *sender_hosts; /* NULL: not asked about */
     struct mm_sender_check *sender_check; /* of the pending MAIL; NULL: none */
     struct mm_smtp_milters *milters;      /* NULL: none was asked */
+    struct mm_smtp_content *content;      /* of the message; NULL: no rules */
     struct mm_smtp_spam spam;
     struct mm_etrn *etrn; /* of the pending ETRN; NULL: none */
     char blocked_text[MM_BLOCKED_TEXT_MAX];
@@ -179,6 +181,16 @@ enum mm_judgement mm_smtp_spam_hears_recipient(void *subject,
                                                struct mm_finding *finding);
 enum mm_judgement mm_smtp_spam_judges_message(void *subject,
                                               struct mm_finding *finding);
+
+/* smtp_content.c: a message begins (MEMORY); a recipient of it was taken, a
+ * piece came. A judge of END. */
+MM_CHECK enum mailmod_error mm_smtp_content_begin(struct mm_smtp_session *smtp);
+void mm_smtp_content_recipient(struct mm_smtp_session *smtp, const char *path);
+void mm_smtp_content_body(struct mm_smtp_session *smtp, struct mm_span data);
+void mm_smtp_content_forget(struct mm_smtp_session *smtp);
+bool mm_smtp_content_may_change(const struct mm_smtp_session *smtp);
+enum mm_judgement mm_smtp_content_judges_message(void *subject,
+                                                 struct mm_finding *finding);
 
 /* smtp_judges.c */
 void mm_smtp_judges_init(struct mm_smtp_session *smtp);

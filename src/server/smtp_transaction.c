@@ -44,6 +44,7 @@ void mm_smtp_drop_message(struct mm_smtp_session *smtp)
     smtp->is_with_milters = false;
     mm_smtp_milters_forget_message(smtp);
     mm_smtp_spam_forget(smtp);
+    mm_smtp_content_forget(smtp);
     mm_deposit_abandon(&smtp->deposit);
     mm_session_forget(&smtp->base.question);
     mm_session_forget(&smtp->sender);
@@ -150,6 +151,7 @@ static unsigned edits_of(const struct mm_smtp_session *smtp)
 static bool may_change(const struct mm_smtp_session *smtp)
 {
     return mm_smtp_milters_may_change(smtp) ||
+           mm_smtp_content_may_change(smtp) ||
            mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_RCPT) ||
            mm_session_is_hooked(&smtp->base, MAILMOD_SMTP_MESSAGE);
 }
@@ -197,7 +199,8 @@ void mm_smtp_mail(struct mm_smtp_session *smtp,
         mm_smtp_answer(smtp, refusal);
         return;
     }
-    if (begin_deposit(smtp, info) != MAILMOD_OK || !prepare_question(smtp)) {
+    if (begin_deposit(smtp, info) != MAILMOD_OK || !prepare_question(smtp) ||
+        mm_smtp_content_begin(smtp) != MAILMOD_OK) {
         mm_smtp_drop_message(smtp);
         mm_smtp_answer_id(smtp, MM_REPLY_LOCAL_ERROR);
         return;
@@ -391,6 +394,9 @@ void mm_smtp_rcpt(struct mm_smtp_session *smtp,
         mm_session_abort(&smtp->base);
         return;
     }
+    if (reply->code < 400) {
+        mm_smtp_content_recipient(smtp, info->path->text);
+    }
     answer_recipient(smtp, reply);
 }
 
@@ -523,6 +529,7 @@ void mm_smtp_body(struct mm_smtp_session *smtp,
     }
     mm_smtp_milters_data_over(smtp);
     mm_smtp_spam_body(smtp, info->data);
+    mm_smtp_content_body(smtp, info->data);
     smtp->octets += info->data.size;
     smtp->body_used = 0;
     smtp->body_offered = 0;

@@ -28,6 +28,7 @@ static const struct group {
     {"greylisting", "Putting off mail servers that nobody knows."},
     {"checks", "Checks of the names that peers bring."},
     {"milters", "Filters of mail by the milter protocol."},
+    {"content", "Rules about what mail may be, for those without a filter."},
     {"traps", "Addresses that only spam programs write to."},
     {"spam", "A memory of spam that was refused."},
     {"rates", "How much mail may come in a window of time."},
