@@ -397,6 +397,12 @@ mailmod_message_new(mailmod *instance, const struct mailmod_envelope *envelope,
 MAILMOD_API enum mailmod_error mailmod_message_write(mailmod_message *message,
                                                      const void *octets,
                                                      size_t size);
+/* Not 0: where the relay refuses one recipient nobody gets the message: no text
+ * is sent, and those who were taken are DEFERRED with CANCELLED. ARGUMENT: its
+ * mode is not RELAY, for several hosts cannot be asked together; STATE after
+ * send. */
+MAILMOD_API enum mailmod_error
+mailmod_message_require_all(mailmod_message *message, int requires_all);
 /* The text is whole. QUEUE: on disk when this returns OK; it does not wait for
  * the delivery. NOW and RELAY: with on_progress it returns at once; without it
  * waits for the outcome and returns OK when every recipient was delivered, else

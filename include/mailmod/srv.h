@@ -160,6 +160,10 @@ MAILMOD_API ServerStream
 SRVInitSendMsgBackground(const char *from, const char *to,
                          MsgCallback callback MAILMOD_DEFAULT(NULL),
                          void *callback_param MAILMOD_DEFAULT(NULL));
+/* Of a stream of SRVInitSendMsgSMTP, before SRVEndOfMsg. Not 0: where the
+ * server refuses one recipient nobody gets the message. Zero, or ARGUMENT,
+ * HANDLE, STATE. */
+MAILMOD_API int SRVRequireAll(ServerStream stream, int requires_all);
 /* The text is whole: sends it and ends the stream, on success and on failure.
  * A missing last line end is added. Without a callback an immediate or SMTP
  * message is waited for; with one, and for the queue, it returns at once. The

@@ -252,6 +252,15 @@ enum mailmod_error mm_srv_check_open(ServerStream handle)
     return is_open ? MAILMOD_OK : no_stream(handle);
 }
 
+int SRVRequireAll(ServerStream handle, int requires_all)
+{
+    enum mailmod_error error = mm_srv_check_open(handle);
+
+    return mm_srv_note(error == MAILMOD_OK
+                           ? mailmod_message_require_all(handle, requires_all)
+                           : error);
+}
+
 /* The caller has the host's ownership from here on. */
 static struct mm_srv_stream *close_stream(ServerStream handle)
 {

@@ -27,6 +27,7 @@ static void stop(struct mm_branch *branch)
         mm_timer_cancel(&branch->outbound->poll_timer);
     }
     mm_lane_quit_all(branch);
+    mm_unstored_quit_resting(branch);
     mm_host_search_stop_all(branch);
 }
 

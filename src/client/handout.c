@@ -18,7 +18,6 @@
  * Thread: the first loop. */
 #include "client/outbound_internal.h"
 
-#include "base/siphash.h"
 #include "post/destination.h"
 
 #include <string.h>
@@ -64,10 +63,7 @@ static uint64_t poll_wait_ms(const struct mm_outbound *outbound)
 static struct mm_branch *branch_for(struct mm_outbound *outbound,
                                     const struct mq_batch *batch)
 {
-    uint64_t keys[2];
-    memcpy(keys, outbound->secret, sizeof keys);
-    uint64_t home =
-        mm_siphash(mm_span_cstr(batch->destination), keys[0], keys[1]);
+    uint64_t home = mm_outbound_home(outbound, batch->destination);
     size_t beside = batch->attempts > 0 ? batch->attempts - 1 : 0;
     return &outbound->branches[(home % outbound->branch_count + beside) %
                                outbound->branch_count];

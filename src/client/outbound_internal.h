@@ -55,10 +55,11 @@ struct mm_branch {
     size_t settling_count;
     struct mm_list unstored;
     struct mm_list unstored_works;
-    size_t unstored_work_count;
-    struct mm_list submissions; /* of submission.c */
-    struct mm_list handovers;   /* of handover.c */
-    struct mm_list searches;    /* of mail_hosts.c */
+    size_t unstored_work_count;    /* that are at work */
+    size_t unstored_resting_count; /* connections to relays that are kept */
+    struct mm_list submissions;    /* of submission.c */
+    struct mm_list handovers;      /* of handover.c */
+    struct mm_list searches;       /* of mail_hosts.c */
     struct mm_timer retry_timer, quiet_timer;
 
     /* What others want of it; the outbound's lock. */
@@ -110,6 +111,10 @@ struct mm_outbound {
 /* outbound_parts.c */
 /* thread: any */
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound);
+/* Modulo a count of loops: the one that keeps the destination's connections.
+ * thread: any */
+uint64_t mm_outbound_home(const struct mm_outbound *outbound,
+                          const char *destination);
 const struct mm_config *mm_branch_config(const struct mm_branch *branch);
 /* Of a limit that holds for all loops together; at least 1. */
 size_t mm_branch_share(const struct mm_branch *branch, size_t max);
@@ -186,6 +191,8 @@ void mm_handover_start(struct mm_branch *branch, struct mq_batch *batch);
 void mm_handover_cut_all(struct mm_branch *branch);
 
 /* unstored.c */
+/* Ends the connections that are kept. */
+void mm_unstored_quit_resting(struct mm_branch *branch);
 void mm_unstored_cut_all(struct mm_branch *branch);
 void mm_unstored_free_all(struct mm_branch *branch);
 

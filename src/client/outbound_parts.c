@@ -5,11 +5,22 @@
  * Thread: loop, and any where the header says so. */
 #include "client/outbound_internal.h"
 
+#include "base/siphash.h"
 #include "post/news.h"
+
+#include <string.h>
 
 bool mm_outbound_is_stopped(const struct mm_outbound *outbound)
 {
     return atomic_load(&outbound->is_stopped);
+}
+
+uint64_t mm_outbound_home(const struct mm_outbound *outbound,
+                          const char *destination)
+{
+    uint64_t keys[2];
+    memcpy(keys, outbound->secret, sizeof keys);
+    return mm_siphash(mm_span_cstr(destination), keys[0], keys[1]);
 }
 
 const struct mm_config *mm_branch_config(const struct mm_branch *branch)

@@ -1,7 +1,9 @@
 /* relay.c - the relay of a route.
  *
- * Pure; owns nothing. Thread: any. */
+ * Owns the texts of a copy. Thread: any. */
 #include "client/relay.h"
+
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -30,6 +32,48 @@ void mm_relay_smarthost(const struct mm_config *config,
                         struct mm_relay *relay_out)
 {
     mm_relay_of_route(&config->routes[config->route_count - 1], relay_out);
+}
+
+/* The texts of a relay, one by one; they are lent as constants. */
+static void copy_text(const char **text, bool *fails)
+{
+    if (*text != NULL) {
+        *text = mm_strdup(*text);
+        *fails = *fails || *text == NULL;
+    }
+}
+
+static void free_text(const char **text)
+{
+    if (*text != NULL) {
+        mm_secret_clear((char *)*text, strlen(*text));
+        mm_free((char *)*text);
+        *text = NULL;
+    }
+}
+
+enum mailmod_error mm_relay_copy(struct mm_relay *relay_out,
+                                 const struct mm_relay *from)
+{
+    bool fails = false;
+    *relay_out = *from;
+    copy_text(&relay_out->host, &fails);
+    copy_text(&relay_out->user, &fails);
+    copy_text(&relay_out->password, &fails);
+    copy_text(&relay_out->account, &fails);
+    if (fails) {
+        mm_relay_copy_free(relay_out);
+        return MAILMOD_ERROR_MEMORY;
+    }
+    return MAILMOD_OK;
+}
+
+void mm_relay_copy_free(struct mm_relay *relay)
+{
+    free_text(&relay->host);
+    free_text(&relay->user);
+    free_text(&relay->password);
+    free_text(&relay->account);
 }
 
 bool mm_relay_is_set(const struct mm_relay *relay)

@@ -35,6 +35,11 @@ void mm_relay_smarthost(const struct mm_config *config,
 bool mm_relay_is_set(const struct mm_relay *relay);
 /* tls and verifies are said of the hosts that mail goes to. */
 bool mm_relay_sets_tls(const struct mm_relay *relay);
+/* With texts of its own, for who outlives those of `from`; `others`, route and
+ * proxy stay lent. */
+MM_CHECK enum mailmod_error mm_relay_copy(struct mm_relay *relay_out,
+                                          const struct mm_relay *from);
+void mm_relay_copy_free(struct mm_relay *relay); /* wipes the password */
 /* Those that a login may use; 0: there is none. */
 unsigned mm_relay_mechanisms(const struct mm_relay *relay);
 /* One connection may serve both: the same TLS, login, source and name. */

@@ -92,6 +92,9 @@ static void refuse_message(struct mm_delivery *delivery,
         status = "5.6.3";
         text = "the message has octets above 127, and the host does not offer "
                "8BITMIME";
+    } else if (error == MAILMOD_ERROR_LIMIT) {
+        status = "4.5.3"; /* RFC 9422 4; all or nothing needs one transaction */
+        text = "not sent: the host takes fewer recipients at once";
     } else if (error == MAILMOD_ERROR_ARGUMENT) {
         status = "5.6.0";
         text = "the envelope cannot be written on the wire";
@@ -225,6 +228,11 @@ static void send_message(struct mm_delivery *delivery)
         return;
     }
     if (delivery->envelope_count == 0) {
+        return;
+    }
+    if (delivery->batch->requires_all &&
+        delivery->envelope_count < delivery->batch->recipient_count) {
+        refuse_message(delivery, MAILMOD_ERROR_LIMIT);
         return;
     }
     enum mm_config_eight_bit policy = delivery->config->delivery.eight_bit;

@@ -5,11 +5,16 @@
  * batch over one connection. Promises: each recipient's outcome is told once,
  * also when memory is short, the instance stops or the connection is cut; at
  * most queue.attempts_max deliveries are at work (each loop has its share, at
- * least one); a message stays on one loop, the loops take turns; a destination
- * that is down costs one attempt a message; what was handed in before a stop is
+ * least one); a message stays on one loop: the loops take turns, but a relay
+ * has its own; a connection to a relay is kept for delivery.idle_timeout, and
+ * the next message to it with the same login goes over it; a destination that
+ * is down costs one attempt a message; what was handed in before a stop is
  * sent, until a cut.
  *
- * Law of a recipient: FREE -> TAKEN (a delivery to its destination is at work)
+ * Law of a work: at work for its message -> resting (its message is told and
+ * forgotten) -> gone, when its time is over, another work has taken its
+ * connection, or the instance stops. Of a recipient: FREE -> TAKEN (a delivery
+ * to its destination is at work)
  * -> TOLD. Of a message: it is gone when all are told and no delivery is left.
  * Thread: loop, except mm_outbound_send. */
 #include "client/unstored.h"
@@ -25,7 +30,10 @@ enum { FREE, TAKEN, TOLD };
 
 struct work {
     struct mm_list node; /* in the outbound's list */
-    struct mm_unstored *unstored;
+    struct mm_branch *branch;
+    struct mm_unstored *unstored; /* NULL: resting */
+    struct mm_relay relay;        /* a copy: it outlives the message's */
+    struct mm_task rest_task;
     struct mm_delivery *delivery;
     const char *destination; /* of the unstored's recipients */
     struct mq_outcome down;  /* of the destination, when it cannot be reached */
@@ -115,6 +123,10 @@ static struct mq_batch *next_batch(const struct work *work)
     struct mq_batch *batch = mm_alloc(sizeof *batch);
     size_t count = 0;
 
+    if (unstored->requires_all) {
+        count_max = unstored->recipient_count; /* one transaction, or none */
+    }
+
     if (batch == NULL) {
         return NULL;
     }
@@ -135,6 +147,7 @@ static struct mq_batch *next_batch(const struct work *work)
     }
     batch->recipient_count = count;
     batch->message = unstored->message;
+    batch->requires_all = unstored->requires_all;
     (void)mm_span_copy(mm_span_cstr(work->destination), batch->destination,
                        sizeof batch->destination);
     mm_list_init(&batch->node);
@@ -160,16 +173,71 @@ static void on_outcomes(void *context, struct mq_batch *batch,
     free_batch(batch);
 }
 
+static bool is_row_of(const struct mm_config *config,
+                      const struct mm_config_route *route)
+{
+    size_t i = 0;
+
+    while (i < config->route_count && &config->routes[i] != route) {
+        i++;
+    }
+    return i < config->route_count;
+}
+
+/* What the connection was made with is there as long as it is. */
+static bool may_rest(const struct work *work)
+{
+    const struct mm_branch *branch = work->branch;
+    const struct mm_config *config = mm_branch_config(branch);
+    const struct mm_config_route *route = work->relay.route;
+    size_t most = mm_branch_share(branch, config->queue.attempts_max);
+
+    return mm_relay_is_set(&work->relay) &&
+           !mm_outbound_is_stopped(branch->outbound) && !branch->is_cut &&
+           mm_delivery_settings(work->delivery) == branch->settings &&
+           branch->unstored_resting_count < most &&
+           (route == NULL || is_row_of(config, route));
+}
+
+static void leave_message(struct work *work)
+{
+    struct mm_unstored *unstored = work->unstored;
+
+    if (unstored != NULL) {
+        work->unstored = NULL;
+        work->destination = NULL;
+        work->branch->unstored_work_count--;
+        work->branch->unstored_resting_count++;
+        unstored->work_count--;
+        end_if_over(unstored);
+    }
+}
+
+/* From a clean stack: the next message may want this very connection. */
+static void run_rest(struct mm_task *task)
+{
+    struct work *work = MM_LIST_OBJECT(task, struct work, rest_task);
+    struct mm_branch *branch = work->branch;
+
+    leave_message(work);
+    if (mm_outbound_is_stopped(branch->outbound)) {
+        mm_delivery_quit(work->delivery);
+    }
+    pump(branch);
+}
+
 static void on_idle(void *context)
 {
     struct work *work = context;
     struct mq_batch *batch = NULL;
 
-    if (!work->unstored->branch->is_cut) {
+    if (!work->branch->is_cut) {
         batch = next_batch(work);
     }
     if (batch != NULL) {
         mm_delivery_give(work->delivery, batch);
+    } else if (may_rest(work)) {
+        mm_loop_post(work->branch->loop, &work->rest_task);
     } else {
         mm_delivery_quit(work->delivery);
     }
@@ -180,16 +248,22 @@ static void on_progress(void *context, const struct mq_batch *batch,
 {
     const struct work *work = context;
 
-    mm_outbound_note_progress(work->unstored->branch->outbound, batch, progress,
-                              octets);
+    mm_outbound_note_progress(work->branch->outbound, batch, progress, octets);
 }
 
 static void free_work(struct work *work)
 {
+    struct mm_branch *branch = work->branch;
+
     mm_list_remove(&work->node);
-    work->unstored->branch->unstored_work_count--;
-    work->unstored->work_count--;
+    if (work->unstored != NULL) {
+        branch->unstored_work_count--;
+        work->unstored->work_count--;
+    } else {
+        branch->unstored_resting_count--;
+    }
     mm_delivery_free(&work->delivery);
+    mm_relay_copy_free(&work->relay);
     mm_free(work);
 }
 
@@ -199,9 +273,9 @@ static void on_gone(void *context)
 {
     struct work *work = context;
     struct mm_unstored *unstored = work->unstored;
-    struct mm_branch *branch = unstored->branch;
+    struct mm_branch *branch = work->branch;
 
-    for (size_t i = 0; i < unstored->recipient_count; i++) {
+    for (size_t i = 0; unstored != NULL && i < unstored->recipient_count; i++) {
         if (!is_of(unstored, i, TAKEN, work->destination)) {
             continue;
         }
@@ -212,7 +286,9 @@ static void on_gone(void *context)
         }
     }
     free_work(work);
-    end_if_over(unstored);
+    if (unstored != NULL) {
+        end_if_over(unstored);
+    }
     pump(branch);
 }
 
@@ -232,26 +308,43 @@ static enum mailmod_error read_chunk(void *context, uint64_t message_id,
     return unstored->read_chunk(unstored->context, number, out);
 }
 
+static enum mailmod_error open_work(struct work *work,
+                                    struct mm_unstored *unstored,
+                                    const char *destination)
+{
+    struct mm_delivery_options options =
+        mm_branch_delivery(unstored->branch, destination);
+    enum mailmod_error error = mm_relay_copy(&work->relay, &unstored->relay);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    options.relay = work->relay;
+    options.read_chunk = read_chunk;
+    options.read_context = unstored;
+    options.handler = &delivery_handler;
+    options.context = work;
+    error = mm_delivery_new(&work->delivery, &options);
+    if (error != MAILMOD_OK) {
+        mm_relay_copy_free(&work->relay);
+    }
+    return error;
+}
+
 static struct work *new_work(struct mm_unstored *unstored,
                              const char *destination)
 {
     struct mm_branch *branch = unstored->branch;
     struct work *work = mm_alloc(sizeof *work);
-    struct mm_delivery_options options =
-        mm_branch_delivery(branch, destination);
 
-    options.relay = unstored->relay;
-    options.read_chunk = read_chunk;
-    options.read_context = unstored;
-    options.handler = &delivery_handler;
-    options.context = work;
-    if (work == NULL ||
-        mm_delivery_new(&work->delivery, &options) != MAILMOD_OK) {
+    if (work == NULL || open_work(work, unstored, destination) != MAILMOD_OK) {
         mm_free(work);
         return NULL;
     }
+    work->branch = branch;
     work->unstored = unstored;
     work->destination = destination;
+    work->rest_task.run = run_rest;
     mm_list_append(&branch->unstored_works, &work->node);
     branch->unstored_work_count++;
     unstored->work_count++;
@@ -319,12 +412,23 @@ static void run_send(struct mm_task *task)
     pump(unstored->branch);
 }
 
+/* A relay's messages meet its connections. */
+static struct mm_branch *choose_branch(struct mm_outbound *outbound,
+                                       const struct mm_unstored *unstored)
+{
+    size_t count = atomic_load(&outbound->unstored_loops);
+    uint64_t turn =
+        mm_relay_is_set(&unstored->relay)
+            ? mm_outbound_home(outbound, unstored->recipients[0].destination)
+            : atomic_fetch_add(&outbound->unstored_count, 1);
+
+    return &outbound->branches[turn % count];
+}
+
 void mm_outbound_send(struct mm_outbound *outbound,
                       struct mm_unstored *unstored)
 {
-    size_t turn = atomic_fetch_add(&outbound->unstored_count, 1);
-    unstored->branch =
-        &outbound->branches[turn % atomic_load(&outbound->unstored_loops)];
+    unstored->branch = choose_branch(outbound, unstored);
     unstored->is_late = mm_outbound_is_stopped(outbound);
     unstored->work_count = 0;
     for (size_t i = 0; i < unstored->recipient_count; i++) {
@@ -335,6 +439,18 @@ void mm_outbound_send(struct mm_outbound *outbound,
     unstored->task.run = run_send;
     atomic_fetch_add(&outbound->busy, 1);
     mm_loop_post(unstored->branch->loop, &unstored->task);
+}
+
+void mm_unstored_quit_resting(struct mm_branch *branch)
+{
+    MM_LIST_EACH(node, &branch->unstored_works)
+    {
+        struct work *work = MM_LIST_OBJECT(node, struct work, node);
+
+        if (work->unstored == NULL) {
+            mm_delivery_quit(work->delivery);
+        }
+    }
 }
 
 void mm_unstored_cut_all(struct mm_branch *branch)

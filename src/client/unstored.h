@@ -22,6 +22,7 @@ struct mm_unstored {
     struct mm_store_recipient *recipients;
     size_t recipient_count;
     struct mm_relay relay; /* host NULL or "": the MX hosts */
+    bool requires_all;     /* no text where the relay refuses one of them */
     /* thread: worker. Chunk `number` of the text into `out`, which is empty and
      * takes MM_LIMIT_CHUNK octets; NOT_FOUND past the last. */
     enum mailmod_error (*read_chunk)(void *context, unsigned number,

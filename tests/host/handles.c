@@ -305,6 +305,7 @@ static mailmod_reading *begun;
 
 #define MESSAGE_CALLS(X)                                                       \
     X(message_write, mailmod_message_write(h, "x", 1))                         \
+    X(message_require_all, mailmod_message_require_all(h, 1))                  \
     X(message_send, mailmod_message_send(h))                                   \
     X(message_wait, mailmod_message_wait(h, 0))                                \
     X(message_result, mailmod_message_result(h, 0, &result))

@@ -343,6 +343,8 @@ static int message_command(char **words, int count)
     } else if (strcmp(words[0], "write") == 0) {
         answer("write", words[1],
                write_file(entry, words[2], strtoull(words[3], NULL, 10)));
+    } else if (strcmp(words[0], "all") == 0) {
+        answer("all", words[1], mailmod_message_require_all(entry->message, 1));
     } else if (strcmp(words[0], "send") == 0) {
         answer("send", words[1], mailmod_message_send(entry->message));
     } else if (strcmp(words[0], "wait") == 0) {

@@ -46,6 +46,8 @@ static void offer(ServerStream stream, const char *kind)
                is_told(error),
            kind, "GetRemoteAddr");
     expect(GetSocket(stream) == -1 && is_told(error), kind, "GetSocket");
+    expect(SRVRequireAll(stream, 1) < 0 && is_told(error), kind,
+           "SRVRequireAll");
     SRVEndOfMsg(stream);
     expect(is_told(error), kind, "SRVEndOfMsg");
 }

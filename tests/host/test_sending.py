@@ -371,6 +371,35 @@ def test_relay(build):
         assert not sink.messages
 
 
+def test_relay_is_kept(build):
+    """One connection for all; all or nothing."""
+    with Sink(replies={"RCPT": lambda a: "550 5.1.1 no" if "bad" in a
+                       else "250 2.1.5 ok"}) as sink, Host(build) as host:
+        relay = ("127.0.0.1", sink.port)
+        for i in range(5):
+            line = host.send(f"m{i}", RELAY, "x@one.test", relay=relay)
+            assert line[2] == "OK", line
+            take(sink)
+        assert sink.connections == 1
+        for name, mode in (("now", NOW), ("queue", QUEUE)):
+            host.ask("new", name, mode, "me@mail.test", "x@one.test", "none")
+            assert host.ask("all", name)[2] == "ARGUMENT"
+        host.ask("new", "a", RELAY, "me@mail.test", "x@one.test bad@one.test",
+                 "none", *relay)
+        assert host.ask("all", "a")[2] == "OK"
+        host.ask("write", "a", host.file(TEXT), 1000)
+        assert host.ask("send", "a")[2] == "CANCELLED"
+        assert host.ask("all", "a")[2] == "STATE"
+        results = host.results("a")
+        assert results["x@one.test"][0] == DEFERRED
+        assert results["bad@one.test"][:2] == (FAILED, 550)
+        assert not sink.messages and sink.connections == 1
+        line = host.send("b", RELAY, "x@one.test bad@one.test", relay=relay)
+        assert line[2] == "REFUSED", line
+        assert take(sink).recipients == ["x@one.test"]
+        assert sink.connections == 1
+
+
 def test_relay_with_a_login(build):
     with Sink(extensions=["AUTH PLAIN"],
               replies={"AUTH": lambda a: "235 2.7.0 ok" if a.startswith("PLAIN "
@@ -412,7 +441,12 @@ def test_relay_with_a_token(build):
         asked = [line[1:] for line in host.lines if line[0] == "token"]
         assert asked == [["1", "token", "me", "127.0.0.1", str(sink.port), n]
                          for n in "01"], asked
+        # A login that stands is good for the next message.
+        line = host.send("kept", RELAY, "x@one.test", relay=words)
+        assert line[2] == "OK" and sink.connections == 1, line
+        take(sink)
         good.clear()
+        words = (*words[:5], "other")
         line = host.send("b", RELAY, "x@one.test", relay=words)
         assert line[2] == "AUTHENTICATION", line
         assert "(to AUTH XOAUTH2)" in host.results("b")["x@one.test"][3]
@@ -1038,7 +1072,9 @@ def test_a_storm_and_a_stop(build):
 
 main(__name__, test_now_and_waiting, test_now_by_events,
      test_now_without_an_answer, test_here, test_relay,
-     test_relay_with_a_login, test_relay_with_a_token, test_relay_under_tls, test_queue,
+     test_relay_is_kept,
+     test_relay_with_a_login, test_relay_with_a_token, test_relay_under_tls,
+     test_queue,
      test_queue_survives, test_odd_pieces, test_fields_are_added,
      test_header_fields,
      test_utf8_addresses, test_submit, test_handles, test_states,

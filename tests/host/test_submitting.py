@@ -741,6 +741,7 @@ def test_contexts_and_ends(build):
 main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_texts, test_texts_that_fail, test_header, test_envelope, test_times,
      test_servers, test_lost_connection, test_login_and_tls, test_events,
-     test_missing_extensions, test_certificates,
+     test_missing_extensions, test_deliver_by, test_deliver_by_not_offered,
+     test_etrn, test_etrn_is_not_offered, test_certificates,
      test_own_certificate, test_monitor, test_slow_host,
      test_contexts_and_ends)

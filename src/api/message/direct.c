@@ -118,6 +118,7 @@ static enum mailmod_error new_departure(struct departure **departure_out,
     departure->direct.read_chunk = read_chunk;
     departure->direct.context = departure;
     departure->direct.on_gone = on_gone;
+    departure->direct.requires_all = message->requires_all;
     mm_message_relay(message, &departure->direct.relay);
     fill_message(departure);
     departure->direct.recipients =

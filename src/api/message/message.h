@@ -140,6 +140,7 @@ struct mailmod_message {
     struct mm_deposit *deposit; /* the text and those who are here */
     enum mailmod_error deposit_error;
     uint64_t size; /* as it goes out, once it is whole */
+    bool requires_all;
 
     /* lock */
     struct mm_list node; /* in `all` */

@@ -108,6 +108,29 @@ enum mailmod_error mailmod_message_write(mailmod_message *message,
     return error;
 }
 
+enum mailmod_error mailmod_message_require_all(mailmod_message *message,
+                                               int requires_all)
+{
+    enum mailmod_error error = mm_handle_hold(MM_HANDLE_MESSAGE, message);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    if (message->mode != MAILMOD_SEND_RELAY) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT,
+                        "%s: only a relay is asked for all or nothing",
+                        message->identifier);
+    } else {
+        error = begin(message, NULL);
+        if (error == MAILMOD_OK) {
+            message->requires_all = requires_all != 0;
+            error = end(message, MAILMOD_OK);
+        }
+    }
+    mm_handle_let(message);
+    return error;
+}
+
 enum mailmod_error mm_message_depart(mailmod_message *message)
 {
     struct mm_messages *messages = message->messages;

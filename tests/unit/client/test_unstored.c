@@ -161,6 +161,103 @@ static void test_relay(void **state)
     rig_close(&rig);
 }
 
+static void send_by(struct rig *rig, struct sending *sending,
+                    const char *recipient, const struct mm_relay *relay)
+{
+    const char *const recipients[] = {recipient, NULL};
+
+    fill(rig, sending, recipients, relay);
+    mm_outbound_send(rig->outbound, &sending->direct);
+    fake_run(1000);
+    assert_int_equal(sending->gone, 1);
+}
+
+/* The next message to the same relay goes over the connection that the last
+ * one left, whose texts are gone; another login, or other TLS, does not. It
+ * ends when its time is over. */
+static void test_relay_is_kept(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"delivery.idle_timeout=60s", NULL};
+    static struct sending sending;
+    char host[] = "Relay.net";
+    struct mm_relay relay = {
+        .host = host, .port = 2525, .tls = MM_CONFIG_TLS_MAY};
+    struct rig rig;
+
+    open_world(&rig, settings);
+    send_by(&rig, &sending, "a@x.net", &relay);
+    memset(host, '-', sizeof host - 1);
+    relay.host = "relay.net";
+    send_by(&rig, &sending, "b@y.net", &relay);
+    send_by(&rig, &sending, "c@y.net", &relay);
+    assert_int_equal(fake_taken(RELAY), 3);
+    assert_int_equal(fake_connections(RELAY), 1);
+    assert_null(strstr(fake_said(RELAY), "QUIT"));
+    relay.tls = MM_CONFIG_TLS_OFF;
+    send_by(&rig, &sending, "d@x.net", &relay);
+    assert_int_equal(fake_taken(RELAY), 4);
+    assert_int_equal(fake_connections(RELAY), 2);
+    fake_run(70000);
+    assert_int_equal(fake_open_connections(), 0);
+    assert_int_equal(rig_count_text(fake_said(RELAY), "QUIT"), 2);
+    send_by(&rig, &sending, "e@x.net", &relay);
+    assert_int_equal(fake_connections(RELAY), 3);
+    /* It holds up no stop. */
+    mm_outbound_stop(rig.outbound);
+    fake_run(1000);
+    assert_int_equal(fake_open_connections(), 0);
+    assert_int_equal(mm_outbound_busy(rig.outbound), 0);
+    rig_close(&rig);
+}
+
+/* The relay closed meanwhile: the message is sent by another connection. */
+static void test_kept_relay_dies(void **state)
+{
+    (void)state;
+    static const struct fake_host dying = {.address = "192.0.2.10:2525"};
+    static const struct fake_rule bye = {.command = "MAIL FROM",
+                                         .reply = "421 4.3.2 bye\r\n"};
+    static struct sending sending;
+    const struct mm_relay relay = {
+        .host = "192.0.2.10", .port = 2525, .tls = MM_CONFIG_TLS_MAY};
+    struct rig rig;
+
+    open_world(&rig, NULL);
+    fake_add_host(&dying);
+    fake_limit_session(dying.address, 1, &bye);
+    send_by(&rig, &sending, "a@x.net", &relay);
+    send_by(&rig, &sending, "b@x.net", &relay);
+    assert_int_equal(fake_taken(dying.address), 2);
+    assert_int_equal(fake_connections(dying.address), 2);
+    rig_close(&rig);
+}
+
+/* One is refused: no text, and nobody is served; the connection goes on. */
+static void test_all_or_nothing(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"a@x.net", "no@x.net", NULL};
+    static struct sending sending;
+    const struct mm_relay relay = {
+        .host = "192.0.2.1", .port = 25, .tls = MM_CONFIG_TLS_MAY};
+    struct rig rig;
+
+    open_world(&rig, NULL);
+    fill(&rig, &sending, both, &relay);
+    sending.direct.requires_all = true;
+    mm_outbound_send(rig.outbound, &sending.direct);
+    fake_run(1000);
+    assert_int_equal(sending.gone, 1);
+    assert_int_equal(fake_taken(HOST), 0);
+    assert_null(strstr(fake_said(HOST), "DATA"));
+    assert_non_null(strstr(rig.told, "CANCELLED"));
+    send_by(&rig, &sending, "a@x.net", &relay);
+    assert_int_equal(fake_taken(HOST), 1);
+    assert_int_equal(fake_connections(HOST), 1);
+    rig_close(&rig);
+}
+
 /* Batches of queue.recipients_max go over one connection; a host that is down
  * is tried once for all of them. */
 static void test_batches(void **state)
@@ -440,6 +537,9 @@ int main(void)
         cmocka_unit_test(test_mail_hosts),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_relay_is_kept),
+        cmocka_unit_test(test_kept_relay_dies),
+        cmocka_unit_test(test_all_or_nothing),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_stop_and_cut),
