@@ -38,6 +38,7 @@ struct mq_batch {
     struct mm_store_recipient *recipients;
     size_t recipient_count;
     bool requires_all; /* the sender's: all of them get it, or nobody does */
+    bool is_binary;    /* BODY=BINARYMIME, or not at all (RFC 3030 3) */
     bool is_etrn;      /* no message: the paths are names for ETRN (RFC 1985) */
     struct mm_deliver_by by; /* the sender's, from the arrival on */
     /* The destination is backed off and the recipients are past their lifetime

@@ -226,6 +226,14 @@ MAILMOD_API enum mailmod_error mailmod_client_message_set_content(
 MAILMOD_API enum mailmod_error
 mailmod_client_message_set_text(mailmod_client_message *message,
                                 const void *octets, size_t size);
+/* Not 0: the text has binary parts (Content-Transfer-Encoding: binary), whose
+ * octets arrive as they are, bare CR, LF and NUL too: no line end of the text
+ * is mended, and each line of its header must end with CRLF (else SYNTAX). It
+ * goes by BDAT with BODY=BINARYMIME, and only to a server that offers both
+ * (MAILMOD_CLIENT_MISSING): else its recipients are FAILED with UNSUPPORTED. */
+MAILMOD_API enum mailmod_error
+mailmod_client_message_set_binary(mailmod_client_message *message,
+                                  int is_binary);
 /* For a content whose `read` is mailmod_file_read: the file's beginning. A pipe
  * has none. */
 MAILMOD_API int mailmod_file_rewind(void *file);
@@ -360,7 +368,8 @@ enum mailmod_client_extension {
     MAILMOD_CLIENT_STARTTLS = 1,
     MAILMOD_CLIENT_8BITMIME = 2,
     MAILMOD_CLIENT_DSN = 4,
-    MAILMOD_CLIENT_DELIVERBY = 8
+    MAILMOD_CLIENT_DELIVERBY = 8,
+    MAILMOD_CLIENT_BINARYMIME = 16 /* with CHUNKING; nobody may go on without */
 };
 enum mailmod_client_decision {
     MAILMOD_CLIENT_AS_SET,

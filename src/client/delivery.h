@@ -36,7 +36,8 @@ enum mm_delivery_missing {
     MM_MISSING_STARTTLS = 1, /* where TLS is only "may" */
     MM_MISSING_8BITMIME = 2,
     MM_MISSING_DSN = 4,
-    MM_MISSING_DELIVERBY = 8
+    MM_MISSING_DELIVERBY = 8,
+    MM_MISSING_BINARYMIME = 16 /* with CHUNKING */
 };
 
 /* What the owner of a message is asked. */

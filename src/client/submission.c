@@ -104,6 +104,7 @@ static struct mq_batch *new_batch(const struct mm_submission *submission,
     batch->recipient_count = item->recipient_count;
     batch->message = item->message;
     batch->requires_all = item->requires_all;
+    batch->is_binary = item->is_binary;
     batch->by = item->by;
     batch->is_etrn = message == MM_SUBMISSION_ETRN;
     (void)mm_span_copy(mm_span_cstr(submission->destination),

@@ -21,7 +21,8 @@ struct mm_submission_message {
     /* At least one; `path` is used, and what RCPT says of it. */
     struct mm_store_recipient *recipients;
     size_t recipient_count;
-    bool requires_all;       /* no DATA where one of them is refused */
+    bool requires_all; /* no DATA where one of them is refused */
+    bool is_binary;
     struct mm_deliver_by by; /* from the message's arrival on */
 };
 

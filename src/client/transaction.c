@@ -135,7 +135,8 @@ static bool needs_utf8(const struct mm_delivery *delivery)
 static bool needs_7bit(const struct mm_delivery *delivery)
 {
     const struct mm_store_message *stored = &delivery->batch->message;
-    return stored->is_8bit && !needs_utf8(delivery) &&
+    return stored->is_8bit && !delivery->batch->is_binary &&
+           !needs_utf8(delivery) &&
            !mm_smtpc_extensions(delivery->engine)->has_8bitmime;
 }
 
@@ -253,6 +254,7 @@ static void send_message(struct mm_delivery *delivery)
         /* Encoded it will be another. */
         .size = encodes ? 0 : stored->size + mm_body_fields_size(delivery),
         .is_8bit = stored->is_8bit,
+        .is_binary = delivery->batch->is_binary,
         .is_smtputf8 = needs_utf8(delivery),
         .dsn_return = (enum mm_dsn_return)stored->dsn_return,
         .by = deliver_by(delivery),
@@ -275,7 +277,8 @@ static enum mm_delivery_work work_before(const struct mm_delivery *delivery)
         delivery->header == MM_HEADER_UNKNOWN) {
         return MM_WORK_HEADER;
     }
-    return delivery->config->delivery.long_lines ==
+    return !delivery->batch->is_binary &&
+                   delivery->config->delivery.long_lines ==
                        MM_CONFIG_LONG_LINES_ENCODE &&
                    delivery->lines == MM_LINES_UNKNOWN
                ? MM_WORK_LINES
@@ -291,6 +294,15 @@ static bool wants_dsn(const struct mq_batch *batch)
                 batch->recipients[i].original_recipient[0] != '\0';
     }
     return wants;
+}
+
+/* RFC 3030 3: by BDAT alone. */
+static bool takes_binary(const struct mm_delivery *delivery)
+{
+    const struct mm_smtpc_extensions *offered =
+        mm_smtpc_extensions(delivery->engine);
+    return offered->has_binarymime && offered->has_chunking &&
+           mm_delivery_may_chunk(delivery);
 }
 
 static unsigned missing_of(const struct mm_delivery *delivery)
@@ -311,6 +323,9 @@ static unsigned missing_of(const struct mm_delivery *delivery)
         delivery->batch->by.mode != MM_DELIVER_BY_UNSET) {
         missing |= MM_MISSING_DELIVERBY;
     }
+    if (delivery->batch->is_binary && !takes_binary(delivery)) {
+        missing |= MM_MISSING_BINARYMIME;
+    }
     return missing;
 }
 
@@ -318,7 +333,12 @@ static unsigned missing_of(const struct mm_delivery *delivery)
 static void refuse_forbidden(struct mm_delivery *delivery)
 {
     struct mq_outcome outcome;
-    if (delivery->asked.kind == MM_QUESTION_EXPIRED) {
+    if ((delivery->asked.missing & MM_MISSING_BINARYMIME) != 0) {
+        mm_outcome_set(&outcome, MAILMOD_ERROR_UNSUPPORTED, "5.6.3",
+                       delivery->hop.host,
+                       "the message is binary, and the host does not offer "
+                       "BINARYMIME and CHUNKING");
+    } else if (delivery->asked.kind == MM_QUESTION_EXPIRED) {
         mm_outcome_set(&outcome, MAILMOD_ERROR_TIMEOUT, "5.4.7",
                        delivery->hop.host,
                        "not sent: the host would need more time than is left");
@@ -355,14 +375,17 @@ static bool find_question(struct mm_delivery *delivery)
 }
 
 /* RFC 2852 4.1.4: what is to be returned goes to no host that cannot, unless
- * its owner says so; and when its time is over, nowhere. */
+ * its owner says so; and when its time is over, nowhere. What is binary is
+ * changed for nobody. */
 void mm_transaction_take_answer(struct mm_delivery *delivery)
 {
     bool is_must = delivery->asked.kind == MM_QUESTION_EXPIRED ||
                    ((delivery->asked.missing & MM_MISSING_DELIVERBY) != 0 &&
                     is_returned(delivery));
-    delivery->is_forbidden = delivery->answer == MM_ANSWER_STOP ||
-                             (delivery->answer == MM_ANSWER_AS_SET && is_must);
+    delivery->is_forbidden =
+        delivery->answer == MM_ANSWER_STOP ||
+        (delivery->asked.missing & MM_MISSING_BINARYMIME) != 0 ||
+        (delivery->answer == MM_ANSWER_AS_SET && is_must);
 }
 
 /* False: something of it is being read, or its owner asked, first. */

@@ -33,6 +33,7 @@
     X(set_reverse_path,                                                        \
       mailmod_client_message_set_reverse_path(h, "a@x.test"))                  \
     X(set_dsn, mailmod_client_message_set_dsn(h, 0, NULL))                     \
+    X(set_binary, mailmod_client_message_set_binary(h, 1))                     \
     X(set_deliver_by, mailmod_client_message_set_deliver_by(h, 0, 0, 0))       \
     X(set_content, mailmod_client_message_set_content(h, &content))            \
     X(set_text, mailmod_client_message_set_text(h, "x", 1))                    \

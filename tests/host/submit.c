@@ -435,6 +435,9 @@ static enum mailmod_error run_message(char **w)
         return mailmod_client_message_set_dsn(
             message, (enum mailmod_dsn_return)atoi(w[2]), or_null(w[3]));
     }
+    if (strcmp(w[0], "binary") == 0) {
+        return mailmod_client_message_set_binary(message, atoi(w[2]));
+    }
     if (strcmp(w[0], "by") == 0) {
         return mailmod_client_message_set_deliver_by(
             message, (enum mailmod_deliver_by)atoi(w[2]), atol(w[3]),

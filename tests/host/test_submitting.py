@@ -5,6 +5,7 @@ what came of each part, sending what is left, servers that fail.
 The host program is submit.c; this test tells it what to do, and is the servers
 that it meets.
 """
+import email
 import os
 import re
 import ssl
@@ -15,7 +16,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
-from harness import SANITIZER, SOURCE, free_port, main  # noqa: E402
+from harness import Daemon, SANITIZER, SOURCE, free_port, main  # noqa: E402
 from listener import Listener  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
@@ -633,6 +634,55 @@ def test_etrn_is_not_offered(build):
         assert [(int(t[4]), int(t[10])) for t in host.told] == [(DEFERRED, 0)]
 
 
+def test_binary(build):
+    """RFC 3030: octets as they are, or not at all."""
+    text = (HEADER + "MIME-Version: 1.0\r\nContent-Type: a/b\r\n"
+            "Content-Transfer-Encoding: binary\r\n\r\n").encode() + \
+        bytes(range(256)) * 1000 + b"\r\n.\r\n\n\r"
+    with Sink(extensions=("CHUNKING", "BINARYMIME", "PIPELINING", "8BITMIME")) \
+            as sink, Host(build, at(sink)) as host:
+        for source in ("text", "callback"):
+            host.message(source, "a@x.test", text=text, source=source)
+            host.ok("binary", source, 1)
+            host.ok("send")
+            message = sink.messages[-1]
+            assert message.data == text and sum(message.chunks) == len(text)
+            assert " BODY=BINARYMIME" in message.mail_line
+        host.message("lf", "a@x.test", text=text.replace(b"\r\n", b"\n", 1))
+        host.ok("binary", "lf", 1)
+        host.fails("SYNTAX", "", "send")
+        host.ok("remove", "lf")
+        sink.extensions = ["CHUNKING", "8BITMIME"]
+        for decision in (None, AS_SET, GO_ON, STOP):
+            host.ok("reset", "text")
+            if decision is not None:
+                host.ok("events", "on", decision)
+            host.fails("UNSUPPORTED", "5.6.3 the message is binary", "send")
+            assert host.status("text")["a@x.test"][0] == FAILED
+        assert len(sink.messages) == 2
+
+
+def test_binary_to_mailmod(build):
+    """The converted form is what a mailbox has; its octets come back."""
+    octets = bytes(range(256)) * 300 + b"\r\n--b\r\n\r"
+    text = (HEADER + "MIME-Version: 1.0\r\n"
+            "Content-Transfer-Encoding: binary\r\n"
+            "Content-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n"
+            "Content-Type: text/plain\r\n\r\nhello\r\n--bb\r\n"
+            "Content-Type: a/b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+            ).encode() + octets + b"\r\n--bb--\r\n"
+    with Daemon(build, users=("demo",)) as daemon, \
+            Host(build, f"127.0.0.1:{daemon.port('smtp')}") as host:
+        host.message("one", "demo@mail.test", text=text)
+        host.ok("binary", "one", 1)
+        host.ok("send")
+        got = email.message_from_bytes(daemon.messages()[0])
+        plain, binary = got.get_payload()
+        assert plain.get_payload() == "hello"
+        assert binary["Content-Transfer-Encoding"] == "base64"
+        assert binary.get_payload(decode=True) == octets
+
+
 def test_certificates(build):
     with tempfile.TemporaryDirectory() as folder:
         tls = make_certificate(folder, "localhost")
@@ -742,6 +792,7 @@ main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_texts, test_texts_that_fail, test_header, test_envelope, test_times,
      test_servers, test_lost_connection, test_login_and_tls, test_events,
      test_missing_extensions, test_deliver_by, test_deliver_by_not_offered,
-     test_etrn, test_etrn_is_not_offered, test_certificates,
+     test_etrn, test_etrn_is_not_offered, test_binary,
+     test_binary_to_mailmod, test_certificates,
      test_own_certificate, test_monitor, test_slow_host,
      test_contexts_and_ends)

@@ -112,9 +112,9 @@ static void describe_mail(const struct mm_smtpd_info *info, char *text,
         snprintf(number, sizeof number, " size=%llu",
                  (unsigned long long)mail->size);
     }
-    snprintf(text, size, " <%s>%s%s%s%s%s%s", path, number,
-             mail->is_8bit ? " 8bit" : "", mail->is_smtputf8 ? " utf8" : "",
-             returns[mail->dsn_return],
+    snprintf(text, size, " <%s>%s%s%s%s%s%s%s", path, number,
+             mail->is_8bit ? " 8bit" : "", mail->is_binary ? " binary" : "",
+             mail->is_smtputf8 ? " utf8" : "", returns[mail->dsn_return],
              mail->envelope_id[0] != '\0' ? " envid=" : "", mail->envelope_id);
 }
 

@@ -4,7 +4,7 @@
  * Options: tls (off, may, must, on), auth ("yes", "token"), clear-auth ("yes"),
  * chunks ("yes"), submission ("yes").
  * Events are told as NAME and arguments. Answers: NEED_MESSAGE   send SENDER
- * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [ret=full|hdrs] [envid=X]
+ * RECIPIENT,RECIPIENT [size=N] [8bit] [utf8] [binary] [ret=full|hdrs] [envid=X]
  * [notify=nsfd] [orcpt=X] [by=SECONDSn|r[t]], where
  *                    "-" is the null path; fail ERROR and the same, when it
  *                    must be refused; etrn NAME; quit; wait
@@ -205,6 +205,7 @@ static void add_flag(struct peer *peer, struct mm_smtpc_message *message,
                         (strchr(word + 7, 'd') ? MM_DSN_NOTIFY_DELAY : 0);
     } else {
         message->is_8bit |= strcmp(word, "8bit") == 0;
+        message->is_binary |= strcmp(word, "binary") == 0;
         message->is_smtputf8 |= strcmp(word, "utf8") == 0;
         if (strncmp(word, "ret=", 4) == 0) {
             message->dsn_return =

@@ -43,6 +43,7 @@ struct mm_client_text {
     struct mm_buf mended;
     struct mm_buf head; /* what goes out in front of the body */
     struct mm_header_scan scan;
+    bool is_binary; /* no line end is mended */
     bool is_in_header;
     bool is_over; /* the reader has no more */
     unsigned next_chunk;

@@ -17,7 +17,8 @@
 _Static_assert((int)MAILMOD_CLIENT_STARTTLS == (int)MM_MISSING_STARTTLS &&
                    (int)MAILMOD_CLIENT_8BITMIME == (int)MM_MISSING_8BITMIME &&
                    (int)MAILMOD_CLIENT_DSN == (int)MM_MISSING_DSN &&
-                   (int)MAILMOD_CLIENT_DELIVERBY == (int)MM_MISSING_DELIVERBY,
+                   (int)MAILMOD_CLIENT_DELIVERBY == (int)MM_MISSING_DELIVERBY &&
+                   (int)MAILMOD_CLIENT_BINARYMIME == (int)MM_MISSING_BINARYMIME,
                "the public bits are those of delivery.h");
 
 enum news_kind { NEWS_REPLY, NEWS_PROGRESS, NEWS_LINE };

@@ -112,6 +112,7 @@ static enum mailmod_error add_item(struct mm_sending *sending,
     mm_message_id_format(message->id, message->identifier);
     row->requires_all = sending->client->requires_all;
     row->by = message->by;
+    row->is_binary = message->text.is_binary;
     MM_LIST_EACH(node, &message->recipients)
     {
         mailmod_client_recipient *recipient =

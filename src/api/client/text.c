@@ -139,6 +139,19 @@ mailmod_client_message_set_text(mailmod_client_message *message,
     return error;
 }
 
+enum mailmod_error
+mailmod_client_message_set_binary(mailmod_client_message *message,
+                                  int is_binary)
+{
+    enum mailmod_error error = mm_client_message_begin(message);
+
+    if (error == MAILMOD_OK) {
+        message->text.is_binary = is_binary != 0;
+        mm_handle_let(message);
+    }
+    return error;
+}
+
 /* ---- the way out --------------------------------------------------------- */
 
 static enum mailmod_error put(void *context, struct mm_span data)
@@ -180,6 +193,18 @@ static const char **list_recipients(const mailmod_client_message *message)
     return list;
 }
 
+/* A CR or LF that is not CRLF: nobody mends it here. */
+static bool has_bare_newline(struct mm_span octets)
+{
+    for (size_t i = 0; i < octets.size; i++) {
+        bool after_cr = i > 0 && octets.data[i - 1] == '\r';
+        if ((octets.data[i] == '\n') != after_cr) {
+            return true;
+        }
+    }
+    return octets.size > 0 && octets.data[octets.size - 1] == '\r';
+}
+
 /* The header is whole: what goes out instead of it. */
 static enum mailmod_error write_head(mailmod_client_message *message)
 {
@@ -197,6 +222,11 @@ static enum mailmod_error write_head(mailmod_client_message *message)
     if (recipients == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
+    if (text->is_binary &&
+        has_bare_newline(mm_span(octets.data, text->scan.body_at))) {
+        mm_free(recipients);
+        return MAILMOD_ERROR_SYNTAX;
+    }
     enum mailmod_error error = mm_header_set_write(
         &message->header, mm_span(octets.data, text->scan.size), &facts,
         &text->head);
@@ -204,6 +234,20 @@ static enum mailmod_error write_head(mailmod_client_message *message)
     mm_buf_consume(&text->mended, text->scan.body_at);
     text->is_in_header = false;
     return error;
+}
+
+static enum mailmod_error take_piece(struct mm_client_text *text,
+                                     struct mm_span piece)
+{
+    if (piece.size > PIECE_SIZE) {
+        return MAILMOD_ERROR_CANCELLED;
+    }
+    text->is_over = piece.size == 0;
+    if (text->is_binary) {
+        return mm_buf_append_span(&text->mended, piece);
+    }
+    return piece.size > 0 ? mm_message_text_write(&text->lines, piece)
+                          : mm_message_text_finish(&text->lines);
 }
 
 /* One more piece of the host's. */
@@ -218,15 +262,7 @@ static enum mailmod_error read_piece(mailmod_client_message *message)
     mm_client_enter_callback();
     size_t size = text->read(text->context.value, piece, PIECE_SIZE);
     mm_client_leave_callback();
-    enum mailmod_error error;
-    if (size > PIECE_SIZE) {
-        error = MAILMOD_ERROR_CANCELLED;
-    } else if (size > 0) {
-        error = mm_message_text_write(&text->lines, mm_span(piece, size));
-    } else {
-        error = mm_message_text_finish(&text->lines);
-        text->is_over = true;
-    }
+    enum mailmod_error error = take_piece(text, mm_span(piece, size));
     mm_free(piece);
     if (error == MAILMOD_OK && text->is_in_header &&
         mm_header_scan(&text->scan, mm_buf_span(&text->mended),

@@ -1,18 +1,24 @@
-/* seven_bit.c - a message of 8 bits for a host of 7.
+/* seven_bit.c - a message of 8 bits for a host of 7, and one of binary parts
+ * for who takes lines.
  *
  * Owns nothing but the structure that the caller holds. Promises: each body
  * that is not encoded yet becomes quoted-printable and is labelled so; parts of
  * parts, and messages in messages, likewise; multipart/signed and
  * multipart/encrypted, what a DKIM-Signature covers, and what cannot be
  * understood stay octet for octet, but for line ends. Header fields keep their
- * order but Content-Transfer-Encoding, which becomes the last one.
+ * order but Content-Transfer-Encoding, which becomes the last one. Of a message
+ * with binary parts those alone are encoded, as base64, without the loss of an
+ * octet; what cannot be is told.
  *
  * Law of a part: HEADER -> CODED (its body is encoded) or PLAIN (it is not);
  * a line with the boundary of an open multipart leads to the next HEADER, or
  * to PLAIN behind the last part.
- * RFC 6152 3, RFC 2045 6 and 6.7, RFC 2046 5.1 and 5.2, RFC 6376 5.3.
+ * RFC 6152 3, RFC 3030 3, RFC 2045 6, 6.7 and 6.8, RFC 2046 5.1 and 5.2, RFC
+ * 6376 5.3.
  * Thread: any. */
 #include "wire/msg/seven_bit.h"
+
+#include "base/base64.h"
 
 #include <string.h>
 
@@ -21,6 +27,8 @@ enum { FIELD_OTHER, FIELD_TYPE, FIELD_ENCODING };
 
 /* RFC 2045 6.7: 76 with the "=" of a soft line break. */
 #define COLUMN_MAX 75u
+/* RFC 2045 6.8: 76 octets, of base64. */
+#define BASE64_COLUMN_MAX 76u
 
 static void put(struct mm_buf *out, struct mm_span octets)
 {
@@ -71,6 +79,62 @@ static void code(struct mm_seven_bit *message, struct mm_buf *out,
         (void)mm_buf_append_cstr(out, "\r\n");
         message->column = 0;
     }
+}
+
+/* ---- base64 ---- */
+
+/* What is gathered, with its padding. */
+static void put_group(struct mm_seven_bit *message, struct mm_buf *out)
+{
+    if (message->group_size == 0) {
+        return;
+    }
+    if (message->column == BASE64_COLUMN_MAX) {
+        (void)mm_buf_append_cstr(out, "\r\n");
+        message->column = 0;
+    }
+    (void)mm_base64_encode(out, message->group, message->group_size);
+    message->column += 4;
+    message->group_size = 0;
+}
+
+static void put_octets(struct mm_seven_bit *message, struct mm_buf *out,
+                       struct mm_span octets)
+{
+    for (size_t i = 0; i < octets.size; i++) {
+        message->group[message->group_size++] = (unsigned char)octets.data[i];
+        if (message->group_size == sizeof message->group) {
+            put_group(message, out);
+        }
+    }
+}
+
+static void put_owed_end(struct mm_seven_bit *message, struct mm_buf *out)
+{
+    if (message->owes_end) {
+        message->owes_end = false;
+        put_octets(message, out, mm_span("\r\n", 2));
+    }
+}
+
+static void code_base64(struct mm_seven_bit *message, struct mm_buf *out,
+                        struct mm_span piece, bool has_end)
+{
+    put_owed_end(message, out);
+    put_octets(message, out, piece);
+    message->owes_end = has_end;
+}
+
+/* The body is over: at a boundary, whose the last CRLF was (RFC 2046 5.1.1), or
+ * with the message. */
+static void end_base64(struct mm_seven_bit *message, struct mm_buf *out)
+{
+    put_group(message, out);
+    if (message->column > 0 || message->owes_end) {
+        (void)mm_buf_append_cstr(out, "\r\n");
+    }
+    message->owes_end = false;
+    message->column = 0;
 }
 
 /* ---- Content-Type ---- */
@@ -153,9 +217,9 @@ static struct mm_span type_of(const struct mm_seven_bit *message)
 
 /* ---- the end of a header ---- */
 
-static bool is_encoded(const struct mm_seven_bit *message)
+/* The word of its label; "" without one. */
+static struct mm_span encoding_of(const struct mm_seven_bit *message)
 {
-    static const char *const identities[] = {"", "7bit", "8bit", "binary"};
     struct mm_span name;
     struct mm_span rest;
     (void)mm_span_cut(mm_span(message->encoding, message->encoding_size), ':',
@@ -165,7 +229,14 @@ static bool is_encoded(const struct mm_seven_bit *message)
            (end.data[end.size - 1] == '\n' || end.data[end.size - 1] == '\r')) {
         end.size--;
     }
-    struct mm_span token = take_token(&end);
+    mm_span_skip_comments(&end);
+    return take_token(&end);
+}
+
+static bool is_encoded(const struct mm_seven_bit *message)
+{
+    static const char *const identities[] = {"", "7bit", "8bit", "binary"};
+    struct mm_span token = encoding_of(message);
     for (size_t i = 0; i < sizeof identities / sizeof identities[0]; i++) {
         if (mm_span_is_nocase(token, identities[i])) {
             return false;
@@ -230,9 +301,53 @@ static void begin_header(struct mm_seven_bit *message, bool is_message,
     message->encoding_size = 0;
 }
 
+/* RFC 2045 6.4: what holds other parts is 8bit when none is binary any more. */
+static void relabel_binary(struct mm_seven_bit *message, struct mm_buf *out,
+                           bool is_binary)
+{
+    if (is_binary) {
+        (void)mm_buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
+    } else {
+        keep_encoding(message, out);
+    }
+}
+
+/* Of a message whose binary parts are encoded: the body's mode, and what is
+ * said of its encoding. */
+static void end_binary_header(struct mm_seven_bit *message, struct mm_buf *out)
+{
+    struct mm_span type = type_of(message);
+    bool is_binary = mm_span_is_nocase(encoding_of(message), "binary");
+    message->mode = PLAIN;
+    message->is_top = false;
+    if (is_binary && message->is_signed) {
+        message->is_stuck = true;
+    } else if (mm_span_starts_nocase(type, "multipart/")) {
+        bool is_open = open_multipart(message, type);
+        relabel_binary(message, out, is_binary && is_open);
+        message->is_stuck = message->is_stuck || (is_binary && !is_open);
+    } else if (mm_span_starts_nocase(type, "message/rfc822") &&
+               !is_encoded(message)) {
+        relabel_binary(message, out, is_binary);
+        begin_header(message, true, false);
+    } else if (!is_binary) {
+        keep_encoding(message, out);
+    } else if (mm_span_starts_nocase(type, "message/")) {
+        message->is_stuck = true; /* RFC 2046 5.2: it may not be encoded */
+    } else {
+        put_encoding(message, out, "base64");
+        message->mode = CODED;
+        message->column = 0;
+    }
+}
+
 /* The body's mode; what is to be said of its encoding. */
 static void end_header(struct mm_seven_bit *message, struct mm_buf *out)
 {
+    if (message->is_binary) {
+        end_binary_header(message, out);
+        return;
+    }
     struct mm_span type = type_of(message);
     bool is_left = message->is_signed || is_encoded(message);
     message->mode = PLAIN;
@@ -358,6 +473,8 @@ static void take_piece(struct mm_seven_bit *message, struct mm_buf *out,
     if (at < message->depth) {
         if (message->mode == HEADER) {
             keep_encoding(message, out); /* a part without a body */
+        } else if (message->mode == CODED && message->is_binary) {
+            end_base64(message, out);
         }
         message->depth = is_last ? at : at + 1;
         if (is_last) {
@@ -368,6 +485,8 @@ static void take_piece(struct mm_seven_bit *message, struct mm_buf *out,
         put_line(out, line, has_end);
     } else if (message->mode == HEADER) {
         take_header(message, out, line, begins, has_end);
+    } else if (message->mode == CODED && message->is_binary) {
+        code_base64(message, out, line, has_end);
     } else if (message->mode == CODED) {
         code(message, out, line, has_end);
     } else {
@@ -384,24 +503,63 @@ void mm_seven_bit_init(struct mm_seven_bit *message)
     message->is_top = true;
 }
 
+void mm_seven_bit_init_binary(struct mm_seven_bit *message)
+{
+    mm_seven_bit_init(message);
+    message->is_binary = true;
+}
+
+static void add_octet_of_line(struct mm_seven_bit *message, struct mm_buf *out,
+                              char octet)
+{
+    message->piece[message->piece_size++] = octet;
+    if (message->piece_size == sizeof message->piece) {
+        take_piece(message, out, false);
+    }
+}
+
+/* CRLF alone ends a line: a CR or LF by itself is an octet as others are. */
+static void take_binary(struct mm_seven_bit *message, struct mm_buf *out,
+                        char octet)
+{
+    if (message->after_cr && octet == '\n') {
+        message->after_cr = false;
+        take_piece(message, out, true);
+        return;
+    }
+    if (message->after_cr) {
+        add_octet_of_line(message, out, '\r');
+    }
+    message->after_cr = octet == '\r';
+    if (!message->after_cr) {
+        add_octet_of_line(message, out, octet);
+    }
+}
+
+static void take_lines(struct mm_seven_bit *message, struct mm_buf *out,
+                       char octet)
+{
+    bool is_pair = message->after_cr && octet == '\n';
+    message->after_cr = octet == '\r';
+    if (is_pair) {
+        return; /* the CR ended the line */
+    }
+    if (octet == '\r' || octet == '\n') {
+        take_piece(message, out, true);
+        return;
+    }
+    add_octet_of_line(message, out, octet);
+}
+
 size_t mm_seven_bit_write(struct mm_seven_bit *message, struct mm_buf *out,
                           const char *octets, size_t size)
 {
     size_t at = 0;
     while (at < size && mm_buf_room(out) >= MM_SEVEN_BIT_ROOM) {
-        char octet = octets[at++];
-        bool is_pair = message->after_cr && octet == '\n';
-        message->after_cr = octet == '\r';
-        if (is_pair) {
-            continue; /* the CR ended the line */
-        }
-        if (octet == '\r' || octet == '\n') {
-            take_piece(message, out, true);
-            continue;
-        }
-        message->piece[message->piece_size++] = octet;
-        if (message->piece_size == sizeof message->piece) {
-            take_piece(message, out, false);
+        if (message->is_binary) {
+            take_binary(message, out, octets[at++]);
+        } else {
+            take_lines(message, out, octets[at++]);
         }
     }
     return at;
@@ -409,10 +567,16 @@ size_t mm_seven_bit_write(struct mm_seven_bit *message, struct mm_buf *out,
 
 void mm_seven_bit_end(struct mm_seven_bit *message, struct mm_buf *out)
 {
+    if (message->is_binary && message->after_cr) {
+        add_octet_of_line(message, out, '\r');
+    }
     if (message->piece_size > 0 || message->in_line) {
         take_piece(message, out, false);
     }
     if (message->mode == HEADER) {
         keep_encoding(message, out);
+    } else if (message->mode == CODED && message->is_binary) {
+        put_owed_end(message, out);
+        end_base64(message, out);
     }
 }

@@ -1,6 +1,8 @@
 /* thread: any (the owner's)
- * seven_bit.h - a message on its way to a host that takes 7 bits alone
- * (RFC 6152 3): bodies of its parts become quoted-printable.
+ * seven_bit.h - a message on its way to who cannot take it as it is: of 8 bits
+ * to a host that takes 7 alone (RFC 6152 3), bodies of its parts become
+ * quoted-printable; of binary parts to who takes lines (RFC 3030 3), bodies of
+ * those become base64.
  *
  * The message streams through in any pieces and is never held. What was signed
  * or encrypted stays as it is, for a changed one would be no more what its
@@ -28,7 +30,15 @@ struct mm_seven_bit_boundary {
 };
 
 struct mm_seven_bit {
+    /* A part that is labelled binary cannot be encoded: it was signed,
+     * encrypted, is part of a message, or lies too deep. What comes out is no
+     * message of lines. */
+    bool is_stuck;
     /* seven_bit.c's. */
+    bool is_binary; /* binary parts alone are encoded, octet by octet */
+    bool owes_end;  /* the last CRLF is the body's, unless a boundary follows */
+    unsigned group_size;
+    unsigned char group[3]; /* of base64 */
     int mode;
     int field;
     bool is_top;     /* the message's own header */
@@ -51,6 +61,9 @@ struct mm_seven_bit {
 };
 
 void mm_seven_bit_init(struct mm_seven_bit *message);
+/* A message with binary parts: their octets, bare CR, LF and NUL too, are what
+ * base64 gives back. All else comes out as it came. */
+void mm_seven_bit_init_binary(struct mm_seven_bit *message);
 /* Takes octets for as long as `out` has MM_SEVEN_BIT_ROOM; returns how many. */
 size_t mm_seven_bit_write(struct mm_seven_bit *message, struct mm_buf *out,
                           const char *octets, size_t size);

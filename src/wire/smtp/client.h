@@ -114,7 +114,9 @@ struct mm_smtpc_message {
     const char *reverse_path; /* "" is the null path */
     uint64_t size;            /* octets with CRLF line ends; 0 unknown */
     bool is_8bit;             /* body has octets above 127 */
-    bool is_smtputf8;         /* an address or header needs RFC 6531 */
+    /* BODY=BINARYMIME: the octets go as they are, no line end is mended. */
+    bool is_binary;
+    bool is_smtputf8; /* an address or header needs RFC 6531 */
     enum mm_dsn_return dsn_return;
     struct mm_deliver_by by; /* said where DELIVERBY is offered */
     const char *envelope_id; /* "" none */
@@ -133,7 +135,7 @@ struct mm_smtpc_message {
 struct mm_smtpc_extensions {
     bool has_esmtp, has_pipelining, has_8bitmime, has_size, has_starttls;
     bool has_smtputf8, has_dsn, has_enhanced, has_chunking, has_deliver_by;
-    bool has_etrn, has_xusr;
+    bool has_etrn, has_xusr, has_binarymime;
     uint64_t size_max; /* 0: none told */
     /* RFC 2852 4: the least time of a message that is to be returned; 0: any.
      */
@@ -170,7 +172,8 @@ MM_CHECK enum mailmod_error mm_smtpc_auth_cancel(struct mm_smtpc *smtpc);
 
 /* Begins a message. What the server's extensions forbid is refused here with
  * nothing sent: TOO_LARGE (SIZE limit, RFC 1870 6.1), UNKNOWN_NAME (SMTPUTF8
- * needed and not offered). is_8bit without 8BITMIME is sent without BODY=; its
+ * needed and not offered), UNSUPPORTED (binary, without BINARYMIME and
+ * CHUNKING). is_8bit without 8BITMIME is sent without BODY=; its
  * body is the caller's to make 7-bit. ARGUMENT for CR, LF or
  * NUL in any field, and for a time that no BY can say. */
 MM_CHECK enum mailmod_error

@@ -1,13 +1,14 @@
 /* client_chunks.c - a body by BDAT instead of DATA.
  *
  * Owns the chunk that is being filled. Promises: the octets are those that DATA
- * would bring, without its doubled dots; the last chunk has octets where the
+ * would bring, without its doubled dots, and those of a binary message are as
+ * they came; the last chunk has octets where the
  * message has any, for servers that take no "BDAT 0 LAST"; a small message
  * follows its envelope in one flight, one trip for all (unless the caller wants
  * the replies first), and a large one waits for the envelope's replies, so that
  * what nobody takes is not sent. A refusal of BDAT as such is told apart from
  * one of the message.
- * Thread: the caller's. RFC 3030 2, 4.2; RFC 2920 3.1. */
+ * Thread: the caller's. RFC 3030 2, 3, 4.2; RFC 2920 3.1. */
 #include "base/limits.h"
 #include "wire/smtp/client_internal.h"
 
@@ -19,11 +20,13 @@ void mm_smtpc_choose_chunks(struct mm_smtpc *smtpc, bool *is_early_out)
 
     /* Without PIPELINING each chunk would wait for the reply of the last. All
      * or nothing needs the replies to RCPT before the text. */
-    smtpc->is_chunking = smtpc->may_chunk && offered->has_chunking &&
-                         !smtpc->message.requires_all &&
-                         (offered->has_pipelining || is_small);
+    smtpc->is_chunking =
+        smtpc->message.is_binary ||
+        (smtpc->may_chunk && offered->has_chunking &&
+         !smtpc->message.requires_all && (offered->has_pipelining || is_small));
     *is_early_out = smtpc->is_chunking && offered->has_pipelining && is_small &&
-                    !smtpc->message.waits_for_replies;
+                    !smtpc->message.waits_for_replies &&
+                    !smtpc->message.requires_all;
     mm_buf_clear(&smtpc->chunk);
 }
 
@@ -61,6 +64,20 @@ static bool push_chunk(struct mm_smtpc *smtpc, bool is_last)
     return true;
 }
 
+static size_t fill_chunk(struct mm_smtpc *smtpc, const char *bytes, size_t size)
+{
+    struct mm_buf *chunk = &smtpc->chunk;
+
+    chunk->error = MAILMOD_OK;
+    chunk->size_max = MM_SMTPC_CHUNK_MAX;
+    if (!smtpc->message.is_binary) {
+        return mm_dot_write(&smtpc->dot, chunk, bytes, size);
+    }
+    size_t room = mm_buf_room(chunk);
+    size = size < room ? size : room;
+    return mm_buf_append(chunk, bytes, size) == MAILMOD_OK ? size : 0;
+}
+
 /* A full chunk goes when there is more, and never as the last. */
 size_t mm_smtpc_chunk_body(struct mm_smtpc *smtpc, const char *bytes,
                            size_t size)
@@ -70,9 +87,7 @@ size_t mm_smtpc_chunk_body(struct mm_smtpc *smtpc, const char *bytes,
 
     while (taken < size && smtpc->state == MM_SMTPC_AT_BODY &&
            !is_chunk_waiting(smtpc)) {
-        chunk->error = MAILMOD_OK;
-        chunk->size_max = MM_SMTPC_CHUNK_MAX;
-        taken += mm_dot_write(&smtpc->dot, chunk, bytes + taken, size - taken);
+        taken += fill_chunk(smtpc, bytes + taken, size - taken);
         if (mm_buf_error(chunk) == MAILMOD_ERROR_MEMORY) {
             mm_smtpc_fail(smtpc, MAILMOD_ERROR_MEMORY, false);
         } else if (taken < size && push_chunk(smtpc, false)) {
@@ -91,7 +106,9 @@ enum mailmod_error mm_smtpc_chunk_end(struct mm_smtpc *smtpc)
     }
     chunk->error = MAILMOD_OK;
     chunk->size_max = MM_SMTPC_CHUNK_MAX + 2;
-    enum mailmod_error error = mm_dot_write_end(&smtpc->dot, chunk);
+    enum mailmod_error error = smtpc->message.is_binary
+                                   ? MAILMOD_OK
+                                   : mm_dot_write_end(&smtpc->dot, chunk);
     if (error != MAILMOD_OK) {
         mm_smtpc_fail(smtpc, error, false);
         return error;

@@ -116,6 +116,7 @@ static void read_keyword(struct mm_smtpc_extensions *offered,
         {"DSN", &offered->has_dsn},
         {"ENHANCEDSTATUSCODES", &offered->has_enhanced},
         {"CHUNKING", &offered->has_chunking},
+        {"BINARYMIME", &offered->has_binarymime},
         {"ETRN", &offered->has_etrn},
         {"XUSR", &offered->has_xusr},
     };

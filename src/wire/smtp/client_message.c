@@ -67,6 +67,11 @@ static enum mailmod_error check_message(const struct mm_smtpc *smtpc,
     if (is_utf8 && !smtpc->extensions.has_smtputf8) {
         return MAILMOD_ERROR_UNKNOWN_NAME;
     }
+    if (message->is_binary &&
+        !(smtpc->may_chunk && smtpc->extensions.has_chunking &&
+          smtpc->extensions.has_binarymime)) {
+        return MAILMOD_ERROR_UNSUPPORTED; /* RFC 3030 3: by BDAT alone */
+    }
     uint64_t size_max = smtpc->extensions.size_max;
     if (size_max > 0 && message->size > size_max) {
         return MAILMOD_ERROR_TOO_LARGE;

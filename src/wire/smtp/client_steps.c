@@ -41,6 +41,7 @@ static void write_mail(const struct mm_smtpc *smtpc, struct mm_buf *out)
     struct mm_mail_parameters mail = {
         .size = offered->has_size ? message->size : 0,
         .is_8bit = offered->has_8bitmime && message->is_8bit,
+        .is_binary = message->is_binary,
         .is_smtputf8 = message->is_smtputf8,
     };
     if (offered->has_dsn) {

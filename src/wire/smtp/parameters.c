@@ -69,23 +69,26 @@ static void write_size(struct mm_buf *out, const void *parameters)
                       ((const struct mm_mail_parameters *)parameters)->size);
 }
 
-/* BINARYMIME (RFC 3030 3) is not announced, so it is no value here. */
+/* RFC 6152 2, RFC 3030 3 */
 static enum mailmod_error take_body(void *parameters, struct mm_span value)
 {
     struct mm_mail_parameters *mail = parameters;
     mail->is_8bit = mm_span_is_nocase(value, "8BITMIME");
-    return good_if(mail->is_8bit || mm_span_is_nocase(value, "7BIT"));
+    mail->is_binary = mm_span_is_nocase(value, "BINARYMIME");
+    return good_if(mail->is_8bit || mail->is_binary ||
+                   mm_span_is_nocase(value, "7BIT"));
 }
 
 static bool has_body(const void *parameters)
 {
-    return ((const struct mm_mail_parameters *)parameters)->is_8bit;
+    const struct mm_mail_parameters *mail = parameters;
+    return mail->is_8bit || mail->is_binary;
 }
 
 static void write_body(struct mm_buf *out, const void *parameters)
 {
-    (void)parameters;
-    mm_buf_append_cstr(out, "=8BITMIME");
+    const struct mm_mail_parameters *mail = parameters;
+    mm_buf_append_cstr(out, mail->is_binary ? "=BINARYMIME" : "=8BITMIME");
 }
 
 static enum mailmod_error take_smtputf8(void *parameters, struct mm_span value)

@@ -11,8 +11,9 @@
 #include "wire/smtp/reply.h"
 
 struct mm_mail_parameters {
-    uint64_t size; /* SIZE=, 0 when not given; UINT64_MAX: more than any */
-    bool is_8bit;  /* BODY=8BITMIME */
+    uint64_t size;  /* SIZE=, 0 when not given; UINT64_MAX: more than any */
+    bool is_8bit;   /* BODY=8BITMIME */
+    bool is_binary; /* BODY=BINARYMIME (RFC 3030 3) */
     bool is_smtputf8;
     enum mm_dsn_return dsn_return;
     char envelope_id[MM_DSN_ENVELOPE_ID_MAX + 1]; /* xtext decoded; "" none */

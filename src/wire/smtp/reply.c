@@ -103,6 +103,8 @@ static const struct mm_reply replies[MM_REPLY_COUNT] = {
     [MM_REPLY_NEEDS_SMTPUTF8] = {553, "5.6.7",
                                  "Address needs the SMTPUTF8 parameter"},
     [MM_REPLY_NO_RECIPIENTS] = {554, "5.5.1", "No valid recipients"},
+    [MM_REPLY_NOT_CONVERTED] = {554, "5.6.3",
+                                "Binary part that cannot be converted"},
     [MM_REPLY_EARLY_TALKER] = {554, "5.5.1", "You spoke before the greeting"},
     [MM_REPLY_TRANSACTION_FAILED] = {554, "5.0.0", "Transaction failed"},
     [MM_REPLY_BAD_PARAMETER] = {555, "5.5.4",

@@ -83,6 +83,7 @@ enum mm_reply_id {
     MM_REPLY_TOO_LARGE,             /* 552 5.3.4 */
     MM_REPLY_NEEDS_SMTPUTF8,        /* 553 5.6.7 */
     MM_REPLY_NO_RECIPIENTS,         /* 554 5.5.1 */
+    MM_REPLY_NOT_CONVERTED,         /* 554 5.6.3 */
     MM_REPLY_EARLY_TALKER,          /* 554 5.5.1 */
     MM_REPLY_TRANSACTION_FAILED,    /* 554 5.0.0 */
     MM_REPLY_BAD_PARAMETER,         /* 555 5.5.4 */

@@ -185,6 +185,7 @@ bool mm_smtpd_forget(struct mm_smtpd *smtpd)
     bool had_one = smtpd->has_transaction;
     smtpd->has_transaction = false;
     smtpd->is_smtputf8 = false;
+    smtpd->is_binary = false;
     smtpd->recipient_count = 0;
     smtpd->small_chunk_count = 0;
     smtpd->chunk_left = 0;
@@ -239,6 +240,7 @@ void mm_smtpd_free(struct mm_smtpd **smtpd)
     mm_buf_fini(&old->output);
     mm_buf_fini(&old->secret);
     mm_buf_fini(&old->held);
+    mm_smtpd_binary_free(old);
     mm_free(old);
     *smtpd = NULL;
 }

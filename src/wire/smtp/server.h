@@ -1,7 +1,8 @@
 /* thread: any (the caller's, one at a time)
  * server.h - one SMTP conversation, server side, without I/O.
  *
- * RFC 5321, 1870 (SIZE), 1985 (ETRN), 2920 (PIPELINING), 3030 (CHUNKING), 3207
+ * RFC 5321, 1870 (SIZE), 1985 (ETRN), 2920 (PIPELINING), 3030 (CHUNKING,
+ * BINARYMIME), 3207
  * (STARTTLS), 3461 (DSN), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034.
  *
  * Use: feed bytes, ask for the next event, answer it, send the output.
@@ -58,7 +59,8 @@ enum mm_smtpd_event {
     MM_SMTPD_MAIL,       /* info.path, info.mail */
     MM_SMTPD_RCPT,       /* info.path, info.rcpt */
     MM_SMTPD_DATA,       /* body is about to come (DATA or first BDAT) */
-    MM_SMTPD_BODY,       /* info.data: unstuffed octets; answer with NULL */
+    MM_SMTPD_BODY,       /* info.data: unstuffed octets, binary parts being
+                            base64 by now; answer with NULL */
     MM_SMTPD_END,        /* body is whole; info.size. 250 only when durable */
     MM_SMTPD_STARTTLS,   /* answer 220: flush, then the handshake, then
                             mm_smtpd_tls_begun; 454 when there is no TLS */

@@ -53,6 +53,9 @@ void mm_smtpd_do_bdat(struct mm_smtpd *smtpd)
     const struct mm_smtpd_request *request = &smtpd->request;
     if (is_first) {
         mm_smtpd_body_begin(smtpd, false);
+        if (smtpd->is_binary && !mm_smtpd_binary_begin(smtpd)) {
+            return;
+        }
         smtpd->info = (struct mm_smtpd_info){0};
         mm_smtpd_raise(smtpd, MM_SMTPD_DATA);
     }
@@ -103,10 +106,23 @@ static void end_refused_chunk(struct mm_smtpd *smtpd)
     }
 }
 
+/* What is refused before its body began is thrown away as it is. */
+static bool is_converted(const struct mm_smtpd *smtpd)
+{
+    return smtpd->is_binary && smtpd->binary != NULL &&
+           mm_buf_size(&smtpd->held) == 0 && smtpd->state != MM_SMTPD_AT_CLOSED;
+}
+
 static void end_chunk(struct mm_smtpd *smtpd)
 {
     struct mm_smtpd_body *body = &smtpd->body;
     struct mm_span run;
+    if (smtpd->is_chunk_last && is_converted(smtpd)) {
+        mm_smtpd_binary_finish(smtpd);
+        if (mm_smtpd_binary_give(smtpd)) {
+            return;
+        }
+    }
     if (smtpd->is_chunk_last &&
         mm_dot_read_end(&body->dot, &run) == MM_DOT_RUN) {
         mm_smtpd_body_octets(smtpd, run);
@@ -126,6 +142,9 @@ static void end_chunk(struct mm_smtpd *smtpd)
 bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd)
 {
     struct mm_span input = mm_buf_span(&smtpd->input);
+    if (is_converted(smtpd) && mm_smtpd_binary_give(smtpd)) {
+        return true;
+    }
     if (smtpd->chunk_left == 0) {
         end_chunk(smtpd);
         return true;
@@ -138,7 +157,10 @@ bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd)
     }
     struct mm_span run = input;
     size_t used = input.size;
-    if (mm_buf_size(&smtpd->held) == 0) {
+    if (is_converted(smtpd)) {
+        used = mm_smtpd_binary_write(smtpd, input);
+        run = mm_span(NULL, 0);
+    } else if (mm_buf_size(&smtpd->held) == 0) {
         (void)mm_dot_read(&smtpd->body.dot, input, &used, &run);
         mm_smtpd_body_check(smtpd);
     }

@@ -62,9 +62,10 @@ void mm_smtpd_say_held(struct mm_smtpd *smtpd)
  * found first: that would depend on how the octets came. */
 static unsigned rank(enum mm_reply_id id)
 {
-    return id == MM_REPLY_BARE_NEWLINE    ? 0
-           : id == MM_REPLY_LINE_TOO_LONG ? 1
-                                          : 2;
+    return id == MM_REPLY_NOT_CONVERTED   ? 0
+           : id == MM_REPLY_BARE_NEWLINE  ? 1
+           : id == MM_REPLY_LINE_TOO_LONG ? 2
+                                          : 3;
 }
 
 void mm_smtpd_body_refuse(struct mm_smtpd *smtpd, enum mm_reply_id id)

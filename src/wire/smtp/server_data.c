@@ -2,7 +2,7 @@
  *
  * Promises: only CRLF "." CRLF ends it. The octets that follow a refused DATA
  * are commands, as the client then does not send a body (RFC 2920 3.1).
- * Thread: the caller's. RFC 5321 4.1.1.4, 4.5.2. */
+ * Thread: the caller's. RFC 5321 4.1.1.4, 4.5.2; RFC 3030 3. */
 #include "wire/smtp/server_internal.h"
 
 const struct mm_reply *mm_smtpd_check_data(const struct mm_smtpd *smtpd,
@@ -14,7 +14,8 @@ const struct mm_reply *mm_smtpd_check_data(const struct mm_smtpd *smtpd,
     if (smtpd->recipient_count == 0) {
         return mm_reply_get(MM_REPLY_NO_RECIPIENTS);
     }
-    return NULL;
+    /* RFC 3030 3: binary parts come by BDAT alone. */
+    return smtpd->is_binary ? mm_reply_get(MM_REPLY_BAD_SEQUENCE) : NULL;
 }
 
 void mm_smtpd_do_data(struct mm_smtpd *smtpd)

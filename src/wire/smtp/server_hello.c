@@ -104,7 +104,7 @@ static void list_extensions(const struct mm_smtpd *smtpd, struct mm_buf *text)
         mm_buf_append_cstr(text, "\nAUTH");
         mm_sasl_write_names(text, mechanisms);
     }
-    mm_buf_append_cstr(text, "\nSMTPUTF8\nDSN\nCHUNKING");
+    mm_buf_append_cstr(text, "\nSMTPUTF8\nDSN\nCHUNKING\nBINARYMIME");
     if (smtpd->options.has_etrn) {
         mm_buf_append_cstr(text, "\nETRN");
     }

@@ -67,6 +67,8 @@ struct mm_smtpd_body {
     enum mm_reply_id refusal; /* why, unless `held` says it already */
 };
 
+struct mm_smtpd_binary; /* server_binary.c's */
+
 struct mm_smtpd {
     struct mm_smtpd_options options;
     const struct mm_smtpd_verb *own_verbs;
@@ -93,6 +95,8 @@ struct mm_smtpd {
 
     bool has_transaction; /* MAIL was accepted; recipients, body: its own */
     bool is_smtputf8;
+    bool is_binary;                 /* BODY=BINARYMIME */
+    struct mm_smtpd_binary *binary; /* NULL before the first such body */
     unsigned recipient_count;
     struct mm_smtpd_body body;
     unsigned small_chunk_count;
@@ -190,6 +194,16 @@ void mm_smtpd_refuse_bdat(struct mm_smtpd *smtpd, struct mm_span argument,
 void mm_smtpd_settle_chunk(struct mm_smtpd *smtpd,
                            const struct mm_reply *reply);
 bool mm_smtpd_step_chunk(struct mm_smtpd *smtpd);
+
+/* server_binary.c */
+/* A body of binary parts begins; false: the conversation is broken. */
+bool mm_smtpd_binary_begin(struct mm_smtpd *smtpd);
+/* Octets that are taken. */
+size_t mm_smtpd_binary_write(struct mm_smtpd *smtpd, struct mm_span octets);
+void mm_smtpd_binary_finish(struct mm_smtpd *smtpd); /* once; then nothing */
+/* Gives the next of what was converted; false: there is none. */
+bool mm_smtpd_binary_give(struct mm_smtpd *smtpd);
+void mm_smtpd_binary_free(struct mm_smtpd *smtpd);
 
 /* server_body.c */
 void mm_smtpd_body_begin(struct mm_smtpd *smtpd, bool has_dots);

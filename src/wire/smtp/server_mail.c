@@ -53,6 +53,7 @@ void mm_smtpd_settle_mail(struct mm_smtpd *smtpd, const struct mm_reply *reply)
         (void)mm_smtpd_forget(smtpd);
         smtpd->has_transaction = true;
         smtpd->is_smtputf8 = smtpd->request.mail.is_smtputf8;
+        smtpd->is_binary = smtpd->request.mail.is_binary;
         mm_smtpd_set_state(smtpd, MM_SMTPD_AT_MAIL);
     }
     mm_smtpd_say(smtpd, reply);

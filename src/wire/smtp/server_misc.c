@@ -78,6 +78,9 @@ void mm_smtpd_do_help(struct mm_smtpd *smtpd)
 void mm_smtpd_do_quit(struct mm_smtpd *smtpd)
 {
     mm_smtpd_say_id(smtpd, MM_REPLY_BYE);
+    if (smtpd->pending == MM_SMTPD_BROKEN) {
+        return; /* no memory for it: 421 */
+    }
     smtpd->info = (struct mm_smtpd_info){0};
     mm_smtpd_raise(smtpd, MM_SMTPD_QUIT);
 }
