@@ -73,6 +73,14 @@ struct mailmod_mailbox_provider { /* zero what is not used */
      * freed, and its last login has closed; on the thread that did the last of
      * these. NULL: nobody is told. */
     mailmod_on_release on_release;
+    /* A message that `list` did not give, asked for by its unique-id
+     * (UID-PARAM, pop3.uid_param), as clients do with mail that came since. OK:
+     * the user has it; mailmod_mailbox_call_set_octets says its size, or
+     * message_size is asked. It can be read and deleted then, and stands in no
+     * list of that login. REFUSED: there is none, or it is another user's: -ERR
+     * [UID/NOT-FOUND], or the host's own words. Never with a unique-id that was
+     * found before. NULL: only what `list` gave is found. */
+    mailmod_on_mailbox_call find;
 };
 #define MAILMOD_MAILBOX_OCTETS_UNKNOWN UINT64_MAX
 
@@ -113,8 +121,8 @@ MAILMOD_API int mailmod_mailbox_call_is_tls(const mailmod_mailbox_call *call);
 MAILMOD_API enum mailmod_error
 mailmod_mailbox_call_set_tag(mailmod_mailbox_call *call, void *tag);
 MAILMOD_API void *mailmod_mailbox_call_tag(const mailmod_mailbox_call *call);
-/* The message of `message_size`, `read` and `read_end` (index 0), those of
- * `remove` by index from 0; NULL past the last. */
+/* The message of `find`, `message_size`, `read` and `read_end` (index 0), those
+ * of `remove` by index from 0; NULL past the last. */
 MAILMOD_API const char *
 mailmod_mailbox_call_unique_id(const mailmod_mailbox_call *call, size_t index);
 /* Octets that `read` was given of this message so far; 0: its first piece. */
@@ -129,7 +137,7 @@ mailmod_mailbox_call_offset(const mailmod_mailbox_call *call);
 MAILMOD_API enum mailmod_error
 mailmod_mailbox_call_add(mailmod_mailbox_call *call, const char *unique_id,
                          uint64_t octets);
-/* In `message_size`. STATE elsewhere. */
+/* In `message_size` and `find`. STATE elsewhere. */
 MAILMOD_API enum mailmod_error
 mailmod_mailbox_call_set_octets(mailmod_mailbox_call *call, uint64_t octets);
 /* In `authenticate` and `list`: DELE is refused. STATE elsewhere. */

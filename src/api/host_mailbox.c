@@ -77,6 +77,7 @@ static void drop_entries(struct mm_host_mailbox *mailbox)
     mailbox->entry_count = 0;
     mailbox->entry_room = 0;
     mailbox->base.count = 0;
+    mailbox->base.late_count = 0;
 }
 
 static void free_mailbox(struct mm_host_mailbox *mailbox)
@@ -243,6 +244,49 @@ static enum mailmod_error fail(struct mm_host_mailbox *mailbox)
                   true);
 }
 
+/* What was sought is there, the last one of the entries, or nothing is. */
+static void end_search(struct mm_host_mailbox *mailbox,
+                       enum mailmod_error error)
+{
+    size_t known = mm_mailbox_known(&mailbox->base);
+
+    if (error == MAILMOD_OK) {
+        *mailbox->sought_index = known;
+        mailbox->base.late_count++;
+    } else if (mailbox->entry_count > known) {
+        mm_free(mailbox->entries[--mailbox->entry_count].unique_id);
+    }
+    mailbox->sought_index = NULL;
+    settle(mailbox, error);
+}
+
+/* The host has it, or has it not; its size may be asked for yet. */
+static void find_done(struct mm_host_mailbox *mailbox,
+                      const struct mailmod_mailbox_call *call,
+                      enum mailmod_error error)
+{
+    const struct mm_mailbox_refusal *refusal = &mailbox->base.refusal;
+
+    if (error == MAILMOD_ERROR_REFUSED && refusal->code[0] == '\0' &&
+        refusal->text[0] == '\0' && !refusal->is_critical) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_host_mailbox_add(
+            mailbox, mailbox->sought,
+            call->has_octets ? call->octets : MAILMOD_MAILBOX_OCTETS_UNKNOWN);
+    }
+    if (error == MAILMOD_ERROR_ARGUMENT) {
+        log_mistake(mailbox, "no size was told", mailbox->sought);
+        error = fail(mailbox);
+    }
+    if (error == MAILMOD_OK && !call->has_octets) {
+        run_call(mailbox, MM_CALL_SIZE, mailbox->entry_count - 1);
+    } else {
+        end_search(mailbox, error);
+    }
+}
+
 /* A listing that came to nothing leaves no claim. */
 static void give_up_listing(struct mm_host_mailbox *mailbox,
                             enum mailmod_error error)
@@ -277,6 +321,22 @@ static void go_on_listing(struct mm_host_mailbox *mailbox, size_t from)
     }
     mailbox->base.count = mailbox->entry_count;
     settle(mailbox, MAILMOD_OK);
+}
+
+static void size_done(struct mm_host_mailbox *mailbox,
+                      const struct mailmod_mailbox_call *call,
+                      enum mailmod_error error)
+{
+    if (error == MAILMOD_OK) {
+        mailbox->entries[call->index].octets = call->octets;
+    }
+    if (mailbox->sought_index != NULL) {
+        end_search(mailbox, error);
+    } else if (error == MAILMOD_OK) {
+        go_on_listing(mailbox, call->index + 1);
+    } else {
+        give_up_listing(mailbox, error);
+    }
 }
 
 static void owe_read_end(struct mm_host_mailbox *mailbox)
@@ -360,12 +420,10 @@ void mm_host_mailbox_answered(struct mm_host_mailbox *mailbox,
         }
         break;
     case MM_CALL_SIZE:
-        if (error == MAILMOD_OK) {
-            mailbox->entries[call->index].octets = call->octets;
-            go_on_listing(mailbox, call->index + 1);
-        } else {
-            give_up_listing(mailbox, error);
-        }
+        size_done(mailbox, call, error);
+        break;
+    case MM_CALL_FIND:
+        find_done(mailbox, call, error);
         break;
     case MM_CALL_READ:
         read_done(mailbox, call, error);
@@ -387,7 +445,9 @@ void mm_host_mailbox_answered(struct mm_host_mailbox *mailbox,
 static void not_called(struct mm_host_mailbox *mailbox, enum mm_call_kind kind,
                        enum mailmod_error error)
 {
-    if (kind == MM_CALL_LIST || kind == MM_CALL_SIZE) {
+    if (mailbox->sought_index != NULL) {
+        end_search(mailbox, error);
+    } else if (kind == MM_CALL_LIST || kind == MM_CALL_SIZE) {
         give_up_listing(mailbox, error);
     } else {
         settle(mailbox, error);
@@ -496,6 +556,23 @@ static void unlist(struct mm_mailbox *base)
 {
     unclaim(cast(base));
     base->count = 0;
+    base->late_count = 0;
+}
+
+static void seek(struct mm_mailbox *base, const char *unique_id,
+                 size_t *index_out, struct mm_mailbox_question *question)
+{
+    struct mm_host_mailbox *mailbox = cast(base);
+
+    if (mailbox->provider->given.find == NULL) {
+        question->done(question, MAILMOD_ERROR_NOT_FOUND);
+        return;
+    }
+    mm_mutex_lock(mailbox->mutex);
+    mailbox->sought = unique_id;
+    mailbox->sought_index = index_out;
+    mm_mutex_unlock(mailbox->mutex);
+    want(mailbox, MM_CALL_FIND, question, NULL);
 }
 
 static void ask(struct mm_mailbox *base, size_t index, unsigned number,
@@ -575,6 +652,7 @@ static const struct mm_mailbox_verbs verbs = {
     .authenticate = authenticate,
     .list = list,
     .unlist = unlist,
+    .seek = seek,
     .ask = ask,
     .read_end = read_end,
     .close = close_mailbox,

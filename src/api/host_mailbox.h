@@ -15,6 +15,7 @@ enum mm_call_kind {
     MM_CALL_AUTHENTICATE,
     MM_CALL_LIST,
     MM_CALL_SIZE,
+    MM_CALL_FIND,
     MM_CALL_READ,
     MM_CALL_READ_END,
     MM_CALL_REMOVE,
@@ -40,13 +41,16 @@ struct mm_host_mailbox {
                                runs: the entries, `out` and its place */
     void *tag;
     struct mm_host_entry *entries;
-    size_t entry_count;
+    size_t entry_count; /* with what was found behind the listing */
     size_t entry_room;
     bool is_busy;                         /* a call runs */
     enum mm_call_kind wanted;             /* the next one that is asked for */
     struct mm_mailbox_question *question; /* who asked, or */
     struct mm_mailbox_removal *removal;   /* what is to be removed */
     char *password;                       /* to be shown */
+    const char *sought; /* a unique-id, and where its index goes, which is NULL
+                           while nothing is sought */
+    size_t *sought_index;
     size_t read_index;
     unsigned read_number;
     struct mm_buf *out;
@@ -82,6 +86,10 @@ struct mailmod_mailbox_call {
 struct mailmod_mailbox_call *
 mm_mailbox_call_new(struct mm_host_mailbox *mailbox, enum mm_call_kind kind);
 void mm_mailbox_call_free(struct mailmod_mailbox_call **call);
+/* One more message behind the others. ARGUMENT, LIMIT, MEMORY. */
+MM_CHECK enum mailmod_error mm_host_mailbox_add(struct mm_host_mailbox *mailbox,
+                                                const char *unique_id,
+                                                uint64_t octets);
 /* Runs it on a thread of the host's; mm_host_mailbox_answered comes, and the
  * call is gone. An error, and it is still there. With `must` it never fails,
  * and runs on the calling thread where there is no other. */

@@ -62,6 +62,7 @@ mm_mailbox_call_new(struct mm_host_mailbox *mailbox, enum mm_call_kind kind)
         [MM_CALL_AUTHENTICATE] = given->authenticate,
         [MM_CALL_LIST] = given->list,
         [MM_CALL_SIZE] = given->message_size,
+        [MM_CALL_FIND] = given->find,
         [MM_CALL_READ] = given->read,
         [MM_CALL_READ_END] = given->read_end,
         [MM_CALL_REMOVE] = given->remove,
@@ -165,8 +166,8 @@ static enum mailmod_error end(mailmod_mailbox_call *call,
     return error;
 }
 
-static enum mailmod_error add(struct mm_host_mailbox *mailbox,
-                              const char *unique_id, uint64_t octets)
+enum mailmod_error mm_host_mailbox_add(struct mm_host_mailbox *mailbox,
+                                       const char *unique_id, uint64_t octets)
 {
     if (unique_id == NULL ||
         !mm_mailbox_is_unique_id(mm_span_cstr(unique_id))) {
@@ -203,7 +204,7 @@ enum mailmod_error mailmod_mailbox_call_add(mailmod_mailbox_call *call,
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = add(call->mailbox, unique_id, octets);
+    error = mm_host_mailbox_add(call->mailbox, unique_id, octets);
     call->spoilt = call->spoilt == MAILMOD_OK ? error : call->spoilt;
     return end(call, error);
 }
@@ -211,7 +212,8 @@ enum mailmod_error mailmod_mailbox_call_add(mailmod_mailbox_call *call,
 enum mailmod_error mailmod_mailbox_call_set_octets(mailmod_mailbox_call *call,
                                                    uint64_t octets)
 {
-    enum mailmod_error error = begin(call, 1u << MM_CALL_SIZE);
+    enum mailmod_error error =
+        begin(call, 1u << MM_CALL_SIZE | 1u << MM_CALL_FIND);
 
     if (error != MAILMOD_OK) {
         return error;
@@ -411,9 +413,8 @@ void *mailmod_mailbox_call_tag(const mailmod_mailbox_call *call)
     return tag;
 }
 
-/* The entry that a call is about; NULL: none. */
-static const struct mm_host_entry *entry_of(const mailmod_mailbox_call *call,
-                                            size_t index)
+/* The message that a call is about; NULL: none. */
+static const char *unique_id_of(const mailmod_mailbox_call *call, size_t index)
 {
     const struct mm_host_mailbox *mailbox = call->mailbox;
 
@@ -421,10 +422,13 @@ static const struct mm_host_entry *entry_of(const mailmod_mailbox_call *call,
     case MM_CALL_SIZE:
     case MM_CALL_READ:
     case MM_CALL_READ_END:
-        return index == 0 ? &mailbox->entries[call->index] : NULL;
+        return index == 0 ? mailbox->entries[call->index].unique_id : NULL;
+    case MM_CALL_FIND:
+        return index == 0 ? mailbox->sought : NULL;
     case MM_CALL_REMOVE:
         return index < mailbox->removal->count
-                   ? &mailbox->entries[mailbox->removal->indexes[index]]
+                   ? mailbox->entries[mailbox->removal->indexes[index]]
+                         .unique_id
                    : NULL;
     default:
         return NULL;
@@ -434,13 +438,13 @@ static const struct mm_host_entry *entry_of(const mailmod_mailbox_call *call,
 const char *mailmod_mailbox_call_unique_id(const mailmod_mailbox_call *call,
                                            size_t index)
 {
-    const struct mm_host_entry *entry = NULL;
+    const char *text = NULL;
 
     if (mm_handle_hold(MM_HANDLE_CALL, call) == MAILMOD_OK) {
-        entry = entry_of(call, index);
+        text = unique_id_of(call, index);
         mm_handle_let(call);
     }
-    return entry != NULL ? entry->unique_id : NULL;
+    return text;
 }
 
 uint64_t mailmod_mailbox_call_offset(const mailmod_mailbox_call *call)

@@ -119,6 +119,20 @@ enum mailmod_error mm_mailbox_find(struct mm_mailbox *mailbox,
                : MAILMOD_ERROR_NOT_FOUND;
 }
 
+void mm_mailbox_seek(struct mm_mailbox *mailbox, const char *unique_id,
+                     size_t *index_out, struct mm_mailbox_question *question)
+{
+    struct mm_span text = mm_span_cstr(unique_id);
+    enum mailmod_error error = mm_mailbox_find(mailbox, text, index_out);
+
+    if (error == MAILMOD_ERROR_NOT_FOUND && mailbox->verbs->seek != NULL &&
+        mm_mailbox_is_unique_id(text)) {
+        mailbox->verbs->seek(mailbox, unique_id, index_out, question);
+        return;
+    }
+    question->done(question, error);
+}
+
 uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index)
 {
     return index < mm_mailbox_known(mailbox)

@@ -143,12 +143,17 @@ struct mm_mailbox_verbs {
     void (*remove_now)(struct mm_mailbox *mailbox,
                        struct mm_mailbox_removal *removal);
     /* With MM_MAILBOX_ANSWERS_LATER: authenticate, list and ask instead of open
-     * and read, which are NULL then. See mm_mailbox_authenticate and so on. */
+     * and read, which are NULL then, as find is. See mm_mailbox_authenticate
+     * and so on. */
     void (*authenticate)(struct mm_mailbox *mailbox, const char *password,
                          struct mm_mailbox_question *question);
     void (*list)(struct mm_mailbox *mailbox,
                  struct mm_mailbox_question *question);
     void (*unlist)(struct mm_mailbox *mailbox);
+    /* In place of find: the message stands behind those that are known once it
+     * was found. See mm_mailbox_seek. */
+    void (*seek)(struct mm_mailbox *mailbox, const char *unique_id,
+                 size_t *index_out, struct mm_mailbox_question *question);
     void (*ask)(struct mm_mailbox *mailbox, size_t index, unsigned number,
                 struct mm_buf *out, uint64_t *size_out,
                 struct mm_mailbox_question *question);
@@ -216,10 +221,15 @@ size_t mm_mailbox_count(const struct mm_mailbox *mailbox);
 /* The listing, and behind it what mm_mailbox_find found. Below an index is of
  * these. */
 size_t mm_mailbox_known(const struct mm_mailbox *mailbox);
-/* NOT_FOUND. thread: worker */
+/* NOT_FOUND. Of one that answers later: what it has told of before. thread:
+ * worker */
 MM_CHECK enum mailmod_error mm_mailbox_find(struct mm_mailbox *mailbox,
                                             struct mm_span unique_id,
                                             size_t *index_out);
+/* The same of each; the text and `index_out` live until `done`, which may come
+ * inside the call. REFUSED. thread: worker */
+void mm_mailbox_seek(struct mm_mailbox *mailbox, const char *unique_id,
+                     size_t *index_out, struct mm_mailbox_question *question);
 /* 0 outside of the listing. */
 uint64_t mm_mailbox_size(const struct mm_mailbox *mailbox, size_t index);
 /* "" outside of the listing. */

@@ -96,6 +96,8 @@ static bool seek(struct mm_pop3_session *pop3, struct mm_span unique_id,
     *index_out = pop3->sought_index;
     if (pop3->sought_error == MAILMOD_ERROR_NOT_FOUND) {
         mm_pop3_answer_error(pop3, "UID/NOT-FOUND", "no such UID");
+    } else if (pop3->sought_error == MAILMOD_ERROR_REFUSED) {
+        mm_pop3_answer_refusal(pop3, "cannot look for it now");
     } else if (pop3->sought_error != MAILMOD_OK) {
         log_unreadable(pop3, pop3->sought_error);
         mm_pop3_answer_error(pop3, "SYS/TEMP", "cannot look for it now");

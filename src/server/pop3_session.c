@@ -141,8 +141,9 @@ static void run_job(struct mm_job *job)
         pop3->work_error = mm_pop3_run_open(pop3);
         break;
     case MM_POP3_WORK_FIND:
-        pop3->work_error = mm_mailbox_find(
-            pop3->mailbox, mm_span_cstr(pop3->sought), &pop3->sought_index);
+        pop3->question.done = on_answered;
+        mm_mailbox_seek(pop3->mailbox, pop3->sought, &pop3->sought_index,
+                        &pop3->question);
         break;
     case MM_POP3_WORK_READ:
         pop3->work_error =
@@ -164,13 +165,14 @@ static void run_job(struct mm_job *job)
     }
 }
 
-static bool is_removal(enum mm_pop3_work work)
+/* Its answer comes on its own: it is over when the call returned and the answer
+ * is there, whichever comes first. */
+static bool is_answered_apart(enum mm_pop3_work work)
 {
-    return work == MM_POP3_WORK_UPDATE || work == MM_POP3_WORK_REMOVE_NOW;
+    return work == MM_POP3_WORK_UPDATE || work == MM_POP3_WORK_REMOVE_NOW ||
+           work == MM_POP3_WORK_FIND;
 }
 
-/* A removal is over when its call returned and its answer is there, whichever
- * comes first. */
 bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
 {
     bool is_asked = work == MM_POP3_WORK_OPEN || work == MM_POP3_WORK_READ;
@@ -183,7 +185,7 @@ bool mm_pop3_submit_job(struct mm_pop3_session *pop3, enum mm_pop3_work work)
         return true;
     }
     pop3->work = work;
-    pop3->work_parts = is_removal(work) ? 2 : 1;
+    pop3->work_parts = is_answered_apart(work) ? 2 : 1;
     mm_wait_begin(&pop3->base.wait, MM_WAIT_JOB);
     if (mm_workers_submit(pop3->base.server->workers, &pop3->job) ==
         MAILMOD_OK) {

@@ -128,7 +128,9 @@ static enum mailmod_mailbox_answer on_list(void *context,
 
 static int index_of(const mailmod_mailbox_call *call, size_t at)
 {
-    return mailmod_mailbox_call_unique_id(call, at)[3] - '0';
+    const char *id = mailmod_mailbox_call_unique_id(call, at);
+
+    return id[strlen(id) - 1] - '0';
 }
 
 static enum mailmod_mailbox_answer on_size(void *context,
@@ -143,6 +145,27 @@ static enum mailmod_mailbox_answer on_size(void *context,
     }
     (void)mailmod_mailbox_call_set_octets(call, octets);
     return MAILMOD_MAILBOX_OK;
+}
+
+/* What came since: late-0 with its size, late-2 without. */
+static enum mailmod_mailbox_answer on_find(void *context,
+                                           mailmod_mailbox_call *call)
+{
+    const char *id = mailmod_mailbox_call_unique_id(call, 0);
+
+    (void)context;
+    printf("find %s\n", id);
+    if (strcmp(id, "broken") == 0) {
+        return MAILMOD_MAILBOX_FAILED;
+    }
+    if (strcmp(id, "moved") == 0) {
+        (void)mailmod_mailbox_call_set_error(call, "SYS/PERM", "elsewhere", 0);
+    }
+    if (strcmp(id, "late-0") == 0) {
+        (void)mailmod_mailbox_call_set_octets(call, 38);
+    }
+    return strncmp(id, "late-", 5) == 0 ? MAILMOD_MAILBOX_OK
+                                        : MAILMOD_MAILBOX_REFUSED;
 }
 
 static enum mailmod_mailbox_answer on_read(void *context,
@@ -245,6 +268,7 @@ static enum mailmod_error provide(void)
                                                 .authenticate = on_login,
                                                 .list = on_list,
                                                 .message_size = on_size,
+                                                .find = on_find,
                                                 .read = on_read,
                                                 .read_end = on_read_end,
                                                 .remove = on_remove,

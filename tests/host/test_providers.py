@@ -106,6 +106,43 @@ def good(host):
     box.quit()
 
 
+def late(host):
+    """What came after the login is asked for by its unique-id, once."""
+    def enter(wire):
+        wire.reply()
+        for line in ("USER good", "PASS secret"):
+            assert wire.ask(line).startswith("+OK"), line
+
+    with Wire(host.port, timeout=60) as wire:
+        enter(wire)
+        for line, wanted in (
+                ("UIDL UID:late-0", "+OK 0 late-0"),
+                ("LIST UID:late-0", "+OK 0 38"),
+                ("LIST uid:late-2", "+OK 0 18"),
+                ("LIST UID:id-1", "+OK 1 0"),
+                ("RETR UID:made-up", "-ERR [UID/NOT-FOUND] no such UID"),
+                ("RETR UID:moved", "-ERR [SYS/PERM] elsewhere"),
+                ("STAT", "+OK 1 0")):
+            assert wire.ask(line).rstrip() == wanted, line
+        assert wire.ask("RETR UID:late-0").startswith("+OK")
+        lines = []
+        while not lines or lines[-1] != b".\r\n":
+            lines.append(wire.line())
+        assert lines[:2] == [b"Subject: one\r\n", b"\r\n"], lines
+        for line in ("DELE UID:late-0", "DELI UID:late-2"):
+            assert wire.ask(line).startswith("+OK"), line
+        assert wire.ask("TOP UID:late-0 1").startswith("-ERR that message is")
+        assert wire.ask("QUIT").startswith("+OK 1 message deleted")
+    with Wire(host.port, timeout=60) as wire:
+        enter(wire)
+        reply = wire.ask("LIST UID:broken")
+        assert reply.startswith("-ERR [SYS/TEMP]") and not goes_on(wire), reply
+    host.wait("find broken")
+    asked = [line.split()[1] for line in host.lines if line[:5] == "find "]
+    assert asked == ["late-0", "late-2", "made-up", "moved", "broken"], asked
+    assert {"removed late-0", "removed late-2"} < set(host.lines)
+
+
 def mistakes(host):
     reply, is_open = host.refusal("good", "wrong")
     assert reply.startswith("-ERR [AUTH]") and is_open, reply
@@ -173,6 +210,7 @@ def mechanisms(host):
 def test_providers(build):
     with Host(build) as host:
         good(host)
+        late(host)
         mistakes(host)
         readings(host)
         read_only(host)

@@ -116,6 +116,39 @@ static struct message *find(struct box *box, const char *id)
     return NULL;
 }
 
+/* The size of every second message is asked for on its own. */
+static enum mailmod_mailbox_answer on_find(void *context,
+                                           mailmod_mailbox_call *call)
+{
+    struct world *world = context;
+
+    mm_mutex_lock(world->mutex);
+    const struct message *message =
+        find(box_of(world, mailmod_mailbox_call_user(call)),
+             mailmod_mailbox_call_unique_id(call, 0));
+    if (message != NULL && (message->id[1] - '0') % 2 == 0) {
+        (void)mailmod_mailbox_call_set_octets(call, message->size);
+    }
+    mm_mutex_unlock(world->mutex);
+    return answer(world, call,
+                  message != NULL ? MAILMOD_MAILBOX_OK
+                                  : MAILMOD_MAILBOX_REFUSED);
+}
+
+static enum mailmod_mailbox_answer on_size(void *context,
+                                           mailmod_mailbox_call *call)
+{
+    struct world *world = context;
+
+    mm_mutex_lock(world->mutex);
+    const struct message *message =
+        find(box_of(world, mailmod_mailbox_call_user(call)),
+             mailmod_mailbox_call_unique_id(call, 0));
+    (void)mailmod_mailbox_call_set_octets(call, message->size);
+    mm_mutex_unlock(world->mutex);
+    return answer(world, call, MAILMOD_MAILBOX_OK);
+}
+
 static enum mailmod_mailbox_answer on_read(void *context,
                                            mailmod_mailbox_call *call)
 {
@@ -229,6 +262,8 @@ static void *begin(void)
                                                       .name = "memory",
                                                       .authenticate = on_login,
                                                       .list = on_list,
+                                                      .message_size = on_size,
+                                                      .find = on_find,
                                                       .read = on_read,
                                                       .read_end = on_read_end,
                                                       .remove = on_remove,
@@ -290,6 +325,17 @@ static void wait_free(void *context, const char *user)
     }
 }
 
+static void last_id(void *context, char id_out[MM_UNIQUE_ID_MAX])
+{
+    struct world *world = context;
+
+    mm_mutex_lock(world->mutex);
+    const struct box *box = box_of(world, "alice");
+    (void)snprintf(id_out, MM_UNIQUE_ID_MAX, "%s",
+                   box->messages[box->count - 1].id);
+    mm_mutex_unlock(world->mutex);
+}
+
 const struct contract_kind contract_kind = {
     .head = "",
     .begin = begin,
@@ -299,6 +345,7 @@ const struct contract_kind contract_kind = {
     .taken = MAILMOD_ERROR_REFUSED,
     .put = put,
     .take_away = take_away,
+    .last_id = last_id,
 };
 
 int main(void)

@@ -32,6 +32,9 @@ struct contract_kind {
     enum mailmod_error taken;
     /* A message of whole lines that end with CRLF. */
     void (*put)(void *world, const char *user, const char *body, size_t size);
+    /* The unique-id of alice's last message; NULL: a provider that tells it to
+     * a second opening. */
+    void (*last_id)(void *world, char id_out[MM_UNIQUE_ID_MAX]);
     /* Somebody else removes alice's first message. */
     void (*take_away)(void *world);
 };
