@@ -113,6 +113,9 @@
 /* Messages of one mailbox elsewhere, and those of it that are remembered: 128
  * octets each while a session runs. */
 #define MM_LIMIT_FETCH_MESSAGES 200000
+/* Domains of recipients over one connection that are remembered for a host that
+ * takes so many and no more (RFC 9422 RCPTDOMAINMAX). */
+#define MM_LIMIT_SESSION_DOMAINS 32
 /* How long a reply such as greylisting's may put the next attempt off: more is
  * no delay of a stranger but a mistake, or meant to hold mail up. */
 #define MM_LIMIT_ASKED_WAIT_MS (60 * 60 * 1000)

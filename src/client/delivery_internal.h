@@ -128,6 +128,10 @@ struct mm_delivery {
     unsigned bearers;      /* mechanisms to show its answer by */
     uint64_t number;       /* of this connection, for logs and news */
     unsigned transactions; /* over this connection */
+    /* RFC 9422: hashes of the domains that its recipients had, while the host
+     * tells a limit of them. */
+    uint64_t domains[MM_LIMIT_SESSION_DOMAINS];
+    unsigned domain_count;
     char tls_text[24];     /* as mq_outcome has it */
     bool has_no_chunks;    /* the attempt met a host that cannot do BDAT */
 

@@ -422,6 +422,7 @@ enum mailmod_error mm_dialogue_open(struct mm_delivery *delivery)
     write_own_name(delivery, name);
     delivery->number = mm_store_new_message_id(delivery->options.store);
     delivery->transactions = 0;
+    delivery->domain_count = 0;
     delivery->is_decided = false;
     mm_delivery_forget_answers(delivery);
     memcpy(delivery->tls_text, "none", sizeof "none");

@@ -251,6 +251,8 @@ void mm_hop_take_over(struct mm_delivery *to, struct mm_delivery *from)
     to->engine = from->engine;
     to->number = from->number;
     to->transactions = from->transactions;
+    memcpy(to->domains, from->domains, sizeof to->domains);
+    to->domain_count = from->domain_count;
     memcpy(to->tls_text, from->tls_text, sizeof to->tls_text);
     from->conn = NULL;
     from->engine = NULL;

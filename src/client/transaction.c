@@ -14,6 +14,8 @@
  * 4.1; RFC 3461 5.2; RFC 6531 3.2. */
 #include "client/delivery_internal.h"
 
+#include "base/siphash.h"
+
 #include <string.h>
 
 static bool is_8bit(const char *path)
@@ -42,12 +44,79 @@ static bool is_open(const struct mm_delivery *delivery, size_t i)
            delivery->progress[i] == MM_PROGRESS_FULL;
 }
 
-/* RFC 9422 4: who finds no room in this transaction comes in the next one. */
+/* RFC 9422 4: who finds no room in this transaction comes in the next one. Who
+ * must get it together with all others is not led past the host's refusal. */
 static size_t envelope_max(const struct mm_delivery *delivery)
 {
     uint64_t told = mm_smtpc_extensions(delivery->engine)->rcpt_max;
     size_t all = delivery->batch->recipient_count;
-    return told > 0 && told < all ? (size_t)told : all;
+    return told > 0 && told < all && !delivery->batch->requires_all
+               ? (size_t)told
+               : all;
+}
+
+static uint64_t hash_domain(const struct mm_delivery *delivery,
+                            const char *path)
+{
+    char domain[MM_LIMIT_PATH + 1] = "";
+    uint64_t keys[2];
+    const char *at = strrchr(path, '@');
+    (void)mm_span_copy(mm_span_cstr(at != NULL ? at + 1 : ""), domain,
+                       sizeof domain);
+    mm_ascii_lower_cstr(domain);
+    memcpy(keys, delivery->options.secret, sizeof keys);
+    return mm_siphash(mm_span_cstr(domain), keys[0], keys[1]);
+}
+
+/* RFC 9422, RCPTDOMAINMAX: the domain is among those of this session, or has
+ * room there. We keep to fewer than told where it is very many. */
+static bool has_room_for(const struct mm_delivery *delivery, uint64_t hash)
+{
+    uint64_t told = mm_smtpc_extensions(delivery->engine)->rcpt_domain_max;
+    if (told == 0 || delivery->batch->requires_all) {
+        return true;
+    }
+    for (unsigned i = 0; i < delivery->domain_count; i++) {
+        if (delivery->domains[i] == hash) {
+            return true;
+        }
+    }
+    return delivery->domain_count < told &&
+           delivery->domain_count < MM_LIMIT_SESSION_DOMAINS;
+}
+
+static bool note_domain(struct mm_delivery *delivery, const char *path)
+{
+    uint64_t hash = hash_domain(delivery, path);
+    if (!has_room_for(delivery, hash)) {
+        return false;
+    }
+    bool is_known = false;
+    for (unsigned i = 0; i < delivery->domain_count && !is_known; i++) {
+        is_known = delivery->domains[i] == hash;
+    }
+    if (!is_known && delivery->domain_count < MM_LIMIT_SESSION_DOMAINS) {
+        delivery->domains[delivery->domain_count++] = hash;
+    }
+    return true;
+}
+
+/* None of those who are left may go over this connection. */
+static bool has_no_room(const struct mm_delivery *delivery)
+{
+    const struct mq_batch *batch = delivery->batch;
+    bool has_open = false;
+    for (size_t i = 0; batch != NULL && i < batch->recipient_count; i++) {
+        if (is_open(delivery, i)) {
+            has_open = true;
+            if (has_room_for(
+                    delivery,
+                    hash_domain(delivery, batch->recipients[i].path))) {
+                return false;
+            }
+        }
+    }
+    return has_open;
 }
 
 static void write_envelope(struct mm_delivery *delivery)
@@ -63,6 +132,9 @@ static void write_envelope(struct mm_delivery *delivery)
         }
         if (is_8bit(recipient->path) && !offers_utf8(delivery)) {
             refuse_path(delivery, i);
+            continue;
+        }
+        if (!note_domain(delivery, recipient->path)) {
             continue;
         }
         delivery->progress[i] = MM_PROGRESS_OPEN;
@@ -485,11 +557,16 @@ enum mm_delivery_after mm_transaction_after(struct mm_delivery *delivery)
     return MM_AFTER_NEXT_HOP;
 }
 
-/* RFC 9422 4: the host takes no further message over this connection. */
+/* RFC 9422 4: the host takes no further message over this connection; or the
+ * operator wants no more over one. */
 static bool is_used_up(const struct mm_delivery *delivery)
 {
     uint64_t told = mm_smtpc_extensions(delivery->engine)->mail_max;
-    return told > 0 && delivery->transactions >= told;
+    unsigned wanted = mm_config_connection_messages_for(
+        delivery->config, delivery->options.relay.route);
+    return (told > 0 && delivery->transactions >= told) ||
+           (wanted > 0 && delivery->transactions >= wanted) ||
+           has_no_room(delivery);
 }
 
 bool mm_transaction_on_need_message(struct mm_delivery *delivery)

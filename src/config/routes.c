@@ -301,6 +301,21 @@ static bool read_addresses(struct mm_span value, void *addresses_out,
     return false;
 }
 
+#define COUNT_MAX 1000000
+#define COUNT_TEXT "a number from 1 to 1000000"
+
+static bool read_count(struct mm_span value, void *count_out, size_t size)
+{
+    unsigned *count = count_out;
+    uint64_t number = 0;
+    (void)size;
+    if (!mm_span_to_u64(value, &number) || number < 1 || number > COUNT_MAX) {
+        return false;
+    }
+    *count = (unsigned)number;
+    return true;
+}
+
 #define AT(member) MM_CONFIG_AT(struct mm_config_route, member)
 
 static const struct mm_config_word rows[] = {
@@ -338,6 +353,8 @@ static const struct mm_config_word rows[] = {
     {"ehlo", false, false, read_ehlo_name, AT(ehlo_name), "a host's name", 0},
     {"addresses", false, false, read_addresses, AT(addresses),
      "any, ipv4, ipv6, ipv4_first or ipv6_first", 0},
+    {"messages_per_connection", false, false, read_count,
+     AT(messages_per_connection_max), COUNT_TEXT, 0},
     {"token", true, false, mm_config_read_set, AT(has_token), "", 0},
     {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
@@ -683,4 +700,12 @@ const char *mm_config_ehlo_name_for(const struct mm_config *config,
     }
     return config->delivery.ehlo_name[0] != '\0' ? config->delivery.ehlo_name
                                                  : config->host_name;
+}
+
+unsigned mm_config_connection_messages_for(const struct mm_config *config,
+                                           const struct mm_config_route *route)
+{
+    return route != NULL && route->messages_per_connection_max > 0
+               ? route->messages_per_connection_max
+               : config->delivery.messages_per_connection_max;
 }

@@ -60,6 +60,8 @@ struct mm_config_route {
     size_t source_count;
     char ehlo_name[MM_LIMIT_DOMAIN + 1]; /* "": that of delivery.ehlo_name */
     enum mm_config_addresses addresses;
+    /* Instead of the settings for all; 0: as these say. */
+    unsigned messages_per_connection_max;
 };
 
 /* Which addresses of a host are tried. */
@@ -96,6 +98,9 @@ struct mm_netaddr mm_config_source_for(const struct mm_config *config,
                                        enum mm_netaddr_family family);
 const char *mm_config_ehlo_name_for(const struct mm_config *config,
                                     const struct mm_config_route *route);
+/* 0: any number. */
+unsigned mm_config_connection_messages_for(const struct mm_config *config,
+                                           const struct mm_config_route *route);
 /* A row asks for the sender. */
 bool mm_config_routes_by_sender(const struct mm_config *config);
 /* The mechanisms that a login may use: of those named, or of all with 0, those

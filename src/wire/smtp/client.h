@@ -140,8 +140,9 @@ struct mm_smtpc_extensions {
     /* RFC 2852 4: the least time of a message that is to be returned; 0: any.
      */
     uint64_t deliver_by_min;
-    /* RFC 9422: recipients a message, messages a session; 0: none told. */
-    uint64_t rcpt_max, mail_max;
+    /* RFC 9422: recipients a message, messages a session, domains of
+     * recipients a session; 0: none told. */
+    uint64_t rcpt_max, mail_max, rcpt_domain_max;
     unsigned mechanisms; /* mm_sasl_mechanism bits, wanted here or not */
     char auth[128]; /* all mechanisms by name, cut; "": AUTH is not offered */
 };

@@ -92,6 +92,8 @@ static void read_limits(struct mm_smtpc_extensions *offered,
             offered->rcpt_max = value;
         } else if (mm_span_is_nocase(name, "MAILMAX")) {
             offered->mail_max = value;
+        } else if (mm_span_is_nocase(name, "RCPTDOMAINMAX")) {
+            offered->rcpt_domain_max = value;
         }
     }
 }

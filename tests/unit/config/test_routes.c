@@ -58,7 +58,7 @@ static const char table[] =
     "fingerprints="
     "abababababababababababababababababababababababababababababababab\n"
     "name=faced to=faced.example source=192.0.2.9,2001:db8::9 "
-    "ehlo=out.example addresses=ipv6_first\n"
+    "ehlo=out.example addresses=ipv6_first messages_per_connection=20\n"
     "name=narrow to=narrow.example source=2001:db8::9\n"
     "name=wide to=wide.example source=192.0.2.9 addresses=any\n"
     "\n"
@@ -192,17 +192,20 @@ static void check_families(const struct mm_config *config,
  * as for all. */
 static void test_faces(void **state)
 {
-    static const char *const settings[] = {"delivery.source",
-                                           "192.0.2.1",
-                                           "delivery.ehlo_name",
-                                           "common.example",
-                                           "general.host_name",
-                                           "host.example",
-                                           "delivery.uses_ipv6",
-                                           "no",
-                                           "delivery.prefers",
-                                           "ipv4",
-                                           NULL};
+    static const char *const settings[] = {
+        "delivery.source",
+        "192.0.2.1",
+        "delivery.ehlo_name",
+        "common.example",
+        "general.host_name",
+        "host.example",
+        "delivery.uses_ipv6",
+        "no",
+        "delivery.prefers",
+        "ipv4",
+        "delivery.messages_per_connection_max",
+        "7",
+        NULL};
     struct mm_config *plain = build(table);
     struct mm_config *config = build_with(table, settings);
     const struct mm_config_route *route =
@@ -212,6 +215,7 @@ static void test_faces(void **state)
     check_source(config, route, MM_NETADDR_V6, "2001:db8::9");
     assert_string_equal(mm_config_ehlo_name_for(config, route), "out.example");
     assert_true(mm_config_route_has_face(route));
+    assert_int_equal(mm_config_connection_messages_for(config, route), 20);
     check_families(config, route, true, true, MM_CONFIG_PREFERS_V6);
     route = mm_config_route_for(config, "narrow.example", "");
     check_source(config, route, MM_NETADDR_V4, "");
@@ -227,6 +231,9 @@ static void test_faces(void **state)
     check_families(config, route, false, true, MM_CONFIG_PREFERS_V4);
     check_families(config, NULL, false, true, MM_CONFIG_PREFERS_V4);
     assert_false(mm_config_route_has_face(route));
+    assert_int_equal(mm_config_connection_messages_for(config, route), 7);
+    assert_int_equal(mm_config_connection_messages_for(config, NULL), 7);
+    assert_int_equal(mm_config_connection_messages_for(plain, NULL), 0);
     assert_string_equal(mm_config_ehlo_name_for(plain, NULL), plain->host_name);
     check_families(plain, NULL, true, true, MM_CONFIG_PREFERS_ANY);
     mm_config_unref(&config);
@@ -284,6 +291,9 @@ static void test_mistakes(void **state)
         {"name=a to=b source=::2 proxy=http://p:1", "a route has a source, or"},
         {"name=a to=b ehlo=a_b..c", "ehlo of a route must be"},
         {"name=a to=b ehlo=", "ehlo of a route must be"},
+        {"name=a to=b messages_per_connection=0", "messages_per_connection of"},
+        {"name=a to=b messages_per_connection=9x",
+         "messages_per_connection of"},
         {"name=a to=b addresses=ipv5", "addresses of a route must be"},
         {"name=a to=b to=c", "to is there twice in a route"},
         {"name=a to=b\nname=a to=c", "the name a is there twice"},
