@@ -44,6 +44,9 @@ static int64_t time_of(const struct mq_queue *queue,
     if (destination->retry_ms > time_ms) {
         time_ms = destination->retry_ms;
     }
+    if (destination->paced_ms > time_ms) {
+        time_ms = destination->paced_ms;
+    }
     /* Of a clock that was set back since: its time has come. */
     return mq_is_due(time_ms, queue->now_ms, queue->longest_wait_ms)
                ? queue->now_ms

@@ -158,8 +158,8 @@ bool mq_destination_is_open(const struct mq_queue *queue,
                             const struct mq_destination *destination,
                             int64_t now_ms)
 {
-    return destination->retry_ms == 0 ||
-           mq_is_due(destination->retry_ms, now_ms, queue->longest_wait_ms);
+    return mq_is_due(destination->retry_ms, now_ms, queue->longest_wait_ms) &&
+           mq_is_due(destination->paced_ms, now_ms, queue->longest_wait_ms);
 }
 
 /* After a failure one attempt alone probes the destination; the others wait
@@ -230,6 +230,19 @@ bool mq_park(struct mq_queue *queue, struct mq_batch *batch)
     return may;
 }
 
+void mq_pace(struct mq_queue *queue, const char *destination, int64_t until_ms)
+{
+    mm_mutex_lock(queue->lock);
+    struct mq_destination *paced = mq_destination_get(queue, destination);
+    if (paced != NULL) {
+        paced->paced_ms = until_ms;
+        mm_list_remove(&paced->sweeping);
+        mm_list_append(&queue->sweeping, &paced->sweeping);
+        mq_agenda_place(queue, paced);
+    }
+    mm_mutex_unlock(queue->lock);
+}
+
 void mq_destination_down(struct mq_queue *queue, const char *name,
                          int64_t now_ms, int64_t *retry_ms_out)
 {
@@ -240,7 +253,7 @@ void mq_destination_down(struct mq_queue *queue, const char *name,
             now_ms + (int64_t)mq_wait_ms(&queue->options, 1, random);
         return;
     }
-    if (mq_destination_is_open(queue, destination, now_ms)) {
+    if (mq_is_due(destination->retry_ms, now_ms, queue->longest_wait_ms)) {
         destination->failures++;
         destination->retry_ms =
             now_ms +

@@ -49,6 +49,7 @@ struct mq_destination {
     unsigned active;    /* attempts that hold a place */
     unsigned failures;  /* in a row, of the destination as such */
     int64_t retry_ms;   /* backed off until then; 0: not */
+    int64_t paced_ms;   /* has had its share until then; 0: not */
     uint64_t served;    /* sequence number of its last claim: fairness */
     unsigned streak;    /* claims by mq_claim_next in this `round` */
     uint64_t round;

@@ -91,13 +91,14 @@ void mq_free(struct mq_queue **queue)
     *queue = NULL;
 }
 
-/* Warnings and lifetimes may be due sooner now. */
-static void forget_overdue(void *context, struct mm_span key, void *value)
+/* Warnings and lifetimes may be due sooner now, and a share may be larger. */
+static void forget_times(void *context, struct mm_span key, void *value)
 {
     (void)context;
     (void)key;
     struct mq_destination *destination = value;
     destination->overdue_ms = 0;
+    destination->paced_ms = 0;
 }
 
 enum mailmod_error mq_set_options(struct mq_queue *queue,
@@ -107,7 +108,7 @@ enum mailmod_error mq_set_options(struct mq_queue *queue,
     if (error == MAILMOD_OK) {
         mm_mutex_lock(queue->lock);
         set_options(queue, options);
-        mm_map_each(&queue->destinations, forget_overdue, NULL);
+        mm_map_each(&queue->destinations, forget_times, NULL);
         mq_agenda_place_all(queue, queue->now_ms);
         mm_mutex_unlock(queue->lock);
     }

@@ -75,6 +75,8 @@ struct mq_outcome {
     bool is_missed;      /* the queue's: it was removed meanwhile */
     bool is_dead_letter; /* the queue's: it failed, and is kept */
     bool is_removal;     /* an operator's act, and no attempt's */
+    bool is_untried;     /* DEFERRED before anything was said or done: no
+                            attempt; it is due again after wait_ms */
     uint64_t connection; /* the number of the one it went by; 0: none */
 };
 /* What the caller must report to the sender, in the same transaction. */
@@ -146,6 +148,11 @@ void mq_decide(struct mq_settlement *settlement);
  * error, call it again later: releasing instead would send a delivered message
  * a second time. thread: any. */
 void mq_settle(struct mq_settlement *settlement);
+/* Nothing more is claimed for the destination before `until_ms`, at most
+ * MM_LIMIT_ASKED_WAIT_MS from now: it has had its share. What is overdue by
+ * then is handed out as behind one that is down. New options forget it, a flush
+ * does not. thread: any. */
+void mq_pace(struct mq_queue *queue, const char *destination, int64_t until_ms);
 /* The attempt does not come on: its place among all is for others, while it
  * goes on. False: too many of the kind already. thread: any. */
 bool mq_park(struct mq_queue *queue, struct mq_batch *batch);

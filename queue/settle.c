@@ -113,7 +113,7 @@ static void count_attempt(struct mq_settlement *settlement)
         } else if (is_down) {
             mq_destination_down(queue, batch->destination, settlement->now_ms,
                                 &settlement->retry_ms);
-        } else {
+        } else if (!settlement->outcomes[0].is_untried) {
             mq_destination_up(queue, batch->destination);
         }
         mq_slot_give(queue, batch);
@@ -161,9 +161,11 @@ static void defer_row(const struct mq_settlement *settlement,
         postpone_row(settlement, row);
         return;
     }
-    row->attempts++;
-    row->next_attempt_ms = settlement->retry_ms;
-    if (settlement->retry_ms == 0) {
+    bool is_untried = settlement->outcomes[i].is_untried;
+    row->attempts += !is_untried;
+    row->next_attempt_ms =
+        is_untried ? settlement->now_ms : settlement->retry_ms;
+    if (settlement->retry_ms == 0 && !is_untried) {
         row->next_attempt_ms =
             settlement->now_ms +
             (int64_t)mq_wait_ms(options, row->attempts, settlement->random);

@@ -98,6 +98,9 @@
  * remembered: about 200 octets each. */
 #define MM_LIMIT_KNOWN_NETWORKS 65536
 #define MM_LIMIT_RATES 65536
+/* Destinations whose messages are counted (queue.messages_max); past it those
+ * that were served least lately begin anew. */
+#define MM_LIMIT_PACES 16384
 /* What the store remembers of peers for a time: greylisting, traps, hashes of
  * refused bodies. About 250 octets each. */
 #define MM_LIMIT_SIGHTINGS 200000

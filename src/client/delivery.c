@@ -155,13 +155,6 @@ static void on_called(struct mm_place *place)
     mm_delivery_quit(delivery_of(place));
 }
 
-static unsigned host_max(const struct mm_delivery *delivery)
-{
-    unsigned by_host = delivery->config->queue.host_max;
-    unsigned by_destination = delivery->config->queue.destination_max;
-    return by_host > by_destination ? by_host : by_destination;
-}
-
 /* A connection to the hop's host: one that stands idle, a new one, or the next
  * that comes free. */
 static void reach(struct mm_delivery *delivery)
@@ -174,8 +167,10 @@ static void reach(struct mm_delivery *delivery)
         return;
     }
     delivery->stage = MM_DELIVERY_WAITING;
+    unsigned max = mm_config_connections_for(delivery->config,
+                                             delivery->options.relay.route);
     if (mm_place_take(&delivery->place, delivery->options.hosts, &target,
-                      host_max(delivery))) {
+                      max)) {
         dial(delivery);
     }
 }

@@ -132,8 +132,8 @@ struct mm_delivery {
      * tells a limit of them. */
     uint64_t domains[MM_LIMIT_SESSION_DOMAINS];
     unsigned domain_count;
-    char tls_text[24];     /* as mq_outcome has it */
-    bool has_no_chunks;    /* the attempt met a host that cannot do BDAT */
+    char tls_text[24];  /* as mq_outcome has it */
+    bool has_no_chunks; /* the attempt met a host that cannot do BDAT */
 
     /* the worker and the body */
     struct mm_job job;

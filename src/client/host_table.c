@@ -28,7 +28,6 @@ struct mm_known_host {
     struct mm_list idle;
     unsigned open;     /* BUSY and IDLE */
     unsigned refused;  /* of these */
-    unsigned max;      /* as given last */
     unsigned max_seen; /* what the host showed to take; 0: not known */
     unsigned dials;
     unsigned passed; /* served before the first who waits */
@@ -161,11 +160,12 @@ static struct mm_known_host *get_host(struct mm_host_table *table,
     return host;
 }
 
-static bool is_full(const struct mm_known_host *host)
+/* For who takes part by this limit: ways to one host may have several. */
+static bool is_full(const struct mm_known_host *host, unsigned max)
 {
-    unsigned max = host->max_seen != 0 && host->max_seen < host->max
-                       ? host->max_seen
-                       : host->max;
+    if (host->max_seen != 0 && host->max_seen < max) {
+        max = host->max_seen;
+    }
     return host->open >= max;
 }
 
@@ -193,8 +193,8 @@ static void take(struct mm_place *place, const struct mm_endpoint *target,
         place->state = MM_PLACE_BUSY;
         return;
     }
-    place->host->max = max;
-    if (!is_full(place->host)) {
+    place->max = max;
+    if (!is_full(place->host, max)) {
         occupy(place);
         return;
     }
@@ -216,11 +216,18 @@ bool mm_place_take(struct mm_place *place, struct mm_host_loop *at,
     return is_busy;
 }
 
+static struct mm_place *first_waiting(struct mm_known_host *host)
+{
+    struct mm_list *node = mm_list_first(&host->waiting);
+    return node != NULL ? MM_LIST_OBJECT(node, struct mm_place, node) : NULL;
+}
+
 static void grant_next(struct mm_known_host *host)
 {
-    while (!mm_list_is_empty(&host->waiting) && !is_full(host)) {
-        struct mm_place *place = MM_LIST_OBJECT(
-            mm_list_take_first(&host->waiting), struct mm_place, node);
+    struct mm_place *place = first_waiting(host);
+    for (; place != NULL && !is_full(host, place->max);
+         place = first_waiting(host)) {
+        mm_list_remove(&place->node);
         host->passed = 0;
         occupy(place);
         tell(place);

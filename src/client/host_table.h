@@ -46,6 +46,7 @@ struct mm_place {
     struct mm_host_loop *at;
     struct mm_known_host *host; /* NULL: none, or not counted (no memory) */
     enum mm_place_state state;  /* the table's lock */
+    unsigned max;               /* that it was asked for with */
     bool is_refused;            /* BUSY, and the host said no to it */
     bool has_answered;          /* noted already */
     /* A place that waited is BUSY now; the host's limit allows it. Never from

@@ -76,12 +76,13 @@ static void tell_outcomes(const struct mm_outbound *outbound,
             outbound, batch->message.id, &batch->recipients[i],
             &settlement->outcomes[i], mm_settling_is_final(settling, i));
         enum mailmod_event_kind kind = kind_of(settling, i);
+        bool was_tried =
+            !batch->is_overdue && !settlement->outcomes[i].is_untried;
         /* Behind a destination that is down nothing was tried. */
         if (!batch->is_overdue || kind != MAILMOD_EVENT_DEFERRED) {
             mm_outbound_tell(outbound, kind, &batch->message,
                              &batch->recipients[i], &settlement->outcomes[i],
-                             batch->recipients[i].attempts +
-                                 !batch->is_overdue);
+                             batch->recipients[i].attempts + was_tried);
         }
     }
 }
@@ -181,8 +182,8 @@ void mm_lane_settle_overdue(struct mm_branch *branch, struct mq_batch *batch)
         const char *last = batch->recipients[i].last_reply;
         mm_outcome_set(&outcomes[i], MAILMOD_ERROR_UNREACHABLE, "4.4.1", "",
                        last[0] != '\0' ? last
-                                       : "no host of the destination could "
-                                         "be reached");
+                                       : "nothing could be sent to the "
+                                         "destination so far");
     }
     mm_lane_settle(branch, settling, outcomes);
 }
@@ -258,6 +259,51 @@ static const struct mm_config_route *route_of(const struct mm_branch *branch,
                                batch->message.reverse_path);
 }
 
+/* By the limit of its way it is not its turn: it waits with all that waits for
+ * the destination; where senders have ways of their own, alone. */
+static void put_off(struct mm_branch *branch, struct mq_batch *batch,
+                    uint64_t wait_ms)
+{
+    struct mm_outbound *outbound = branch->outbound;
+    struct mm_settling *settling = NULL;
+    struct mq_outcome *outcomes = NULL;
+    wait_ms =
+        wait_ms < MM_LIMIT_ASKED_WAIT_MS ? wait_ms : MM_LIMIT_ASKED_WAIT_MS;
+    if (mm_config_routes_by_sender(mm_branch_config(branch))) {
+        outcomes = mm_alloc_array(batch->recipient_count, sizeof *outcomes);
+    }
+    if (outcomes == NULL ||
+        mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {
+        mm_free(outcomes);
+        mq_pace(outbound->queue, batch->destination,
+                mm_loop_wall_ms(branch->loop) + (int64_t)wait_ms);
+        mm_lane_release(outbound, batch);
+        mm_outbound_wake(outbound); /* not from here: others are handed out */
+        return;
+    }
+    for (size_t i = 0; i < batch->recipient_count; i++) {
+        mm_outcome_set(&outcomes[i], MAILMOD_ERROR_LIMIT, "4.4.5", "",
+                       "not tried yet: its way has had as many messages as it "
+                       "may have now");
+        outcomes[i].is_untried = true;
+        outcomes[i].wait_ms = wait_ms;
+    }
+    mm_lane_settle(branch, settling, outcomes);
+}
+
+/* False: the batch was put off. */
+static bool may_go(struct mm_branch *branch, struct mq_batch *batch,
+                   const struct mm_config_route *route)
+{
+    uint64_t wait_ms =
+        mm_pace_take(&branch->outbound->pace, mm_branch_config(branch), route,
+                     batch->destination, mm_loop_now_ms(branch->loop));
+    if (wait_ms > 0) {
+        put_off(branch, batch, wait_ms);
+    }
+    return wait_ms == 0;
+}
+
 /* Where senders have ways of their own, one way that is down says nothing of
  * another one to the same domain. */
 static void forget_downs(const struct mm_branch *branch,
@@ -300,9 +346,14 @@ static void use_answer(struct lane *lane, struct mq_batch *batch)
     bool is_idle = batch != NULL && !lane->is_gone &&
                    !mm_outbound_is_stopped(lane->branch->outbound) &&
                    mm_delivery_is_idle(lane->delivery);
-    if (is_idle &&
+    bool is_ours =
+        is_idle &&
         mm_delivery_settings(lane->delivery) == lane->branch->settings &&
-        route_of(lane->branch, batch) == lane->route &&
+        route_of(lane->branch, batch) == lane->route;
+    if (is_ours && !may_go(lane->branch, batch, lane->route)) {
+        return;
+    }
+    if (is_ours &&
         mm_lane_prepare(lane->branch, batch, &lane->settling) == MAILMOD_OK) {
         set_working(lane, true);
         mm_delivery_give(lane->delivery, batch);
@@ -435,6 +486,9 @@ static enum mailmod_error open_lane(struct mm_branch *branch,
 void mm_lane_start_batch(struct mm_branch *branch, struct mq_batch *batch)
 {
     const struct mm_config_route *route = route_of(branch, batch);
+    if (!may_go(branch, batch, route)) {
+        return;
+    }
     struct lane *lane = find_idle(branch, batch->destination, route);
     struct mm_settling *settling = NULL;
     if (mm_lane_prepare(branch, batch, &settling) != MAILMOD_OK) {

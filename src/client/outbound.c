@@ -57,6 +57,9 @@ static enum mailmod_error open_queue(struct mm_outbound *outbound,
     uint64_t seed = mm_store_new_message_id(outbound->options.store);
     struct mq_options options = queue_options(config, seed);
     error = mm_host_table_init(&outbound->hosts, seed);
+    if (error == MAILMOD_OK) {
+        error = mm_pace_init(&outbound->pace, seed);
+    }
     return error == MAILMOD_OK
                ? mq_new(&outbound->queue, outbound->options.store, &options)
                : error;
@@ -116,6 +119,7 @@ static void free_parts(struct mm_outbound *outbound)
     }
     mm_free(outbound->branches);
     mm_host_table_fini(&outbound->hosts);
+    mm_pace_fini(&outbound->pace);
     mq_free(&outbound->queue);
     mm_mutex_free(&outbound->lock);
     mm_secret_clear(outbound->secret, sizeof outbound->secret);

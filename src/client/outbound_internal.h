@@ -12,6 +12,7 @@
 #include "client/delivery.h"
 #include "client/host_table.h"
 #include "client/outbound.h"
+#include "client/pace.h"
 #include "client/settling.h"
 #include "crypto/crypto.h"
 
@@ -76,6 +77,7 @@ struct mm_outbound {
     struct mq_queue *queue;
     uint8_t secret[MM_SHA256_SIZE];
     struct mm_host_table hosts;
+    struct mm_pace pace;
     struct mm_mutex *lock; /* what branches are asked; held for moments */
     struct mm_branch *branches;
     size_t branch_count;

@@ -137,6 +137,8 @@ enum mm_config_rate_scope {
     MM_CONFIG_RATE_TOTAL,
     MM_CONFIG_RATE_COUNT
 };
+/* Of messages that a setting may name. */
+#define MM_CONFIG_COUNT_MAX 1000000
 struct mm_config_rate {
     unsigned messages_max;
     unsigned recipients_max;
@@ -338,6 +340,8 @@ struct mm_config {
         unsigned destination_max;
         unsigned host_max;
         unsigned recipients_max;
+        unsigned messages_max; /* to one destination in a window; 0: any */
+        uint64_t window_ms;
         bool holds; /* accept and keep, deliver nothing */
     } queue;
 

@@ -301,7 +301,6 @@ static bool read_addresses(struct mm_span value, void *addresses_out,
     return false;
 }
 
-#define COUNT_MAX 1000000
 #define COUNT_TEXT "a number from 1 to 1000000"
 
 static bool read_count(struct mm_span value, void *count_out, size_t size)
@@ -309,11 +308,21 @@ static bool read_count(struct mm_span value, void *count_out, size_t size)
     unsigned *count = count_out;
     uint64_t number = 0;
     (void)size;
-    if (!mm_span_to_u64(value, &number) || number < 1 || number > COUNT_MAX) {
+    if (!mm_span_to_u64(value, &number) || number < 1 ||
+        number > MM_CONFIG_COUNT_MAX) {
         return false;
     }
     *count = (unsigned)number;
     return true;
+}
+
+static bool read_window(struct mm_span value, void *window_out, size_t size)
+{
+    uint64_t *window_ms = window_out;
+    (void)size;
+    return mm_config_parse_duration(value, window_ms) &&
+           *window_ms >= MM_CONFIG_WINDOW_MIN_MS &&
+           *window_ms <= MM_CONFIG_WINDOW_MAX_MS;
 }
 
 #define AT(member) MM_CONFIG_AT(struct mm_config_route, member)
@@ -355,6 +364,11 @@ static const struct mm_config_word rows[] = {
      "any, ipv4, ipv6, ipv4_first or ipv6_first", 0},
     {"messages_per_connection", false, false, read_count,
      AT(messages_per_connection_max), COUNT_TEXT, 0},
+    {"connections", false, false, read_count, AT(connections_max), COUNT_TEXT,
+     0},
+    {"messages", false, false, read_count, AT(messages_max), COUNT_TEXT, 0},
+    {"window", false, false, read_window, AT(window_ms), "a time, 1s to 24h",
+     0},
     {"token", true, false, mm_config_read_set, AT(has_token), "", 0},
     {"password", false, false, mm_config_read_text, AT(password),
      "text of up to 512 octets without control characters", 0},
@@ -392,10 +406,14 @@ static enum mailmod_error check_tls(const struct mm_config_route *route,
 
 /* What comes from the proxy's address has none of ours; and to addresses
  * without a source nothing could go as it was meant. */
-static enum mailmod_error check_sources(const struct mm_config_route *route,
-                                        struct mm_buf *mistake_out)
+static enum mailmod_error check_face(const struct mm_config_route *route,
+                                     struct mm_buf *mistake_out)
 {
     bool is_v6 = route->sources[0].family == MM_NETADDR_V6;
+    if (route->window_ms > 0 && route->messages_max == 0) {
+        return mm_config_refuse(mistake_out,
+                                "messages is missing in a route with a window");
+    }
     if (route->source_count > 0 && route->proxy.choice == MM_CONFIG_PROXY_OWN) {
         return mm_config_refuse(mistake_out,
                                 "a route has a source, or a proxy");
@@ -438,7 +456,7 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
         return mm_config_refuse(mistake_out,
                                 "relay is missing in a route with a user");
     }
-    enum mailmod_error error = check_sources(route, mistake_out);
+    enum mailmod_error error = check_face(route, mistake_out);
     return error == MAILMOD_OK ? check_tls(route, mistake_out) : error;
 }
 
@@ -708,4 +726,26 @@ unsigned mm_config_connection_messages_for(const struct mm_config *config,
     return route != NULL && route->messages_per_connection_max > 0
                ? route->messages_per_connection_max
                : config->delivery.messages_per_connection_max;
+}
+
+unsigned mm_config_connections_for(const struct mm_config *config,
+                                   const struct mm_config_route *route)
+{
+    unsigned by_host = config->queue.host_max;
+    unsigned by_destination = config->queue.destination_max;
+    if (route != NULL && route->connections_max > 0) {
+        return route->connections_max;
+    }
+    return by_host > by_destination ? by_host : by_destination;
+}
+
+struct mm_config_pace mm_config_pace_for(const struct mm_config *config,
+                                         const struct mm_config_route *route)
+{
+    bool has_own = route != NULL && route->messages_max > 0;
+    return (struct mm_config_pace){
+        .messages_max =
+            has_own ? route->messages_max : config->queue.messages_max,
+        .window_ms = has_own && route->window_ms > 0 ? route->window_ms
+                                                     : config->queue.window_ms};
 }

@@ -11,6 +11,8 @@
 #define MM_CONFIG_ROUTES_MAX 256
 #define MM_CONFIG_RELAYS_MAX 8
 #define MM_CONFIG_PATTERNS_MAX 1024
+#define MM_CONFIG_WINDOW_MIN_MS 1000
+#define MM_CONFIG_WINDOW_MAX_MS (24 * 60 * 60 * 1000)
 
 struct mm_config_relay {
     char host[MM_LIMIT_DOMAIN + 1];
@@ -62,6 +64,15 @@ struct mm_config_route {
     enum mm_config_addresses addresses;
     /* Instead of the settings for all; 0: as these say. */
     unsigned messages_per_connection_max;
+    unsigned connections_max; /* at a time, to one mail host */
+    unsigned messages_max;    /* in a window */
+    uint64_t window_ms;
+};
+
+/* Messages in a window of time; 0: any number. */
+struct mm_config_pace {
+    unsigned messages_max;
+    uint64_t window_ms;
 };
 
 /* Which addresses of a host are tried. */
@@ -101,6 +112,11 @@ const char *mm_config_ehlo_name_for(const struct mm_config *config,
 /* 0: any number. */
 unsigned mm_config_connection_messages_for(const struct mm_config *config,
                                            const struct mm_config_route *route);
+/* Connections at a time to one mail host. */
+unsigned mm_config_connections_for(const struct mm_config *config,
+                                   const struct mm_config_route *route);
+struct mm_config_pace mm_config_pace_for(const struct mm_config *config,
+                                         const struct mm_config_route *route);
 /* A row asks for the sender. */
 bool mm_config_routes_by_sender(const struct mm_config *config);
 /* The mechanisms that a login may use: of those named, or of all with 0, those

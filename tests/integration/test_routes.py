@@ -345,5 +345,34 @@ def test_families(build):
                         if "destination=plain" in l or "=ipv4" in l], failed
 
 
+def test_limits(build):
+    """A row's limits: connections at a time, messages over one, messages in a
+    window; what is over waits, mail by other ways goes, and a reload with a
+    larger limit lets all go."""
+    with Sink() as slow, Sink() as free:
+        row = relay("slow", "to=slow.test", slow.port,
+                    words="connections=1 messages_per_connection=2 messages=5 "
+                          "window=1h")
+        routes = [row, relay("free", "to=*", free.port)]
+        with Daemon(build, settings=settings(routes)) as daemon:
+            for i in range(12):
+                submit(daemon, "demo@mail.test", f"s{i}@slow.test")
+                submit(daemon, "demo@mail.test", f"f{i}@free.test")
+            for i in range(12):
+                delivered(daemon, f"f{i}@free.test")
+            wait_for(lambda: daemon.ctl("queue", "list").stdout.count(
+                "@slow.test") == 7, what="seven that wait")
+            assert len(slow.messages) == 5
+            daemon.settings["delivery.routes"] = [
+                row.replace("messages=5", "messages=100"), routes[1]]
+            daemon.write_config()
+            daemon.ask_reload()
+            for i in range(12):
+                delivered(daemon, f"s{i}@slow.test")
+            assert len(slow.messages) == 12 and len(free.messages) == 12
+            assert slow.open_max == 1 and slow.connections >= 6
+            assert not [l for l in daemon.lines if "deferred" in l]
+
+
 main(__name__, test_ways, test_one_way_down, test_logins, test_tokens,
-     test_own_tls, test_faces, test_families)
+     test_own_tls, test_faces, test_families, test_limits)

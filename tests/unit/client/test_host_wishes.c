@@ -140,6 +140,128 @@ static void test_own_limit(void **state)
     }
 }
 
+static void send_from(struct rig *rig, const char *sender,
+                      const char *recipient)
+{
+    struct rig_message message = {.reverse_path = sender,
+                                  .recipients = recipient};
+    rig_send(rig, &message);
+}
+
+struct pace_row {
+    const char *settings[4];
+    unsigned at_once;    /* of six to x.net and two to y.net */
+    unsigned after_once; /* when the window is over */
+    unsigned after_twice;
+};
+
+static void check_pace(const struct pace_row *row)
+{
+    struct rig rig;
+    struct fake_host host = {.address = "192.0.2.1:25"};
+    rig_open(&rig, row->settings);
+    fake_dns_addresses("x.net", "192.0.2.1");
+    fake_dns_addresses("y.net", "192.0.2.1");
+    fake_add_host(&host);
+    for (int m = 0; m < 6; m++) {
+        send_from(&rig, m < 3 ? "u@a.test" : "u@b.test", "r@x.net");
+    }
+    send_from(&rig, "u@b.test", "r@y.net");
+    send_from(&rig, "u@b.test", "r@y.net");
+    fake_run(20 * 1000);
+    unsigned at_once = fake_taken(host.address);
+    fake_run(60 * 1000);
+    unsigned after_once = fake_taken(host.address);
+    fake_run(60 * 1000);
+    unsigned after_twice = fake_taken(host.address);
+    if (at_once != row->at_once || after_once != row->after_once ||
+        after_twice != row->after_twice) {
+        fail_msg("%s: %u, %u, %u\n%s", row->settings[0], at_once, after_once,
+                 after_twice, fake_log_text());
+    }
+    fake_run(10 * 60 * 1000);
+    assert_int_equal(fake_taken(host.address), 8);
+    assert_int_equal(rig_count(&rig), 0);
+    rig_close(&rig);
+}
+
+/* So many messages a window and no more, to each domain, or to all relays of a
+ * row together; what is over waits and is lost nowhere, and holds up nobody's
+ * mail by another way. */
+static void test_pace(void **state)
+{
+    (void)state;
+    static const struct pace_row rows[] = {
+        {{"queue.messages_max=2", "queue.window=1m", NULL}, 4, 6, 8},
+        {{"delivery.routes=name=a to=x.net messages=1 window=1m", NULL},
+         3,
+         4,
+         5},
+        {{"delivery.routes=name=a to=* relay=192.0.2.1:25 tls=off messages=3",
+          NULL},
+         3,
+         6,
+         8},
+        {{"delivery.routes=name=a from=@a.test messages=1 window=1m", NULL},
+         6,
+         7,
+         8},
+        {{"queue.messages_max=9", NULL}, 8, 8, 8},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        check_pace(&rows[i]);
+    }
+}
+
+/* What has waited for its turn till its time was over goes back, once the next
+ * window has begun with somebody else's. */
+static void test_pace_expires(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "queue.messages_max=1", "queue.window=1h", "queue.lifetime=30m",
+        "queue.warn_after=0", NULL};
+    struct rig rig;
+    struct fake_host host = {.address = "192.0.2.1:25"};
+    rig_open(&rig, settings);
+    fake_dns_addresses("x.net", "192.0.2.1");
+    fake_add_host(&host);
+    send_from(&rig, "u@a.test", "one@x.net");
+    send_from(&rig, "u@a.test", "two@x.net");
+    send_from(&rig, "u@a.test", "three@x.net");
+    fake_run(50 * 60 * 1000);
+    assert_int_equal(fake_taken(host.address), 1);
+    fake_run(20 * 60 * 1000);
+    assert_int_equal(fake_taken(host.address), 2);
+    if (strstr(fake_log_text(), "expired") == NULL ||
+        strstr(fake_log_text(), "nothing could be sent to the destination") ==
+            NULL) {
+        fail_msg("%s", fake_log_text());
+    }
+    rig_close(&rig);
+}
+
+/* Connections at a time by a route's own limit, beside another's. */
+static void test_own_connections(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "delivery.routes=name=a to=x.net connections=1", NULL};
+    struct rig rig;
+    struct fake_host host = {.address = "192.0.2.1:25", .open_max = 1};
+    rig_open(&rig, settings);
+    fake_dns_addresses("x.net", "192.0.2.1");
+    fake_add_host(&host);
+    for (int m = 0; m < 5; m++) {
+        send_from(&rig, "u@a.test", "r@x.net");
+    }
+    fake_run(20 * 1000);
+    assert_int_equal(fake_taken(host.address), 5);
+    /* The host refused none: there was never a second one. */
+    assert_null(strstr(fake_log_text(), "host failed"));
+    rig_close(&rig);
+}
+
 /* Greylisting says when: not before, and not an hour later than it is sane. */
 static void test_asked_waits(void **state)
 {
@@ -181,6 +303,9 @@ int main(void)
         cmocka_unit_test(test_limits_are_kept),
         cmocka_unit_test(test_domains_are_kept),
         cmocka_unit_test(test_own_limit),
+        cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_pace_expires),
+        cmocka_unit_test(test_own_connections),
         cmocka_unit_test(test_asked_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static const char table[] =
     "fingerprints="
     "abababababababababababababababababababababababababababababababab\n"
     "name=faced to=faced.example source=192.0.2.9,2001:db8::9 "
-    "ehlo=out.example addresses=ipv6_first messages_per_connection=20\n"
+    "ehlo=out.example addresses=ipv6_first messages_per_connection=20 "
+    "connections=2 messages=30 window=10m\n"
     "name=narrow to=narrow.example source=2001:db8::9\n"
     "name=wide to=wide.example source=192.0.2.9 addresses=any\n"
     "\n"
@@ -216,6 +217,9 @@ static void test_faces(void **state)
     assert_string_equal(mm_config_ehlo_name_for(config, route), "out.example");
     assert_true(mm_config_route_has_face(route));
     assert_int_equal(mm_config_connection_messages_for(config, route), 20);
+    assert_int_equal(mm_config_connections_for(config, route), 2);
+    assert_int_equal(mm_config_pace_for(config, route).messages_max, 30);
+    assert_int_equal(mm_config_pace_for(config, route).window_ms, 600000);
     check_families(config, route, true, true, MM_CONFIG_PREFERS_V6);
     route = mm_config_route_for(config, "narrow.example", "");
     check_source(config, route, MM_NETADDR_V4, "");
@@ -233,6 +237,8 @@ static void test_faces(void **state)
     assert_false(mm_config_route_has_face(route));
     assert_int_equal(mm_config_connection_messages_for(config, route), 7);
     assert_int_equal(mm_config_connection_messages_for(config, NULL), 7);
+    assert_int_equal(mm_config_connections_for(config, route), 10);
+    assert_int_equal(mm_config_pace_for(config, route).messages_max, 0);
     assert_int_equal(mm_config_connection_messages_for(plain, NULL), 0);
     assert_string_equal(mm_config_ehlo_name_for(plain, NULL), plain->host_name);
     check_families(plain, NULL, true, true, MM_CONFIG_PREFERS_ANY);
@@ -294,6 +300,11 @@ static void test_mistakes(void **state)
         {"name=a to=b messages_per_connection=0", "messages_per_connection of"},
         {"name=a to=b messages_per_connection=9x",
          "messages_per_connection of"},
+        {"name=a to=b connections=1000001", "connections of a route"},
+        {"name=a to=b messages=", "messages of a route must be"},
+        {"name=a to=b messages=1 window=25h", "window of a route must be"},
+        {"name=a to=b messages=1 window=0", "window of a route must be"},
+        {"name=a to=b window=1m", "messages is missing in a route with"},
         {"name=a to=b addresses=ipv5", "addresses of a route must be"},
         {"name=a to=b to=c", "to is there twice in a route"},
         {"name=a to=b\nname=a to=c", "the name a is there twice"},
