@@ -21,11 +21,20 @@ enum mailmod_alias_kind {
 /* What the mailbox of a user whose mail is forwarded keeps: a copy. */
 #define MAILMOD_FORWARD_KEEP "\\"
 
+/* Whether senders are told, in reports and automatic replies, whom the name
+ * stands for (RFC 3461 5.2.7). */
+enum mailmod_alias_visibility {
+    MAILMOD_ALIAS_AS_SET = 0, /* as local.hides_targets says */
+    MAILMOD_ALIAS_HIDDEN = 1,
+    MAILMOD_ALIAS_SHOWN = 2
+};
+
 struct mailmod_alias {
     size_t size; /* of this structure as the library filled it */
     enum mailmod_alias_kind kind;
     const char *name;   /* in the form that is kept: lower case, A-labels */
     const char *target; /* an address, a name here, or MAILMOD_FORWARD_KEEP */
+    enum mailmod_alias_visibility visibility; /* the name's */
 };
 typedef void (*mailmod_on_alias)(void *context,
                                  const struct mailmod_alias *alias);
@@ -40,6 +49,13 @@ MAILMOD_API enum mailmod_error mailmod_alias_add(mailmod *instance,
 MAILMOD_API enum mailmod_error
 mailmod_alias_remove(mailmod *instance, enum mailmod_alias_kind kind,
                      const char *name, const char *target);
+/* Marks the name with all its targets, later ones too; once the last one is
+ * removed the mark is gone. Of several names that lead to somebody one that
+ * hides is enough. NOT_FOUND: it has no target; ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_alias_set_visibility(mailmod *instance, enum mailmod_alias_kind kind,
+                             const char *name,
+                             enum mailmod_alias_visibility visibility);
 /* By name, then target; `name` NULL: all. Those of local.alias_files are not
  * among them. What the callback is lent lives until it returns. */
 MAILMOD_API enum mailmod_error

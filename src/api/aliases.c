@@ -17,6 +17,7 @@ struct change {
     struct mm_store_record record;
     bool is_all; /* to be removed */
     size_t count;
+    int64_t mark;      /* of the name's rows */
     const char *cause; /* of an error; NULL: its own words */
 };
 
@@ -57,12 +58,13 @@ static enum mailmod_error take_target(struct change *change, const char *target)
                          target != NULL ? target : "NULL");
 }
 
+/* The mark is the name's: each of its rows has it. */
 static bool on_counted(void *context, const struct mm_store_record *record)
 {
-    size_t *count = context;
+    struct change *change = context;
 
-    (void)record;
-    return ++*count <= MM_LIMIT_TARGETS;
+    change->mark = record->number;
+    return ++change->count <= MM_LIMIT_TARGETS;
 }
 
 static enum mailmod_error check_new(struct change *change,
@@ -78,10 +80,11 @@ static enum mailmod_error check_new(struct change *change,
         return MAILMOD_ERROR_EXISTS;
     }
     change->count = 0;
+    change->mark = 0;
     error =
         error == MAILMOD_ERROR_NOT_FOUND
             ? mm_store_each_record(change->store, record->kind, record->name,
-                                   "", true, on_counted, &change->count)
+                                   "", true, on_counted, change)
             : error;
     if (error == MAILMOD_OK && change->count >= MM_LIMIT_TARGETS) {
         error = MAILMOD_ERROR_LIMIT;
@@ -101,6 +104,7 @@ static enum mailmod_error run_add(struct mm_store_job *job,
     struct change *change = MM_LIST_OBJECT(job, struct change, job);
     enum mailmod_error error = check_new(change, transaction);
 
+    change->record.number = change->mark;
     return error == MAILMOD_OK
                ? mm_store_keep_record(transaction, &change->record)
                : error;
@@ -119,7 +123,7 @@ static enum mailmod_error run_remove(struct mm_store_job *job,
     change->count = 0;
     enum mailmod_error error =
         mm_store_each_record(change->store, record->kind, record->name, "",
-                             true, on_counted, &change->count);
+                             true, on_counted, change);
     if (error == MAILMOD_OK && change->count == 0) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }
@@ -167,11 +171,91 @@ enum mailmod_error mailmod_alias_remove(mailmod *instance,
     return error == MAILMOD_OK ? run_change(instance, &change) : error;
 }
 
+/* ---- marks ---- */
+
+struct marking {
+    struct change change;
+    int64_t mark;
+    char keys[MM_LIMIT_TARGETS][MM_STORE_REVERSE_PATH_MAX];
+    size_t key_count;
+};
+
+static bool on_key(void *context, const struct mm_store_record *record)
+{
+    struct marking *marking = context;
+
+    memcpy(marking->keys[marking->key_count++], record->key,
+           sizeof marking->keys[0]);
+    return marking->key_count < MM_LIMIT_TARGETS;
+}
+
+static enum mailmod_error run_mark(struct mm_store_job *job,
+                                   struct mm_store_transaction *transaction)
+{
+    struct marking *marking = MM_LIST_OBJECT(job, struct marking, change.job);
+    struct mm_store_record record = marking->change.record;
+
+    marking->key_count = 0;
+    enum mailmod_error error =
+        mm_store_each_record(marking->change.store, record.kind, record.name,
+                             "", true, on_key, marking);
+    if (error == MAILMOD_OK && marking->key_count == 0) {
+        error = MAILMOD_ERROR_NOT_FOUND;
+    }
+    record.number = marking->mark;
+    for (size_t i = 0; error == MAILMOD_OK && i < marking->key_count; i++) {
+        memcpy(record.key, marking->keys[i], sizeof record.key);
+        error = mm_store_keep_record(transaction, &record);
+    }
+    return error;
+}
+
+enum mailmod_error
+mailmod_alias_set_visibility(mailmod *instance, enum mailmod_alias_kind kind,
+                             const char *name,
+                             enum mailmod_alias_visibility visibility)
+{
+    struct marking *marking = mm_alloc(sizeof *marking);
+
+    if (marking == NULL) {
+        return mm_fail(MAILMOD_ERROR_MEMORY, "%s",
+                       mm_error_text(MAILMOD_ERROR_MEMORY));
+    }
+    marking->change.job.run = run_mark;
+    marking->mark = visibility == MAILMOD_ALIAS_HIDDEN  ? MM_VISIBILITY_HIDDEN
+                    : visibility == MAILMOD_ALIAS_SHOWN ? MM_VISIBILITY_SHOWN
+                                                        : MM_VISIBILITY_UNSET;
+    enum mailmod_error error = take_name(&marking->change, kind, name);
+    if (error == MAILMOD_OK && visibility != MAILMOD_ALIAS_AS_SET &&
+        visibility != MAILMOD_ALIAS_HIDDEN &&
+        visibility != MAILMOD_ALIAS_SHOWN) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT, "there is no such mark");
+    }
+    if (error == MAILMOD_OK) {
+        error = run_change(instance, &marking->change);
+    }
+    mm_free(marking);
+    return error;
+}
+
 struct listing {
     mailmod_on_alias on_alias;
     void *context;
     enum mailmod_alias_kind kind;
 };
+
+static enum mailmod_alias_visibility
+mark_of(const struct mm_store_record *record)
+{
+    switch (mm_alias_mark_of(record)) {
+    case MM_VISIBILITY_HIDDEN:
+        return MAILMOD_ALIAS_HIDDEN;
+    case MM_VISIBILITY_SHOWN:
+        return MAILMOD_ALIAS_SHOWN;
+    default:
+        return MAILMOD_ALIAS_AS_SET;
+    }
+}
 
 static bool on_record(void *context, const struct mm_store_record *record)
 {
@@ -179,7 +263,8 @@ static bool on_record(void *context, const struct mm_store_record *record)
     const struct mailmod_alias alias = {.size = sizeof alias,
                                         .kind = listing->kind,
                                         .name = record->name,
-                                        .target = record->key};
+                                        .target = record->key,
+                                        .visibility = mark_of(record)};
 
     listing->on_alias(listing->context, &alias);
     return true;

@@ -48,7 +48,8 @@ static size_t select_recipients(const struct mm_config *config,
             .remote_host = outcome->host,
             .diagnostic = outcome->reply,
             .is_reply = outcome->is_reply};
-        mm_post_report_hide(config, row->original_to, &out[count++]);
+        mm_post_report_hide(config, row->original_to, row->visibility,
+                            &out[count++]);
     }
     return count;
 }

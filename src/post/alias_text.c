@@ -140,6 +140,10 @@ bool mm_alias_target_next(struct mm_span *rest,
     if (mm_span_starts_nocase(text, include)) {
         target_out->kind = MM_ALIAS_INCLUDE;
         text = unquote(mm_span_from(text, sizeof include - 1));
+    } else if (mm_span_is_nocase(text, ":hidden:")) {
+        target_out->kind = MM_ALIAS_HIDDEN;
+    } else if (mm_span_is_nocase(text, ":shown:")) {
+        target_out->kind = MM_ALIAS_SHOWN;
     } else if (text.size > 0 && (text.data[0] == '|' || text.data[0] == '/')) {
         target_out->kind = MM_ALIAS_FOREIGN;
     }

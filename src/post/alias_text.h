@@ -1,5 +1,6 @@
 /* thread: any
- * alias_text.h - the form of /etc/aliases: "name: target, target". */
+ * alias_text.h - the form of /etc/aliases: "name: target, target"; of
+ * ours are ":hidden:" and ":shown:" among the targets. */
 #ifndef MM_POST_ALIAS_TEXT_H
 #define MM_POST_ALIAS_TEXT_H
 
@@ -22,7 +23,9 @@ bool mm_alias_text_next(struct mm_alias_text *text,
 enum mm_alias_target_kind {
     MM_ALIAS_ADDRESS, /* or the name of an alias or a user */
     MM_ALIAS_INCLUDE, /* a file with targets */
-    MM_ALIAS_FOREIGN  /* a command or a file: nothing of it is done here */
+    MM_ALIAS_FOREIGN, /* a command or a file: nothing of it is done here */
+    MM_ALIAS_HIDDEN,  /* no target: senders are not told of any */
+    MM_ALIAS_SHOWN    /* no target: they are */
 };
 struct mm_alias_target {
     enum mm_alias_target_kind kind;

@@ -77,6 +77,15 @@ static enum mailmod_error append(struct mm_alias_list *list, const char *text)
     return MAILMOD_OK;
 }
 
+enum mm_store_visibility mm_alias_join_marks(enum mm_store_visibility a,
+                                             enum mm_store_visibility b)
+{
+    if (a == MM_VISIBILITY_HIDDEN || b == MM_VISIBILITY_HIDDEN) {
+        return MM_VISIBILITY_HIDDEN;
+    }
+    return a == MM_VISIBILITY_UNSET ? b : a;
+}
+
 enum mailmod_error
 mm_alias_name_canonical(struct mm_span name,
                         char name_out[MM_STORE_REVERSE_PATH_MAX])
@@ -200,6 +209,11 @@ static enum mailmod_error take_targets(struct reading *reading,
 
         if (target.kind == MM_ALIAS_INCLUDE && may_include) {
             error = include(reading, list, target.text, line);
+        } else if (target.kind == MM_ALIAS_HIDDEN) {
+            list->visibility = MM_VISIBILITY_HIDDEN;
+        } else if (target.kind == MM_ALIAS_SHOWN) {
+            list->visibility =
+                mm_alias_join_marks(list->visibility, MM_VISIBILITY_SHOWN);
         } else if (target.kind != MM_ALIAS_ADDRESS) {
             warn(reading, line,
                  target.kind == MM_ALIAS_INCLUDE
@@ -498,6 +512,13 @@ bool mm_aliases_have_auto_replies(struct mm_post *post)
     return atomic_load(&post->aliases->has_auto_replies);
 }
 
+enum mm_store_visibility mm_alias_mark_of(const struct mm_store_record *record)
+{
+    return record->number == MM_VISIBILITY_HIDDEN  ? MM_VISIBILITY_HIDDEN
+           : record->number == MM_VISIBILITY_SHOWN ? MM_VISIBILITY_SHOWN
+                                                   : MM_VISIBILITY_UNSET;
+}
+
 struct finding {
     struct mm_alias_list *list;
     enum mailmod_error error;
@@ -507,6 +528,8 @@ static bool on_found(void *context, const struct mm_store_record *record)
 {
     struct finding *finding = context;
 
+    finding->list->visibility = mm_alias_join_marks(finding->list->visibility,
+                                                    mm_alias_mark_of(record));
     finding->error = append(finding->list, record->key);
     return finding->error == MAILMOD_OK;
 }
@@ -537,6 +560,10 @@ static enum mailmod_error find_in_files(struct mm_aliases *aliases,
     for (size_t i = 0; found != NULL && error == MAILMOD_OK && i < found->count;
          i++) {
         error = append(list, found->items[i]);
+    }
+    if (found != NULL) {
+        list->visibility =
+            mm_alias_join_marks(list->visibility, found->visibility);
     }
     mm_mutex_unlock(aliases->mutex);
     return error;

@@ -34,6 +34,7 @@ struct mm_alias_list {
     char **items;
     size_t count;
     size_t capacity;
+    enum mm_store_visibility visibility; /* the name's mark */
 };
 void mm_alias_list_free(struct mm_alias_list *list);
 /* Appends what the name of an alias ("local@domain", "local", "@domain") stands
@@ -47,6 +48,11 @@ MM_CHECK enum mailmod_error mm_aliases_find(struct mm_post *post,
 MM_CHECK enum mailmod_error
 mm_aliases_find_forwards(struct mm_post *post, const char *user,
                          struct mm_alias_list *list);
+/* The mark that a row of an alias or forward has in its number. */
+enum mm_store_visibility mm_alias_mark_of(const struct mm_store_record *record);
+/* Of two marks of one name the more careful one counts. */
+enum mm_store_visibility mm_alias_join_marks(enum mm_store_visibility a,
+                                             enum mm_store_visibility b);
 /* The form in which names of aliases are kept and compared, and that of their
  * targets. SYNTAX for what can be none, TOO_LARGE, MEMORY. */
 MM_CHECK enum mailmod_error

@@ -14,6 +14,7 @@
 #include "post/auto_reply_text.h"
 #include "post/consumer_work.h"
 #include "post/deposit.h"
+#include "post/report.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 /* Addresses of a message that are looked up, whether they are the user's. */
@@ -40,7 +41,8 @@ static const char *own_path(const struct work *work)
 {
     const struct mm_store_recipient *row = &work->base.recipients[0];
 
-    return work->base.config->local.hides_targets && row->original_to[0] != '\0'
+    return mm_post_hides(work->base.config, row->visibility) &&
+                   row->original_to[0] != '\0'
                ? row->original_to
                : row->path;
 }

@@ -40,6 +40,7 @@ struct mm_deposit_recipient {
     bool is_double; /* somebody before it has the copy or the row */
     bool is_expanded;
     bool meets;
+    enum mm_store_visibility visibility;
     unsigned origin; /* the number of the first one of the same address */
     enum mm_deposit_loss loss;
     bool is_aside;                  /* its row is held: no longer lost */

@@ -46,7 +46,8 @@ static enum mailmod_error put_row(const struct mm_deposit *deposit,
         .next_attempt_ms = message->arrival_ms,
         .expires_ms = message->arrival_ms +
                       (int64_t)deposit->options.config->queue.lifetime_ms,
-        .notify = recipient->notify};
+        .notify = recipient->notify,
+        .visibility = recipient->visibility};
 
     (void)mm_span_copy(mm_span_cstr(recipient->path), row.path,
                        sizeof row.path);

@@ -202,6 +202,7 @@ static struct mm_deposit_recipient *copy(const struct mm_target *target,
         recipient->limit = target->limit;
         recipient->is_expanded = target->is_expanded;
         recipient->meets = target->meets;
+        recipient->visibility = target->visibility;
         recipient->refusal = target->reply;
         recipient->path = mm_text_put(&at, texts[0]);
         recipient->place = mm_text_put(&at, texts[1]);

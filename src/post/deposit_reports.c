@@ -117,7 +117,8 @@ static void fill(const struct mm_config *config,
         .status = action == MM_REPORT_EXPANDED ? "2.0.0" : words.status,
         .remote_host = "",
         .diagnostic = is_lost ? words.text : ""};
-    mm_post_report_hide(config, recipient->original_to, out);
+    mm_post_report_hide(config, recipient->original_to, recipient->visibility,
+                        out);
 }
 
 static enum mailmod_error put_kind(const struct mm_deposit *deposit,

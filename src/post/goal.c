@@ -14,7 +14,8 @@ void mm_goal_of(const struct mm_target *target, struct mm_goal *goal_out)
     *goal_out = (struct mm_goal){.kind = target->kind,
                                  .mailbox_id = target->mailbox_id,
                                  .limit = target->limit,
-                                 .notify = target->notify};
+                                 .notify = target->notify,
+                                 .visibility = target->visibility};
     (void)mm_span_copy(mm_span_cstr(target->path), goal_out->path,
                        sizeof goal_out->path);
     (void)mm_span_copy(mm_span_cstr(target->destination), goal_out->destination,
@@ -41,6 +42,7 @@ enum mailmod_error mm_goal_enter(const struct mm_goal *goal,
 
 void mm_goal_address(const struct mm_goal *goal, struct mm_store_recipient *row)
 {
+    row->visibility = goal->visibility;
     memcpy(row->path, goal->path, sizeof row->path);
     memcpy(row->destination, goal->destination, sizeof row->destination);
     memcpy(row->delivered_to, goal->delivered_to, sizeof row->delivered_to);

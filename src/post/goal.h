@@ -13,6 +13,7 @@ struct mm_goal {
     uint64_t mailbox_id;
     uint64_t limit;
     unsigned notify; /* enum mm_dsn_notify bits */
+    enum mm_store_visibility visibility;
     char path[MM_STORE_REVERSE_PATH_MAX];
     char destination[MM_STORE_DESTINATION_MAX];
     char delivered_to[MM_STORE_REVERSE_PATH_MAX];

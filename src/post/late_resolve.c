@@ -72,7 +72,8 @@ static struct mm_late_resolve *copy(struct mm_resolve *resolve)
                                       .size = resolve->size,
                                       .is_report = resolve->is_report,
                                       .is_for_owner = resolve->is_for_owner,
-                                      .is_by_file = resolve->is_by_file};
+                                      .is_by_file = resolve->is_by_file,
+                                      .visibility = resolve->visibility};
     if (resolve->local != NULL) {
         late->local = *resolve->local;
         late->inner.local = &late->local;

@@ -160,6 +160,23 @@ static void expand_all(struct mm_resolve *resolve, struct mm_resolve_item *item,
     }
 }
 
+/* The item is one that stands for others, by this mark: hidden once is hidden,
+ * and shown are those alone who are shown all the way. */
+static void mark(const struct mm_resolve *resolve, struct mm_resolve_item *item,
+                 enum mm_store_visibility visibility)
+{
+    bool is_first = item->depth == 0 && item->visibility == MM_VISIBILITY_UNSET;
+
+    if (visibility == MM_VISIBILITY_UNSET &&
+        resolve->config->local.hides_targets) {
+        visibility = MM_VISIBILITY_HIDDEN;
+    }
+    if (item->visibility != MM_VISIBILITY_HIDDEN &&
+        (is_first || visibility != MM_VISIBILITY_SHOWN)) {
+        item->visibility = visibility;
+    }
+}
+
 /* The domain in which names without one are looked for. */
 static const char *domain_of(const struct mm_resolve *resolve,
                              const struct mm_resolve_item *item)
@@ -207,6 +224,7 @@ enum mm_step_verdict mm_redirect_alias(struct mm_resolve *resolve,
         if (list.count > 1) {
             note_expanded(resolve, item);
         }
+        mark(resolve, item, list.visibility);
         expand_all(resolve, item, domain, &list, is_catch_all);
         reply_for_alias(resolve, item, domain);
     } else if (error != MAILMOD_OK) {
@@ -255,6 +273,7 @@ bool mm_redirect_forward(struct mm_resolve *resolve,
         if (keeps_copy(&list)) {
             mm_resolve_add_user(resolve, item, user);
         }
+        mark(resolve, item, list.visibility);
         expand_all(resolve, item, domain_of(resolve, item), &list, false);
     } else if (error != MAILMOD_OK) {
         put_off(resolve, item, error);

@@ -320,14 +320,22 @@ enum mailmod_error mm_post_report_put(const struct mm_post_report *report,
     return note_put(report, sender, report_text, error);
 }
 
+bool mm_post_hides(const struct mm_config *config,
+                   enum mm_store_visibility visibility)
+{
+    return visibility == MM_VISIBILITY_HIDDEN ||
+           (visibility == MM_VISIBILITY_UNSET && config->local.hides_targets);
+}
+
 void mm_post_report_hide(const struct mm_config *config,
                          const char *original_to,
+                         enum mm_store_visibility visibility,
                          struct mm_report_recipient *recipient)
 {
     bool is_bad = recipient->action == MM_REPORT_FAILED ||
                   recipient->action == MM_REPORT_DELAYED;
 
-    if (config->local.hides_targets && original_to[0] != '\0') {
+    if (mm_post_hides(config, visibility) && original_to[0] != '\0') {
         recipient->recipient = original_to;
         recipient->remote_host = "";
         recipient->is_reply = false;

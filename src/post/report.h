@@ -52,11 +52,14 @@ mm_post_report_put(const struct mm_post_report *report,
                    const struct mm_report_sender *sender,
                    struct mm_store_transaction *transaction, bool *is_told_out);
 
-/* Where the settings hide whom an address stands for: the recipient is told as
- * `original_to`, which the sender wrote ("": there is nothing to hide), and
- * nothing of where his mail went. */
+/* Whom an address stands for is hidden: by its mark, or by the settings. */
+bool mm_post_hides(const struct mm_config *config,
+                   enum mm_store_visibility visibility);
+/* Where it is hidden: the recipient is told as `original_to`, which the sender
+ * wrote ("": there is nothing to hide), and nothing of where his mail went. */
 void mm_post_report_hide(const struct mm_config *config,
                          const char *original_to,
+                         enum mm_store_visibility visibility,
                          struct mm_report_recipient *recipient);
 
 #endif

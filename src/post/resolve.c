@@ -122,6 +122,7 @@ struct mm_resolve_item *mm_resolve_expand(struct mm_resolve *resolve,
     expansion->item.parent = item;
     expansion->item.notify = item->notify;
     expansion->item.meets = true;
+    expansion->item.visibility = item->visibility;
     mm_list_append(&resolve->waiting, &expansion->item.node);
     return &expansion->item;
 }
@@ -146,6 +147,7 @@ void mm_resolve_fill(const struct mm_resolve *resolve,
     target->original_recipient = resolve->original_recipient;
     target->is_expanded = item->depth > 0;
     target->meets = item->meets;
+    target->visibility = item->visibility;
     if (item->depth > 0 &&
         strcmp(item->address->text, resolve->address->text) != 0) {
         target->original_to = resolve->address->text;
@@ -406,6 +408,7 @@ enum mm_answer mm_resolve_ask(struct mm_resolve *resolve)
     resolve->root.notify = resolve->notify;
     resolve->root.is_final = resolve->is_by_file;
     resolve->root.has_auto_reply = false;
+    resolve->root.visibility = resolve->visibility;
     resolve->expanded_count = 0;
     resolve->reply_count = 0;
     mm_list_append(&resolve->waiting, &resolve->root.node);

@@ -32,6 +32,7 @@ struct mm_resolve_item {
     unsigned notify; /* of its targets */
     bool is_final;   /* a name behind a backslash: no alias, no forward */
     bool meets;      /* as target.h says */
+    enum mm_store_visibility visibility; /* so far */
     char text[MM_STORE_DESTINATION_MAX]; /* destination of a target */
     char user[MM_STORE_USER_MAX];        /* whose mailbox it is, or whose
                                             automatic reply */
@@ -47,6 +48,7 @@ struct mm_resolve {
     const struct mm_netaddr *local; /* that the peer connected to; NULL */
     unsigned notify;                /* of all targets */
     const char *original_recipient;
+    enum mm_store_visibility visibility; /* of what led to the address */
     uint64_t size;        /* of the message, as told; 0: nobody knows */
     bool is_report;       /* of ours */
     bool is_for_owner;    /* whose it is, and not who gets its mail: forwards

@@ -36,7 +36,9 @@ struct mm_target {
     /* The address that led here, where a judge put it in place of the one that
      * the sender wrote; NULL: it did not. */
     const char *looked_up;
-    bool is_expanded; /* by an alias, a forward or a judge */
+    enum mm_store_visibility visibility; /* by the marks of the aliases and
+                                            forwards that led here */
+    bool is_expanded;                    /* by an alias, a forward or a judge */
     bool meets; /* by one that is no catch-all: with each other path to the
                    same mailbox it gives one copy */
     const struct mm_reply *reply;

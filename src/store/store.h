@@ -140,6 +140,13 @@ enum mm_recipient_state {
     MM_RECIPIENT_HELD     /* by an operator */
 };
 
+/* Whether a sender is told whom the address stands for that was written to. */
+enum mm_store_visibility {
+    MM_VISIBILITY_UNSET, /* as local.hides_targets says */
+    MM_VISIBILITY_HIDDEN,
+    MM_VISIBILITY_SHOWN
+};
+
 struct mm_store_recipient { /* one row of the queue */
     uint64_t message_id;
     unsigned number; /* within the message, from 0 */
@@ -154,6 +161,7 @@ struct mm_store_recipient { /* one row of the queue */
     unsigned attempts;
     bool was_warned; /* the delay notice went out */
     unsigned notify; /* mm_dsn_notify bits */
+    enum mm_store_visibility visibility;
     char original_recipient[MM_DSN_ORIGINAL_RECIPIENT_MAX + 1]; /* "" none */
     char last_reply[512];  /* "host: 450 4.2.1 text": for reports and tools */
     bool has_reverse_path; /* its own (VERP, SRS) instead of the message's */

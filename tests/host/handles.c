@@ -219,6 +219,9 @@ static mailmod_reading *begun;
     X(alias_remove,                                                            \
       mailmod_alias_remove(h, MAILMOD_ALIAS, "info@mail.test", NULL))          \
     X(alias_list, mailmod_alias_list(h, MAILMOD_ALIAS, NULL, on_alias, NULL))  \
+    X(alias_mark,                                                              \
+      mailmod_alias_set_visibility(h, MAILMOD_ALIAS, "info@mail.test",         \
+                                   MAILMOD_ALIAS_HIDDEN))                      \
     X(auto_reply_set, mailmod_auto_reply_set(h, &away))                        \
     X(auto_reply_list, mailmod_auto_reply_list(h, NULL, on_auto_reply, NULL))  \
     X(auto_reply_remove, mailmod_auto_reply_remove(h, "demo"))                 \

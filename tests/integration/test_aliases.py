@@ -301,7 +301,22 @@ def test_targets_are_hidden(build):
                    "nobody@mail.test")
         daemon.ctl("forward", "add", "other", "far@elsewhere.test")
         daemon.ctl("reply", "set", "demo", "-", stdin="away\n")
+        # Marks go before the setting.
+        daemon.ctl("alias", "add", "open", "far@elsewhere.test")
+        daemon.ctl("alias", "show", "open")
+        daemon.ctl("alias", "add", "open", "far@elsewhere2.test")
+        assert daemon.ctl("alias", "list", "open").stdout == \
+            "open: far@elsewhere.test (shown)\n" \
+            "open: far@elsewhere2.test (shown)\n"
+        daemon.ctl("alias", "remove", "open", "far@elsewhere2.test")
+        daemon.ctl("alias", "hide", "secret")
+        nobody = daemon.ctl("forward", "hide", "third", check=False)
+        assert nobody.returncode != 0 and "third" in nobody.stderr, nobody
         wait_known(daemon, "secret@mail.test")
+        send(daemon, "open@mail.test")
+        shown = wait_for(lambda: sink.messages and sink.messages.pop(),
+                         what="a report that tells")
+        assert b"Final-Recipient: rfc822; far@elsewhere.test" in shown.data
         send(daemon, "secret@mail.test", text=(
             b"To: secret@mail.test\r\nSubject: x\r\n\r\nbody\r\n"))
         send(daemon, "other@mail.test")

@@ -4,6 +4,7 @@
  * Prints a line a target. */
 #include "control.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,9 @@ static void on_alias(void *context, const struct mailmod_alias *alias)
                                strcmp(alias->target, MAILMOD_FORWARD_KEEP) == 0
                            ? "keep"
                            : alias->target);
-    printf("\n");
+    puts(alias->visibility == MAILMOD_ALIAS_HIDDEN  ? " (hidden)"
+         : alias->visibility == MAILMOD_ALIAS_SHOWN ? " (shown)"
+                                                    : "");
 }
 
 static int list_all(struct control *control, enum mailmod_alias_kind kind,
@@ -73,10 +76,20 @@ static int change(struct control *control, enum mailmod_alias_kind kind,
     return error == MAILMOD_OK ? EXIT_SUCCESS : control_failure(what, error);
 }
 
+/* "hide NAME", "show NAME", "unmark NAME". False: it is none of these. */
+static bool mark_of(const char *word, enum mailmod_alias_visibility *mark_out)
+{
+    *mark_out = strcmp(word, "hide") == 0   ? MAILMOD_ALIAS_HIDDEN
+                : strcmp(word, "show") == 0 ? MAILMOD_ALIAS_SHOWN
+                                            : MAILMOD_ALIAS_AS_SET;
+    return *mark_out != MAILMOD_ALIAS_AS_SET || strcmp(word, "unmark") == 0;
+}
+
 static int run(struct control *control, enum mailmod_alias_kind kind,
                const char *what, const char *usage)
 {
     const char *word = control->word_count > 0 ? control->words[0] : "";
+    enum mailmod_alias_visibility mark;
 
     if (strcmp(word, "list") == 0 && control->word_count <= 2) {
         return list_all(control, kind, what);
@@ -85,19 +98,27 @@ static int run(struct control *control, enum mailmod_alias_kind kind,
         (strcmp(word, "remove") == 0 && control->word_count >= 2)) {
         return change(control, kind, what);
     }
+    if (mark_of(word, &mark) && control->word_count == 2) {
+        enum mailmod_error error = mailmod_alias_set_visibility(
+            control->instance, kind, control->words[1], mark);
+
+        return error == MAILMOD_OK ? EXIT_SUCCESS
+                                   : control_failure(what, error);
+    }
     return control_usage(usage);
 }
 
 int control_alias(struct control *control)
 {
     return run(control, MAILMOD_ALIAS, "alias",
-               "alias list [NAME], alias add NAME TARGET..., or alias remove "
-               "NAME [TARGET...]");
+               "alias list [NAME], alias add NAME TARGET..., alias remove NAME "
+               "[TARGET...], or alias hide|show|unmark NAME");
 }
 
 int control_forward(struct control *control)
 {
     return run(control, MAILMOD_FORWARD, "forward",
-               "forward list [USER], forward add USER ADDRESS|keep..., or "
-               "forward remove USER [ADDRESS|keep...]");
+               "forward list [USER], forward add USER ADDRESS|keep..., forward "
+               "remove USER [ADDRESS|keep...], or forward hide|show|unmark "
+               "USER");
 }

@@ -335,6 +335,9 @@ void mm_sql_text(sqlite3_stmt *statement, int column, char *text_out,
                  size_t size);
 void mm_sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 /* NULL for "". */
+/* The column `notify`: the sender's wishes, and behind them the visibility. */
+int64_t mm_sql_of_notify(const struct mm_store_recipient *recipient);
+void mm_sql_take_notify(int64_t value, struct mm_store_recipient *recipient);
 void mm_sql_bind_filled(sqlite3_stmt *statement, int index, const char *text);
 
 /* The database's file is there, or is made; before a connection is opened. */

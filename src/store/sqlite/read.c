@@ -238,7 +238,7 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
     r->expires_ms = sqlite3_column_int64(statement, first + 6);
     r->attempts = (unsigned)sqlite3_column_int64(statement, first + 7);
     r->was_warned = sqlite3_column_int(statement, first + 8) != 0;
-    r->notify = (unsigned)sqlite3_column_int64(statement, first + 9);
+    mm_sql_take_notify(sqlite3_column_int64(statement, first + 9), r);
     mm_sql_text(statement, first + 10, r->original_recipient,
                 sizeof r->original_recipient);
     mm_sql_text(statement, first + 11, r->last_reply, sizeof r->last_reply);

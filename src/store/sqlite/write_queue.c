@@ -8,9 +8,29 @@
 
 #include <string.h>
 
+/* MM_DSN_NOTIFY_... are below. */
+#define VISIBILITY_SHIFT 8
+
 static void bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
 {
     (void)sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
+}
+
+int64_t mm_sql_of_notify(const struct mm_store_recipient *recipient)
+{
+    return (int64_t)recipient->notify | (int64_t)recipient->visibility
+                                            << VISIBILITY_SHIFT;
+}
+
+void mm_sql_take_notify(int64_t value, struct mm_store_recipient *recipient)
+{
+    int64_t visibility = value >> VISIBILITY_SHIFT;
+
+    recipient->notify = (unsigned)value & ((1u << VISIBILITY_SHIFT) - 1);
+    recipient->visibility =
+        visibility == MM_VISIBILITY_HIDDEN  ? MM_VISIBILITY_HIDDEN
+        : visibility == MM_VISIBILITY_SHOWN ? MM_VISIBILITY_SHOWN
+                                            : MM_VISIBILITY_UNSET;
 }
 
 enum mailmod_error
@@ -34,7 +54,7 @@ mm_sqlite_put_recipient(struct mm_store_transaction *base,
     (void)sqlite3_bind_int64(statement, 7, recipient->expires_ms);
     (void)sqlite3_bind_int64(statement, 8, recipient->attempts);
     (void)sqlite3_bind_int(statement, 9, recipient->was_warned);
-    (void)sqlite3_bind_int64(statement, 10, recipient->notify);
+    (void)sqlite3_bind_int64(statement, 10, mm_sql_of_notify(recipient));
     mm_sql_bind_text(statement, 11, recipient->original_recipient);
     mm_sql_bind_text(statement, 12, recipient->last_reply);
     if (recipient->has_reverse_path) {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 /* "LINE name=kind:text,..." for each alias; kinds: a address, i include, f
- * foreign. */
+ * foreign, h hidden, s shown. */
 static void write_all(const char *text, char *out, size_t size)
 {
     struct mm_alias_text state = {.rest = mm_span_cstr(text)};
@@ -24,7 +24,7 @@ static void write_all(const char *text, char *out, size_t size)
                                (int)entry.name.size, entry.name.data);
         while (mm_alias_target_next(&entry.targets, &target)) {
             at += (size_t)snprintf(out + at, size - at, "%c:%.*s,",
-                                   "aif"[target.kind], (int)target.text.size,
+                                   "aifhs"[target.kind], (int)target.text.size,
                                    target.text.data);
         }
         at += (size_t)snprintf(out + at, size - at, ";");
@@ -51,6 +51,7 @@ static void test_rows(void **state)
         {"a: \"\", ,, # all\n", "1 a=;"},
         {"a: \"open, b\nc: d\n", "1 a=a:\"open, b,;2 c=a:d,;"},
         {": b\n", "1 =a:b,;"},
+        {"a: :hidden:, b, :SHOWN:\n", "1 a=h::hidden:,a:b,s::SHOWN:,;"},
     };
 
     (void)state;

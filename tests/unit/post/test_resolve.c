@@ -343,6 +343,68 @@ static void test_aliases(void **state)
     assert_string_equal(only(a)->mailbox_name, "postmaster");
 }
 
+/* What each target of `path` is, and is marked: "mailbox or path/visibility".
+ */
+static const char *marks(struct asker *a, const char *path)
+{
+    static char text[256];
+    size_t size = 0;
+
+    text[0] = '\0';
+    assert_int_equal(ask(a, path), MM_ANSWERED);
+    for (size_t i = 0; i < a->resolve.target_count; i++) {
+        const struct mm_target *target = &a->resolve.targets[i];
+
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s/%d",
+                                 i > 0 ? " " : "", target->path,
+                                 (int)target->visibility);
+    }
+    return text;
+}
+
+static void put_mark(struct asker *a, enum mm_store_record_kind kind,
+                     const char *name, const char *target, int mark)
+{
+    struct put put = {.job.run = run_put,
+                      .record = {.kind = kind, .number = mark}};
+
+    snprintf(put.record.name, sizeof put.record.name, "%s", name);
+    snprintf(put.record.key, sizeof put.record.key, "%s", target);
+    assert_int_equal(mm_store_run(a->store, &put.job), MAILMOD_OK);
+}
+
+/* Hidden once on the way is hidden; shown all the way is shown. */
+static void test_visibility(void **state)
+{
+    static const char *const hiding[] = {
+        "smarthost.host=", "local.hides_targets=true", NULL};
+    struct asker *a = *state;
+
+    a->notify = MM_DSN_NOTIFY_FAILURE;
+    put_mark(a, MM_RECORD_ALIAS, "plain", "x@example.net", 0);
+    put_mark(a, MM_RECORD_ALIAS, "secret", "x@example.net", 1);
+    put_mark(a, MM_RECORD_ALIAS, "open", "x@example.net", 2);
+    put_mark(a, MM_RECORD_ALIAS, "above", "plain", 2);
+    put_mark(a, MM_RECORD_ALIAS, "over", "secret", 2);
+    put_mark(a, MM_RECORD_ALIAS, "all", "open", 2);
+    put_mark(a, MM_RECORD_ALIAS, "some", "secret", 0);
+    put_mark(a, MM_RECORD_FORWARD, "alice", "y@example.net", 1);
+    assert_string_equal(marks(a, "<plain@example.org>"), "x@example.net/0");
+    assert_string_equal(marks(a, "<secret@example.org>"), "x@example.net/1");
+    assert_string_equal(marks(a, "<open@example.org>"), "x@example.net/2");
+    assert_string_equal(marks(a, "<above@example.org>"), "x@example.net/0");
+    assert_string_equal(marks(a, "<over@example.org>"), "x@example.net/1");
+    assert_string_equal(marks(a, "<all@example.org>"), "x@example.net/2");
+    assert_string_equal(marks(a, "<some@example.org>"), "x@example.net/1");
+    assert_string_equal(marks(a, "<alice@example.org>"), "y@example.net/1");
+    mm_resolve_cancel(&a->resolve);
+    mm_config_unref(&a->config);
+    a->config = rig_config(hiding);
+    assert_string_equal(marks(a, "<plain@example.org>"), "x@example.net/1");
+    assert_string_equal(marks(a, "<above@example.org>"), "x@example.net/1");
+    assert_string_equal(marks(a, "<all@example.org>"), "x@example.net/2");
+}
+
 static void test_crowd(void **state)
 {
     struct asker *a = *state;
@@ -478,7 +540,7 @@ int main(void)
         TEST(test_one),      TEST(test_many_and_later), TEST(test_cancel),
         TEST(test_bounds),   TEST(test_no_memory),      TEST(test_aliases),
         TEST(test_forwards), TEST(test_auto_replies),   TEST(test_crowd),
-        TEST(test_late),
+        TEST(test_late),     TEST(test_visibility),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

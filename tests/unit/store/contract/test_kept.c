@@ -37,6 +37,7 @@ static enum mailmod_error put(struct mm_store_transaction *t, void *context)
     strcpy(recipient.reverse_path, "own@example.org");
     strcpy(recipient.delivered_to, "by@example.org");
     strcpy(recipient.original_to, "meant@example.org");
+    recipient.visibility = MM_VISIBILITY_SHOWN;
     return error == MAILMOD_OK ? mm_store_put_recipient(t, &recipient) : error;
 }
 
@@ -149,6 +150,7 @@ static void check_texts(const struct mm_store_recipient *row)
     assert_string_equal(row->reverse_path, "own@example.org");
     assert_string_equal(row->delivered_to, "by@example.org");
     assert_string_equal(row->original_to, "meant@example.org");
+    assert_int_equal(row->visibility, MM_VISIBILITY_SHOWN);
     assert_int_equal(row->notify, 5);
 }
 
