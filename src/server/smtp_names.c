@@ -14,6 +14,9 @@
 
 enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_MX = 15, TYPE_AAAA = 28 };
 
+/* The bit of a check in `warned`. */
+enum check { CHECK_HELO, CHECK_SENDER, CHECK_REVERSE, CHECKS };
+
 static const unsigned sender_types[] = {TYPE_MX, TYPE_A, TYPE_AAAA};
 #define SENDER_TYPES (sizeof sender_types / sizeof sender_types[0])
 
@@ -112,6 +115,7 @@ void mm_smtp_names_forget_sender(struct mm_smtp_session *smtp)
     mm_query_cancel(&smtp->names.sender_query);
     smtp->names.sender = MM_NAME_UNASKED;
     smtp->names.sender_step = 0;
+    smtp->names.warned &= ~(1u << CHECK_SENDER);
 }
 
 void mm_smtp_names_end(struct mm_smtp_session *smtp)
@@ -120,17 +124,18 @@ void mm_smtp_names_end(struct mm_smtp_session *smtp)
     mm_query_cancel(&smtp->names.reverse_query);
 }
 
-static const struct mm_reply *judge(const struct mm_smtp_session *smtp,
-                                    enum mm_config_check check,
-                                    enum mm_name_state state,
+/* A warning is given once, however many recipients there are. */
+static const struct mm_reply *judge(struct mm_smtp_session *smtp,
+                                    enum check row, enum mm_config_check check,
                                     const struct mm_reply *refusal)
 {
-    if (state != MM_NAME_BAD) {
-        return NULL;
-    }
     if (check == MM_CONFIG_CHECK_REFUSE) {
         return refusal;
     }
+    if ((smtp->names.warned & 1u << row) != 0) {
+        return NULL;
+    }
+    smtp->names.warned |= 1u << row;
     MM_LOG(mm_smtp_log(smtp), MM_LOG_WARNING, "smtp", "a name leads nowhere",
            MM_TEXT("session", smtp->base.identifier),
            MM_TEXT("peer", smtp->base.peer_text),
@@ -151,12 +156,13 @@ bool mm_smtp_names_ask(struct mm_smtp_session *smtp,
     const struct {
         enum mm_config_check check;
         enum mm_name_state (*ask)(struct mm_smtp_session *smtp);
-    } rows[] = {{config->checks.helo, ask_helo},
-                {config->checks.sender_domain, ask_sender},
-                {config->checks.reverse_dns, ask_reverse}};
+    } rows[CHECKS] = {
+        [CHECK_HELO] = {config->checks.helo, ask_helo},
+        [CHECK_SENDER] = {config->checks.sender_domain, ask_sender},
+        [CHECK_REVERSE] = {config->checks.reverse_dns, ask_reverse}};
 
     *refusal_out = NULL;
-    for (size_t i = 0; *refusal_out == NULL && i < 3; i++) {
+    for (int i = 0; *refusal_out == NULL && i < CHECKS; i++) {
         if (rows[i].check == MM_CONFIG_CHECK_OFF) {
             continue;
         }
@@ -164,7 +170,10 @@ bool mm_smtp_names_ask(struct mm_smtp_session *smtp,
         if (state == MM_NAME_UNASKED) {
             return false;
         }
-        *refusal_out = judge(smtp, rows[i].check, state, &refusals[i]);
+        if (state == MM_NAME_BAD) {
+            *refusal_out =
+                judge(smtp, (enum check)i, rows[i].check, &refusals[i]);
+        }
     }
     return true;
 }

@@ -41,6 +41,7 @@ struct mm_smtp_names {
     struct mm_query *sender_query, *reverse_query;
     enum mm_name_state sender, reverse;
     size_t sender_step; /* of the types that are asked for */
+    unsigned warned;    /* bits of checks: smtp_names.c */
 };
 
 /* May the login send as the pending MAIL says? For smtp_judges.c, where the

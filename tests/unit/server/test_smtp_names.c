@@ -64,6 +64,18 @@ static void test_refuse(void **state)
 }
 
 /* It is told, and nobody is refused. */
+static unsigned count(const char *words)
+{
+    unsigned times = 0;
+
+    for (const char *at = fake_log_text(); (at = strstr(at, words)) != NULL;
+         at++) {
+        times++;
+    }
+    return times;
+}
+
+/* Once each, though the answers come one after another. */
 static void test_warn(void **state)
 {
     static const char *const settings[] = {"checks.helo=warn",
@@ -73,9 +85,9 @@ static void test_warn(void **state)
 
     rig_open(&n->rig, settings, NULL);
     expect(n, "joe@example.com", "250");
-    assert_non_null(strstr(fake_log_text(), "a name leads nowhere"));
-    assert_non_null(strstr(fake_log_text(), "has no mail host"));
-    assert_non_null(strstr(fake_log_text(), "no name in the DNS"));
+    assert_int_equal(count("a name leads nowhere"), 3);
+    assert_int_equal(count("has no mail host"), 1);
+    assert_int_equal(count("no name in the DNS"), 1);
 }
 
 static void test_silent_dns(void **state)
