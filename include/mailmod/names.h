@@ -135,14 +135,17 @@ enum mailmod_maillist_flag {
 /* Bits of a member. */
 enum mailmod_member_flag {
     MAILMOD_MEMBER_MODERATOR = 1,
-    MAILMOD_MEMBER_SUSPENDED = 2 /* gets nothing: too much came back */
+    MAILMOD_MEMBER_SUSPENDED = 2, /* gets nothing: too much came back */
+    MAILMOD_MEMBER_DIGEST = 4     /* gets digests where the list makes some */
 };
 struct mailmod_maillist {
     size_t size; /* of this structure as the library filled it */
     const char *name;
     const char *owner; /* "" none */
     enum mailmod_maillist_rule rule;
-    unsigned flags; /* enum mailmod_maillist_flag bits */
+    unsigned flags;        /* enum mailmod_maillist_flag bits */
+    unsigned digest_hours; /* 0: it makes no digests */
+    unsigned digest_kib;   /* 0: 256 */
 };
 struct mailmod_member {
     size_t size; /* of this structure as the library filled it */
@@ -155,11 +158,18 @@ typedef void (*mailmod_on_maillist)(void *context,
 typedef void (*mailmod_on_member)(void *context,
                                   const struct mailmod_member *member);
 
-/* Makes a mailing list, or changes it; its members stay. `name` is its address,
- * in a domain that is local. `owner` may be NULL. ARGUMENT. */
+/* Makes a mailing list, or changes it; members and digests stay. `name` is its
+ * address, in a domain that is local. `owner` may be NULL. ARGUMENT. */
 MAILMOD_API enum mailmod_error
 mailmod_maillist_set(mailmod *instance, const char *name, const char *owner,
                      enum mailmod_maillist_rule rule, unsigned flags);
+/* Digests (RFC 2046 5.1.5) of the posts, for who is MAILMOD_MEMBER_DIGEST:
+ * every `hours`, 744 at most, and as soon as `kib` KiB wait, 4096 at most, 0:
+ * 256. `hours` 0: none; everybody gets single posts. NOT_FOUND; ARGUMENT. */
+MAILMOD_API enum mailmod_error mailmod_maillist_set_digest(mailmod *instance,
+                                                           const char *name,
+                                                           unsigned hours,
+                                                           unsigned kib);
 /* The members go, too. NOT_FOUND. */
 MAILMOD_API enum mailmod_error mailmod_maillist_remove(mailmod *instance,
                                                        const char *name);

@@ -6,6 +6,7 @@
  * Thread: any but a loop's. */
 #include "api/instance.h"
 
+#include "base/limits.h"
 #include "post/directory.h"
 #include "post/maillist.h"
 
@@ -66,13 +67,6 @@ static enum mailmod_error run_change(mailmod *instance, struct change *change,
                : mm_fail(error, "%s: %s", what, mm_error_text(error));
 }
 
-static enum mailmod_error run_keep(struct mm_store_job *job,
-                                   struct mm_store_transaction *transaction)
-{
-    return mm_store_keep_record(
-        transaction, &MM_LIST_OBJECT(job, struct change, job)->record);
-}
-
 static enum mailmod_error check_domain(mailmod *instance, const char *name)
 {
     struct mm_admin admin;
@@ -93,12 +87,32 @@ static enum mailmod_error check_domain(mailmod *instance, const char *name)
                               "%s: the domain is not in local.domains", name);
 }
 
+/* What a call does not say of an existing list stays. */
+static enum mailmod_error run_set(struct mm_store_job *job,
+                                  struct mm_store_transaction *transaction)
+{
+    struct change *change = MM_LIST_OBJECT(job, struct change, job);
+    struct mm_maillist list = change->list;
+    struct mm_maillist former;
+    enum mailmod_error error =
+        mm_maillist_find(change->store, list.name, &former);
+
+    if (error == MAILMOD_OK) {
+        list.digest_hours = former.digest_hours;
+        list.digest_kib = former.digest_kib;
+    } else if (error != MAILMOD_ERROR_NOT_FOUND) {
+        return error;
+    }
+    mm_maillist_record(&list, &change->record);
+    return mm_store_keep_record(transaction, &change->record);
+}
+
 enum mailmod_error mailmod_maillist_set(mailmod *instance, const char *name,
                                         const char *owner,
                                         enum mailmod_maillist_rule rule,
                                         unsigned flags)
 {
-    struct change change = {.job.run = run_keep};
+    struct change change = {.job.run = run_set};
     enum mailmod_error error = take_name(&change, name);
 
     if (error == MAILMOD_OK &&
@@ -117,8 +131,44 @@ enum mailmod_error mailmod_maillist_set(mailmod *instance, const char *name,
     change.list.rule = (enum mm_maillist_rule)rule;
     change.list.rewrites_from = (flags & MAILMOD_MAILLIST_REWRITES_FROM) != 0;
     change.list.is_closed = (flags & MAILMOD_MAILLIST_CLOSED) != 0;
-    mm_maillist_record(&change.list, &change.record);
     return run_change(instance, &change, change.list.name);
+}
+
+static enum mailmod_error run_digest(struct mm_store_job *job,
+                                     struct mm_store_transaction *transaction)
+{
+    struct change *change = MM_LIST_OBJECT(job, struct change, job);
+    struct mm_maillist list;
+    enum mailmod_error error =
+        mm_maillist_find(change->store, change->list.name, &list);
+
+    if (error == MAILMOD_OK) {
+        list.digest_hours = change->list.digest_hours;
+        list.digest_kib = change->list.digest_kib;
+        mm_maillist_record(&list, &change->record);
+        error = mm_store_keep_record(transaction, &change->record);
+    }
+    return error;
+}
+
+enum mailmod_error mailmod_maillist_set_digest(mailmod *instance,
+                                               const char *name, unsigned hours,
+                                               unsigned kib)
+{
+    struct change change = {.job.run = run_digest};
+    enum mailmod_error error = take_name(&change, name);
+
+    if (error == MAILMOD_OK && (hours > MM_MAILLIST_DIGEST_HOURS_MAX ||
+                                kib > MM_LIMIT_DIGEST / 1024)) {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT,
+                        "a digest goes out every %d hours at most seldom, and "
+                        "has %d KiB at most",
+                        MM_MAILLIST_DIGEST_HOURS_MAX, MM_LIMIT_DIGEST / 1024);
+    }
+    change.list.digest_hours = hours;
+    change.list.digest_kib = kib;
+    return error == MAILMOD_OK ? run_change(instance, &change, change.list.name)
+                               : error;
 }
 
 static enum mailmod_error run_remove(struct mm_store_job *job,
@@ -166,7 +216,9 @@ static bool tell_list(void *context, const struct mm_store_record *record)
         .rule = (enum mailmod_maillist_rule)list.rule,
         .flags = (list.rewrites_from ? (unsigned)MAILMOD_MAILLIST_REWRITES_FROM
                                      : 0u) |
-                 (list.is_closed ? (unsigned)MAILMOD_MAILLIST_CLOSED : 0u)};
+                 (list.is_closed ? (unsigned)MAILMOD_MAILLIST_CLOSED : 0u),
+        .digest_hours = list.digest_hours,
+        .digest_kib = list.digest_kib};
     listing->on_list(listing->context, &told);
     return true;
 }
@@ -182,7 +234,8 @@ static bool tell_member(void *context, const struct mm_store_record *record)
         .address = member.address,
         .flags =
             (member.is_moderator ? (unsigned)MAILMOD_MEMBER_MODERATOR : 0u) |
-            (member.is_suspended ? (unsigned)MAILMOD_MEMBER_SUSPENDED : 0u),
+            (member.is_suspended ? (unsigned)MAILMOD_MEMBER_SUSPENDED : 0u) |
+            (member.is_digest ? (unsigned)MAILMOD_MEMBER_DIGEST : 0u),
         .bounces = member.bounces};
     listing->on_member(listing->context, &told);
     return true;
@@ -228,6 +281,7 @@ enum mailmod_error mailmod_member_set(mailmod *instance, const char *list,
     struct change change = {
         .job.run = run_member,
         .member.is_moderator = (flags & MAILMOD_MEMBER_MODERATOR) != 0,
+        .member.is_digest = (flags & MAILMOD_MEMBER_DIGEST) != 0,
         .member.is_suspended = (flags & MAILMOD_MEMBER_SUSPENDED) != 0};
     enum mailmod_error error = take_name(&change, list);
 

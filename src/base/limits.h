@@ -64,6 +64,9 @@
 #define MM_LIMIT_NEW_BODY (32 * 1024 * 1024)
 /* Milliseconds that a host may have a reply held back. */
 #define MM_LIMIT_DELAY_MS 60000
+/* Posts and octets of a mailing list's digest, which is written in memory. */
+#define MM_LIMIT_DIGEST_POSTS 100
+#define MM_LIMIT_DIGEST (4 * 1024 * 1024)
 /* Octets of a user's forward file, and of a message as its conditions see it.
  * Patterns cost the product of both, on a worker. */
 #define MM_LIMIT_FORWARD_FILE (64 * 1024)

@@ -22,6 +22,9 @@ enum { TAG_SIZE = 8, TOKEN_TAG_SIZE = 16, TOKEN_TIME_SIZE = 8 };
 #define IS_MODERATOR (INT64_C(1) << 33)
 #define REWRITES_FROM (INT64_C(1) << 8)
 #define IS_CLOSED (INT64_C(1) << 9)
+#define IS_DIGEST (INT64_C(1) << 34)
+/* Of a list: where hours and KiB of its digest begin, and how large each is. */
+enum { HOURS_SHIFT = 16, KIB_SHIFT = 32, DIGEST_MASK = 0xffff };
 
 enum mailmod_error mm_maillist_name(struct mm_span text,
                                     char name_out[MM_STORE_REVERSE_PATH_MAX])
@@ -46,7 +49,9 @@ void mm_maillist_record(const struct mm_maillist *list,
         .key = LIST_KEY,
         .number = (int64_t)list->rule |
                   (list->rewrites_from ? REWRITES_FROM : 0) |
-                  (list->is_closed ? IS_CLOSED : 0),
+                  (list->is_closed ? IS_CLOSED : 0) |
+                  (int64_t)list->digest_hours << HOURS_SHIFT |
+                  (int64_t)list->digest_kib << KIB_SHIFT,
         .value = mm_span_cstr(list->owner)};
     (void)mm_span_copy(mm_span_cstr(list->name), record_out->name,
                        sizeof record_out->name);
@@ -62,6 +67,10 @@ void mm_maillist_of(const struct mm_store_record *record,
     list_out->rule = (enum mm_maillist_rule)(record->number & 3);
     list_out->rewrites_from = (record->number & REWRITES_FROM) != 0;
     list_out->is_closed = (record->number & IS_CLOSED) != 0;
+    list_out->digest_hours =
+        (unsigned)(record->number >> HOURS_SHIFT & DIGEST_MASK);
+    list_out->digest_kib =
+        (unsigned)(record->number >> KIB_SHIFT & DIGEST_MASK);
 }
 
 static enum mailmod_error member_key(const char *address,
@@ -88,7 +97,8 @@ mm_maillist_member_record(const char *list,
         .kind = MM_RECORD_MEMBER,
         .number = (int64_t)member->bounces |
                   (member->is_suspended ? IS_SUSPENDED : 0) |
-                  (member->is_moderator ? IS_MODERATOR : 0)};
+                  (member->is_moderator ? IS_MODERATOR : 0) |
+                  (member->is_digest ? IS_DIGEST : 0)};
     (void)mm_span_copy(mm_span_cstr(list), record_out->name,
                        sizeof record_out->name);
     return member_key(member->address, record_out->key);
@@ -103,6 +113,7 @@ void mm_maillist_member_of(const struct mm_store_record *record,
     member_out->bounces = (unsigned)(record->number & 0xffff);
     member_out->is_suspended = (record->number & IS_SUSPENDED) != 0;
     member_out->is_moderator = (record->number & IS_MODERATOR) != 0;
+    member_out->is_digest = (record->number & IS_DIGEST) != 0;
 }
 
 struct finding {

@@ -16,6 +16,8 @@
 #define MM_MAILLIST_CONSUMER "maillist"          /* mail to the list */
 #define MM_MAILLIST_APPROVED "maillist-approved" /* a moderator let it pass */
 #define MM_MAILLIST_SEND "maillist-send"         /* to the next members */
+#define MM_MAILLIST_DIGEST "maillist-digest"     /* posts wait for a digest */
+#define MM_MAILLIST_DIGEST_SEND "maillist-digest-send"
 /* So that every destination and address of a list has room. */
 #define MM_MAILLIST_NAME_MAX 200
 
@@ -28,14 +30,19 @@ struct mm_maillist {
     char name[MM_STORE_REVERSE_PATH_MAX]; /* "news@example.org", folded */
     char owner[MM_STORE_REVERSE_PATH_MAX];
     enum mm_maillist_rule rule;
-    bool rewrites_from; /* for authors whose DMARC policy would refuse it */
-    bool is_closed;     /* nobody subscribes by mail */
+    bool rewrites_from;    /* for authors whose DMARC policy would refuse it */
+    bool is_closed;        /* nobody subscribes by mail */
+    unsigned digest_hours; /* how often one goes out; 0: none does */
+    unsigned digest_kib;   /* as soon as so much waits; 0: the default */
 };
+#define MM_MAILLIST_DIGEST_HOURS_MAX 744
+#define MM_MAILLIST_DIGEST_KIB 256 /* the default */
 struct mm_maillist_member {
     char address[MM_STORE_REVERSE_PATH_MAX];
     unsigned bounces; /* messages that came back */
     bool is_suspended;
     bool is_moderator;
+    bool is_digest; /* gets digests where there are some */
 };
 
 /* The rows. SYNTAX for a name that is none. */
@@ -126,8 +133,30 @@ struct mm_maillists;
 MM_CHECK enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
                                              struct mm_post *post);
 void mm_maillists_free(struct mm_maillists **lists);
-/* maillist_send.c's: fills `consumer`. */
+/* maillist_send.c's: fills `consumer`, of single posts or of digests. */
 void mm_maillist_send_consumer(struct mm_consumer *consumer,
-                               struct mm_post *post);
+                               struct mm_post *post, bool sends_digests);
+/* maillist_digest.c's: the same. */
+void mm_maillist_digest_consumer(struct mm_consumer *consumer,
+                                 struct mm_post *post);
+/* Posts that wait for the list's digest. */
+struct mm_maillist_waiting {
+    struct {
+        uint64_t message_id;
+        unsigned number;
+    } posts[MM_LIMIT_DIGEST_POSTS];
+    size_t count;
+    uint64_t octets;
+};
+/* Those that wait, oldest first. thread: any that may block */
+MM_CHECK enum mailmod_error
+mm_maillist_read_waiting(struct mm_store *store, const struct mm_maillist *list,
+                         struct mm_maillist_waiting *out);
+/* One more waits, of so many octets; when they are enough, or too many, all are
+ * due at once. thread: writer */
+MM_CHECK enum mailmod_error mm_maillist_put_waiting(
+    struct mm_store_transaction *transaction, const struct mm_config *config,
+    const struct mm_maillist *list, const struct mm_maillist_waiting *others,
+    uint64_t message_id, uint64_t octets, int64_t now_ms);
 
 #endif

@@ -57,14 +57,17 @@ struct work {
     struct mm_consumer_work base;
     struct mm_maillist list;
     struct mm_maillist_facts facts;
-    struct mm_buf text; /* its first piece */
-    struct step *steps; /* of the recipients */
+    struct mm_maillist_waiting waiting; /* for the digest */
+    struct mm_buf text;                 /* its first piece */
+    struct step *steps;                 /* of the recipients */
 };
 
 struct mm_maillists {
     struct mm_consumer post;
     struct mm_consumer approved;
     struct mm_consumer send;
+    struct mm_consumer digest;
+    struct mm_consumer digest_send;
 };
 
 static void log_post(const struct work *work, const char *text,
@@ -317,6 +320,10 @@ static void run(struct mm_consumer_work *base)
         }
         return;
     }
+    if (error == MAILMOD_OK && work->list.digest_hours > 0) {
+        error = mm_maillist_read_waiting(work->base.post->store, &work->list,
+                                         &work->waiting);
+    }
     mm_maillist_read_facts(&work->list, mm_buf_span(&work->text), &work->facts);
     for (size_t i = 0; i < work->base.count; i++) {
         if (error == MAILMOD_OK) {
@@ -332,6 +339,8 @@ static void run(struct mm_consumer_work *base)
 /* A message of the list's own on its way into the store. */
 struct draft {
     struct mm_deposit *deposit;
+    uint64_t id; /* 0: a new one */
+    uint64_t octets;
     bool has_8bit;
 };
 
@@ -341,7 +350,8 @@ static enum mailmod_error begin(struct work *work, const char *reverse_path,
 {
     const struct mm_deposit_options options = {.post = work->base.post,
                                                .config = work->base.config};
-    const struct mm_envelope envelope = {.reverse_path = reverse_path,
+    const struct mm_envelope envelope = {.id = draft->id,
+                                         .reverse_path = reverse_path,
                                          .arrival_ms = mm_clock_wall_ms(),
                                          .is_smtputf8 =
                                              work->base.message.is_smtputf8,
@@ -361,6 +371,7 @@ static enum mailmod_error write_octets(struct draft *draft, struct mm_span data)
     size_t used = 0;
 
     draft->has_8bit = draft->has_8bit || mm_span_has_8bit(data);
+    draft->octets += data.size;
     return mm_deposit_write(draft->deposit, data, &used);
 }
 
@@ -404,7 +415,8 @@ static enum mailmod_error put_post(struct work *work,
 {
     char bounces[MM_STORE_REVERSE_PATH_MAX];
     char destination[MM_STORE_DESTINATION_MAX];
-    struct draft draft = {.deposit = NULL};
+    struct draft draft = {.id =
+                              mm_store_new_message_id(work->base.post->store)};
     const struct mm_target target = {.kind = MM_TARGET_LOCAL,
                                      .path = work->list.name,
                                      .destination = destination,
@@ -423,7 +435,12 @@ static enum mailmod_error put_post(struct work *work,
         return error;
     }
     error = mm_deposit_add(draft.deposit, &target);
-    return end(&draft, error == MAILMOD_OK ? write_copy(work, &draft) : error);
+    error = end(&draft, error == MAILMOD_OK ? write_copy(work, &draft) : error);
+    return error == MAILMOD_OK && work->list.digest_hours > 0
+               ? mm_maillist_put_waiting(t, work->base.config, &work->list,
+                                         &work->waiting, draft.id, draft.octets,
+                                         mm_clock_wall_ms())
+               : error;
 }
 
 static enum mailmod_error write_text(struct work *work, const struct step *step,
@@ -703,12 +720,20 @@ enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
                                        .context = post};
     lists->approved = lists->post;
     lists->approved.name = MM_MAILLIST_APPROVED;
-    mm_maillist_send_consumer(&lists->send, post);
+    mm_maillist_send_consumer(&lists->send, post, false);
+    mm_maillist_send_consumer(&lists->digest_send, post, true);
+    mm_maillist_digest_consumer(&lists->digest, post);
     enum mailmod_error error = mm_consumer_register(post, &lists->post);
     if (error == MAILMOD_OK) {
         error = mm_consumer_register(post, &lists->approved);
     }
-    return error == MAILMOD_OK ? mm_consumer_register(post, &lists->send)
+    if (error == MAILMOD_OK) {
+        error = mm_consumer_register(post, &lists->send);
+    }
+    if (error == MAILMOD_OK) {
+        error = mm_consumer_register(post, &lists->digest);
+    }
+    return error == MAILMOD_OK ? mm_consumer_register(post, &lists->digest_send)
                                : error;
 }
 

@@ -6,7 +6,8 @@
  * that settles it: a kill repeats nobody and skips nobody (one cursor, one
  * transaction). Promises: each row has a path back of its own (VERP); a member
  * without a mailbox here, or with a full one, counts as one that bounced; who
- * is suspended gets nothing.
+ * is suspended gets nothing; "maillist-digest-send:list" stands for the members
+ * that get digests, the other for those that get single posts.
  * Thread: the outbound's first loop; `run` a worker (one page of members, and
  * their look-ups); `put` the store's writer. RFC 2369; RFC 3461 5.2.7.1. */
 #include "base/limits.h"
@@ -39,6 +40,18 @@ struct work {
     size_t capacity;
 };
 
+/* While the list makes digests who wants them gets no single posts. */
+static bool is_meant(const struct work *work,
+                     const struct mm_maillist_member *member)
+{
+    bool sends_digest =
+        strcmp(work->base.consumer->name, MM_MAILLIST_DIGEST_SEND) == 0;
+    bool gets_digest =
+        member->is_digest && (sends_digest || work->list.digest_hours > 0);
+
+    return !member->is_suspended && gets_digest == sends_digest;
+}
+
 static bool on_member(void *context, const struct mm_store_record *record)
 {
     struct work *work = context;
@@ -50,7 +63,7 @@ static bool on_member(void *context, const struct mm_store_record *record)
     struct mm_maillist_member *member = &work->members[work->member_count];
     mm_maillist_member_of(record, member);
     memcpy(work->last, record->key, sizeof work->last);
-    work->member_count += member->is_suspended ? 0 : 1;
+    work->member_count += is_meant(work, member) ? 1 : 0;
     return true;
 }
 
@@ -228,10 +241,11 @@ static void take(struct mm_consumer *consumer,
 }
 
 void mm_maillist_send_consumer(struct mm_consumer *consumer,
-                               struct mm_post *post)
+                               struct mm_post *post, bool sends_digests)
 {
-    *consumer = (struct mm_consumer){.name = MM_MAILLIST_SEND,
-                                     .take = take,
-                                     .cancel = mm_consumer_work_cancel,
-                                     .context = post};
+    *consumer = (struct mm_consumer){
+        .name = sends_digests ? MM_MAILLIST_DIGEST_SEND : MM_MAILLIST_SEND,
+        .take = take,
+        .cancel = mm_consumer_work_cancel,
+        .context = post};
 }

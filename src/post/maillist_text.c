@@ -120,7 +120,8 @@ static void write_mailto(struct mm_buf *out, const char *field,
     }
 }
 
-static void write_fields(struct mm_buf *out, const struct mm_maillist *list)
+void mm_maillist_write_fields(struct mm_buf *out,
+                              const struct mm_maillist *list)
 {
     char id[MM_STORE_REVERSE_PATH_MAX];
 
@@ -157,7 +158,7 @@ enum mailmod_error mm_maillist_write_header(struct mm_buf *out,
     struct mm_span from = mm_span(NULL, 0);
     bool has_reply_to = false;
 
-    write_fields(out, list);
+    mm_maillist_write_fields(out, list);
     while (mm_header_next(&rest, &field)) {
         bool is_moved = list->rewrites_from && mm_header_is(field, "From");
 

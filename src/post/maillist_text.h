@@ -22,6 +22,9 @@ void mm_maillist_read_facts(const struct mm_maillist *list, struct mm_span text,
 MM_CHECK enum mailmod_error
 mm_maillist_write_header(struct mm_buf *out, const struct mm_maillist *list,
                          struct mm_span text, struct mm_span *rest_out);
+/* The fields that tell a list's mail (RFC 2369, RFC 2919). */
+void mm_maillist_write_fields(struct mm_buf *out,
+                              const struct mm_maillist *list);
 /* A post that waits, for the owner. */
 struct mm_maillist_notice {
     const char *identifier; /* of the message that waits */

@@ -253,6 +253,8 @@ static mailmod_reading *begun;
                                  MAILMOD_QUEUE_DELETE, NULL))                  \
     X(maillist_set,                                                            \
       mailmod_maillist_set(h, "n@mail.test", NULL, MAILMOD_MAILLIST_OPEN, 0))  \
+    X(maillist_set_digest,                                                     \
+      mailmod_maillist_set_digest(h, "news@mail.test", 24, 0))                 \
     X(maillist_list, mailmod_maillist_list(h, on_maillist, NULL))              \
     X(member_set, mailmod_member_set(h, "n@mail.test", "a@b.test", 0))         \
     X(member_list, mailmod_member_list(h, "n@mail.test", on_member, NULL))     \

@@ -4,6 +4,7 @@ a kill while a list is expanded.
 MAILMOD_LIST_MEMBERS=1000 makes the list of members large (with a twentieth of
 them dead), for the run that is not for every day.
 """
+import email
 import os
 import re
 import smtplib
@@ -93,6 +94,61 @@ def test_rules_and_fields(build):
         daemon.wait_log("automatic mail is no post")
         daemon.wait_log("this list passed the message on before")
         assert len(sink.messages) == 1
+
+
+def test_digests(build):
+    """RFC 2046 5.1.5: who wants them gets all posts of a time in one."""
+    with world(build) as daemon:
+        make(daemon, members=("demo@mail.test",))
+        daemon.ctl("maillist", "digests", LIST, "24")
+        daemon.ctl("maillist", "digest", LIST, "other@mail.test")
+        daemon.ctl("maillist", "set", LIST, "open", "owner", "boss@mail.test")
+        assert "digest every 24 h or 256 KiB" in \
+            daemon.ctl("maillist", "list").stdout
+        assert "other@mail.test, digest\n" in members(daemon)
+        many = daemon.ctl("maillist", "digests", LIST, "1", "5000", check=False)
+        assert many.returncode == 1 and "4096" in many.stderr, many
+        wait_known(daemon)
+        for n, body in enumerate(("one", "--=_posts-\r\n\r\n.two", "dr\u00fcben")):
+            send(daemon, LIST, text=(
+                f"From: d{n} <demo@mail.test>\r\nSubject: post {n}\r\n"
+                "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8"
+                f"\r\nX-Private: x\r\n\r\n{body}\r\n").encode())
+        inbox(daemon, "demo", 3)
+        assert not daemon.messages("other")
+        listed = daemon.ctl("queue", "list").stdout
+        assert listed.count("maillist-digest:") == 3, listed
+        daemon.ctl("queue", "flush")  # not before the time is over
+        daemon.ctl("maillist", "digests", LIST, "off")
+        wait_for(lambda: (daemon.ctl("queue", "flush"),
+                          daemon.messages("other"))[1], what="the digest")
+        digest = email.message_from_bytes(inbox(daemon, "other", 1)[0])
+        assert digest["Subject"] == f"Digest of {LIST}: 3 messages", digest
+        assert digest["List-Id"] == "<news.mail.test>"
+        index, posts = digest.get_payload()
+        assert digest.get_content_type() == "multipart/mixed"
+        assert posts.get_content_type() == "multipart/digest"
+        for n in range(3):
+            assert f"post {n}" in index.get_payload(), index.get_payload()
+        inner = [part.get_payload()[0] for part in posts.get_payload()]
+        assert [m["Subject"] for m in inner] == ["post 0", "post 1", "post 2"]
+        assert inner[1].get_payload() == "--=_posts-\r\n\r\n.two\r\n" or \
+            inner[1].get_payload() == "--=_posts-\n\n.two\n", inner[1]
+        assert inner[2].get_payload(decode=True).strip() == \
+            "dr\u00fcben".encode(), inner[2]
+        assert inner[0]["X-Private"] is None and inner[0]["List-Id"] is None
+        # By size, and one at a time: no post comes twice.
+        daemon.ctl("maillist", "digests", LIST, "24", "1")
+        send(daemon, LIST)
+        wait_for(lambda: "maillist-digest:" in
+                 daemon.ctl("queue", "list").stdout, what="a post that waits")
+        send(daemon, LIST, extra="Comments: " + "x" * 900 + "\r\n")
+        second = email.message_from_bytes(inbox(daemon, "other", 2)[1])
+        assert second["Subject"] == f"Digest of {LIST}: 2 messages", second
+        wait_for(lambda: "maillist-digest" not in
+                 daemon.ctl("queue", "list").stdout, what="an empty queue")
+        assert len(daemon.messages("other")) == 2
+        assert len(inbox(daemon, "demo", 5)) == 5
 
 
 def test_moderated(build):
@@ -261,6 +317,6 @@ def test_killed_while_it_is_expanded(build):
         assert told == wanted, (len(told), len(wanted))
 
 
-main(__name__, test_rules_and_fields, test_moderated, test_moderated_by_mail,
+main(__name__, test_rules_and_fields, test_digests, test_moderated, test_moderated_by_mail,
      test_requests_by_mail,
      test_the_dead_are_suspended, test_killed_while_it_is_expanded)

@@ -20,6 +20,10 @@ static void on_list(void *context, const struct mailmod_maillist *list)
                ? ", rewrites from"
                : "",
            (list->flags & MAILMOD_MAILLIST_CLOSED) != 0 ? ", closed" : "");
+    if (list->digest_hours > 0) {
+        printf(", digest every %u h or %u KiB", list->digest_hours,
+               list->digest_kib > 0 ? list->digest_kib : 256);
+    }
     if (list->owner[0] != '\0') {
         printf(", owner ");
         control_print_text(list->owner);
@@ -31,8 +35,9 @@ static void on_member(void *context, const struct mailmod_member *member)
 {
     ++*(int *)context;
     control_print_text(member->address);
-    printf("%s%s",
+    printf("%s%s%s",
            (member->flags & MAILMOD_MEMBER_MODERATOR) != 0 ? ", moderator" : "",
+           (member->flags & MAILMOD_MEMBER_DIGEST) != 0 ? ", digest" : "",
            (member->flags & MAILMOD_MEMBER_SUSPENDED) != 0 ? ", suspended"
                                                            : "");
     if (member->bounces > 0) {
@@ -57,7 +62,8 @@ static int usage(void)
     return control_usage(
         "maillist list, maillist set NAME open|members|moderated [owner "
         "ADDRESS] [rewrites-from] [closed], maillist remove NAME, maillist "
-        "members NAME, maillist join|leave|moderator|resume NAME ADDRESS...");
+        "members NAME, maillist digests NAME HOURS|off [KIB], maillist "
+        "join|digest|leave|moderator|resume NAME ADDRESS...");
 }
 
 static int set(struct control *control)
@@ -96,10 +102,33 @@ static const struct verb {
     unsigned flags;
 } verbs[] = {
     {"join", 0, 0},
+    {"digest", 0, MAILMOD_MEMBER_DIGEST},
     {"resume", 0, 0}, /* what came back is forgotten */
     {"moderator", 0, MAILMOD_MEMBER_MODERATOR},
     {"leave", 1, 0},
 };
+
+static int set_digests(struct control *control)
+{
+    const char *const *words = (const char *const *)control->words;
+    char *end = NULL;
+    int is_off = strcmp(words[2], "off") == 0;
+    unsigned long hours = is_off ? 0 : strtoul(words[2], &end, 10);
+    unsigned long kib = 0;
+
+    if (!is_off && (*end != '\0' || hours == 0 || hours > 100000)) {
+        return usage();
+    }
+    if (control->word_count == 4) {
+        kib = strtoul(words[3], &end, 10);
+        if (*end != '\0' || kib == 0 || kib > 1000000) {
+            return usage();
+        }
+    }
+    return finish(mailmod_maillist_set_digest(control->instance, words[1],
+                                              (unsigned)hours, (unsigned)kib),
+                  NULL);
+}
 
 static int change_members(struct control *control, const struct verb *verb)
 {
@@ -137,6 +166,10 @@ int control_maillist(struct control *control)
     }
     if (control->word_count >= 3 && strcmp(word, "set") == 0) {
         return set(control);
+    }
+    if ((control->word_count == 3 || control->word_count == 4) &&
+        strcmp(word, "digests") == 0) {
+        return set_digests(control);
     }
     for (size_t i = 0;
          control->word_count >= 3 && i < sizeof verbs / sizeof verbs[0]; i++) {
