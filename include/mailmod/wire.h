@@ -512,6 +512,258 @@ mailmod_smtp_client_extension(mailmod_wire *wire, const char *keyword,
 /* In the midst of a message there is no way to say it: CLOSED comes at once. */
 MAILMOD_API enum mailmod_error mailmod_smtp_client_quit(mailmod_wire *wire);
 
+/* ---- a POP3 server -------------------------------------------------------
+
+ * RFC 1939; 2449 (CAPA), 2595 (STLS), 3206, 5034 (AUTH PLAIN and LOGIN), 6856
+ * (UTF8). Syntax and order it answers alone; which messages there are, and
+ * which are marked as deleted, is the host's. */
+
+enum mailmod_pop3_server_flag { /* bits */
+                                MAILMOD_POP3_SERVER_WITH_STLS = 1,
+                                MAILMOD_POP3_SERVER_IN_TLS =
+                                    2, /* TLS began before the first octet */
+                                MAILMOD_POP3_SERVER_WITH_CLEAR_LOGIN = 4
+};
+struct mailmod_pop3_server_options {
+    size_t size;           /* sizeof (struct mailmod_pop3_server_options) */
+    const char *host_name; /* in the greeting; copied */
+    size_t flags;
+};
+/* Begins with the event CONNECT. ARGUMENT, MEMORY, LIMIT (handles in the
+ * process). */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_new(const struct mailmod_pop3_server_options *options,
+                        mailmod_wire **wire_out);
+/* An own verb, before the login and behind it, whose reply is one line: the
+ * event COMMAND. `capability`: the line of CAPA's reply that announces it; NULL
+ * or "": none. As mailmod_smtp_server_add_verb; letters and digits alone. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_add_verb(mailmod_wire *wire, const char *verb,
+                             const char *capability);
+
+enum mailmod_pop3_server_event_kind {
+    MAILMOD_POP3_SERVER_NEED_INPUT, /* send what is owed, then wait for more */
+    MAILMOD_POP3_SERVER_CONNECT,
+    MAILMOD_POP3_SERVER_LOGIN, /* `user`, `password`. OK: the mailbox is open */
+    MAILMOD_POP3_SERVER_STAT,  /* mailmod_pop3_server_answer_stat */
+    MAILMOD_POP3_SERVER_LIST,  /* `is_of_one`, `number`: _answer_row, or an
+                                  error; else OK, NEED_ROWS follows */
+    MAILMOD_POP3_SERVER_UIDL,  /* likewise */
+    MAILMOD_POP3_SERVER_RETR,  /* `number`; answer OK: NEED_BODY follows */
+    MAILMOD_POP3_SERVER_TOP,   /* likewise; `lines`: the library counts them */
+    MAILMOD_POP3_SERVER_DELE,  /* `number` */
+    MAILMOD_POP3_SERVER_RSET,
+    MAILMOD_POP3_SERVER_STLS,    /* OK: send what is owed, make the handshake,
+                                    mailmod_wire_tls_begun */
+    MAILMOD_POP3_SERVER_UPDATE,  /* QUIT: delete now; OK when it is done */
+    MAILMOD_POP3_SERVER_COMMAND, /* `name`: an own verb; `argument` */
+    /* These two wait for calls of their own. */
+    MAILMOD_POP3_SERVER_NEED_ROWS, /* _row until it says 0, or _rows_end */
+    MAILMOD_POP3_SERVER_NEED_BODY, /* _body, _body_end or _body_abort */
+    /* Send what is owed, and close. */
+    MAILMOD_POP3_SERVER_QUIT,
+    MAILMOD_POP3_SERVER_BROKEN /* `text`: why; nothing is to be deleted */
+};
+struct mailmod_pop3_server_event {
+    size_t size; /* sizeof (struct mailmod_pop3_server_event) */
+    enum mailmod_pop3_server_event_kind kind;
+    int is_of_one;   /* LIST and UIDL: of one message, not of all */
+    uint64_t number; /* of a message, from 1 */
+    uint64_t lines;
+    const char *user;
+    const char *password; /* wiped with the answer */
+    const char *name;
+    const char *argument;
+    const char *text;
+};
+/* As mailmod_smtp_server_next. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_next(mailmod_wire *wire,
+                         struct mailmod_pop3_server_event *event_out);
+/* +OK or -ERR. `code`: a response code (RFC 2449 8, RFC 3206) such as "IN-USE"
+ * or "AUTH"; NULL: none. `text` NULL: the usual one. STATE: nothing waits;
+ * ARGUMENT: an OK that must have figures; MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_pop3_server_answer(mailmod_wire *wire,
+                                                          int is_ok,
+                                                          const char *code,
+                                                          const char *text);
+/* STATE: it is not STAT that waits. MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_answer_stat(mailmod_wire *wire, uint64_t count,
+                                uint64_t octets);
+/* Of one message: `octets` counts for LIST, `unique_id` (1 to 70 octets, 33 to
+ * 126, not "_") for UIDL. STATE, ARGUMENT, MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_answer_row(mailmod_wire *wire, uint64_t number,
+                               uint64_t octets, const char *unique_id);
+/* One row of all: of UIDL when `unique_id` is not NULL. 0: there is no room;
+ * send, and give it again at the next NEED_ROWS. */
+MAILMOD_API int mailmod_pop3_server_row(mailmod_wire *wire, uint64_t number,
+                                        uint64_t octets, const char *unique_id);
+/* STATE, likewise below. */
+MAILMOD_API enum mailmod_error mailmod_pop3_server_rows_end(mailmod_wire *wire);
+/* A piece of the message as it is; dots are stuffed, a missing line end is
+ * made. How many octets were taken. */
+MAILMOD_API size_t mailmod_pop3_server_body(mailmod_wire *wire,
+                                            const char *octets, size_t size);
+MAILMOD_API enum mailmod_error mailmod_pop3_server_body_end(mailmod_wire *wire);
+/* It cannot be read to its end: BROKEN comes, and the client sees that. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_server_body_abort(mailmod_wire *wire);
+/* Ends the conversation from this side; QUIT comes next, nothing is to be
+ * deleted. `text` NULL: without a word (RFC 1939 3: a client that was silent
+ * for too long). MEMORY. */
+MAILMOD_API enum mailmod_error mailmod_pop3_server_close(mailmod_wire *wire,
+                                                         const char *code,
+                                                         const char *text);
+
+/* ---- a POP3 client -------------------------------------------------------
+
+ * What is asked goes out in one flight where PIPELINING is offered. */
+
+enum mailmod_pop3_client_flag { /* bits */
+                                MAILMOD_POP3_CLIENT_TAKES_TLS =
+                                    1, /* STLS where it is offered */
+                                MAILMOD_POP3_CLIENT_NEEDS_TLS =
+                                    2, /* nothing else is said in clear */
+                                MAILMOD_POP3_CLIENT_IN_TLS =
+                                    4, /* TLS began before the first octet */
+                                MAILMOD_POP3_CLIENT_CLEAR_LOGIN =
+                                    8 /* a login without TLS is allowed */
+};
+struct mailmod_pop3_client_options {
+    size_t size; /* sizeof (struct mailmod_pop3_client_options) */
+    size_t flags;
+};
+/* ARGUMENT, MEMORY, LIMIT (handles in the process). */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_client_new(const struct mailmod_pop3_client_options *options,
+                        mailmod_wire **wire_out);
+
+enum mailmod_pop3_verb {
+    MAILMOD_POP3_VERB_STAT,
+    MAILMOD_POP3_VERB_LIST, /* number 0: of all; likewise UIDL */
+    MAILMOD_POP3_VERB_UIDL,
+    MAILMOD_POP3_VERB_RETR,
+    MAILMOD_POP3_VERB_TOP,
+    MAILMOD_POP3_VERB_DELE,
+    MAILMOD_POP3_VERB_NOOP,
+    MAILMOD_POP3_VERB_RSET,
+    MAILMOD_POP3_VERB_OWN /* of mailmod_pop3_client_command */
+};
+enum mailmod_pop3_client_event_kind {
+    MAILMOD_POP3_CLIENT_NEED_INPUT, /* send what is owed, then wait for more */
+    /* These wait for the host's call, and are told again until it comes. */
+    MAILMOD_POP3_CLIENT_STLS,      /* send what is owed, make the handshake,
+                                      mailmod_wire_tls_begun */
+    MAILMOD_POP3_CLIENT_LOGIN,     /* mailmod_wire_login or one of its kin, or
+                                      _quit; `mechanisms` of SASL */
+    MAILMOD_POP3_CLIENT_CHALLENGE, /* `octets`, `count`: of mailmod_wire_auth */
+    MAILMOD_POP3_CLIENT_READY, /* all is answered: _ask, _command or _quit */
+    /* These are told once. With `is_ok`, `code` and `text`: */
+    MAILMOD_POP3_CLIENT_LOGIN_REPLY,
+    /* `verb`, `number`. Of STAT: `message_count`, `message_size`; of one
+     * message's LIST: `message_size`, UIDL: `unique_id`. Of all: ROW to END. Of
+     * RETR and TOP: BODY to END. */
+    MAILMOD_POP3_CLIENT_REPLY,
+    MAILMOD_POP3_CLIENT_ROW,    /* `verb`, `number`, and `message_size` or
+                                   `unique_id` ("": it is none that RFC 1939 7
+                                   allows) */
+    MAILMOD_POP3_CLIENT_BODY,   /* `octets`, `count`: a piece of the message,
+                                   without the dots that were stuffed */
+    MAILMOD_POP3_CLIENT_END,    /* the list or the message is whole */
+    MAILMOD_POP3_CLIENT_CLOSED, /* after QUIT: close. Not `is_ok`: the deletions
+                                   may not have been made */
+    MAILMOD_POP3_CLIENT_FAILED  /* `error`: send what is owed, and close */
+};
+struct mailmod_pop3_client_event {
+    size_t size; /* sizeof (struct mailmod_pop3_client_event) */
+    enum mailmod_pop3_client_event_kind kind;
+    enum mailmod_error error;
+    enum mailmod_pop3_verb verb;
+    int is_ok;
+    uint64_t number;
+    uint64_t message_count;
+    uint64_t message_size;
+    const char *code; /* "IN-USE" (RFC 2449 8), or "" */
+    const char *text; /* without control characters */
+    const char *unique_id;
+    const char *mechanisms;
+    const char *octets;
+    size_t count;
+};
+/* Fills the next event; a BODY that was told is done with. ARGUMENT, HANDLE,
+ * MEMORY. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_client_next(mailmod_wire *wire,
+                         struct mailmod_pop3_client_event *event_out);
+/* Any time behind the login, also before the former is answered. `lines`:
+ * TOP's. LIMIT: 62 wait for an answer. ARGUMENT: the number is missing, or too
+ * many. STATE. */
+MAILMOD_API enum mailmod_error
+mailmod_pop3_client_ask(mailmod_wire *wire, enum mailmod_pop3_verb verb,
+                        uint64_t number, uint64_t lines);
+/* An own verb with its argument, one line without its end, which is answered by
+ * one line. ARGUMENT, STATE; LIMIT: the former is not answered yet. */
+MAILMOD_API enum mailmod_error mailmod_pop3_client_command(mailmod_wire *wire,
+                                                           const char *line);
+/* After what was asked. In the midst of a login or a handshake CLOSED comes at
+ * once. */
+MAILMOD_API enum mailmod_error mailmod_pop3_client_quit(mailmod_wire *wire);
+
+/* ---- proxies ------------------------------------------------------------- */
+
+enum mailmod_proxy_kind {
+    MAILMOD_PROXY_SOCKS5, /* RFC 1928, login RFC 1929 */
+    MAILMOD_PROXY_SOCKS4A,
+    MAILMOD_PROXY_HTTP /* CONNECT: RFC 9110 9.3.6, login RFC 7617 */
+};
+struct mailmod_proxy_options { /* copied, with its texts */
+    size_t size;               /* sizeof (struct mailmod_proxy_options) */
+    enum mailmod_proxy_kind kind;
+    unsigned port;    /* of the host */
+    const char *host; /* an address, or a name (A-labels) that the proxy looks
+                         up */
+    const char *user; /* NULL or "": no login */
+    const char *password;
+};
+/* A conversation with a proxy until it has connected us with a host. ARGUMENT:
+ * it cannot be said; TOO_LARGE: the login has no room; UNREACHABLE: an IPv6
+ * address by SOCKS4a; MEMORY, LIMIT. */
+MAILMOD_API enum mailmod_error
+mailmod_proxy_new(const struct mailmod_proxy_options *options,
+                  mailmod_wire **wire_out);
+enum mailmod_proxy_event_kind {
+    MAILMOD_PROXY_NEED_INPUT, /* send what is owed, then wait for more */
+    MAILMOD_PROXY_OPEN,       /* the connection is the host's; octets that
+                                 mailmod_wire_feed did not take are its */
+    MAILMOD_PROXY_FAILED      /* `error`, `text`: close */
+};
+struct mailmod_proxy_event {
+    size_t size; /* sizeof (struct mailmod_proxy_event) */
+    enum mailmod_proxy_event_kind kind;
+    enum mailmod_error error; /* PROXY, or what it says of the host:
+                                 CONNECTION_REFUSED, UNREACHABLE, TIMEOUT;
+                                 PROTOCOL: it spoke something else; CLOSED */
+    const char *text;         /* "SOCKS5 code 2: its rules do not allow it" */
+};
+MAILMOD_API enum mailmod_error
+mailmod_proxy_next(mailmod_wire *wire, struct mailmod_proxy_event *event_out);
+
+struct mailmod_proxy_header {
+    size_t size;      /* sizeof (struct mailmod_proxy_header) */
+    size_t used;      /* octets of the header; the client's follow */
+    size_t port;      /* of the client */
+    char address[72]; /* of the client; "": the proxy's own connection, or one
+                         that is no TCP */
+};
+/* The header of a proxy before a server, versions 1 and 2 of "The PROXY
+ * protocol", at the beginning of `octets`. OK with `used` 0: it is not whole
+ * yet; 536 octets are enough for any. PROTOCOL: there is none. ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_proxy_header_parse(const char *octets, size_t size,
+                           struct mailmod_proxy_header *header_out);
+
 #ifdef __cplusplus
 }
 #endif

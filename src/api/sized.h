@@ -39,7 +39,20 @@
     MM_SIZE_UP_TO(struct mailmod_smtp_client_options, flags)
 #define MM_SMTP_CLIENT_MESSAGE_SIZE_1                                          \
     MM_SIZE_UP_TO(struct mailmod_smtp_client_message, dsn_return)
+#define MM_POP3_SERVER_OPTIONS_SIZE_1                                          \
+    MM_SIZE_UP_TO(struct mailmod_pop3_server_options, flags)
+#define MM_POP3_CLIENT_OPTIONS_SIZE_1                                          \
+    MM_SIZE_UP_TO(struct mailmod_pop3_client_options, flags)
+#define MM_PROXY_OPTIONS_SIZE_1                                                \
+    MM_SIZE_UP_TO(struct mailmod_proxy_options, password)
 /* The host lends it, and the library fills it. */
+#define MM_POP3_SERVER_EVENT_SIZE_1                                            \
+    MM_SIZE_UP_TO(struct mailmod_pop3_server_event, text)
+#define MM_POP3_CLIENT_EVENT_SIZE_1                                            \
+    MM_SIZE_UP_TO(struct mailmod_pop3_client_event, count)
+#define MM_PROXY_EVENT_SIZE_1 MM_SIZE_UP_TO(struct mailmod_proxy_event, text)
+#define MM_PROXY_HEADER_SIZE_1                                                 \
+    MM_SIZE_UP_TO(struct mailmod_proxy_header, address)
 #define MM_SMTP_SERVER_EVENT_SIZE_1                                            \
     MM_SIZE_UP_TO(struct mailmod_smtp_server_event, has_subdomains)
 #define MM_SMTP_CLIENT_EVENT_SIZE_1                                            \

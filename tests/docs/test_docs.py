@@ -161,6 +161,23 @@ def check_wire_blocking(world):
         run.wait("^[.]dot\r$", count)
 
 
+def check_wire_poll(world):
+    run = world.run()
+    run.wait_served(world)
+    with world.smtp() as one, world.smtp() as other:
+        for smtp in (one, other):  # both at once
+            smtp.ehlo("client.example.net")
+            assert smtp.mail("you@example.net")[0] == 250
+        for smtp in (other, one):
+            assert smtp.rcpt("alice@example.com")[0] == 250
+            assert smtp.data(b"x\r\n")[0] == 250
+    run.wait("^for alice@example.com$", 2)
+
+
+def check_wire_pop3(world):
+    assert world.run().end() == "Subject: hello\r\n\r\n.a dot\r\n"
+
+
 def check_wire_epoll(world):
     world.relay.tls = None
     world.relay.extensions = []

@@ -107,7 +107,7 @@ static enum mailmod_error begin(struct mm_wire_login *login,
 static enum mailmod_error log_in(mailmod_wire *wire, unsigned mechanisms,
                                  const char *user, const char *secret)
 {
-    struct mm_wire_login *login;
+    struct mm_wire_login *login = NULL;
     enum mailmod_error error = hold(wire, &login);
     if (error != MAILMOD_OK) {
         return error;
@@ -138,7 +138,7 @@ enum mailmod_error mailmod_wire_login_token(mailmod_wire *wire,
 enum mailmod_error mailmod_wire_auth(mailmod_wire *wire, const char *mechanism,
                                      const void *initial, size_t size)
 {
-    struct mm_wire_login *login;
+    struct mm_wire_login *login = NULL;
     enum mailmod_error error = hold(wire, &login);
     if (error != MAILMOD_OK) {
         return error;
@@ -155,7 +155,7 @@ enum mailmod_error mailmod_wire_auth(mailmod_wire *wire, const char *mechanism,
 enum mailmod_error mailmod_wire_auth_respond(mailmod_wire *wire,
                                              const void *octets, size_t size)
 {
-    struct mm_wire_login *login;
+    struct mm_wire_login *login = NULL;
     enum mailmod_error error = hold(wire, &login);
     return error == MAILMOD_OK
                ? mm_wire_end(wire,
@@ -167,7 +167,7 @@ enum mailmod_error mailmod_wire_auth_respond(mailmod_wire *wire,
 
 enum mailmod_error mailmod_wire_auth_cancel(mailmod_wire *wire)
 {
-    struct mm_wire_login *login;
+    struct mm_wire_login *login = NULL;
     enum mailmod_error error = hold(wire, &login);
     return error == MAILMOD_OK
                ? mm_wire_end(wire, login->over.cancel(login->over.engine))

@@ -10,6 +10,7 @@
 #include "api/handles.h"
 #include "api/instance.h"
 #include "api/sized.h"
+#include "api/wire/credentials.h"
 
 #include "base/mem.h"
 #include "wire/smtp/server.h"
@@ -40,10 +41,7 @@ struct server {
     /* Of the event that was told. */
     char name[MM_LIMIT_SMTP_COMMAND];
     char argument[MM_LIMIT_SMTP_COMMAND];
-    bool has_user;
-    bool is_login_whole;
-    char user[MM_LIMIT_USER_NAME + 1];
-    char password[MM_LIMIT_PASSWORD + 1];
+    struct mm_wire_credentials login;
 };
 
 static struct server *server_of(const struct mailmod_wire *wire)
@@ -82,18 +80,10 @@ static uint64_t timeout_ms(const struct mailmod_wire *wire)
     return TIMEOUT_MS;
 }
 
-static void forget_login(struct server *server)
-{
-    mm_secret_clear(server->user, sizeof server->user);
-    mm_secret_clear(server->password, sizeof server->password);
-    server->has_user = false;
-    server->is_login_whole = false;
-}
-
 static void dispose(struct mailmod_wire *wire)
 {
     struct server *server = server_of(wire);
-    forget_login(server);
+    mm_wire_credentials_forget(&server->login);
     mm_smtpd_free(&server->engine);
     mm_free(server->host_name);
     mm_free(server);
@@ -173,16 +163,6 @@ mailmod_smtp_server_new(const struct mailmod_smtp_server_options *options,
 
 /* ---- own verbs ----------------------------------------------------------- */
 
-static bool is_line(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (!mm_ascii_is_printable((unsigned char)*text)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum mailmod_error add_verb(struct server *server, const char *verb,
                                    const char *keyword)
 {
@@ -203,9 +183,7 @@ static enum mailmod_error add_verb(struct server *server, const char *verb,
                            verb);
         }
     }
-    struct mm_span line = mm_span_cstr(keyword);
-    if (!mm_span_copy(line, server->keywords[i], KEYWORD_MAX) ||
-        !is_line(server->keywords[i])) {
+    if (!mm_wire_copy_line(keyword, server->keywords[i], KEYWORD_MAX)) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
                        "the keyword is no line, or too long");
     }
@@ -235,53 +213,20 @@ enum mailmod_error mailmod_smtp_server_add_verb(mailmod_wire *wire,
 
 /* ---- logins -------------------------------------------------------------- */
 
-static bool keep_user(struct server *server, struct mm_span user)
-{
-    server->has_user = mm_span_copy(user, server->user, sizeof server->user);
-    return server->has_user && user.size > 0;
-}
-
-static bool keep_password(struct server *server, struct mm_span password)
-{
-    server->is_login_whole =
-        mm_span_copy(password, server->password, sizeof server->password);
-    return server->is_login_whole;
-}
-
-static bool keep_plain(struct server *server, struct mm_span message)
-{
-    struct mm_span authorized;
-    struct mm_span user;
-    struct mm_span password;
-    return mm_sasl_plain_parse(message, &authorized, &user, &password) ==
-               MAILMOD_OK &&
-           (authorized.size == 0 || mm_span_equal(authorized, user)) &&
-           keep_user(server, user) && keep_password(server, password);
-}
-
 /* One message of an exchange; after it either the login is whole, or the
  * engine goes on with a challenge or a refusal. */
 static enum mailmod_error take_auth(struct server *server,
                                     const struct mm_smtpd_info *info)
 {
-    const char *prompt = "";
-    bool is_good = true;
-    if (info->mechanism == MM_SASL_PLAIN) {
-        is_good = !info->has_data || keep_plain(server, info->data);
-    } else if (!info->has_data) {
-        prompt = "Username:";
-    } else if (!server->has_user) {
-        is_good = keep_user(server, info->data);
-        prompt = "Password:";
-    } else {
-        is_good = keep_password(server, info->data);
-    }
+    const char *prompt;
+    bool is_good = mm_wire_credentials_take(
+        &server->login, info->mechanism, info->has_data, info->data, &prompt);
     if (!is_good) {
-        forget_login(server);
+        mm_wire_credentials_forget(&server->login);
         return mm_smtpd_answer(server->engine,
                                mm_reply_get(MM_REPLY_AUTH_FAILED));
     }
-    return server->is_login_whole
+    return server->login.is_whole
                ? MAILMOD_OK
                : mm_smtpd_challenge(server->engine, mm_span_cstr(prompt));
 }
@@ -317,8 +262,8 @@ static void show(const struct server *server, enum mm_smtpd_event kind,
     event->has_8bit = info->has_8bit;
     event->name = server->name;
     event->argument = server->argument;
-    event->user = server->user;
-    event->password = server->password;
+    event->user = server->login.user;
+    event->password = server->login.password;
     event->address = info->path != NULL ? info->path->text : "";
     event->envelope_id = info->mail != NULL ? info->mail->envelope_id : "";
     event->original_recipient =
@@ -349,11 +294,11 @@ static enum mailmod_error find_event(struct server *server,
     enum mailmod_error error = MAILMOD_OK;
     do {
         *kind_out = mm_smtpd_next(server->engine, info_out);
-        if (*kind_out == MM_SMTPD_AUTH && !server->is_login_whole) {
-            server->has_user = false; /* a cancelled one ends unseen */
+        if (*kind_out == MM_SMTPD_AUTH && !server->login.is_whole) {
+            server->login.has_user = false; /* a cancelled one ends unseen */
         }
         if ((*kind_out != MM_SMTPD_AUTH && *kind_out != MM_SMTPD_AUTH_DATA) ||
-            server->is_login_whole) {
+            server->login.is_whole) {
             return MAILMOD_OK;
         }
         error = take_auth(server, info_out);
@@ -424,7 +369,7 @@ static enum mailmod_error answer(struct server *server,
         return MAILMOD_OK; /* nobody is there to hear it */
     }
     enum mailmod_error error = mm_smtpd_answer(server->engine, reply);
-    forget_login(server);
+    mm_wire_credentials_forget(&server->login);
     return error;
 }
 
@@ -458,6 +403,6 @@ enum mailmod_error mailmod_smtp_server_close(mailmod_wire *wire, int code,
     const struct mm_reply reply = {code, enhanced, text};
     error = mm_smtpd_close(server_of(wire)->engine,
                            code != 0 ? &reply : mm_reply_get(MM_REPLY_TIMEOUT));
-    forget_login(server_of(wire));
+    mm_wire_credentials_forget(&server_of(wire)->login);
     return mm_wire_end(wire, error);
 }

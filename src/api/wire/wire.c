@@ -105,6 +105,19 @@ enum mailmod_error mm_wire_copy_name(const char *name, const char *text,
                : mm_fail(MAILMOD_ERROR_MEMORY, "%s", "out of memory");
 }
 
+bool mm_wire_copy_line(const char *text, char *line_out, size_t size)
+{
+    if (!mm_span_copy(mm_span_cstr(text), line_out, size)) {
+        return false;
+    }
+    for (const char *c = line_out; *c != '\0'; c++) {
+        if (!mm_ascii_is_printable((unsigned char)*c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t mailmod_wire_feed(mailmod_wire *wire, const char *octets, size_t size)
 {
     if (mm_wire_hold(wire, NULL) != MAILMOD_OK) {

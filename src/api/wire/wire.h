@@ -51,5 +51,8 @@ enum mailmod_error mm_wire_end(const struct mailmod_wire *wire,
 /* A setting that is a text without control characters and blanks, copied. */
 MM_CHECK enum mailmod_error
 mm_wire_copy_name(const char *name, const char *text, char **copy_out);
+/* A line of a list, or "" for NULL; false: control characters, octets above
+ * 126, or no room. */
+bool mm_wire_copy_line(const char *text, char *line_out, size_t size);
 
 #endif

@@ -83,7 +83,8 @@ enum mm_pop3c_verb {
     MM_POP3C_TOP,
     MM_POP3C_DELE,
     MM_POP3C_NOOP,
-    MM_POP3C_RSET
+    MM_POP3C_RSET,
+    MM_POP3C_OWN /* mm_pop3c_command */
 };
 
 /* What is said, less control characters and octets above 126. */
@@ -148,6 +149,12 @@ mm_pop3c_user(struct mm_pop3c *pop3c, const char *user, const char *password);
 MM_CHECK enum mailmod_error mm_pop3c_ask(struct mm_pop3c *pop3c,
                                          enum mm_pop3c_verb verb,
                                          uint64_t number, uint64_t lines);
+/* An own verb and its argument, answered by one line: a text that outlives its
+ * answer, one at a time. */
+MM_CHECK enum mailmod_error mm_pop3c_command(struct mm_pop3c *pop3c,
+                                             const char *line);
+/* One is not answered yet. */
+bool mm_pop3c_is_commanding(const struct mm_pop3c *pop3c);
 /* So many octets of the BODY that was told are done with. */
 void mm_pop3c_body_taken(struct mm_pop3c *pop3c, size_t size);
 /* After what was asked; in a login or a handshake it closes without QUIT. */

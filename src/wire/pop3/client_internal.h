@@ -70,7 +70,8 @@ struct mm_pop3c {
     struct mm_pop3c_step steps[MM_POP3C_STEPS]; /* a ring from `first` */
     size_t first;
     size_t count;
-    size_t sent; /* of those */
+    size_t sent;         /* of those */
+    const char *command; /* of the step OWN; NULL: there is none */
 
     struct mm_buf input;
     struct mm_buf output;

@@ -10,13 +10,14 @@ static const char *const verbs[] = {
     [MM_POP3C_STAT] = "STAT", [MM_POP3C_LIST] = "LIST",
     [MM_POP3C_UIDL] = "UIDL", [MM_POP3C_RETR] = "RETR",
     [MM_POP3C_TOP] = "TOP",   [MM_POP3C_DELE] = "DELE",
-    [MM_POP3C_NOOP] = "NOOP", [MM_POP3C_RSET] = "RSET"};
+    [MM_POP3C_NOOP] = "NOOP", [MM_POP3C_RSET] = "RSET",
+    [MM_POP3C_OWN] = ""};
 
 /* The verb has one, or may have. */
 static bool has_number(enum mm_pop3c_verb verb)
 {
     return verb != MM_POP3C_STAT && verb != MM_POP3C_NOOP &&
-           verb != MM_POP3C_RSET;
+           verb != MM_POP3C_RSET && verb != MM_POP3C_OWN;
 }
 
 static bool is_of_all(enum mm_pop3c_verb verb)
@@ -51,11 +52,37 @@ enum mailmod_error mm_pop3c_ask(struct mm_pop3c *pop3c, enum mm_pop3c_verb verb,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_pop3c_command(struct mm_pop3c *pop3c, const char *line)
+{
+    size_t size = 0;
+    while (line != NULL && size < MM_LIMIT_POP3_COMMAND - 1 &&
+           mm_ascii_is_printable((unsigned char)line[size])) {
+        size++;
+    }
+    if (size == 0 || line[size] != '\0') {
+        return MAILMOD_ERROR_ARGUMENT;
+    }
+    if (pop3c->command != NULL) {
+        return MAILMOD_ERROR_LIMIT;
+    }
+    enum mailmod_error error = mm_pop3c_ask(pop3c, MM_POP3C_OWN, 0, 0);
+    if (error == MAILMOD_OK) {
+        pop3c->command = line;
+    }
+    return error;
+}
+
+bool mm_pop3c_is_commanding(const struct mm_pop3c *pop3c)
+{
+    return pop3c->command != NULL;
+}
+
 void mm_pop3c_write_ask(struct mm_pop3c *pop3c,
                         const struct mm_pop3c_step *step)
 {
     struct mm_buf *out = &pop3c->output;
-    mm_buf_append_cstr(out, verbs[step->verb]);
+    mm_buf_append_cstr(out, step->verb == MM_POP3C_OWN ? pop3c->command
+                                                       : verbs[step->verb]);
     if (step->number > 0) {
         mm_buf_append_char(out, ' ');
         mm_buf_append_u64(out, step->number);
@@ -145,6 +172,9 @@ enum mm_pop3c_event mm_pop3c_take_answer(struct mm_pop3c *pop3c,
 {
     const struct mm_pop3c_step step = pop3c->steps[pop3c->first];
     describe(&step, info);
+    if (step.verb == MM_POP3C_OWN) {
+        pop3c->command = NULL;
+    }
     if (!info->reply->is_ok) {
         mm_pop3c_answered(pop3c);
         return MM_POP3C_ANSWER;

@@ -80,9 +80,11 @@ enum mm_pop3d_event {
     MM_POP3D_SLEE,
     MM_POP3D_CORE,
     MM_POP3D_QAUT,
-    MM_POP3D_WAKE,  /* list anew; an error: it sleeps on */
-    MM_POP3D_QUIT,  /* the last words are in the output: flush, close; NULL */
-    MM_POP3D_BROKEN /* likewise; info.text for the log; NULL */
+    MM_POP3D_COMMAND, /* an own verb: info.verb, info.argument; a reply of one
+                         line */
+    MM_POP3D_WAKE,    /* list anew; an error: it sleeps on */
+    MM_POP3D_QUIT,    /* the last words are in the output: flush, close; NULL */
+    MM_POP3D_BROKEN   /* likewise; info.text for the log; NULL */
 };
 
 struct mm_pop3d_info {
@@ -97,6 +99,8 @@ struct mm_pop3d_info {
     struct mm_span unique_id; /* well-formed; empty: none was given */
     uint64_t lines;
     const char *text;
+    const char *verb; /* COMMAND */
+    struct mm_span argument;
 };
 
 /* `code` is a response code without brackets (RFC 2449 8, RFC 3206), such as
@@ -107,10 +111,21 @@ struct mm_pop3_reply {
     const char *text; /* NULL: the command's standard text */
 };
 
+/* A verb of the owner's own (RFC 2449 3: an extension). */
+struct mm_pop3d_verb {
+    const char *name;
+    const char *capability; /* a line of CAPA's reply; "": none */
+};
+
 MM_CHECK enum mailmod_error
 mm_pop3d_new(struct mm_pop3d **pop3d_out,
              const struct mm_pop3d_options *options);
 void mm_pop3d_free(struct mm_pop3d **pop3d);
+/* They outlive the engine; from the next command on. */
+void mm_pop3d_set_verbs(struct mm_pop3d *pop3d,
+                        const struct mm_pop3d_verb *verbs, size_t count);
+/* A word that is none of the engine's own verbs. */
+bool mm_pop3d_may_add_verb(struct mm_span name);
 size_t mm_pop3d_feed(struct mm_pop3d *pop3d, const char *bytes, size_t size);
 enum mm_pop3d_event mm_pop3d_next(struct mm_pop3d *pop3d,
                                   struct mm_pop3d_info *info_out);

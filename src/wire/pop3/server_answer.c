@@ -51,6 +51,8 @@ static const struct event_rule {
     [MM_POP3D_CORE] = {settle_plain, MM_POP3D_OK_CORE, MM_POP3D_ERR_UPDATE},
     [MM_POP3D_QAUT] = {settle_qaut, MM_POP3D_OK_QAUT, MM_POP3D_ERR_UPDATE},
     [MM_POP3D_WAKE] = {settle_wake, MM_POP3D_OK_WAKE, MM_POP3D_ERR_TEMPORARY},
+    [MM_POP3D_COMMAND] = {settle_plain, MM_POP3D_OK_PLAIN,
+                          MM_POP3D_ERR_TEMPORARY},
     [MM_POP3D_QUIT] = {settle_end, MM_POP3D_OK_PLAIN, MM_POP3D_OK_PLAIN},
     [MM_POP3D_BROKEN] = {settle_end, MM_POP3D_OK_PLAIN, MM_POP3D_OK_PLAIN},
 };

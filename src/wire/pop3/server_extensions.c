@@ -36,6 +36,7 @@ void mm_pop3d_write_extensions(struct mm_pop3d *pop3d)
         mm_pop3d_check_password(pop3d) == MM_POP3D_OK_PLAIN) {
         mm_pop3d_write_line(pop3d, "XLOG", NULL);
     }
+    mm_pop3d_write_own(pop3d);
 }
 
 enum mm_pop3d_text

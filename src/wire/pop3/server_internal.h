@@ -59,6 +59,8 @@ struct mm_pop3d_top {
 
 struct mm_pop3d {
     struct mm_pop3d_options options;
+    const struct mm_pop3d_verb *own_verbs;
+    size_t own_verb_count;
     char *stamp; /* NULL: no APOP; said in the greeting */
     enum mm_pop3d_state state;
     enum mm_pop3d_event pending; /* NEED_INPUT: none */
@@ -82,6 +84,7 @@ struct mm_pop3d {
 
 /* What the verb table's argument rules make of a command line. */
 struct mm_pop3d_arguments {
+    const struct mm_pop3d_verb *own_verb; /* of a command of the owner's */
     struct mm_span first;
     struct mm_span second;
     bool has_first;
@@ -221,6 +224,13 @@ void mm_pop3d_raise_about(struct mm_pop3d *pop3d, enum mm_pop3d_event event,
                           const struct mm_pop3d_arguments *arguments);
 /* LIST and UIDL: of one message, and not of all. */
 bool mm_pop3d_is_about_one(const struct mm_pop3d_info *info);
+
+/* server_own.c */
+mm_pop3d_do mm_pop3d_do_own;
+const struct mm_pop3d_verb *mm_pop3d_find_own(const struct mm_pop3d *pop3d,
+                                              struct mm_span name);
+/* Their lines of CAPA. */
+void mm_pop3d_write_own(struct mm_pop3d *pop3d);
 
 void mm_pop3d_take_response(struct mm_pop3d *pop3d, const struct mm_line *line);
 /* server_body.c */

@@ -27,8 +27,9 @@ enum argument_kind {
     TAKES_WORD_OR_NOTHING,
     TAKES_TWO_WORDS,
     TAKES_UP_TO_TWO_WORDS,
-    TAKES_REST,         /* of the line, blanks and all */
-    TAKES_WORD_AND_REST /* likewise, behind a word */
+    TAKES_REST,          /* of the line, blanks and all */
+    TAKES_WORD_AND_REST, /* likewise, behind a word */
+    TAKES_REST_OR_NOTHING
 };
 
 static const struct {
@@ -48,6 +49,7 @@ static const struct {
     [TAKES_UP_TO_TWO_WORDS] = {0, 2, false, false, false},
     [TAKES_REST] = {1, 1, false, false, true},
     [TAKES_WORD_AND_REST] = {2, 2, false, false, true},
+    [TAKES_REST_OR_NOTHING] = {0, 1, false, false, true},
 };
 
 enum verb_flag {
@@ -118,6 +120,25 @@ static const struct verb verbs[] = {
      MM_POP3D_WITH_QAUT},
 };
 
+/* All of the owner's. */
+static const struct verb own_verb = {
+    "", IN_BOTH, TAKES_REST_OR_NOTHING, 0, NULL, mm_pop3d_do_own, 0};
+
+bool mm_pop3d_may_add_verb(struct mm_span name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (!mm_ascii_is_alnum((unsigned char)name.data[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (mm_span_is_nocase(name, verbs[i].name)) {
+            return false;
+        }
+    }
+    return name.size > 0;
+}
+
 static const struct verb *find_verb(const struct mm_pop3d *pop3d,
                                     struct mm_span name)
 {
@@ -129,7 +150,7 @@ static const struct verb *find_verb(const struct mm_pop3d *pop3d,
             return is_on ? verb : NULL;
         }
     }
-    return NULL;
+    return mm_pop3d_find_own(pop3d, name) != NULL ? &own_verb : NULL;
 }
 
 /* `allows_utf8`: RFC 6856 2.2, names and passwords. What its client has not
@@ -238,14 +259,14 @@ static enum mm_pop3d_text check_message(const struct mm_pop3d *pop3d,
 /* `tail` is what stands after the verb and its blank. */
 static enum mm_pop3d_text
 check_arguments(const struct mm_pop3d *pop3d, const struct verb *verb,
-                struct mm_span tail, bool has_tail,
-                struct mm_pop3d_arguments *arguments_out)
+                const struct mm_pop3d_verb *own, struct mm_span tail,
+                bool has_tail, struct mm_pop3d_arguments *arguments_out)
 {
     unsigned count = 0;
     unsigned rest = argument_rules[verb->arguments].has_rest
                         ? argument_rules[verb->arguments].count_max
                         : 0;
-    *arguments_out = (struct mm_pop3d_arguments){.number = 0};
+    *arguments_out = (struct mm_pop3d_arguments){.own_verb = own};
     if (rest == 0) {
         /* A blank at the end is common and means nothing. */
         while (tail.size > 0 && tail.data[tail.size - 1] == ' ') {
@@ -282,7 +303,8 @@ void mm_pop3d_take_command(struct mm_pop3d *pop3d, const struct mm_line *line)
     }
     struct mm_pop3d_arguments arguments;
     if (verdict == MM_POP3D_OK_PLAIN) {
-        verdict = check_arguments(pop3d, verb, tail, has_tail, &arguments);
+        verdict = check_arguments(pop3d, verb, mm_pop3d_find_own(pop3d, name),
+                                  tail, has_tail, &arguments);
     }
     if (verdict == MM_POP3D_OK_PLAIN && verb->check != NULL) {
         verdict = verb->check(pop3d, &arguments);
