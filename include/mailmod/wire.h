@@ -196,7 +196,7 @@ mailmod_smtp_reply_write(const struct mailmod_smtp_reply *reply,
  *
  * Each is for one thread at a time; several may run at once. A handle that is
  * finished, or is one of another protocol, is HANDLE in each call. What peers
- * send grows no memory past 256 KiB for a conversation. Texts of an event are
+ * send grows no memory past 512 KiB for a conversation. Texts of an event are
  * never NULL and live, as its octets do, until the next call with its handle.
  *
  * TLS is the host's: at the event STARTTLS or STLS it sends what is owed, makes
