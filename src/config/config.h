@@ -297,6 +297,12 @@ struct mm_config {
         uint64_t text_max;
         struct mm_range_list exempt;
         bool exempts_logins;
+        const char *command;
+        const char *exit_codes;
+        uint64_t command_timeout_ms;
+        int commands_max;
+        uint64_t command_size_max;
+        int command_away; /* enum mm_config_away */
     } content;
 
     struct { /* addresses that nobody has */
@@ -442,6 +448,7 @@ enum mm_config_form {
     MM_CONFIG_FORM_NO_PORT,      /* address list: without ports */
     MM_CONFIG_FORM_BYPASS,       /* a network, an address, or a domain */
     MM_CONFIG_FORM_MILTERS,      /* lines: milter.h */
+    MM_CONFIG_FORM_EXIT_CODES,   /* "77=refuse 75=defer" */
     MM_CONFIG_FORM_ROUTES,       /* lines: routes.h */
     MM_CONFIG_FORM_MECHANISMS,   /* SASL: base/mechanism.h */
     MM_CONFIG_FORM_FINGERPRINTS, /* SHA-256: routes.h */

@@ -150,6 +150,33 @@ static bool is_users(struct mm_span text)
     return true;
 }
 
+/* "77=refuse 75=defer": numbers from 0 to 255; the first of two counts. */
+static bool is_exit_codes(struct mm_span text)
+{
+    static const char *const meanings[] = {"accept", "refuse",     "defer",
+                                           "mark",   "quarantine", "discard"};
+    while (text.size > 0) {
+        struct mm_span word;
+        struct mm_span number;
+        struct mm_span meaning;
+        uint64_t code;
+        bool is_known = false;
+        (void)mm_span_cut(text, ' ', &word, &text);
+        text = mm_span_trim(text);
+        if (!mm_span_cut(word, '=', &number, &meaning) ||
+            !mm_span_to_u64(number, &code) || code > 255) {
+            return false;
+        }
+        for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+            is_known = is_known || mm_span_is(meaning, meanings[i]);
+        }
+        if (!is_known) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mm_config_next_certificate(struct mm_span *rest,
                                 struct mm_span *certificate_out,
                                 struct mm_span *key_out)
@@ -218,6 +245,8 @@ bool mm_config_form_has(enum mm_config_form form, struct mm_span text)
         return mm_config_fetch_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_MILTERS:
         return mm_config_milters_check(text, NULL) == MAILMOD_OK;
+    case MM_CONFIG_FORM_EXIT_CODES:
+        return is_exit_codes(text);
     case MM_CONFIG_FORM_ROUTES:
         return mm_config_routes_check(text, NULL) == MAILMOD_OK;
     case MM_CONFIG_FORM_FINGERPRINTS:
@@ -271,6 +300,9 @@ const char *mm_config_form_text(enum mm_config_form form)
         return "accounts, one a line";
     case MM_CONFIG_FORM_MILTERS:
         return "filters, one a line";
+    case MM_CONFIG_FORM_EXIT_CODES:
+        return "numbers up to 255, each with = and accept, refuse, defer, "
+               "mark, quarantine or discard, and blanks between them";
     case MM_CONFIG_FORM_ROUTES:
         return "routes, one a line";
     case MM_CONFIG_FORM_MECHANISMS:

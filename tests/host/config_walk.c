@@ -121,6 +121,8 @@ static int change(mailmod *mail, struct key *key)
         "some text",
         "3h",
         "tag",
+        "accept",
+        "1=refuse",
         "fast",
         "keep",
         "*:/x",

@@ -73,6 +73,8 @@ static const char *change(const struct key *key)
         "some text",
         "fast",
         "tag",
+        "accept",
+        "1=refuse",
         "keep",
         "*:/x",
         "as_is",

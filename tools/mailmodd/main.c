@@ -6,6 +6,7 @@
  * that a mistake leaves the running one untouched. Thread: the main thread
  * alone; log lines come from all of the library's threads. */
 #include "arguments.h"
+#include "content.h"
 #include "identity.h"
 #include "options.h"
 #include "system.h"
@@ -186,6 +187,9 @@ static void reload(mailmod *instance, const struct options *options,
         }
         if (error == MAILMOD_OK) {
             error = mailmod_reload(instance);
+        }
+        if (error == MAILMOD_OK) {
+            error = content_begin(instance);
         }
         if (error != MAILMOD_OK) {
             log_failure("reload");
@@ -411,6 +415,9 @@ static int run(const struct options *options)
     }
     if (error == MAILMOD_OK) {
         error = apply(instance, options);
+    }
+    if (error == MAILMOD_OK) {
+        error = content_begin(instance);
     }
     if (error == MAILMOD_OK) {
         error = start(instance);

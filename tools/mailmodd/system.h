@@ -6,6 +6,7 @@
 #include "mailmod.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum system_event { SYSTEM_STOP, SYSTEM_RELOAD, SYSTEM_NOTHING };
 
@@ -46,17 +47,29 @@ void system_notify_reloading(void);
 int system_become_user(const char *user, const char *data_folder,
                        char *words_out, size_t size);
 
+/* A file without a name in the folder, to be written and then read; it goes
+ * with the last who has it. NULL: it cannot be made. */
+FILE *system_spool(const char *folder);
+
 /* A program that prints a line. */
 struct system_command {
     const char *line;         /* it and its arguments, with blanks between */
+    FILE *input;              /* of system_spool, from its start; NULL: none */
     char *const *environment; /* "NAME=value" beside ours; NULL ends them */
     unsigned wait_ms;
     char *text_out;
-    size_t size;   /* of text_out; all of it is too much */
-    int exit_code; /* -1: it had to be killed */
+    size_t size;    /* of text_out; all of it is too much, ... */
+    int drops_more; /* ... or what is more is read and not kept */
+    int exit_code;  /* -1: it had to be killed */
     char words[200];
 };
 /* Waits for its end. Not 0 with words: it could not be started. */
 int system_run(struct system_command *command);
+/* Waits until fewer than `count_max` that began have not ended, for `wait_ms`
+ * at most; what is left of that goes into `left_ms_out`. Not 0: it did not
+ * come to that, and system_turn_end is not to be called. */
+int system_turn_begin(unsigned count_max, unsigned wait_ms,
+                      unsigned *left_ms_out);
+void system_turn_end(void);
 
 #endif

@@ -153,6 +153,7 @@ static void texts_keep_their_lengths(void **state)
         }
         /* "1.1.1.1 1.1.1.1 ..." and the like have every form. */
         const char *word = key->form == MM_CONFIG_FORM_SERVERS      ? "1.1.1.1 "
+                           : key->form == MM_CONFIG_FORM_EXIT_CODES ? "1=mark "
                            : key->form == MM_CONFIG_FORM_MECHANISMS ? "PLAIN "
                            : key->form == MM_CONFIG_FORM_FINGERPRINTS
                                ? FINGERPRINT " "

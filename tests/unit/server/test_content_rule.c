@@ -133,6 +133,47 @@ static void test_hostile(void **state)
     }
 }
 
+/* What a peer may write to make rules slow: its cost grows with its octets. */
+static void test_floods(void **state)
+{
+    static const char *const pieces[] = {
+        "A: b\r\n",
+        "=?u?q?",
+        "=?u?q?a?= ",
+        "a: =?=?=?",
+        "\r\n ",
+        " ",
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n",
+        "Content-Type: message/rfc822\r\n\r\n",
+        ";",
+        "((((",
+        "=",
+        "--\n"};
+    static const char head[] =
+        "Content-Type: multipart/mixed; boundary=a\r\nA: ";
+    enum { SIZE = 1 << 20, HEAD = sizeof head - 1 };
+    char *text = malloc(SIZE);
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct mm_content_facts about = facts;
+        size_t size = strlen(pieces[i]);
+
+        memcpy(text, head, HEAD);
+        for (size_t at = HEAD; at < SIZE; at++) {
+            text[at] = pieces[i][(at - HEAD) % size];
+        }
+        about.text = mm_span(text, SIZE);
+        about.size = SIZE;
+        assert_false(ask("accept if $header:A ~ zz || $header:Content-Type ~ "
+                         "zz || $text ~ $header:A && $text ~ zz || $body =~ "
+                         "/(a|=)*zz/ || $count:A = 0",
+                         &about));
+    }
+    free(text);
+}
+
 static void test_actions(void **state)
 {
     static const struct {
@@ -245,8 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variables), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_actions), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_cost)};
+        cmocka_unit_test(test_floods),    cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_cost)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

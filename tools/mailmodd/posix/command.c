@@ -1,15 +1,18 @@
 /* command.c - a program that prints a line: started, read, and ended in time.
  *
- * It has our environment and the variables that it is told, no input, and our
- * stderr; a group of its own, which is killed when its time is over or it
- * prints too much. */
+ * It has our environment and the variables that it is told, a file as its input
+ * or none, and our stderr; a group of its own, which is killed when its time is
+ * over or it prints too much. Any thread may run one; who wants to be one of so
+ * many takes turns. */
 #include "../system.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,7 @@
 
 extern char **environ;
 
-enum { WORDS_MAX = 64 };
+enum { WORDS_MAX = 64, PATH_SIZE = 4400, SPOOL_TRIES = 100 };
 
 static long long now_ms(void)
 {
@@ -61,7 +64,8 @@ static char **join_environment(char *const *more)
     return all;
 }
 
-static int start(char **words, char **environment, int out, pid_t *pid_out)
+static int start(char **words, char **environment, int in, int out,
+                 pid_t *pid_out)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t how;
@@ -69,7 +73,11 @@ static int start(char **words, char **environment, int out, pid_t *pid_out)
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&how);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (in >= 0) {
+        posix_spawn_file_actions_adddup2(&actions, in, 0);
+    } else {
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    }
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawnattr_setsigmask(&how, &none);
     posix_spawnattr_setpgroup(&how, 0);
@@ -83,25 +91,32 @@ static int start(char **words, char **environment, int out, pid_t *pid_out)
 }
 
 /* Until its end: what it printed, or -1: too much, or too late. */
-static long read_all(int in, char *text, size_t size, long long end_ms)
+static long read_all(int in, const struct system_command *command,
+                     long long end_ms)
 {
+    char *text = command->text_out;
+    size_t size = command->size - 1;
     size_t used = 0;
+    char dropped[512];
     for (;;) {
+        int drops = command->drops_more && used == size;
         long long left_ms = end_ms - now_ms();
         struct pollfd wanted = {.fd = in, .events = POLLIN};
         int ready = left_ms > 0 ? poll(&wanted, 1, (int)left_ms) : 0;
         if (ready == 0) {
             return -1;
         }
-        long count = ready > 0 ? read(in, text + used, size - used) : -1;
+        long count = ready <= 0 ? -1
+                     : drops    ? read(in, dropped, sizeof dropped)
+                                : read(in, text + used, size - used);
         if (count == 0) {
             return (long)used;
         }
         if (count < 0 && errno != EINTR) {
             return -1;
         }
-        used += count > 0 ? (size_t)count : 0;
-        if (used == size) {
+        used += count > 0 && !drops ? (size_t)count : 0;
+        if (used == size && !command->drops_more) {
             return -1;
         }
     }
@@ -134,11 +149,15 @@ static int run(char **words, char **environment, struct system_command *command)
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     long long end_ms = now_ms() + command->wait_ms;
-    int result = start(words, environment, ends[1], &pid);
+    int in = -1;
+    if (command->input != NULL) {
+        in = fileno(command->input);
+        (void)lseek(in, 0, SEEK_SET); /* a file's, it cannot fail */
+    }
+    int result = start(words, environment, in, ends[1], &pid);
     close(ends[1]);
     if (result == 0) {
-        long size =
-            read_all(ends[0], command->text_out, command->size - 1, end_ms);
+        long size = read_all(ends[0], command, end_ms);
         command->text_out[size > 0 ? size : 0] = '\0';
         command->exit_code = wait_for(pid, size < 0, end_ms);
     }
@@ -163,4 +182,73 @@ int system_run(struct system_command *command)
     snprintf(command->words, sizeof command->words, "%s",
              result != 0 ? strerror(result) : "");
     return result == 0 ? 0 : -1;
+}
+
+/* Names that nobody else of this process has; a file of an earlier one, which
+ * was killed before it could be nameless, is passed over. */
+FILE *system_spool(const char *folder)
+{
+    static atomic_uint number;
+    char path[PATH_SIZE];
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < SPOOL_TRIES; i++) {
+        int size = snprintf(path, sizeof path, "%s/spool-%ld-%u", folder,
+                            (long)getpid(), atomic_fetch_add(&number, 1));
+        if (size < 0 || size >= PATH_SIZE) {
+            return NULL;
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST) {
+            return NULL;
+        }
+    }
+    if (fd < 0) {
+        return NULL;
+    }
+    (void)unlink(path);
+    FILE *file = fdopen(fd, "w+b");
+    if (file == NULL) {
+        close(fd);
+    }
+    return file;
+}
+
+/* ---- turns ---- */
+
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_over = PTHREAD_COND_INITIALIZER;
+static unsigned turns; /* the lock */
+
+/* A while, or until one is over; the lock is held. */
+static void wait_for_turn(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1; /* short: this clock may be set */
+    (void)pthread_cond_timedwait(&turn_over, &turn_lock, &until);
+}
+
+int system_turn_begin(unsigned count_max, unsigned wait_ms,
+                      unsigned *left_ms_out)
+{
+    long long end_ms = now_ms() + wait_ms;
+    long long left_ms = wait_ms;
+    pthread_mutex_lock(&turn_lock);
+    while (turns >= count_max && left_ms > 0) {
+        wait_for_turn();
+        left_ms = end_ms - now_ms();
+    }
+    int has_turn = turns < count_max && left_ms > 0;
+    turns += has_turn ? 1 : 0;
+    pthread_mutex_unlock(&turn_lock);
+    *left_ms_out = has_turn ? (unsigned)left_ms : 0;
+    return has_turn ? 0 : -1;
+}
+
+void system_turn_end(void)
+{
+    pthread_mutex_lock(&turn_lock);
+    turns--;
+    pthread_cond_signal(&turn_over);
+    pthread_mutex_unlock(&turn_lock);
 }

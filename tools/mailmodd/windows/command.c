@@ -1,14 +1,17 @@
 /* command.c - a program that prints a line, on Windows: started, read, and
  * ended in time.
  *
- * It has our environment and the variables that it is told, no input, our
- * stderr, and no other handle of ours; no window; a job of its own, which ends
- * with all that it started when its time is over or it prints too much. No
- * shell reads the line: a program is an .exe that is named by a path or lies in
- * PATH, never in the working folder, and a batch file is refused, for Windows
- * would hand it to cmd.exe with words that mean something there. */
+ * It has our environment and the variables that it is told, a file as its input
+ * or none, our stderr, and no other handle of ours; no window; a job of its
+ * own, which ends with all that it started when its time is over or it prints
+ * too much. No shell reads the line: a program is an .exe that is named by a
+ * path or lies in PATH, never in the working folder, and a batch file is
+ * refused, for Windows would hand it to cmd.exe with words that mean something
+ * there. */
 #include "process.h"
 
+#include <fcntl.h>
+#include <io.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,16 +326,33 @@ static void close_all(HANDLE *handles, size_t count)
     }
 }
 
+/* An inheritable copy of the file, from its start, or of NUL. */
+static HANDLE open_input(FILE *input, SECURITY_ATTRIBUTES *inherited)
+{
+    HANDLE copy = NULL;
+    if (input == NULL) {
+        return CreateFileW(L"NUL", GENERIC_READ,
+                           FILE_SHARE_READ | FILE_SHARE_WRITE, inherited,
+                           OPEN_EXISTING, 0, NULL);
+    }
+    LARGE_INTEGER start = {.QuadPart = 0};
+    HANDLE own = (HANDLE)_get_osfhandle(_fileno(input));
+    return SetFilePointerEx(own, start, NULL, FILE_BEGIN) &&
+                   DuplicateHandle(GetCurrentProcess(), own,
+                                   GetCurrentProcess(), &copy, 0, TRUE,
+                                   DUPLICATE_SAME_ACCESS)
+               ? copy
+               : INVALID_HANDLE_VALUE;
+}
+
 static DWORD start(struct started *started, const WCHAR *path, WCHAR *line,
-                   WCHAR *environment)
+                   WCHAR *environment, FILE *input)
 {
     SECURITY_ATTRIBUTES inherited = {sizeof inherited, NULL, TRUE};
     HANDLE handles[3] = {NULL, NULL, NULL};
     DWORD error = ERROR_NOT_ENOUGH_MEMORY;
     started->job = make_job();
-    handles[0] =
-        CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                    &inherited, OPEN_EXISTING, 0, NULL);
+    handles[0] = open_input(input, &inherited);
     handles[2] = copy_stderr(handles[0]);
     if (started->job != NULL && handles[0] != INVALID_HANDLE_VALUE &&
         handles[2] != NULL &&
@@ -345,11 +365,15 @@ static DWORD start(struct started *started, const WCHAR *path, WCHAR *line,
 }
 
 /* Until its end: what it printed, or -1: too much, or too late. */
-static long read_all(const struct started *started, char *text, size_t size,
-                     ULONGLONG end_ms)
+static long read_all(const struct started *started,
+                     const struct system_command *command, ULONGLONG end_ms)
 {
+    char *text = command->text_out;
+    size_t size = command->size - 1;
     size_t used = 0;
+    char dropped[512];
     for (;;) {
+        int drops = command->drops_more && used == size;
         DWORD there = 0;
         DWORD count = 0;
         if (GetTickCount64() >= end_ms) {
@@ -362,12 +386,14 @@ static long read_all(const struct started *started, char *text, size_t size,
             Sleep(STEP_MS);
             continue;
         }
-        DWORD wanted = there < size - used ? there : (DWORD)(size - used);
-        if (!ReadFile(started->read_end, text + used, wanted, &count, NULL)) {
+        size_t room = drops ? sizeof dropped : size - used;
+        DWORD wanted = there < room ? there : (DWORD)room;
+        if (!ReadFile(started->read_end, drops ? dropped : text + used, wanted,
+                      &count, NULL)) {
             return -1;
         }
-        used += count;
-        if (used == size) {
+        used += drops ? 0 : count;
+        if (used == size && !command->drops_more) {
             return -1;
         }
     }
@@ -398,10 +424,9 @@ static DWORD run(struct system_command *command, const WCHAR *path, WCHAR *line,
 {
     struct started started = {NULL, NULL, NULL};
     ULONGLONG end_ms = GetTickCount64() + command->wait_ms;
-    DWORD error = start(&started, path, line, environment);
+    DWORD error = start(&started, path, line, environment, command->input);
     if (error == 0) {
-        long size =
-            read_all(&started, command->text_out, command->size - 1, end_ms);
+        long size = read_all(&started, command, end_ms);
         command->text_out[size > 0 ? size : 0] = '\0';
         command->exit_code = wait_for(&started, size < 0, end_ms);
     }
@@ -453,4 +478,64 @@ int system_run(struct system_command *command)
     free(environment);
     free(copy);
     return result;
+}
+
+FILE *system_spool(const char *folder)
+{
+    WCHAR path[MAX_PATH];
+    WCHAR *wide = wide_of(folder);
+    UINT number = wide != NULL ? GetTempFileNameW(wide, L"spl", 0, path) : 0;
+    free(wide);
+    if (number == 0) {
+        return NULL;
+    }
+    HANDLE handle =
+        CreateFileW(path, GENERIC_READ | GENERIC_WRITE,
+                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    NULL, CREATE_ALWAYS,
+                    FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    if (handle == INVALID_HANDLE_VALUE) {
+        (void)DeleteFileW(path);
+        return NULL;
+    }
+    int fd = _open_osfhandle((intptr_t)handle, _O_RDWR | _O_BINARY);
+    FILE *file = fd >= 0 ? _fdopen(fd, "w+b") : NULL;
+    if (file == NULL && fd >= 0) {
+        (void)_close(fd);
+    } else if (file == NULL) {
+        (void)CloseHandle(handle);
+    }
+    return file;
+}
+
+/* ---- turns ---- */
+
+static SRWLOCK turn_lock = SRWLOCK_INIT;
+static CONDITION_VARIABLE turn_over = CONDITION_VARIABLE_INIT;
+static unsigned turns; /* the lock */
+
+int system_turn_begin(unsigned count_max, unsigned wait_ms,
+                      unsigned *left_ms_out)
+{
+    ULONGLONG end_ms = GetTickCount64() + wait_ms;
+    DWORD left_ms = wait_ms;
+    AcquireSRWLockExclusive(&turn_lock);
+    while (turns >= count_max && left_ms > 0) {
+        (void)SleepConditionVariableSRW(&turn_over, &turn_lock, left_ms, 0);
+        ULONGLONG now_ms = GetTickCount64();
+        left_ms = now_ms < end_ms ? (DWORD)(end_ms - now_ms) : 0;
+    }
+    int has_turn = turns < count_max && left_ms > 0;
+    turns += has_turn ? 1 : 0;
+    ReleaseSRWLockExclusive(&turn_lock);
+    *left_ms_out = has_turn ? left_ms : 0;
+    return has_turn ? 0 : -1;
+}
+
+void system_turn_end(void)
+{
+    AcquireSRWLockExclusive(&turn_lock);
+    turns--;
+    ReleaseSRWLockExclusive(&turn_lock);
+    WakeConditionVariable(&turn_over);
 }
