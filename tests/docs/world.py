@@ -179,7 +179,7 @@ class Run:
                     return peer.recv(4)
             except OSError:
                 return None
-        wait_for(greets, 60, "a greeting")
+        wait_for(greets, what="a greeting")
 
     def tell(self, text):
         self.process.stdin.write(text.encode())

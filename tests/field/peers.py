@@ -118,7 +118,7 @@ class Peers:
         def look():
             box = self.box(user)
             return [box[name] for name in box if name not in before]
-        return wait_for(look, 30, "mail")[0]
+        return wait_for(look, what="mail")[0]
 
     def mail(self, text, user="bob", **options):
         """What lies in the mailbox after it."""
@@ -146,7 +146,7 @@ class Peers:
             # A long line is cut.
             return re.search(queue + r": to=<.*status=(\w+) \((.*?)\)?$",
                              self.log(), re.M)
-        found = wait_for(look, 60, "an outcome of " + queue)
+        found = wait_for(look, what="an outcome of " + queue)
         return found[1], re.sub(r"127\.0\.0\.1\[127\.0\.0\.1\]:\d+", "HOST",
                                 found[2])
 

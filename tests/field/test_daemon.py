@@ -8,7 +8,8 @@ import time
 
 sys.path.insert(0, os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from harness import Daemon, Wire, main, need_posix, ports_of, wait_for  # noqa: E402
+from harness import (PATIENCE, Daemon, Wire, main, need_posix,  # noqa: E402
+                     ports_of, wait_for)
 
 LINE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}"
 
@@ -53,10 +54,10 @@ def test_D09_nobody_reads_the_log(build):
         reader = threading.Thread(
             target=lambda: lines.extend(process.stderr), daemon=True)
         reader.start()
-        wait_for(lambda: any(b"dropped" in l for l in lines), 30, "the count")
+        wait_for(lambda: any(b"dropped" in l for l in lines), what="the count")
         process.terminate()
         assert process.wait(60) == 0
-        reader.join(10)
+        reader.join(PATIENCE)
         told = [l.decode() for l in lines if b"dropped" in l]
         count = int(re.search(r"count=(\d+)", told[0]).group(1))
         assert count > 100, told
@@ -96,11 +97,11 @@ def test_O20_log_file(build):
         process = start_plain(daemon, "--log-file", path,
                               stderr=subprocess.PIPE)
         try:
-            wait_for(lambda: "mailmodd: started" in text(), 30, "the start")
+            wait_for(lambda: "mailmodd: started" in text(), what="the start")
             os.rename(path, path + ".1")
             daemon.process = process
             daemon.ask_reload()
-            wait_for(lambda: "mailmodd: reloaded" in text(), 30, "the reload")
+            wait_for(lambda: "mailmodd: reloaded" in text(), what="the reload")
             assert "mailmodd: started" not in text()
             assert "mailmodd: reloaded" not in text(path + ".1")
             process.terminate()

@@ -6,8 +6,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("integration", "host"):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
-from harness import (Daemon, Wire, free_port, main, need_posix,  # noqa: E402
-                     wait_for)
+from harness import (PATIENCE, Daemon, Wire, free_port, main,  # noqa: E402
+                     need_posix, wait_for)
 from hosts import Host  # noqa: E402
 
 
@@ -71,7 +71,7 @@ def closed_host(build, when):
             deliver(host.port("smtp"))
         host.process.stdin.close()
         assert host.process.wait(60) == 0
-        host.reader.join(10)
+        host.reader.join(PATIENCE)
         assert "free -1 -1 -1" in host.lines, host.lines
 
 
@@ -97,7 +97,7 @@ def test_E01_host_closes_standard_files(build):
             deliver(host.port("smtp"))
         host.process.stdin.close()
         assert host.process.wait(60) == 0
-        host.reader.join(10)
+        host.reader.join(PATIENCE)
         assert "free -1 -1 -1" in host.lines, host.lines
 
 
@@ -159,7 +159,7 @@ def test_E08_free_space_follows(build):
         daemon.write_config()
         daemon.ask_reload()
         daemon.wait_log("mailmodd: reloaded")
-        wait_for(lambda: is_put_off(daemon.port("smtp")), 10, "452 4.3.1")
+        wait_for(lambda: is_put_off(daemon.port("smtp")), what="452 4.3.1")
 
 
 main(__name__, test_E04_E06_E07_settings, test_E08_free_space_follows,

@@ -13,9 +13,9 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
-from harness import (SKIP, SOURCE, Daemon, Skip, Wire, free_port,  # noqa: E402,F401
-                     is_sanitized, is_windows, main, need, program,
-                     wait_for)
+from harness import (PATIENCE, SKIP, SOURCE, Daemon, Skip, Wire,  # noqa: E402,F401
+                     free_port, is_sanitized, is_windows, main, need,
+                     program, wait_for)
 from dnsserver import NameServer  # noqa: E402,F401
 from sink import Sink  # noqa: E402,F401
 
@@ -100,18 +100,18 @@ class Host(Daemon):
         self.process.stdin.flush()
         self.wait_log("^told " + re.escape(line) + "$", after=after)
 
-    def end(self, seconds=120):
+    def end(self, seconds=PATIENCE):
         """Its input ends, it does; the exit code."""
         if self.process is None:
             return 0
         if not self.process.stdin.closed:
             self.process.stdin.close()
         code = self.process.wait(seconds)
-        self.reader.join(10)
+        self.reader.join(PATIENCE)
         self.process = None
         return code
 
-    def stop(self, seconds=120):
+    def stop(self, seconds=PATIENCE):
         code = self.end(seconds)
         assert code == 0, (code, self.lines[-20:])
         return code

@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from dnsserver import NameServer  # noqa: E402
-from harness import (SANITIZER, SOURCE, free_port, is_sanitized,  # noqa: E402
-                     main, wait_for)
+from harness import (PATIENCE, SANITIZER, SOURCE, free_port,  # noqa: E402
+                     is_sanitized, main, wait_for)
 from listener import Listener  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_delivery import make_certificate  # noqa: E402
@@ -98,7 +98,7 @@ class Host:
                 self.lines.append(words)
                 self.changed.notify_all()
 
-    def wait_line(self, what, name, after=0, seconds=30):
+    def wait_line(self, what, name, after=0, seconds=PATIENCE):
         end = time.monotonic() + seconds
         with self.changed:
             while True:
@@ -114,7 +114,7 @@ class Host:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
-    def ask(self, *words, answer=None, name=None, seconds=30):
+    def ask(self, *words, answer=None, name=None, seconds=PATIENCE):
         """The line that answers, with the error by its name."""
         after = len(self.lines)
         self.tell(*words)
@@ -156,7 +156,7 @@ class Host:
         return [(int(line[2]), int(line[3])) for line in self.lines
                 if line[0] == "event" and line[1] == name]
 
-    def await_done(self, name, seconds=30):
+    def await_done(self, name, seconds=PATIENCE):
         def done():
             return any(e[0] == DONE for e in self.events(name))
         wait_for(done, seconds, f"DONE of {name}")
@@ -194,7 +194,7 @@ class Host:
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self.reader.join(10)
+        self.reader.join(PATIENCE)
         self.process.stderr.close()
 
     def __enter__(self):
@@ -207,7 +207,7 @@ class Host:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = "hangs at its end"
-        self.reader.join(10)
+        self.reader.join(PATIENCE)
         err = self.process.stderr.read().decode("utf-8", "replace")
         self.dns.close()
         self.folder.cleanup()
@@ -1041,7 +1041,7 @@ def test_many_at_once(build):
             host.tell("submit-away" if i % 2 else "submit", name, RELAY, "",
                       f"x{i}@one.test", "tell", *relay, path)
         for name in names:
-            check_order(host.await_done(name, 60), len(TEXT))
+            check_order(host.await_done(name), len(TEXT))
         wait_for(lambda: len(sink.messages) == 100, what="all of them")
 
 

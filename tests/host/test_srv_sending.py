@@ -241,7 +241,7 @@ def test_fl04_put_off_then_taken(build):
     with NameServer(ONE_MX) as dns, Sink(replies={"RCPT": rcpt}) as sink, \
             Host(build, "send_queued", "a@y.test", "b@x.test", users=(),
                  settings=queue_settings(dns, sink.port)) as host:
-        host.wait_log("^result b@x.test outcome=1 code=250", 60)
+        host.wait_log("^result b@x.test outcome=1 code=250")
         assert len(tries) == 3 and len(sink.messages) == 1
         assert len(host.said("^state 5 ")) == 1
         assert host.end() == 0

@@ -27,6 +27,8 @@ os.environ.setdefault(
     "TSAN_OPTIONS",
     "suppressions=" + os.path.join(SOURCE, "tests", "tsan.supp"))
 WINE = "/usr/lib/wine/wine64"
+# How long a test waits for what must come: a busy machine gets its time.
+PATIENCE = 120
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 
 
@@ -63,7 +65,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(condition, seconds=20, what="a condition"):
+def wait_for(condition, seconds=PATIENCE, what="a condition"):
     """Polls; a slow machine gets its time, a wrong result fails in the end."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -160,7 +162,7 @@ class Daemon:
     def ctl(self, *words, check=True, stdin=None):
         run = subprocess.run(
             [*self.control, "-c", self.write_config(), *words],
-            input=stdin, capture_output=True, text=True, timeout=60)
+            input=stdin, capture_output=True, text=True, timeout=PATIENCE)
         if check and run.returncode != 0:
             raise AssertionError(
                 f"mailmodctl {' '.join(words)}: {run.stderr or run.stdout}")
@@ -190,7 +192,7 @@ class Daemon:
                 self.ports = ports_of(line)
             self.lines.append(line)
 
-    def wait_log(self, pattern, seconds=30, after=0):
+    def wait_log(self, pattern, seconds=PATIENCE, after=0):
         """The first log line from index `after` on that matches."""
         def look():
             for line in list(self.lines)[after:]:
@@ -198,7 +200,7 @@ class Daemon:
                 if match:
                     return match
             if self.process.poll() is not None:
-                self.reader.join(5)
+                self.reader.join(PATIENCE)
                 if any(re.search(pattern, l) for l in self.lines[after:]):
                     return None
                 raise AssertionError(
@@ -220,7 +222,7 @@ class Daemon:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.reader.join(10)
+        self.reader.join(PATIENCE)
 
     def ask_stop(self):
         """The operator's signal; under wine the interrupt, which is Ctrl-C."""
@@ -232,14 +234,14 @@ class Daemon:
             raise Skip("wine sends no Ctrl-Break")
         self.process.send_signal(signal.SIGHUP)
 
-    def stop(self, seconds=60):
+    def stop(self, seconds=PATIENCE):
         """The signal for a clean stop, and the exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
             self.ask_stop()
         code = self.process.wait(seconds)
-        self.reader.join(10)
+        self.reader.join(PATIENCE)
         self.process = None
         return code
 
@@ -273,15 +275,17 @@ class Daemon:
         cls = smtplib.SMTP_SSL if service == "submissions" else smtplib.SMTP
         if service == "submissions":
             options["context"] = insecure_tls()
-        return cls("127.0.0.1", self.port(service), timeout=60, **options)
+        return cls("127.0.0.1", self.port(service), timeout=PATIENCE,
+                   **options)
 
     def pop3(self, user="demo", password=None, service="pop3s"):
         import poplib
         if service == "pop3s":
             box = poplib.POP3_SSL("127.0.0.1", self.port(service),
-                                  timeout=60, context=insecure_tls())
+                                  timeout=PATIENCE, context=insecure_tls())
         else:
-            box = poplib.POP3("127.0.0.1", self.port(service), timeout=60)
+            box = poplib.POP3("127.0.0.1", self.port(service),
+                              timeout=PATIENCE)
             box.stls(insecure_tls())
         box.user(user)
         box.pass_(password or self.password)
@@ -308,7 +312,8 @@ def insecure_tls():
 class Wire:
     """A raw connection, for what client libraries do not do."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30, source=None):
+    def __init__(self, port, host="127.0.0.1", timeout=PATIENCE,
+                 source=None):
         self.socket = socket.create_connection(
             (host, port), timeout, source and (source, 0))
         self.data = b""
@@ -341,7 +346,7 @@ class Wire:
     def tls(self):
         self.socket = insecure_tls().wrap_socket(self.socket)
 
-    def at_end(self, seconds=30):
+    def at_end(self, seconds=PATIENCE):
         """True when the peer closed and nothing else came."""
         self.socket.settimeout(seconds)
         try:

@@ -3,7 +3,7 @@ mailmodctl while the daemon runs, told by what mailboxes and another host get.""
 import os
 import smtplib
 
-from harness import Daemon, Wire, main, need_posix, wait_for
+from harness import PATIENCE, Daemon, Wire, main, need_posix, wait_for
 from sink import Sink
 
 USERS = ("demo", "other", "third")
@@ -229,7 +229,7 @@ def test_a_missing_file_is_told(build):
             "local.alias_files": ["/nowhere/aliases"]}) as daemon:
         daemon.start(wait=False)
         assert daemon.process.wait(30) != 0
-        daemon.reader.join(10)
+        daemon.reader.join(PATIENCE)
         assert any("/nowhere/aliases" in l for l in daemon.lines), daemon.lines
         daemon.process = None
 

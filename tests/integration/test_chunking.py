@@ -25,8 +25,8 @@ def send(daemon, text, to="a@far.test"):
         client.sendmail("demo@mail.test", [to], text)
 
 
-def arrived(sink, count=1, seconds=30):
-    wait_for(lambda: len(sink.messages) == count, seconds=seconds,
+def arrived(sink, count=1):
+    wait_for(lambda: len(sink.messages) == count,
              what=f"{count} messages")
     return sink.messages[-1]
 
@@ -130,7 +130,7 @@ def test_to_mailmod(build):
                                     BODY + b"\r\n%d\r\n" % i)
             texts = wait_for(
                 lambda: (lambda m: m if len(m) == 20 else None)(
-                    there.messages()), seconds=60, what="20 messages")
+                    there.messages()), what="20 messages")
             assert all(b"\r\n\r\n.\r\n..dots\r\n.end\r\n" in t for t in texts)
             daemon.wait_log("BDAT.*LAST")
 

@@ -37,9 +37,9 @@ class Bench:
     def queue(self):
         return self.daemon.ctl("queue", "list").stdout
 
-    def logged(self, outcome, recipient, seconds=40):
+    def logged(self, outcome, recipient):
         return self.daemon.wait_log(
-            rf"delivery: {outcome} .*recipient={recipient} .*", seconds)[0]
+            rf"delivery: {outcome} .*recipient={recipient} .*")[0]
 
     def __enter__(self):
         self.daemon.__enter__()
@@ -145,7 +145,7 @@ def test_each_recipient_its_outcome(build):
             Bench(build, {("x.test", "A"): ["127.0.0.1"]},
                   sink.port) as bench:
         bench.submit("good@x.test", "later@x.test", "never@x.test")
-        wait_for(lambda: len(sink.messages) == 2, 40, "the retry")
+        wait_for(lambda: len(sink.messages) == 2, what="the retry")
         got = sorted(r for m in sink.messages for r in m.recipients)
         assert got == ["good@x.test", "later@x.test"], got
         report = wait_for(lambda: bench.daemon.messages(), what="the report")
@@ -170,7 +170,7 @@ def test_greylisting_host(build):
             Bench(build, {("x.test", "A"): ["127.0.0.1"]},
                   sink.port) as bench:
         bench.submit("a@x.test")
-        wait_for(lambda: sink.messages, 40, "the second try")
+        wait_for(lambda: sink.messages, what="the second try")
         assert len(seen) == 2
 
 
@@ -217,7 +217,7 @@ def test_lifetime_ends_with_a_report(build):
                   {"queue.lifetime": "60s", "queue.warn_after": "2s",
                    "queue.steps": "1s"}) as bench:
         bench.submit("a@x.test")
-        report = wait_for(lambda: bench.daemon.messages(), 40, "the notice")
+        report = wait_for(lambda: bench.daemon.messages(), what="the notice")
         assert b"Action: delayed" in report[0], report[0]
         bench.daemon.ctl("queue", "hold", "all")
         assert "a@x.test" in bench.queue()
@@ -363,7 +363,7 @@ def send_all(bench, sink, wanted):
     bench.daemon.ask_reload()
     wait_for(lambda: len(sink.messages) >= len(wanted), 60,
              what="all messages")
-    wait_for(lambda: "@" not in bench.queue(), 60, what="an empty queue")
+    wait_for(lambda: "@" not in bench.queue(), what="an empty queue")
     got = sorted(r for m in sink.messages for r in m.recipients)
     assert got == sorted(wanted), set(wanted) ^ set(got)
 

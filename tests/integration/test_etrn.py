@@ -69,7 +69,7 @@ def test_many(build):
         _, (reply,) = ask(daemon, "ETRN node.test")
         assert reply.startswith("250 "), reply
         wait_for(lambda: sum(len(m.recipients) for m in sink.messages) == 359,
-                 seconds=60, what="359 recipients")
+                 what="359 recipients")
         left = daemon.ctl("queue", "list").stdout
         assert "u0-0@node.test" in left and "1 recipient" in left, left
 

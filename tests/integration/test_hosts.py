@@ -282,7 +282,7 @@ def test_connections_are_kept_and_bounded(build):
         bench.daemon.stop()
         bench.daemon.settings["queue.holds"] = False
         bench.daemon.start()
-        wait_for(lambda: len(sink.messages) == 30, 60, "all messages")
+        wait_for(lambda: len(sink.messages) == 30, what="all messages")
         assert most[0] <= 2, most
         assert sink.connections <= 4, sink.connections
 
@@ -353,7 +353,7 @@ def test_queue_survives_kills(build):
             time.sleep(rng.uniform(0, 0.05))
             daemon.kill()
         daemon.start()
-        wait_for(lambda: "empty" in bench.queue(), 60, "an empty queue")
+        wait_for(lambda: "empty" in bench.queue(), what="an empty queue")
         got = [r for m in sink.messages for r in m.recipients]
         assert set(got) == {f"u{i}@x.test" for i in range(count)}
         again = len(got) - count

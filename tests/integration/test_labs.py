@@ -260,10 +260,10 @@ def test_to_postfix(build):
             smtp.sendmail("demo@mail.test",
                           ["alice@dest.test", "nosuch@dest.test"], BODY,
                           mail_options=["BODY=8BITMIME"])
-        mail = wait_for(postfix.mail, 60, "mail at Postfix")[0]
+        mail = wait_for(postfix.mail, what="mail at Postfix")[0]
         # Maildir has the system's line ends; DATA ends every last line.
         assert mail.endswith(BODY.replace(b"\r\n", b"\n") + b"\n"), mail
-        report = wait_for(daemon.messages, 60, "the report")[0]
+        report = wait_for(daemon.messages, what="the report")[0]
         assert b"nosuch@dest.test" in report and b"5.1.1" in report
 
 
@@ -277,7 +277,7 @@ def test_from_postfix(build):
                  "demo@mail.test"],
                 input=BODY.replace(b"\r\n", b"\n"), check=True, timeout=60,
                 env=postfix.environment)
-            message = wait_for(daemon.messages, 60, "mail from Postfix")[0]
+            message = wait_for(daemon.messages, what="mail from Postfix")[0]
             assert message.endswith(BODY + b"\r\n"), message
 
 

@@ -13,7 +13,8 @@ import tempfile
 import threading
 import time
 
-from harness import Daemon, Skip, Wire, insecure_tls, main, need_posix, wait_for
+from harness import (PATIENCE, Daemon, Skip, Wire, insecure_tls, main,
+                     need_posix, wait_for)
 from sink import Sink
 
 QUEUED = {"smtp.relay_from": "127.0.0.0/8", "queue.holds": True}
@@ -86,7 +87,7 @@ def test_hold_and_release_beside_delivery(build):
         daemon.wait_log("delivery: deferred")
         sink.replies.clear()
         daemon.ctl("queue", "flush", "all")
-        wait_for(lambda: sink.messages, 30, "the flushed message")
+        wait_for(lambda: sink.messages, what="the flushed message")
 
 
 def test_users(build):
@@ -323,7 +324,7 @@ def test_damaged_store_is_refused(build):
             f.write(b"\0" * 4096)
         daemon.start(wait=False)
         assert daemon.process.wait(30) == 1
-        daemon.reader.join(10)
+        daemon.reader.join(PATIENCE)
         said = "\n".join(daemon.lines)
         assert "mailmod.db" in said and "damaged" in said, said
         assert "store-format.md" in said, said

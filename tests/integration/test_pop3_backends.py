@@ -47,7 +47,7 @@ def test_a_session_is_passed_on(build):
             assert b"\r\n".join(box.retr(3)[1]).count(b".dot") == 40000
             box.dele(1)
             box.quit()
-            wait_for(lambda: len(back.messages()) == 2, 20, "the deletion")
+            wait_for(lambda: len(back.messages()) == 2, what="the deletion")
             with Wire(daemon.port("pop3"), timeout=60) as wire:
                 wire.line()
                 wire.send(b"XLOG demo secret\r\nSTAT\r\nUIDL 1\r\nQUIT\r\n")

@@ -37,17 +37,17 @@ def test_service(build):
             assert "installed already" in again.stderr, again.stderr
             started = wine("net", "start", "mailmodd")
             assert started.returncode == 0, started
-            wait_for(lambda: "mailmodd: started" in read(log), 30, "the start")
+            wait_for(lambda: "mailmodd: started" in read(log), what="the start")
             daemon.settings["general.host_name"] = "other.test"
             daemon.write_config()
             assert wine(os.path.join(build, "bin", "paramchange.exe")) \
                 .returncode == 0
-            wait_for(lambda: "mailmodd: reloaded" in read(log), 30, "reload")
+            wait_for(lambda: "mailmodd: reloaded" in read(log), what="reload")
             with Wire(port) as wire:
                 assert wire.reply().startswith("220 other.test ")
                 stopped = wine("net", "stop", "mailmodd", timeout=90)
             assert stopped.returncode == 0, stopped
-            wait_for(lambda: "mailmodd: stopped" in read(log), 60, "the end")
+            wait_for(lambda: "mailmodd: stopped" in read(log), what="the end")
             # It stands in no way of a second start, and removing waits for
             # the end of what is just starting.
             assert wine("net", "start", "mailmodd").returncode == 0

@@ -12,7 +12,8 @@
  * acknowledged mail alone makes grow faster than the disk can copy it is begun
  * anew at MM_STORE_LOG_LONG_PAGES whatever is left, and where the copier is
  * still at it, at MM_STORE_LOG_MOST_PAGES it is waited for: only then does mail
- * wait for a copy.
+ * wait for a copy. Readers are waited for MM_STORE_RESTART_WAIT_MS, which on a
+ * busy machine they do not keep; from that length on they get a second.
  *
  * A sync of the database that failed is never believed: what the log's index
  * calls copied is taken back (nBackfill = 0, documented in SQLite's "WAL-mode
@@ -215,7 +216,10 @@ static void take_copied(struct mm_sqlite *store)
  * for as long as there is load. */
 static void restart(struct mm_sqlite *store)
 {
-    enum mailmod_error error = begin_anew(store, MM_STORE_RESTART_WAIT_MS);
+    enum mailmod_error error =
+        begin_anew(store, store->log_pages >= MM_STORE_LOG_MOST_PAGES
+                              ? MM_STORE_LOG_MOST_WAIT_MS
+                              : MM_STORE_RESTART_WAIT_MS);
 
     if (error == MAILMOD_ERROR_BUSY) {
         store->restart_at = store->log_pages + store->copy_pages;

@@ -33,8 +33,10 @@
  * than this and the log longer than that. */
 #define MM_STORE_READER_OLD_MS 10000
 #define MM_STORE_LOG_LONG_PAGES 32768
-/* A log as long as this waits for the copy under way before it grows on. */
+/* A log as long as this waits for the copy under way before it grows on, and
+ * longer for those who read it. */
 #define MM_STORE_LOG_MOST_PAGES 49152
+#define MM_STORE_LOG_MOST_WAIT_MS 1000
 /* The files that must stay what they were: database, log, index, lock. */
 #define MM_STORE_FILES 4
 /* Pages that the log gains before it is copied back beside the writer; pages

@@ -1,6 +1,7 @@
 /* test_log.c - the write-ahead log under load that never pauses: somebody reads
- * at each moment, and it stays bounded all the same. Threads: readers of the
- * test's, and the test's own that writes. */
+ * at each moment, each for longer than the writer likes to wait, and it stays
+ * bounded all the same. Threads: readers of the test's, and the test's own that
+ * writes. */
 #include "../fixture.h"
 
 #include "base/limits.h"
@@ -12,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     READERS = 3,
-    MESSAGES = 6000,            /* of a chunk each: 400 MB through the log */
-    LOG_MAX = 200 * 1024 * 1024 /* MM_STORE_LOG_MOST_PAGES, and one batch */
+    READ_US = 1000 * 2 * MM_STORE_RESTART_WAIT_MS,
+    MESSAGES = 6000, /* of a chunk each: 400 MB through the log */
+    LOG_MAX =        /* and some tries that readers let go by */
+    4096 * (MM_STORE_LOG_MOST_PAGES + 4 * MM_STORE_COPY_PAGES)
 };
 
 struct reader {
@@ -27,6 +31,28 @@ struct reader {
     enum mailmod_error error;
     struct mm_thread *thread;
 };
+
+/* One moment of the database, held as by a reader that the machine makes wait.
+ * Threads of a test do not assert. */
+static enum mailmod_error read_slowly(struct mm_sqlite *store)
+{
+    struct mm_connection *reader;
+    sqlite3_stmt *statement = NULL;
+    enum mailmod_error error = mm_reader_take(store, &reader);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_sql_error(sqlite3_prepare_v2(reader->db, "SELECT message_id FROM entry",
+                                            -1, &statement, NULL));
+    if (error == MAILMOD_OK) {
+        error = mm_sql_error(sqlite3_step(statement));
+        usleep(READ_US);
+    }
+    (void)sqlite3_finalize(statement);
+    mm_reader_put(store, reader);
+    return error;
+}
 
 static void run_reader(void *context)
 {
@@ -39,6 +65,12 @@ static void run_reader(void *context)
         reader->error = mm_store_list_entries(reader->store, reader->mailbox_id,
                                               &entries, &count);
         mm_free(entries);
+        if (reader->error == MAILMOD_OK) {
+            reader->error = read_slowly(mm_sqlite_of(reader->store));
+        }
+        if (reader->error == MAILMOD_ERROR_BUSY) {
+            reader->error = MAILMOD_OK; /* ended, for it took 10 s */
+        }
         atomic_fetch_add(&reader->reads, 1);
     }
 }
@@ -79,7 +111,7 @@ static void test_log_is_bounded(void **state)
     for (size_t i = 0; i < READERS; i++) {
         mm_thread_join(&readers[i].thread);
         assert_int_equal(readers[i].error, MAILMOD_OK);
-        assert_true(atomic_load(&readers[i].reads) > 100);
+        assert_true(atomic_load(&readers[i].reads) > 0);
     }
     assert_true(largest > 1024 * 1024);
     assert_in_range(largest, 0, LOG_MAX);
