@@ -74,7 +74,8 @@ def test_O16_name_servers(build):
             "slow.test": "its mail hosts are not known: no name server "
                          "answered in time",
             "half.test": f"no address of mx.half.test: {failed}"}
-    with Sink() as sink, Bench(build, records, sink.port) as bench:
+    with Sink() as sink, Bench(build, records, sink.port,
+                               {"dns.timeout": "4s"}) as bench:
         for domain, words in rows.items():
             bench.submit(f"u@{domain}")
             line = bench.logged("deferred", f"u@{domain}")

@@ -26,7 +26,7 @@ BODY = b"Subject: x\r\n\r\n.dot\r\n" + b"y" * 70 + b"\r\n"
 
 def way_out(dns, port, **more):
     """The settings of a host that sends to `port` of who `dns` tells."""
-    settings = {"dns.servers": dns.address, "dns.timeout": "300ms",
+    settings = {"dns.servers": dns.address, "dns.timeout": "20s",
                 "dns.tries": 1, "delivery.port": port, "delivery.tls": "off",
                 "queue.steps": "1s", "queue.jitter": 0}
     settings.update({key.replace("__", "."): value

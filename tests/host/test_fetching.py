@@ -25,7 +25,7 @@ def box_of(count):
 
 def host(build, **settings):
     started = Host(build, "fetch_mail", users=("joe", "ann"), start=False,
-                   settings={"fetch.timeout": "2s", **settings})
+                   settings={"fetch.timeout": "30s", **settings})
     started.start(wait="^ready$")
     return started
 

@@ -119,7 +119,7 @@ def test_fl01_failures(build):
 def send_by_relay(build, sink, to, body=BODY, dns="127.0.0.1:1", port=None):
     host = Host(build, "send_relay", "a@mail.test", to, "127.0.0.1",
                 port or sink.port, users=(), stdin=body, settings={
-                    "dns.servers": dns, "dns.timeout": "300ms",
+                    "dns.servers": dns, "dns.timeout": "20s",
                     "sending.adds_headers": False})
     with host:
         code = host.end()

@@ -17,8 +17,9 @@ class World:
                  for zone in ("a.test", "b.test", "key123abc.paid.test")}
         self.dns = NameServer({**tests, **records})
         self.daemon = Daemon(build, settings={
-            "dns.servers": self.dns.address, "dns.timeout": "500ms",
-            "dns.tries": 1, "dnsbl.zones": "a.test b.test", **settings})
+            "dns.servers": self.dns.address, "dns.timeout": "20s",
+            "dns.tries": 1, "dnsbl.timeout": "20s",
+            "dnsbl.zones": "a.test b.test", **settings})
 
     def __enter__(self):
         self.daemon.__enter__()

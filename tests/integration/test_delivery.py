@@ -22,7 +22,7 @@ class Bench:
 
     def __init__(self, build, records, port, settings=None):
         self.dns = NameServer(records)
-        wanted = {"dns.servers": self.dns.address, "dns.timeout": "300ms",
+        wanted = {"dns.servers": self.dns.address, "dns.timeout": "20s",
                   "dns.tries": 1, "delivery.port": port,
                   "queue.steps": "1s,1s,1s,2s", "queue.jitter": 0,
                   "smtp.relay_from": "127.0.0.0/8"}
@@ -117,7 +117,8 @@ def test_name_server_trouble_defers(build):
                ("half.test", "MX"): ["10 mx.half.test"],
                ("mx.half.test", "A"): "servfail",
                ("mx.half.test", "AAAA"): "servfail"}
-    with Sink() as sink, Bench(build, records, sink.port) as bench:
+    with Sink() as sink, Bench(build, records, sink.port,
+                               {"dns.timeout": "2s"}) as bench:
         for domain in ("fail.test", "slow.test", "half.test"):
             bench.submit(f"u@{domain}")
             line = bench.logged("deferred", f"u@{domain}")

@@ -35,10 +35,14 @@ def account(port, words="", host="127.0.0.1", user="joe", tls="off",
             f"to=demo interval=0 {words} password=secret")
 
 
+# For servers that do not say all that they should.
+WITH_HANGS = {"fetch.parallel": 64, "fetch.timeout": "6s"}
+
+
 def target(build, accounts, users=("demo",), **settings):
     return Daemon(build, users=users,
                   settings={"fetch.accounts": accounts,
-                            "fetch.timeout": "2s", **settings})
+                            "fetch.timeout": "30s", **settings})
 
 
 def visit(daemon, name="work", action="run"):
@@ -193,7 +197,7 @@ def test_faults(build):
         servers[name] = fault, PopServer(box, FAULTS[fault])
     words = [account(server.port, "delete size_max=1M", name=name)
              for name, (_, server) in servers.items()]
-    with target(build, words, **{"fetch.parallel": 64}) as daemon:
+    with target(build, words, **WITH_HANGS) as daemon:
         lines = visit_all(daemon, servers)
         assert marks(daemon) == []
         for name, (fault, server) in servers.items():
@@ -215,7 +219,7 @@ def test_late_faults(build):
         servers[f"b{i}"] = PopServer(box, LATE_FAULTS[fault])
     words = [account(server.port, "delete", name=name)
              for name, server in servers.items()]
-    with target(build, words, **{"fetch.parallel": 64}) as daemon:
+    with target(build, words, **WITH_HANGS) as daemon:
         visit_all(daemon, servers)
         for server in servers.values():
             assert len(server.box) == 3
@@ -246,7 +250,7 @@ def test_attack_97_lists_that_lie(build):
         peer.close()})
     peers = {"liar": liar, "sizes": sizes, "gaps": gaps, "cut": cut}
     words = [account(peer.port, name=name) for name, peer in peers.items()]
-    with target(build, words, users=("demo",)) as daemon:
+    with target(build, words, **WITH_HANGS) as daemon:
         lines = visit_all(daemon, peers)
         assert lines["liar"].split()[5] == "3", lines
         # What is told to be huge is not read; what is told small is.
@@ -365,7 +369,7 @@ def test_tokens(build):
              for name, peer in peers.items()]
     with target(build, words, **{"fetch.token_command":
                                      token_giver(build, folder + "/asked"),
-                                 "fetch.parallel": 16}) as daemon:
+                                 **WITH_HANGS}) as daemon:
         lines = visit_all(daemon, peers)
         for name in ("xoauth", "bearer", "old"):
             assert lines[name].split()[5] == "1", (lines[name],
@@ -396,7 +400,8 @@ def test_quit_without_an_answer(build):
     for quit_fault in (CUT, HANG, b"-ERR some not removed\r\n"):
         box = [(b"u%d" % i, mail(f"m{i}")) for i in range(3)]
         with PopServer(box, {"QUIT": quit_fault}) as server, \
-                target(build, [account(server.port, "delete")]) as daemon:
+                target(build, [account(server.port, "delete")],
+                       **{"fetch.timeout": "4s"}) as daemon:
             visit(daemon)
             assert marks(daemon) == ["m0", "m1", "m2"]
             server.faults = {}
@@ -511,7 +516,7 @@ def test_multidrop(build):
         assert with_ids == [[b"1 d1", b"2 d6"], [b"1 d2", b"2 d6"]], with_ids
         told = daemon.ctl("fetch", "list").stdout
         assert ("to=demo multidrop=delivered-to delete interval=0s size_max=50M"
-                " timeout=2s refused=leave keep_uidl") in told, told
+                " timeout=30s refused=leave keep_uidl") in told, told
         # The header's To is demo@mail.test, a crowd elsewhere in d5.
         line = visit(daemon, "to")
         assert line.split()[5] == "6", line

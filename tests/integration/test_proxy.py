@@ -22,7 +22,7 @@ class Bench:
     def __init__(self, build, proxy, settings=None):
         wanted = {"queue.steps": "1s", "queue.jitter": 0,
                   "smtp.relay_from": "127.0.0.0/8", "dns.tries": 1,
-                  "dns.timeout": "200ms", "delivery.tls": "off",
+                  "dns.timeout": "20s", "delivery.tls": "off",
                   "proxy.host": "127.0.0.1", "proxy.port": proxy.port,
                   "proxy.bypass": "", "proxy.timeout": "10s"}
         wanted.update(settings or {})

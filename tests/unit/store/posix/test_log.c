@@ -43,8 +43,8 @@ static enum mailmod_error read_slowly(struct mm_sqlite *store)
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = mm_sql_error(sqlite3_prepare_v2(reader->db, "SELECT message_id FROM entry",
-                                            -1, &statement, NULL));
+    error = mm_sql_error(sqlite3_prepare_v2(
+        reader->db, "SELECT message_id FROM entry", -1, &statement, NULL));
     if (error == MAILMOD_OK) {
         error = mm_sql_error(sqlite3_step(statement));
         usleep(READ_US);
