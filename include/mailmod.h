@@ -548,6 +548,16 @@ MAILMOD_API const char *
 mailmod_request_password(const mailmod_request *request);
 /* The bearer token of MAILMOD_LOGIN_TOKEN; NULL at every other moment. */
 MAILMOD_API const char *mailmod_request_token(const mailmod_request *request);
+/* Of MAILMOD_LOGIN_CERTIFICATE; NULL at every other moment. The certificate
+ * that the client showed, in PEM without its chain, and its SHA-256 in 64
+ * lower-case hexadecimal digits. The client has its key; nothing else of it was
+ * checked, neither who signed it nor its time. mailmod_request_user is the name
+ * that the client wants to be, or where it gave none, the certificate's first
+ * mail address, or its common name. */
+MAILMOD_API const char *
+mailmod_request_certificate(const mailmod_request *request);
+MAILMOD_API const char *
+mailmod_request_fingerprint(const mailmod_request *request);
 MAILMOD_API const char *
 mailmod_request_reverse_path(const mailmod_request *request);
 MAILMOD_API const char *

@@ -88,7 +88,13 @@ enum mailmod_moment {
      * mechanisms OAUTHBEARER and XOAUTH2 are offered, under TLS, while the host
      * is asked here. */
     MAILMOD_LOGIN_TOKEN = 256,
-    MAILMOD_ALL_MOMENTS = 511
+    /* A login by the client's certificate (RFC 4422 A, EXTERNAL), on a
+     * submission service, which the host alone can judge: MAILMOD_TAKEN lets
+     * the user in, MAILMOD_ACCEPT refuses. While the host is asked here,
+     * clients are asked for a certificate under TLS, and those who show one are
+     * offered EXTERNAL. */
+    MAILMOD_LOGIN_CERTIFICATE = 512,
+    MAILMOD_ALL_MOMENTS = 1023
 };
 
 /* What became of mail for one recipient. Bits of a mask. */

@@ -302,6 +302,16 @@ const char *mailmod_request_token(const mailmod_request *request)
     return facts_of(request).token;
 }
 
+const char *mailmod_request_certificate(const mailmod_request *request)
+{
+    return facts_of(request).certificate;
+}
+
+const char *mailmod_request_fingerprint(const mailmod_request *request)
+{
+    return facts_of(request).fingerprint;
+}
+
 const char *mailmod_request_reverse_path(const mailmod_request *request)
 {
     return facts_of(request).reverse_path;

@@ -385,6 +385,25 @@ enum mailmod_error mm_conn_start_tls_client(struct mm_conn *conn,
     return start_tls(conn, tls, name, verifies, timeout_ms);
 }
 
+void mm_conn_ask_certificate(struct mm_conn *conn)
+{
+    conn->asks_certificate = true;
+}
+
+enum mailmod_error
+mm_conn_peer_certificate(const struct mm_conn *conn,
+                         struct mm_peer_certificate *certificate_out)
+{
+    return mm_conn_is_tls(conn)
+               ? mm_tls_session_certificate(conn->tls, certificate_out)
+               : MAILMOD_ERROR_NOT_FOUND;
+}
+
+bool mm_conn_has_certificate(const struct mm_conn *conn)
+{
+    return mm_conn_is_tls(conn) && mm_tls_session_has_certificate(conn->tls);
+}
+
 bool mm_conn_is_tls(const struct mm_conn *conn)
 {
     return conn->tls != NULL && mm_tls_is_established(conn->tls);

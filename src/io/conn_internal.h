@@ -64,11 +64,12 @@ struct mm_conn {
     bool has_raw_end; /* FIN of the socket */
     bool has_end;     /* end of the peer's octets: FIN or close_notify */
     bool is_end_told;
-    bool is_talking;      /* the peer sent what nobody will take */
-    bool is_shut;         /* FIN is asked for */
-    bool is_lingering;    /* FIN is out; waiting for the peer's */
-    bool is_implicit_tls; /* nothing of the conversation is in clear */
-    bool is_deaf;         /* the peer takes no octets any more */
+    bool is_talking;       /* the peer sent what nobody will take */
+    bool is_shut;          /* FIN is asked for */
+    bool is_lingering;     /* FIN is out; waiting for the peer's */
+    bool is_implicit_tls;  /* nothing of the conversation is in clear */
+    bool asks_certificate; /* of the peer, who is a client */
+    bool is_deaf;          /* the peer takes no octets any more */
 };
 
 /* An empty connection whose handle is ready; the places of its timers are
@@ -102,6 +103,10 @@ enum mm_tls_step { MM_TLS_DONE, MM_TLS_WAIT, MM_TLS_ENDED, MM_TLS_FAILED };
 MM_CHECK enum mailmod_error mm_tls_session_new(struct mm_conn *conn,
                                                struct mm_tls *tls,
                                                const char *name, bool verifies);
+MM_CHECK enum mailmod_error
+mm_tls_session_certificate(const struct mm_tls_session *session,
+                           struct mm_peer_certificate *certificate_out);
+bool mm_tls_session_has_certificate(const struct mm_tls_session *session);
 void mm_tls_session_free(struct mm_tls_session **session);
 bool mm_tls_is_established(const struct mm_tls_session *session);
 const char *mm_tls_session_text(const struct mm_tls_session *session);

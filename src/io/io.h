@@ -187,6 +187,20 @@ MM_CHECK enum mailmod_error mm_conn_start_implicit_tls(struct mm_conn *conn,
 MM_CHECK enum mailmod_error
 mm_conn_start_tls_client(struct mm_conn *conn, struct mm_tls *tls,
                          const char *name, bool verifies, uint64_t timeout_ms);
+/* Server side, before the handshake: the peer is asked for a certificate. It
+ * may have none, and whatever it shows is taken: who it is, is for others to
+ * say. */
+void mm_conn_ask_certificate(struct mm_conn *conn);
+struct mm_peer_certificate {
+    struct mm_buf pem;    /* the peer's own, without its chain */
+    char fingerprint[65]; /* SHA-256 of the certificate, in hexadecimal */
+    char name[256]; /* its first mail address, else its common name; "" none */
+};
+/* What it showed; NOT_FOUND, MEMORY. mm_buf_fini the PEM. */
+MM_CHECK enum mailmod_error
+mm_conn_peer_certificate(const struct mm_conn *conn,
+                         struct mm_peer_certificate *certificate_out);
+bool mm_conn_has_certificate(const struct mm_conn *conn);
 bool mm_conn_is_tls(const struct mm_conn *conn);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "". */
 const char *mm_conn_tls_text(const struct mm_conn *conn);

@@ -18,15 +18,19 @@
 #include "platform/idn.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Arrived cipher text of at most one read, and what the read after a
  * handshake in the same turn may add. */
 #define CIPHER_MAX (2 * MM_LOOP_LENT_SIZE)
 #define CLIENT_NAMES_TEXT_MAX 256
+/* Of a client's certificate; OpenSSL takes a chain of 100 KiB at most. */
+#define PEM_MAX (160 * 1024)
 
 struct mm_tls_session {
     SSL *ssl;
@@ -270,6 +274,14 @@ static bool attach_bio(struct mm_tls_session *session, struct mm_conn *conn)
     return SSL_set_app_data(session->ssl, conn) == 1;
 }
 
+/* Of a client: the handshake proves that it has the key, and no more. */
+static int take_any(int is_good, X509_STORE_CTX *store)
+{
+    (void)is_good;
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
 enum mailmod_error mm_tls_session_new(struct mm_conn *conn, struct mm_tls *tls,
                                       const char *name, bool verifies)
 {
@@ -289,6 +301,9 @@ enum mailmod_error mm_tls_session_new(struct mm_conn *conn, struct mm_tls *tls,
         error = MAILMOD_ERROR_MEMORY;
     } else if (tls->is_server) {
         SSL_set_accept_state(session->ssl);
+        if (conn->asks_certificate) {
+            SSL_set_verify(session->ssl, SSL_VERIFY_PEER, take_any);
+        }
     } else {
         SSL_set_connect_state(session->ssl);
         error = expect_peer(session->ssl, name, verifies)
@@ -317,6 +332,83 @@ void mm_tls_session_free(struct mm_tls_session **session_in)
     mm_tls_unref(&session->tls);
     mm_free(session);
     *session_in = NULL;
+}
+
+/* A text in the certificate, which may be anything: printable ASCII alone. */
+static bool copy_name(const unsigned char *text, int size, char name_out[256])
+{
+    for (int i = 0; i < size; i++) {
+        if (!mm_ascii_is_printable(text[i])) {
+            return false;
+        }
+    }
+    return size > 0 && mm_span_copy(mm_span((const char *)text, (size_t)size),
+                                    name_out, 256);
+}
+
+static void find_name(X509 *certificate, char name_out[256])
+{
+    STACK_OF(OPENSSL_STRING) *addresses = X509_get1_email(certificate);
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    const char *address = sk_OPENSSL_STRING_num(addresses) > 0
+                              ? sk_OPENSSL_STRING_value(addresses, 0)
+                              : NULL;
+
+    name_out[0] = '\0';
+    if ((address == NULL || !copy_name((const unsigned char *)address,
+                                       (int)strlen(address), name_out)) &&
+        at >= 0) {
+        const ASN1_STRING *text =
+            X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+
+        (void)copy_name(ASN1_STRING_get0_data(text), ASN1_STRING_length(text),
+                        name_out);
+    }
+    X509_email_free(addresses);
+}
+
+static bool write_pem(X509 *certificate, struct mm_buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    bool is_good = bio != NULL && PEM_write_bio_X509(bio, certificate) == 1;
+    long size = is_good ? BIO_get_mem_data(bio, &text) : 0;
+
+    is_good = size > 0 && mm_buf_append(out, text, (size_t)size) == MAILMOD_OK;
+    BIO_free(bio);
+    return is_good;
+}
+
+enum mailmod_error
+mm_tls_session_certificate(const struct mm_tls_session *session,
+                           struct mm_peer_certificate *certificate_out)
+{
+    X509 *certificate = SSL_get1_peer_certificate(session->ssl);
+    uint8_t digests[2][MM_TLS_PIN_SIZE];
+
+    mm_buf_init(&certificate_out->pem, PEM_MAX);
+    if (certificate == NULL) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    bool is_good = take_digests(certificate, digests) &&
+                   write_pem(certificate, &certificate_out->pem);
+    for (size_t i = 0; is_good && i < MM_TLS_PIN_SIZE; i++) {
+        (void)snprintf(certificate_out->fingerprint + 2 * i, 3, "%02x",
+                       digests[0][i]);
+    }
+    find_name(certificate, certificate_out->name);
+    X509_free(certificate);
+    ERR_clear_error();
+    if (!is_good) {
+        mm_buf_fini(&certificate_out->pem);
+    }
+    return is_good ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+}
+
+bool mm_tls_session_has_certificate(const struct mm_tls_session *session)
+{
+    return SSL_get0_peer_certificate(session->ssl) != NULL;
 }
 
 bool mm_tls_is_established(const struct mm_tls_session *session)

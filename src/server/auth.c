@@ -187,6 +187,7 @@ enum mm_auth_verdict mm_auth_go_on(struct mm_auth *auth)
     case MM_AUTH_PROOF_SCRAM:
         return start_scram(auth);
     case MM_AUTH_PROOF_TOKEN:
+    case MM_AUTH_PROOF_CERTIFICATE:
         return start_bearer(auth);
     default:
         return start_check(auth);
@@ -206,10 +207,11 @@ static enum mm_auth_verdict start(struct mm_auth *auth)
 enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
                                     enum mm_auth_decision decision)
 {
-    bool is_token = auth->proof == MM_AUTH_PROOF_TOKEN;
+    bool is_hosts = auth->proof == MM_AUTH_PROOF_TOKEN ||
+                    auth->proof == MM_AUTH_PROOF_CERTIFICATE;
 
-    if (decision == MM_AUTH_REFUSE || (is_token && decision == MM_AUTH_CHECK)) {
-        return refuse(auth); /* nobody else can judge a token */
+    if (decision == MM_AUTH_REFUSE || (is_hosts && decision == MM_AUTH_CHECK)) {
+        return refuse(auth); /* nobody else can judge it */
     }
     mm_buf_wipe(&auth->token);
     if (auth->proof == MM_AUTH_PROOF_SCRAM) {
@@ -449,6 +451,20 @@ static enum mm_auth_verdict step_bearer(struct mm_auth *auth,
     return is_named ? start(auth) : refuse(auth);
 }
 
+/* RFC 4422 A: the name to act as, or none: then whom the certificate names. */
+static enum mm_auth_verdict step_external(struct mm_auth *auth,
+                                          struct mm_span data)
+{
+    auth->proof = MM_AUTH_PROOF_CERTIFICATE;
+    if (memchr(data.data != NULL ? data.data : "", '\0', data.size) != NULL) {
+        return MM_AUTH_SYNTAX;
+    }
+    struct mm_span name =
+        data.size > 0 ? data : mm_span_cstr(auth->certificate_name);
+    return name.size > 0 && mm_auth_take_name(auth, name) ? start(auth)
+                                                          : refuse(auth);
+}
+
 bool mm_auth_tells_refusal(struct mm_auth *auth)
 {
     if (auth->proof != MM_AUTH_PROOF_TOKEN || auth->is_refusal_told) {
@@ -497,7 +513,7 @@ enum mm_auth_verdict mm_auth_continue(struct mm_auth *auth, struct mm_span data)
     case MM_SASL_XOAUTH2:
         return step_bearer(auth, data);
     case MM_SASL_EXTERNAL:
-        break; /* never offered */
+        return step_external(auth, data);
     }
     return MM_AUTH_SYNTAX;
 }

@@ -39,7 +39,8 @@ enum mm_auth_proof {
     MM_AUTH_PROOF_APOP,
     MM_AUTH_PROOF_CRAM_MD5,
     MM_AUTH_PROOF_SCRAM,
-    MM_AUTH_PROOF_TOKEN /* which the host alone can judge */
+    MM_AUTH_PROOF_TOKEN, /* which the host alone can judge, as the next */
+    MM_AUTH_PROOF_CERTIFICATE
 };
 
 /* "<...@...>" and NUL; what the POP3 engine takes for a stamp. */
@@ -54,6 +55,8 @@ struct mm_auth {
     /* Where password checks take turns, and who asks; NULL: straight on. */
     struct mm_checks *checks;
     const struct mm_netaddr *peer;
+    /* Whom the client's certificate names; "": nobody. */
+    char certificate_name[256];
     bool is_known;  /* somebody came in from there lately */
     bool is_barred; /* whatever it says is refused, and nobody is asked */
     /* The name (and the password, where the mechanism shows it) is known and

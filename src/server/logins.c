@@ -21,14 +21,25 @@ static void use(struct mm_logins *login, enum mm_auth_verdict verdict);
 static bool on_ask(struct mm_auth *auth)
 {
     struct mm_logins *login = MM_LIST_OBJECT(auth, struct mm_logins, auth);
+    struct mm_peer_certificate certificate = {.name = ""};
     struct mm_request_facts facts = {.user = auth->user_name,
                                      .password = mm_auth_password_text(auth),
                                      .token = mm_auth_token_text(auth)};
     enum mailmod_moment moment =
         facts.token != NULL ? MAILMOD_LOGIN_TOKEN : login->words->moment;
 
+    if (auth->proof == MM_AUTH_PROOF_CERTIFICATE) {
+        moment = MAILMOD_LOGIN_CERTIFICATE;
+        if (mm_conn_peer_certificate(login->session->conn, &certificate) !=
+            MAILMOD_OK) {
+            return false; /* nobody vouches then */
+        }
+        facts.certificate = mm_buf_cstr(&certificate.pem);
+        facts.fingerprint = certificate.fingerprint;
+    }
     login->is_asking = mm_session_ask(login->session, &login->session->question,
                                       moment, &facts) != MM_ASK_NOBODY;
+    mm_buf_fini(&certificate.pem);
     return login->is_asking;
 }
 
@@ -329,10 +340,27 @@ static bool was_asked(struct mm_logins *login)
     return false;
 }
 
+static void read_certificate(struct mm_logins *login)
+{
+    struct mm_peer_certificate certificate = {.name = ""};
+
+    if (mm_conn_peer_certificate(login->session->conn, &certificate) !=
+        MAILMOD_OK) {
+        certificate.name[0] = '\0';
+    }
+    (void)mm_span_copy(mm_span_cstr(certificate.name),
+                       login->auth.certificate_name,
+                       sizeof login->auth.certificate_name);
+    mm_buf_fini(&certificate.pem);
+}
+
 void mm_logins_begin(struct mm_logins *login, enum mm_sasl_mechanism mechanism,
                      bool has_data, struct mm_span data)
 {
     if (!was_asked(login)) {
+        if (mechanism == MM_SASL_EXTERNAL) {
+            read_certificate(login);
+        }
         use(login, mm_auth_begin(&login->auth, mechanism, has_data, data));
     }
 }

@@ -4,8 +4,8 @@
  * that needs the password itself, while a user keeps it and the operator wants
  * it; one that needs the host, while the host is asked. Whoever shows a
  * password by PLAIN may do so by LOGIN, on every service.
- * Thread: the session's loop. RFC 4954 4, RFC 5034 3, RFC 7628 4 (tokens go
- * under TLS alone). */
+ * Thread: the session's loop. RFC 4422 A, RFC 4954 4, RFC 5034 3, RFC 7628 4
+ * (tokens go under TLS alone). */
 #include "server/mechanisms.h"
 
 #include "server/server_internal.h"
@@ -13,7 +13,8 @@
 enum need {
     NEEDS_NOTHING,
     NEEDS_KEPT_PASSWORD, /* and local.cram_md5 */
-    NEEDS_TOKEN_HOST
+    NEEDS_TOKEN_HOST,
+    NEEDS_CERTIFICATE_HOST /* and a client that showed one */
 };
 
 static const struct {
@@ -27,6 +28,7 @@ static const struct {
     {MM_SASL_CRAM_MD5, NEEDS_KEPT_PASSWORD, false},
     {MM_SASL_OAUTHBEARER, NEEDS_TOKEN_HOST, true},
     {MM_SASL_XOAUTH2, NEEDS_TOKEN_HOST, true},
+    {MM_SASL_EXTERNAL, NEEDS_CERTIFICATE_HOST, true},
 };
 
 static bool is_met(const struct mm_session *session, enum need need)
@@ -40,6 +42,9 @@ static bool is_met(const struct mm_session *session, enum need need)
                                  mm_loop_now_ms(session->loop));
     case NEEDS_TOKEN_HOST:
         return mm_session_is_hooked(session, MAILMOD_LOGIN_TOKEN);
+    case NEEDS_CERTIFICATE_HOST:
+        return mm_session_is_hooked(session, MAILMOD_LOGIN_CERTIFICATE) &&
+               session->conn != NULL && mm_conn_has_certificate(session->conn);
     }
     return false;
 }

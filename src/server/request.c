@@ -91,6 +91,8 @@ static void free_request(struct mm_request *request)
     free_secret(request->facts.user);
     free_secret(request->facts.password);
     free_secret(request->facts.token);
+    free_secret(request->facts.certificate);
+    free_secret(request->facts.fingerprint);
     free_secret(request->facts.reverse_path);
     free_secret(request->facts.message);
     free_secret(request->facts.recipient);
@@ -205,6 +207,8 @@ enum mailmod_error mm_request_new(struct mm_request **request_out,
     request->facts.user = copy(facts->user, &failed);
     request->facts.password = copy(facts->password, &failed);
     request->facts.token = copy(facts->token, &failed);
+    request->facts.certificate = copy(facts->certificate, &failed);
+    request->facts.fingerprint = copy(facts->fingerprint, &failed);
     request->facts.reverse_path = copy(facts->reverse_path, &failed);
     request->facts.message = copy(facts->message, &failed);
     request->facts.recipient = copy(facts->recipient, &failed);
@@ -358,8 +362,9 @@ int mm_request_default_code(const struct mm_request *request,
                             enum mm_verdict verdict)
 {
     enum mailmod_moment moment = request->facts.moment;
-    bool is_login =
-        moment == MAILMOD_SMTP_AUTH || moment == MAILMOD_LOGIN_TOKEN;
+    bool is_login = moment == MAILMOD_SMTP_AUTH ||
+                    moment == MAILMOD_LOGIN_TOKEN ||
+                    moment == MAILMOD_LOGIN_CERTIFICATE;
 
     switch (verdict) {
     case MM_VERDICT_REJECT:
@@ -538,6 +543,7 @@ static void parse_written(struct mm_request *request)
         break;
     case MAILMOD_SMTP_AUTH:
     case MAILMOD_LOGIN_TOKEN:
+    case MAILMOD_LOGIN_CERTIFICATE:
         parse_login_reply(request);
         break;
     case MAILMOD_POP3_RETRIEVE: /* it is the message */

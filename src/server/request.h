@@ -31,6 +31,8 @@ struct mm_request_facts {
     const char *user;
     const char *password;
     const char *token;
+    const char *certificate; /* PEM */
+    const char *fingerprint; /* SHA-256, in hexadecimal */
     const char *reverse_path;
     const char *recipient; /* the first, or the only one */
     const char *message;

@@ -329,6 +329,9 @@ static void on_tls(void *context, struct mm_conn *conn)
     if (!mm_service_has_implicit_tls(session->service)) {
         session->protocol->engine->tls_begun(session->engine);
     }
+    if (session->protocol->on_tls != NULL) {
+        session->protocol->on_tls(session);
+    }
     mm_session_pump(session);
 }
 
@@ -439,6 +442,12 @@ static void start_tls(struct mm_session *session)
 
     session->is_in_tls = true;
     mm_timer_cancel(&session->timer);
+    /* Clients that have none are not held up; those of POP3 and of servers
+     * (port 25) are not asked, for some take that badly. */
+    if (mm_service_row(session->service)->is_submission &&
+        mm_session_is_hooked(session, MAILMOD_LOGIN_CERTIFICATE)) {
+        mm_conn_ask_certificate(session->conn);
+    }
     enum mailmod_error error =
         mm_service_has_implicit_tls(session->service)
             ? mm_conn_start_implicit_tls(session->conn, tls, timeout_ms)

@@ -71,6 +71,8 @@ struct mm_session_protocol {
     const struct mm_session_engine *engine;
     /* Builds session->engine; the connection is there. */
     enum mailmod_error (*begin)(struct mm_session *session);
+    /* TLS stands; NULL: nothing is to be done. */
+    void (*on_tls)(struct mm_session *session);
     /* Handles one pending event: true when there may be more to do. */
     bool (*step)(struct mm_session *session);
     enum mm_standing (*standing)(struct mm_session *session);

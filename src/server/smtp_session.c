@@ -288,6 +288,15 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     return error;
 }
 
+/* What the client showed may let it log in. */
+static void on_tls_smtp(struct mm_session *session)
+{
+    if (mm_service_row(session->service)->is_submission) {
+        mm_smtpd_set_mechanisms_tls(session->engine,
+                                    mm_mechanisms_offered(session, true));
+    }
+}
+
 static bool step_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
@@ -428,6 +437,7 @@ const struct mm_session_protocol mm_smtp_session_protocol = {
     .size = sizeof(struct mm_smtp_session),
     .engine = &engine_verbs,
     .begin = begin_smtp,
+    .on_tls = on_tls_smtp,
     .step = step_smtp,
     .standing = standing_smtp,
     .wait_ms = wait_ms_smtp,

@@ -325,6 +325,8 @@ static mailmod_reading *begun;
     X(user, mailmod_request_user(h) == NULL)                                   \
     X(password, mailmod_request_password(h) == NULL)                           \
     X(token, mailmod_request_token(h) == NULL)                                 \
+    X(certificate, mailmod_request_certificate(h) == NULL)                     \
+    X(fingerprint, mailmod_request_fingerprint(h) == NULL)                     \
     X(reverse_path, mailmod_request_reverse_path(h) == NULL)                   \
     X(recipient, mailmod_request_recipient(h, 0) == NULL)                      \
     X(message, mailmod_request_message(h) == NULL)                             \

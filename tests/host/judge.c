@@ -142,6 +142,13 @@ static enum mailmod_verdict judge(void *context, mailmod_request *request)
                        begins(mailmod_request_token(request), "open")
                    ? MAILMOD_TAKEN
                    : MAILMOD_ACCEPT;
+    case MAILMOD_LOGIN_CERTIFICATE:
+        printf("certificate %s %s %d\n", mailmod_request_user(request),
+               mailmod_request_fingerprint(request),
+               begins(mailmod_request_certificate(request),
+                      "-----BEGIN CERTIFICATE-----\n"));
+        return begins(mailmod_request_user(request), "demo") ? MAILMOD_TAKEN
+                                                             : MAILMOD_ACCEPT;
     case MAILMOD_SMTP_AUTH:
         return judge_login(request);
     case MAILMOD_SMTP_CONNECT:

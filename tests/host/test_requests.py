@@ -4,10 +4,12 @@ The host program is judge.c; what it decides stands in the sender's or the
 user's name.
 """
 import base64
+import hashlib
 import os
 import poplib
 import re
 import smtplib
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
 from harness import SANITIZER, Wire, insecure_tls, main  # noqa: E402
+from test_delivery import make_certificate  # noqa: E402
 
 BODY = b"Subject: x\r\n\r\n.dot\r\n" + b"y" * 70 + b"\r\n"
 
@@ -223,6 +226,46 @@ def test_token(build):
             assert client.docmd("AUTH", f"XOAUTH2 {good}")[0] == 235
 
 
+def test_certificate(build):
+    """The host judges a client's certificate, on submission, under TLS."""
+    def begin(judge, context):
+        client = smtplib.SMTP("127.0.0.1", judge.submission, timeout=60)
+        client.starttls(context=context)
+        client.ehlo()
+        return client
+
+    with tempfile.TemporaryDirectory() as folder, Judge(build) as judge:
+        make_certificate(folder, "demo@mail.test")
+        context = insecure_tls()
+        context.load_cert_chain(os.path.join(folder, "cert.pem"),
+                                os.path.join(folder, "key.pem"))
+        with open(os.path.join(folder, "cert.pem"), encoding="ascii") as file:
+            digest = hashlib.sha256(
+                ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+        name = base64.b64encode(b"demo").decode()
+        with begin(judge, insecure_tls()) as client:
+            assert "EXTERNAL" not in client.esmtp_features["auth"]
+            assert client.docmd("AUTH", f"EXTERNAL {name}")[0] == 504
+        with begin(judge, context) as client:
+            assert "EXTERNAL" in client.esmtp_features["auth"]
+            other = base64.b64encode(b"banned").decode()
+            assert client.docmd("AUTH", f"EXTERNAL {other}")[0] == 535
+            assert client.docmd("AUTH", f"EXTERNAL {name}")[0] == 235
+        with begin(judge, context) as client:  # whom the certificate names
+            assert client.docmd("AUTH", "EXTERNAL =")[0] == 235
+        with begin(judge, context) as client:
+            assert client.docmd("AUTH", "EXTERNAL")[0] == 334
+            assert client.docmd("AA==")[0] == 501
+        with smtplib.SMTP("127.0.0.1", judge.smtp, timeout=60) as client:
+            client.starttls(context=context)
+            client.ehlo()
+            assert "auth" not in client.esmtp_features
+    told = [line.strip() for line in judge.lines
+            if line.startswith("certificate")]
+    assert told == [f"certificate {user} {digest} 1" for user in
+                    ("banned", "demo", "demo")], told
+
+
 def test_smtp_login(build):
     def login(judge, user, password):
         secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
@@ -239,5 +282,6 @@ def test_smtp_login(build):
         assert login(judge, "vouched", "wrong")[:9] == "535 5.7.8"
 
 
-main(__name__, test_messages, test_envelope, test_token, test_smtp_login,
+main(__name__, test_messages, test_envelope, test_token, test_certificate,
+     test_smtp_login,
      test_a_peer_that_hangs_up, test_slow_hosts_hold_up_their_own_alone, test_pop3)

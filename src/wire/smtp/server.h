@@ -123,6 +123,8 @@ MM_CHECK enum mailmod_error mm_smtpd_challenge(struct mm_smtpd *smtpd,
  * the reply is put into the output, QUIT becomes the pending event. */
 MM_CHECK enum mailmod_error mm_smtpd_close(struct mm_smtpd *smtpd,
                                            const struct mm_reply *reply);
+/* Instead of options.mechanisms_tls: what came to be known in the handshake. */
+void mm_smtpd_set_mechanisms_tls(struct mm_smtpd *smtpd, unsigned mechanisms);
 /* TLS stands: forgets HELO, AUTH and the transaction (RFC 3207 4.2). */
 void mm_smtpd_tls_begun(struct mm_smtpd *smtpd);
 

@@ -14,6 +14,11 @@ static unsigned usable_mechanisms(const struct mm_smtpd *smtpd)
                          : smtpd->options.mechanisms_clear;
 }
 
+void mm_smtpd_set_mechanisms_tls(struct mm_smtpd *smtpd, unsigned mechanisms)
+{
+    smtpd->options.mechanisms_tls = mechanisms;
+}
+
 unsigned mm_smtpd_mechanisms(const struct mm_smtpd *smtpd)
 {
     /* RFC 4954 3: after a login no other is possible, so none is offered. */

@@ -241,6 +241,32 @@ enum mailmod_error mm_conn_start_implicit_tls(struct mm_conn *conn,
     return mm_conn_start_tls_server(conn, tls, timeout_ms);
 }
 
+void mm_conn_ask_certificate(struct mm_conn *conn)
+{
+    conn->peer->is_asked_for_certificate = true;
+}
+
+bool mm_conn_has_certificate(const struct mm_conn *conn)
+{
+    return conn->is_tls && conn->peer->is_asked_for_certificate &&
+           conn->peer->certificate != NULL;
+}
+
+enum mailmod_error
+mm_conn_peer_certificate(const struct mm_conn *conn,
+                         struct mm_peer_certificate *certificate_out)
+{
+    if (!mm_conn_has_certificate(conn)) {
+        return MAILMOD_ERROR_NOT_FOUND;
+    }
+    mm_buf_init(&certificate_out->pem, 64);
+    (void)mm_span_copy(mm_span_cstr("00ff"), certificate_out->fingerprint,
+                       sizeof certificate_out->fingerprint);
+    (void)mm_span_copy(mm_span_cstr(conn->peer->certificate),
+                       certificate_out->name, sizeof certificate_out->name);
+    return mm_buf_append_cstr(&certificate_out->pem, "PEM");
+}
+
 bool mm_conn_is_tls(const struct mm_conn *conn)
 {
     return conn->is_tls;

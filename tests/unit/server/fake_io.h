@@ -44,6 +44,8 @@ struct fake_peer {
     bool has_lenient_tls; /* TLS 1.0 may be spoken */
     bool reads_nothing;
     bool fails_tls;
+    const char *certificate; /* whom it names; NULL: it has none */
+    bool is_asked_for_certificate;
 };
 
 /* From "192.0.2.1:4000" to the listener with this port. */

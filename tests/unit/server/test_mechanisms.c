@@ -164,6 +164,69 @@ static const char *no(unsigned port)
     return port == PORT_POP3 || port == PORT_POP3S ? "-ERR [AUTH]" : "535";
 }
 
+static enum mailmod_error ask_certificate(void *context,
+                                          struct mm_request *request)
+{
+    struct host *host = context;
+    const struct mm_request_facts *facts = mm_request_facts(request);
+
+    host->asked++;
+    assert_int_equal(facts->moment, MAILMOD_LOGIN_CERTIFICATE);
+    assert_null(facts->password);
+    assert_string_equal(facts->certificate, "PEM");
+    assert_string_equal(facts->fingerprint, "00ff");
+    bool is_alice = strcmp(facts->user, "alice") == 0;
+    return mm_request_settle(request,
+                             is_alice ? host->verdict : MM_VERDICT_ACCEPT);
+}
+
+static void show_certificate(struct host *host, unsigned port,
+                             const char *certificate)
+{
+    fake_hang_up(&host->peer);
+    fake_run(5);
+    fake_forget_peer(&host->peer);
+    fake_connect(&host->peer, port, PEER);
+    host->peer.certificate = certificate;
+    fake_run(5);
+    (void)fake_heard(&host->peer);
+}
+
+/* Submission alone asks for certificates, and offers EXTERNAL to who has one;
+ * the host alone lets in. */
+static void test_external(void **state)
+{
+    struct host *host = mm_alloc(sizeof *host);
+
+    (void)state;
+    assert_non_null(host);
+    host->verdict = MM_VERDICT_TAKEN;
+    host->hooks = (struct mm_hooks){.moments = MAILMOD_LOGIN_CERTIFICATE,
+                                    .ask = ask_certificate,
+                                    .context = host};
+    rig_open(&host->rig, plain, &host->hooks);
+    show_certificate(host, PORT_SUBMISSIONS, NULL);
+    assert_true(host->peer.is_asked_for_certificate);
+    assert_null(strstr(fake_talk(&host->peer, "EHLO c\r\n"), "EXTERNAL"));
+    rig_expect(&host->peer, "AUTH EXTERNAL =\r\n", "504");
+    show_certificate(host, PORT_POP3S, "alice");
+    assert_false(host->peer.is_asked_for_certificate);
+    show_certificate(host, PORT_SUBMISSIONS, "alice");
+    assert_non_null(strstr(fake_talk(&host->peer, "EHLO c\r\n"), "EXTERNAL"));
+    say_base64(host, "AUTH EXTERNAL ", "bob", 3);
+    expect_begins(host, "535");
+    say_base64(host, "AUTH EXTERNAL ", "a\0b", 3);
+    expect_begins(host, "501");
+    assert_int_equal(host->asked, 1);
+    rig_expect(&host->peer, "AUTH EXTERNAL =\r\n", "235");
+    assert_int_equal(host->asked, 2);
+    show_certificate(host, PORT_SUBMISSIONS, "");
+    (void)fake_talk(&host->peer, "EHLO c\r\n");
+    rig_expect(&host->peer, "AUTH EXTERNAL =\r\n", "535");
+    assert_int_equal(host->asked, 2);
+    close_host(host);
+}
+
 /* "Username:" and "Password:", with an initial response or without. */
 static void test_login(void **state)
 {
@@ -357,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offers),
         cmocka_unit_test(test_what_is_not_offered),
+        cmocka_unit_test(test_external),
         cmocka_unit_test(test_login),
         cmocka_unit_test(test_cram_md5),
         cmocka_unit_test(test_cram_md5_form),
