@@ -58,8 +58,8 @@ MAILMOD_API enum mailmod_error
 mailmod_request_quarantine(mailmod_request *request, const char *reason);
 /* The mail of `recipient` (as for redirect) comes into that folder of his
  * mailbox, as if it had been sent to user+folder: it needs
- * local.plus_separator, and local.plus_folders to be seen apart. Maildirs have
- * none. */
+ * local.plus_separator, and local.plus_folders to be seen apart. A folder of a
+ * Maildir is made where it is missing, with local.plus_folders alone. */
 MAILMOD_API enum mailmod_error
 mailmod_request_set_folder(mailmod_request *request, const char *recipient,
                            const char *folder);

@@ -111,8 +111,9 @@ static enum mailmod_error note_names(struct mm_mailbox_copy *copy,
 }
 
 static enum mailmod_error put_file(struct mm_mailbox *from, size_t index,
-                                   unsigned marks, const char *base,
-                                   const char *below, const char *name)
+                                   unsigned marks,
+                                   const struct mm_maildir_place *place,
+                                   const char *name)
 {
     struct taker taker = {.take = into_maildir};
     struct mm_buf piece;
@@ -121,7 +122,7 @@ static enum mailmod_error put_file(struct mm_mailbox *from, size_t index,
     mm_buf_init(&piece, 2 * MM_LIMIT_CHUNK);
     enum mailmod_error error = mm_mailbox_read(from, index, 0, &piece, &size);
     if (error == MAILMOD_OK) {
-        error = mm_maildir_delivery_new(&taker.delivery, base, below, name);
+        error = mm_maildir_delivery_new(&taker.delivery, place, name);
     }
     if (error == MAILMOD_OK) {
         error = copy_pieces(from, index, &piece, &taker);
@@ -139,6 +140,7 @@ static enum mailmod_error export_maildir(struct mm_mailbox_copy *copy,
                                          struct mm_mailbox *from,
                                          const char *base, const char *below)
 {
+    const struct mm_maildir_place place = {.base = base, .below = below};
     enum mailmod_error error = MAILMOD_OK;
 
     for (size_t i = 0; error == MAILMOD_OK && i < mm_mailbox_count(from); i++) {
@@ -155,7 +157,7 @@ static enum mailmod_error export_maildir(struct mm_mailbox_copy *copy,
             continue;
         }
         if (error == MAILMOD_OK) {
-            error = put_file(from, i, detail.flags, base, below, name);
+            error = put_file(from, i, detail.flags, &place, name);
         }
         if (error == MAILMOD_ERROR_CANCELLED) {
             error = MAILMOD_OK; /* its owner removed it meanwhile */

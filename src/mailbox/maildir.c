@@ -455,12 +455,13 @@ static void remove_messages(struct mm_mailbox *mailbox,
     removal->done(removal, error);
 }
 
-/* Where no Maildir is yet, no mail has come. */
+/* Where no Maildir is yet, or no folder, no mail has come. */
 static enum mailmod_error fill(struct maildir_mailbox *box,
                                const struct mm_mailbox_owner *owner)
 {
-    enum mailmod_error error =
-        mm_maildir_open(&box->folders, owner->base, owner->below, false);
+    const struct mm_maildir_place place = {
+        .base = owner->base, .below = owner->below, .folder = owner->folder};
+    enum mailmod_error error = mm_maildir_open(&box->folders, &place, false);
 
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         return MAILMOD_OK;
@@ -481,10 +482,7 @@ static enum mailmod_error open_mailbox(struct mm_mailbox_provider *provider,
         return MAILMOD_ERROR_MEMORY;
     }
     mm_mailbox_init(&box->base, provider, owner);
-    /* A file keeps no address: all mail is in no folder. */
-    bool is_folder = owner->folder != NULL && owner->folder[0] != '\0';
-    enum mailmod_error error =
-        is_folder ? MAILMOD_ERROR_NOT_FOUND : fill(box, owner);
+    enum mailmod_error error = fill(box, owner);
     if (error != MAILMOD_OK) {
         close_mailbox(&box->base);
         return error;

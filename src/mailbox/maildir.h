@@ -12,16 +12,23 @@
 void mm_maildirs_init(struct mm_mailbox_provider *maildirs,
                       struct mm_store *store);
 
+/* Which Maildir, and which folder of it. */
+struct mm_maildir_place {
+    const char *base;
+    const char *below;
+    const char *folder; /* UTF-8, as Maildir++ has it; NULL or "": none */
+    bool makes_folder;  /* else mail for one that is missing is in none */
+};
+
 /* One message on its way into a Maildir. thread: worker */
 struct mm_maildir_delivery;
 
-/* Makes the folders below `base` that are missing, and a file in tmp. `name`
- * is unique for ever and says the same when the delivery is tried again:
- * letters, digits, dots, hyphens, 100 at most. ACCESS, NOT_FOUND (`base`),
- * STORAGE_FULL ... */
+/* Makes what is missing below `base`, and a file in tmp. `name` is unique for
+ * ever and says the same when the delivery is tried again: letters, digits,
+ * dots, hyphens, 100 at most. ACCESS, NOT_FOUND (`base`), STORAGE_FULL ... */
 MM_CHECK enum mailmod_error
 mm_maildir_delivery_new(struct mm_maildir_delivery **delivery_out,
-                        const char *base, const char *below, const char *name);
+                        const struct mm_maildir_place *place, const char *name);
 /* Text with CRLF line ends; LF stands in the file, as Maildirs have it. */
 MM_CHECK enum mailmod_error
 mm_maildir_delivery_write(struct mm_maildir_delivery *delivery,

@@ -58,7 +58,7 @@ static enum mailmod_error make_file(struct mm_maildir_delivery *delivery)
 
 enum mailmod_error
 mm_maildir_delivery_new(struct mm_maildir_delivery **delivery_out,
-                        const char *base, const char *below, const char *name)
+                        const struct mm_maildir_place *place, const char *name)
 {
     *delivery_out = NULL;
     if (!is_name(name)) {
@@ -69,8 +69,7 @@ mm_maildir_delivery_new(struct mm_maildir_delivery **delivery_out,
         return MAILMOD_ERROR_MEMORY;
     }
     memcpy(delivery->name, name, strlen(name) + 1);
-    enum mailmod_error error =
-        mm_maildir_open(&delivery->folders, base, below, true);
+    enum mailmod_error error = mm_maildir_open(&delivery->folders, place, true);
     if (error == MAILMOD_OK) {
         error = make_file(delivery);
     }

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "mailbox/maildir_flags.h"
+#include "mailbox/maildir_subfolder.h"
 #include "platform/random.h"
 
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include <string.h>
 
 #define REMOVAL_NAME "mailmod-removal"
+/* Of Maildir++: by it a program that delivers knows a folder. */
+#define FOLDER_MARK "maildirfolder"
 /* Names of some 800 000 messages. */
 #define REMOVAL_MAX ((size_t)64 * 1024 * 1024)
 
@@ -47,17 +50,10 @@ static enum mailmod_error descend(struct mm_folder **folder, const char *below,
     return error;
 }
 
-enum mailmod_error mm_maildir_open(struct mm_maildir *maildir, const char *base,
-                                   const char *below, bool makes)
+static enum mailmod_error open_parts(struct mm_maildir *maildir, bool makes)
 {
-    memset(maildir, 0, sizeof *maildir);
-    enum mailmod_error error = mm_folder_open(&maildir->root, base);
-    if (error == MAILMOD_OK) {
-        error = descend(&maildir->root, below, makes);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_folder_open_in(&maildir->tmp, maildir->root, "tmp", makes);
-    }
+    enum mailmod_error error =
+        mm_folder_open_in(&maildir->tmp, maildir->root, "tmp", makes);
     if (error == MAILMOD_OK) {
         error = mm_folder_open_in(&maildir->new, maildir->root, "new", makes);
     }
@@ -65,6 +61,66 @@ enum mailmod_error mm_maildir_open(struct mm_maildir *maildir, const char *base,
         error = mm_folder_open_in(&maildir->cur, maildir->root, "cur", makes);
     }
     return error;
+}
+
+static enum mailmod_error put_mark(struct mm_folder *folder)
+{
+    struct mm_file *file = NULL;
+    enum mailmod_error error = mm_file_make_in(&file, folder, FOLDER_MARK);
+
+    mm_file_close(&file);
+    return error == MAILMOD_ERROR_EXISTS ? MAILMOD_OK : error;
+}
+
+/* From the Maildir into a folder of it; after an error it is where it was. */
+static enum mailmod_error enter(struct mm_maildir *maildir, const char *folder,
+                                bool makes)
+{
+    char name[MM_MAILDIR_NAME_MAX];
+    struct mm_maildir inner = {.root = NULL};
+    enum mailmod_error error =
+        mm_maildir_find_subfolder(maildir->root, folder, name);
+
+    if (error == MAILMOD_OK ||
+        (error == MAILMOD_ERROR_NOT_FOUND && makes && name[0] != '\0')) {
+        error = mm_folder_open_in(&inner.root, maildir->root, name, makes);
+    }
+    if (error == MAILMOD_OK) {
+        error = open_parts(&inner, makes);
+    }
+    if (error == MAILMOD_OK && makes) {
+        error = put_mark(inner.root);
+    }
+    if (error != MAILMOD_OK) {
+        mm_maildir_close(&inner);
+        return error;
+    }
+    mm_maildir_close(maildir);
+    *maildir = inner;
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_maildir_open(struct mm_maildir *maildir,
+                                   const struct mm_maildir_place *place,
+                                   bool makes)
+{
+    memset(maildir, 0, sizeof *maildir);
+    enum mailmod_error error = mm_folder_open(&maildir->root, place->base);
+    if (error == MAILMOD_OK) {
+        error = descend(&maildir->root, place->below, makes);
+    }
+    if (error == MAILMOD_OK && place->folder != NULL &&
+        place->folder[0] != '\0') {
+        error = enter(maildir, place->folder, makes && place->makes_folder);
+        /* A file or a link is no folder either. */
+        bool is_none =
+            error == MAILMOD_ERROR_NOT_FOUND || error == MAILMOD_ERROR_ACCESS;
+        if (!makes || place->makes_folder || !is_none) {
+            return error;
+        }
+        error = MAILMOD_OK;
+    }
+    return error == MAILMOD_OK ? open_parts(maildir, makes) : error;
 }
 
 void mm_maildir_close(struct mm_maildir *maildir)

@@ -5,6 +5,7 @@
 #define MM_MAILBOX_MAILDIR_FOLDERS_H
 
 #include "base/buf.h"
+#include "mailbox/maildir.h"
 #include "platform/folder.h"
 
 /* A file's name: 255 octets on every system that has Maildirs. */
@@ -17,11 +18,12 @@ struct mm_maildir {
     struct mm_folder *tmp;
 };
 
-/* NOT_FOUND when a part of it is missing, unless `makes`. What is opened is
- * closed by mm_maildir_close, after an error, too. */
-MM_CHECK enum mailmod_error mm_maildir_open(struct mm_maildir *maildir,
-                                            const char *base, const char *below,
-                                            bool makes);
+/* NOT_FOUND when a part of it is missing, unless `makes`: then it is made, or,
+ * of a folder that is not to be made, the Maildir itself is opened. What is
+ * opened is closed by mm_maildir_close, after an error, too. */
+MM_CHECK enum mailmod_error
+mm_maildir_open(struct mm_maildir *maildir,
+                const struct mm_maildir_place *place, bool makes);
 void mm_maildir_close(struct mm_maildir *maildir);
 /* What is the message's for ever: the name without its flags. */
 struct mm_span mm_maildir_unique(const char *name);

@@ -72,26 +72,33 @@ enum mailmod_error mm_plus_folder_init(struct mm_plus_folder *folder,
                : MAILMOD_ERROR_LIMIT;
 }
 
+struct mm_span mm_plus_folder_named(const struct mm_plus_folder *folder,
+                                    const char *address)
+{
+    const char *at = strrchr(address, '@');
+    struct mm_span local =
+        mm_span(address, at != NULL ? (size_t)(at - address) : strlen(address));
+    struct mm_span base;
+    struct mm_span detail;
+    char text[MM_STORE_USER_MAX];
+    bool names_one = folder->separator != '\0' &&
+                     mm_span_cut(local, folder->separator, &base, &detail) &&
+                     fold(base, text) && strcmp(text, folder->local) == 0;
+
+    return names_one ? detail : mm_span("", 0);
+}
+
 bool mm_plus_folder_has(const struct mm_plus_folder *folder,
                         const char *delivered_to)
 {
-    const char *at = strrchr(delivered_to, '@');
-    struct mm_span local =
-        mm_span(delivered_to, at != NULL ? (size_t)(at - delivered_to)
-                                         : strlen(delivered_to));
-    struct mm_span base;
-    struct mm_span detail;
     char text[MM_STORE_USER_MAX];
 
     if (!folder->is_on) {
         return true;
     }
-    bool is_in_one = folder->separator != '\0' &&
-                     mm_span_cut(local, folder->separator, &base, &detail) &&
-                     detail.size > 0 && fold(base, text) &&
-                     strcmp(text, folder->local) == 0;
-    if (!is_in_one) {
+    struct mm_span name = mm_plus_folder_named(folder, delivered_to);
+    if (name.size == 0) {
         return folder->name[0] == '\0';
     }
-    return fold(detail, text) && strcmp(text, folder->name) == 0;
+    return fold(name, text) && strcmp(text, folder->name) == 0;
 }

@@ -30,6 +30,10 @@ struct mm_plus_folder {
 MM_CHECK enum mailmod_error
 mm_plus_folder_init(struct mm_plus_folder *folder,
                     const struct mm_mailbox_owner *owner);
+/* The folder that an address names, of the user's own addresses one: empty
+ * where it names none. */
+struct mm_span mm_plus_folder_named(const struct mm_plus_folder *folder,
+                                    const char *address);
 /* Is mail that was delivered to this address in it? "": to the user's own. */
 bool mm_plus_folder_has(const struct mm_plus_folder *folder,
                         const char *delivered_to);

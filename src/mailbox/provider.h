@@ -110,7 +110,7 @@ struct mm_mailbox_removal {
 struct mm_mailbox_verbs {
     unsigned capabilities; /* enum mm_mailbox_capability bits */
     /* Nobody else has it open, which mm_mailbox_open sees to. NOT_FOUND when
-     * there is none, or no folder of that name. */
+     * there is none. */
     enum mailmod_error (*open)(struct mm_mailbox_provider *provider,
                                const struct mm_mailbox_owner *owner,
                                struct mm_mailbox **mailbox_out);

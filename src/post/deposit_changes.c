@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 #include "mailbox/plus_folder.h"
+#include "post/destination.h"
+#include "post/maildirs.h"
 #include "wire/msg/header_change.h"
 
 #include <string.h>
@@ -173,6 +175,33 @@ static enum mailmod_error name_folder(const struct mm_deposit *deposit,
                : error;
 }
 
+static bool is_maildir(const struct mm_deposit_recipient *recipient)
+{
+    return recipient->kind == MM_TARGET_LOCAL &&
+           mm_span_starts_nocase(mm_span_cstr(recipient->place),
+                                 MM_MAILDIR_CONSUMER ":");
+}
+
+/* The destination of the user's Maildir with the folder behind it: the address
+ * stays, for a report shows it to the sender. */
+static enum mailmod_error name_subfolder(const struct mm_deposit *deposit,
+                                         const char *folder,
+                                         struct mm_deposit_recipient *recipient)
+{
+    char destination[MM_STORE_DESTINATION_MAX];
+
+    mm_free(recipient->folder);
+    recipient->folder = NULL;
+    if (mm_destination_local(recipient->place, folder, destination) !=
+        MAILMOD_OK) {
+        log_change(deposit, "no folder: its name and the user's are too long",
+                   folder);
+        return MAILMOD_OK;
+    }
+    recipient->folder = mm_strdup(destination);
+    return recipient->folder != NULL ? MAILMOD_OK : MAILMOD_ERROR_MEMORY;
+}
+
 static void set_folder(struct mm_deposit *deposit,
                        const struct mm_change *change)
 {
@@ -196,10 +225,15 @@ static void set_folder(struct mm_deposit *deposit,
             struct mm_deposit_recipient *recipient =
                 MM_LIST_OBJECT(other, struct mm_deposit_recipient, node);
 
-            if (recipient->origin == first->origin &&
-                recipient->kind == MM_TARGET_MAILBOX &&
-                deposit->error == MAILMOD_OK) {
+            if (recipient->origin != first->origin ||
+                deposit->error != MAILMOD_OK) {
+                continue;
+            }
+            if (recipient->kind == MM_TARGET_MAILBOX) {
                 deposit->error = name_folder(deposit, change->value, recipient);
+            } else if (is_maildir(recipient)) {
+                deposit->error =
+                    name_subfolder(deposit, change->value, recipient);
             }
         }
     }

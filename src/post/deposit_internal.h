@@ -52,7 +52,8 @@ struct mm_deposit_recipient {
     const char *original_to;
     const char *words;     /* why it is held; "": it is not */
     const char *looked_up; /* as target.h says; "": not */
-    char *folder;          /* the address that names its folder; NULL: none */
+    char *folder; /* the address, or the destination, that names its folder;
+                     NULL: none */
     char texts[];
 };
 struct mm_loss_words

@@ -198,7 +198,10 @@ static enum mailmod_error put_recipients(struct mm_deposit *deposit,
         }
         error = recipient->kind == MM_TARGET_MAILBOX
                     ? put_entry(deposit, recipient, t)
-                    : put_row(deposit, recipient, recipient->place, t);
+                    : put_row(deposit, recipient,
+                              recipient->folder != NULL ? recipient->folder
+                                                        : recipient->place,
+                              t);
         recipient->is_aside = error == MAILMOD_ERROR_NOT_FOUND &&
                               deposit->fetched != NULL &&
                               deposit->fetched->sets_aside;

@@ -23,8 +23,8 @@ MM_CHECK enum mailmod_error mm_mailboxes_open(struct mm_post *post,
                                               const char *user,
                                               uint64_t mailbox_id,
                                               struct mm_mailbox **mailbox_out);
-/* The same: "" what is in no folder, else the folder's mail (plus_folder.h). Of
- * a mailbox that has no folders NOT_FOUND. thread: worker */
+/* The same: "" what is in no folder, else the folder's mail (plus_folder.h, and
+ * of a Maildir maildir_subfolder.h). thread: worker */
 MM_CHECK enum mailmod_error
 mm_mailboxes_open_folder(struct mm_post *post, const struct mm_config *config,
                          const char *user, uint64_t mailbox_id,

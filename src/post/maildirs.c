@@ -4,7 +4,9 @@
  * file is on disk; what fails is put off and tried again by the queue's steps,
  * with the folder's trouble in the words; only a user that is no more is final;
  * a batch that is cancelled goes on to its end, for a second delivery of the
- * same message has the same name.
+ * same message has the same name. A folder that a judge named is made where it
+ * is missing; one that the address of a sender names gets mail where it is
+ * there.
  * Thread: the outbound's loop; `run` on a worker. */
 #include "post/maildirs.h"
 
@@ -12,6 +14,7 @@
 #include "base/mem.h"
 #include "config/maildir.h"
 #include "mailbox/maildir.h"
+#include "mailbox/plus_folder.h"
 #include "mailbox/store_mailbox.h"
 #include "post/consumer_work.h"
 
@@ -103,16 +106,68 @@ static enum mailmod_error write_body(const struct mm_consumer_work *work,
     return error;
 }
 
+/* Whose Maildir: the destination "maildir:USER", or "maildir:USER:FOLDER"; no
+ * user's name has a colon. */
+struct owner {
+    char user[MM_STORE_DESTINATION_MAX];
+    char folder[MM_STORE_DESTINATION_MAX]; /* that a judge named; "": none */
+    struct mm_config_maildir maildir;
+};
+
+static void name_owner(const struct mm_consumer_work *work,
+                       struct owner *owner_out)
+{
+    struct mm_span user;
+    struct mm_span folder;
+
+    (void)mm_span_cut(mm_span_cstr(work->rest), ':', &user, &folder);
+    (void)mm_span_copy(user, owner_out->user, sizeof owner_out->user);
+    (void)mm_span_copy(folder, owner_out->folder, sizeof owner_out->folder);
+}
+
+/* The folder that the address of a recipient names; "": none. */
+static enum mailmod_error
+name_folder(const struct mm_consumer_work *work, const struct owner *owner,
+            const struct mm_store_recipient *recipient, char *out, size_t size)
+{
+    const struct mm_mailbox_owner of = {
+        .user = owner->user,
+        .folder = "",
+        .separator = work->config->local.plus_separator[0]};
+    struct mm_plus_folder folder;
+    enum mailmod_error error = mm_plus_folder_init(&folder, &of);
+
+    out[0] = '\0';
+    if (error == MAILMOD_OK) {
+        (void)mm_span_copy(mm_plus_folder_named(&folder, recipient->path), out,
+                           size);
+    }
+    return error;
+}
+
 static enum mailmod_error deliver(const struct mm_consumer_work *work,
-                                  const struct mm_config_maildir *place,
+                                  const struct owner *owner,
                                   const struct mm_store_recipient *recipient)
 {
     struct mm_maildir_delivery *delivery = NULL;
+    bool has_folders = work->config->local.plus_folders;
+    char named[MM_STORE_REVERSE_PATH_MAX] = "";
+    struct mm_maildir_place place = {.base = owner->maildir.base,
+                                     .below = owner->maildir.below};
     char name[101];
+    enum mailmod_error error = MAILMOD_OK;
 
+    if (has_folders && owner->folder[0] != '\0') {
+        place.folder = owner->folder;
+        place.makes_folder = true;
+    } else if (has_folders) {
+        error = name_folder(work, owner, recipient, named, sizeof named);
+        place.folder = named;
+    }
     make_name(work, recipient, name, sizeof name);
-    enum mailmod_error error =
-        mm_maildir_delivery_new(&delivery, place->base, place->below, name);
+    if (error == MAILMOD_OK) {
+        error = mm_maildir_delivery_new(&delivery, &place, name);
+    }
     if (error == MAILMOD_OK) {
         error = write_fields(work, recipient, delivery);
     }
@@ -127,12 +182,13 @@ static enum mailmod_error deliver(const struct mm_consumer_work *work,
 }
 
 /* Whether the user is there, and where; sets all outcomes when not. */
-static bool find_place(struct mm_consumer_work *work,
-                       struct mm_config_maildir *place)
+static bool find_owner(struct mm_consumer_work *work, struct owner *owner)
 {
     struct mm_store_user user;
+
+    name_owner(work, owner);
     enum mailmod_error error =
-        mm_store_find_user(work->post->store, work->rest, &user);
+        mm_store_find_user(work->post->store, owner->user, &user);
 
     mm_secret_clear(&user, sizeof user);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
@@ -140,7 +196,8 @@ static bool find_place(struct mm_consumer_work *work,
         return false;
     }
     if (error == MAILMOD_OK) {
-        error = mm_config_find_maildir(work->config, work->rest, place);
+        error =
+            mm_config_find_maildir(work->config, owner->user, &owner->maildir);
     }
     if (error != MAILMOD_OK) {
         mm_consumer_work_set_all(
@@ -152,12 +209,12 @@ static bool find_place(struct mm_consumer_work *work,
 
 static void run(struct mm_consumer_work *work)
 {
-    struct mm_config_maildir place;
+    struct owner owner;
 
-    if (find_place(work, &place)) {
+    if (find_owner(work, &owner)) {
         for (size_t i = 0; i < work->count; i++) {
             put_off(&work->outcomes[i],
-                    deliver(work, &place, &work->recipients[i]));
+                    deliver(work, &owner, &work->recipients[i]));
         }
     }
 }

@@ -1,6 +1,7 @@
 /* thread: loop (the outbound's); the work is done on a worker
  * maildirs.h - the consumer that delivers into Maildirs: what is queued for
- * "maildir:USER" goes into the folder that the configuration gives the user. */
+ * "maildir:USER" goes into the folder that the configuration gives the user,
+ * and for "maildir:USER:FOLDER" into that folder of it. */
 #ifndef MM_POST_MAILDIRS_H
 #define MM_POST_MAILDIRS_H
 

@@ -150,11 +150,6 @@ static void refuse_for_error(struct mm_pop3_session *pop3,
         refuse_opening(pop3, "AUTH", "this user may not log in any more");
         return;
     }
-    if (error == MAILMOD_ERROR_NOT_FOUND &&
-        pop3->logins.auth.folder[0] != '\0') {
-        refuse_opening(pop3, "SYS/PERM", "this mailbox has no folders");
-        return;
-    }
     MM_LOG(mm_pop3_log(pop3), MM_LOG_ERROR, "pop3", "mailbox not opened",
            MM_TEXT("session", pop3->base.identifier),
            MM_TEXT("user", pop3->logins.auth.user_name),

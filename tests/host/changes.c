@@ -177,11 +177,15 @@ static void obey(mailmod *mail, int octet)
 static int serve(mailmod *mail, const char *folder, const char *port)
 {
     char octet;
+    char maildir[512];
+
+    (void)snprintf(maildir, sizeof maildir, "boxed:%s/Maildir", folder);
 
     if (mailmod_config_set(mail, "general.data_folder", folder) ||
         mailmod_config_set(mail, "general.host_name", "mail.test") ||
         mailmod_config_set(mail, "local.domains", "mail.test") ||
         mailmod_config_set(mail, "local.plus_folders", "true") ||
+        mailmod_config_set(mail, "local.maildirs", maildir) ||
         mailmod_config_set(mail, "smarthost.host", "127.0.0.1") ||
         mailmod_config_set(mail, "smarthost.port", port) ||
         mailmod_config_set(mail, "smarthost.tls", "off") ||
@@ -196,7 +200,8 @@ static int serve(mailmod *mail, const char *folder, const char *port)
                                      MAILMOD_SMTP_RCPT | MAILMOD_SMTP_MESSAGE,
                                      judge, NULL, NULL) ||
         mailmod_user_add(mail, "demo", "secret", 0) ||
-        mailmod_user_add(mail, "other", "secret", 0) || mailmod_start(mail)) {
+        mailmod_user_add(mail, "other", "secret", 0) ||
+        mailmod_user_add(mail, "boxed", "secret", 0) || mailmod_start(mail)) {
         printf("start: %s\n", mailmod_last_error_text());
         return 1;
     }

@@ -220,6 +220,14 @@ def test_folder(build):
                                   "demo@mail.test"))[:3] == "250"
         assert host.mail("other") == [] and len(host.mail("demo")) == 1
         assert len(host.mail("other/Junk")) == 1
+        # In a Maildir the folder is made, and no address tells of it.
+        assert host.deliver("junk", ("boxed@mail.test",))[:3] == "250"
+        text, = wait_for(lambda: host.mail("boxed/Junk"),
+                         what="the Maildir's folder")
+        assert b"Delivered-To: boxed@mail.test\r\n" in text, text
+        assert host.mail("boxed") == []
+        assert os.path.isfile(os.path.join(
+            host.folder.name, "Maildir", ".Junk", "maildirfolder"))
 
 
 main(__name__, test_fields, test_large_messages, test_recipients,

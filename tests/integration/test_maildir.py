@@ -190,6 +190,37 @@ def test_marked_as_seen(build):
         assert flags_of(daemon)["1"] == "new"
 
 
+def test_folders(build):
+    """Mail for user+name is in the folder .name of the Maildir where there is
+    one, and POP3 shows it to user/name."""
+    need_posix(build, "Maildirs as other programs have them")
+    with world(build, **{"local.plus_folders": True}) as daemon:
+        path = os.path.join(boxes(daemon), "demo", "Maildir")
+        os.mkdir(os.path.dirname(path))
+        mailbox.Maildir(path).add_folder("Lists")
+        send(daemon, "demo@mail.test", "demo+lists@mail.test",
+             "demo+other@mail.test", "demo+a/b@mail.test")
+        wait_for(lambda: len(files(daemon)) == 3, what="mail in no folder")
+        wait_for(lambda: len(os.listdir(path + "/.Lists/new")) == 1,
+                 what="mail in the folder")
+        assert sorted(name for name in os.listdir(path)
+                      if name[0] == ".") == [".Lists"]
+        for user, count in (("demo", 3), ("demo/lists", 1), ("demo/none", 0)):
+            box = login(daemon, user)
+            assert box.stat()[0] == count, user
+            box.quit()
+        box = login(daemon, "demo/LISTS")
+        assert b"Delivered-To: demo+lists@mail.test" in box.retr(1)[1]
+        box.quit()
+        name, = os.listdir(path + "/.Lists/cur")
+        assert name.endswith(":2,S"), name
+        box = login(daemon, "demo/lists")
+        box.dele(1)
+        box.quit()
+        assert os.listdir(path + "/.Lists/cur") == []
+        assert len(files(daemon)) == 3
+
+
 class Dovecot:
     """The lab's, on ports of its own."""
 
@@ -347,5 +378,5 @@ def test_narrower_settings_and_reports(build):
 
 
 main(__name__, test_delivered_and_served, test_beside_another_program,
-     test_marked_as_seen, test_as_dovecot,
+     test_marked_as_seen, test_folders, test_as_dovecot,
      test_tried_again, test_narrower_settings_and_reports)

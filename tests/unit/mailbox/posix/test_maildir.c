@@ -30,16 +30,22 @@ static void path_of(const struct world *world, const char *rest, char *out,
     assert_true(snprintf(out, size, "%s/%s", world->folder, rest) < (int)size);
 }
 
-static void deliver_as(struct world *world, const char *user, const char *name,
+static enum mailmod_error begin_delivery(struct mm_maildir_delivery **delivery,
+                                         const char *base, const char *name)
+{
+    const struct mm_maildir_place place = {.base = base,
+                                           .below = "alice/Maildir"};
+
+    return mm_maildir_delivery_new(delivery, &place, name);
+}
+
+static void deliver_to(const struct mm_maildir_place *place, const char *name,
                        const char *body, size_t size)
 {
     struct mm_maildir_delivery *delivery = NULL;
-    char below[64];
 
-    snprintf(below, sizeof below, "%s/Maildir", user);
-    assert_int_equal(
-        mm_maildir_delivery_new(&delivery, world->folder, below, name),
-        MAILMOD_OK);
+    assert_int_equal(mm_maildir_delivery_new(&delivery, place, name),
+                     MAILMOD_OK);
     for (size_t at = 0; at < size; at += 1000) {
         size_t step = size - at < 1000 ? size - at : 1000;
 
@@ -50,6 +56,17 @@ static void deliver_as(struct world *world, const char *user, const char *name,
     assert_int_equal(mm_maildir_delivery_finish(delivery), MAILMOD_OK);
     mm_maildir_delivery_free(&delivery);
     assert_null(delivery);
+}
+
+static void deliver_as(struct world *world, const char *user, const char *name,
+                       const char *body, size_t size)
+{
+    char below[64];
+    const struct mm_maildir_place place = {.base = world->folder,
+                                           .below = below};
+
+    snprintf(below, sizeof below, "%s/Maildir", user);
+    deliver_to(&place, name, body, size);
 }
 
 static void put(void *context, const char *user, const char *body, size_t size)
@@ -424,8 +441,7 @@ static void test_links(void **state)
     struct mm_mailbox_owner alice = owner(world, "alice");
     assert_int_equal(mm_mailbox_open(provider(world), &alice, &mailbox),
                      MAILMOD_ERROR_ACCESS);
-    assert_int_equal(mm_maildir_delivery_new(&delivery, world->folder,
-                                             "alice/Maildir", "1.x"),
+    assert_int_equal(begin_delivery(&delivery, world->folder, "1.x"),
                      MAILMOD_ERROR_ACCESS);
     /* And above it. */
     move(world, "alice", "real");
@@ -483,8 +499,7 @@ static void test_delivered_with_marks(void **state)
     struct mm_maildir_delivery *delivery = NULL;
     char name[256];
 
-    assert_int_equal(mm_maildir_delivery_new(&delivery, world->folder,
-                                             "alice/Maildir", "802.x"),
+    assert_int_equal(begin_delivery(&delivery, world->folder, "802.x"),
                      MAILMOD_OK);
     assert_int_equal(mm_maildir_delivery_write(delivery, mm_span("a\r\n", 3)),
                      MAILMOD_OK);
@@ -495,6 +510,93 @@ static void test_delivered_with_marks(void **state)
     assert_null(first_in(world, "new", name, sizeof name));
     assert_string_equal(first_in(world, "cur", name, sizeof name),
                         "802.x,S=2,W=3:2,RS");
+}
+
+static void make_folder(struct world *world, const char *rest)
+{
+    char path[600];
+
+    path_of(world, rest, path, sizeof path);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* By name: where mail for it goes, in a Maildir that has some folders and some
+ * things that are none. What is written with "!" is made. */
+static void test_folders(void **state)
+{
+    static const struct {
+        const char *folder;
+        const char *place; /* of alice's Maildir */
+    } rows[] = {
+        {"", "new"},
+        {"Lists", "new"}, /* not there yet, and nobody makes it */
+        {"!Lists", ".Lists/new"},
+        {"LISTS", ".Lists/new"},
+        {"!lists", ".Lists/new"},
+        {"!a.b", ".a.b/new"},
+        {"half", "new"},
+        {"!half", ".half/new"},
+        {"plain", "new"},
+        {"link", "new"},
+        {"..", "new"},
+        {".", "new"},
+        {"./Lists", "new"},
+        {"../x", "new"},
+        {"a/../../x", "new"},
+        {"Lists:2,S", "new"},
+        {"!gr\xc3\xbc\xc3\x9f", ".gr&APwA3w-/new"},
+        {"gr\xc3\xbc\xc3\x9f", ".gr&APwA3w-/new"},
+        {"GR&apwa3w-", "new"},
+        {"!\xf0\x9f\x93\xac&co", ".&2D3c7A-&-co/new"},
+        {"\xff", "new"},
+    };
+    enum { COUNT = sizeof rows / sizeof rows[0] };
+    struct world *world = *state;
+    char path[600];
+    char name[256];
+
+    make_maildir(world);
+    make_folder(world, "alice/Maildir/.half");
+    make_folder(world, "alice/Maildir/.half/cur");
+    write_file(world, "alice/Maildir/.plain", "no folder\n");
+    path_of(world, "alice/Maildir/.link", path, sizeof path);
+    assert_int_equal(symlink("cur", path), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        bool makes = rows[i].folder[0] == '!';
+        const struct mm_maildir_place place = {.base = world->folder,
+                                               .below = "alice/Maildir",
+                                               .folder = rows[i].folder +
+                                                         (makes ? 1 : 0),
+                                               .makes_folder = makes};
+
+        snprintf(name, sizeof name, "%zu.x", 900 + i);
+        deliver_to(&place, name, "x\r\n", 3);
+        snprintf(name, sizeof name, "alice/Maildir/%s/%zu.x,S=2,W=3",
+                 rows[i].place, 900 + i);
+        path_of(world, name, path, sizeof path);
+        print_message("%s\n", path);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    path_of(world, "alice/Maildir/.Lists/maildirfolder", path, sizeof path);
+    assert_int_equal(access(path, F_OK), 0);
+    /* The name as it is goes before another one in case. */
+    make_folder(world, "alice/Maildir/.lists");
+    struct mm_mailbox_owner alice = owner(world, "alice");
+    struct mm_mailbox *mailbox = NULL;
+    static const struct {
+        const char *folder;
+        size_t count;
+    } opened[] = {{"Lists", 3}, {"lists", 0}, {"nothing", 0}, {"a.b", 1}};
+    for (size_t i = 0; i < 4; i++) {
+        alice.folder = opened[i].folder;
+        assert_int_equal(mm_mailbox_open(provider(world), &alice, &mailbox),
+                         MAILMOD_OK);
+        assert_int_equal(mm_mailbox_count(mailbox), opened[i].count);
+        mm_mailbox_close(&mailbox);
+    }
+    alice.folder = "link";
+    assert_int_equal(mm_mailbox_open(provider(world), &alice, &mailbox),
+                     MAILMOD_ERROR_ACCESS);
 }
 
 /* The same message again, after a crash before it was settled. */
@@ -534,17 +636,14 @@ static void test_delivery_is_given_up(void **state)
     static const char *const bad[] = {"", ".x", "a/b", "a:2,S", "a b", "../x"};
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(mm_maildir_delivery_new(&delivery, world->folder,
-                                                 "alice/Maildir", bad[i]),
+        assert_int_equal(begin_delivery(&delivery, world->folder, bad[i]),
                          MAILMOD_ERROR_ARGUMENT);
         assert_null(delivery);
     }
-    assert_int_equal(mm_maildir_delivery_new(&delivery, "/nowhere/at/all",
-                                             "alice/Maildir", "1.x"),
+    assert_int_equal(begin_delivery(&delivery, "/nowhere/at/all", "1.x"),
                      MAILMOD_ERROR_NOT_FOUND);
     assert_null(delivery);
-    assert_int_equal(mm_maildir_delivery_new(&delivery, world->folder,
-                                             "alice/Maildir", "1.x"),
+    assert_int_equal(begin_delivery(&delivery, world->folder, "1.x"),
                      MAILMOD_OK);
     assert_int_equal(mm_maildir_delivery_write(delivery, mm_span("a\r\n", 3)),
                      MAILMOD_OK);
@@ -565,6 +664,7 @@ int main(void)
         CONTRACT_EACH(test_odd_names),
         CONTRACT_EACH(test_links),
         CONTRACT_EACH(test_removal_is_finished),
+        CONTRACT_EACH(test_folders),
         CONTRACT_EACH(test_delivered_with_marks),
         CONTRACT_EACH(test_delivered_twice),
         CONTRACT_EACH(test_delivery_is_given_up)};
