@@ -113,7 +113,7 @@ class World:
     # ---- the peers of its servers ----------------------------------------
 
     def smtp(self, source=""):
-        return smtplib.SMTP("127.0.0.1", self.ports["2525"], timeout=60,
+        return smtplib.SMTP("127.0.0.1", self.ports["2525"], timeout=120,
                             source_address=(source, 0) if source else None)
 
     def deliver(self, recipient="alice@example.com", text=TEXT,
@@ -130,7 +130,7 @@ class World:
                 return error.smtp_code, error.smtp_error
 
     def pop3(self, user="alice", password="wonderland"):
-        box = poplib.POP3("127.0.0.1", self.ports["2110"], timeout=60)
+        box = poplib.POP3("127.0.0.1", self.ports["2110"], timeout=120)
         box.stls(insecure_tls())
         box.user(user)
         box.pass_(password)

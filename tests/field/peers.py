@@ -58,7 +58,7 @@ class Peers:
                            POP3_PORT=str(self.pop3_port),
                            POP3S_PORT=str(self.pop3s_port))
         subprocess.run(["bash", self.dovecot_script, word], env=environment,
-                       capture_output=True, timeout=60, check=False)
+                       capture_output=True, timeout=120, check=False)
 
     def set(self, *settings):
         subprocess.run(["postconf", "-c", self.etc, "-e", *settings],
@@ -73,7 +73,7 @@ class Peers:
             return file.read()
 
     def wire(self, hello="EHLO c.test"):
-        wire = Wire(self.postfix.port, timeout=20)
+        wire = Wire(self.postfix.port, timeout=120)
         wire.reply()
         if hello:
             wire.ask(hello)
@@ -82,7 +82,7 @@ class Peers:
     def submission(self):
         client = smtplib.SMTP(
             "127.0.0.1", int(self.postfix.environment["SUBM_PORT"]),
-            local_hostname="c.test", timeout=30)
+            local_hostname="c.test", timeout=120)
         client.command_encoding = "utf-8"
         client.starttls(context=insecure_tls())
         client.ehlo()
@@ -196,7 +196,7 @@ def f02(peers):
 def auth(peers, *lines):
     client = smtplib.SMTP("127.0.0.1",
                           int(peers.postfix.environment["SUBM_PORT"]),
-                          timeout=30)
+                          timeout=120)
     client.starttls(context=insecure_tls())
     client.ehlo()
     code, text = 0, b""
@@ -244,7 +244,7 @@ def f06(peers):
 
 
 def pop3(peers, *lines):
-    with Wire(peers.pop3_port, timeout=20) as wire:
+    with Wire(peers.pop3_port, timeout=120) as wire:
         reply = wire.line()
         for line in lines:
             wire.send(line.encode() + b"\r\n")
@@ -371,7 +371,7 @@ def f24(peers):
 
 
 def f25(peers):
-    with Wire(peers.postfix.port, timeout=20) as wire:
+    with Wire(peers.postfix.port, timeout=120) as wire:
         wire.send(DEVICE)
         codes = []
         try:

@@ -26,7 +26,7 @@ poplib._MAXLINE = 1 << 23  # its own limit
 
 
 def hello(daemon, service="smtp"):
-    wire = Wire(daemon.port(service), timeout=60)
+    wire = Wire(daemon.port(service), timeout=120)
     assert wire.reply().startswith("220")
     assert wire.ask("EHLO client.test").startswith("250")
     return wire
@@ -265,7 +265,7 @@ def test_attack_49_logins_tell_nothing(build):
         replies = {}
         for _ in range(3):
             for name, (user, password) in logins.items():
-                with Wire(daemon.port("submissions"), timeout=60) as wire:
+                with Wire(daemon.port("submissions"), timeout=120) as wire:
                     wire.tls()
                     wire.reply()
                     wire.ask("EHLO client.test")

@@ -82,7 +82,7 @@ def test_E09_old_file_is_checked(build):
         for words in ([*daemon.daemon, "-c", path, "--check"],
                       [*daemon.control, "-c", path, "config", "check"]):
             run = subprocess.run(words, capture_output=True, text=True,
-                                 timeout=60, check=False)
+                                 timeout=120, check=False)
             assert run.returncode == 0, run.stderr
             assert "good" in run.stdout
             check_names(run.stderr, path)
@@ -142,7 +142,7 @@ def test_O12_all_mistakes_at_once(build):
                     '@include "missing.cfg"\n'
                     "pop3: { apop = true;\n")
         run = subprocess.run([*daemon.daemon, "-c", path, "--check"],
-                             capture_output=True, text=True, timeout=60,
+                             capture_output=True, text=True, timeout=120,
                              check=False)
         assert run.returncode == 78, run
         missing = os.path.join(daemon.folder, "missing.cfg")
@@ -157,7 +157,7 @@ def test_O12_all_mistakes_at_once(build):
 
 def check(daemon, path):
     return subprocess.run([*daemon.daemon, "-c", path, "--check"],
-                          capture_output=True, text=True, timeout=60,
+                          capture_output=True, text=True, timeout=120,
                           check=False)
 
 
@@ -212,7 +212,7 @@ def test_O12_as_the_daemons_user(build):
                 f.write(text % user)
             for run in (check(daemon, path), subprocess.run(
                     [*daemon.control, "-c", path, "config", "check"],
-                    capture_output=True, text=True, timeout=60, check=False)):
+                    capture_output=True, text=True, timeout=120, check=False)):
                 assert run.returncode == (78 if words else 0), (user, run)
                 assert words is None or words in run.stderr, (user, run)
 

@@ -56,7 +56,7 @@ def test_D09_nobody_reads_the_log(build):
         reader.start()
         wait_for(lambda: any(b"dropped" in l for l in lines), what="the count")
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         reader.join(PATIENCE)
         told = [l.decode() for l in lines if b"dropped" in l]
         count = int(re.search(r"count=(\d+)", told[0]).group(1))
@@ -80,7 +80,7 @@ def test_D09_end_without_a_reader(build):
                 break
         talk(daemon.port("smtp"), 150)
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
 
 def test_O20_log_file(build):
@@ -105,7 +105,7 @@ def test_O20_log_file(build):
             assert "mailmodd: started" not in text()
             assert "mailmodd: reloaded" not in text(path + ".1")
             process.terminate()
-            assert process.wait(60) == 0
+            assert process.wait(120) == 0
             assert text().rstrip().endswith("mailmodd: stopped"), text()
             assert process.stderr.read() == b""
         finally:
@@ -115,7 +115,7 @@ def test_O20_log_file(build):
         run = subprocess.run(
             [*daemon.daemon, "-c", daemon.write_config(), "--log-file",
              os.path.join(daemon.folder, "none", "log")],
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=120)
         assert run.returncode == 1 and "No such file" in run.stderr, run
 
 
@@ -130,7 +130,7 @@ def test_O19_local_time(build):
                 break
         process.terminate()
         process.stderr.read()
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         assert re.match(LINE + r"\+05:30 info ", line), line
         hours = time.gmtime(time.time() + 5.5 * 3600)
         assert line[:10] in (time.strftime("%Y-%m-%d", hours),
@@ -175,7 +175,7 @@ def test_O19_another_is_running(build):
         daemon.settings["smtp.listen"] = f"127.0.0.1:{daemon.port('smtp')}"
         run = subprocess.run(
             [*daemon.daemon, "-c", daemon.write_config()],
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=120)
         assert run.returncode == 1, run
         lines = run.stderr.strip().split("\n")
         assert len(lines) == 1, lines

@@ -109,7 +109,7 @@ def test_O20_fail2ban_itself(build):
         with open(rules, "w", encoding="utf-8") as file:
             file.write(filter_text())
         run = subprocess.run([program, log, rules], capture_output=True,
-                             text=True, timeout=60)
+                             text=True, timeout=120)
         matched = re.search(r"Lines: .*, (\d+) matched", run.stdout)
         assert matched and int(matched[1]) == 7, run.stdout
 
@@ -128,7 +128,7 @@ def test_O20_messages_handed_in(build):
                 file.write(f"Subject: {name}{end}{end}.{end}one{end}")
         loop = loop.replace("127.0.0.1:25", f"127.0.0.1:{daemon.port('smtp')}")
         run = subprocess.run(["sh", "-c", loop], cwd=daemon.folder,
-                             capture_output=True, text=True, timeout=60)
+                             capture_output=True, text=True, timeout=120)
         assert run.returncode == 0 and run.stdout == "", run
         texts = daemon.messages("alice")
         assert len(texts) == 2, run

@@ -48,7 +48,7 @@ def test_E01_daemon_without_standard_files(build):
                 shown = os.readlink(f"/proc/{process.pid}/fd/{file}")
                 assert "socket" not in shown and "anon" not in shown, shown
             process.terminate()
-            code = process.wait(60)
+            code = process.wait(120)
             assert code == 0, (closed, code)
 
 
@@ -70,7 +70,7 @@ def closed_host(build, when):
         for _ in range(3):
             deliver(host.port("smtp"))
         host.process.stdin.close()
-        assert host.process.wait(60) == 0
+        assert host.process.wait(120) == 0
         host.reader.join(PATIENCE)
         assert "free -1 -1 -1" in host.lines, host.lines
 
@@ -96,7 +96,7 @@ def test_E01_host_closes_standard_files(build):
         for _ in range(3):
             deliver(host.port("smtp"))
         host.process.stdin.close()
-        assert host.process.wait(60) == 0
+        assert host.process.wait(120) == 0
         host.reader.join(PATIENCE)
         assert "free -1 -1 -1" in host.lines, host.lines
 
@@ -113,14 +113,14 @@ def test_E02_host_forks_a_worker(build):
             host.process.stdin.write(b"\n")
             host.process.stdin.flush()
             host.wait_log("shut down")
-            wire.socket.settimeout(10)
+            wire.socket.settimeout(120)
             while wire.socket.recv(4096):
                 pass
         host.wait_log("again")
         assert not [l for l in host.lines if "failed" in l], host.lines
         deliver(port)
         host.process.stdin.close()
-        assert host.process.wait(60) == 0
+        assert host.process.wait(120) == 0
 
 
 def test_E04_E06_E07_settings(build):
@@ -132,7 +132,7 @@ def test_E04_E06_E07_settings(build):
         os.mkdir(other)
         host.start(wait="^ports", words=[other])
         host.process.stdin.close()
-        assert host.process.wait(60) == 0, host.lines
+        assert host.process.wait(120) == 0, host.lines
         assert os.path.exists(os.path.join(host.folder, "here", "mailmod.db"))
         assert os.listdir(other) == [], os.listdir(other)
 

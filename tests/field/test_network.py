@@ -190,7 +190,7 @@ def test_R15_haproxy(build):
             assert b"([127.0.0.2])" in text, text
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(120)
 
 
 def answers(port):

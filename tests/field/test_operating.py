@@ -20,7 +20,7 @@ def check(daemon, *words):
     """--check of the daemon's configuration: its exit code and all it says."""
     run = subprocess.run(
         [*daemon.daemon, "-c", daemon.write_config(), "--check", *words],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=120)
     return run.returncode, run.stdout + run.stderr
 
 
@@ -229,11 +229,11 @@ def test_D10_no_regular_files(build):
         with open(config, "a", encoding="utf-8") as file:
             file.write('@include "pipe"\n@include "/dev/zero"\n')
         run = subprocess.run([*daemon.daemon, "-c", config, "--check"],
-                             capture_output=True, text=True, timeout=20)
+                             capture_output=True, text=True, timeout=120)
         assert run.returncode == 78, run
         assert run.stderr.count("this is no regular file") == 2, run.stderr
         run = subprocess.run([*daemon.daemon, "-c", pipe],
-                             capture_output=True, text=True, timeout=20)
+                             capture_output=True, text=True, timeout=120)
         assert run.returncode == 78, run
         daemon.settings["tls.certificate_file"] = pipe
         daemon.settings["tls.key_file"] = pipe
@@ -245,7 +245,7 @@ def test_D10_no_regular_files(build):
 def control(daemon, *words, cwd=None, env=None):
     run = subprocess.run(
         [*daemon.control, *words], input="secret\n", cwd=cwd,
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=120,
         env={**os.environ, "MAILMOD_CONFIG": "", **(env or {})})
     return run.returncode, run.stdout + run.stderr
 
@@ -300,7 +300,7 @@ def test_O03_files_of_the_owner(build):
         os.chown(data, 0, 0)
         run = subprocess.run(
             [*daemon.control, "--data", data, "user", "list"], text=True,
-            capture_output=True, timeout=60, user=nobody.pw_uid,
+            capture_output=True, timeout=120, user=nobody.pw_uid,
             group=nobody.pw_gid, extra_groups=[],
             env={**os.environ, "MAILMOD_CONFIG": ""})
         assert run.returncode == 1, run
@@ -314,7 +314,7 @@ def test_O11_reload_is_told(build):
         path = os.path.join(daemon.folder, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(path)
-            manager.settimeout(30)
+            manager.settimeout(120)
             os.environ["NOTIFY_SOCKET"] = path
             try:
                 daemon.start()

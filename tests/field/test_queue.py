@@ -188,7 +188,7 @@ def test_O10_flush_during_an_attempt(build):
         if not replies:
             return "250 2.1.5 ok"
         inside.set()
-        assert go_on.wait(60)
+        assert go_on.wait(120)
         go_on.clear()
         return replies.pop(0)
     with Sink(replies={"RCPT": rcpt}) as sink, Bench(
@@ -196,7 +196,7 @@ def test_O10_flush_during_an_attempt(build):
             SLOW) as bench:
         bench.submit("u@one.test")
         for _ in range(2):  # the recipient's failure, then the destination's
-            assert inside.wait(30)
+            assert inside.wait(120)
             inside.clear()
             bench.daemon.ctl("queue", "flush")
             go_on.set()

@@ -45,7 +45,7 @@ def test_F28_idle_sessions_are_told(build):
             assert wire.at_end()
         assert popper.line().startswith(b"-ERR [SYS/TEMP]")
         assert popper.at_end()
-        assert daemon.process.wait(60) == 0
+        assert daemon.process.wait(120) == 0
         daemon.start()
         assert len(daemon.messages()) == 1
 
@@ -60,7 +60,7 @@ def test_F28_a_message_is_taken_to_its_end(build):
         assert wire.reply().startswith("250")
         assert wire.reply().startswith("421")
         assert wire.at_end()
-        assert daemon.process.wait(60) == 0
+        assert daemon.process.wait(120) == 0
         daemon.start()
         assert len(daemon.messages()) == 1
 

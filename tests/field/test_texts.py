@@ -57,7 +57,7 @@ def test_O16_foreign_address(build):
     with Daemon(build, start=False, settings={
             "smtp.listen": "192.0.2.1:2525"}) as daemon:
         run = subprocess.run([*daemon.daemon, "-c", daemon.write_config()],
-                             capture_output=True, text=True, timeout=60)
+                             capture_output=True, text=True, timeout=120)
         assert run.returncode == 1 and (
             "smtp: cannot listen on 192.0.2.1:2525: the address is none of "
             "this machine's" in run.stderr), run

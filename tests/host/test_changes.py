@@ -57,7 +57,7 @@ class Host:
             return wire.reply()
 
     def mail(self, user="demo"):
-        box = poplib.POP3("127.0.0.1", self.pop3, timeout=60)
+        box = poplib.POP3("127.0.0.1", self.pop3, timeout=120)
         box.user(user)
         box.pass_("secret")
         count = box.stat()[0]
@@ -79,7 +79,7 @@ class Host:
     def __exit__(self, kind, *rest):
         self.process.stdin.close()
         self.reader.join(60)
-        self.process.wait(60)
+        self.process.wait(120)
         self.folder.cleanup()
         print("".join(self.lines)[-4000:])
         assert kind is not None or (self.process.returncode == 0 and

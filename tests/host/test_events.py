@@ -86,7 +86,7 @@ class Host:
     def stop(self):
         self.process.stdin.close()
         self.reader.join(60)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
     def __enter__(self):
         return self

@@ -115,7 +115,7 @@ def test_a_host_that_just_leaves(build):
             for peer in peers:
                 peer.start()
             time.sleep(0.5)
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=120)
             for peer in peers:
                 peer.join(60)
             print(errors[-4000:])

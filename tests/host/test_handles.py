@@ -64,7 +64,7 @@ def test_every_call(build):
         # The last question is answered when its instance is gone.
         with Wire(port):
             expect(process, "asked")
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=120)
         print(out[-4000:], err[-4000:])
         match = re.search(r"^done (\d+) 0$", out, re.M)
         assert match and int(match[1]) > 1000, out

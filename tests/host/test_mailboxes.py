@@ -14,7 +14,7 @@ from harness import SANITIZER, main  # noqa: E402
 
 
 def login(port):
-    box = poplib.POP3("127.0.0.1", port, timeout=60)
+    box = poplib.POP3("127.0.0.1", port, timeout=120)
     box.user("demo")
     box.pass_("secret")
     return box
@@ -60,7 +60,7 @@ def test_mailboxes(build):
         assert len(text) == int(left[2]) and b"Subject: two" in text
         box.quit()
         go_on()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         print(out, err)
         assert process.returncode == 0 and "faults 0" in out, out
         assert not SANITIZER.search(err)

@@ -40,20 +40,20 @@ class Host:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.lines += self.process.stdout.read().splitlines()
-        code = self.process.wait(60)
+        code = self.process.wait(120)
         self.folder.cleanup()
         assert code == 0 and not [line for line in self.lines
                                   if "FAULT" in line], self.lines
 
     def box(self, user, password="secret"):
-        box = poplib.POP3("127.0.0.1", self.port, timeout=60)
+        box = poplib.POP3("127.0.0.1", self.port, timeout=120)
         box.user(user)
         box.pass_(password)
         return box
 
     def refusal(self, user, password="secret"):
         """What PASS gets, and whether the connection goes on."""
-        with Wire(self.port, timeout=60) as wire:
+        with Wire(self.port, timeout=120) as wire:
             wire.reply()
             wire.ask(f"USER {user}")
             reply = wire.ask(f"PASS {password}").rstrip()
@@ -174,7 +174,7 @@ def readings(host):
     box.sock.close()
     box.file.close()
     # Half of a message is not the whole one: no terminator comes.
-    with Wire(host.port, timeout=60) as wire:
+    with Wire(host.port, timeout=120) as wire:
         wire.reply()
         for line in ("USER cut", "PASS secret"):
             assert wire.ask(line).startswith("+OK"), line
@@ -200,7 +200,7 @@ def read_only(host):
 
 def mechanisms(host):
     """What is offered: nothing by which a password is not shown."""
-    box = poplib.POP3("127.0.0.1", host.port, timeout=60)
+    box = poplib.POP3("127.0.0.1", host.port, timeout=120)
     capabilities = box.capa()
     box.quit()
     assert "<" not in box.getwelcome().decode()

@@ -79,7 +79,7 @@ class Host:
     def __exit__(self, kind, *rest):
         self.process.stdin.close()
         self.reader.join(60)
-        self.process.wait(60)
+        self.process.wait(120)
         err = self.process.stderr.read()
         self.folder.cleanup()
         print("\n".join(self.lines)[-4000:], err[-4000:])
@@ -173,7 +173,7 @@ def test_a_stop(build):
         host.held(2)
         host.process.stdin.write("end\n")
         host.process.stdin.flush()
-        host.process.wait(60)
+        host.process.wait(120)
         ends = host.last(3)[1:]
         assert {end[0] for end in ends} == {"box", "queue"}, ends
         assert {end[2] for end in ends} == {STOPPED}, ends

@@ -58,7 +58,7 @@ class Judge:
             return reply
 
     def login(self, user="demo", password="secret"):
-        box = poplib.POP3("127.0.0.1", self.pop3, timeout=60)
+        box = poplib.POP3("127.0.0.1", self.pop3, timeout=120)
         box.user(user)
         box.pass_(password)
         return box
@@ -76,7 +76,7 @@ class Judge:
         self.process.stdin.close()
         self.reader.join(60)
         err = self.process.stderr.read()
-        self.process.wait(60)
+        self.process.wait(120)
         out = "".join(self.lines)
         self.folder.cleanup()
         print(err[-4000:])
@@ -203,7 +203,7 @@ def test_token(build):
     bad = base64.b64encode(
         b"n,a=demo,\x01auth=Bearer open\x01\x01").decode()
     with Judge(build) as judge:
-        box = poplib.POP3("127.0.0.1", judge.pop3, timeout=60)
+        box = poplib.POP3("127.0.0.1", judge.pop3, timeout=120)
         assert "XOAUTH2" not in box.capa()["SASL"]
         box.stls(insecure_tls())
         assert {"OAUTHBEARER", "XOAUTH2", "LOGIN"} <= set(box.capa()["SASL"])
@@ -217,7 +217,7 @@ def test_token(build):
         assert box._shortcmd(f"AUTH XOAUTH2 {good}").startswith(b"+OK")
         box.quit()
         with smtplib.SMTP("127.0.0.1", judge.submission,
-                          timeout=60) as client:
+                          timeout=120) as client:
             client.starttls(context=insecure_tls())
             client.ehlo()
             assert "XOAUTH2" in client.esmtp_features["auth"]

@@ -169,12 +169,12 @@ class Host:
                     self.settings["general.data_folder"])
         return subprocess.run(
             [os.path.join(self.build, "tools", "mailmodctl"), "-c", config,
-             *words], capture_output=True, text=True, timeout=60).stdout
+             *words], capture_output=True, text=True, timeout=120).stdout
 
     def mailbox(self, user="demo"):
         """What POP3 shows: (octets, size as listed) of each message."""
         box = poplib.POP3("127.0.0.1", int(self.ask("port", "pop3")[3]),
-                          timeout=60)
+                          timeout=120)
         box.user(user)
         box.pass_("secret")
         sizes = [int(line.split()[1]) for line in box.list()[1]]
@@ -203,7 +203,7 @@ class Host:
     def __exit__(self, kind, *rest):
         self.process.stdin.close()
         try:
-            code = self.process.wait(60)
+            code = self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = "hangs at its end"

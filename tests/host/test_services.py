@@ -64,7 +64,7 @@ class Host:
         return self
 
     def __exit__(self, kind, *rest):
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=120)
         self.folder.cleanup()
         print(out[-2000:], err[-4000:])
         assert kind is not None or (self.process.returncode == 0 and

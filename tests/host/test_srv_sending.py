@@ -175,7 +175,7 @@ def test_with_a_callback_it_does_not_wait(build):
     open_up = threading.Event()
 
     def greeting(_):
-        open_up.wait(60)
+        open_up.wait(120)
         return "220 at last"
     with NameServer(ONE_MX) as dns, \
             Sink(replies={"GREETING": greeting}) as sink, \
@@ -194,7 +194,7 @@ def test_without_a_callback_it_waits(build):
     open_up = threading.Event()
 
     def end(_):
-        open_up.wait(60)
+        open_up.wait(120)
         return "250 2.0.0 at last"
     with Sink(replies={"END": end}) as sink, \
             Host(build, "send_relay", "a@mail.test", "b@x.test", "127.0.0.1",

@@ -21,7 +21,7 @@ CONNECT, SENDMSG, LOGIN, GETMSG, DELMSG, ALL = 1, 2, 4, 8, 16, 31
 def test_fl05_by_itself(build):
     """No callback at all: what smtplib brings, POP3 shows."""
     with Host(build, "serve", "frida", "sesame", users=()) as host:
-        with smtplib.SMTP("127.0.0.1", host.port("smtp"), timeout=60) as smtp:
+        with smtplib.SMTP("127.0.0.1", host.port("smtp"), timeout=120) as smtp:
             smtp.sendmail("a@c.test", ["frida@mail.test"], BODY)
         box = host.box("frida", "sesame")
         lines = box.retr(1)[1]

@@ -15,10 +15,10 @@ SECONDS = 10
 
 def one_client(ports, number):
     if number % 2:
-        with smtplib.SMTP("127.0.0.1", ports["smtp"], timeout=20) as smtp:
+        with smtplib.SMTP("127.0.0.1", ports["smtp"], timeout=120) as smtp:
             smtp.sendmail("c@c.test", ["demo@mail.test"], BODY)
         return
-    box = poplib.POP3("127.0.0.1", ports["pop3"], timeout=20)
+    box = poplib.POP3("127.0.0.1", ports["pop3"], timeout=120)
     box.user("demo")
     box.pass_("secret")
     if box.stat()[0]:

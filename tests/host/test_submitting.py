@@ -72,7 +72,7 @@ class Host:
         self.told = []
         while True:
             line = self.process.stdout.readline().decode("utf-8", "replace")
-            assert line, (words, self.process.wait(10), self.errors)
+            assert line, (words, self.process.wait(120), self.errors)
             got = line.rstrip("\n").split("\t")
             if got[0] == str(words[0]):
                 return ERRORS[int(got[1])], got[2]
@@ -118,7 +118,7 @@ class Host:
     def close(self):
         self.process.stdin.close()
         rest = self.process.stdout.read().decode()
-        assert self.process.wait(60) == 0, (rest, self.errors)
+        assert self.process.wait(120) == 0, (rest, self.errors)
         self.folder.cleanup()
         assert not SANITIZER.search((b"".join(self.errors)).decode())
         return rest

@@ -20,7 +20,7 @@ def world(build, sink=None, **settings):
 
 def send(daemon, *recipients, sender="a@client.test", options=(),
          text=b"Subject: x\r\n\r\nbody\r\n", mail_options=()):
-    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=120) as smtp:
         smtp.ehlo("client.test")
         return smtp.sendmail(sender, recipients, text, mail_options, options)
 
@@ -228,7 +228,7 @@ def test_a_missing_file_is_told(build):
     with Daemon(build, users=(), start=False, settings={
             "local.alias_files": ["/nowhere/aliases"]}) as daemon:
         daemon.start(wait=False)
-        assert daemon.process.wait(30) != 0
+        assert daemon.process.wait(120) != 0
         daemon.reader.join(PATIENCE)
         assert any("/nowhere/aliases" in l for l in daemon.lines), daemon.lines
         daemon.process = None

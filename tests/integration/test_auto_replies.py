@@ -29,7 +29,7 @@ def send(daemon, *to, sender="a@client.test", header_to=None, extra="",
     named = header_to or ", ".join(to)
     text = (f"From: <{sender}>\r\nTo: {named}\r\nSubject: {subject}\r\n"
             f"Message-ID: <{subject}@client.test>\r\n{extra}\r\nbody\r\n")
-    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=120) as smtp:
         smtp.ehlo("client.test")
         return smtp.sendmail(sender, to, text.encode())
 
@@ -264,7 +264,7 @@ def test_killed(build):
         for number in range(max(rounds, 4)):
             daemon.start()
             with smtplib.SMTP("127.0.0.1", daemon.port("smtp"),
-                              timeout=20) as smtp:
+                              timeout=120) as smtp:
                 smtp.ehlo("client.test")
                 for i in range(1 + number % 4):
                     sender = f"other+{number}x{i}@mail.test"

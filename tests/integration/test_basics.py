@@ -99,7 +99,7 @@ def test_second_daemon_is_refused(build):
     with Daemon(build) as daemon:
         second = Daemon(build, folder=daemon.folder, users=(), start=False)
         second.start(wait=False)
-        assert second.process.wait(30) != 0
+        assert second.process.wait(120) != 0
         assert os.path.exists(daemon.folder)
         deliver(daemon, BODY)
 

@@ -80,7 +80,7 @@ def test_reload(build):
 def test_submission_is_not_asked_about(build):
     with World(build, {("9.0.0.127.a.test", "A"): ["127.0.0.2"]}) as world:
         with smtplib.SMTP("127.0.0.1", world.daemon.port("submission"),
-                          source_address=(LISTED, 0), timeout=30) as smtp:
+                          source_address=(LISTED, 0), timeout=120) as smtp:
             smtp.ehlo()
         assert world.dns.asked == []
 
@@ -131,7 +131,7 @@ def test_F30_tag_has_labels(build):
             "dnsbl.action": "tag"}) as world:
         for source in (LISTED, OTHER):
             with smtplib.SMTP("127.0.0.1", world.daemon.port("smtp"),
-                              source_address=(source, 0), timeout=30) as smtp:
+                              source_address=(source, 0), timeout=120) as smtp:
                 smtp.sendmail("a@c.test", ["demo@mail.test"],
                               "X-Blocklist: forged\r\nSubject: s\r\n\r\nt\r\n")
         texts = sorted((text.decode("ascii") for text in world.daemon.messages()),

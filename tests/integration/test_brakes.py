@@ -23,7 +23,7 @@ def plain(user, password):
 def come(daemon, service, address):
     family = "TCP6" if ":" in address else "TCP4"
     local = "::1" if family == "TCP6" else "127.0.0.1"
-    wire = Wire(daemon.port(service), timeout=60)
+    wire = Wire(daemon.port(service), timeout=120)
     wire.send(f"PROXY {family} {address} {local} 4000 25\r\n".encode())
     return wire
 

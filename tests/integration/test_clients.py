@@ -47,7 +47,7 @@ def test_swaks(build):
             ["swaks", "--server", f"127.0.0.1:{daemon.port('submission')}",
              "-tls", "--auth", "PLAIN", "--auth-user", USER,
              "--auth-password", "wrong", "--to", "demo@mail.test"],
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=120)
         assert refused.returncode != 0 and "535" in refused.stdout
 
 
@@ -115,7 +115,7 @@ def test_apop(build):
         daemon.start()
 
         def login(user, password):
-            box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=30)
+            box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
             box.apop(user, password)
             box.quit()
         login("anna", "apple")

@@ -683,7 +683,7 @@ def test_attack_98_killed_at_each_step(build):
             elif step == "deleted":
                 server.box = []
             reached.set()
-            dead.wait(60)
+            dead.wait(120)
             raise EOFError
         made = 0
         for step in steps:
@@ -699,7 +699,7 @@ def test_attack_98_killed_at_each_step(build):
                              lambda peer, step=step: stop(peer, step)}
             daemon.ctl("fetch", "run", "work")
             daemon.start()
-            assert reached.wait(60), step
+            assert reached.wait(120), step
         daemon.kill()
         dead.set()
         server.faults = {}

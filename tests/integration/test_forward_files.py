@@ -31,7 +31,7 @@ far@elsewhere.test third@mail.test
 
 
 def folder(daemon, name):
-    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=20)
+    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
     box.user(name)
     box.pass_("secret")
     count = box.stat()[0]

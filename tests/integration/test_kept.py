@@ -23,7 +23,7 @@ def world(build, sink, **settings):
 
 def send(daemon, *recipients, sender="demo@mail.test", subject="x"):
     with smtplib.SMTP("127.0.0.1", daemon.port("submission"),
-                      timeout=20) as smtp:
+                      timeout=120) as smtp:
         smtp.ehlo("client.test")
         smtp.sendmail(sender, recipients,
                       f"Subject: {subject}\r\n\r\nbody\r\n".encode())

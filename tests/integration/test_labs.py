@@ -83,7 +83,7 @@ class Postfix:
 
 def box_at(port):
     """(unique id, octets) of all that lies there for alice."""
-    box = poplib.POP3("127.0.0.1", port, timeout=60)
+    box = poplib.POP3("127.0.0.1", port, timeout=120)
     box.user("alice")
     box.pass_("sesame1")
     ids = [line.split()[1] for line in box.uidl()[1]]
@@ -275,7 +275,7 @@ def test_from_postfix(build):
                 ["/usr/sbin/sendmail", "-C", f"{postfix.folder}/postfix/etc",
                  "-i", "-B", "8BITMIME", "-f", "a@client.test",
                  "demo@mail.test"],
-                input=BODY.replace(b"\r\n", b"\n"), check=True, timeout=60,
+                input=BODY.replace(b"\r\n", b"\n"), check=True, timeout=120,
                 env=postfix.environment)
             message = wait_for(daemon.messages, what="mail from Postfix")[0]
             assert message.endswith(BODY + b"\r\n"), message
@@ -328,7 +328,7 @@ class NameServers:
 
     def __exit__(self, *rest):
         subprocess.run(["bash", self.script, "stop"], check=False,
-                       env=self.environment, capture_output=True, timeout=60)
+                       env=self.environment, capture_output=True, timeout=120)
         subprocess.run(["rm", "-rf", self.folder], check=False)
 
 

@@ -24,7 +24,7 @@ SERVED = [
 
 
 def login(daemon, user):
-    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=20)
+    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
     box.user(user)
     box.pass_("secret")
     return box

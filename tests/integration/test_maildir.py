@@ -33,7 +33,7 @@ def world(build, start=True, **settings):
 
 
 def send(daemon, *recipients, sender="a@client.test", options=()):
-    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=120) as smtp:
         smtp.sendmail(sender, recipients, BODY, rcpt_options=options)
 
 
@@ -47,7 +47,7 @@ def files(daemon, user="demo", folders=("new", "cur")):
 
 
 def login(daemon, user="demo"):
-    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=20)
+    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
     box.user(user)
     box.pass_("secret")
     return box
@@ -126,7 +126,7 @@ def test_beside_another_program(build):
              "--passwordeval=echo secret", "--tls=off", "--keep=off",
              f"--delivery=maildir,{target}",
              f"--uidls-file={daemon.folder}/uidls"],
-            check=True, timeout=60, stdout=subprocess.DEVNULL)
+            check=True, timeout=120, stdout=subprocess.DEVNULL)
         assert len(os.listdir(os.path.join(target, "new"))) == 1
         assert files(daemon) == []
 
@@ -249,7 +249,7 @@ class Dovecot:
             raise Skip(f"Dovecot did not {word}: {done.stderr[-500:]}")
 
     def login(self):
-        box = poplib.POP3("127.0.0.1", self.port, timeout=60)
+        box = poplib.POP3("127.0.0.1", self.port, timeout=120)
         box.user("alice")
         box.pass_("sesame1")
         return box

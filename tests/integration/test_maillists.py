@@ -45,7 +45,7 @@ def wait_known(daemon):
 
 def send(daemon, to, sender="demo@mail.test", text=None, extra=""):
     text = text or f"From: <{sender}>\r\nSubject: hello\r\n{extra}\r\nbody\r\n"
-    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", daemon.port("smtp"), timeout=120) as smtp:
         smtp.ehlo("client.test")
         smtp.sendmail(sender, [to], text)
 

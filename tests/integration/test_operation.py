@@ -116,7 +116,7 @@ def check(build, text, *words):
             f.write(text)
         os.chmod(path, 0o600)
         done = subprocess.run([*daemon.daemon, "-c", path, "--check"],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=120)
         said = done.stdout + done.stderr
         for word in words:
             assert word in said, (word, said)
@@ -188,7 +188,7 @@ def test_stop_drains(build):
         busy.send(b"Subject: late\r\n\r\nx\r\n.\r\n")
         assert busy.reply().startswith("250")
         assert busy.reply().startswith("421")
-        assert daemon.process.wait(30) == 0
+        assert daemon.process.wait(120) == 0
         daemon.start()
         assert len(daemon.messages()) == 1
 
@@ -207,7 +207,7 @@ def test_notify(build):
     folder = tempfile.mkdtemp(prefix="mailmod-notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(os.path.join(folder, "notify"))
-        s.settimeout(30)
+        s.settimeout(120)
         os.environ["NOTIFY_SOCKET"] = os.path.join(folder, "notify")
         try:
             with Daemon(build) as daemon:
@@ -323,7 +323,7 @@ def test_damaged_store_is_refused(build):
             f.seek(0)
             f.write(b"\0" * 4096)
         daemon.start(wait=False)
-        assert daemon.process.wait(30) == 1
+        assert daemon.process.wait(120) == 1
         daemon.reader.join(PATIENCE)
         said = "\n".join(daemon.lines)
         assert "mailmod.db" in said and "damaged" in said, said

@@ -25,7 +25,7 @@ def send(daemon, count, body="x\r\n", user="demo"):
 
 
 def refusal(port, *words):
-    with Wire(port, timeout=60) as wire:
+    with Wire(port, timeout=120) as wire:
         wire.line()
         for word in words[:-1]:
             wire.ask(word)
@@ -40,7 +40,7 @@ def test_a_session_is_passed_on(build):
         send(back, 1, body)
         with front(build, f"local=,*=127.0.0.1:{back.port('pop3')}",
                    "off") as daemon:
-            box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=60)
+            box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
             box.user("demo")
             box.pass_("secret")
             assert box.stat()[0] == 3
@@ -48,7 +48,7 @@ def test_a_session_is_passed_on(build):
             box.dele(1)
             box.quit()
             wait_for(lambda: len(back.messages()) == 2, what="the deletion")
-            with Wire(daemon.port("pop3"), timeout=60) as wire:
+            with Wire(daemon.port("pop3"), timeout=120) as wire:
                 wire.line()
                 wire.send(b"XLOG demo secret\r\nSTAT\r\nUIDL 1\r\nQUIT\r\n")
                 wire.socket.shutdown(socket.SHUT_WR)
@@ -110,7 +110,7 @@ def test_tls(build):
             with front(build, f"demo={there}", tls,
                        **{"pop3.backend_authority_file": file}) as daemon:
                 box = poplib.POP3("127.0.0.1", daemon.port("pop3"),
-                                  timeout=60)
+                                  timeout=120)
                 box.stls(insecure_tls())
                 try:
                     box._shortcmd("XLOG demo secret")

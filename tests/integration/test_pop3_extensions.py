@@ -27,13 +27,13 @@ def capabilities(box):
 def test_pt02_tls(build):
     with Daemon(build) as daemon:
         send(daemon, 1)
-        box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=60)
+        box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
         clear = capabilities(box)
         assert "STLS" in clear and "XLOG" not in clear, clear
         box.stls(insecure_tls())
         explicit = capabilities(box)
         implicit = poplib.POP3_SSL("127.0.0.1", daemon.port("pop3s"),
-                                   timeout=60, context=insecure_tls())
+                                   timeout=120, context=insecure_tls())
         assert capabilities(implicit) == explicit
         assert "XLOG" in explicit and "STLS" not in explicit, explicit
         assert {"SLEE-WAKE", "SLEEPING", "DELI", "QAUT",
@@ -117,7 +117,7 @@ def test_pt09_client_library(build):
         for service in ("clear", "pop3", "pop3s"):
             send(daemon, 4)
             if service == "clear":
-                box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=60)
+                box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
                 box._shortcmd("XLOG demo secret")
             else:
                 box = daemon.pop3(service=service)

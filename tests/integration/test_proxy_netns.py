@@ -149,13 +149,13 @@ def proxies():
         # Its programs keep its standard output open.
         subprocess.run(["bash", script, "start"], env=environment,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       timeout=60)
+                       timeout=120)
         try:
             yield
         finally:
             subprocess.run(["bash", script, "stop"], env=environment,
                            stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, timeout=60)
+                           stderr=subprocess.DEVNULL, timeout=120)
 
 
 def listens(port):

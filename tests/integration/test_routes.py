@@ -268,7 +268,7 @@ def test_own_tls(build):
             done = subprocess.run(
                 [*daemon.daemon, "-c", os.path.join(daemon.folder, "mailmod.cfg"),
                  "--check"],
-                capture_output=True, text=True, timeout=60, check=False)
+                capture_output=True, text=True, timeout=120, check=False)
             said = done.stdout + done.stderr
             assert done.returncode != 0, said
             assert "delivery.routes: route known: certificate file" in said, \

@@ -25,7 +25,7 @@ def sendmail(daemon, *words, text=b"", name=None, code=0):
     command = program(daemon.build, "mailmod-sendmail")
     run = subprocess.run(
         [name or command[0], *words], input=text, capture_output=True,
-        timeout=60, check=False,
+        timeout=120, check=False,
         env={**os.environ, "MAILMOD_CONFIG": config_of(daemon)})
     assert run.returncode == code, (words, run.returncode, run.stderr)
     return run.stdout.decode(), run.stderr.decode()
@@ -251,7 +251,7 @@ def test_refusals(build):
 def as_user(daemon, name, *words, text=b"x\n"):
     """Runs the program at `name` as nobody."""
     return subprocess.run(
-        [name, *words], input=text, capture_output=True, timeout=60,
+        [name, *words], input=text, capture_output=True, timeout=120,
         check=False, user="nobody", group="nogroup", extra_groups=[],
         env={"MAILMOD_CONFIG": config_of(daemon)})
 
@@ -308,7 +308,7 @@ def test_git(build):
         def run(*words):
             subprocess.run([git, "-c", "user.name=A", "-c",
                             "user.email=demo@mail.test", *words], cwd=work,
-                           check=True, timeout=60, capture_output=True,
+                           check=True, timeout=120, capture_output=True,
                            env={**os.environ, "HOME": daemon.folder,
                                 "MAILMOD_CONFIG": config_of(daemon)})
         os.mkdir(work)
@@ -332,7 +332,7 @@ def test_mailx(build):
             [mailx, "-s", "subject", "-S", "mta=" +
              program(build, "mailmod-sendmail")[0], "-S", "sendmail=" +
              program(build, "mailmod-sendmail")[0], "demo@mail.test"],
-            input=b"words\n", check=True, timeout=60,
+            input=b"words\n", check=True, timeout=120,
             env={**os.environ, "MAILMOD_CONFIG": config_of(daemon)})
         assert b"Subject: subject" in one(daemon)
 

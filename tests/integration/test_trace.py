@@ -10,7 +10,7 @@ from harness import Daemon, main, program
 def trace(build, *words, text=b""):
     run = subprocess.run(
         [*program(build, "mailmodctl"), "trace", *words],
-        input=text, capture_output=True, timeout=60, check=False)
+        input=text, capture_output=True, timeout=120, check=False)
     return run.returncode, run.stdout.decode(), run.stderr.decode()
 
 

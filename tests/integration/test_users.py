@@ -14,7 +14,7 @@ def set_disabled(daemon, user, is_disabled):
 
 
 def login(daemon, user="demo", password="secret"):
-    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=20)
+    box = poplib.POP3("127.0.0.1", daemon.port("pop3"), timeout=120)
     box.user(user)
     box.pass_(password)
     return box
@@ -33,7 +33,7 @@ def test_disabled_by_another_process(build):
     with Daemon(build, settings=CLEAR, users=("demo", "other")) as daemon:
         box = login(daemon)
         sender = smtplib.SMTP("127.0.0.1", daemon.port("submission"),
-                              timeout=20)
+                              timeout=120)
         sender.login("demo", "secret")
         stays = login(daemon, "other")
         set_disabled(daemon, "demo", True)
@@ -107,7 +107,7 @@ def test_further_passwords(build):
         url = f"pop3://127.0.0.1:{daemon.port('pop3')}/"
         subprocess.run([need("curl"), "-sS", "--user", "demo:app-7",
                         "--login-options", "AUTH=PLAIN", url],
-                       check=True, timeout=60, stdout=subprocess.DEVNULL)
+                       check=True, timeout=120, stdout=subprocess.DEVNULL)
         wait_for(lambda: any('secret="phone 7"' in line
                              for line in daemon.lines), what="the secret")
         daemon.ctl("user", "password", "remove", "demo", "phone 9")

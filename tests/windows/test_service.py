@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 from harness import (Daemon, WINE, Wire, free_port, main,  # noqa: E402
                      wait_for)
 
-def wine(*words, timeout=60):
+def wine(*words, timeout=120):
     return subprocess.run([WINE, *words], capture_output=True, timeout=timeout,
                           text=True, errors="replace")
 
@@ -85,7 +85,7 @@ def test_interrupt_drains(build):
             daemon.wait_log("mailmodd: stopping")
             wire.send(b"Subject: late\r\n\r\nlate\r\n.\r\n")
             assert wire.reply().startswith("250")
-        assert daemon.process.wait(60) == 0
+        assert daemon.process.wait(120) == 0
         daemon.start()
         assert b"late" in daemon.messages()[0]
 
@@ -99,7 +99,7 @@ def test_second_interrupt_cuts(build):
         daemon.process.send_signal(signal.SIGINT)
         daemon.wait_log("mailmodd: stopping")
         daemon.process.send_signal(signal.SIGINT)
-        assert daemon.process.wait(20) == 1
+        assert daemon.process.wait(120) == 1
         daemon.process = None
 
 main(__name__, test_service, test_not_by_hand, test_interrupt_drains,
