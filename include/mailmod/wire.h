@@ -241,30 +241,24 @@ MAILMOD_API enum mailmod_error mailmod_wire_free(mailmod_wire **wire);
 
 /* ---- an SMTP server ------------------------------------------------------
 
- * RFC 5321; 1870 (SIZE), 1985 (ETRN), 2034, 2920 (PIPELINING), 3030 (CHUNKING),
- * 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH PLAIN and LOGIN), 6152 (8BITMIME),
- * 6531 (SMTPUTF8). Syntax, order, sizes and limits it answers alone. */
+ * RFC 5321; 1870 (SIZE), 1985 (ETRN), 2034, 2920 (PIPELINING), 3030 (CHUNKING,
+ * BINARYMIME), 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH PLAIN and LOGIN), 6152
+ * (8BITMIME), 6531 (SMTPUTF8). Syntax, order, sizes and limits are its own. */
 
-enum mailmod_smtp_server_flag { /* bits */
-                                MAILMOD_SMTP_SERVER_WITH_STARTTLS = 1,
-                                MAILMOD_SMTP_SERVER_IN_TLS =
-                                    2, /* TLS began before the first octet */
-                                MAILMOD_SMTP_SERVER_NEEDS_TLS =
-                                    4, /* no mail in clear: 530 */
-                                MAILMOD_SMTP_SERVER_WITH_LOGIN =
-                                    8, /* under TLS */
-                                MAILMOD_SMTP_SERVER_WITH_CLEAR_LOGIN =
-                                    16, /* also in clear */
-                                MAILMOD_SMTP_SERVER_NEEDS_LOGIN =
-                                    32, /* no mail before one: 530 */
-                                MAILMOD_SMTP_SERVER_WITH_ETRN = 64,
-                                MAILMOD_SMTP_SERVER_TAKES_BARE_LF =
-                                    128, /* at the end of a command; never
-                                            at the end of a message */
-                                /* Paths without angle brackets, with odd dots
-                                 * or underscores, and HELO with a name that is
-                                 * none. */
-                                MAILMOD_SMTP_SERVER_LENIENT = 256
+/* Bits. */
+enum mailmod_smtp_server_flag {
+    MAILMOD_SMTP_SERVER_WITH_STARTTLS = 1,
+    MAILMOD_SMTP_SERVER_IN_TLS = 2,     /* TLS began before the first octet */
+    MAILMOD_SMTP_SERVER_NEEDS_TLS = 4,  /* no mail in clear: 530 */
+    MAILMOD_SMTP_SERVER_WITH_LOGIN = 8, /* under TLS */
+    MAILMOD_SMTP_SERVER_WITH_CLEAR_LOGIN = 16, /* also in clear */
+    MAILMOD_SMTP_SERVER_NEEDS_LOGIN = 32,      /* no mail before one: 530 */
+    MAILMOD_SMTP_SERVER_WITH_ETRN = 64,
+    MAILMOD_SMTP_SERVER_TAKES_BARE_LF = 128, /* at the end of a command; never
+                                                at the end of a message */
+    /* Paths without angle brackets, with odd dots or underscores, and HELO with
+     * a name that is none. */
+    MAILMOD_SMTP_SERVER_LENIENT = 256
 };
 struct mailmod_smtp_server_options {
     size_t size;               /* sizeof (struct mailmod_smtp_server_options) */
@@ -301,7 +295,8 @@ enum mailmod_smtp_server_event_kind {
                                   "postmaster" has no domain */
     MAILMOD_SMTP_SERVER_DATA,  /* the message is about to come */
     MAILMOD_SMTP_SERVER_BODY,  /* `octets`, `count`: a piece, without the dots
-                                  that were stuffed; lines end with CRLF */
+                                  that were stuffed; lines end with CRLF, and
+                                  binary parts are base64 by now */
     MAILMOD_SMTP_SERVER_END,   /* the message is whole; `message_size`,
                                   `has_8bit`. An answer of 2xx takes it over: it
                                   must be safe by then (RFC 5321 6.1). */
@@ -396,19 +391,14 @@ MAILMOD_API enum mailmod_error mailmod_wire_auth_cancel(mailmod_wire *wire);
  * The extensions of the server above, LIMITS (RFC 9422) heeded; many messages,
  * one after another. Commands go in one flight where PIPELINING is offered. */
 
-enum mailmod_smtp_client_flag { /* bits */
-                                MAILMOD_SMTP_CLIENT_TAKES_TLS =
-                                    1, /* STARTTLS where it is offered */
-                                MAILMOD_SMTP_CLIENT_NEEDS_TLS =
-                                    2, /* nothing else is said in clear */
-                                MAILMOD_SMTP_CLIENT_IN_TLS =
-                                    4, /* TLS began before the first octet */
-                                MAILMOD_SMTP_CLIENT_LOGIN_FIRST =
-                                    8, /* the event LOGIN; under TLS alone */
-                                MAILMOD_SMTP_CLIENT_CLEAR_LOGIN =
-                                    16, /* the same, also in clear */
-                                MAILMOD_SMTP_CLIENT_TAKES_CHUNKING =
-                                    32 /* BDAT where it is offered */
+/* Bits. */
+enum mailmod_smtp_client_flag {
+    MAILMOD_SMTP_CLIENT_TAKES_TLS = 1,    /* STARTTLS where it is offered */
+    MAILMOD_SMTP_CLIENT_NEEDS_TLS = 2,    /* nothing else is said in clear */
+    MAILMOD_SMTP_CLIENT_IN_TLS = 4,       /* TLS began before the first octet */
+    MAILMOD_SMTP_CLIENT_LOGIN_FIRST = 8,  /* the event LOGIN; under TLS alone */
+    MAILMOD_SMTP_CLIENT_CLEAR_LOGIN = 16, /* the same, also in clear */
+    MAILMOD_SMTP_CLIENT_TAKES_CHUNKING = 32 /* BDAT where it is offered */
 };
 struct mailmod_smtp_client_options {
     size_t size;           /* sizeof (struct mailmod_smtp_client_options) */
@@ -466,15 +456,11 @@ MAILMOD_API enum mailmod_error
 mailmod_smtp_client_next(mailmod_wire *wire,
                          struct mailmod_smtp_client_event *event_out);
 
-enum mailmod_smtp_client_message_flag { /* bits */
-                                        MAILMOD_SMTP_CLIENT_8BIT =
-                                            1, /* an octet above 127 is in the
-                                                  body */
-                                        MAILMOD_SMTP_CLIENT_SMTPUTF8 =
-                                            2, /* or in an address or the header
-                                                */
-                                        MAILMOD_SMTP_CLIENT_ALL_OR_NONE =
-                                            4 /* no text where one is refused */
+/* Bits. */
+enum mailmod_smtp_client_message_flag {
+    MAILMOD_SMTP_CLIENT_8BIT = 1,       /* octets above 127 in the body */
+    MAILMOD_SMTP_CLIENT_SMTPUTF8 = 2,   /* or in the envelope or header */
+    MAILMOD_SMTP_CLIENT_ALL_OR_NONE = 4 /* no text where one is refused */
 };
 struct mailmod_smtp_client_message { /* copied, with its texts */
     size_t size;              /* sizeof (struct mailmod_smtp_client_message) */
@@ -518,11 +504,11 @@ MAILMOD_API enum mailmod_error mailmod_smtp_client_quit(mailmod_wire *wire);
  * (UTF8). Syntax and order it answers alone; which messages there are, and
  * which are marked as deleted, is the host's. */
 
-enum mailmod_pop3_server_flag { /* bits */
-                                MAILMOD_POP3_SERVER_WITH_STLS = 1,
-                                MAILMOD_POP3_SERVER_IN_TLS =
-                                    2, /* TLS began before the first octet */
-                                MAILMOD_POP3_SERVER_WITH_CLEAR_LOGIN = 4
+/* Bits. */
+enum mailmod_pop3_server_flag {
+    MAILMOD_POP3_SERVER_WITH_STLS = 1,
+    MAILMOD_POP3_SERVER_IN_TLS = 2, /* TLS began before the first octet */
+    MAILMOD_POP3_SERVER_WITH_CLEAR_LOGIN = 4
 };
 struct mailmod_pop3_server_options {
     size_t size;           /* sizeof (struct mailmod_pop3_server_options) */
@@ -621,15 +607,12 @@ MAILMOD_API enum mailmod_error mailmod_pop3_server_close(mailmod_wire *wire,
 
  * What is asked goes out in one flight where PIPELINING is offered. */
 
-enum mailmod_pop3_client_flag { /* bits */
-                                MAILMOD_POP3_CLIENT_TAKES_TLS =
-                                    1, /* STLS where it is offered */
-                                MAILMOD_POP3_CLIENT_NEEDS_TLS =
-                                    2, /* nothing else is said in clear */
-                                MAILMOD_POP3_CLIENT_IN_TLS =
-                                    4, /* TLS began before the first octet */
-                                MAILMOD_POP3_CLIENT_CLEAR_LOGIN =
-                                    8 /* a login without TLS is allowed */
+/* Bits. */
+enum mailmod_pop3_client_flag {
+    MAILMOD_POP3_CLIENT_TAKES_TLS = 1,  /* STLS where it is offered */
+    MAILMOD_POP3_CLIENT_NEEDS_TLS = 2,  /* nothing else is said in clear */
+    MAILMOD_POP3_CLIENT_IN_TLS = 4,     /* TLS began before the first octet */
+    MAILMOD_POP3_CLIENT_CLEAR_LOGIN = 8 /* a login without TLS is allowed */
 };
 struct mailmod_pop3_client_options {
     size_t size; /* sizeof (struct mailmod_pop3_client_options) */
