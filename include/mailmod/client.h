@@ -56,7 +56,10 @@ MAILMOD_API void *mailmod_client_context(mailmod_client *client);
  * with ":port" behind it or without: "mail.example.org:25, [2001:db8::1]". They
  * are tried in this order, each at all its addresses, until one talks to us;
  * the next one is asked for those whom one puts off (4xx). Without a port it
- * is 587, or 465 with MAILMOD_RELAY_TLS_IMPLICIT. ARGUMENT. */
+ * is 587, or 465 with MAILMOD_RELAY_TLS_IMPLICIT. Or "srv:example.org": the
+ * servers and ports that SRV records name of the service _submission of this
+ * domain, or _submissions with MAILMOD_RELAY_TLS_IMPLICIT (RFC 6186); one that
+ * is not below the domain must have a certificate for the domain. ARGUMENT. */
 MAILMOD_API enum mailmod_error
 mailmod_client_set_servers(mailmod_client *client, const char *servers);
 /* NULL or "": no login. The strongest mechanism that the server offers is used.
@@ -79,8 +82,8 @@ mailmod_client_set_tls(mailmod_client *client, enum mailmod_relay_tls tls,
  * TLS alone. They are read when something is sent. ARGUMENT. */
 MAILMOD_API enum mailmod_error mailmod_client_set_certificate(
     mailmod_client *client, const char *certificate_file, const char *key_file);
-/* In EHLO: a whole domain name. NULL or "": the setting general.host_name.
- * ARGUMENT. */
+/* In EHLO: a whole domain name. NULL or "": the setting delivery.ehlo_name, or
+ * general.host_name. ARGUMENT. */
 MAILMOD_API enum mailmod_error
 mailmod_client_set_host_name(mailmod_client *client, const char *name);
 

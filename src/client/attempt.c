@@ -221,7 +221,7 @@ enum mailmod_error mm_delivery_start_tls(struct mm_delivery *delivery)
         delivery->conn,
         mm_outbound_settings_tls(delivery->settings,
                                  delivery->options.relay.route, verifies),
-        delivery->hop.host, verifies, delivery->config->delivery.tls_ms);
+        delivery->hop.tls_name, verifies, delivery->config->delivery.tls_ms);
 }
 
 enum mailmod_error mm_delivery_start_work(struct mm_delivery *delivery,

@@ -106,8 +106,10 @@ static bool is_same_way(const struct mm_delivery *a,
     const struct mm_relay *y = &b->options.relay;
     bool is_relay = mm_relay_is_set(x);
     /* A relay's own name is its certificate's; the place is the address's. */
-    bool is_same_host = is_relay == mm_relay_is_set(y) &&
-                        (!is_relay || strcmp(a->hop.host, b->hop.host) == 0);
+    bool is_same_host =
+        is_relay == mm_relay_is_set(y) &&
+        (!is_relay || (strcmp(a->hop.host, b->hop.host) == 0 &&
+                       strcmp(a->hop.tls_name, b->hop.tls_name) == 0));
     return a->settings == b->settings && a->hop.proxy == b->hop.proxy &&
            is_same_host && mm_relay_is_like(x, y);
 }

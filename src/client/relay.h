@@ -13,6 +13,7 @@ struct mm_relay {
     unsigned port;
     const struct mm_config_relay *others; /* tried behind it, in their order */
     size_t other_count;
+    bool has_srv; /* the host is a domain: its SRV records name the hosts */
     enum mm_config_tls_policy tls;
     bool verifies;    /* the certificate */
     const char *user; /* NULL or "": no AUTH; in clear only with tls OFF */

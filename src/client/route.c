@@ -22,6 +22,7 @@
 #include "client/host_addresses.h"
 #include "client/mx.h"
 #include "client/outcome.h"
+#include "client/services.h"
 #include "wire/addr/address.h"
 
 #include <stdio.h>
@@ -36,11 +37,13 @@ struct mm_route {
     enum route_kind kind;
     enum route_state state;
     uint64_t random;
-    struct mm_query *mx_query;
-    bool has_refused; /* a host is in delivery.refuses */
-    bool has_self;    /* we stand in the list */
+    struct mm_query *mx_query; /* or that of SRV records */
+    bool has_refused;          /* a host is in delivery.refuses */
+    bool has_self;             /* we stand in the list */
     unsigned self_preference;
     struct mm_mx_list list;
+    uint16_t ports[MM_LIMIT_MX_HOSTS]; /* of a service, by preference */
+    char service_domain[MM_STORE_DESTINATION_MAX]; /* in A-labels */
     size_t host_next;
     struct mm_host_addresses addresses; /* of the host that was taken last */
     size_t address_next;
@@ -72,7 +75,10 @@ static const char *dns_words(enum mailmod_error error)
  * relay's faults are the operator's and never the message's. */
 static void end_without_hosts(struct mm_route *route)
 {
-    if (route->is_temporary || route->kind == KIND_RELAY) {
+    if (route->kind == KIND_RELAY && route->has_refused) {
+        end_at(route, MAILMOD_ERROR_REFUSED, "4.7.1",
+               "its hosts are in a network that no mail goes to from here");
+    } else if (route->is_temporary || route->kind == KIND_RELAY) {
         end_at(route,
                route->why_error != MAILMOD_OK ? route->why_error
                                               : MAILMOD_ERROR_CONFIG,
@@ -192,6 +198,9 @@ static uint16_t port_of(const struct mm_route *route)
     }
     /* A relay's preference is its place in the row. */
     unsigned place = route->list.hosts[route->host_next - 1].preference;
+    if (relay->has_srv) {
+        return route->ports[place];
+    }
     return (uint16_t)(place == 0 ? relay->port : relay->others[place - 1].port);
 }
 
@@ -214,6 +223,12 @@ static bool leads_to_self(struct mm_route *route, const struct mm_mx_host *host)
     return false;
 }
 
+/* The operator named the host himself, and no record did. */
+static bool is_named(const struct mm_route *route)
+{
+    return route->kind == KIND_RELAY && !route->options.relay.has_srv;
+}
+
 /* What the operator keeps us from: not by an MX record, not by a literal. What
  * he named himself he may have anywhere. */
 static void drop_refused(struct mm_route *route)
@@ -222,14 +237,14 @@ static void drop_refused(struct mm_route *route)
         &route->options.config->delivery.refuses;
     struct mm_host_addresses *addresses = &route->addresses;
     size_t count = 0;
-    for (size_t i = 0; i < addresses->count && route->kind != KIND_RELAY; i++) {
+    for (size_t i = 0; i < addresses->count && !is_named(route); i++) {
         if (mm_range_list_has(refuses, &addresses->items[i])) {
             route->has_refused = true;
         } else {
             addresses->items[count++] = addresses->items[i];
         }
     }
-    if (route->kind != KIND_RELAY) {
+    if (!is_named(route)) {
         addresses->count = count;
     }
 }
@@ -237,6 +252,18 @@ static void drop_refused(struct mm_route *route)
 struct mm_endpoint mm_route_hop_endpoint(const struct mm_route_hop *hop)
 {
     return (struct mm_endpoint){.host = hop->host, .address = hop->address};
+}
+
+/* What an unproved SRV record says must not be who gets the login: a host
+ * elsewhere must prove that it is the domain's (RFC 6186 6). */
+static void write_tls_name(const struct mm_route *route,
+                           struct mm_route_hop *hop)
+{
+    bool is_elsewhere = route->kind == KIND_RELAY &&
+                        route->options.relay.has_srv &&
+                        !mm_service_is_of(hop->host, route->service_domain);
+    const char *name = is_elsewhere ? route->service_domain : hop->host;
+    (void)mm_span_copy(mm_span_cstr(name), hop->tls_name, sizeof hop->tls_name);
 }
 
 /* `address` NULL: as the proxy finds it. */
@@ -250,6 +277,7 @@ static struct mm_route_hop hop_to(const struct mm_route *route,
     hop.address.port = port_of(route);
     memcpy(hop.host, route->list.hosts[route->host_next - 1].name,
            sizeof hop.host);
+    write_tls_name(route, &hop);
     const struct mm_endpoint target = mm_route_hop_endpoint(&hop);
     hop.proxy = mm_config_proxy_for(route->options.config,
                                     route->options.relay.proxy, &target);
@@ -266,7 +294,7 @@ static void hand_out(struct mm_route *route)
 /* A relay that its proxy looks up: one hop, whatever addresses it has. */
 static bool hand_out_by_name(struct mm_route *route)
 {
-    if (route->kind != KIND_RELAY) {
+    if (!is_named(route)) {
         return false;
     }
     struct mm_route_hop hop = hop_to(route, NULL);
@@ -370,13 +398,13 @@ static void take_host(struct mm_route *route)
         return;
     }
     struct mm_config_families families = families_of(route);
-    const struct mm_host_question question = {
-        .resolver = route->options.resolver,
-        .host = name,
-        .wants_v6 = families.v6,
-        .wants_v4 = families.v4,
-        .prefers = families.prefers,
-        .is_chosen = route->kind == KIND_RELAY};
+    const struct mm_host_question question = {.resolver =
+                                                  route->options.resolver,
+                                              .host = name,
+                                              .wants_v6 = families.v6,
+                                              .wants_v4 = families.v4,
+                                              .prefers = families.prefers,
+                                              .is_chosen = is_named(route)};
     if (!mm_host_addresses_ask(&route->addresses, &question)) {
         use_addresses(route);
     }
@@ -408,12 +436,74 @@ static void add_relay(struct mm_route *route, const char *text, unsigned place)
     }
 }
 
+static const char *service_of(const struct mm_route *route)
+{
+    return route->options.relay.tls == MM_CONFIG_TLS_IMPLICIT ? "_submissions"
+                                                              : "_submission";
+}
+
+/* The operator's: mail waits, whatever is wrong with it. */
+static void end_without_service(struct mm_route *route,
+                                enum mailmod_error error, const char *why)
+{
+    char words[400];
+    if (snprintf(words, sizeof words, "SRV records %s._tcp.%.200s: %.100s",
+                 service_of(route), route->service_domain, why) < 0) {
+        words[0] = '\0';
+    }
+    end_at(route, error, "4.4.3", words);
+}
+
+static void on_srv(void *context, enum mailmod_error error,
+                   const struct mm_srv_record *records, size_t count)
+{
+    struct mm_route *route = context;
+    struct mm_srv_record hosts[MM_LIMIT_MX_HOSTS];
+    route->mx_query = NULL;
+    route->state = HOSTS;
+    if (error != MAILMOD_OK) {
+        end_without_service(route, error, dns_words(error));
+        return;
+    }
+    count = mm_services_order(records, count, hosts, &route->random);
+    if (count == 0) {
+        end_without_service(route, MAILMOD_ERROR_DNS_NO_DATA,
+                            "the service is not offered");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        route->ports[i] = hosts[i].port;
+        mm_mx_list_add(&route->list, hosts[i].host, (unsigned)i, 0);
+    }
+    take_host(route);
+}
+
+static void find_service(struct mm_route *route)
+{
+    char name[320];
+    route->state = FINDING;
+    mm_destination_canonical(route->options.relay.host, route->service_domain);
+    if (snprintf(name, sizeof name, "%s._tcp.%s", service_of(route),
+                 route->service_domain) < 0) {
+        name[0] = '\0';
+    }
+    enum mailmod_error error = mm_resolve_srv(route->options.resolver, name,
+                                              on_srv, route, &route->mx_query);
+    if (error != MAILMOD_OK) {
+        end_without_service(route, error, mm_error_text(error));
+    }
+}
+
 static void begin(struct mm_route *route)
 {
     const struct mm_relay *relay = &route->options.relay;
     route->state = HOSTS;
     if (mm_relay_is_set(relay)) {
         route->kind = KIND_RELAY;
+        if (relay->has_srv) {
+            find_service(route);
+            return;
+        }
         add_relay(route, relay->host, 0);
         for (size_t i = 0; i < relay->other_count; i++) {
             add_relay(route, relay->others[i].host, (unsigned)i + 1);

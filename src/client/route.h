@@ -17,7 +17,8 @@
 struct mm_route;
 
 struct mm_route_hop {
-    char host[256];            /* as TLS and reports name it */
+    char host[256];            /* as reports name it */
+    char tls_name[256];        /* that its certificate must have */
     struct mm_netaddr address; /* with the port; family NONE: the proxy looks
                                   the host up */
     const struct mm_config_proxy *proxy; /* NULL: straight; the snapshot's */

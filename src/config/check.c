@@ -107,6 +107,9 @@ static void check_smarthost(struct check *check)
     bool has_password = c->smarthost.password[0] != '\0';
     bool has_token = c->smarthost.has_token;
     bool has_certificate = c->smarthost.certificate_file[0] != '\0';
+    struct mm_netaddr address;
+    bool is_address =
+        mm_netaddr_parse_ip(mm_span_cstr(c->smarthost.host), &address);
     unsigned mechanisms;
     (void)mm_sasl_read_names(mm_span_cstr(c->smarthost.mechanisms),
                              &mechanisms);
@@ -122,6 +125,8 @@ static void check_smarthost(struct check *check)
     demand(check, mm_config_login_mechanisms(mechanisms, has_token) != 0,
            has_token ? "smarthost.mechanisms: has none for a token"
                      : "smarthost.mechanisms: has none for a password");
+    demand(check, !c->smarthost.uses_srv || !is_address,
+           "smarthost.host: is an address, smarthost.uses_srv is set");
     demand(check, !has_user || c->smarthost.host[0] != '\0',
            "smarthost.host: is missing, smarthost.user is set");
     demand(check, has_certificate || c->smarthost.key_file[0] == '\0',

@@ -369,7 +369,8 @@ struct mm_config {
     } delivery;
 
     struct {
-        char *host; /* "": direct delivery */
+        char *host;    /* "": direct delivery */
+        bool uses_srv; /* the host is a domain: RFC 6186 */
         unsigned port;
         enum mm_config_tls_policy tls;
         bool verifies;

@@ -195,6 +195,10 @@ static bool read_relays(struct mm_span value, void *record, size_t size)
     if (mm_span_is(value, "none")) {
         return true;
     }
+    if (mm_span_starts_nocase(value, MM_CONFIG_SRV)) {
+        route->has_srv = true;
+        value = mm_span_from(value, strlen(MM_CONFIG_SRV));
+    }
     while (has_more) {
         struct mm_span item;
         has_more = mm_span_cut(value, ',', &item, &value);
@@ -336,7 +340,8 @@ static const struct mm_config_word rows[] = {
      "addresses or @domains with commas between, or *", 0},
     {"relay", false, false, read_relays,
      MM_CONFIG_AT_WHOLE(struct mm_config_route),
-     "up to 8 hosts with commas between, each with :port or without, or none",
+     "up to 8 hosts with commas between, each with :port or without, or none, "
+     "or srv: and a domain",
      0},
     {"tls", false, false, read_tls, MM_CONFIG_AT_WHOLE(struct mm_config_route),
      "off, may, must or implicit", 0},
@@ -460,6 +465,15 @@ static enum mailmod_error check_row(const struct mm_config_route *route,
     return error == MAILMOD_OK ? check_tls(route, mistake_out) : error;
 }
 
+static bool is_srv_good(const struct mm_config_route *route)
+{
+    struct mm_netaddr address;
+    return !route->has_srv ||
+           (route->relay_count == 1 && route->relays[0].port == 0 &&
+            !mm_netaddr_parse_ip(mm_span_cstr(route->relays[0].host),
+                                 &address));
+}
+
 static enum mailmod_error read_row(struct mm_span line,
                                    struct mm_config_route *route_out,
                                    struct mm_buf *mistake_out)
@@ -474,6 +488,10 @@ static enum mailmod_error read_row(struct mm_span line,
         route_out->sets_tls = route_out->sets_tls || has_pins;
         route_out->verifies =
             (route_out->sets_verify && route_out->verifies) || has_pins;
+    }
+    if (error == MAILMOD_OK && !is_srv_good(route_out)) {
+        return mm_config_refuse(mistake_out,
+                                "relay=srv: needs one domain, without a port");
     }
     for (size_t i = 0; i < route_out->relay_count; i++) {
         struct mm_config_relay *relay = &route_out->relays[i];
@@ -563,6 +581,7 @@ static void add_smarthost(const struct mm_config *config, struct table *table)
     (void)mm_span_copy(mm_span_cstr(config->smarthost.password),
                        route->password, sizeof route->password);
     route->has_token = config->smarthost.has_token;
+    route->has_srv = config->smarthost.uses_srv;
     (void)mm_span_copy(mm_span_cstr(config->smarthost.certificate_file),
                        route->certificate_file, sizeof route->certificate_file);
     (void)mm_span_copy(mm_span_cstr(config->smarthost.key_file),

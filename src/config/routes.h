@@ -10,6 +10,8 @@
 #define MM_CONFIG_ROUTE_NAME_MAX 64
 #define MM_CONFIG_ROUTES_MAX 256
 #define MM_CONFIG_RELAYS_MAX 8
+/* In front of a domain whose SRV records name the hosts (RFC 6186). */
+#define MM_CONFIG_SRV "srv:"
 #define MM_CONFIG_PATTERNS_MAX 1024
 #define MM_CONFIG_WINDOW_MIN_MS 1000
 #define MM_CONFIG_WINDOW_MAX_MS (24 * 60 * 60 * 1000)
@@ -41,7 +43,9 @@ struct mm_config_route {
     char to[MM_CONFIG_PATTERNS_MAX];
     char from[MM_CONFIG_PATTERNS_MAX];
     struct mm_config_relay relays[MM_CONFIG_RELAYS_MAX]; /* in their order */
-    size_t relay_count;            /* 0: the MX hosts of the domain */
+    size_t relay_count; /* 0: the MX hosts of the domain */
+    /* The relay is a domain whose SRV records name the hosts (RFC 6186). */
+    bool has_srv;
     enum mm_config_tls_policy tls; /* of the relays, as what follows */
     bool verifies;
     bool sets_tls; /* so that tls and verifies are for MX hosts, too */

@@ -279,10 +279,18 @@ struct mm_mx {
     unsigned preference;
     char host[256]; /* lower case, no final dot; "" is the null MX (RFC 7505) */
 };
+struct mm_srv_record { /* RFC 2782 */
+    unsigned priority, weight;
+    uint16_t port;
+    char host[256]; /* as of mm_mx; "": the service is not offered there */
+};
 /* All results: error OK with count > 0; DNS_NO_NAME; DNS_NO_DATA; else
  * temporary: DNS, TIMEOUT, CANCELLED. What is passed lives until it returns. */
 typedef void (*mm_on_mx)(void *context, enum mailmod_error error,
                          const struct mm_mx *records, size_t count);
+/* By priority; equal ones as they came. */
+typedef void (*mm_on_srv)(void *context, enum mailmod_error error,
+                          const struct mm_srv_record *records, size_t count);
 typedef void (*mm_on_addresses)(void *context, enum mailmod_error error,
                                 const struct mm_netaddr *addresses,
                                 size_t count);
@@ -311,6 +319,11 @@ MM_CHECK enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
                                           const char *domain, mm_on_mx on_mx,
                                           void *context,
                                           struct mm_query **query_out);
+/* `name` as "_submission._tcp.example.org". */
+MM_CHECK enum mailmod_error mm_resolve_srv(struct mm_resolver *resolver,
+                                           const char *name, mm_on_srv on_srv,
+                                           void *context,
+                                           struct mm_query **query_out);
 /* One family a query; CNAMEs are followed by the resolver. */
 MM_CHECK enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
                                                  const char *host,

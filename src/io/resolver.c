@@ -40,6 +40,7 @@ struct mm_query {
     char name[256];
     enum mm_dns_type type;
     mm_on_mx on_mx;
+    mm_on_srv on_srv;
     mm_on_addresses on_addresses;
     mm_on_text on_text;
     mm_on_records on_records;
@@ -213,6 +214,10 @@ static void tell_outcome(struct mm_query *query)
     case MM_DNS_MX:
         query->on_mx(query->context, result->error, result->hosts,
                      result->count);
+        break;
+    case MM_DNS_SRV:
+        query->on_srv(query->context, result->error, result->services,
+                      result->count);
         break;
     case MM_DNS_TXT:
         query->on_text(query->context, result->error,
@@ -442,6 +447,24 @@ enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
         query_new(query_out, resolver, name, MM_DNS_MX, context);
     if (error == MAILMOD_OK) {
         (*query_out)->on_mx = on_mx;
+        ask(*query_out);
+    }
+    return error;
+}
+
+enum mailmod_error mm_resolve_srv(struct mm_resolver *resolver,
+                                  const char *name_in, mm_on_srv on_srv,
+                                  void *context, struct mm_query **query_out)
+{
+    *query_out = NULL;
+    char name[256];
+    if (!read_name(name_in, name)) {
+        return MAILMOD_ERROR_SYNTAX;
+    }
+    enum mailmod_error error =
+        query_new(query_out, resolver, name, MM_DNS_SRV, context);
+    if (error == MAILMOD_OK) {
+        (*query_out)->on_srv = on_srv;
         ask(*query_out);
     }
     return error;

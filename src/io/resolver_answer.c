@@ -2,10 +2,11 @@
  *
  * Pure: octets in, a result out; c-ares expands the names (it knows the
  * bounds and the loops of compression) and reads addresses and texts. MX
- * records are walked here, because one exchanger with an impossible name must
- * not take the good ones with it. Answers are hostile: counts are capped,
- * names are checked against the letters of host names, all is copied.
- * RFC 1035 4.1, RFC 7505 (null MX), RFC 5321 5.1, RFC 4035 3.2.3. Thread: any.
+ * and SRV records are walked here, because one exchanger with an impossible
+ * name must not take the good ones with it. Answers are hostile: counts are
+ * capped, names are checked against the letters of host names, all is copied.
+ * RFC 1035 4.1, RFC 2782, RFC 7505 (null MX), RFC 5321 5.1, RFC 4035 3.2.3.
+ * Thread: any.
  */
 #define CARES_NO_DEPRECATED
 #include "io/resolver_internal.h"
@@ -31,6 +32,7 @@ void mm_dns_result_init(struct mm_dns_result *result)
 void mm_dns_result_fini(struct mm_dns_result *result)
 {
     mm_free(result->hosts);
+    mm_free(result->services);
     mm_free(result->addresses);
     mm_buf_fini(&result->text);
     mm_dns_result_init(result);
@@ -116,6 +118,62 @@ static void insert(struct mm_dns_result *result, const struct mm_mx *mx)
     result->hosts[at] = *mx;
 }
 
+/* The same by priority. */
+static void insert_service(struct mm_dns_result *result,
+                           const struct mm_srv_record *srv)
+{
+    size_t at = result->count;
+    while (at > 0 && result->services[at - 1].priority > srv->priority) {
+        at--;
+    }
+    if (at >= MM_LIMIT_MX_HOSTS) {
+        return;
+    }
+    if (result->count < MM_LIMIT_MX_HOSTS) {
+        result->count++;
+    }
+    memmove(&result->services[at + 1], &result->services[at],
+            (result->count - at - 1) * sizeof *srv);
+    result->services[at] = *srv;
+}
+
+/* The host of an MX or SRV record: true, it can be used; "" is the root, "not
+ * here" (RFC 7505 3, RFC 2782). */
+static bool read_host(struct cursor *data, char host_out[256],
+                      bool *has_garbage, bool *is_whole)
+{
+    char *name;
+    bool is_good = false;
+    *is_whole = take_name(data, &name);
+    if (*is_whole) {
+        struct mm_span span = mm_span_cstr(name);
+        bool is_root = span.size == 0 || mm_span_is(span, ".");
+        host_out[0] = '\0';
+        is_good = is_root || mm_dns_is_name(span, host_out);
+        *has_garbage = *has_garbage || !is_good;
+    }
+    ares_free_string(name);
+    return is_good;
+}
+
+/* RFC 2782: priority, weight, port, target. */
+static bool read_srv(struct mm_dns_result *result, struct cursor data,
+                     bool *has_garbage)
+{
+    bool is_whole = false;
+    if (data.size - data.at < 7) {
+        return false;
+    }
+    struct mm_srv_record srv = {.priority = u16_at(&data, data.at),
+                                .weight = u16_at(&data, data.at + 2),
+                                .port = (uint16_t)u16_at(&data, data.at + 4)};
+    data.at += 6;
+    if (read_host(&data, srv.host, has_garbage, &is_whole)) {
+        insert_service(result, &srv);
+    }
+    return is_whole;
+}
+
 /* The data of one MX record; false when it cannot be read at all. */
 static bool read_mx(struct mm_dns_result *result, struct cursor data,
                     bool *has_garbage)
@@ -126,25 +184,16 @@ static bool read_mx(struct mm_dns_result *result, struct cursor data,
     }
     mx.preference = u16_at(&data, data.at);
     data.at += 2;
-    char *name;
-    bool is_good = take_name(&data, &name);
-    if (is_good) {
-        struct mm_span span = mm_span_cstr(name);
-        if (span.size == 0 || mm_span_is(span, ".")) {
-            insert(result, &mx); /* RFC 7505 3: the root, "no mail here" */
-        } else if (mm_dns_is_name(span, mx.host)) {
-            insert(result, &mx);
-        } else {
-            *has_garbage = true;
-        }
+    bool is_whole = false;
+    if (read_host(&data, mx.host, has_garbage, &is_whole)) {
+        insert(result, &mx);
     }
-    ares_free_string(name);
-    return is_good;
+    return is_whole;
 }
 
 /* One record: owner, type, class, TTL, length, data (RFC 1035 4.1.3). */
-static bool walk_record(struct mm_dns_result *result, struct cursor *cursor,
-                        bool *has_garbage)
+static bool walk_record(struct mm_dns_result *result, enum mm_dns_type wanted,
+                        struct cursor *cursor, bool *has_garbage)
 {
     if (!skip_name(cursor) || cursor->size - cursor->at < 10) {
         return false;
@@ -158,21 +207,29 @@ static bool walk_record(struct mm_dns_result *result, struct cursor *cursor,
     }
     struct cursor data = *cursor;
     cursor->at += length;
-    if (type != MM_DNS_MX || class != CLASS_IN) {
+    if (type != (unsigned)wanted || class != CLASS_IN) {
         return true;
     }
     /* Names point backwards only, so the record's end may be the end. */
     data.size = cursor->at;
-    return read_mx(result, data, has_garbage);
+    return wanted == MM_DNS_SRV ? read_srv(result, data, has_garbage)
+                                : read_mx(result, data, has_garbage);
 }
 
+/* MX or SRV. */
 static enum mailmod_error read_hosts(struct mm_dns_result *result,
+                                     enum mm_dns_type wanted,
                                      const uint8_t *answer, size_t size)
 {
     struct cursor cursor = {answer, size, HEADER_SIZE};
     bool has_garbage = false;
-    result->hosts = mm_alloc_array(MM_LIMIT_MX_HOSTS, sizeof(struct mm_mx));
-    if (result->hosts == NULL) {
+    if (wanted == MM_DNS_SRV) {
+        result->services =
+            mm_alloc_array(MM_LIMIT_MX_HOSTS, sizeof(struct mm_srv_record));
+    } else {
+        result->hosts = mm_alloc_array(MM_LIMIT_MX_HOSTS, sizeof(struct mm_mx));
+    }
+    if (result->services == NULL && result->hosts == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     unsigned questions = u16_at(&cursor, 4);
@@ -184,7 +241,7 @@ static enum mailmod_error read_hosts(struct mm_dns_result *result,
         cursor.at += 4;
     }
     for (unsigned i = 0; i < records; i++) {
-        if (!walk_record(result, &cursor, &has_garbage)) {
+        if (!walk_record(result, wanted, &cursor, &has_garbage)) {
             return MAILMOD_ERROR_DNS;
         }
     }
@@ -267,8 +324,8 @@ void mm_dns_read_answer(struct mm_dns_result *result, enum mm_dns_type type,
         result->error = MAILMOD_ERROR_DNS;
         return;
     }
-    if (type == MM_DNS_MX) {
-        result->error = read_hosts(result, answer, size);
+    if (type == MM_DNS_MX || type == MM_DNS_SRV) {
+        result->error = read_hosts(result, type, answer, size);
     } else if (type == MM_DNS_TXT) {
         result->error = read_text(result, answer, (int)size);
     } else {

@@ -8,22 +8,24 @@
 #include "base/list.h"
 #include "io/io.h"
 
-/* RFC 1035 3.2.2 and 3.3.14, RFC 3596 2.1. */
+/* RFC 1035 3.2.2 and 3.3.14, RFC 3596 2.1, RFC 2782. */
 enum mm_dns_type {
     MM_DNS_A = 1,
     MM_DNS_MX = 15,
     MM_DNS_TXT = 16,
-    MM_DNS_AAAA = 28
+    MM_DNS_AAAA = 28,
+    MM_DNS_SRV = 33
 };
 
 /* What an answer came to; only the part of the question's type is used. */
 struct mm_dns_result {
     enum mailmod_error error;
     size_t count;
-    struct mm_mx *hosts;          /* MM_LIMIT_MX_HOSTS at most */
-    struct mm_netaddr *addresses; /* MM_LIMIT_HOST_ADDRESSES at most */
-    struct mm_buf text;           /* TXT; or the whole answer, as it came */
-    bool is_authenticated;        /* the server says so (AD, RFC 4035 3.2.3) */
+    struct mm_mx *hosts;            /* MM_LIMIT_MX_HOSTS at most */
+    struct mm_srv_record *services; /* MM_LIMIT_MX_HOSTS at most */
+    struct mm_netaddr *addresses;   /* MM_LIMIT_HOST_ADDRESSES at most */
+    struct mm_buf text;             /* TXT; or the whole answer, as it came */
+    bool is_authenticated; /* the server says so (AD, RFC 4035 3.2.3) */
 };
 
 void mm_dns_result_init(struct mm_dns_result *result);

@@ -10,8 +10,15 @@ static void check_result(const struct mm_dns_result *result,
 {
     char name[256];
     FUZZ_CHECK((result->error == MAILMOD_OK) == (result->count > 0));
-    FUZZ_CHECK(result->count <= (type == MM_DNS_MX ? MM_LIMIT_MX_HOSTS
-                                                   : MM_LIMIT_HOST_ADDRESSES));
+    bool is_list = type == MM_DNS_MX || type == MM_DNS_SRV;
+    FUZZ_CHECK(result->count <=
+               (is_list ? MM_LIMIT_MX_HOSTS : MM_LIMIT_HOST_ADDRESSES));
+    for (size_t i = 0; type == MM_DNS_SRV && i < result->count; i++) {
+        const char *host = result->services[i].host;
+        FUZZ_CHECK(host[0] == '\0' || mm_dns_is_name(mm_span_cstr(host), name));
+        FUZZ_CHECK(i == 0 || result->services[i - 1].priority <=
+                                 result->services[i].priority);
+    }
     for (size_t i = 0; type == MM_DNS_MX && i < result->count; i++) {
         const char *host = result->hosts[i].host;
         FUZZ_CHECK(host[0] == '\0' || mm_dns_is_name(mm_span_cstr(host), name));
@@ -23,7 +30,7 @@ static void check_result(const struct mm_dns_result *result,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const enum mm_dns_type types[] = {MM_DNS_A, MM_DNS_AAAA, MM_DNS_MX,
-                                             MM_DNS_TXT};
+                                             MM_DNS_TXT, MM_DNS_SRV};
     struct mm_dns_result result;
     struct mm_netaddr found[4];
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

@@ -16,6 +16,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "integration"))
+from dnsserver import NameServer  # noqa: E402
 from harness import Daemon, SANITIZER, SOURCE, free_port, main  # noqa: E402
 from listener import Listener  # noqa: E402
 from sink import Sink  # noqa: E402
@@ -38,7 +39,7 @@ OFFERED = ("PIPELINING", "SIZE 9000000", "8BITMIME", "DSN",
 
 
 class Host:
-    def __init__(self, build, servers=None):
+    def __init__(self, build, servers=None, more=None):
         self.folder = tempfile.TemporaryDirectory(prefix="mailmod-submit-")
         self.files = 0
         self.told = []
@@ -56,7 +57,7 @@ class Host:
                 "submission.listen": "", "submissions.listen": "",
                 "pop3.listen": "", "pop3s.listen": "",
                 "dns.servers": "127.0.0.1:9", "dns.timeout": "1s",
-                "dns.tries": "1"}.items():
+                "dns.tries": "1", **(more or {})}.items():
             self.ok("set", key, value)
         self.ok("start")
         self.ok("new")
@@ -788,6 +789,33 @@ def test_contexts_and_ends(build):
              "context client"]
 
 
+def test_services(build):
+    """Servers that SRV records of a domain name, by priority, with their ports;
+    the name in EHLO is the setting for all, or the client's own."""
+    with Sink() as sink, NameServer({
+            ("_submission._tcp.corp.test", "SRV"):
+                [f"2 0 {sink.port} a.corp.test",
+                 f"1 0 {free_port()} a.corp.test"],
+            ("a.corp.test", "A"): ["127.0.0.1"]}) as dns, \
+            Host(build, "srv:corp.test", {
+                "dns.servers": dns.address, "delivery.refuses": "",
+                "delivery.ehlo_name": "all.example"}) as host:
+        host.message("m", "a@x.test")
+        host.ok("send")
+        assert sink.messages[-1].hello == "all.example"
+        host.ok("name", "own.example")
+        host.message("n", "b@x.test")
+        host.ok("send")
+        assert sink.messages[-1].hello == "own.example"
+        for text in ("srv:", "srv:a.test,b.test", "srv:a.test:25",
+                     "srv:192.0.2.1"):
+            host.fails("ARGUMENT", "^servers: ", "servers", text)
+        host.ok("servers", "srv:none.test")
+        host.message("o", "c@x.test")
+        host.fails("DNS.*", "_submission._tcp.none.test", "send")
+        assert len(sink.messages) == 2
+
+
 main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_texts, test_texts_that_fail, test_header, test_envelope, test_times,
      test_servers, test_lost_connection, test_login_and_tls, test_events,
@@ -795,4 +823,4 @@ main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_etrn, test_etrn_is_not_offered, test_binary,
      test_binary_to_mailmod, test_certificates,
      test_own_certificate, test_monitor, test_slow_host,
-     test_contexts_and_ends)
+     test_contexts_and_ends, test_services)

@@ -2,7 +2,7 @@
 
 Records are {(name, type): answer}; an answer is a list of values, or one of
 "servfail", "timeout", "empty". A name without any record is NXDOMAIN. Types:
-"A", "AAAA", "MX" (values "10 host"), "CNAME". UDP and TCP.
+"A", "AAAA", "MX" (values "10 host"), "SRV" ("1 0 587 host"), "CNAME". UDP and TCP.
 
 `manner` is how TCP is spoken: "one" answer a connection, "many", "octets" (one
 by one), "swapped" (two questions, the second answered first), "bogus" (others'
@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 
-TYPES = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA"}
+TYPES = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA", 33: "SRV"}
 CODES = {name: code for code, name in TYPES.items()}
 
 
@@ -40,6 +40,9 @@ def encode_value(kind, value):
     if kind == "MX":
         preference, host = value.split()
         return struct.pack(">H", int(preference)) + encode_name(host)
+    if kind == "SRV":
+        *numbers, host = value.split()
+        return struct.pack(">HHH", *map(int, numbers)) + encode_name(host)
     return encode_name(value)
 
 

@@ -345,6 +345,43 @@ def test_families(build):
                         if "destination=plain" in l or "=ipv4" in l], failed
 
 
+def test_services(build):
+    """A relay by SRV records (RFC 6186): the next host after one that is down;
+    who is not below the domain must prove that it is the domain's."""
+    folder = tempfile.mkdtemp(prefix="mailmod-services-")
+    cert, key, _, _ = make_certificate(folder, "host", "DNS:mx.else.test,"
+                                       "DNS:far.test,DNS:a.near.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with Sink(extensions=["STARTTLS"], tls=context) as sink, NameServer({
+            ("_submission._tcp.near.test", "SRV"):
+                [f"1 5 {free_port()} a.near.test", f"2 5 {sink.port} a.near.test"],
+            ("_submission._tcp.far.test", "SRV"):
+                [f"1 0 {sink.port} mx.else.test"],
+            ("_submission._tcp.bad.test", "SRV"):
+                [f"1 0 {sink.port} mx.else.test"],
+            ("_submission._tcp.off.test", "SRV"): ["0 0 0 ."],
+            ("a.near.test", "A"): ["127.0.0.1"],
+            ("mx.else.test", "A"): ["127.0.0.1"]}) as dns:
+        routes = [f"name={name} to={name}.test relay=srv:{name}.test "
+                  f"authorities={cert}"
+                  for name in ("near", "far", "bad", "off", "none")]
+        with Daemon(build, settings=settings(
+                routes, **{"dns.servers": dns.address, "queue.steps": "1h",
+                           "delivery.refuses": ""})) as daemon:
+            for name, outcome, words in (
+                    ("near", "delivered", "verified"),
+                    ("far", "delivered", "verified"),
+                    ("bad", "deferred", "certificate"),
+                    ("off", "deferred", "the service is not offered"),
+                    ("none", "deferred", "_submission._tcp.none.test")):
+                submit(daemon, "demo@mail.test", f"u@{name}.test")
+                line = delivered(daemon, f"u@{name}.test", outcome)
+                assert words in line, line
+            assert got(sink) == ["u@far.test", "u@near.test"]
+    shutil.rmtree(folder)
+
+
 def test_limits(build):
     """A row's limits: connections at a time, messages over one, messages in a
     window; what is over waits, mail by other ways goes, and a reload with a
@@ -375,4 +412,5 @@ def test_limits(build):
 
 
 main(__name__, test_ways, test_one_way_down, test_logins, test_tokens,
-     test_own_tls, test_faces, test_families, test_limits)
+     test_own_tls, test_faces, test_families, test_limits,
+     test_services)

@@ -231,18 +231,40 @@ static enum mailmod_error read_servers(struct mm_span text,
                : mm_fail(MAILMOD_ERROR_ARGUMENT, "servers: there is none");
 }
 
+/* A domain whose SRV records name the servers and their ports. */
+static enum mailmod_error check_srv(const struct mm_config_relay *servers,
+                                    size_t count)
+{
+    struct mm_netaddr address;
+
+    return count == 1 && servers[0].port == 0 &&
+                   !mm_netaddr_parse_ip(mm_span_cstr(servers[0].host), &address)
+               ? MAILMOD_OK
+               : mm_fail(MAILMOD_ERROR_ARGUMENT,
+                         "servers: srv: needs one domain, without a port");
+}
+
 enum mailmod_error mailmod_client_set_servers(mailmod_client *client,
                                               const char *servers)
 {
     struct mm_config_relay read[MM_CONFIG_RELAYS_MAX];
+    struct mm_span text = mm_span_cstr(servers);
+    bool has_srv = mm_span_starts_nocase(text, MM_CONFIG_SRV);
     size_t count = 0;
     enum mailmod_error error = mm_client_begin(client);
 
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = read_servers(mm_span_cstr(servers), read, &count);
+    if (has_srv) {
+        text = mm_span_from(text, strlen(MM_CONFIG_SRV));
+    }
+    error = read_servers(text, read, &count);
+    if (error == MAILMOD_OK && has_srv) {
+        error = check_srv(read, count);
+    }
     if (error == MAILMOD_OK) {
+        client->has_srv = has_srv;
         memcpy(client->servers, read, count * sizeof read[0]);
         client->server_count = count;
     }

@@ -102,6 +102,7 @@ struct mailmod_client {
 
     struct mm_config_relay servers[MM_CONFIG_RELAYS_MAX]; /* port 0: none set */
     size_t server_count;
+    bool has_srv; /* the only one is a domain, whose SRV records name them */
     char *user;
     char *password; /* secret */
     enum mailmod_relay_tls tls;

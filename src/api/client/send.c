@@ -226,6 +226,7 @@ static enum mailmod_error fill_relay(struct mm_sending *sending)
                                .port = sending->servers[0].port,
                                .others = &sending->servers[1],
                                .other_count = client->server_count - 1,
+                               .has_srv = client->has_srv,
                                .user = client->user,
                                .password = client->password};
     mm_relay_set_tls(relay, client->tls);
@@ -292,6 +293,9 @@ static enum mailmod_error make_config(const struct mm_sending *sending,
     struct mm_config *config = *config_out;
     use_times(client, config);
     error = use_text(&config->host_name, client->host_name);
+    if (error == MAILMOD_OK) {
+        error = use_text(&config->delivery.ehlo_name, client->host_name);
+    }
     if (error == MAILMOD_OK) {
         error =
             use_text(&config->smarthost.authority_file, client->authority_file);

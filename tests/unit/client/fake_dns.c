@@ -43,6 +43,18 @@ void fake_dns_mx(const char *text, const char *records)
     }
 }
 
+void fake_dns_srv(const char *text, unsigned priority, unsigned weight,
+                  unsigned port, const char *host)
+{
+    struct name *name = find_name(text, true);
+    assert_true(name->service_count < 8);
+    struct mm_srv_record *srv = &name->services[name->service_count++];
+    srv->priority = priority;
+    srv->weight = weight;
+    srv->port = (uint16_t)port;
+    strcpy(srv->host, host);
+}
+
 void fake_dns_addresses(const char *text, const char *addresses)
 {
     struct name *name = find_name(text, true);
@@ -130,6 +142,16 @@ enum mailmod_error mm_resolve_mx(struct mm_resolver *resolver,
     return MAILMOD_OK;
 }
 
+enum mailmod_error mm_resolve_srv(struct mm_resolver *resolver,
+                                  const char *name, mm_on_srv on_srv,
+                                  void *context, struct mm_query **query_out)
+{
+    (void)resolver;
+    *query_out = ask(name, 'S', context);
+    (*query_out)->on_srv = on_srv;
+    return MAILMOD_OK;
+}
+
 enum mailmod_error mm_resolve_addresses(struct mm_resolver *resolver,
                                         const char *host,
                                         enum mm_netaddr_family family,
@@ -176,6 +198,19 @@ static void answer_addresses(const struct mm_query *query,
     fake_pause_faults();
 }
 
+static void answer_services(const struct mm_query *query,
+                            const struct name *name)
+{
+    enum mailmod_error error = name->mx_error;
+    if (error == MAILMOD_OK && name->service_count == 0) {
+        error = MAILMOD_ERROR_DNS_NO_DATA;
+    }
+    fake_resume_faults(true);
+    query->on_srv(query->context, error, name->services,
+                  error == MAILMOD_OK ? name->service_count : 0);
+    fake_pause_faults();
+}
+
 void fake_answer(const struct mm_query *query)
 {
     static struct name unknown = {.mx_error = MAILMOD_ERROR_DNS_NO_NAME,
@@ -191,6 +226,8 @@ void fake_answer(const struct mm_query *query)
         answer_addresses(query, name->v4, name->v4_count, name->v4_error);
     } else if (query->type == '6') {
         answer_addresses(query, name->v6, name->v6_count, name->v6_error);
+    } else if (query->type == 'S') {
+        answer_services(query, name);
     } else {
         enum mailmod_error error = name->mx_error;
         if (error == MAILMOD_OK && name->record_count == 0) {

@@ -34,6 +34,9 @@ bool fake_has_failed_allocation(void);
 
 /* "10 mx1.example.net, 20 mx2.example.net"; "0 ." is the null MX. */
 void fake_dns_mx(const char *name, const char *records);
+/* One record more; `host` "" as of the root. */
+void fake_dns_srv(const char *name, unsigned priority, unsigned weight,
+                  unsigned port, const char *host);
 /* "192.0.2.1, 2001:db8::1": each goes to its family; a family without any
  * answers DNS_NO_DATA. */
 void fake_dns_addresses(const char *name, const char *addresses);

@@ -93,6 +93,8 @@ struct name {
     char name[256];
     struct mm_mx records[64];
     size_t record_count;
+    struct mm_srv_record services[8];
+    size_t service_count;
     struct mm_netaddr v4[16], v6[16];
     size_t v4_count, v6_count;
     enum mailmod_error mx_error, v4_error, v6_error;
@@ -105,6 +107,7 @@ struct mm_query {
     char type;
     char name[256];
     mm_on_mx on_mx;
+    mm_on_srv on_srv;
     mm_on_addresses on_addresses;
     void *context;
 };

@@ -17,6 +17,8 @@
 struct walk {
     struct mm_route *route;
     char hops[2048]; /* "mx1/192.0.2.1 mx2/..." */
+    char last_tls_name[256];
+    unsigned last_port;
     unsigned count;
     unsigned dead_ends;
     struct mq_outcome dead_end;
@@ -37,6 +39,8 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
     snprintf(walk->hops + used, sizeof walk->hops - used, "%s%s/%s",
              used > 0 ? " " : "", hop->host, address);
     walk->count++;
+    walk->last_port = hop->address.port;
+    memcpy(walk->last_tls_name, hop->tls_name, sizeof walk->last_tls_name);
     mm_route_next(walk->route);
 }
 
@@ -271,6 +275,62 @@ static void test_families(void **state)
     check_rows(rows, sizeof rows / sizeof rows[0], settings);
 }
 
+/* A relay by SRV records: hosts, ports and whose name is proved; whatever is
+ * wrong with them, mail waits, and the words say the name that was asked. */
+static void test_services(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "smarthost.host=corp.test", "smarthost.uses_srv=true",
+        "delivery.routes=name=i to=i.test relay=srv:corp.test tls=implicit\n"
+        "name=e to=e.test relay=srv:else.test\n"
+        "name=n to=n.test relay=srv:none.test\n"
+        "name=f to=f.test relay=srv:fails.test\n"
+        "name=o to=o.test relay=srv:off.test\n"
+        "name=l to=l.test relay=srv:local.test",
+        NULL};
+    static const struct {
+        const char *destination, *hops, *tls_name;
+        unsigned port;
+        const char *words;
+    } rows[] = {
+        {"any.test", "a.corp.test/192.0.2.61 b.corp.test/192.0.2.62",
+         "b.corp.test", 2525, NULL},
+        {"i.test", "a.corp.test/192.0.2.61", "a.corp.test", 465, NULL},
+        {"e.test", "a.corp.test/192.0.2.61", "else.test", 587, NULL},
+        {"n.test", "", "", 0, "_submission._tcp.none.test"},
+        {"f.test", "", "", 0, "_submission._tcp.fails.test"},
+        {"o.test", "", "", 0, "not offered"},
+        {"l.test", "", "", 0, "no mail goes to"},
+    };
+    struct mm_config *config = test_config(settings);
+    fake_open(NULL);
+    fake_dns_srv("_submission._tcp.corp.test", 1, 0, 587, "a.corp.test");
+    fake_dns_srv("_submission._tcp.corp.test", 2, 0, 2525, "b.corp.test");
+    fake_dns_srv("_submissions._tcp.corp.test", 1, 0, 465, "a.corp.test");
+    fake_dns_srv("_submission._tcp.else.test", 1, 0, 587, "a.corp.test");
+    fake_dns_srv("_submission._tcp.off.test", 0, 0, 0, "");
+    fake_dns_srv("_submission._tcp.local.test", 0, 0, 587, "local.test");
+    fake_dns_error("_submission._tcp.fails.test", 0,
+                   MAILMOD_ERROR_DNS_SERVFAIL);
+    fake_dns_addresses("a.corp.test", "192.0.2.61");
+    fake_dns_addresses("b.corp.test", "192.0.2.62");
+    fake_dns_addresses("local.test", "127.0.0.1");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct walk walk;
+        walk_to(&walk, rows[i].destination, config, 1);
+        assert_string_equal(walk.hops, rows[i].hops);
+        assert_string_equal(walk.last_tls_name, rows[i].tls_name);
+        assert_int_equal(walk.last_port, rows[i].port);
+        if (rows[i].words != NULL) {
+            assert_int_equal(walk.dead_end.verdict, MQ_DEFERRED);
+            assert_non_null(strstr(walk.dead_end.reply, rows[i].words));
+        }
+    }
+    fake_close();
+    mm_config_unref(&config);
+}
+
 /* Attack 70: whatever is wrong with the smarthost's name, mail waits. */
 static void test_smarthost(void **state)
 {
@@ -392,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_D15_refused_networks),
         cmocka_unit_test(test_without_ipv6),
         cmocka_unit_test(test_families),
+        cmocka_unit_test(test_services),
         cmocka_unit_test(test_smarthost),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_many_hosts),
