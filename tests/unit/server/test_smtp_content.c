@@ -190,9 +190,14 @@ static void test_peer_goes(void **state)
     rig_expect(&peer, "MAIL FROM:<alice@example.org>\r\n", "250");
     rig_expect(&peer, ALICE, "250");
     rig_expect(&peer, "DATA\r\n", "354");
+    fake_hold_jobs(true);
     fake_say(&peer, "\r\nbody\r\n.\r\n");
+    fake_run(10);
     fake_hang_up(&peer);
     fake_run(10);
+    fake_hold_jobs(false);
+    fake_run(10);
+    assert_int_equal(rig_entries(&rig, rig.alice), 0);
     fake_forget_peer(&peer);
     close_rig(&rig);
 }
