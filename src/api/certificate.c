@@ -107,7 +107,8 @@ static enum mailmod_error take(const struct own *own, struct mm_config *config)
 
 enum mailmod_error mm_settle_certificate(struct mm_config *config)
 {
-    if (config->tls.certificate_file[0] != '\0' || !config->tls.self_signed) {
+    if (config->tls.certificate_file[0] != '\0' || !config->tls.self_signed ||
+        mm_store_is_memory(config->data_folder)) {
         return MAILMOD_OK;
     }
     enum mailmod_error error = MAILMOD_OK;

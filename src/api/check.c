@@ -191,6 +191,16 @@ static void check_host_name(const struct mailmod *instance,
     }
 }
 
+static void check_folder(const struct mailmod *instance,
+                         const struct mm_config *config)
+{
+    if (mm_store_is_memory(config->data_folder)) {
+        warn(instance, "general.data_folder",
+             "%s: what is received or queued is lost when the instance ends",
+             config->data_folder);
+    }
+}
+
 /* A limit above what the disk can take is no promise. */
 static void check_room(const struct mailmod *instance,
                        const struct mm_config *config)
@@ -210,6 +220,7 @@ void mm_tell_warnings(const struct mailmod *instance,
                       struct mm_store *store)
 {
     check_host_name(instance, settings->config);
+    check_folder(instance, settings->config);
     check_certificates(instance, settings);
     check_room(instance, settings->config);
     if (store != NULL) {

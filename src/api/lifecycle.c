@@ -36,6 +36,9 @@
 
 static enum mailmod_error make_folder(const struct mm_config *config)
 {
+    if (mm_store_is_memory(config->data_folder)) {
+        return MAILMOD_OK;
+    }
     enum mailmod_error error = mm_fs_make_folder(config->data_folder);
 
     if (error == MAILMOD_OK && !mm_fs_is_writable_folder(config->data_folder)) {

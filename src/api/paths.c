@@ -137,12 +137,14 @@ enum mailmod_error mm_resolve_paths(struct mailmod *instance,
         }
     }
     char **const paths[] = {
-        &config->data_folder,       &config->tls.certificate_file,
-        &config->tls.key_file,      &config->smarthost.authority_file,
-        &config->traps.zone_file,   &config->lists.white_file,
-        &config->lists.black_file,  &config->lists.grey_file,
-        &config->content.rules_file};
-    enum mailmod_error error = MAILMOD_OK;
+        &config->tls.certificate_file,     &config->tls.key_file,
+        &config->smarthost.authority_file, &config->traps.zone_file,
+        &config->lists.white_file,         &config->lists.black_file,
+        &config->lists.grey_file,          &config->content.rules_file};
+    enum mailmod_error error =
+        mm_store_is_memory(config->data_folder)
+            ? MAILMOD_OK
+            : resolve(instance->working_folder, &config->data_folder);
     for (size_t i = 0;
          error == MAILMOD_OK && i < sizeof paths / sizeof paths[0]; i++) {
         error = resolve(instance->working_folder, paths[i]);

@@ -69,7 +69,11 @@ static void check_tls(struct check *check)
            "tls.key_file: is missing, tls.certificate_file is set");
     demand(check, !has_key || has_certificate,
            "tls.certificate_file: is missing, tls.key_file is set");
-    bool has_tls = has_certificate || c->tls.self_signed;
+    /* Which is kept in the data folder. */
+    bool has_own =
+        c->tls.self_signed && strncmp(c->data_folder, MM_CONFIG_IN_MEMORY,
+                                      strlen(MM_CONFIG_IN_MEMORY)) != 0;
+    bool has_tls = has_certificate || has_own;
     demand(check, has_tls || c->tls.more_certificates[0] == '\0',
            "tls.certificate_file: is missing, tls.more_certificates is set");
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
@@ -77,8 +81,8 @@ static void check_tls(struct check *check)
             mm_service_row((enum mm_service)i);
         bool needs_tls = service->has_implicit_tls && c->listen[i].count > 0;
         demand_of(check, has_tls || !needs_tls, service->listen_key,
-                  "needs a certificate (tls.certificate_file or "
-                  "tls.self_signed)");
+                  "needs a certificate (tls.certificate_file, or "
+                  "tls.self_signed and a data folder)");
     }
 }
 

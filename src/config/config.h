@@ -145,6 +145,9 @@ struct mm_config_rate {
     uint64_t octets_max;
 };
 
+/* general.data_folder: there is none, and nothing is kept. */
+#define MM_CONFIG_IN_MEMORY "memory:"
+
 struct mm_config {
     /* general */
     char *host_name; /* "": the system's; resolved at build to a name */

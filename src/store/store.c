@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SETTLE_STEP_MS 5
+#define MEMORY "memory:"
 
 /* The first row that a description begins with; a folder is what is none of
  * them. `open` NULL: known by name alone. */
@@ -21,10 +22,15 @@ static const struct {
     enum mailmod_error (*open)(struct mm_store **store_out,
                                const struct mm_store_options *options,
                                struct mm_buf *reason_out);
-} kinds[] = {{"memory:", mm_memory_open_described},
+} kinds[] = {{MEMORY, mm_memory_open_described},
              {"postgresql:", NULL},
              {"postgres:", NULL},
              {"", mm_sqlite_open}};
+
+bool mm_store_is_memory(const char *description)
+{
+    return strncmp(description, MEMORY, strlen(MEMORY)) == 0;
+}
 
 enum mailmod_error mm_store_open(struct mm_store **store_out,
                                  const struct mm_store_options *options,
@@ -52,7 +58,7 @@ enum mailmod_error mm_store_open(struct mm_store **store_out,
 enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
                                         const struct mm_log *log)
 {
-    struct mm_store_options options = {.description = "memory:", .log = log};
+    struct mm_store_options options = {.description = MEMORY, .log = log};
     return mm_store_open(store_out, &options, NULL);
 }
 
@@ -773,7 +779,7 @@ enum mailmod_error mm_store_stop_counting(void)
 
 bool mm_store_is_in_use(const char *data_folder)
 {
-    return mm_sqlite_is_in_use(data_folder);
+    return !mm_store_is_memory(data_folder) && mm_sqlite_is_in_use(data_folder);
 }
 
 enum mailmod_error mm_store_restore(const char *data_folder, const char *path,

@@ -27,9 +27,9 @@
  * mailmod.db (+ -wal, -shm) and mailmod.lock in it; the daemon opens with
  * MM_STORE_EXCLUSIVE: a second one gets BUSY; tools open with MM_STORE_SHARED
  * beside a running daemon, which sees their changes when it reads. "memory:": a
- * store for tests and the simulator, gone when it is closed. "postgresql://..."
- * has its place and is refused in words (ARGUMENT). What a kind of store gives
- * stands in ops.h. */
+ * store for clients, tests and the simulator, gone when it is closed.
+ * "postgresql://..." has its place and is refused in words (ARGUMENT). What a
+ * kind of store gives stands in ops.h. */
 #ifndef MM_STORE_STORE_H
 #define MM_STORE_STORE_H
 
@@ -71,6 +71,8 @@ MM_CHECK enum mailmod_error mm_store_use_memory(void);
 /* From now on what keeps stores does not count its memory, which is a lock that
  * all threads share; for whoever in this process uses it. STATE likewise. */
 MM_CHECK enum mailmod_error mm_store_stop_counting(void);
+/* A description of a store that is in memory alone: it has no folder. */
+bool mm_store_is_memory(const char *description);
 /* Somebody has the folder's store open for himself alone. */
 bool mm_store_is_in_use(const char *data_folder);
 /* BUSY, ACCESS, STORAGE_FULL, STORAGE_DAMAGED, STORAGE_VERSION ...; the words
