@@ -69,6 +69,10 @@ mailmod_client_set_servers(mailmod_client *client, const char *servers);
 MAILMOD_API enum mailmod_error mailmod_client_set_login(mailmod_client *client,
                                                         const char *user,
                                                         const char *password);
+/* The mechanisms that a login may use, as in smarthost.mechanisms:
+ * "SCRAM-SHA-256, CRAM-MD5". NULL or "": all that fit. ARGUMENT. */
+MAILMOD_API enum mailmod_error
+mailmod_client_set_mechanisms(mailmod_client *client, const char *mechanisms);
 /* As of a relay in mailmod.h. DEFAULT with a port 465 is IMPLICIT, for all
  * servers alike. `authority_file`: PEM, whose certificates a server's must come
  * from; NULL or "": the setting smarthost.authority_file, or the system's. It

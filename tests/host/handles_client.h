@@ -9,6 +9,7 @@
     X(client_set_context, mailmod_client_set_context(h, NULL, NULL))           \
     X(client_set_servers, mailmod_client_set_servers(h, "x.test"))             \
     X(client_set_login, mailmod_client_set_login(h, "a", "b"))                 \
+    X(client_set_mechanisms, mailmod_client_set_mechanisms(h, NULL))           \
     X(client_set_tls, mailmod_client_set_tls(h, MAILMOD_RELAY_TLS_OFF, NULL))  \
     X(client_set_certificate, mailmod_client_set_certificate(h, NULL, NULL))   \
     X(client_set_host_name, mailmod_client_set_host_name(h, "x.test"))         \

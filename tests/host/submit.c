@@ -347,6 +347,9 @@ static enum mailmod_error run_client(char **w)
     if (strcmp(w[0], "login") == 0) {
         return mailmod_client_set_login(client, w[1], w[2]);
     }
+    if (strcmp(w[0], "mechanisms") == 0) {
+        return mailmod_client_set_mechanisms(client, w[1]);
+    }
     if (strcmp(w[0], "tls") == 0) {
         return mailmod_client_set_tls(client,
                                       (enum mailmod_relay_tls)atoi(w[1]), w[2]);
@@ -475,7 +478,8 @@ static int is_of_client(const char *verb)
         "set",       "start",       "stop",           "new",    "servers",
         "login",     "tls",         "name",           "time",   "all",
         "message",   "send",        "free",           "events", "monitor",
-        "ask-login", "certificate", "login-external", "etrn",   "etrns"};
+        "ask-login", "certificate", "login-external", "etrn",   "etrns",
+        "mechanisms"};
 
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(verb, verbs[i]) == 0) {

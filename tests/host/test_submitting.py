@@ -463,6 +463,26 @@ def test_login_and_tls(build):
             assert len(sink.messages) == 1
 
 
+def test_mechanisms(build):
+    """A login uses those that are named, whatever else is offered."""
+    with Sink(extensions=("AUTH PLAIN LOGIN",),
+              replies={"AUTH": lambda said: "334 VXNlcm5hbWU6"
+                       if said == "LOGIN" else "235 ok"}) as sink, \
+            Host(build, at(sink)) as host:
+        host.message("one", "a@x.test")
+        host.ok("login", "me", "secret")
+        host.fails("ARGUMENT", "must be names", "mechanisms", "MAGIC")
+        host.ok("mechanisms", "SCRAM-SHA-256, CRAM-MD5")
+        host.fails("UNSUPPORTED", "none of the mechanisms that are set", "send")
+        host.ok("mechanisms", "LOGIN")
+        host.ok("send")
+        assert sink.messages[0].user == "LOGIN"
+        host.ok("mechanisms", "")
+        host.ok("reset", "one")
+        host.ok("send")
+        assert sink.messages[1].user.startswith("PLAIN ")
+
+
 PROGRESS, REVERSE_PATH, RECIPIENT, TRANSFERRED, MISSING, CERTIFICATE, \
     EXPIRED = range(7)
 AS_SET, GO_ON, STOP = range(3)
@@ -818,7 +838,8 @@ def test_services(build):
 
 main(__name__, test_one_connection, test_what_is_left, test_all_or_nothing,
      test_texts, test_texts_that_fail, test_header, test_envelope, test_times,
-     test_servers, test_lost_connection, test_login_and_tls, test_events,
+     test_servers, test_lost_connection, test_login_and_tls,
+     test_mechanisms, test_events,
      test_missing_extensions, test_deliver_by, test_deliver_by_not_offered,
      test_etrn, test_etrn_is_not_offered, test_binary,
      test_binary_to_mailmod, test_certificates,

@@ -12,6 +12,7 @@
 
 #include "base/host.h"
 #include "base/mem.h"
+#include "config/words.h"
 #include "wire/addr/address.h"
 
 #include <string.h>
@@ -314,6 +315,26 @@ enum mailmod_error mailmod_client_set_login(mailmod_client *client,
         return error;
     }
     error = mm_client_use_login(client, user, password);
+    mm_handle_let(client);
+    return error;
+}
+
+enum mailmod_error mailmod_client_set_mechanisms(mailmod_client *client,
+                                                 const char *mechanisms)
+{
+    unsigned named = 0;
+    enum mailmod_error error = mm_client_begin(client);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_span text = mm_span_trim(mm_span_cstr(mechanisms));
+    if (text.size == 0 || mm_sasl_read_names(text, &named)) {
+        client->mechanisms = named;
+    } else {
+        error = mm_fail(MAILMOD_ERROR_ARGUMENT,
+                        "mechanisms: it must be " MM_CONFIG_MECHANISMS_TEXT);
+    }
     mm_handle_let(client);
     return error;
 }

@@ -104,7 +104,8 @@ struct mailmod_client {
     size_t server_count;
     bool has_srv; /* the only one is a domain, whose SRV records name them */
     char *user;
-    char *password; /* secret */
+    char *password;      /* secret */
+    unsigned mechanisms; /* that a login may use; 0: those that fit */
     enum mailmod_relay_tls tls;
     char *authority_file;   /* "": as set */
     char *certificate_file; /* "" or NULL: none */

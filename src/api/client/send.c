@@ -228,7 +228,8 @@ static enum mailmod_error fill_relay(struct mm_sending *sending)
                                .other_count = client->server_count - 1,
                                .has_srv = client->has_srv,
                                .user = client->user,
-                               .password = client->password};
+                               .password = client->password,
+                               .mechanisms = client->mechanisms};
     mm_relay_set_tls(relay, client->tls);
     if (has_certificate(client) && client->user != NULL &&
         client->password[0] == '\0') {
