@@ -102,7 +102,8 @@ def test_layout(build):
                      "config.md", "daemon.md", "mailmodd.service"):
             find(it.prefix, name)
         headers = os.path.join(it.prefix, "include")
-        assert sorted(os.listdir(headers)) == ["mailmod", "mailmod.h"]
+        assert sorted(os.listdir(headers)) == [
+            "mailmod", "mailmod-esmtp", "mailmod.h"]
         assert sorted(os.listdir(it.prefix + "/sbin")) == [
             "mailmod-sendmail", "mailmodd"]
         with open(os.path.join(it.prefix, find(it.prefix,
@@ -139,7 +140,7 @@ def test_soname(build):
     with Installed(build) as it:
         assert it.version() == version
         names = sorted(n for n in os.listdir(it.library)
-                       if n.startswith("libmailmod"))
+                       if n.startswith("libmailmod."))
         assert names == ["libmailmod.a", "libmailmod.so", soname,
                          "libmailmod.so." + version], names
         out = run(readelf, "-d", os.path.join(it.library, soname))
@@ -235,6 +236,46 @@ def test_static(build):
             it.serve(found)
 
 
+def test_esmtp(build):
+    """A program for libESMTP, by its own names and by ours; one that is linked
+    with libesmtp.so.6 finds it (docs/esmtp.md)."""
+    need("pkg-config")
+    source = ("#include <auth-client.h>\n#include <libesmtp.h>\n"
+              "#include <stdio.h>\nint main(void)\n{\n"
+              "    smtp_session_t session = smtp_create_session();\n"
+              "    char text[64];\n"
+              "    if (session == NULL || smtp_start_session(session))\n"
+              "        return 1;\n"
+              "    puts(smtp_strerror(smtp_errno(), text, sizeof text));\n"
+              "    return !smtp_destroy_session(session);\n}\n")
+    with Installed(build) as it:
+        drop = os.path.join(it.library, "mailmod-esmtp")
+        for package, folder in (("mailmod-esmtp", it.library),
+                                ("libesmtp-1.0", drop)):
+            out = run("pkg-config", "--cflags", "--libs", package,
+                      env=dict(os.environ,
+                               PKG_CONFIG_PATH=folder + "/pkgconfig"))
+            flags = [word.replace("\\ ", " ") for word in
+                     re.findall(r"(?:\\.|\S)+", out)]
+            program = os.path.join(it.work(), "program")
+            run(CC, *FLAGS, *STRICT, "-x", "c", "-", "-o", program, *flags,
+                input=source)
+            said = run(program, env=dict(os.environ,
+                                         LD_LIBRARY_PATH=it.library))
+            assert said == "no server is set\n", said
+        run(CC, *FLAGS, "-x", "c", "-", "-o", program, "-L" + drop,
+            "-I" + os.path.join(it.prefix, "include", "mailmod-esmtp"),
+            "-lesmtp", "-Wl,-rpath-link," + it.library, input=source)
+        assert run(program, env=dict(os.environ,
+                                     LD_LIBRARY_PATH=it.library)) == said
+        # What Debian compiled asks for libesmtp.so.6, and for nothing else.
+        code = (f"import ctypes; ctypes.CDLL('libesmtp.so.6')"
+                f".smtp_create_session")
+        if not FLAGS:
+            run(sys.executable, "-c", code,
+                env=dict(os.environ, LD_LIBRARY_PATH=drop))
+
+
 def test_another_abi_is_refused(build):
     """A project that was written for another minor version of 0.x."""
     major, minor, _ = project_version().split(".")
@@ -252,4 +293,4 @@ def test_another_abi_is_refused(build):
 
 main(__name__, test_layout, test_soname, test_calls_stay_inside,
      test_headers, test_pkg_config, test_cmake, test_static,
-     test_another_abi_is_refused)
+     test_esmtp, test_another_abi_is_refused)

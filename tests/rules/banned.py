@@ -50,6 +50,10 @@ LIBRARY = {
 ALLOWED = {
     "src/base/mem.c": "malloc calloc realloc free",
     "src/platform/": "clock_gettime nanosleep",
+    # libESMTP's programs hand over memory of malloc's, and their users' files
+    # lie where the environment says.
+    "src/esmtp/memory.c": "calloc free",
+    "src/esmtp/files.c": "getenv",
 }
 
 

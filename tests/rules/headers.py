@@ -17,6 +17,10 @@ INTERNAL = [("cc", ["-std=c11", "-pedantic", "-D_POSIX_C_SOURCE=200809L",
                     "-D_DEFAULT_SOURCE"])]
 
 
+# Installed too: libmailmod-esmtp's.
+PUBLIC_PLACES = ("include/", "src/esmtp/include/")
+
+
 def compile_alone(root, compiler, language, flags, path):
     full = os.path.join(os.path.abspath(root), path)
     text = '#include "%s"\n#include "%s"\nint mm_alone;\n' % (full, full)
@@ -38,7 +42,7 @@ def main(root, cc, cxx, folders):
     headers = source.paths(root, source.LIBRARY + ("include",), (".h",))
     headers = [h for h in headers if "/platform/%s/" % other not in h]
     for path in headers:
-        is_public = path.startswith("include/")
+        is_public = path.startswith(PUBLIC_PLACES)
         for which, flags in PUBLIC if is_public else INTERNAL:
             if which == "cc":
                 jobs.append((root, cc, "c", flags + include, path))
