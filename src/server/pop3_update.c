@@ -83,7 +83,8 @@ static bool marks_seen(const struct mm_pop3_session *pop3)
            !mm_mailbox_is_read_only(pop3->mailbox);
 }
 
-/* What RETR gave whole and is still there; a mark that fails costs no mail. */
+/* What RETR gave whole and is still there, whatever RSET took back; a mark that
+ * fails costs no mail. */
 static enum mailmod_error mark_seen(const struct mm_pop3_session *pop3)
 {
     const struct mm_pop3_marks *marks = &pop3->marks;
