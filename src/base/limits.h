@@ -68,9 +68,11 @@
 #define MM_LIMIT_DIGEST_POSTS 100
 #define MM_LIMIT_DIGEST (4 * 1024 * 1024)
 /* Octets of a user's forward file, and of a message as its conditions see it.
- * Patterns cost the product of both, on a worker. */
+ */
 #define MM_LIMIT_FORWARD_FILE (64 * 1024)
 #define MM_LIMIT_FORWARD_TEXT (256 * 1024)
+/* What all conditions of one file may cost, in steps for an octet. */
+#define MM_LIMIT_FORWARD_COST 20000
 /* Rules about content: what all of them may cost, in steps of patterns for an
  * octet (a worker has some seconds with the worst of 1 MiB), and the octets of
  * a message's recipients that they are shown. */

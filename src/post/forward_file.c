@@ -43,6 +43,8 @@ struct run {
     struct block blocks[BLOCKS_MAX];
     size_t depth;
     size_t skipped; /* blocks in one too many */
+    size_t cost;    /* of the conditions so far: octets of a text take so many
+                       steps */
     unsigned line;
 };
 
@@ -59,8 +61,23 @@ static bool is_turn(const struct run *run)
 
 /* ---- blocks ---- */
 
-/* False with a warning: nobody can tell. */
-static enum mailmod_error tell(const struct run *run, struct mm_span text,
+/* The file's conditions together have a bound, whether their turn comes or not.
+ * OK: this one may be asked. */
+static enum mailmod_error add_cost(struct run *run,
+                                   const struct mm_expression *expression,
+                                   struct mm_buf *cause)
+{
+    run->cost += mm_expression_cost(expression);
+    if (run->cost <= MM_LIMIT_FORWARD_COST) {
+        return MAILMOD_OK;
+    }
+    (void)mm_buf_append_cstr(
+        cause, "makes those of the file cost too much for each message");
+    return MAILMOD_ERROR_LIMIT;
+}
+
+/* Not known, with a warning: nobody can tell. */
+static enum mailmod_error tell(struct run *run, struct mm_span text,
                                bool *is_known_out, bool *is_true_out)
 {
     struct mm_expression *expression = NULL;
@@ -71,6 +88,9 @@ static enum mailmod_error tell(const struct run *run, struct mm_span text,
         &cause, "the block is left out up to its #endif, for its condition ");
     enum mailmod_error error =
         mm_expression_new(&expression, text, &names, &cause);
+    if (error == MAILMOD_OK) {
+        error = add_cost(run, expression, &cause);
+    }
     *is_known_out = error == MAILMOD_OK;
     *is_true_out = error == MAILMOD_OK && is_turn(run) &&
                    mm_expression_is_true(expression, run->values);

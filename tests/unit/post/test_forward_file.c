@@ -170,12 +170,31 @@ static void test_depth(void **state)
     assert_string_equal(heard.warnings, "33");
 }
 
+/* What all conditions cost is bounded; what is too much is left out. */
+static void test_cost(void **state)
+{
+    static char file[64000];
+    struct heard heard;
+    size_t size = 0;
+
+    (void)state;
+    while (size < sizeof file - 100) {
+        size += (size_t)snprintf(
+            file + size, sizeof file - size,
+            "#if $text =~ /(a|b)*(c|d)*[x-z]{1,40}q/\n#else\n#endif\n");
+    }
+    assert_int_equal(run(file, &heard), MAILMOD_OK);
+    assert_non_null(strstr(heard.last, "cost too much"));
+    assert_string_equal(heard.text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_causes),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_cost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
