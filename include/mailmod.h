@@ -785,6 +785,7 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
 #include "mailmod/changes.h"
 #include "mailmod/fetch.h"
 #include "mailmod/kept.h"
+#include "mailmod/loop.h"
 #include "mailmod/mailbox.h"
 #include "mailmod/names.h"
 #include "mailmod/peers.h"

@@ -96,14 +96,14 @@ static enum mailmod_error put_visit(mailmod *instance, struct wait *wait)
 }
 
 /* Each state that it finds, the last one at the end. */
-static void tell_until_end(struct wait *wait,
+static void tell_until_end(mailmod *instance, struct wait *wait,
                            mailmod_on_fetch_account on_account, void *context)
 {
     bool is_over = false;
     while (!is_over) {
         mm_mutex_lock(wait->mutex);
         while (!wait->is_new && !wait->is_over) {
-            mm_condition_wait(wait->has_moved, wait->mutex);
+            mm_turning_wait(&instance->turning, wait->has_moved, wait->mutex);
         }
         struct mm_store_fetch now = wait->now;
         is_over = wait->is_over;
@@ -149,7 +149,7 @@ enum mailmod_error mailmod_fetch_visit(mailmod *instance, const char *name,
     wait->visit.only_counts = action == MAILMOD_FETCH_CHECK;
     error = put_visit(instance, wait);
     if (error == MAILMOD_OK) {
-        tell_until_end(wait, on_account, context);
+        tell_until_end(instance, wait, on_account, context);
         error = result_of(wait);
     }
     wait_free(wait);

@@ -6,6 +6,7 @@
 #include "mailmod.h"
 
 #include "api/context.h"
+#include "api/turning.h"
 #include "client/fetch.h"
 #include "client/outbound.h"
 #include "client/pop3_backends.h"
@@ -67,6 +68,7 @@ struct mailmod {
     struct mm_loop *loops[MM_LOOPS_MAX];
     struct mm_resolver *resolvers[MM_LOOPS_MAX]; /* one a loop, for all on it */
     size_t loop_count;
+    struct mm_turning turning; /* by the host */
     struct mm_workers *workers;
     struct mm_host_threads *host_threads; /* NULL unless it runs */
     struct mm_store *store;

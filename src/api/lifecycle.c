@@ -72,6 +72,9 @@ static enum mailmod_error make_loops(struct mailmod *instance)
     if (wanted > MM_LOOPS_MAX) {
         wanted = MM_LOOPS_MAX;
     }
+    if (instance->turning.is_wanted) {
+        wanted = 1;
+    }
     for (size_t i = 0; i < wanted; i++) {
         enum mailmod_error error =
             mm_loop_new(&instance->loops[i], &instance->log);
@@ -186,6 +189,7 @@ static void take_down(struct mailmod *instance)
     for (size_t i = 0; i < instance->loop_count; i++) {
         mm_loop_stop(instance->loops[i]);
     }
+    mm_turning_end(&instance->turning);
     mm_fetcher_free(&instance->fetcher);
     if (instance->store != NULL) {
         mm_store_watch(instance->store, NULL, NULL);
@@ -369,10 +373,21 @@ static enum mailmod_error open_host_threads(struct mailmod *instance)
                                : mm_fail(error, "%s", mm_error_text(error));
 }
 
+static enum mailmod_error run_loop(struct mailmod *instance,
+                                   struct mm_loop *loop)
+{
+    if (!instance->turning.is_wanted) {
+        return mm_loop_start(loop);
+    }
+    enum mailmod_error error = mm_loop_start_turned(loop);
+    instance->turning.loop = error == MAILMOD_OK ? loop : NULL;
+    return error;
+}
+
 static enum mailmod_error run_loops(struct mailmod *instance)
 {
     for (size_t i = 0; i < instance->loop_count; i++) {
-        enum mailmod_error error = mm_loop_start(instance->loops[i]);
+        enum mailmod_error error = run_loop(instance, instance->loops[i]);
 
         if (error != MAILMOD_OK) {
             return mm_fail(error, "a thread cannot be started: %s",
@@ -440,7 +455,8 @@ static enum mailmod_error start_parts(struct mailmod *instance)
     mm_store_watch(instance->store, wake_outbound, instance->outbound);
     mm_outbound_start(instance->outbound);
     mm_fetcher_start(instance->fetcher);
-    mm_messages_open(instance->messages, instance->outbound);
+    mm_messages_open(instance->messages, instance->outbound,
+                     &instance->turning);
     instance->state = MM_INSTANCE_RUNNING;
     return MAILMOD_OK;
 }
@@ -524,7 +540,7 @@ static bool is_busy(const struct mailmod *instance)
 }
 
 /* True when all ended in time. */
-static bool wait_idle(const struct mailmod *instance, uint64_t wait_ms)
+static bool wait_idle(struct mailmod *instance, uint64_t wait_ms)
 {
     uint64_t end_ms = mm_clock_monotonic_ms() + wait_ms;
 
@@ -532,7 +548,7 @@ static bool wait_idle(const struct mailmod *instance, uint64_t wait_ms)
         if (mm_clock_monotonic_ms() >= end_ms) {
             return false;
         }
-        mm_clock_sleep_ms(DRAIN_STEP_MS);
+        mm_turning_pause(&instance->turning, DRAIN_STEP_MS);
     }
     return true;
 }
@@ -553,7 +569,7 @@ static enum mailmod_error drain_parts(struct mailmod *instance,
     /* Every cut object answers by itself; its work on the store and the
      * workers is finite. */
     while (is_busy(instance)) {
-        mm_clock_sleep_ms(DRAIN_STEP_MS);
+        mm_turning_pause(&instance->turning, DRAIN_STEP_MS);
     }
     return mm_fail(MAILMOD_ERROR_TIMEOUT,
                    "cut at the deadline: %zu sessions, %zu attempts, %zu "

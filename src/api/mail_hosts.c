@@ -97,11 +97,11 @@ static enum mailmod_error put_search(mailmod *instance, struct wait *wait)
     return error;
 }
 
-static void wait_end(struct wait *wait)
+static void wait_end(mailmod *instance, struct wait *wait)
 {
     mm_mutex_lock(wait->mutex);
     while (!wait->is_over) {
-        mm_condition_wait(wait->has_ended, wait->mutex);
+        mm_turning_wait(&instance->turning, wait->has_ended, wait->mutex);
     }
     mm_mutex_unlock(wait->mutex);
 }
@@ -154,7 +154,7 @@ static enum mailmod_error find(mailmod *instance, struct mm_span name,
     }
     error = put_search(instance, wait);
     if (error == MAILMOD_OK) {
-        wait_end(wait);
+        wait_end(instance, wait);
         error = tell(&wait->search, on_host, context);
     }
     wait_free(wait);

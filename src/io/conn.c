@@ -128,6 +128,7 @@ static void free_conn(struct mm_conn *conn)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct mm_conn *conn = handle->data;
+    mm_loop_note_callback(conn->loop);
     const struct mm_conn_handler *handler = conn->handler;
     if (handler != NULL && handler->on_closed != NULL) {
         handler->on_closed(conn->context, conn, conn->reason);

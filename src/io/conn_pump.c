@@ -153,6 +153,7 @@ static void on_lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct mm_conn *conn = stream->data;
+    mm_loop_note_callback(conn->loop);
     if (conn->phase == MM_CONN_GONE || count == 0) {
         return;
     }
@@ -232,6 +233,7 @@ static void stop_writing(struct mm_conn *conn, int status)
 static void on_written(uv_write_t *request, int status)
 {
     struct mm_conn *conn = request->handle->data;
+    mm_loop_note_callback(conn->loop);
     conn->is_sending = false;
     mm_buf_release(&conn->sending);
     if (conn->phase == MM_CONN_GONE) {
@@ -358,6 +360,7 @@ static void tell_end(struct mm_conn *conn)
 static void on_shut(uv_shutdown_t *request, int status)
 {
     struct mm_conn *conn = request->handle->data;
+    mm_loop_note_callback(conn->loop);
     (void)status; /* the peer may be gone: nothing more is owed */
     if (conn->phase == MM_CONN_GONE) {
         return;

@@ -27,6 +27,7 @@ void mm_conn_open_now(struct mm_conn *conn)
 static void on_connected(uv_connect_t *request, int status)
 {
     struct mm_conn *conn = request->handle->data;
+    mm_loop_note_callback(conn->loop);
     if (conn->phase == MM_CONN_GONE) {
         return;
     }

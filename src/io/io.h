@@ -15,6 +15,8 @@
 #include "base/netaddr.h"
 
 struct mm_loop;
+struct mm_condition;
+struct mm_mutex;
 
 /* A piece of work for a loop; lives in its owner's object. */
 struct mm_task {
@@ -26,9 +28,26 @@ MM_CHECK enum mailmod_error mm_loop_new(struct mm_loop **loop_out,
                                         const struct mm_log *log);
 /* Starts the loop's own thread. */
 MM_CHECK enum mailmod_error mm_loop_start(struct mm_loop *loop);
+/* Instead: it has no thread, and runs on whichever thread turns it. */
+MM_CHECK enum mailmod_error mm_loop_start_turned(struct mm_loop *loop);
+/* thread: any, and so are those below. One turn of such a loop: runs all that
+ * is ready, and waits for it at most `wait_ms`. BUSY: another thread turns it;
+ * STATE: it does not run, or has its own thread. */
+MM_CHECK enum mailmod_error mm_loop_turn(struct mm_loop *loop,
+                                         uint64_t wait_ms);
+/* Until when the next turn has nothing to do: until the descriptor is readable
+ * (-1: the system gives none) or so many ms have passed (-1: for ever). As
+ * mm_loop_turn. */
+MM_CHECK enum mailmod_error
+mm_loop_next(struct mm_loop *loop, int *descriptor_out, int64_t *wait_ms_out);
+/* As mm_condition_wait, which may end early: a loop without a thread is turned
+ * meanwhile. `loop` may be NULL. */
+void mm_loop_wait(struct mm_loop *loop, struct mm_condition *condition,
+                  struct mm_mutex *mutex);
 /* thread: any but the loop's. Runs what is posted, closes what is left open
- * (every connection gets its on_closed, STOPPED), joins the thread. A task
- * posted after that is dropped and not touched. */
+ * (every connection gets its on_closed, STOPPED), joins the thread; a loop
+ * without one does so here, behind a turn that is under way. A task posted
+ * after that is dropped and not touched. */
 void mm_loop_stop(struct mm_loop *loop);
 void mm_loop_free(struct mm_loop **loop); /* after stop */
 /* thread: any. Runs the task once on the loop; in order of posting; never

@@ -142,6 +142,7 @@ static enum mailmod_error accept_one(struct acceptor *acceptor)
 static void on_acceptor_closed(uv_handle_t *handle)
 {
     struct acceptor *acceptor = handle->data;
+    mm_loop_note_callback(acceptor->loop);
     acceptor->has_handle = false;
     if (acceptor->is_ending) {
         report_closed(acceptor);
@@ -151,6 +152,7 @@ static void on_acceptor_closed(uv_handle_t *handle)
 static void on_incoming(uv_stream_t *stream, int status)
 {
     struct acceptor *acceptor = stream->data;
+    mm_loop_note_callback(acceptor->loop);
     if (acceptor->is_ending) {
         return;
     }
@@ -403,7 +405,8 @@ void mm_listener_close(struct mm_listener **listener_in)
     }
     mm_mutex_lock(listener->lock);
     while (listener->holders > 0) {
-        mm_condition_wait(listener->is_left, listener->lock);
+        mm_loop_wait(listener->acceptors[0].loop, listener->is_left,
+                     listener->lock);
     }
     mm_mutex_unlock(listener->lock);
     free_listener(listener);

@@ -1,4 +1,5 @@
-/* loop.c - an event loop with its own thread and an inbox.
+/* loop.c - an event loop with its own thread, or on those that turn it, and an
+ * inbox.
  *
  * Owns the uv_loop_t (never the process-wide default one), the wake-up handle,
  * the inbox that other threads post to, the list of what the loop is to run
@@ -8,9 +9,9 @@
  * stopped loop is dropped without being touched again. Every resident
  * (connection, acceptor, resolver) is told of the stop and closes its handles,
  * and the thread ends when the last of them is closed.
- * Thread: the loop's own, except for new, start, stop, free, post and
- * is_current; the lock guards the inbox and the state, and nothing is called
- * while it is held. */
+ * Thread: the loop's own, or the one that turns it, one at a time; except for
+ * new, start, stop, free, post and is_current; the lock guards the inbox and
+ * the state, and nothing is called while it is held. */
 #include "io/loop_internal.h"
 
 #include "base/mem.h"
@@ -19,6 +20,11 @@
 
 /* Four timers for each of a million connections. */
 #define TIMERS_MAX (4u * 1024 * 1024)
+/* Of one turn: a peer that always has something to say does not keep it. */
+#define TURN_PASSES 16
+/* How long a thread that waits for something else turns the loop at a time. */
+#define WAIT_STEP_MS 10
+#define STOP_STEP_MS 1
 
 /* Moves all of `from` to the empty list `to`, in order. */
 static void take_all(struct mm_list *from, struct mm_list *to)
@@ -70,6 +76,7 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_wake(uv_async_t *wake)
 {
     struct mm_loop *loop = wake->data;
+    mm_loop_note_callback(loop);
     run_inbox(loop);
     mm_mutex_lock(loop->lock);
     bool is_asked_to_stop = loop->is_asked_to_stop;
@@ -176,6 +183,7 @@ static void wind_down(struct mm_loop *loop)
     loop->is_closing = true;
     run_inbox(loop);
     (void)uv_timer_stop(&loop->alarm);
+    (void)uv_timer_stop(&loop->turn_end);
     struct mm_list *node = mm_list_take_first(&loop->residents);
     while (node != NULL) {
         struct mm_resident *resident =
@@ -191,6 +199,7 @@ static void wind_down(struct mm_loop *loop)
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
+    uv_close((uv_handle_t *)&loop->turn_end, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
@@ -219,18 +228,148 @@ enum mailmod_error mm_loop_start(struct mm_loop *loop)
     return error;
 }
 
+enum mailmod_error mm_loop_start_turned(struct mm_loop *loop)
+{
+    mm_mutex_lock(loop->lock);
+    bool is_new = loop->state == MM_LOOP_NEW;
+    if (is_new) {
+        loop->state = MM_LOOP_RUNNING;
+        loop->is_turned = true;
+    }
+    mm_mutex_unlock(loop->lock);
+    return is_new ? MAILMOD_OK : MAILMOD_ERROR_STATE;
+}
+
+/* OK: this thread turns it until end_turn. */
+static enum mailmod_error begin_turn(struct mm_loop *loop)
+{
+    enum mailmod_error error = MAILMOD_OK;
+    mm_mutex_lock(loop->lock);
+    if (loop->state != MM_LOOP_RUNNING || !loop->is_turned ||
+        loop->is_asked_to_stop) {
+        error = MAILMOD_ERROR_STATE;
+    } else if (loop->is_turning) {
+        error = MAILMOD_ERROR_BUSY;
+    } else {
+        loop->is_turning = true;
+    }
+    mm_mutex_unlock(loop->lock);
+    return error;
+}
+
+static void end_turn(struct mm_loop *loop)
+{
+    mm_mutex_lock(loop->lock);
+    loop->is_turning = false;
+    mm_mutex_unlock(loop->lock);
+}
+
+static void on_turn_end(uv_timer_t *turn_end)
+{
+    (void)turn_end;
+}
+
+void mm_loop_note_callback(struct mm_loop *loop)
+{
+    loop->callbacks++;
+}
+
+enum mailmod_error mm_loop_turn(struct mm_loop *loop, uint64_t wait_ms)
+{
+    enum mailmod_error error = begin_turn(loop);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    uint64_t callbacks = loop->callbacks;
+    if (wait_ms > 0) {
+        uv_update_time(&loop->uv);
+        (void)uv_timer_start(&loop->turn_end, on_turn_end, wait_ms, 0);
+        (void)uv_run(&loop->uv, UV_RUN_ONCE);
+        (void)uv_timer_stop(&loop->turn_end);
+    } else {
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
+    for (unsigned i = 0; i < TURN_PASSES && loop->callbacks != callbacks; i++) {
+        callbacks = loop->callbacks;
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
+    loop->is_unfinished = loop->callbacks != callbacks;
+    end_turn(loop);
+    return MAILMOD_OK;
+}
+
+enum mailmod_error mm_loop_next(struct mm_loop *loop, int *descriptor_out,
+                                int64_t *wait_ms_out)
+{
+    enum mailmod_error error = begin_turn(loop);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    uv_update_time(&loop->uv);
+    *descriptor_out = uv_backend_fd(&loop->uv);
+    *wait_ms_out = loop->is_unfinished || !mm_list_is_empty(&loop->soon)
+                       ? 0
+                       : uv_backend_timeout(&loop->uv);
+    end_turn(loop);
+    return MAILMOD_OK;
+}
+
+static bool is_turned(struct mm_loop *loop)
+{
+    mm_mutex_lock(loop->lock);
+    bool is_turned = loop->is_turned;
+    mm_mutex_unlock(loop->lock);
+    return is_turned;
+}
+
+void mm_loop_wait(struct mm_loop *loop, struct mm_condition *condition,
+                  struct mm_mutex *mutex)
+{
+    if (loop == NULL || !is_turned(loop)) {
+        mm_condition_wait(condition, mutex);
+        return;
+    }
+    mm_mutex_unlock(mutex);
+    enum mailmod_error error = mm_loop_turn(loop, WAIT_STEP_MS);
+    mm_mutex_lock(mutex);
+    if (error != MAILMOD_OK) {
+        /* Another thread turns it, or nobody has to. What happened while the
+         * mutex was free shows at the end of this step. */
+        (void)mm_condition_wait_for(condition, mutex, WAIT_STEP_MS);
+    }
+}
+
+/* What is under way in a turn ends first. */
+static void stop_turned(struct mm_loop *loop)
+{
+    bool is_ours = false;
+    while (!is_ours) {
+        mm_mutex_lock(loop->lock);
+        is_ours = !loop->is_turning;
+        loop->is_turning = true;
+        mm_mutex_unlock(loop->lock);
+        if (!is_ours) {
+            mm_clock_sleep_ms(STOP_STEP_MS);
+        }
+    }
+    wind_down(loop);
+}
+
 void mm_loop_stop(struct mm_loop *loop)
 {
     mm_mutex_lock(loop->lock);
-    bool has_run = loop->thread != NULL;
+    bool has_thread = loop->thread != NULL;
     bool is_new = loop->state == MM_LOOP_NEW;
+    bool is_turned = loop->state == MM_LOOP_RUNNING && loop->is_turned;
     loop->is_asked_to_stop = true;
     if (loop->state == MM_LOOP_RUNNING) {
         uv_async_send(&loop->wake);
     }
     mm_mutex_unlock(loop->lock);
-    if (has_run) {
+    if (has_thread) {
         mm_thread_join(&loop->thread);
+    } else if (is_turned) {
+        stop_turned(loop);
     } else if (is_new) {
         /* No thread ever owned it, so the caller may. */
         wind_down(loop);
@@ -300,8 +439,8 @@ enum mailmod_error mm_loop_admit(struct mm_loop *loop,
 bool mm_loop_is_current(const struct mm_loop *loop)
 {
     mm_mutex_lock(loop->lock);
-    bool is_current =
-        loop->state == MM_LOOP_RUNNING && mm_thread_is_current(loop->thread);
+    bool is_current = loop->state == MM_LOOP_RUNNING && loop->thread != NULL &&
+                      mm_thread_is_current(loop->thread);
     mm_mutex_unlock(loop->lock);
     return is_current;
 }

@@ -19,8 +19,8 @@ struct mm_resident {
     void (*on_stop)(struct mm_resident *resident);
 };
 
-/* NEW -> RUNNING (start) -> STOPPED (the thread's last act), or NEW ->
- * STOPPED when the loop never ran. */
+/* NEW -> RUNNING (start) -> STOPPED (the last act of its thread, or of who
+ * stops one without), or NEW -> STOPPED when the loop never ran. */
 enum mm_loop_state { MM_LOOP_NEW, MM_LOOP_RUNNING, MM_LOOP_STOPPED };
 
 struct mm_loop {
@@ -29,7 +29,10 @@ struct mm_loop {
     uv_tcp_t first; /* closed at once: see init_uv */
     uv_prepare_t prepare;
     uv_timer_t alarm;
-    uint64_t alarm_at; /* UINT64_MAX: not set */
+    uv_timer_t turn_end; /* of a turn that waits */
+    uint64_t callbacks;  /* libuv's to us so far */
+    bool is_unfinished;  /* the last turn was cut: another is due at once */
+    uint64_t alarm_at;   /* UINT64_MAX: not set */
     struct mm_heap timers;
     struct mm_list soon;
     struct mm_list residents;
@@ -41,7 +44,9 @@ struct mm_loop {
     struct mm_list inbox;
     enum mm_loop_state state;
     bool is_asked_to_stop;
-    struct mm_thread *thread; /* valid while state is RUNNING */
+    struct mm_thread *thread; /* while RUNNING; NULL: it is turned */
+    bool is_turned;           /* it has no thread, since it runs */
+    bool is_turning;          /* and a thread is at it */
 };
 
 /* STOPPED when the loop is closing. */
@@ -57,6 +62,9 @@ bool mm_loop_try_post(struct mm_loop *loop, struct mm_task *task);
 bool mm_loop_take_back(struct mm_loop *loop, struct mm_task *task);
 
 void mm_loop_timers_start(struct mm_loop *loop);
+/* Counts one callback of libuv's: what it began to watch is handed to the
+ * system in the next pass alone, and a turn ends behind that. */
+void mm_loop_note_callback(struct mm_loop *loop);
 /* libuv's error as ours. thread: any. */
 enum mailmod_error mm_error_from_uv(int status);
 

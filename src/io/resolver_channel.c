@@ -123,6 +123,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     if (channel == NULL) {
         return;
     }
+    mm_loop_note_callback(channel->loop);
     /* c-ares may close the socket inside, and with it free the poll. A
      * failed poll is shown as both, so that c-ares meets the error. */
     ares_socket_t socket = poll->socket;

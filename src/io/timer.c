@@ -33,6 +33,7 @@ static void on_alarm(uv_timer_t *alarm)
 {
     struct mm_loop *loop = alarm->data;
     uint64_t now_ms = mm_clock_monotonic_ms();
+    mm_loop_note_callback(loop);
     loop->alarm_at = NOT_SET;
     struct mm_heap_node *first = mm_heap_first(&loop->timers);
     while (first != NULL && first->key <= now_ms) {
@@ -49,6 +50,7 @@ void mm_loop_timers_start(struct mm_loop *loop)
     (void)uv_timer_init(&loop->uv, &loop->alarm);
     loop->alarm.data = loop;
     loop->alarm_at = NOT_SET;
+    (void)uv_timer_init(&loop->uv, &loop->turn_end);
 }
 
 enum mailmod_error mm_timer_open(struct mm_timer *timer, struct mm_loop *loop,

@@ -22,7 +22,7 @@ from world import (TEXT, Skip, World, is_windows, need,  # harness's too
 PAGES = ("docs/api.md", "README.md", "docs/providers.md", "docs/client.md",
          "docs/wire.md")
 PROGRAMS, MISTAKES = programs_of(PAGES)
-POSIX = ("wire_blocking", "wire_epoll", "wire_poll")  # with its sockets
+POSIX = ("loop", "wire_blocking", "wire_epoll", "wire_poll")  # with its sockets
 
 
 def read(path):
@@ -452,6 +452,14 @@ def check_services(world):
         match = re.fullmatch(r"submission on port (\d+)\n"
                              r"submission on port 0\nsmtp (\d+)\n", out)
         assert match and int(match[1]) > 1023 and match[2] == smtp, out
+
+
+def check_loop(world):
+    run = world.run()
+    run.wait("^serving$")
+    assert world.deliver("postmaster")[0] == 250
+    run.tell("\n")
+    assert run.end() == "serving\n"
 
 
 def check_hosts(world):

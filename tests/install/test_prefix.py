@@ -168,7 +168,8 @@ def test_headers(build):
                      "mailmod/changes.h", "mailmod/fetch.h",
                      "mailmod/mailbox.h", "mailmod/srv.h",
                      "mailmod/received.h", "mailmod/names.h",
-                     "mailmod/kept.h", "mailmod/peers.h",
+                     "mailmod/kept.h", "mailmod/loop.h",
+                     "mailmod/peers.h",
                      "mailmod/client.h",
                      "mailmod/provider.h", "mailmod/session.h"):
             for command in ((CC, "-x", "c", "-std=c99"),

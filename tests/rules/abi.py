@@ -23,7 +23,8 @@ HEADERS = ("include/mailmod.h", "include/mailmod/srv.h",
            "include/mailmod/changes.h",
            "include/mailmod/fetch.h", "include/mailmod/mailbox.h",
            "include/mailmod/received.h", "include/mailmod/names.h",
-           "include/mailmod/kept.h", "include/mailmod/peers.h",
+           "include/mailmod/kept.h", "include/mailmod/loop.h",
+           "include/mailmod/peers.h",
            "include/mailmod/client.h", "include/mailmod/wire.h",
            "include/mailmod/provider.h", "include/mailmod/session.h")
 

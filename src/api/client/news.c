@@ -8,6 +8,7 @@
  * progress is not told; the outcome is never lost.
  * Thread: as each function says. */
 #include "api/client/sending.h"
+#include "api/instance.h"
 
 #include "base/mem.h"
 #include "client/outcome.h"
@@ -392,7 +393,8 @@ void mm_sending_wait(struct mm_sending *sending)
             news == NULL ? mm_list_take_first(&client->jobs) : NULL;
         is_over = news == NULL && job == NULL && client->is_gone;
         if (news == NULL && job == NULL && !is_over) {
-            mm_condition_wait(client->has_work, client->mutex);
+            mm_turning_wait(&client->instance->turning, client->has_work,
+                            client->mutex);
         }
         mm_mutex_unlock(client->mutex);
         if (news != NULL) {

@@ -90,7 +90,7 @@ static enum mailmod_error put_in(const struct mm_admin *admin,
     if (error != MAILMOD_OK) {
         (void)mm_fail(error, "out of memory");
     } else {
-        mm_messages_open(messages, NULL);
+        mm_messages_open(messages, NULL, NULL);
         error =
             put(messages, envelope, reader, reader_context, on_result, context);
         mm_messages_close(messages);

@@ -232,9 +232,9 @@ enum mailmod_error mm_message_await(mailmod_message *message,
             return MAILMOD_ERROR_TIMEOUT;
         }
         mm_messages_pump(messages);
-        (void)mm_condition_wait_for(message->changed, messages->mutex,
-                                    wait_ms < AWAIT_STEP_MS ? wait_ms
-                                                            : AWAIT_STEP_MS);
+        mm_turning_wait_for(messages->turning, message->changed,
+                            messages->mutex,
+                            wait_ms < AWAIT_STEP_MS ? wait_ms : AWAIT_STEP_MS);
     }
     if (message->is_freed) {
         return MAILMOD_ERROR_HANDLE;

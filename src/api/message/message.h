@@ -15,6 +15,7 @@
 #include "api/context.h"
 #include "api/host_threads.h"
 #include "api/message/text.h"
+#include "api/turning.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "client/unstored.h"
@@ -57,6 +58,7 @@ struct mm_messages {
     const struct mm_log *log;
     struct mm_outbound *outbound;
     struct mm_host_threads *host_threads;
+    struct mm_turning *turning; /* NULL: nobody waits for a loop */
 };
 
 /* What is said of a recipient. */
@@ -178,7 +180,7 @@ void mm_messages_observer(struct mm_messages *messages,
                           struct mm_outbound_observer *observer_out);
 /* From now on messages can be made. */
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound);
+                      struct mm_outbound *outbound, struct mm_turning *turning);
 void mm_messages_use_config(struct mm_messages *messages,
                             struct mm_config *config);
 /* When no attempt is at work any more: what is open becomes DONE with what is

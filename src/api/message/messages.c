@@ -143,10 +143,11 @@ void mm_messages_observer(struct mm_messages *messages,
 }
 
 void mm_messages_open(struct mm_messages *messages,
-                      struct mm_outbound *outbound)
+                      struct mm_outbound *outbound, struct mm_turning *turning)
 {
     mm_mutex_lock(messages->mutex);
     messages->outbound = outbound;
+    messages->turning = turning;
     messages->is_open = true;
     mm_mutex_unlock(messages->mutex);
 }
@@ -259,6 +260,7 @@ void mm_messages_close(struct mm_messages *messages)
     }
     messages->host_threads = NULL;
     messages->outbound = NULL;
+    messages->turning = NULL;
     messages->store = NULL;
     messages->post = NULL;
     mm_mutex_unlock(messages->mutex);

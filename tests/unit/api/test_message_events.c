@@ -48,7 +48,7 @@ static void begin_stage(struct stage *stage, unsigned thread_max)
 
     assert_int_equal(mm_messages_new(&stage->messages, &options), MAILMOD_OK);
     mm_messages_observer(stage->messages, &stage->observer);
-    mm_messages_open(stage->messages, NULL);
+    mm_messages_open(stage->messages, NULL, NULL);
 }
 
 static void end_stage(struct stage *stage)

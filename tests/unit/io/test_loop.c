@@ -1,6 +1,8 @@
 /* test_loop.c - posting, stopping, timers. */
 #include "helpers.h"
 
+static struct mm_loop *works_loop; /* of the task that looks at it */
+
 #define POSTERS 4
 #define POSTS 500
 
@@ -241,6 +243,58 @@ static void test_timers_left_at_stop(void **state)
     mm_loop_free(&loop);
 }
 
+static void run_stop_turning(struct mm_task *task)
+{
+    struct order *order = MM_LIST_OBJECT(task, struct order, task);
+    /* One turn at a time, and none within another. */
+    assert_int_equal(mm_loop_turn(works_loop, 0), MAILMOD_ERROR_BUSY);
+    (*order->count)++;
+}
+
+static void test_turned(void **state)
+{
+    (void)state;
+    struct mm_loop *loop;
+    int count = 0;
+    int descriptor = 0;
+    int64_t wait_ms = 0;
+    struct order order = {.task.run = run_stop_turning, .count = &count};
+    struct order last = {.task.run = run_count, .count = &count};
+    assert_int_equal(mm_loop_new(&loop, NULL), MAILMOD_OK);
+    works_loop = loop;
+    assert_int_equal(mm_loop_turn(loop, 0), MAILMOD_ERROR_STATE);
+    assert_int_equal(mm_loop_start_turned(loop), MAILMOD_OK);
+    assert_int_equal(mm_loop_start_turned(loop), MAILMOD_ERROR_STATE);
+    assert_int_equal(mm_loop_start(loop), MAILMOD_ERROR_STATE);
+    mm_loop_post(loop, &order.task);
+    assert_int_equal(count, 0);
+    assert_int_equal(mm_loop_turn(loop, 10000), MAILMOD_OK);
+    assert_int_equal(count, 1);
+    /* Nothing is due, for ever; then a timer. */
+    assert_int_equal(mm_loop_next(loop, &descriptor, &wait_ms), MAILMOD_OK);
+    assert_int_equal(wait_ms, -1);
+    set_far(loop);
+    assert_int_equal(mm_loop_next(loop, &descriptor, &wait_ms), MAILMOD_OK);
+    assert_in_range(wait_ms, 1, 3600000);
+    /* A stop runs what is posted, on this thread. */
+    mm_loop_post(loop, &last.task);
+    mm_loop_stop(loop);
+    assert_int_equal(count, 2);
+    assert_int_equal(mm_loop_turn(loop, 0), MAILMOD_ERROR_STATE);
+    for (int i = 0; i < 5; i++) {
+        mm_timer_close(&works.timers[i]);
+    }
+    mm_loop_free(&loop);
+}
+
+static void test_own_thread_is_not_turned(void **state)
+{
+    (void)state;
+    struct mm_loop *loop = loop_begin();
+    assert_int_equal(mm_loop_turn(loop, 0), MAILMOD_ERROR_STATE);
+    loop_end(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +305,8 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_timers),
         cmocka_unit_test(test_timers_left_at_stop),
+        cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_own_thread_is_not_turned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
