@@ -250,7 +250,7 @@ static void check_mail(struct post *post, const struct mail *mail, bool must,
     }
 }
 
-/* Each step, or under a sanitizer one of some, with the last: what the disk has
+/* Each step, or under a sanitizer each fifth, and the last: what the disk has
  * is the same there. */
 static size_t next_cut(size_t step, size_t steps)
 {
