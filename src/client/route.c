@@ -6,14 +6,16 @@
  * all addresses of a host before the next), that mail never goes to a host
  * that is ourselves or less preferred than ourselves, nor into a network that
  * the operator refuses (delivery.refuses), unless he named the relay there; and
- * that a name server's silence never makes a permanent failure. A relay behind
+ * that a name server's silence never makes a permanent failure. A relay that is
+ * a domain has the hosts of its SRV records, which nobody named: they are
+ * refused as MX hosts are, and must prove whose they are. A relay behind
  * a proxy is looked up there; MX hosts are looked up here all the same, for it
  * is their addresses that may be refused or be ours.
  *
  * Law: BEGIN -> FINDING (MX query) -> HOSTS; HOSTS takes a host, resolves both
  * families, hands out its addresses, takes the next; then DEAD_END. What a
  * literal or a relay is goes from BEGIN to HOSTS at once.
- * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX). */
+ * Thread: loop. RFC 5321 5.1, RFC 7505 (null MX), RFC 2782 and 6186 (SRV). */
 #include "client/route.h"
 
 #include "base/host.h"
