@@ -180,8 +180,8 @@ static void log_verdict(mailmod_request *request, enum meaning meaning,
     const char *message = mailmod_request_message(request);
     snprintf(line, sizeof line,
              "mailmodd: content.command has judged message=%s verdict=%s "
-             "text=\"%s\"",
-             message != NULL ? message : "", names[meaning], text);
+             "text=\"%.*s\"",
+             message != NULL ? message : "", names[meaning], REPLY_MAX, text);
     system_log(NULL, MAILMOD_LOG_INFO, line);
 }
 
