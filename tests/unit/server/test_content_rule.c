@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define TEXT                                                                   \
+#define LETTER                                                                 \
     "Received: from x\r\nReceived: from\r\n y\r\nSubject: =?utf-8?B?YnV5?= "   \
     "now\r\nFrom: a@c.test\r\nX-Zero: 0\r\nContent-Transfer-Encoding: "        \
     "base64\r\n\r\nY2hlYXA=\r\n"
@@ -45,16 +45,17 @@ static const struct row rows[] = {
     {"$header:From ~ c.test", false},
 };
 
-static const struct mm_content_facts facts = {.text = {TEXT, sizeof TEXT - 1},
-                                              .size = 500000,
-                                              .sender = "a@c.test",
-                                              .hello = "mx.c.test",
-                                              .peer = "192.0.2.7",
-                                              .user = "",
-                                              .recipients = {"demo@b.test\n"
-                                                             "other@b.test",
-                                                             24},
-                                              .recipient_count = 2};
+static const struct mm_content_facts facts = {
+    .text = {LETTER, sizeof LETTER - 1},
+    .size = 500000,
+    .sender = "a@c.test",
+    .hello = "mx.c.test",
+    .peer = "192.0.2.7",
+    .user = "",
+    .recipients = {"demo@b.test\n"
+                   "other@b.test",
+                   24},
+    .recipient_count = 2};
 
 static struct mm_content_rule *parse(const char *line)
 {

@@ -20,7 +20,7 @@
 #define BINARY "Content-Transfer-Encoding: binary\r\n"
 #define MIME "MIME-Version: 1.0\r\n"
 #define OUT_MAX (1024 * 1024)
-#define TEXT(text) text, sizeof text - 1
+#define OCTETS(text) text, sizeof text - 1
 
 static const struct {
     const char *name;
@@ -30,25 +30,25 @@ static const struct {
     bool is_stuck;
 } rows[] = {
     {"one body, bare CR, LF and NUL",
-     TEXT(MIME BINARY "Content-Type: image/x\r\n\r\na\rb\nc\0\xff\r\n"),
+     OCTETS(MIME BINARY "Content-Type: image/x\r\n\r\na\rb\nc\0\xff\r\n"),
      MIME "Content-Type: image/x\r\n" B64 "\r\nYQ1iCmMA/w0K\r\n", false},
-    {"no last line end", TEXT(MIME BINARY "\r\nab\r"),
+    {"no last line end", OCTETS(MIME BINARY "\r\nab\r"),
      MIME "Content-Type: text/plain; charset=unknown-8bit\r\n" B64
           "\r\nYWIN\r\n",
      false},
-    {"an empty body", TEXT(MIME BINARY "Content-Type: a/b\r\n\r\n"),
+    {"an empty body", OCTETS(MIME BINARY "Content-Type: a/b\r\n\r\n"),
      MIME "Content-Type: a/b\r\n" B64 "\r\n", false},
     {"a label that is a comment away",
-     TEXT(MIME "Content-Type: a/b\r\n"
-               "content-transfer-encoding:\r\n BINARY (raw)\r\n\r\nx"),
+     OCTETS(MIME "Content-Type: a/b\r\n"
+                 "content-transfer-encoding:\r\n BINARY (raw)\r\n\r\nx"),
      MIME "Content-Type: a/b\r\n" B64 "\r\neA==\r\n", false},
     {"parts: the line end before a boundary is the boundary's",
-     TEXT(MIME BINARY "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-                      "--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n"
-                      "--b\r\nContent-Type: a/b\r\n" BINARY
-                      "\r\n\r\n\n--b\r\r\n--b \r\n" BINARY
-                      "Content-Type: a/c\r\n\r\n\r\n--b\r\n" BINARY
-                      "Content-Type: a/d\r\n\r\n--b--\r\nend\r\n"),
+     OCTETS(MIME BINARY "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+                        "--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n"
+                        "--b\r\nContent-Type: a/b\r\n" BINARY
+                        "\r\n\r\n\n--b\r\r\n--b \r\n" BINARY
+                        "Content-Type: a/c\r\n\r\n\r\n--b\r\n" BINARY
+                        "Content-Type: a/d\r\n\r\n--b--\r\nend\r\n"),
      MIME "Content-Type: multipart/mixed; boundary=b\r\n" EIGHT "\r\n"
           "--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n"
           "--b\r\nContent-Type: a/b\r\n" B64 "\r\nDQoKLS1iDQ==\r\n"
@@ -56,30 +56,31 @@ static const struct {
           "--b\r\nContent-Type: a/d\r\n" B64 "\r\n--b--\r\nend\r\n",
      false},
     {"a message in a message",
-     TEXT(MIME BINARY "Content-Type: message/rfc822\r\n\r\n" MIME BINARY
-                      "Content-Type: a/b\r\n\r\n\n"),
+     OCTETS(MIME BINARY "Content-Type: message/rfc822\r\n\r\n" MIME BINARY
+                        "Content-Type: a/b\r\n\r\n\n"),
      MIME "Content-Type: message/rfc822\r\n" EIGHT "\r\n" MIME
           "Content-Type: a/b\r\n" B64 "\r\nCg==\r\n",
      false},
     {"what is no binary stays, 8 bits and bare line ends too",
-     TEXT(MIME "Content-Type: text/plain\r\n" EIGHT "\r\n\xe4\rb\nc"), NULL,
+     OCTETS(MIME "Content-Type: text/plain\r\n" EIGHT "\r\n\xe4\rb\nc"), NULL,
      false},
-    {"what is encoded stays", TEXT(MIME B64 "\r\nAAAA\r\n"), NULL, false},
+    {"what is encoded stays", OCTETS(MIME B64 "\r\nAAAA\r\n"), NULL, false},
     {"signed, and no part is binary",
-     TEXT("DKIM-Signature: x\r\n" MIME "\r\nab\r\n"), NULL, false},
+     OCTETS("DKIM-Signature: x\r\n" MIME "\r\nab\r\n"), NULL, false},
     {"a part of a signed message",
-     TEXT("DKIM-Signature: x\r\n" MIME
-          "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" BINARY
-          "\r\n\n\r\n--b--\r\n"),
+     OCTETS("DKIM-Signature: x\r\n" MIME
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" BINARY
+            "\r\n\n\r\n--b--\r\n"),
      NULL, true},
     {"multipart/signed",
-     TEXT(MIME BINARY "Content-Type: multipart/signed; boundary=b\r\n\r\n"
-                      "--b\r\n"),
+     OCTETS(MIME BINARY "Content-Type: multipart/signed; boundary=b\r\n\r\n"
+                        "--b\r\n"),
      NULL, true},
-    {"no boundary", TEXT(MIME BINARY "Content-Type: multipart/mixed\r\n\r\n"),
+    {"no boundary", OCTETS(MIME BINARY "Content-Type: multipart/mixed\r\n\r\n"),
      NULL, true},
     {"a part of a message",
-     TEXT(MIME BINARY "Content-Type: message/partial\r\n\r\n\n"), NULL, true}};
+     OCTETS(MIME BINARY "Content-Type: message/partial\r\n\r\n\n"), NULL,
+     true}};
 
 static void convert(struct mm_buf *out, const char *octets, size_t size,
                     size_t cut, bool *is_stuck)
