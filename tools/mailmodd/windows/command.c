@@ -22,6 +22,7 @@ enum {
     WORDS_MAX = 64,
     LINE_MAX = 32767, /* of CreateProcess, with its NUL */
     STEP_MS = 10,
+    PIPE_SIZE = 64 * 1024, /* as Linux has it: a step takes so much at most */
     VARIABLES_MAX = 16
 };
 
@@ -356,7 +357,7 @@ static DWORD start(struct started *started, const WCHAR *path, WCHAR *line,
     handles[2] = copy_stderr(handles[0]);
     if (started->job != NULL && handles[0] != INVALID_HANDLE_VALUE &&
         handles[2] != NULL &&
-        CreatePipe(&started->read_end, &handles[1], &inherited, 0)) {
+        CreatePipe(&started->read_end, &handles[1], &inherited, PIPE_SIZE)) {
         (void)SetHandleInformation(started->read_end, HANDLE_FLAG_INHERIT, 0);
         error = create(started, path, line, environment, handles);
     }
