@@ -171,6 +171,8 @@ static const struct mailmod_envelope envelope = {
     .size = sizeof envelope, .recipients = "demo@mail.test"};
 static char text[256];
 static mailmod_message *made;
+static int descriptor;
+static int64_t timeout_ms;
 static mailmod_mailbox *opened;
 static mailmod_reading *begun;
 
@@ -190,6 +192,9 @@ static mailmod_reading *begun;
     X(drain, mailmod_drain(h, 0))                                              \
     X(set_log, mailmod_log_set_callback(h, NULL, NULL))                        \
     X(set_services_wait, mailmod_services_set_wait(h, 1))                      \
+    X(set_turned, mailmod_loop_set_turned(h, 1))                               \
+    X(run_once, mailmod_run_once(h, 0))                                        \
+    X(run_next, mailmod_run_next(h, &descriptor, &timeout_ms))                 \
     X(service_start, mailmod_service_start(h, "smtp", 0))                      \
     X(service_stop, mailmod_service_stop(h, "smtp"))                           \
     X(message_new, mailmod_message_new(h, &envelope, &made))                   \
