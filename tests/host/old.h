@@ -1,12 +1,14 @@
 /* old.h - each structure that begins with its size as the first version of the
- * public header had it: for sizes.c. They never change (docs/abi.md); a new one
- * comes with the version that brings it. */
+ * public headers had it: for sizes.c, and for test_wire_sizes.c those of
+ * mailmod/wire.h. They never change (docs/abi.md); a new one comes with the
+ * version that brings it. */
 #ifndef TESTS_HOST_OLD_H
 #define TESTS_HOST_OLD_H
 
 #include "mailmod.h"
 #include "mailmod/client.h"
 #include "mailmod/received.h"
+#include "mailmod/wire.h"
 
 struct old_setting {
     size_t size;
@@ -338,6 +340,176 @@ struct old_token_question {
     unsigned port;
     int is_refresh;
     uint64_t wait_ms;
+};
+
+struct old_domain {
+    size_t size;
+    enum mailmod_domain_form form;
+    int family;
+    char text[256];
+    char lower[256];
+    unsigned char octets[16];
+};
+
+struct old_address {
+    size_t size;
+    enum mailmod_address_kind kind;
+    enum mailmod_domain_form domain_form;
+    int family;
+    int needs_smtputf8;
+    char text[776];
+    char local_part[264];
+    char domain[256];
+    char route[1024];
+    unsigned char octets[16];
+};
+
+struct old_smtp_request {
+    size_t size;
+    enum mailmod_smtp_verb verb;
+    int is_last;
+    uint64_t chunk_size;
+    char word[64];
+    char argument[2048];
+    char path[2048];
+    char parameters[2048];
+};
+
+struct old_smtp_reply {
+    size_t size;
+    int code;
+    enum mailmod_smtp_reply_kind kind;
+    unsigned line_count;
+    char enhanced[12];
+    char text[16392];
+};
+
+struct old_smtp_server_options {
+    size_t size;
+    const char *host_name;
+    uint64_t message_size_max;
+    unsigned flags;
+    unsigned recipients_max;
+    size_t errors_max;
+};
+
+struct old_smtp_server_event {
+    size_t size;
+    enum mailmod_smtp_server_event_kind kind;
+    int is_extended;
+    const char *name;
+    const char *argument;
+    const char *user;
+    const char *password;
+    const char *address;
+    const char *envelope_id;
+    const char *original_recipient;
+    const char *text;
+    const char *octets;
+    size_t count;
+    uint64_t message_size;
+    enum mailmod_dsn_return dsn_return;
+    unsigned dsn_notify;
+    int is_8bit;
+    int is_smtputf8;
+    int has_8bit;
+    int has_subdomains;
+};
+
+struct old_smtp_client_options {
+    size_t size;
+    const char *host_name;
+    size_t flags;
+};
+
+struct old_smtp_client_event {
+    size_t size;
+    enum mailmod_smtp_client_event_kind kind;
+    enum mailmod_error error;
+    int code;
+    int was_sent;
+    const char *enhanced;
+    const char *text;
+    const char *mechanisms;
+    const char *octets;
+    size_t count;
+    size_t recipient;
+};
+
+struct old_smtp_client_message {
+    size_t size;
+    const char *reverse_path;
+    const char *const *recipients;
+    size_t recipient_count;
+    uint64_t message_size;
+    const char *envelope_id;
+    unsigned flags;
+    unsigned dsn_notify;
+    uint64_t dsn_return;
+};
+
+struct old_pop3_server_options {
+    size_t size;
+    const char *host_name;
+    size_t flags;
+};
+
+struct old_pop3_server_event {
+    size_t size;
+    enum mailmod_pop3_server_event_kind kind;
+    int is_of_one;
+    uint64_t number;
+    uint64_t lines;
+    const char *user;
+    const char *password;
+    const char *name;
+    const char *argument;
+    const char *text;
+};
+
+struct old_pop3_client_options {
+    size_t size;
+    size_t flags;
+};
+
+struct old_pop3_client_event {
+    size_t size;
+    enum mailmod_pop3_client_event_kind kind;
+    enum mailmod_error error;
+    enum mailmod_pop3_verb verb;
+    int is_ok;
+    uint64_t number;
+    uint64_t message_count;
+    uint64_t message_size;
+    const char *code;
+    const char *text;
+    const char *unique_id;
+    const char *mechanisms;
+    const char *octets;
+    size_t count;
+};
+
+struct old_proxy_options {
+    size_t size;
+    enum mailmod_proxy_kind kind;
+    unsigned port;
+    const char *host;
+    const char *user;
+    const char *password;
+};
+
+struct old_proxy_event {
+    size_t size;
+    enum mailmod_proxy_event_kind kind;
+    enum mailmod_error error;
+    const char *text;
+};
+
+struct old_proxy_header {
+    size_t size;
+    size_t used;
+    size_t port;
+    char address[72];
 };
 
 #endif
