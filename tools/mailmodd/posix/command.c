@@ -139,29 +139,48 @@ static int wait_for(pid_t pid, int is_late, long long end_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int run(char **words, char **environment, struct system_command *command)
+/* One at a time: until both ends of its pipe are closed on exec, no other
+ * program may start, for it would hold them open until its own end. */
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Started with a pipe as its output; *out_end is ours to read and to close. */
+static int start_with_pipe(char **words, char **environment, int in,
+                           int *out_end, pid_t *pid_out)
 {
     int ends[2];
-    pid_t pid = 0;
-    if (pipe(ends) != 0) {
-        return errno;
+    pthread_mutex_lock(&start_lock);
+    int result = pipe(ends) != 0 ? errno : 0;
+    if (result == 0) {
+        fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+        result = start(words, environment, in, ends[1], pid_out);
+        close(ends[1]);
+        if (result != 0) {
+            close(ends[0]);
+        }
+        *out_end = ends[0];
     }
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    pthread_mutex_unlock(&start_lock);
+    return result;
+}
+
+static int run(char **words, char **environment, struct system_command *command)
+{
+    int out = -1;
+    pid_t pid = 0;
     long long end_ms = now_ms() + command->wait_ms;
     int in = -1;
     if (command->input != NULL) {
         in = fileno(command->input);
         (void)lseek(in, 0, SEEK_SET); /* a file's, it cannot fail */
     }
-    int result = start(words, environment, in, ends[1], &pid);
-    close(ends[1]);
+    int result = start_with_pipe(words, environment, in, &out, &pid);
     if (result == 0) {
-        long size = read_all(ends[0], command, end_ms);
+        long size = read_all(out, command, end_ms);
         command->text_out[size > 0 ? size : 0] = '\0';
         command->exit_code = wait_for(pid, size < 0, end_ms);
+        close(out);
     }
-    close(ends[0]);
     return result;
 }
 
