@@ -60,7 +60,8 @@ struct system_command {
     char *text_out;
     size_t size;    /* of text_out; all of it is too much, ... */
     int drops_more; /* ... or what is more is read and not kept */
-    int exit_code;  /* -1: it had to be killed */
+    int exit_code;  /* -1: it had to be killed, ... */
+    int is_late;    /* ... for its time was over */
     char words[200];
 };
 /* Waits for its end. Not 0 with words: it could not be started. */

@@ -71,10 +71,11 @@ enum mailmod_error token_get(void *context,
     }
     if (command.exit_code != 0) {
         snprintf(words, sizeof words, "exit code %d", command.exit_code);
-        fail(question, command.exit_code < 0
-                           ? "it took too long, or printed too much"
-                           : words);
-        return MAILMOD_ERROR_AUTHENTICATION;
+        fail(question, command.is_late         ? "it took too long"
+                       : command.exit_code < 0 ? "it printed too much"
+                                               : words);
+        return command.is_late ? MAILMOD_ERROR_TIMEOUT
+                               : MAILMOD_ERROR_AUTHENTICATION;
     }
     token_out[strcspn(token_out, "\r\n")] = '\0';
     return MAILMOD_OK;

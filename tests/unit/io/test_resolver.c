@@ -143,7 +143,7 @@ static void run_new(void *context)
     char servers[64];
     snprintf(servers, sizeof servers, " 127.0.0.1:%u ", nameserver.port);
     struct mm_resolver_options options = {.servers = servers,
-                                          .timeout_ms = 150,
+                                          .timeout_ms = 500,
                                           .tries = 2,
                                           .way = by_way.is_used ? &way : NULL};
     *(enum mailmod_error *)context = mm_resolver_new(&resolver, loop, &options);
@@ -465,7 +465,7 @@ static void set_options(const char *servers, bool validates,
                         const char *servers_file, const char *hosts_file)
 {
     struct mm_resolver_options options = {.servers = servers,
-                                          .timeout_ms = 150,
+                                          .timeout_ms = 500,
                                           .tries = 2,
                                           .validates = validates,
                                           .servers_file = servers_file,

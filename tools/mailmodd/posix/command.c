@@ -179,6 +179,7 @@ static int run(char **words, char **environment, struct system_command *command)
         long size = read_all(out, command, end_ms);
         command->text_out[size > 0 ? size : 0] = '\0';
         command->exit_code = wait_for(pid, size < 0, end_ms);
+        command->is_late = command->exit_code < 0 && now_ms() >= end_ms;
         close(out);
     }
     return result;
@@ -191,6 +192,7 @@ int system_run(struct system_command *command)
     char **environment = join_environment(command->environment);
     int result = ENOMEM;
     command->exit_code = -1;
+    command->is_late = 0;
     command->text_out[0] = '\0';
     if (copy != NULL && environment != NULL) {
         result =

@@ -430,6 +430,7 @@ static DWORD run(struct system_command *command, const WCHAR *path, WCHAR *line,
         long size = read_all(&started, command, end_ms);
         command->text_out[size > 0 ? size : 0] = '\0';
         command->exit_code = wait_for(&started, size < 0, end_ms);
+        command->is_late = command->exit_code < 0 && GetTickCount64() >= end_ms;
     }
     HANDLE handles[] = {started.job, started.process, started.read_end};
     close_all(handles, sizeof handles / sizeof handles[0]);
@@ -467,6 +468,7 @@ int system_run(struct system_command *command)
     WCHAR *words[WORDS_MAX];
     WCHAR *copy = wide_of(command->line);
     command->exit_code = -1;
+    command->is_late = 0;
     command->text_out[0] = '\0';
     command->words[0] = '\0';
     int count = copy != NULL ? split(copy, words) : 0;
