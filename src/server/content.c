@@ -13,6 +13,7 @@
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/thread.h"
 
@@ -20,6 +21,7 @@
 
 #define LOOK_AGAIN_MS 3000
 #define FILE_SIZE_MAX (1024 * 1024)
+#define BUSY_STEP_MS 1
 
 struct mm_content_rules {
     atomic_uint references;
@@ -279,11 +281,15 @@ void mm_content_set_config(struct mm_content *content, struct mm_config *config)
     mm_mutex_unlock(content->mutex);
     mm_config_unref(&former);
     atomic_store(&content->is_set, config->content.rules_file[0] != '\0');
-    if (content->workers != NULL &&
-        !atomic_flag_test_and_set(&content->is_busy)) {
-        look(&content->job);
-        atomic_flag_clear(&content->is_busy);
+    if (content->workers == NULL) {
+        return;
     }
+    /* A look that is under way may have begun with the former settings. */
+    while (atomic_flag_test_and_set(&content->is_busy)) {
+        mm_clock_sleep_ms(BUSY_STEP_MS);
+    }
+    look(&content->job);
+    atomic_flag_clear(&content->is_busy);
 }
 
 struct mm_content_rules *mm_content_use(struct mm_content *content,

@@ -11,6 +11,7 @@
 #include "base/checksum.h"
 #include "base/mem.h"
 #include "dnsbl/dnsbl.h"
+#include "platform/clock.h"
 #include "platform/fs.h"
 #include "platform/thread.h"
 
@@ -19,6 +20,7 @@
 
 #define LOOK_AGAIN_MS 3000
 #define FILE_SIZE_MAX (4 * 1024 * 1024)
+#define BUSY_STEP_MS 1
 
 struct owned_rule {
     uint64_t mailbox_id;
@@ -449,10 +451,15 @@ void mm_lists_set_config(struct mm_lists *lists, struct mm_config *config)
     lists->config = mm_config_ref(config);
     mm_mutex_unlock(lists->mutex);
     mm_config_unref(&former);
-    if (lists->store != NULL && !atomic_flag_test_and_set(&lists->is_busy)) {
-        look(&lists->job);
-        atomic_flag_clear(&lists->is_busy);
+    if (lists->store == NULL) {
+        return;
     }
+    /* A look that is under way may have begun with the former settings. */
+    while (atomic_flag_test_and_set(&lists->is_busy)) {
+        mm_clock_sleep_ms(BUSY_STEP_MS);
+    }
+    look(&lists->job);
+    atomic_flag_clear(&lists->is_busy);
 }
 
 struct mm_rules *mm_lists_use(struct mm_lists *lists, uint64_t now_ms)
