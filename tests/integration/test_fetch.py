@@ -552,6 +552,7 @@ def test_set_aside(build):
         wait_for(lambda: len(daemon.messages("late")) == 1, what="the first")
         daemon.ctl("user", "quota", "late", "none")
         daemon.ctl("queue", "release", "all")
+        daemon.ctl("queue", "flush")
         wait_for(lambda: "empty" in daemon.ctl("queue", "list").stdout,
                  what="the rest")
         assert users_marks(daemon, "late") == ["m0", "m1", "m2"]
