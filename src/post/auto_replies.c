@@ -261,19 +261,13 @@ static void end_work(struct mm_consumer_work *base)
     mm_buf_fini(&work->reply_text);
 }
 
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
-                                                   .begin = begin_work,
-                                                   .run = run,
-                                                   .no_room = no_room,
-                                                   .put = put,
-                                                   .settled = settled,
-                                                   .end = end_work};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                               .begin = begin_work,
+                                               .run = run,
+                                               .no_room = no_room,
+                                               .put = put,
+                                               .settled = settled,
+                                               .end = end_work};
 
 enum mailmod_error mm_auto_replies_new(struct mm_consumer **consumer_out,
                                        struct mm_post *post)
@@ -284,10 +278,7 @@ enum mailmod_error mm_auto_replies_new(struct mm_consumer **consumer_out,
     if (consumer == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    *consumer = (struct mm_consumer){.name = MM_AUTO_REPLY_CONSUMER,
-                                     .take = take,
-                                     .cancel = mm_consumer_work_cancel,
-                                     .context = post,
-                                     .is_silent = true};
+    *consumer = mm_consumer_of_work(MM_AUTO_REPLY_CONSUMER, post, &verbs);
+    consumer->is_silent = true;
     return mm_consumer_register(post, consumer);
 }

@@ -32,6 +32,8 @@ struct mm_consumption {
     void (*done)(struct mm_consumption *work);
 };
 
+struct mm_consumer_verbs;
+
 struct mm_consumer {
     struct mm_list node;
     /* Lower-case letters, digits and hyphens, one of the letters past f: so it
@@ -44,6 +46,8 @@ struct mm_consumer {
      * tried again at the next start. */
     void (*cancel)(struct mm_consumer *consumer, struct mm_consumption *work);
     void *context;
+    /* Of one whose batches a worker gets (consumer_work.h); else NULL. */
+    const struct mm_consumer_verbs *verbs;
     /* What it takes is no delivery: no log line, and the host is not told. */
     bool is_silent;
 };

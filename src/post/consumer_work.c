@@ -15,8 +15,8 @@ static void free_work(struct mm_consumer_work *work)
 {
     struct mm_post *post = work->post;
 
-    if (work->verbs->end != NULL) {
-        work->verbs->end(work);
+    if (work->consumer->verbs->end != NULL) {
+        work->consumer->verbs->end(work);
     }
     mm_config_unref(&work->config);
     mm_free(work->recipients);
@@ -29,8 +29,8 @@ static void on_settled(struct mm_consumption *consumption)
 {
     struct mm_consumer_work *work = consumption->context;
 
-    if (work->verbs->settled != NULL) {
-        work->verbs->settled(work);
+    if (work->consumer->verbs->settled != NULL) {
+        work->consumer->verbs->settled(work);
     }
     free_work(work);
 }
@@ -45,8 +45,8 @@ static void answer(struct mm_consumer_work *work)
     }
     memcpy(consumption->outcomes, work->outcomes,
            work->count * sizeof *work->outcomes);
-    consumption->put = work->verbs->put;
-    if (work->verbs->put != NULL) {
+    consumption->put = work->consumer->verbs->put;
+    if (work->consumer->verbs->put != NULL) {
         consumption->settled = on_settled;
     } else {
         consumption->context = NULL;
@@ -60,7 +60,7 @@ static void run(struct mm_job *job)
     struct mm_consumer_work *work =
         MM_LIST_OBJECT(job, struct mm_consumer_work, job);
 
-    work->verbs->run(work);
+    work->consumer->verbs->run(work);
 }
 
 static void on_done(struct mm_job *job)
@@ -73,7 +73,12 @@ static void on_no_room(struct mm_task *task)
     struct mm_consumer_work *work =
         MM_LIST_OBJECT(task, struct mm_consumer_work, task);
 
-    work->verbs->no_room(work);
+    if (work->consumer->verbs->no_room != NULL) {
+        work->consumer->verbs->no_room(work);
+    } else {
+        mm_consumer_work_set_all(work, MAILMOD_ERROR_LIMIT, "4.3.0",
+                                 mm_error_text(MAILMOD_ERROR_LIMIT));
+    }
     answer(work);
 }
 
@@ -99,8 +104,8 @@ static bool copy_batch(struct mm_consumer_work *work,
 
 static bool begin(struct mm_consumer_work *work, const struct mq_batch *batch)
 {
-    return copy_batch(work, batch) &&
-           (work->verbs->begin == NULL || work->verbs->begin(work));
+    return copy_batch(work, batch) && (work->consumer->verbs->begin == NULL ||
+                                       work->consumer->verbs->begin(work));
 }
 
 void mm_consumer_work_set_all(struct mm_consumer_work *work,
@@ -112,15 +117,19 @@ void mm_consumer_work_set_all(struct mm_consumer_work *work,
     }
 }
 
-void mm_consumer_work_take(const struct mm_consumer *consumer,
-                           struct mm_consumption *consumption,
-                           const struct mm_consumer_verbs *verbs)
+void mm_consumer_work_too_busy(struct mm_consumer_work *work)
 {
-    struct mm_consumer_work *work = mm_alloc(verbs->size);
+    mm_consumer_work_set_all(work, MAILMOD_ERROR_LIMIT, "4.3.2",
+                             "too busy, try again later");
+}
+
+static void take(struct mm_consumer *consumer,
+                 struct mm_consumption *consumption)
+{
+    struct mm_consumer_work *work = mm_alloc(consumer->verbs->size);
 
     if (work != NULL) {
         work->consumer = consumer;
-        work->verbs = verbs;
         work->post = consumer->context;
         work->config = mm_config_ref(consumption->config);
         atomic_fetch_add(&work->post->busy, 1);
@@ -144,11 +153,21 @@ void mm_consumer_work_take(const struct mm_consumer *consumer,
     }
 }
 
-void mm_consumer_work_cancel(struct mm_consumer *consumer,
-                             struct mm_consumption *consumption)
+static void cancel(struct mm_consumer *consumer,
+                   struct mm_consumption *consumption)
 {
     struct mm_consumer_work *work = consumption->context;
 
     (void)consumer;
     work->consumption = NULL;
+}
+
+struct mm_consumer mm_consumer_of_work(const char *name, struct mm_post *post,
+                                       const struct mm_consumer_verbs *verbs)
+{
+    return (struct mm_consumer){.name = name,
+                                .take = take,
+                                .cancel = cancel,
+                                .context = post,
+                                .verbs = verbs};
 }

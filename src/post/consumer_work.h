@@ -6,8 +6,6 @@
 
 #include "post/consumer.h"
 
-struct mm_consumer_verbs;
-
 /* Begins the consumer's own object. The worker reads copies, for the batch is
  * the outbound's, and may be gone. */
 struct mm_consumer_work {
@@ -21,13 +19,12 @@ struct mm_consumer_work {
     size_t count;                /* of both */
 
     /* consumer_work.c's. */
-    const struct mm_consumer_verbs *verbs;
     struct mm_job job;
     struct mm_task task;                /* the workers had no room */
     struct mm_consumption *consumption; /* NULL: cancelled */
 };
 
-/* NULL is allowed but for `run` and `no_room`. */
+/* NULL is allowed but for `run`. */
 struct mm_consumer_verbs {
     size_t size; /* of the consumer's object */
     /* The copies are made, what is the consumer's is zero. False: there is no
@@ -35,7 +32,7 @@ struct mm_consumer_verbs {
     bool (*begin)(struct mm_consumer_work *work);
     /* Fills the outcomes. thread: worker */
     void (*run)(struct mm_consumer_work *work);
-    /* The same, when no worker takes it. */
+    /* The same, when no worker takes it. NULL: all are put off with LIMIT. */
     void (*no_room)(struct mm_consumer_work *work);
     /* As in consumer.h: there `context` is the work. With NULL the work ends
      * before it is answered. thread: writer */
@@ -50,12 +47,11 @@ struct mm_consumer_verbs {
 void mm_consumer_work_set_all(struct mm_consumer_work *work,
                               enum mailmod_error error, const char *status,
                               const char *text);
-/* For a consumer's `take`. */
-void mm_consumer_work_take(const struct mm_consumer *consumer,
-                           struct mm_consumption *consumption,
-                           const struct mm_consumer_verbs *verbs);
-/* A consumer's `cancel`: the worker goes on to its end, and nobody hears it. */
-void mm_consumer_work_cancel(struct mm_consumer *consumer,
-                             struct mm_consumption *consumption);
+/* The same with words for the sender: for `no_room`. */
+void mm_consumer_work_too_busy(struct mm_consumer_work *work);
+/* A consumer whose batches a worker gets. A cancel lets the worker go on to its
+ * end, and nobody hears it. `name` and `verbs` outlive it. */
+struct mm_consumer mm_consumer_of_work(const char *name, struct mm_post *post,
+                                       const struct mm_consumer_verbs *verbs);
 
 #endif

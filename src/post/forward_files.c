@@ -700,12 +700,6 @@ static bool begin_work(struct mm_consumer_work *base)
     return true;
 }
 
-static void no_room(struct mm_consumer_work *base)
-{
-    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.2",
-                             "too busy, try again later");
-}
-
 static void end_work(struct mm_consumer_work *base)
 {
     struct work *work = MM_LIST_OBJECT(base, struct work, base);
@@ -714,18 +708,13 @@ static void end_work(struct mm_consumer_work *base)
     mm_free(work->goals);
 }
 
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
-                                                   .begin = begin_work,
-                                                   .run = run,
-                                                   .no_room = no_room,
-                                                   .put = put,
-                                                   .end = end_work};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                               .begin = begin_work,
+                                               .run = run,
+                                               .no_room =
+                                                   mm_consumer_work_too_busy,
+                                               .put = put,
+                                               .end = end_work};
 
 enum mailmod_error mm_forward_files_new(struct mm_forward_files **files_out,
                                         struct mm_post *post)
@@ -736,9 +725,6 @@ enum mailmod_error mm_forward_files_new(struct mm_forward_files **files_out,
     if (files == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    files->consumer = (struct mm_consumer){.name = MM_FORWARD_CONSUMER,
-                                           .take = take,
-                                           .cancel = mm_consumer_work_cancel,
-                                           .context = post};
+    files->consumer = mm_consumer_of_work(MM_FORWARD_CONSUMER, post, &verbs);
     return mm_consumer_register(post, &files->consumer);
 }

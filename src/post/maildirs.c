@@ -219,22 +219,10 @@ static void run(struct mm_consumer_work *work)
     }
 }
 
-static void no_room(struct mm_consumer_work *work)
-{
-    mm_consumer_work_set_all(work, MAILMOD_ERROR_LIMIT, "4.3.2",
-                             "too busy, try again later");
-}
-
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {
-        .size = sizeof(struct mm_consumer_work),
-        .run = run,
-        .no_room = no_room};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {
+    .size = sizeof(struct mm_consumer_work),
+    .run = run,
+    .no_room = mm_consumer_work_too_busy};
 
 enum mailmod_error mm_maildirs_consumer_new(struct mm_consumer **consumer_out,
                                             struct mm_post *post)
@@ -245,9 +233,6 @@ enum mailmod_error mm_maildirs_consumer_new(struct mm_consumer **consumer_out,
     if (consumer == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    consumer->name = MM_MAILDIR_CONSUMER;
-    consumer->take = take;
-    consumer->cancel = mm_consumer_work_cancel;
-    consumer->context = post;
+    *consumer = mm_consumer_of_work(MM_MAILDIR_CONSUMER, post, &verbs);
     return mm_consumer_register(post, consumer);
 }

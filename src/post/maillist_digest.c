@@ -509,12 +509,6 @@ static bool begin_work(struct mm_consumer_work *base)
     return true;
 }
 
-static void no_room(struct mm_consumer_work *base)
-{
-    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.0",
-                             mm_error_text(MAILMOD_ERROR_LIMIT));
-}
-
 static void end_work(struct mm_consumer_work *base)
 {
     struct work *work = MM_LIST_OBJECT(base, struct work, base);
@@ -523,26 +517,16 @@ static void end_work(struct mm_consumer_work *base)
     mm_buf_fini(&work->parts);
 }
 
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
-                                                   .begin = begin_work,
-                                                   .run = run,
-                                                   .no_room = no_room,
-                                                   .put = put,
-                                                   .settled = settled,
-                                                   .end = end_work};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                               .begin = begin_work,
+                                               .run = run,
+                                               .put = put,
+                                               .settled = settled,
+                                               .end = end_work};
 
 void mm_maillist_digest_consumer(struct mm_consumer *consumer,
                                  struct mm_post *post)
 {
-    *consumer = (struct mm_consumer){.name = MM_MAILLIST_DIGEST,
-                                     .take = take,
-                                     .cancel = mm_consumer_work_cancel,
-                                     .context = post,
-                                     .is_silent = true};
+    *consumer = mm_consumer_of_work(MM_MAILLIST_DIGEST, post, &verbs);
+    consumer->is_silent = true;
 }

@@ -674,12 +674,6 @@ static bool begin_work(struct mm_consumer_work *base)
                         sizeof work->list.name);
 }
 
-static void no_room(struct mm_consumer_work *base)
-{
-    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.0",
-                             mm_error_text(MAILMOD_ERROR_LIMIT));
-}
-
 static void end_work(struct mm_consumer_work *base)
 {
     struct work *work = MM_LIST_OBJECT(base, struct work, base);
@@ -691,19 +685,12 @@ static void end_work(struct mm_consumer_work *base)
     mm_free(work->steps);
 }
 
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
-                                                   .begin = begin_work,
-                                                   .run = run,
-                                                   .no_room = no_room,
-                                                   .put = put,
-                                                   .settled = settled,
-                                                   .end = end_work};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
+                                               .begin = begin_work,
+                                               .run = run,
+                                               .put = put,
+                                               .settled = settled,
+                                               .end = end_work};
 
 enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
                                     struct mm_post *post)
@@ -714,12 +701,8 @@ enum mailmod_error mm_maillists_new(struct mm_maillists **lists_out,
     if (lists == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
-    lists->post = (struct mm_consumer){.name = MM_MAILLIST_CONSUMER,
-                                       .take = take,
-                                       .cancel = mm_consumer_work_cancel,
-                                       .context = post};
-    lists->approved = lists->post;
-    lists->approved.name = MM_MAILLIST_APPROVED;
+    lists->post = mm_consumer_of_work(MM_MAILLIST_CONSUMER, post, &verbs);
+    lists->approved = mm_consumer_of_work(MM_MAILLIST_APPROVED, post, &verbs);
     mm_maillist_send_consumer(&lists->send, post, false);
     mm_maillist_send_consumer(&lists->digest_send, post, true);
     mm_maillist_digest_consumer(&lists->digest, post);

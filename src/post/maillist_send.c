@@ -217,35 +217,18 @@ static void run(struct mm_consumer_work *base)
     }
 }
 
-static void no_room(struct mm_consumer_work *base)
-{
-    mm_consumer_work_set_all(base, MAILMOD_ERROR_LIMIT, "4.3.0",
-                             mm_error_text(MAILMOD_ERROR_LIMIT));
-}
-
 static void end_work(struct mm_consumer_work *base)
 {
     mm_free(MM_LIST_OBJECT(base, struct work, base)->goals);
 }
 
-static void take(struct mm_consumer *consumer,
-                 struct mm_consumption *consumption)
-{
-    static const struct mm_consumer_verbs verbs = {.size = sizeof(struct work),
-                                                   .run = run,
-                                                   .no_room = no_room,
-                                                   .put = put,
-                                                   .end = end_work};
-
-    mm_consumer_work_take(consumer, consumption, &verbs);
-}
+static const struct mm_consumer_verbs verbs = {
+    .size = sizeof(struct work), .run = run, .put = put, .end = end_work};
 
 void mm_maillist_send_consumer(struct mm_consumer *consumer,
                                struct mm_post *post, bool sends_digests)
 {
-    *consumer = (struct mm_consumer){
-        .name = sends_digests ? MM_MAILLIST_DIGEST_SEND : MM_MAILLIST_SEND,
-        .take = take,
-        .cancel = mm_consumer_work_cancel,
-        .context = post};
+    *consumer = mm_consumer_of_work(sends_digests ? MM_MAILLIST_DIGEST_SEND
+                                                  : MM_MAILLIST_SEND,
+                                    post, &verbs);
 }
