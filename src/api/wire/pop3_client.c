@@ -90,21 +90,16 @@ mailmod_pop3_client_new(const struct mailmod_pop3_client_options *options,
                         mailmod_wire **wire_out)
 {
     struct mailmod_pop3_client_options given;
-    enum mailmod_error error = mm_sized_take(&given, sizeof given, options,
-                                             MM_POP3_CLIENT_OPTIONS_SIZE_1,
-                                             "mailmod_pop3_client_options");
-    if (wire_out == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "wire_out: NULL");
-    }
-    *wire_out = NULL;
+    enum mailmod_error error = mm_wire_take_options(
+        &given, sizeof given, options, MM_POP3_CLIENT_OPTIONS_SIZE_1,
+        "mailmod_pop3_client_options", wire_out);
     if (error != MAILMOD_OK) {
         return error;
     }
-    struct client *client = mm_alloc(sizeof *client);
+    struct client *client = mm_wire_new(sizeof *client, &protocol);
     if (client == NULL) {
-        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+        return MAILMOD_ERROR_MEMORY;
     }
-    mm_wire_init(&client->wire, &protocol);
     mm_buf_init(&client->shown, MM_LIMIT_REPLY + 1);
     const struct mm_pop3c_options inner = {
         .tap = &client->wire.tap,

@@ -5,6 +5,7 @@
  * said, and both are wiped when it is answered; a call out of turn is an error.
  * Thread: any, one at a time. RFC 1939, 2449, 2595, 5034. */
 #include "api/wire/credentials.h"
+#include "api/wire/own_verbs.h"
 #include "api/wire/wire.h"
 
 #include "api/handles.h"
@@ -18,9 +19,6 @@
 
 enum {
     ERRORS_DEFAULT = 20,
-    OWN_VERBS_MAX = 16,
-    CAPABILITY_MAX = 64,
-    VERB_MAX = 32,
     UNIQUE_ID_MAX = 70 /* RFC 1939 7 */
 };
 /* RFC 1939 3: at least ten minutes. */
@@ -30,10 +28,8 @@ struct server {
     struct mailmod_wire wire;
     struct mm_pop3d *engine;
     char *host_name;
-    struct mm_pop3d_verb verbs[OWN_VERBS_MAX];
-    char verb_names[OWN_VERBS_MAX][VERB_MAX];
-    char capabilities[OWN_VERBS_MAX][CAPABILITY_MAX];
-    size_t verb_count;
+    struct mm_wire_own_verbs own;
+    struct mm_pop3d_verb verbs[MM_WIRE_OWN_VERBS_MAX]; /* `own`'s */
     bool is_cut; /* the input ended before QUIT, and the host knows it */
     char argument[MM_LIMIT_POP3_COMMAND + 1]; /* of the event that was told */
     struct mm_wire_credentials login;
@@ -112,21 +108,16 @@ mailmod_pop3_server_new(const struct mailmod_pop3_server_options *options,
                         mailmod_wire **wire_out)
 {
     struct mailmod_pop3_server_options given;
-    enum mailmod_error error = mm_sized_take(&given, sizeof given, options,
-                                             MM_POP3_SERVER_OPTIONS_SIZE_1,
-                                             "mailmod_pop3_server_options");
-    if (wire_out == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "wire_out: NULL");
-    }
-    *wire_out = NULL;
+    enum mailmod_error error = mm_wire_take_options(
+        &given, sizeof given, options, MM_POP3_SERVER_OPTIONS_SIZE_1,
+        "mailmod_pop3_server_options", wire_out);
     if (error != MAILMOD_OK) {
         return error;
     }
-    struct server *server = mm_alloc(sizeof *server);
+    struct server *server = mm_wire_new(sizeof *server, &protocol);
     if (server == NULL) {
-        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+        return MAILMOD_ERROR_MEMORY;
     }
-    mm_wire_init(&server->wire, &protocol);
     error = mm_wire_copy_name("host_name", given.host_name, &server->host_name);
     if (error != MAILMOD_OK) {
         dispose(&server->wire);
@@ -140,37 +131,17 @@ mailmod_pop3_server_new(const struct mailmod_pop3_server_options *options,
 static enum mailmod_error add_verb(struct server *server, const char *verb,
                                    const char *capability)
 {
-    size_t i = server->verb_count;
-    if (i == OWN_VERBS_MAX) {
-        return mm_fail(MAILMOD_ERROR_LIMIT, "there are %d own verbs already",
-                       OWN_VERBS_MAX);
+    size_t i = server->own.count;
+    enum mailmod_error error = mm_wire_own_verbs_add(
+        &server->own, verb, capability, mm_pop3d_may_add_verb, "capability");
+    if (error == MAILMOD_OK) {
+        server->verbs[i] = (struct mm_pop3d_verb){
+            .name = server->own.names[i],
+            .capability = server->own.lines[i],
+        };
+        mm_pop3d_set_verbs(server->engine, server->verbs, i + 1);
     }
-    if (!mm_span_copy(mm_span_cstr(verb), server->verb_names[i], VERB_MAX) ||
-        !mm_pop3d_may_add_verb(mm_span_cstr(verb))) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "the verb is none, or one of the server's");
-    }
-    for (size_t other = 0; other < i; other++) {
-        if (mm_cstr_equal_nocase(server->verb_names[other], verb)) {
-            return mm_fail(MAILMOD_ERROR_EXISTS, "%s: it is there already",
-                           verb);
-        }
-    }
-    if (!mm_wire_copy_line(capability, server->capabilities[i],
-                           CAPABILITY_MAX)) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "the capability is no line, or too long");
-    }
-    for (char *c = server->verb_names[i]; *c != '\0'; c++) {
-        *c = (char)mm_ascii_upper((unsigned char)*c);
-    }
-    server->verbs[i] = (struct mm_pop3d_verb){
-        .name = server->verb_names[i],
-        .capability = server->capabilities[i],
-    };
-    server->verb_count++;
-    mm_pop3d_set_verbs(server->engine, server->verbs, server->verb_count);
-    return MAILMOD_OK;
+    return error;
 }
 
 enum mailmod_error mailmod_pop3_server_add_verb(mailmod_wire *wire,

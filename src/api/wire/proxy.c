@@ -129,21 +129,16 @@ mailmod_proxy_new(const struct mailmod_proxy_options *options,
                   mailmod_wire **wire_out)
 {
     struct mailmod_proxy_options given;
-    enum mailmod_error error =
-        mm_sized_take(&given, sizeof given, options, MM_PROXY_OPTIONS_SIZE_1,
-                      "mailmod_proxy_options");
-    if (wire_out == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "wire_out: NULL");
-    }
-    *wire_out = NULL;
+    enum mailmod_error error = mm_wire_take_options(
+        &given, sizeof given, options, MM_PROXY_OPTIONS_SIZE_1,
+        "mailmod_proxy_options", wire_out);
     if (error != MAILMOD_OK) {
         return error;
     }
-    struct proxy *proxy = mm_alloc(sizeof *proxy);
+    struct proxy *proxy = mm_wire_new(sizeof *proxy, &protocol);
     if (proxy == NULL) {
-        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+        return MAILMOD_ERROR_MEMORY;
     }
-    mm_wire_init(&proxy->wire, &protocol);
     return mm_wire_give(&proxy->wire, begin(proxy, &given), wire_out);
 }
 

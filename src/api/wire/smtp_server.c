@@ -11,6 +11,7 @@
 #include "api/instance.h"
 #include "api/sized.h"
 #include "api/wire/credentials.h"
+#include "api/wire/own_verbs.h"
 
 #include "base/mem.h"
 #include "wire/smtp/server.h"
@@ -21,10 +22,7 @@
 enum {
     RECIPIENTS_DEFAULT = 100, /* RFC 5321 4.5.3.1.8 */
     ERRORS_DEFAULT = 20,
-    EMPTY_COMMANDS_MAX = 100,
-    OWN_VERBS_MAX = 16,
-    KEYWORD_MAX = 64, /* a line of EHLO's reply */
-    VERB_MAX = 32
+    EMPTY_COMMANDS_MAX = 100
 };
 /* RFC 5321 4.5.3.2.7. */
 #define TIMEOUT_MS (UINT64_C(5) * 60 * 1000)
@@ -33,10 +31,8 @@ struct server {
     struct mailmod_wire wire;
     struct mm_smtpd *engine;
     char *host_name;
-    struct mm_smtpd_verb verbs[OWN_VERBS_MAX];
-    char verb_names[OWN_VERBS_MAX][VERB_MAX];
-    char keywords[OWN_VERBS_MAX][KEYWORD_MAX];
-    size_t verb_count;
+    struct mm_wire_own_verbs own;
+    struct mm_smtpd_verb verbs[MM_WIRE_OWN_VERBS_MAX]; /* `own`'s */
     bool is_cut; /* the input ended before QUIT, and the host knows it */
     /* Of the event that was told. */
     char name[MM_LIMIT_SMTP_COMMAND];
@@ -133,21 +129,16 @@ mailmod_smtp_server_new(const struct mailmod_smtp_server_options *options,
                         mailmod_wire **wire_out)
 {
     struct mailmod_smtp_server_options given;
-    enum mailmod_error error = mm_sized_take(&given, sizeof given, options,
-                                             MM_SMTP_SERVER_OPTIONS_SIZE_1,
-                                             "mailmod_smtp_server_options");
-    if (wire_out == NULL) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT, "wire_out: NULL");
-    }
-    *wire_out = NULL;
+    enum mailmod_error error = mm_wire_take_options(
+        &given, sizeof given, options, MM_SMTP_SERVER_OPTIONS_SIZE_1,
+        "mailmod_smtp_server_options", wire_out);
     if (error != MAILMOD_OK) {
         return error;
     }
-    struct server *server = mm_alloc(sizeof *server);
+    struct server *server = mm_wire_new(sizeof *server, &protocol);
     if (server == NULL) {
-        return mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+        return MAILMOD_ERROR_MEMORY;
     }
-    mm_wire_init(&server->wire, &protocol);
     error = mm_wire_copy_name("host_name", given.host_name, &server->host_name);
     if (error != MAILMOD_OK) {
         dispose(&server->wire);
@@ -166,37 +157,17 @@ mailmod_smtp_server_new(const struct mailmod_smtp_server_options *options,
 static enum mailmod_error add_verb(struct server *server, const char *verb,
                                    const char *keyword)
 {
-    size_t i = server->verb_count;
-    if (i == OWN_VERBS_MAX) {
-        return mm_fail(MAILMOD_ERROR_LIMIT, "there are %d own verbs already",
-                       OWN_VERBS_MAX);
+    size_t i = server->own.count;
+    enum mailmod_error error = mm_wire_own_verbs_add(
+        &server->own, verb, keyword, mm_smtpd_may_add_verb, "keyword");
+    if (error == MAILMOD_OK) {
+        server->verbs[i] = (struct mm_smtpd_verb){
+            .name = server->own.names[i],
+            .keyword = server->own.lines[i],
+        };
+        mm_smtpd_set_verbs(server->engine, server->verbs, i + 1);
     }
-    if (verb == NULL ||
-        !mm_span_copy(mm_span_cstr(verb), server->verb_names[i], VERB_MAX) ||
-        !mm_smtpd_may_add_verb(mm_span_cstr(verb))) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "the verb is none, or one of the server's");
-    }
-    for (size_t other = 0; other < i; other++) {
-        if (mm_cstr_equal_nocase(server->verb_names[other], verb)) {
-            return mm_fail(MAILMOD_ERROR_EXISTS, "%s: it is there already",
-                           verb);
-        }
-    }
-    if (!mm_wire_copy_line(keyword, server->keywords[i], KEYWORD_MAX)) {
-        return mm_fail(MAILMOD_ERROR_ARGUMENT,
-                       "the keyword is no line, or too long");
-    }
-    for (char *c = server->verb_names[i]; *c != '\0'; c++) {
-        *c = (char)mm_ascii_upper((unsigned char)*c);
-    }
-    server->verbs[i] = (struct mm_smtpd_verb){
-        .name = server->verb_names[i],
-        .keyword = server->keywords[i],
-    };
-    server->verb_count++;
-    mm_smtpd_set_verbs(server->engine, server->verbs, server->verb_count);
-    return MAILMOD_OK;
+    return error;
 }
 
 enum mailmod_error mailmod_smtp_server_add_verb(mailmod_wire *wire,

@@ -8,6 +8,7 @@
 
 #include "api/handles.h"
 #include "api/instance.h"
+#include "api/sized.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -31,11 +32,30 @@ static void tell_octets(void *context, enum mm_tap_way way, uint64_t count)
     (void)count;
 }
 
-void mm_wire_init(struct mailmod_wire *wire,
-                  const struct mm_wire_protocol *protocol)
+enum mailmod_error mm_wire_take_options(void *given_out, size_t given_size,
+                                        const void *options, size_t size_1,
+                                        const char *name,
+                                        struct mailmod_wire **wire_out)
 {
+    enum mailmod_error error =
+        mm_sized_take(given_out, given_size, options, size_1, name);
+    if (wire_out == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "wire_out: NULL");
+    }
+    *wire_out = NULL;
+    return error;
+}
+
+void *mm_wire_new(size_t size, const struct mm_wire_protocol *protocol)
+{
+    struct mailmod_wire *wire = mm_alloc(size);
+    if (wire == NULL) {
+        (void)mm_fail(MAILMOD_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
     wire->protocol = protocol;
     wire->tap = (struct mm_tap){tell_line, tell_octets, wire};
+    return wire;
 }
 
 enum mailmod_error mm_wire_give(struct mailmod_wire *wire,

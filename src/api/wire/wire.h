@@ -32,8 +32,15 @@ struct mailmod_wire {
     bool is_input_ended;
 };
 
-void mm_wire_init(struct mailmod_wire *wire,
-                  const struct mm_wire_protocol *protocol);
+/* The options of a new conversation as this library knows them, and `wire_out`
+ * checked and NULL. ARGUMENT with words. */
+MM_CHECK enum mailmod_error
+mm_wire_take_options(void *given_out, size_t given_size, const void *options,
+                     size_t size_1, const char *name,
+                     struct mailmod_wire **wire_out);
+/* A conversation of `size` octets, which begins with struct mailmod_wire; the
+ * rest is zero. NULL with words: there is no memory. */
+void *mm_wire_new(size_t size, const struct mm_wire_protocol *protocol);
 /* Makes a handle of it; when that fails it is disposed of. */
 MM_CHECK enum mailmod_error mm_wire_give(struct mailmod_wire *wire,
                                          enum mailmod_error error,
