@@ -90,3 +90,20 @@ enum mailmod_error mm_admin_run(struct mailmod *instance,
     mm_admin_end(&admin);
     return error;
 }
+
+enum mailmod_error mm_admin_each_sighting(
+    struct mailmod *instance, enum mm_sighting_kind kind,
+    bool (*each)(void *context, const struct mm_store_sighting *sighting),
+    void *context)
+{
+    struct mm_admin admin;
+    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
+
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = mm_store_each_sighting(admin.store, kind, each, context);
+    mm_admin_end(&admin);
+    return error == MAILMOD_OK ? MAILMOD_OK
+                               : mm_fail(error, "%s", mm_error_text(error));
+}

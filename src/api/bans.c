@@ -68,20 +68,11 @@ enum mailmod_error mailmod_ban_list(mailmod *instance, mailmod_on_ban on_ban,
                                     void *context)
 {
     struct listing listing = {on_ban, context, mm_clock_wall_ms()};
-    struct mm_admin admin;
-    enum mailmod_error error =
-        on_ban != NULL
-            ? mm_admin_begin(&admin, instance, false)
-            : mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
 
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_store_each_sighting(admin.store, MM_SIGHTING_BANNED, on_sighting,
-                                   &listing);
-    mm_admin_end(&admin);
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "%s", mm_error_text(error));
+    return on_ban != NULL
+               ? mm_admin_each_sighting(instance, MM_SIGHTING_BANNED,
+                                        on_sighting, &listing)
+               : mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
 }
 
 static enum mailmod_error run(struct mm_store_job *job,

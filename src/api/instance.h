@@ -137,6 +137,11 @@ void mm_admin_end(struct mm_admin *admin);
 MM_CHECK enum mailmod_error mm_admin_run(struct mailmod *instance,
                                          struct mm_store_job *job,
                                          struct mm_store **store_out);
+/* What was seen of one kind, each row; errors are told. */
+MM_CHECK enum mailmod_error mm_admin_each_sighting(
+    struct mailmod *instance, enum mm_sighting_kind kind,
+    bool (*each)(void *context, const struct mm_store_sighting *sighting),
+    void *context);
 
 /* The files of local.alias_files; the words of an error are told. */
 MM_CHECK enum mailmod_error mm_load_aliases(struct mailmod *instance,

@@ -47,20 +47,11 @@ enum mailmod_error mailmod_spam_list(mailmod *instance, mailmod_on_spam on_spam,
                                      void *context)
 {
     struct listing listing = {on_spam, context, mm_clock_wall_ms()};
-    struct mm_admin admin;
-    enum mailmod_error error =
-        on_spam != NULL
-            ? mm_admin_begin(&admin, instance, false)
-            : mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
 
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = mm_store_each_sighting(admin.store, MM_SIGHTING_SPAM, on_sighting,
-                                   &listing);
-    mm_admin_end(&admin);
-    return error == MAILMOD_OK ? MAILMOD_OK
-                               : mm_fail(error, "%s", mm_error_text(error));
+    return on_spam != NULL
+               ? mm_admin_each_sighting(instance, MM_SIGHTING_SPAM, on_sighting,
+                                        &listing)
+               : mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
 }
 
 /* Those that somebody else removed meanwhile are gone, too. */
@@ -78,13 +69,6 @@ static enum mailmod_error run(struct mm_store_job *job,
         error = error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
     }
     return error;
-}
-
-static enum mailmod_error remove_rows(struct mm_store *store,
-                                      struct removal *removal)
-{
-    removal->job.run = run;
-    return mm_store_run(store, &removal->job);
 }
 
 /* As smtp_spam.c writes it: SHA-256 in lower case. */
@@ -105,25 +89,20 @@ static bool take_key(const char *body, char key_out[MM_STORE_SIGHTING_KEY_MAX])
 
 enum mailmod_error mailmod_spam_forget(mailmod *instance, const char *body)
 {
-    struct removal removal = {.count = 1};
-    struct mm_admin admin;
+    struct removal removal = {.job = {.run = run}, .count = 1};
+    struct mm_store *store;
 
     if (!take_key(body, removal.keys[0])) {
         return mm_fail(MAILMOD_ERROR_ARGUMENT,
                        "%s: no body: 64 digits of a SHA-256",
                        body != NULL ? body : "NULL");
     }
-    enum mailmod_error error = mm_admin_begin(&admin, instance, false);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
-    error = remove_rows(admin.store, &removal);
+    enum mailmod_error error = mm_admin_run(instance, &removal.job, &store);
     if (error == MAILMOD_OK && removal.removed == 0) {
         error = MAILMOD_ERROR_NOT_FOUND;
     }
-    mm_admin_end(&admin);
-    return error == MAILMOD_OK
-               ? MAILMOD_OK
+    return error == MAILMOD_OK || store == NULL
+               ? error
                : mm_fail(error, "%s: %s", body, mm_error_text(error));
 }
 
@@ -146,7 +125,7 @@ static enum mailmod_error clear(struct mm_store *store, struct removal *removal,
         error =
             mm_store_each_sighting(store, MM_SIGHTING_SPAM, on_row, removal);
         if (error == MAILMOD_OK && removal->count > 0) {
-            error = remove_rows(store, removal);
+            error = mm_store_run(store, &removal->job);
             *count += error == MAILMOD_OK ? removal->removed : 0;
         }
     } while (error == MAILMOD_OK && removal->count == CLEAR_ROWS);
@@ -163,8 +142,12 @@ enum mailmod_error mailmod_spam_clear(mailmod *instance, uint64_t *count_out)
         return error;
     }
     struct removal *removal = mm_alloc(sizeof *removal);
-    error = removal != NULL ? clear(admin.store, removal, &count)
-                            : MAILMOD_ERROR_MEMORY;
+    if (removal != NULL) {
+        removal->job.run = run;
+        error = clear(admin.store, removal, &count);
+    } else {
+        error = MAILMOD_ERROR_MEMORY;
+    }
     mm_free(removal);
     mm_admin_end(&admin);
     if (count_out != NULL) {
