@@ -114,7 +114,7 @@ def test_digests(build):
                 f"From: d{n} <demo@mail.test>\r\nSubject: post {n}\r\n"
                 "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8"
                 f"\r\nX-Private: x\r\n\r\n{body}\r\n").encode())
-        inbox(daemon, "demo", 3)
+            inbox(daemon, "demo", n + 1)  # one after the other
         assert not daemon.messages("other")
         listed = daemon.ctl("queue", "list").stdout
         assert listed.count("maillist-digest:") == 3, listed
