@@ -31,12 +31,12 @@ def host(build, **settings):
 
 
 def ask(peer, line):
-    """The lines that the host says to it."""
+    """The lines that the host says to it; events and states come between."""
     after = len(peer.lines)
     peer.tell(line)
     lines = peer.lines[after:]
     return [l for l in lines[:lines.index("told " + line)]
-            if not l.startswith("event ")]
+            if not l.startswith(("event ", "state "))]
 
 
 def result(peer, line):
