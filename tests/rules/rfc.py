@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""rules.rfc: docs/rfc.md and docs/security.md held to the tree: what they name
-exists.
+"""rules.rfc: docs/rfc.md, docs/security.md and the promises of
+docs/reliability.md held to the tree: what they name exists.
 
 A row's test is "suite.name: case, case; suite.name: case". A case is a dialogue
 of tests/transcripts, a function of the unit test or of the suite that it shares
@@ -8,6 +8,7 @@ with others of its folder, or one of the script; words in parentheses are
 remarks. A file is a path below src/ or at the top, or a name beside the file
 named before it; a function in parentheses behind it must stand in it. Each
 attack of docs/security.md has its number and a test, or a dash and the reason.
+The table of promises is the one whose head begins with "promise".
 """
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 ROOT = sys.argv[1]
 RFC = "docs/rfc.md"
 SECURITY = "docs/security.md"
+RELIABILITY = "docs/reliability.md"
 ATTACKS = 110
 SUITES = "transcripts|unit|integration|host|field|fault|fuzz"
 
@@ -110,13 +112,31 @@ def check_files(cell):
     return wrong
 
 
+def cells_of(line):
+    cells = [c.strip() for c in line.strip("|").split(" | ")]
+    return cells[:-1] + [cells[-1].rstrip(" |")]
+
+
 def rows_of(page):
     """(line number, cells) of each row of the page's tables."""
     for number, line in enumerate(read(os.path.join(ROOT, page)).splitlines(),
                                   1):
-        cells = [c.strip() for c in line.strip("|").split(" | ")]
+        cells = cells_of(line)
         if line.startswith("| ") and cells[0] not in ("rule", "row", "attack"):
-            yield number, cells[:-1] + [cells[-1].rstrip(" |")]
+            yield number, cells
+
+
+def check_reliability():
+    is_inside = False
+    count = 0
+    text = read(os.path.join(ROOT, RELIABILITY))
+    for number, line in enumerate(text.splitlines(), 1):
+        is_head = line.startswith("| promise |")
+        is_inside = is_head or (is_inside and line.startswith("|"))
+        if is_inside and not is_head and not line.startswith("|-"):
+            count += 1
+            yield f"{RELIABILITY}:{number}", check_tests(cells_of(line)[-1])
+    yield RELIABILITY, [] if count else ["no table of promises"]
 
 
 def check_rfc():
@@ -142,7 +162,8 @@ def check_security():
 def main():
     faults = 0
     rows = 0
-    for place, wrong in [*check_rfc(), *check_security()]:
+    for place, wrong in [*check_rfc(), *check_security(),
+                         *check_reliability()]:
         rows += 1
         for what in wrong:
             print(f"{place}: {what}")
