@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "client/fetch.h"
 #include "client/outbound_settings.h"
+#include "client/pop3_backends.h"
 #include "config/check.h"
 #include "platform/fs.h"
+#include "post/aliases.h"
 #include "wire/addr/address.h"
 
 #include <limits.h>
@@ -36,6 +38,8 @@ static const char *key_of(struct mm_span reason)
         {"key file ", "tls.key_file"},
         {"the key ", "tls.key_file"},
         {"authority file ", "smarthost.authority_file"},
+        {"fetch: ", "fetch.authority_file"},
+        {"pop3 backends: ", "pop3.backend_authority_file"},
         {"smarthost: key file ", "smarthost.key_file"},
         {"smarthost: ", "smarthost.certificate_file"},
         {"route ", "delivery.routes"},
@@ -248,26 +252,32 @@ static enum mailmod_error try_files(const struct mailmod *instance,
 {
     struct mm_outbound_settings *outbound = NULL;
     struct mm_fetch_settings *fetch = NULL;
-    struct mm_buf reasons[3];
-    for (int i = 0; i < 3; i++) {
+    struct mm_peer_tls backends = {.verifying = NULL};
+    struct mm_alias_table *aliases = NULL;
+    struct mm_buf reasons[5];
+    for (int i = 0; i < 5; i++) {
         mm_buf_init(&reasons[i], WORDS_MAX);
     }
-    const enum mailmod_error errors[3] = {
+    const enum mailmod_error errors[5] = {
         mm_settings_new(settings_out, config, &reasons[0]),
         mm_outbound_settings_new(&outbound, config, &reasons[1]),
-        mm_fetch_settings_new(&fetch, config, &reasons[2])};
+        mm_fetch_settings_new(&fetch, config, &reasons[2]),
+        mm_pop3_backends_open_tls(config, &backends, &reasons[3]),
+        mm_aliases_read(config, &instance->log, &aliases, &reasons[4])};
+    enum mailmod_error first = MAILMOD_OK;
     mm_outbound_settings_unref(&outbound);
     mm_fetch_settings_free(&fetch);
-    for (int i = 0; i < 3; i++) {
+    mm_peer_tls_unref(&backends);
+    mm_alias_table_free(&aliases);
+    for (int i = 0; i < 5; i++) {
         if (errors[i] != MAILMOD_OK) {
+            first = first != MAILMOD_OK ? first : errors[i];
             (void)mm_fail_setting(instance, errors[i], &reasons[i]);
             add_last_error(mistakes);
         }
         mm_buf_fini(&reasons[i]);
     }
-    return errors[0] != MAILMOD_OK   ? errors[0]
-           : errors[1] != MAILMOD_OK ? errors[1]
-                                     : errors[2];
+    return first;
 }
 
 /* The users of a store that is there; none is made. */

@@ -33,6 +33,14 @@ static enum mailmod_error look(struct mm_store *store, const char *name,
     return error;
 }
 
+static enum mailmod_error check(struct mm_store *store, const char *name,
+                                const char *password, unsigned flags)
+{
+    (void)store;
+    return password[0] == '\0' ? MAILMOD_OK
+                               : mm_user_check(name, password, flags);
+}
+
 static enum mailmod_error put(struct mm_store *store, const char *name,
                               const char *password, unsigned flags)
 {
@@ -40,12 +48,8 @@ static enum mailmod_error put(struct mm_store *store, const char *name,
         uint64_t mailbox_id;
         return mm_directory_ensure(store, name, &mailbox_id);
     }
-    enum mailmod_error error = mm_user_check(name, password, flags);
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     bool is_same = false;
-    error = look(store, name, password, &is_same);
+    enum mailmod_error error = look(store, name, password, &is_same);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
         return mm_user_put(store, name, password, flags, false);
     }
@@ -54,8 +58,10 @@ static enum mailmod_error put(struct mm_store *store, const char *name,
                : error;
 }
 
-enum mailmod_error mm_put_config_users(struct mm_store *store,
-                                       const struct mm_config *config)
+static enum mailmod_error
+each(struct mm_store *store, const struct mm_config *config,
+     enum mailmod_error (*visit)(struct mm_store *store, const char *name,
+                                 const char *password, unsigned flags))
 {
     unsigned flags =
         config->local.keeps_apop_passwords ? MAILMOD_USER_KEEP_PASSWORD : 0;
@@ -72,7 +78,7 @@ enum mailmod_error mm_put_config_users(struct mm_store *store,
             return mm_fail(MAILMOD_ERROR_CONFIG,
                            "local.users: a name is too long");
         }
-        error = put(store, name, password, flags);
+        error = visit(store, name, password, flags);
         mm_secret_clear(password, sizeof password);
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "local.users: %s: %s", name,
@@ -80,4 +86,13 @@ enum mailmod_error mm_put_config_users(struct mm_store *store,
         }
     }
     return error;
+}
+
+/* None is put before all are known to be right. */
+enum mailmod_error mm_put_config_users(struct mm_store *store,
+                                       const struct mm_config *config)
+{
+    enum mailmod_error error = each(store, config, check);
+
+    return error == MAILMOD_OK ? each(store, config, put) : error;
 }

@@ -145,7 +145,7 @@ MM_CHECK enum mailmod_error mm_admin_each_sighting(
 
 /* The files of local.alias_files; the words of an error are told. */
 MM_CHECK enum mailmod_error mm_load_aliases(struct mailmod *instance,
-                                            const struct mm_config *config);
+                                            struct mm_config *config);
 /* The mailbox of postmaster, who is always somebody (RFC 5321 4.5.1): made as
  * a user without a usable password when there is none. thread: not a loop */
 MM_CHECK enum mailmod_error

@@ -129,49 +129,102 @@ static enum mailmod_error give_servers(struct mailmod *instance,
     return error;
 }
 
-static enum mailmod_error use_config(struct mailmod *instance,
-                                     struct mm_config *config)
+/* All that new settings come to, made beside what runs. */
+struct prepared {
+    struct mm_settings *settings;
+    struct mm_fetch_settings *fetch;
+    struct mm_peer_tls backends;
+    struct mm_alias_table *aliases;
+    struct mm_outbound_change *outbound;
+};
+
+static void discard(struct prepared *prepared)
 {
-    struct mm_settings *settings = NULL;
-    struct mm_fetch_settings *fetch = NULL;
+    mm_settings_unref(&prepared->settings);
+    mm_fetch_settings_free(&prepared->fetch);
+    mm_peer_tls_unref(&prepared->backends);
+    mm_alias_table_free(&prepared->aliases);
+    mm_outbound_discard(&prepared->outbound);
+}
+
+static enum mailmod_error prepare(struct mailmod *instance,
+                                  struct mm_config *config,
+                                  struct prepared *prepared)
+{
     struct mm_buf reason;
 
     mm_buf_init(&reason, WORDS_MAX);
-    enum mailmod_error error = mm_settings_new(&settings, config, &reason);
+    enum mailmod_error error =
+        mm_settings_new(&prepared->settings, config, &reason);
     if (error == MAILMOD_OK) {
-        error = mm_fetch_settings_new(&fetch, config, &reason);
+        error = mm_fetch_settings_new(&prepared->fetch, config, &reason);
     }
     if (error == MAILMOD_OK) {
-        error = mm_pop3_backends_use(instance->backends, config, &reason);
+        error = mm_pop3_backends_open_tls(config, &prepared->backends, &reason);
     }
     if (error == MAILMOD_OK) {
-        error = give_servers(instance, config);
+        error = mm_aliases_read(config, &instance->log, &prepared->aliases,
+                                &reason);
     }
     if (error == MAILMOD_OK) {
-        error = mm_outbound_reload(instance->outbound, config, &reason);
+        error = mm_outbound_prepare(instance->outbound, config,
+                                    &prepared->outbound, &reason);
     }
     if (error != MAILMOD_OK) {
-        (void)give_servers(instance, instance->config);
         (void)mm_fail_setting(instance, error, &reason);
-        mm_settings_unref(&settings);
-        mm_fetch_settings_free(&fetch);
-    } else {
-        mm_fetcher_use(instance->fetcher, &fetch);
-        mm_server_set_settings(instance->server, settings);
-        mm_settings_unref(&instance->settings);
-        instance->settings = settings;
-        mm_config_unref(&instance->config);
-        instance->config = mm_config_ref(config);
-        mm_messages_use_config(instance->messages, config);
-        atomic_store(&instance->log.level, config->log_level);
-        mm_store_set_free_space_min(instance->store, config->free_space_min);
     }
     mm_buf_fini(&reason);
     return error;
 }
 
+/* Nothing of it can fail. */
+static void use(struct mailmod *instance, struct mm_config *config,
+                struct prepared *prepared)
+{
+    mm_fetcher_use(instance->fetcher, &prepared->fetch);
+    mm_pop3_backends_use(instance->backends, &prepared->backends);
+    mm_aliases_use(instance->post, config, &prepared->aliases);
+    mm_outbound_use(&prepared->outbound);
+    mm_server_set_settings(instance->server, prepared->settings);
+    mm_settings_unref(&instance->settings);
+    instance->settings = prepared->settings;
+    prepared->settings = NULL;
+    mm_config_unref(&instance->config);
+    instance->config = mm_config_ref(config);
+    mm_messages_use_config(instance->messages, config);
+    atomic_store(&instance->log.level, config->log_level);
+    mm_store_set_free_space_min(instance->store, config->free_space_min);
+}
+
+/* The users are in the store behind all that could refuse the settings: no
+ * password changes by settings that are not taken. */
+static enum mailmod_error take_config(struct mailmod *instance,
+                                      struct mm_config *config)
+{
+    struct prepared prepared = {.settings = NULL};
+    enum mailmod_error error = prepare(instance, config, &prepared);
+
+    if (error == MAILMOD_OK) {
+        error = give_servers(instance, config);
+        if (error != MAILMOD_OK) {
+            (void)mm_fail(error, "name servers cannot be asked: %s",
+                          mm_error_text(error));
+        } else {
+            error = mm_put_config_users(instance->store, config);
+        }
+        if (error != MAILMOD_OK) {
+            (void)give_servers(instance, instance->config);
+        }
+    }
+    if (error == MAILMOD_OK) {
+        use(instance, config, &prepared);
+    }
+    discard(&prepared);
+    return error;
+}
+
 enum mailmod_error mm_load_aliases(struct mailmod *instance,
-                                   const struct mm_config *config)
+                                   struct mm_config *config)
 {
     struct mm_buf reason;
 
@@ -200,22 +253,7 @@ static enum mailmod_error reload(struct mailmod *instance, bool keeps_fixed,
         error = mm_settle_certificate(config);
     }
     if (error == MAILMOD_OK) {
-        error = mm_put_config_users(instance->store, config);
-    }
-    if (error == MAILMOD_OK) {
-        error = mm_load_aliases(instance, config);
-    }
-    if (error == MAILMOD_OK) {
-        error = use_config(instance, config);
-        if (error != MAILMOD_OK &&
-            mm_aliases_load(instance->post, instance->config, NULL) !=
-                MAILMOD_OK) {
-            MM_LOG(
-                &instance->log, MM_LOG_ERROR, "post",
-                "the former aliases cannot be read",
-                MM_NUMBER("files",
-                          (int64_t)instance->config->local.alias_files.count));
-        }
+        error = take_config(instance, config);
     }
     mm_config_unref(&config);
     return error;

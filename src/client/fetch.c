@@ -109,7 +109,8 @@ mm_fetch_settings_new(struct mm_fetch_settings **settings_out,
         is_used ? mm_peer_tls_open(
                       &settings->tls,
                       &(struct mm_peer_tls_options){
-                          .authority_file = config->fetch.authority_file},
+                          .authority_file = config->fetch.authority_file,
+                          .about = "fetch"},
                       reason_out)
                 : MAILMOD_OK;
     if (error != MAILMOD_OK) {

@@ -203,7 +203,7 @@ size_t mm_outbound_busy(const struct mm_outbound *outbound)
     return atomic_load(&outbound->busy);
 }
 
-struct reload {
+struct mm_outbound_change {
     struct mm_task task;
     struct mm_outbound *outbound;
     struct mm_outbound_settings *settings;
@@ -219,9 +219,9 @@ static bool is_way_changed(const struct mm_config *a, const struct mm_config *b)
 }
 
 static enum mailmod_error take_settings(struct mm_outbound *outbound,
-                                        const struct reload *reload)
+                                        const struct mm_outbound_change *change)
 {
-    const struct mm_config *config = reload->settings->config;
+    const struct mm_config *config = change->settings->config;
     struct mq_options options = queue_options(config, 0);
     enum mailmod_error error = mq_set_options(outbound->queue, &options);
     if (error != MAILMOD_OK) {
@@ -232,7 +232,7 @@ static enum mailmod_error take_settings(struct mm_outbound *outbound,
     outbound->settings_round++;
     set_unstored_loops(outbound, config);
     for (size_t i = 0; i < outbound->branch_count; i++) {
-        mm_branch_use(&outbound->branches[i], reload->settings);
+        mm_branch_use(&outbound->branches[i], change->settings);
     }
     if (changes_way) {
         mm_handout_reroute(outbound);
@@ -240,39 +240,60 @@ static enum mailmod_error take_settings(struct mm_outbound *outbound,
     return MAILMOD_OK;
 }
 
-static void run_reload(struct mm_task *task)
+static void run_change(struct mm_task *task)
 {
-    struct reload *reload = MM_LIST_OBJECT(task, struct reload, task);
-    struct mm_outbound *outbound = reload->outbound;
-    enum mailmod_error error = take_settings(outbound, reload);
+    struct mm_outbound_change *change =
+        MM_LIST_OBJECT(task, struct mm_outbound_change, task);
+    struct mm_outbound *outbound = change->outbound;
+    enum mailmod_error error = take_settings(outbound, change);
     if (error != MAILMOD_OK) {
         MM_LOG(outbound->options.log, MM_LOG_ERROR, "delivery",
                "the former settings stay",
                MM_TEXT("error", mm_error_name(error)));
     }
-    mm_outbound_settings_unref(&reload->settings);
-    mm_free(reload);
+    mm_outbound_settings_unref(&change->settings);
+    mm_free(change);
     /* What was decided under the old settings is tried under the new. */
     mq_flush(outbound->queue);
     outbound->poll(outbound);
 }
 
-enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
-                                      struct mm_config *config,
-                                      struct mm_buf *reason_out)
+enum mailmod_error mm_outbound_prepare(struct mm_outbound *outbound,
+                                       struct mm_config *config,
+                                       struct mm_outbound_change **change_out,
+                                       struct mm_buf *reason_out)
 {
-    struct reload *reload = mm_alloc(sizeof *reload);
-    if (reload == NULL) {
+    struct mm_outbound_change *change = mm_alloc(sizeof *change);
+
+    *change_out = NULL;
+    if (change == NULL) {
         return MAILMOD_ERROR_MEMORY;
     }
     enum mailmod_error error =
-        mm_outbound_settings_new(&reload->settings, config, reason_out);
+        mm_outbound_settings_new(&change->settings, config, reason_out);
     if (error != MAILMOD_OK) {
-        mm_free(reload);
+        mm_free(change);
         return error;
     }
-    reload->outbound = outbound;
-    reload->task.run = run_reload;
-    mm_loop_post(outbound->branches[0].loop, &reload->task);
+    change->outbound = outbound;
+    change->task.run = run_change;
+    *change_out = change;
     return MAILMOD_OK;
+}
+
+void mm_outbound_use(struct mm_outbound_change **change)
+{
+    mm_loop_post((*change)->outbound->branches[0].loop, &(*change)->task);
+    *change = NULL; /* run_change frees it */
+}
+
+void mm_outbound_discard(struct mm_outbound_change **change_in)
+{
+    struct mm_outbound_change *change = *change_in;
+
+    *change_in = NULL;
+    if (change != NULL) {
+        mm_outbound_settings_unref(&change->settings);
+        mm_free(change);
+    }
 }

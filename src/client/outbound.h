@@ -65,10 +65,15 @@ mm_outbound_new(struct mm_outbound **outbound_out,
 void mm_outbound_free(struct mm_outbound **outbound);
 /* From then on it delivers. */
 void mm_outbound_start(struct mm_outbound *outbound);
-/* New settings; the former ones stay on an error (TLS files). */
-MM_CHECK enum mailmod_error mm_outbound_reload(struct mm_outbound *outbound,
-                                               struct mm_config *config,
-                                               struct mm_buf *reason_out);
+/* New settings, in two steps: what can fail (TLS files), which changes nothing,
+ * and what cannot. Each ends by one of _use and _discard. */
+struct mm_outbound_change;
+MM_CHECK enum mailmod_error
+mm_outbound_prepare(struct mm_outbound *outbound, struct mm_config *config,
+                    struct mm_outbound_change **change_out,
+                    struct mm_buf *reason_out);
+void mm_outbound_use(struct mm_outbound_change **change);
+void mm_outbound_discard(struct mm_outbound_change **change);
 /* Cheap: something new is in the queue. */
 void mm_outbound_wake(struct mm_outbound *outbound);
 /* An operator's flush: back-offs are forgotten, then as wake. */

@@ -8,31 +8,30 @@
 
 #include "base/mem.h"
 
+#define ABOUT_MAX 1024
+
 /* The reason begins with the row that it is about. */
 static enum mailmod_error open_route(struct mm_outbound_settings *settings,
                                      size_t i, struct mm_buf *reason_out)
 {
     const struct mm_config_route *route = &settings->config->routes[i];
     const char *common = settings->config->smarthost.authority_file;
+    bool is_row = route->name[0] != '\0';
+    struct mm_buf about;
+    mm_buf_init(&about, ABOUT_MAX);
+    (void)mm_buf_appendf(&about, "%s%s", is_row ? "route " : "smarthost",
+                         is_row ? route->name : "");
     const struct mm_peer_tls_options options = {
         .authority_file =
             route->authority_file[0] != '\0' ? route->authority_file : common,
         .certificate_file = route->certificate_file,
         .key_file = route->key_file,
         .pins = route->pins.digests,
-        .pin_count = route->pins.count};
-    struct mm_buf reason;
-    mm_buf_init(&reason, 8192);
+        .pin_count = route->pins.count,
+        .about = mm_buf_cstr(&about)};
     enum mailmod_error error =
-        mm_peer_tls_open(&settings->route_tls[i], &options, &reason);
-    if (error != MAILMOD_OK && reason_out != NULL) {
-        bool is_row = route->name[0] != '\0';
-        (void)mm_buf_appendf(reason_out,
-                             "%s%s: ", is_row ? "route " : "smarthost",
-                             is_row ? route->name : "");
-        (void)mm_buf_append_span(reason_out, mm_buf_span(&reason));
-    }
-    mm_buf_fini(&reason);
+        mm_peer_tls_open(&settings->route_tls[i], &options, reason_out);
+    mm_buf_fini(&about);
     return error;
 }
 

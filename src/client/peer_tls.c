@@ -4,6 +4,8 @@
  * Thread: any. RFC 7435. */
 #include "client/peer_tls.h"
 
+#define REASON_MAX 8192
+
 static enum mailmod_error open_both(struct mm_peer_tls *tls_out,
                                     const struct mm_peer_tls_options *options,
                                     struct mm_certificates *certificates,
@@ -25,9 +27,9 @@ static enum mailmod_error open_both(struct mm_peer_tls *tls_out,
                                : error;
 }
 
-enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
-                                    const struct mm_peer_tls_options *options,
-                                    struct mm_buf *reason_out)
+static enum mailmod_error open_all(struct mm_peer_tls *tls_out,
+                                   const struct mm_peer_tls_options *options,
+                                   struct mm_buf *reason_out)
 {
     struct mm_certificates *certificates = NULL;
     struct mm_certificate_files files = {mm_span(NULL, 0), mm_span(NULL, 0)};
@@ -46,6 +48,25 @@ enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
         mm_peer_tls_unref(tls_out);
     }
     mm_certificates_unref(&certificates);
+    return error;
+}
+
+enum mailmod_error mm_peer_tls_open(struct mm_peer_tls *tls_out,
+                                    const struct mm_peer_tls_options *options,
+                                    struct mm_buf *reason_out)
+{
+    struct mm_buf reason;
+
+    mm_buf_init(&reason, REASON_MAX);
+    enum mailmod_error error = open_all(tls_out, options, &reason);
+    if (error != MAILMOD_OK && reason_out != NULL) {
+        const char *about = options->about;
+
+        (void)mm_buf_appendf(reason_out, "%s%s", about != NULL ? about : "",
+                             about != NULL ? ": " : "");
+        (void)mm_buf_append_span(reason_out, mm_buf_span(&reason));
+    }
+    mm_buf_fini(&reason);
     return error;
 }
 

@@ -19,6 +19,7 @@ struct mm_peer_tls_options {
     const char *certificate_file, *key_file; /* NULL or "": none */
     const uint8_t (*pins)[MM_TLS_PIN_SIZE];
     size_t pin_count;
+    const char *about; /* what an error's words begin with; NULL: nothing */
 };
 /* CONFIG with the reason, and then there are none. */
 MM_CHECK enum mailmod_error

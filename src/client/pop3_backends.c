@@ -449,30 +449,31 @@ static void cut(struct mm_backend_question *question)
 
 /* ---- life ---- */
 
-enum mailmod_error mm_pop3_backends_use(struct mm_pop3_backends *backends,
-                                        const struct mm_config *config,
-                                        struct mm_buf *reason_out)
+enum mailmod_error mm_pop3_backends_open_tls(const struct mm_config *config,
+                                             struct mm_peer_tls *tls_out,
+                                             struct mm_buf *reason_out)
 {
-    struct mm_peer_tls tls = {.verifying = NULL};
-    enum mailmod_error error = MAILMOD_OK;
-
+    *tls_out = (struct mm_peer_tls){.verifying = NULL};
     /* The system's authorities are many: not where nobody is passed on. */
-    if (config->pop3.backends.count > 0) {
-        error = mm_peer_tls_open(
-            &tls,
-            &(struct mm_peer_tls_options){
-                .authority_file = config->pop3.backend_authority_file},
-            reason_out);
-    }
-    if (error == MAILMOD_OK) {
-        mm_mutex_lock(backends->mutex);
-        struct mm_peer_tls former = backends->tls;
-        backends->tls = tls;
-        tls = former;
-        mm_mutex_unlock(backends->mutex);
-    }
-    mm_peer_tls_unref(&tls);
-    return error;
+    return config->pop3.backends.count == 0
+               ? MAILMOD_OK
+               : mm_peer_tls_open(
+                     tls_out,
+                     &(struct mm_peer_tls_options){
+                         .authority_file = config->pop3.backend_authority_file,
+                         .about = "pop3 backends"},
+                     reason_out);
+}
+
+void mm_pop3_backends_use(struct mm_pop3_backends *backends,
+                          struct mm_peer_tls *tls)
+{
+    mm_mutex_lock(backends->mutex);
+    struct mm_peer_tls former = backends->tls;
+    backends->tls = *tls;
+    mm_mutex_unlock(backends->mutex);
+    *tls = (struct mm_peer_tls){.verifying = NULL};
+    mm_peer_tls_unref(&former);
 }
 
 enum mailmod_error mm_pop3_backends_new(struct mm_pop3_backends **backends_out,
@@ -489,7 +490,7 @@ enum mailmod_error mm_pop3_backends_new(struct mm_pop3_backends **backends_out,
     backends->log = log;
     enum mailmod_error error = mm_mutex_new(&backends->mutex);
     if (error == MAILMOD_OK) {
-        error = mm_pop3_backends_use(backends, config, reason_out);
+        error = mm_pop3_backends_open_tls(config, &backends->tls, reason_out);
     }
     if (error != MAILMOD_OK) {
         mm_pop3_backends_free(&backends);

@@ -3,6 +3,7 @@
 #ifndef MM_CLIENT_POP3_BACKENDS_H
 #define MM_CLIENT_POP3_BACKENDS_H
 
+#include "client/peer_tls.h"
 #include "post/backend.h"
 
 struct mm_pop3_backends;
@@ -14,10 +15,15 @@ mm_pop3_backends_new(struct mm_pop3_backends **backends_out,
                      struct mm_buf *reason_out);
 /* When no question is open. thread: any */
 void mm_pop3_backends_free(struct mm_pop3_backends **backends);
-/* Questions from now on go by this configuration's authorities. thread: any */
+/* What a configuration's authorities come to; none where nobody is passed on.
+ * CONFIG with the reason. thread: any */
 MM_CHECK enum mailmod_error
-mm_pop3_backends_use(struct mm_pop3_backends *backends,
-                     const struct mm_config *config, struct mm_buf *reason_out);
+mm_pop3_backends_open_tls(const struct mm_config *config,
+                          struct mm_peer_tls *tls_out,
+                          struct mm_buf *reason_out);
+/* Questions from now on go by these; takes them over. thread: any */
+void mm_pop3_backends_use(struct mm_pop3_backends *backends,
+                          struct mm_peer_tls *tls);
 struct mm_backend_door mm_pop3_backends_door(struct mm_pop3_backends *backends);
 
 #endif

@@ -28,17 +28,17 @@ enum {
 };
 
 /* Made of all files at once; never changed. */
-struct table {
+struct mm_alias_table {
     struct mm_map map; /* name to struct mm_alias_list */
     uint64_t checksum; /* of the octets of all files */
 };
 
 struct mm_aliases {
     struct mm_post *post;
-    struct mm_mutex *mutex;   /* guards what follows */
-    struct mm_config *config; /* whose files they are; NULL: none */
-    struct table *table;      /* NULL: no file */
-    bool is_failing;          /* was said once */
+    struct mm_mutex *mutex;       /* guards what follows */
+    struct mm_config *config;     /* whose files they are; NULL: none */
+    struct mm_alias_table *table; /* NULL: no file */
+    bool is_failing;              /* was said once */
     atomic_bool has_files;
     atomic_bool has_aliases; /* of the store */
     atomic_bool has_forwards;
@@ -133,8 +133,8 @@ mm_alias_target_canonical(struct mm_span target,
 /* ---- the files ---- */
 
 struct reading {
-    struct mm_post *post;
-    struct table *table;
+    const struct mm_log *log;
+    struct mm_alias_table *table;
     const char *path;
     struct mm_buf *reason; /* where an error is told */
 };
@@ -149,8 +149,11 @@ static void free_list(void *context, struct mm_span key, void *value)
     mm_free(list);
 }
 
-static void free_table(struct table *table)
+void mm_alias_table_free(struct mm_alias_table **table_in)
 {
+    struct mm_alias_table *table = *table_in;
+
+    *table_in = NULL;
     if (table != NULL) {
         mm_map_each(&table->map, free_list, NULL);
         mm_map_fini(&table->map);
@@ -161,7 +164,7 @@ static void free_table(struct table *table)
 static void warn(const struct reading *reading, unsigned line,
                  const char *cause)
 {
-    MM_LOG(reading->post->log, MM_LOG_WARNING, "post", "alias left out",
+    MM_LOG(reading->log, MM_LOG_WARNING, "post", "alias left out",
            MM_TEXT("file", reading->path), MM_NUMBER("line", (int64_t)line),
            MM_TEXT("cause", cause));
 }
@@ -284,12 +287,12 @@ static enum mailmod_error take_file(struct reading *reading)
     return error;
 }
 
-static enum mailmod_error read_files(struct mm_post *post,
-                                     const struct mm_config *config,
-                                     struct table **table_out,
-                                     struct mm_buf *reason)
+enum mailmod_error mm_aliases_read(const struct mm_config *config,
+                                   const struct mm_log *log,
+                                   struct mm_alias_table **table_out,
+                                   struct mm_buf *reason_out)
 {
-    struct reading reading = {.post = post, .reason = reason};
+    struct reading reading = {.log = log, .reason = reason_out};
     uint64_t seed = 0;
 
     *table_out = NULL;
@@ -309,8 +312,7 @@ static enum mailmod_error read_files(struct mm_post *post,
         error = take_file(&reading);
     }
     if (error != MAILMOD_OK) {
-        free_table(reading.table);
-        reading.table = NULL;
+        mm_alias_table_free(&reading.table);
     }
     *table_out = reading.table;
     return error;
@@ -318,35 +320,43 @@ static enum mailmod_error read_files(struct mm_post *post,
 
 /* ---- the life of the table ---- */
 
-static void use_table(struct mm_aliases *aliases, struct table *table)
+static void use_table(struct mm_aliases *aliases, struct mm_alias_table *table)
 {
     mm_mutex_lock(aliases->mutex);
-    struct table *former = aliases->table;
+    struct mm_alias_table *former = aliases->table;
     aliases->table = table;
     atomic_store(&aliases->has_files, table != NULL);
     mm_mutex_unlock(aliases->mutex);
-    free_table(former);
+    mm_alias_table_free(&former);
 }
 
-enum mailmod_error mm_aliases_load(struct mm_post *post,
-                                   const struct mm_config *config,
-                                   struct mm_buf *reason_out)
+void mm_aliases_use(struct mm_post *post, struct mm_config *config,
+                    struct mm_alias_table **table)
 {
     struct mm_aliases *aliases = post->aliases;
-    struct table *table = NULL;
-    enum mailmod_error error = read_files(post, config, &table, reason_out);
 
-    if (error != MAILMOD_OK) {
-        return error;
-    }
     mm_mutex_lock(aliases->mutex);
     struct mm_config *former = aliases->config;
-    aliases->config = mm_config_ref((struct mm_config *)config);
+    aliases->config = mm_config_ref(config);
     aliases->is_failing = false;
     mm_mutex_unlock(aliases->mutex);
     mm_config_unref(&former);
-    use_table(aliases, table);
-    return MAILMOD_OK;
+    use_table(aliases, *table);
+    *table = NULL;
+}
+
+enum mailmod_error mm_aliases_load(struct mm_post *post,
+                                   struct mm_config *config,
+                                   struct mm_buf *reason_out)
+{
+    struct mm_alias_table *table = NULL;
+    enum mailmod_error error =
+        mm_aliases_read(config, post->log, &table, reason_out);
+
+    if (error == MAILMOD_OK) {
+        mm_aliases_use(post, config, &table);
+    }
+    return error;
 }
 
 static void note_failure(struct mm_aliases *aliases, bool is_failing,
@@ -364,7 +374,7 @@ static void note_failure(struct mm_aliases *aliases, bool is_failing,
 }
 
 static bool is_other(struct mm_aliases *aliases, const struct mm_config *config,
-                     const struct table *table)
+                     const struct mm_alias_table *table)
 {
     mm_mutex_lock(aliases->mutex);
     /* A reload that came meanwhile has the word. */
@@ -377,7 +387,7 @@ static bool is_other(struct mm_aliases *aliases, const struct mm_config *config,
 static void run_read(struct mm_job *job)
 {
     struct mm_aliases *aliases = MM_LIST_OBJECT(job, struct mm_aliases, job);
-    struct table *table = NULL;
+    struct mm_alias_table *table = NULL;
     struct mm_buf reason;
 
     mm_mutex_lock(aliases->mutex);
@@ -385,7 +395,7 @@ static void run_read(struct mm_job *job)
     mm_mutex_unlock(aliases->mutex);
     mm_buf_init(&reason, 8192);
     enum mailmod_error error =
-        read_files(aliases->post, config, &table, &reason);
+        mm_aliases_read(config, aliases->post->log, &table, &reason);
     note_failure(aliases, error != MAILMOD_OK, &reason);
     if (error == MAILMOD_OK && is_other(aliases, config, table)) {
         MM_LOG(aliases->post->log, MM_LOG_INFO, "post", "aliases read anew",
@@ -393,7 +403,7 @@ static void run_read(struct mm_job *job)
         use_table(aliases, table);
         table = NULL;
     }
-    free_table(table);
+    mm_alias_table_free(&table);
     mm_buf_fini(&reason);
     mm_config_unref(&config);
 }
@@ -430,7 +440,7 @@ void mm_aliases_free(struct mm_aliases **aliases_in)
 
     *aliases_in = NULL;
     if (aliases != NULL) {
-        free_table(aliases->table);
+        mm_alias_table_free(&aliases->table);
         mm_config_unref(&aliases->config);
         mm_mutex_free(&aliases->mutex);
         mm_free(aliases);

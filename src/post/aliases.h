@@ -1,4 +1,4 @@
-/* thread: any; mm_aliases_load: one that may block
+/* thread: any; mm_aliases_read and _load: one that may block
  * aliases.h - whom an address stands for: the files of local.alias_files and
  * the store's rows (mailmodctl alias, mailmodctl forward).
  *
@@ -16,11 +16,20 @@ struct mm_aliases;
 MM_CHECK enum mailmod_error mm_aliases_new(struct mm_aliases **aliases_out,
                                            struct mm_post *post);
 void mm_aliases_free(struct mm_aliases **aliases);
-/* Reads the files of the configuration, which are the files from now on; after
- * an error the former are. The words that name file and cause go to
- * `reason_out`. */
+/* What the configuration's files say; NULL where it names none. The words that
+ * name file and cause of an error go to `reason_out`. */
+struct mm_alias_table;
+MM_CHECK enum mailmod_error mm_aliases_read(const struct mm_config *config,
+                                            const struct mm_log *log,
+                                            struct mm_alias_table **table_out,
+                                            struct mm_buf *reason_out);
+void mm_alias_table_free(struct mm_alias_table **table);
+/* The configuration's files are the files from now on; takes what they say. */
+void mm_aliases_use(struct mm_post *post, struct mm_config *config,
+                    struct mm_alias_table **table);
+/* Both; after an error the former files are. */
 MM_CHECK enum mailmod_error mm_aliases_load(struct mm_post *post,
-                                            const struct mm_config *config,
+                                            struct mm_config *config,
                                             struct mm_buf *reason_out);
 
 /* Looked at once a second: what a tool has changed is known then. */

@@ -4,9 +4,10 @@
  * 127.0.0.1 and PORT; no service is open at first. It obeys standard input, a
  * word and its arguments a line, and answers each with "result CODE VALUE
  * WORDS": start SERVICE PORT, stop SERVICE, port SERVICE, set KEY VALUE,
- * reload, ask NAME (clients are refused by that name from now on; one that
- * begins with "slow" takes its time; "nobody" asks no more), halt, again (a
- * start after halt), drain. A host program: it may print. */
+ * reload, list (a line "KEY=VALUE" each, before the result), ask NAME (clients
+ * are refused by that name from now on; one that begins with "slow" takes its
+ * time; "nobody" asks no more), halt, again (a start after halt), drain. A host
+ * program: it may print. */
 #include "mailmod.h"
 
 #include <stdint.h>
@@ -43,6 +44,12 @@ static int ask(mailmod *mail, const char *name)
                                         kept, NULL);
 }
 
+static void show_setting(void *context, const struct mailmod_setting *setting)
+{
+    (void)context;
+    printf("%s=%s\n", setting->name, setting->value);
+}
+
 static int obey(mailmod *mail, const char *word, const char *a, const char *b)
 {
     if (strcmp(word, "start") == 0) {
@@ -56,6 +63,9 @@ static int obey(mailmod *mail, const char *word, const char *a, const char *b)
     }
     if (strcmp(word, "reload") == 0) {
         return mailmod_reload(mail);
+    }
+    if (strcmp(word, "list") == 0) {
+        return mailmod_config_list(mail, show_setting, NULL);
     }
     if (strcmp(word, "ask") == 0) {
         return ask(mail, a);
@@ -74,16 +84,16 @@ static int obey(mailmod *mail, const char *word, const char *a, const char *b)
 
 static void serve(mailmod *mail)
 {
-    char line[512];
+    char line[1024];
 
     while (fgets(line, sizeof line, stdin) != NULL) {
         char word[32] = "";
         char a[200] = "";
-        char b[200] = "";
+        char b[400] = "";
         char words[1000];
         int result;
 
-        (void)sscanf(line, "%31s %199s %199s", word, a, b);
+        (void)sscanf(line, "%31s %199s %399s", word, a, b);
         result = obey(mail, word, a, b);
         snprintf(words, sizeof words, "%s",
                  result != 0 ? mailmod_last_error_text() : "");

@@ -133,6 +133,20 @@ def test_check_names_each_mistake(build):
     assert check(build, "smtp: {\n", "bad.cfg:")[0] == 78
     assert check(build, 'tls: { certificate_file = "/nonexistent"; '
                  'key_file = "/nonexistent"; };\n', "/nonexistent")[0] == 78
+    # Each file by the key that names it, all of them at once.
+    files = check(build, 'smarthost: { host = "a.test"; '
+                  'authority_file = "/none-1"; };\n'
+                  'fetch: { authority_file = "/none-2"; };\n'
+                  'pop3: { backends = "u=b.test"; '
+                  'backend_authority_file = "/none-3"; };\n'
+                  'local: { alias_files = "/none-4"; };\n')
+    assert files[0] == 78
+    for key, name in (("smarthost.authority_file", "/none-1"),
+                      ("fetch.authority_file", "/none-2"),
+                      ("pop3.backend_authority_file", "/none-3"),
+                      ("local.alias_files", "/none-4")):
+        assert sum(key in line and name in line
+                   for line in files[1].splitlines()) == 1, files[1]
 
 
 def certificate_of(daemon):

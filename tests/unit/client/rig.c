@@ -397,6 +397,20 @@ static enum mailmod_error run_act(struct mm_store_job *job,
                         &count);
 }
 
+enum mailmod_error rig_reload(struct rig *rig, struct mm_config *config,
+                              struct mm_buf *reason)
+{
+    struct mm_outbound_change *change = NULL;
+    enum mailmod_error error =
+        mm_outbound_prepare(rig->outbound, config, &change, reason);
+
+    if (error == MAILMOD_OK) {
+        mm_outbound_use(&change);
+    }
+    mm_outbound_discard(&change);
+    return error;
+}
+
 void rig_act(struct rig *rig, uint64_t id, enum mailmod_queue_action action)
 {
     struct act_job act = {.job.run = run_act, .id = id, .action = action};

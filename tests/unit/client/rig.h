@@ -65,6 +65,9 @@ size_t rig_count(struct rig *rig); /* rows in the queue */
 /* The text of the report for `path`, taken off the queue or from the mailbox;
  * NULL when there is none. mm_free() it. */
 char *rig_take_report(struct rig *rig, const char *path);
+/* New settings, as a reload gives them. */
+enum mailmod_error rig_reload(struct rig *rig, struct mm_config *config,
+                              struct mm_buf *reason);
 void rig_act(struct rig *rig, uint64_t id, enum mailmod_queue_action action);
 unsigned rig_count_text(const char *text, const char *part);
 

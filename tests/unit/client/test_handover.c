@@ -197,8 +197,7 @@ static void test_routes(void **state)
     for (int i = 0; i < 2; i++) {
         struct mm_config *config = test_config(i == 0 ? relay : holds);
 
-        assert_int_equal(mm_outbound_reload(rig.outbound, config, NULL),
-                         MAILMOD_OK);
+        assert_int_equal(rig_reload(&rig, config, NULL), MAILMOD_OK);
         mm_config_unref(&config);
         fake_run(1000);
         assert_string_equal(rig_recipient(&rig, "a@here.test").destination,

@@ -42,8 +42,7 @@ static void open_domains(struct rig *rig, const struct fake_host *given,
         send_to(rig, "d", i);
     }
     struct mm_config *config = test_config(NULL);
-    assert_int_equal(mm_outbound_reload(rig->outbound, config, NULL),
-                     MAILMOD_OK);
+    assert_int_equal(rig_reload(rig, config, NULL), MAILMOD_OK);
     mm_config_unref(&config);
 }
 

@@ -402,14 +402,12 @@ static void test_reload(void **state)
     struct mm_config *config = test_config(broken);
     struct mm_buf reason;
     mm_buf_init(&reason, 1000);
-    assert_int_equal(mm_outbound_reload(rig.outbound, config, &reason),
-                     MAILMOD_ERROR_CONFIG);
+    assert_int_equal(rig_reload(&rig, config, &reason), MAILMOD_ERROR_CONFIG);
     assert_string_equal(mm_buf_cstr(&reason), "/nowhere/ca.pem");
     mm_buf_fini(&reason);
     mm_config_unref(&config);
     config = test_config(relay);
-    assert_int_equal(mm_outbound_reload(rig.outbound, config, NULL),
-                     MAILMOD_OK);
+    assert_int_equal(rig_reload(&rig, config, NULL), MAILMOD_OK);
     fake_run(1000);
     assert_string_equal(rig_recipient(&rig, "a@x.net").destination,
                         "relay.example.net");
@@ -418,8 +416,7 @@ static void test_reload(void **state)
     assert_int_equal(rig_count(&rig), 0);
     /* O18: no attempt has the old destination and the new host. */
     assert_null(strstr(fake_log_text(), "destination=x.net host=relay"));
-    assert_int_equal(mm_outbound_reload(rig.outbound, rig.config, NULL),
-                     MAILMOD_OK);
+    assert_int_equal(rig_reload(&rig, rig.config, NULL), MAILMOD_OK);
     mm_config_unref(&config);
     send_to(&rig, "a@y.net");
     fake_run(5000);
@@ -445,8 +442,7 @@ static void test_reload_at_each_moment(void **state)
             send_to(&rig, i % 2 == 0 ? "a@x.net" : "a@y.net");
         }
         fake_run(at_ms);
-        assert_int_equal(mm_outbound_reload(rig.outbound, config, NULL),
-                         MAILMOD_OK);
+        assert_int_equal(rig_reload(&rig, config, NULL), MAILMOD_OK);
         mm_config_unref(&config);
         fake_run(MINUTE_MS);
         assert_int_equal(rig_count(&rig), 0);
@@ -471,8 +467,7 @@ static void test_queue_holds(void **state)
     fake_run(HOUR_MS);
     assert_int_equal(fake_connections(HOST), 0);
     struct mm_config *config = test_config(NULL);
-    assert_int_equal(mm_outbound_reload(rig.outbound, config, NULL),
-                     MAILMOD_OK);
+    assert_int_equal(rig_reload(&rig, config, NULL), MAILMOD_OK);
     mm_config_unref(&config);
     fake_run(5000);
     assert_int_equal(fake_taken(HOST), 1);
