@@ -99,10 +99,15 @@ enum mailmod_error mm_sqlite_each_rule(
     sqlite3_stmt *row = reading.statement;
     bind_rule(row, after);
     while (mm_sql_step(row, &error)) {
-        struct mm_store_rule rule = {
-            .mailbox_id = (uint64_t)sqlite3_column_int64(row, 0),
-            .list = (enum mm_rule_list)sqlite3_column_int(row, 1),
-            .added_ms = sqlite3_column_int64(row, 3)};
+        int64_t list = sqlite3_column_int64(row, 1);
+        struct mm_store_rule rule = {.mailbox_id =
+                                         (uint64_t)sqlite3_column_int64(row, 0),
+                                     .list = (enum mm_rule_list)list,
+                                     .added_ms = sqlite3_column_int64(row, 3)};
+        if (list < 0 || list >= MM_RULE_LISTS) {
+            error = MAILMOD_ERROR_STORAGE_DAMAGED;
+            break;
+        }
         mm_sql_text(row, 2, rule.text, sizeof rule.text);
         if (!visit(context, &rule)) {
             break;

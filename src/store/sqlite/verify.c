@@ -71,6 +71,7 @@ static const struct {
      "SELECT count(*) FROM chunk WHERE message_id NOT IN (SELECT id FROM "
      "message UNION ALL SELECT id FROM pending UNION ALL SELECT id FROM "
      "litter)"},
+    {"rules of no list", "SELECT count(*) FROM rule WHERE list NOT IN (0,1,2)"},
 };
 
 static enum mailmod_error check_count(const char *path, sqlite3 *db,
