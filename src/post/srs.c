@@ -137,13 +137,16 @@ struct chain {
 
 static bool read_chain(struct mm_span text, struct chain *chain_out)
 {
+    char domain[MM_LIMIT_DOMAIN + 1];
+
     text = mm_span_from(text, 1);
     if (!take_part(&text, &chain_out->hash) ||
         !take_part(&text, &chain_out->host)) {
         return false;
     }
     chain_out->rest = text;
-    return text.size > 1 && strchr("=+-", text.data[0]) != NULL;
+    return text.size > 1 && strchr("=+-", text.data[0]) != NULL &&
+           mm_domain_parse(chain_out->host, true, domain);
 }
 
 /* A local part that needs no quotes; all of it in one address. */
@@ -232,7 +235,7 @@ enum mailmod_error mm_srs_forward(struct mm_store *store,
     struct mm_span local = mm_span_cstr(address.local_part);
     enum mailmod_error error = MAILMOD_OK;
     mm_buf_init(&out, MM_LIMIT_PATH);
-    if (is_tagged(local, '0', &rest)) {
+    if (is_tagged(local, '0', &rest) && rest.size > 1) {
         error = forward_chain(store, &out, mm_span_cstr(address.domain), rest);
     } else if (is_tagged(local, '1', &rest) && read_chain(rest, &chain)) {
         error = forward_chain(store, &out, chain.host, chain.rest);

@@ -68,7 +68,10 @@ static void test_what_is_rewritten(void **state)
         {"Al.ice+x=y-z@far.test", true},
         {"gr\xc3\xbcn@f\xc3\xa4r.test", true},
         {"SRS0@far.test", true},
-        {"srs1=x@far.test", true}, /* no chain: as any path */
+        {"srs1=x@far.test", true},        /* no chain: as any path */
+        {"SRS1=x=b.&==y@far.test", true}, /* nor one: there is no such host */
+        {"SRS0=@far.test", true},
+        {"SRS1=x=b.test==@far.test", true},
         {"", false},
         {"bob@example.org", false},
         {"bob@[192.0.2.1]", false},
