@@ -64,7 +64,10 @@ void mm_maillist_of(const struct mm_store_record *record,
     (void)mm_span_copy(mm_span_cstr(record->name), list_out->name,
                        sizeof list_out->name);
     (void)mm_span_copy(record->value, list_out->owner, sizeof list_out->owner);
-    list_out->rule = (enum mm_maillist_rule)(record->number & 3);
+    /* A damaged row has a fourth value: nobody posts by that. */
+    list_out->rule = (record->number & 3) > MM_MAILLIST_MODERATED
+                         ? MM_MAILLIST_MODERATED
+                         : (enum mm_maillist_rule)(record->number & 3);
     list_out->rewrites_from = (record->number & REWRITES_FROM) != 0;
     list_out->is_closed = (record->number & IS_CLOSED) != 0;
     list_out->digest_hours =

@@ -103,6 +103,19 @@ static void test_addresses(void **state)
     }
 }
 
+/* Of a damaged row: the rule is one that there is, and lets nobody post. */
+static void test_row_without_rule(void **state)
+{
+    struct world *w = *state;
+    struct mm_store_record record;
+    struct mm_maillist list;
+
+    mm_maillist_record(&w->list, &record);
+    record.number |= 3;
+    mm_maillist_of(&record, &list);
+    assert_int_equal(list.rule, MM_MAILLIST_MODERATED);
+}
+
 static void argument_of(const char *path, char out[MM_LIMIT_LOCAL_PART + 1])
 {
     const char *plus = strchr(path, '+');
@@ -281,8 +294,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(test_addresses), TEST(test_signatures), TEST(test_facts),
-        TEST(test_held),      TEST(test_header),     TEST(test_bounces),
+        TEST(test_addresses),
+        TEST(test_signatures),
+        TEST(test_facts),
+        TEST(test_held),
+        TEST(test_header),
+        TEST(test_bounces),
+        TEST(test_row_without_rule),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
