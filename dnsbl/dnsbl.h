@@ -107,8 +107,9 @@ MM_CHECK enum mailmod_error dnsbl_add(struct dnsbl *lists, struct mm_span text);
 void dnsbl_free(struct dnsbl **lists);
 
 struct dnsbl_check; /* the question about one peer */
-/* `on_done` comes once, never from inside this call. STATE when there is
- * nobody to ask; MEMORY. */
+/* `on_done` comes once, never from inside this call; not at all for a check
+ * that is done when this call returns, as one is whose answers are known. STATE
+ * when there is nobody to ask; MEMORY. */
 MM_CHECK enum mailmod_error dnsbl_check_begin(struct dnsbl_check **check_out,
                                               struct dnsbl *lists,
                                               const struct mm_netaddr *peer,
