@@ -21,6 +21,11 @@ static void try_round_trip(struct mm_config_builder *builder, const char *name)
     struct mm_buf first;
     struct mm_buf second;
     get(builder, name, &first);
+    /* What hides a key is not the text that was set. */
+    if (strstr(mm_buf_cstr(&first), "****") != NULL) {
+        mm_buf_fini(&first);
+        return;
+    }
     FUZZ_CHECK(mm_config_set(builder, name, mm_buf_cstr(&first), NULL) ==
                MAILMOD_OK);
     get(builder, name, &second);
