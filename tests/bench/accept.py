@@ -1,105 +1,124 @@
-"""Messages accepted a second, mailmod and Postfix by turns on the same disk.
+"""Messages accepted, every one durable before its 250.
 
-usage: python3 accept.py BUILD [ROUNDS]      as root, for Postfix's sake
+usage: python3 accept.py BUILD [--small] [--rounds N] [--only SECTION,...]
+       as root, for perf's and Postfix's sake
 
-Ten senders, 4 KiB messages, every one durable before its 250; the envelope in
-one piece (PIPELINING) and command by command. In each round both servers take
-the same load, the one that begins changes, and Postfix has delivered what it
-queued before the other one's turn comes. Prints each run (rate, time from the
-final dot to the 250, syncs a message where perf is there), the ratio of each
-pair and their median, and the memory at the end of the last run. A benchmark
-judges nothing: no exit code but for what failed to run.
+4 KiB messages for a local mailbox, by turns to mailmodd, to two servers that
+discard all (the floor: ours with one epoll, and Postfix's smtp-sink) and to
+Postfix. Sections: each, ten senders with a connection a message; kept10 and
+kept50, that many with their connections kept; group, ten with the envelope in
+one piece; bdat, ten with envelope and message in one piece; syncs, how many
+syncs a message 200 senders leave; slow, 100 senders with 5 ms added to each
+sync of both. Postfix's figures go on until all is in the mailbox.
 """
+import contextlib
 import os
-import sys
+import shutil
 import time
 
-from peers import POSTFIX, Syncs, family, generate, memory_kib, summary
-from harness import Daemon, Skip
-from test_labs import Postfix
+from measure import Counted, Report, generate, memory_kib, program
+from peers import Discard, Ours, Postfix, SmtpSink, with_peers
 
-SENDERS, MESSAGES, OCTETS = 10, 4000, 4096
-
-
-class Ours:
-    name = "mailmod"
-    recipient = "demo@mail.test"
-
-    def __init__(self, daemon):
-        self.port = daemon.port("smtp")
-        self.pid = daemon.process.pid
-
-    def is_ours(self, _name, pid):
-        return pid == self.pid
-
-    def drain(self):
-        """Accepted is delivered: nothing is left to do."""
+OCTETS = 4096
+# What the generator is told, the senders, and who stands beside.
+SECTIONS = {
+    "each": (("-k", 1, "-m", "commands"), 10),
+    "kept10": (("-m", "commands"), 10),
+    "kept50": (("-m", "commands"), 50),
+    "group": (("-m", "group"), 10),
+    "bdat": (("-m", "bdat"), 10),
+}
+SLOW_US = 5000
 
 
-class Theirs:
-    name = "Postfix"
-    recipient = "alice@dest.test"
-
-    def __init__(self, postfix):
-        self.port = postfix.port
-        self.queue = f"{postfix.folder}/postfix/queue"
-        with open(f"{self.queue}/pid/master.pid", encoding="ascii") as f:
-            self.pid = int(f.read())
-
-    def is_ours(self, name, _pid):
-        return name in POSTFIX
-
-    def drain(self):
-        while any(files for place in ("incoming", "active", "maildrop")
-                  for _, _, files in os.walk(f"{self.queue}/{place}")):
-            time.sleep(0.1)
-
-
-def run(build, server, is_pipelined):
-    with Syncs() as syncs:
-        figures = generate(
-            build, "smtp_load", "127.0.0.1", server.port, server.recipient,
-            SENDERS, MESSAGES, OCTETS, is_pipelined, wrap=syncs.wrap)
-        memory = memory_kib(family(server.pid))
-        # To the mailbox: what a server has put off until later counts too.
+def accept(report, server, options, senders, messages):
+    count = max(int(messages * server.share), senders)
+    with Counted(server.pids) as counted:
         start = time.monotonic()
+        load = generate(report.build, "smtp_load", *options, "127.0.0.1",
+                        server.smtp_port, server.recipient, senders, count,
+                        OCTETS)
+        waited = time.monotonic()
         server.drain()
-        whole = figures["seconds"] + time.monotonic() - start
-        count = syncs.count(server.is_ours)
-    counted = "not counted" if count is None else \
-        f"{count / figures['messages']:.2f}"
-    print(f"  {server.name:8} {figures['rate']:7.0f}/s accepted "
-          f"({figures['messages'] / whole:.0f}/s with delivery), dot to 250 "
-          f"{figures['median_ms']:.2f} ms median {figures['p99_ms']:.2f} ms "
-          f"99th, syncs a message {counted}, {memory} KiB", flush=True)
-    return figures["rate"]
+        done = time.monotonic()
+    count = load["messages"]
+    return {"rate": load["rate"],
+            "delivered_rate": count / (load["seconds"] + done - waited),
+            **counted.each(count), "median_ms": load["median_ms"],
+            "p99_ms": load["p99_ms"],
+            "memory_kib": memory_kib(server.pids)}
 
 
-def main(build, rounds):
-    settings = {"general.log_level": "warning"}
-    with Daemon(build, settings=settings) as daemon:
-        servers = [Ours(daemon)]
+def measure_forms(report):
+    messages = report.amount(6000, 100)
+    wanted = [name for name in SECTIONS if name in report.sections]
+    if not wanted:
+        return
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(Ours(report.build)),
+                   stack.enter_context(Discard(report.build, "smtp"))]
+        servers += with_peers(report, stack, SmtpSink, Postfix)
+        for name in wanted:
+            options, senders = SECTIONS[name]
+            # smtp-sink does not know BDAT.
+            able = [s for s in servers if name != "bdat"
+                    or s.name != "smtp-sink"]
+            for server in able:  # what is made at the first use is made
+                accept(report, server, options, senders, senders)
+            report.pairs(name, able, lambda server: accept(
+                report, server, options, senders, messages), "rate")
+
+
+def measure_syncs(report):
+    senders = report.amount(200, 20)
+    with Ours(report.build) as ours:
+        for form in ("commands", "bdat"):
+            report.pairs("syncs", [ours], lambda server: accept(
+                report, server, ("-m", form), senders,
+                report.amount(20000, 200)), "rate", form)
+
+
+def measure_slow(report):
+    """Both with the same library between them and the disk."""
+    senders = report.amount(100, 10)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(contextlib.closing(Folder()))
+        library = shutil.copy(program(report.build, "libslow_sync.so"),
+                              folder.path)
+        os.chmod(library, 0o755)
+        os.environ["SLOW_SYNC_US"] = str(SLOW_US)
+        os.environ["LD_PRELOAD"] = library
         try:
-            postfix = Postfix()
-            servers.append(Theirs(postfix))
-        except Skip as reason:
-            print(f"Postfix is left out: {reason}")
-            postfix = None
-        try:
-            for is_pipelined in (1, 0):
-                print("PIPELINING" if is_pipelined else "command by command")
-                pairs = []
-                for turn in range(rounds):
-                    order = servers if turn % 2 == 0 else servers[::-1]
-                    rates = {s.name: run(build, s, is_pipelined)
-                             for s in order}
-                    pairs.append((rates["mailmod"], rates.get("Postfix")))
-                summary("accepted", pairs)
+            servers = [stack.enter_context(Ours(report.build))]
         finally:
-            if postfix:
-                postfix.__exit__()
+            del os.environ["LD_PRELOAD"]
+        servers += with_peers(report, stack, lambda: Postfix(
+            f"import_environment=LD_PRELOAD={library} "
+            f"SLOW_SYNC_US={SLOW_US} MAIL_CONFIG TZ"))
+        report.pairs("slow", servers, lambda server: accept(
+            report, server, ("-m", "commands"), senders,
+            report.amount(10000, 100)), "delivered_rate")
+
+
+class Folder:
+    """A folder that others may read."""
+
+    def __init__(self):
+        self.path = os.path.realpath(f"/tmp/mmslow{os.getpid()}")
+        os.mkdir(self.path, 0o755)
+
+    def close(self):
+        shutil.rmtree(self.path)
+
+
+def main():
+    with Report("accept", [*SECTIONS, "syncs", "slow"]) as report:
+        measure_forms(report)
+        if "syncs" in report.sections:
+            measure_syncs(report)
+        if "slow" in report.sections:
+            measure_slow(report)
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]),
-         int(sys.argv[2]) if len(sys.argv) > 2 else 4)
+    main()

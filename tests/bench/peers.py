@@ -1,98 +1,259 @@
-"""What both benchmarks share: the generators, processes' memory, medians."""
-import glob
-import json
+"""Who is measured: mailmodd, and those beside it on the same disk.
+
+Each has a name and `pids`, all its processes. Postfix and Dovecot are the
+lab's (tests/integration/test_labs.py), tuned as their own pages say; Discard is
+ours and keeps nothing, so that it is the floor of the same traffic.
+"""
+import mmap
 import os
-import re
-import shutil
-import statistics
+import struct
 import subprocess
-import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
-# Names of Postfix's processes, as the kernel keeps them.
-POSTFIX = ("smtpd", "cleanup", "qmgr", "virtual", "master", "pickup",
-           "trivial-rewrite", "bounce")
+from measure import family, generate, program
+from harness import Daemon, Skip, free_port, need, wait_for
+import test_labs
+
+# TUNING_README: reuse of processes, no brake before the queue; all that the
+# generators open at a time. The lab has the rest: no DNS, no limits a client.
+POSTFIX_TUNED = (
+    "in_flow_delay=0", "max_use=1000", "default_process_limit=200",
+    "default_destination_concurrency_limit=50", "virtual_mailbox_limit=0",
+    "mynetworks=127.0.0.0/8", "smtp_tls_security_level=none",
+    "smtpd_tls_security_level=none")
+# Its pages on performance: login processes that serve many, processes that
+# wait ahead and are used again, what auth found kept for an hour.
+DOVECOT_TUNED = """
+auth_cache_size = 10M
+auth_cache_ttl = 1 hour
+auth_verbose = no
+mail_max_userip_connections = 100
+service pop3-login {
+  service_count = 0
+  process_min_avail = 2
+}
+service pop3 {
+  service_count = 1000
+  process_min_avail = 16
+}
+"""
 
 
-def generate(build, program, *words, wrap=()):
-    """Runs a load generator; its figures. What it refused is an error."""
-    done = subprocess.run(
-        [*wrap, os.path.join(build, "tests", "bench", program),
-         *map(str, words)], capture_output=True, text=True, timeout=900)
-    if done.returncode != 0:
-        raise SystemExit(f"{program} {words}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+class Ours(Daemon):
+    """mailmodd that logs as a server does, with the limits of one address out
+    of the way: all clients have the same here."""
+
+    name = "mailmod"
+
+    def __init__(self, build, settings=None, **options):
+        super().__init__(build, settings={
+            "general.log_level": "warning",
+            "general.drain": "0s",  # what hangs is not waited for at the end
+            "smtp.connections_max": 100000,
+            "smtp.connections_per_address_max": 100000,
+            "pop3.connections_max": 100000,
+            "pop3.connections_per_address_max": 100000,
+            "pop3.allows_clear_login": True, **(settings or {})}, **options)
+
+    recipient = "demo@mail.test"
+    share = 1  # of a benchmark's messages
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def pids(self):
+        return [self.process.pid]
+
+    @property
+    def smtp_port(self):
+        return self.port("smtp")
+
+    @property
+    def pop3_port(self):
+        return self.port("pop3")
+
+    @property
+    def data(self):
+        return self.settings["general.data_folder"]
+
+    def drain(self):
+        """Accepted is delivered: nothing is left to do."""
+
+    def fill_mailbox(self, user, count, octets):
+        return generate(self.build, "smtp_load", "-m", "group", "127.0.0.1",
+                        self.smtp_port, f"{user}@mail.test", min(10, count),
+                        count, octets)
+
+    def fill_queue(self, count, destinations, each=100):
+        """`count` recipients, elsewhere."""
+        return generate(self.build, "smtp_load", "-m", "group", "-n", each,
+                        "-d", destinations, "127.0.0.1",
+                        self.port("submission"), "x@[127.%]", 10,
+                        count // each, 1024)
 
 
-class Syncs:
-    """Counts fsync and fdatasync of the whole system while a command runs,
-    where perf is there; `count` picks the processes that matter."""
+class Discard:
+    """A server that keeps nothing; `count` of what it took."""
 
-    def __init__(self):
-        self.wrap = ()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = os.path.join(self.folder.name, "perf.data")
-        if shutil.which("perf") and os.geteuid() == 0:
-            self.wrap = ("perf", "record", "-q", "-a", "-o", self.path, "-e",
-                         "syscalls:sys_enter_fsync,"
-                         "syscalls:sys_enter_fdatasync", "--")
+    share = 1
+    recipient = "demo@mail.test"
 
-    def count(self, is_ours):
-        """None where nothing was counted."""
-        if not os.path.exists(self.path):
-            return None
-        text = subprocess.run(
-            ["perf", "script", "-i", self.path, "-F", "comm,pid"],
-            capture_output=True, text=True, check=True).stdout
-        found = re.findall(r"(?m)^\s*(\S.*?)\s+(\d+)\s*$", text)
-        return sum(is_ours(name, int(pid)) for name, pid in found)
+    def __init__(self, build, kind, first="127.0.0.1", count=1, port=0,
+                 octets=4096):
+        self.name = {"write": "bare write"}.get(kind, "discard")
+        self.folder = tempfile.TemporaryDirectory(prefix="mmdiscard")
+        path = os.path.join(self.folder.name, "count")
+        self.process = subprocess.Popen(
+            [program(build, "discard"), kind, first, str(count), str(port),
+             path, str(octets)], stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"discard {kind} {first} {count} did not start")
+        self.smtp_port = self.pop3_port = int(line)
+        self.pids = [self.process.pid]
+        with open(path, "rb") as f:
+            self.map = mmap.mmap(f.fileno(), 8, prot=mmap.PROT_READ)
+
+    @property
+    def count(self):
+        return struct.unpack("=Q", self.map[:8])[0]
+
+    def drain(self):
+        pass
 
     def __enter__(self):
         return self
 
     def __exit__(self, *rest):
+        self.process.kill()
+        self.process.wait()
+        self.map.close()
         self.folder.cleanup()
 
 
-def memory_kib(pids):
-    """Proportional memory of processes together: shared pages count once."""
-    total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-                total += int(re.search(r"(?m)^Pss:\s+(\d+)", f.read())[1])
-        except (OSError, TypeError):
-            pass
-    return total
+class SmtpSink:
+    """Postfix's server that discards."""
+
+    name = "smtp-sink"
+    share = 1
+    recipient = "demo@mail.test"
+
+    def __init__(self):
+        need("smtp-sink")
+        self.smtp_port = free_port()
+        self.process = subprocess.Popen(
+            ["smtp-sink", *(["-u", "nobody"] if os.geteuid() == 0 else []),
+             f"127.0.0.1:{self.smtp_port}", "1000"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pids = [self.process.pid]
+        wait_for(self.listens, 20, what="smtp-sink")
+
+    def listens(self):
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            return any(line.split()[1].endswith(f":{self.smtp_port:04X}")
+                       for line in f.readlines()[1:])
+
+    def drain(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *rest):
+        self.process.kill()
+        self.process.wait()
 
 
-def family(pid):
-    """A process and those below it."""
-    children = {}
-    for path in glob.glob("/proc/[0-9]*/stat"):
+class Postfix(test_labs.Postfix):
+    """The lab's Postfix, tuned; `drain` waits until all is delivered."""
+
+    name = "Postfix"
+    share = 0.15
+    recipient = "alice@dest.test"
+
+    def __init__(self, *settings, **environment):
+        super().__init__(SIZE="67108864", **environment)
+        self.etc = f"{self.folder}/postfix/etc"
+        self.queue = f"{self.folder}/postfix/queue"
+        self.smtp_port = self.port
+        self.run("stop")
+        subprocess.run(["postconf", "-c", self.etc, "-e", *POSTFIX_TUNED,
+                        *settings], check=True, timeout=120)
+        done = subprocess.run(["postfix", "-c", self.etc, "start"],
+                              capture_output=True, text=True, timeout=120,
+                              check=False)
+        if done.returncode != 0:
+            raise Skip(f"Postfix did not start tuned: {done.stderr[-500:]}")
+        wait_for(lambda: os.path.exists(f"{self.queue}/pid/master.pid"),
+                 what="Postfix's process id")
+
+    @property
+    def pids(self):
+        with open(f"{self.queue}/pid/master.pid", encoding="ascii") as f:
+            return family(int(f.read()))
+
+    def drain(self):
+        wait_for(lambda: not any(
+            files for place in ("incoming", "active", "maildrop", "deferred")
+            for _, _, files in os.walk(f"{self.queue}/{place}")), 600,
+            what="Postfix's queue empty")
+
+
+class Dovecot(test_labs.Pop):
+    """The lab's Dovecot, tuned, with Maildirs for users u0, u1, ..."""
+
+    name = "Dovecot"
+
+    def __init__(self, users, password, messages, octets):
+        super().__init__("ref_dovecot.sh", "/usr/lib/dovecot/pop3")
+        self.pop3_port = self.port
+        self.run("stop")
+        folder = f"{self.folder}/dovecot"
+        with open(f"{folder}/users", "a", encoding="ascii") as f:
+            for user in range(users):
+                f.write(f"u{user}:{{PLAIN}}{password}:::::\n")
+        with open(f"{folder}/dovecot.conf", "a", encoding="ascii") as f:
+            f.write(DOVECOT_TUNED)
+        text = b"From: a@b.test\nSubject: load\n\n"
+        text += (b"x" * 70 + b"\n") * (octets // 72)
+        for user in range(users):
+            self.fill(f"{folder}/mail/u{user}", messages, text)
+        done = subprocess.run(
+            ["dovecot", "-c", f"{folder}/dovecot.conf"], timeout=120,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise Skip("Dovecot did not start tuned")
+        self.pid_file = f"{folder}/run/master.pid"
+        wait_for(lambda: os.path.exists(self.pid_file)
+                 and os.path.getsize(self.pid_file),
+                 what="Dovecot's process id")
+
+    @property
+    def pids(self):
+        with open(self.pid_file, encoding="ascii") as f:
+            return family(int(f.read()))
+
+    @staticmethod
+    def fill(box, messages, text):
+        for name in ("cur", "new", "tmp"):
+            os.makedirs(f"{box}/{name}", exist_ok=True)
+        for i in range(messages):
+            with open(f"{box}/cur/{1700000000 + i}.M{i}.bench:2,",
+                      "wb") as f:
+                f.write(text)
+        subprocess.run(["chown", "-R", "labmail", box], check=True)
+
+
+def with_peers(report, stack, *makers):
+    """Those that can run here, entered into the stack; the others are left
+    out, aloud."""
+    found = []
+    for maker in makers:
         try:
-            with open(path, encoding="ascii") as f:
-                words = f.read().rsplit(")", 1)[1].split()
-            children.setdefault(int(words[1]), []).append(
-                int(path.split("/")[2]))
-        except (OSError, IndexError):
-            pass
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
+            found.append(stack.enter_context(maker()))
+        except Skip as reason:
+            report.leave_out("a peer", str(reason))
     return found
-
-
-def summary(title, pairs):
-    """Medians of both sides, and the ratio of each pair (ours, theirs)."""
-    ours = [a for a, _ in pairs]
-    theirs = [b for _, b in pairs if b]
-    text = f"{title}: mailmod {statistics.median(ours):.0f}/s"
-    if theirs:
-        ratios = [a / b for a, b in pairs]
-        text += (f", the other {statistics.median(theirs):.0f}/s, ratios "
-                 + " ".join(f"{r:.2f}" for r in ratios)
-                 + f", median {statistics.median(ratios):.2f}")
-    print(text, flush=True)

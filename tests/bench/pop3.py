@@ -1,138 +1,91 @@
 """Mailboxes served, mailmod and Dovecot by turns, the same mail in them.
 
-usage: python3 pop3.py BUILD [ROUNDS]        as root, for Dovecot's sake
+usage: python3 pop3.py BUILD [--small] [--rounds N] [--only SECTION,...]
+       as root, for perf's and Dovecot's sake
 
-Mailboxes of a thousand 4 KiB messages each. For one reader and for ten, each
-with a mailbox of its own: sessions that log in and leave (login), that list
-(LIST, UIDL) and that retrieve all (retr). Both servers have seen each mailbox
-once before, so that Dovecot's indexes are made; the one that begins changes
-with each round. Prints each run, the ratio of each pair and their median, and
-memory. A benchmark judges nothing.
+Mailboxes of a thousand 4 KiB messages, one a reader. Sections: login1 and
+login16, sessions that log in, ask STAT and leave; list16, that list too; retr1
+and retr16, that retrieve all; large, one mailbox of 100 000 messages: login
+with STAT, and with UIDL besides. Beside both stands a server that lets
+everybody in and reads nothing: where it is no faster, the generator is the
+limit. Both have seen each mailbox once before.
 """
-import os
-import subprocess
-import sys
-import tempfile
+import contextlib
 
-from peers import family, generate, memory_kib, summary
-from harness import Daemon, Skip, free_port, wait_for
-from test_labs import lab
+from measure import Counted, Report, generate, memory_kib
+from peers import Discard, Dovecot, Ours, with_peers
 
-READERS, MESSAGES, OCTETS = 10, 1000, 4096
+READERS, MESSAGES, OCTETS = 16, 1000, 4096
+LARGE = 100000
 PASSWORD = "sesame1"
-# Sessions of one run: enough for a second or so.
-SESSIONS = {"login": 400, "list": 200, "retr": 10}
+# Readers, the generator's mode, and sessions of one run.
+SECTIONS = {"login1": (1, "login", 600), "login16": (16, "login", 1600),
+            "list16": (16, "list", 480), "retr1": (1, "retr", 5),
+            "retr16": (16, "retr", 32)}
 
 
-class Dovecot:
-    """The lab's Dovecot with Maildirs of ours."""
+def read(report, server, user, readers, mode, sessions):
+    with Counted(server.pids) as counted:
+        load = generate(report.build, "pop3_load", "127.0.0.1",
+                        server.pop3_port, user, PASSWORD, readers, sessions,
+                        mode)
+    is_retr = mode == "retr"
+    return {"rate": load["message_rate" if is_retr else "session_rate"],
+            **counted.each(load["messages" if is_retr else "sessions"]),
+            "login_median_ms": load["login_median_ms"],
+            "login_p99_ms": load["login_p99_ms"],
+            "memory_kib": memory_kib(server.pids)}
 
-    name = "Dovecot"
 
-    def __init__(self):
-        if not os.path.exists("/usr/sbin/dovecot"):
-            raise Skip("dovecot is not installed")
-        self.script = lab("ref_dovecot.sh")
-        self.folder = tempfile.mkdtemp(prefix="mmdove", dir="/tmp")
-        os.chmod(self.folder, 0o755)
-        self.port = free_port()
-        self.environment = dict(os.environ, LAB_RUN=self.folder,
-                                POP3_PORT=str(self.port),
-                                POP3S_PORT=str(free_port()))
-        self.run("start")
-        path = f"{self.folder}/dovecot/run/master.pid"
-        wait_for(lambda: os.path.exists(path) and os.path.getsize(path),
-                 what="Dovecot's process id")
-        with open(path, encoding="ascii") as f:
-            self.pid = int(f.read())
-        with open(f"{self.folder}/dovecot/users", "a",
-                  encoding="ascii") as f:
-            for i in range(READERS):
-                f.write(f"u{i}:{{PLAIN}}{PASSWORD}:::::\n")
-        text = b"From: a@b.test\nSubject: load\n\n"
-        text += (b"x" * 70 + b"\n") * (OCTETS // 72)
+def measure_small(report):
+    wanted = [name for name in SECTIONS if name in report.sections]
+    if not wanted:
+        return
+    messages = report.amount(MESSAGES, 10)
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(Ours(
+            report.build, users=[f"u{i}" for i in range(READERS)],
+            password=PASSWORD))
         for i in range(READERS):
-            self.fill(f"{self.folder}/dovecot/mail/u{i}", text)
-
-    def fill(self, box, text):
-        for name in ("cur", "new", "tmp"):
-            os.makedirs(f"{box}/{name}", exist_ok=True)
-        for i in range(MESSAGES):
-            with open(f"{box}/cur/{1700000000 + i}.M{i}.bench:2,",
-                      "wb") as f:
-                f.write(text)
-        subprocess.run(["chown", "-R", "labmail", box], check=True)
-
-    def run(self, word):
-        done = subprocess.run(["bash", self.script, word],
-                              env=self.environment, capture_output=True,
-                              text=True, timeout=120)
-        if done.returncode != 0:
-            raise Skip(f"Dovecot did not {word}: {done.stderr[-300:]}")
-
-    def close(self):
-        self.run("stop")
-        subprocess.run(["rm", "-rf", self.folder], check=False)
+            ours.fill_mailbox(f"u{i}", messages, OCTETS)
+        servers = [ours, stack.enter_context(
+            Discard(report.build, "pop3", octets=OCTETS))]
+        servers += with_peers(report, stack, lambda: Dovecot(
+            READERS, PASSWORD, messages, OCTETS))
+        for server in servers:
+            read(report, server, "u%", READERS, "retr", READERS)
+        for name in wanted:
+            readers, mode, sessions = SECTIONS[name]
+            # Discard's mailbox is not a small one in a small run.
+            able = servers if not report.is_small or mode != "retr" \
+                else [s for s in servers if not isinstance(s, Discard)]
+            report.pairs(name, able, lambda server: read(
+                report, server, "u%", readers, mode,
+                report.amount(sessions, readers)), "rate")
 
 
-class Ours:
-    name = "mailmod"
-
-    def __init__(self, build, daemon):
-        self.port = daemon.port("pop3")
-        self.pid = daemon.process.pid
-        for i in range(READERS):
-            generate(build, "smtp_load", "127.0.0.1", daemon.port("smtp"),
-                     f"u{i}@mail.test", 10, MESSAGES, OCTETS, 1)
-
-
-def run(build, server, readers, mode, sessions):
-    figures = generate(build, "pop3_load", "127.0.0.1", server.port, "u%",
-                       PASSWORD, readers, sessions, mode)
-    print(f"  {server.name:8} {figures['session_rate']:7.1f} sessions/s "
-          f"{figures['message_rate']:7.0f} messages/s "
-          f"{figures['octets'] / figures['seconds'] / 1e6:6.1f} MB/s, login "
-          f"{figures['login_median_ms']:.2f} ms median "
-          f"{figures['login_p99_ms']:.2f} ms 99th, "
-          f"{memory_kib(family(server.pid))} KiB", flush=True)
-    return figures["message_rate" if mode == "retr" else "session_rate"]
+def measure_large(report):
+    messages = report.amount(LARGE, 300)
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(Ours(report.build, users=["u0"],
+                                        password=PASSWORD))
+        ours.fill_mailbox("u0", messages, 1024)
+        servers = [ours] + with_peers(report, stack, lambda: Dovecot(
+            1, PASSWORD, messages, 1024))
+        for server in servers:  # indexes are made at the first look
+            read(report, server, "u0", 1, "uidl", 1)
+        for mode in ("login", "uidl"):
+            report.pairs("large", servers, lambda server: read(
+                report, server, "u0", 1, mode, report.amount(5, 1)), "rate",
+                mode)
 
 
-def measure(build, servers, rounds):
-    for server in servers:
-        generate(build, "pop3_load", "127.0.0.1", server.port, "u%",
-                 PASSWORD, READERS, READERS, "retr")
-    for readers in (1, READERS):
-        for mode, sessions in SESSIONS.items():
-            print(f"{mode}, {readers} reader(s)")
-            pairs = []
-            for turn in range(rounds):
-                order = servers if turn % 2 == 0 else servers[::-1]
-                rates = {s.name: run(build, s, readers, mode, sessions)
-                         for s in order}
-                pairs.append((rates["mailmod"], rates.get("Dovecot")))
-            summary("messages" if mode == "retr" else "sessions", pairs)
-
-
-def main(build, rounds):
-    with Daemon(build, users=[f"u{i}" for i in range(READERS)],
-                password=PASSWORD,
-                settings={"general.log_level": "warning",
-                          "pop3.allows_clear_login": True}) as daemon:
-        servers = [Ours(build, daemon)]
-        dovecot = None
-        try:
-            dovecot = Dovecot()
-            servers.append(dovecot)
-        except Skip as reason:
-            print(f"Dovecot is left out: {reason}")
-        try:
-            measure(build, servers, rounds)
-        finally:
-            if dovecot:
-                dovecot.close()
+def main():
+    with Report("pop3", [*SECTIONS, "large"]) as report:
+        measure_small(report)
+        if "large" in report.sections:
+            measure_large(report)
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]),
-         int(sys.argv[2]) if len(sys.argv) > 2 else 4)
+    main()

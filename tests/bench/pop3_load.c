@@ -1,14 +1,13 @@
 /* pop3_load.c - readers that empty no mailbox but read it again and again.
  *
- *   pop3_load HOST PORT USER PASSWORD READERS SESSIONS login|list|retr
+ *   pop3_load HOST PORT USER PASSWORD READERS SESSIONS MODE
  *
  * Each reader is a thread with a mailbox of its own: a "%" in USER becomes its
- * number. login: USER, PASS, STAT, QUIT; list: LIST and UIDL besides; retr:
- * every message besides, which is counted and held against its listed size.
- * Prints one line of JSON: sessions, messages, octets, seconds, rates, and the
- * time from the connection to the answer of PASS. Ends with 1 when a session
- * failed.
- * Thread: the readers', each its own peer. */
+ * number. MODE is login: USER, PASS, STAT, QUIT; uidl: UIDL besides; list: LIST
+ * too; or retr: every message besides, which is counted and held against its
+ * listed size. Prints one line of JSON: sessions, messages, octets, seconds,
+ * rates, and the time from the connection to the answer of PASS. Ends with 1
+ * when a session failed. Thread: the readers', each its own peer. */
 #include "load.h"
 
 #include <pthread.h>
@@ -19,7 +18,7 @@
 #define SESSIONS_MAX 1000000ul
 #define SIZES_MAX 100000
 
-enum mode { MODE_LOGIN, MODE_LIST, MODE_RETR };
+enum mode { MODE_LOGIN, MODE_UIDL, MODE_LIST, MODE_RETR };
 
 struct plan {
     const char *host;
@@ -141,12 +140,12 @@ static int read_mailbox(struct reader *reader)
     if (ask(peer, "STAT\r\n", &count) != 0) {
         return -1;
     }
-    if (mode >= MODE_LIST) {
-        if (list(reader, count) != 0 ||
-            ask_lines(peer, "UIDL\r\n", &lines, &octets) != 0 ||
-            lines != count) {
-            return -1;
-        }
+    if (mode >= MODE_LIST && list(reader, count) != 0) {
+        return -1;
+    }
+    if (mode >= MODE_UIDL &&
+        (ask_lines(peer, "UIDL\r\n", &lines, &octets) != 0 || lines != count)) {
+        return -1;
     }
     for (unsigned long i = 0; mode == MODE_RETR && i < count; i++) {
         if (retrieve(reader, i) != 0) {
@@ -239,7 +238,7 @@ static int report(const struct reader *readers, size_t count, double ms)
 
 static int read_mode(const char *word, enum mode *out)
 {
-    static const char *const names[] = {"login", "list", "retr"};
+    static const char *const names[] = {"login", "uidl", "list", "retr"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(word, names[i]) == 0) {
@@ -260,7 +259,7 @@ int main(int count, char **words)
 
     if (count != 8 || read_mode(words[7], &plan.mode) != 0) {
         (void)fprintf(stderr, "usage: pop3_load HOST PORT USER PASSWORD "
-                              "READERS SESSIONS login|list|retr\n");
+                              "READERS SESSIONS login|uidl|list|retr\n");
         return 2;
     }
     plan.host = words[1];
