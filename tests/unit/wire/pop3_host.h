@@ -21,6 +21,7 @@ struct pop3_host {
     size_t piece;    /* octets of a body offered at once; 0: all */
     bool is_stalled; /* the client takes nothing */
     bool starts_tls; /* the handshake follows STLS at once */
+    bool refuses;    /* UPDATE and its kin, and verbs of its own */
     size_t row;      /* what LIST or UIDL tells next */
     bool is_uidl;
     size_t body; /* the message that RETR or TOP tells, and how far */
@@ -78,10 +79,10 @@ static inline uint64_t pop3_host_number(const struct mm_pop3d_info *info)
     return info->number;
 }
 
-static inline void pop3_host_login(struct pop3_host *host, bool is_good)
+static inline void pop3_host_say(struct pop3_host *host, bool is_ok)
 {
     const struct mm_pop3_reply bad = {false, NULL, NULL};
-    pop3_host_note(host, mm_pop3d_answer(host->engine, is_good ? NULL : &bad));
+    pop3_host_note(host, mm_pop3d_answer(host->engine, is_ok ? NULL : &bad));
 }
 
 static inline void pop3_host_auth(struct pop3_host *host,
@@ -93,8 +94,8 @@ static inline void pop3_host_auth(struct pop3_host *host,
                        mm_pop3d_challenge(host->engine, mm_span(NULL, 0)));
         return;
     }
-    pop3_host_login(host,
-                    mm_span_equal(info->data, mm_span(good, sizeof good - 1)));
+    pop3_host_say(host,
+                  mm_span_equal(info->data, mm_span(good, sizeof good - 1)));
 }
 
 static inline void pop3_host_stat(struct pop3_host *host)
@@ -202,13 +203,13 @@ static inline void pop3_host_settle(struct pop3_host *host,
 {
     switch (event) {
     case MM_POP3D_LOGIN:
-        pop3_host_login(host, mm_span_is(info->user, "tim") &&
-                                  mm_span_is(info->password, "tanstaaf"));
+        pop3_host_say(host, mm_span_is(info->user, "tim") &&
+                                mm_span_is(info->password, "tanstaaf"));
         break;
     case MM_POP3D_APOP:
-        pop3_host_login(host, info->digest.size == 16 &&
-                                  (unsigned char)info->digest.data[0] == 0xc4 &&
-                                  mm_span_is(info->stamp, POP3_HOST_STAMP));
+        pop3_host_say(host, info->digest.size == 16 &&
+                                (unsigned char)info->digest.data[0] == 0xc4 &&
+                                mm_span_is(info->stamp, POP3_HOST_STAMP));
         break;
     case MM_POP3D_AUTH:
     case MM_POP3D_AUTH_DATA:
@@ -244,9 +245,9 @@ static inline void pop3_host_settle(struct pop3_host *host,
     case MM_POP3D_BROKEN:
         pop3_host_end(host, info);
         break;
-    default: /* CONNECT, UPDATE, SLEE, WAKE, CORE, QAUT */
+    default: /* CONNECT, UPDATE, SLEE, WAKE, CORE, QAUT, COMMAND */
         host->is_updated = host->is_updated || event == MM_POP3D_UPDATE;
-        pop3_host_note(host, mm_pop3d_answer(host->engine, NULL));
+        pop3_host_say(host, !host->refuses);
         break;
     }
 }
