@@ -146,7 +146,7 @@ static bool read_chain(struct mm_span text, struct chain *chain_out)
     }
     chain_out->rest = text;
     return text.size > 1 && strchr("=+-", text.data[0]) != NULL &&
-           mm_domain_parse(chain_out->host, true, domain);
+           mm_domain_parse_lenient(chain_out->host, true, domain);
 }
 
 /* A local part that needs no quotes; all of it in one address. */

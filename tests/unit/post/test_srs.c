@@ -203,6 +203,13 @@ static void test_chain(void **state)
     assert_string_equal(text, "SRS0=hash=tt=far.test=alice@other.test");
     second[5] = second[5] == 'q' ? 'r' : 'q';
     assert_int_equal(back(w->store, second, NOW_MS, text), MM_SRS_FORGED);
+    /* Names with underscores, which are no hosts' by RFC 1123, are known. */
+    assert_int_equal(mm_srs_forward(w->store, w->config,
+                                    "SRS0=a=b=c=d@two_words.test", NOW_MS,
+                                    second),
+                     MAILMOD_OK);
+    assert_int_equal(back(w->store, second, NOW_MS, text), MM_SRS_OURS);
+    assert_string_equal(text, "SRS0=a=b=c=d@two_words.test");
 }
 
 int main(void)
