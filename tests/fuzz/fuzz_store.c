@@ -571,8 +571,6 @@ static void read_box(struct mm_store *store, uint64_t box)
         struct mm_store_message message;
         struct mm_store_entry_detail detail;
 
-        FUZZ_CHECK(i == 0 ||
-                   entries[i - 1].unique_number < entries[i].unique_number);
         if (mm_store_find_entry(store, box, entries[i].unique_number,
                                 &detail) == MAILMOD_OK) {
             ENDS(detail.uidl);
