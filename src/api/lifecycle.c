@@ -485,7 +485,7 @@ static void tell_what_is_open(struct mailmod *instance)
 {
     size_t sessions = mm_server_busy(instance->server);
     size_t attempts = mm_outbound_busy(instance->outbound);
-    size_t visits = mm_fetcher_busy(instance->fetcher);
+    size_t visits = mm_fetcher_visits(instance->fetcher);
     if (sessions + attempts + visits > 0) {
         MM_LOG(&instance->log, MM_LOG_INFO, "mailmod",
                "waiting for open sessions and attempts",
@@ -562,7 +562,7 @@ static enum mailmod_error drain_parts(struct mailmod *instance,
     }
     size_t sessions = mm_server_busy(instance->server);
     size_t attempts = mm_outbound_busy(instance->outbound);
-    size_t visits = mm_fetcher_busy(instance->fetcher);
+    size_t visits = mm_fetcher_visits(instance->fetcher);
     mm_server_cut(instance->server);
     mm_outbound_cut(instance->outbound);
     mm_fetcher_cut(instance->fetcher);

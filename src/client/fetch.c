@@ -70,6 +70,7 @@ struct mm_fetcher {
     bool is_started;
     atomic_bool is_stopped;
     atomic_size_t busy;
+    atomic_size_t visits; /* of `busy` */
     struct mm_timer timer;
     struct mm_task start_task;
     struct mm_task stop_task;
@@ -310,6 +311,7 @@ static void on_gone(void *context, enum mailmod_error error,
         free_account(account);
     }
     fetcher->running--;
+    atomic_fetch_sub(&fetcher->visits, 1);
     begin_due(fetcher);
     poll(fetcher);
     atomic_fetch_sub(&fetcher->busy, 1);
@@ -381,6 +383,7 @@ static void begin(struct account *account)
         return;
     }
     fetcher->running++;
+    atomic_fetch_add(&fetcher->visits, 1);
     atomic_fetch_add(&fetcher->busy, 1);
     mm_fetch_session_start(account->session);
 }
@@ -637,6 +640,11 @@ void mm_fetcher_stop(struct mm_fetcher *fetcher)
 {
     atomic_store(&fetcher->is_stopped, true);
     post(fetcher, &fetcher->stop_task);
+}
+
+size_t mm_fetcher_visits(const struct mm_fetcher *fetcher)
+{
+    return atomic_load(&fetcher->visits);
 }
 
 size_t mm_fetcher_busy(const struct mm_fetcher *fetcher)

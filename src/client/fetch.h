@@ -61,7 +61,9 @@ struct mm_fetch_visit {
 void mm_fetcher_visit(struct mm_fetcher *fetcher, struct mm_fetch_visit *visit);
 /* No new visits; those that run end after their present message. */
 void mm_fetcher_stop(struct mm_fetcher *fetcher);
-/* Visits and questions to the store still in work. */
+/* Visits in work. */
+size_t mm_fetcher_visits(const struct mm_fetcher *fetcher);
+/* These, and questions to the store and tasks that are still to run. */
 size_t mm_fetcher_busy(const struct mm_fetcher *fetcher);
 /* Ends them now; what was not taken over whole stays at its server. */
 void mm_fetcher_cut(struct mm_fetcher *fetcher);

@@ -65,5 +65,13 @@ def test_F28_a_message_is_taken_to_its_end(build):
         assert len(daemon.messages()) == 1
 
 
-main(__name__, test_F28_idle_sessions_are_told,
+def test_nothing_is_waited_for(build):
+    """Where nothing is open the log says of no wait."""
+    with Daemon(build, settings=SETTINGS) as daemon:
+        assert daemon.stop() == 0
+        assert any("mailmodd: stopped" in line for line in daemon.lines)
+        assert not any("waiting for open" in line for line in daemon.lines)
+
+
+main(__name__, test_nothing_is_waited_for, test_F28_idle_sessions_are_told,
      test_F28_a_message_is_taken_to_its_end)

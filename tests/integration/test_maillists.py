@@ -106,6 +106,16 @@ def test_digests(build):
         assert "digest every 24 h or 256 KiB" in \
             daemon.ctl("maillist", "list").stdout
         assert "other@mail.test, digest\n" in members(daemon)
+        # One mark does not take the other away; joining anew takes both.
+        daemon.ctl("maillist", "moderator", LIST, "other@MAIL.test")
+        daemon.ctl("maillist", "resume", LIST, "other@mail.test")
+        assert "other@mail.test, moderator, digest\n" in members(daemon)
+        none = daemon.ctl("maillist", "resume", LIST, "no@mail.test",
+                          check=False)
+        assert none.returncode == 1 and "is no member of" in none.stderr
+        daemon.ctl("maillist", "join", LIST, "other@mail.test")
+        assert "other@mail.test\n" in members(daemon)
+        daemon.ctl("maillist", "digest", LIST, "other@mail.test")
         many = daemon.ctl("maillist", "digests", LIST, "1", "5000", check=False)
         assert many.returncode == 1 and "4096" in many.stderr, many
         wait_known(daemon)

@@ -4,6 +4,7 @@
  * mailmodctl queue list, release, delete. */
 #include "control.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,14 +100,47 @@ static int set(struct control *control)
 static const struct verb {
     const char *word;
     int removes;
-    unsigned flags;
+    unsigned adds;    /* flags that the member gets ... */
+    unsigned keeps;   /* ... beside those of its own */
+    int wants_member; /* an address that is none is a mistake */
 } verbs[] = {
-    {"join", 0, 0},
-    {"digest", 0, MAILMOD_MEMBER_DIGEST},
-    {"resume", 0, 0}, /* what came back is forgotten */
-    {"moderator", 0, MAILMOD_MEMBER_MODERATOR},
-    {"leave", 1, 0},
+    {"join", 0, 0, 0, 0},
+    {"digest", 0, MAILMOD_MEMBER_DIGEST, MAILMOD_MEMBER_MODERATOR, 0},
+    {"moderator", 0, MAILMOD_MEMBER_MODERATOR, MAILMOD_MEMBER_DIGEST, 0},
+    /* what came back is forgotten */
+    {"resume", 0, 0, MAILMOD_MEMBER_MODERATOR | MAILMOD_MEMBER_DIGEST, 1},
+    {"leave", 1, 0, 0, 0},
 };
+
+struct search {
+    const char *address;
+    unsigned flags; /* of the member */
+    int is_found;
+};
+
+static int is_same_domain(const char *one, const char *other)
+{
+    while (*one != '\0' &&
+           tolower((unsigned char)*one) == tolower((unsigned char)*other)) {
+        one++;
+        other++;
+    }
+    return *one == *other;
+}
+
+static void on_searched(void *context, const struct mailmod_member *member)
+{
+    struct search *search = context;
+    const char *domain = strrchr(member->address, '@');
+    size_t local = domain != NULL ? (size_t)(domain - member->address) : 0;
+
+    if (domain != NULL &&
+        strncmp(member->address, search->address, local) == 0 &&
+        is_same_domain(domain, search->address + local)) {
+        search->flags = member->flags;
+        search->is_found = 1;
+    }
+}
 
 static int set_digests(struct control *control)
 {
@@ -130,19 +164,41 @@ static int set_digests(struct control *control)
                   NULL);
 }
 
-static int change_members(struct control *control, const struct verb *verb)
+static int change_member(struct control *control, const struct verb *verb,
+                         const char *address)
 {
+    const char *list = control->words[1];
+    struct search search = {.address = address};
     enum mailmod_error error = MAILMOD_OK;
 
-    for (int i = 2; error == MAILMOD_OK && i < control->word_count; i++) {
+    if (verb->removes) {
+        return finish(mailmod_member_remove(control->instance, list, address),
+                      NULL);
+    }
+    if (verb->keeps != 0) {
         error =
-            verb->removes
-                ? mailmod_member_remove(control->instance, control->words[1],
-                                        control->words[i])
-                : mailmod_member_set(control->instance, control->words[1],
-                                     control->words[i], verb->flags);
+            mailmod_member_list(control->instance, list, on_searched, &search);
+    }
+    if (error == MAILMOD_OK && verb->wants_member && !search.is_found) {
+        fprintf(stderr, "mailmodctl: maillist: %s is no member of %s\n",
+                address, list);
+        return EXIT_FAILURE;
+    }
+    if (error == MAILMOD_OK) {
+        error = mailmod_member_set(control->instance, list, address,
+                                   verb->adds | (search.flags & verb->keeps));
     }
     return finish(error, NULL);
+}
+
+static int change_members(struct control *control, const struct verb *verb)
+{
+    for (int i = 2; i < control->word_count; i++) {
+        if (change_member(control, verb, control->words[i]) != EXIT_SUCCESS) {
+            return EXIT_FAILURE;
+        }
+    }
+    return EXIT_SUCCESS;
 }
 
 int control_maillist(struct control *control)
