@@ -14,6 +14,8 @@
 #include "config/check.h"
 #include "platform/fs.h"
 #include "post/aliases.h"
+#include "server/content.h"
+#include "server/lists.h"
 #include "wire/addr/address.h"
 
 #include <limits.h>
@@ -43,6 +45,7 @@ static const char *key_of(struct mm_span reason)
         {"smarthost: key file ", "smarthost.key_file"},
         {"smarthost: ", "smarthost.certificate_file"},
         {"route ", "delivery.routes"},
+        {"alias file ", "local.alias_files"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (mm_span_starts_nocase(reason, table[i].words)) {
@@ -244,7 +247,9 @@ static void add_last_error(struct mm_buf *mistakes)
                              size > 0 && words[size - 1] == '\n' ? "" : "\n");
 }
 
-/* What the files say that the settings name: all of them. */
+enum { FILE_CHECKS = 5 };
+
+/* What the files say that the settings name, and a start needs: all of them. */
 static enum mailmod_error try_files(const struct mailmod *instance,
                                     struct mm_config *config,
                                     struct mm_settings **settings_out,
@@ -254,11 +259,11 @@ static enum mailmod_error try_files(const struct mailmod *instance,
     struct mm_fetch_settings *fetch = NULL;
     struct mm_peer_tls backends = {.verifying = NULL};
     struct mm_alias_table *aliases = NULL;
-    struct mm_buf reasons[5];
-    for (int i = 0; i < 5; i++) {
+    struct mm_buf reasons[FILE_CHECKS];
+    for (int i = 0; i < FILE_CHECKS; i++) {
         mm_buf_init(&reasons[i], WORDS_MAX);
     }
-    const enum mailmod_error errors[5] = {
+    const enum mailmod_error errors[FILE_CHECKS] = {
         mm_settings_new(settings_out, config, &reasons[0]),
         mm_outbound_settings_new(&outbound, config, &reasons[1]),
         mm_fetch_settings_new(&fetch, config, &reasons[2]),
@@ -269,7 +274,7 @@ static enum mailmod_error try_files(const struct mailmod *instance,
     mm_fetch_settings_free(&fetch);
     mm_peer_tls_unref(&backends);
     mm_alias_table_free(&aliases);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < FILE_CHECKS; i++) {
         if (errors[i] != MAILMOD_OK) {
             first = first != MAILMOD_OK ? first : errors[i];
             (void)mm_fail_setting(instance, errors[i], &reasons[i]);
@@ -280,13 +285,26 @@ static enum mailmod_error try_files(const struct mailmod *instance,
     return first;
 }
 
-/* The users of a store that is there; none is made. */
-static void check_with_store(struct mailmod *instance,
-                             const struct mm_settings *settings)
+/* As a start does, which reads the rules beside that. A file of them that
+ * cannot be read is a warning there, too. */
+static enum mailmod_error tell_all(const struct mailmod *instance,
+                                   const struct mm_settings *settings,
+                                   struct mm_store *store)
+{
+    mm_tell_warnings(instance, settings, store);
+    enum mailmod_error error =
+        mm_lists_check(&instance->log, settings->config, store);
+    return error == MAILMOD_OK
+               ? mm_content_check(&instance->log, settings->config)
+               : error;
+}
+
+/* The users and rules of a store that is there; none is made. */
+static enum mailmod_error check_with_store(struct mailmod *instance,
+                                           const struct mm_settings *settings)
 {
     if (instance->store != NULL) {
-        mm_tell_warnings(instance, settings, instance->store);
-        return;
+        return tell_all(instance, settings, instance->store);
     }
     struct mm_store_options options = {.description =
                                            settings->config->data_folder,
@@ -298,8 +316,9 @@ static void check_with_store(struct mailmod *instance,
     if (mm_store_open(&store, &options, NULL) != MAILMOD_OK) {
         store = NULL;
     }
-    mm_tell_warnings(instance, settings, store);
+    enum mailmod_error error = tell_all(instance, settings, store);
     mm_store_close(&store);
+    return error;
 }
 
 enum mailmod_error mailmod_config_check(mailmod *instance)
@@ -324,7 +343,7 @@ enum mailmod_error mailmod_config_check(mailmod *instance)
         mm_buf_fini(&mistakes);
     }
     if (error == MAILMOD_OK) {
-        check_with_store(instance, settings);
+        error = check_with_store(instance, settings);
     }
     mm_settings_unref(&settings);
     mm_config_unref(&config);

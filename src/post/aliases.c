@@ -280,11 +280,13 @@ static enum mailmod_error take_file(struct reading *reading)
         }
     }
     if (error != MAILMOD_OK && reading->reason != NULL) {
-        (void)mm_buf_appendf(reading->reason, "local.alias_files: %s: %s",
+        (void)mm_buf_appendf(reading->reason, "alias file %s: %s",
                              reading->path, mm_error_text(error));
     }
     mm_buf_fini(&octets);
-    return error;
+    return error == MAILMOD_OK || error == MAILMOD_ERROR_MEMORY
+               ? error
+               : MAILMOD_ERROR_CONFIG;
 }
 
 enum mailmod_error mm_aliases_read(const struct mm_config *config,

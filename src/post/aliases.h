@@ -16,8 +16,9 @@ struct mm_aliases;
 MM_CHECK enum mailmod_error mm_aliases_new(struct mm_aliases **aliases_out,
                                            struct mm_post *post);
 void mm_aliases_free(struct mm_aliases **aliases);
-/* What the configuration's files say; NULL where it names none. The words that
- * name file and cause of an error go to `reason_out`. */
+/* What the configuration's files say; NULL where it names none. CONFIG: one
+ * cannot be read, and the words that name it and the cause go to `reason_out`;
+ * MEMORY. */
 struct mm_alias_table;
 MM_CHECK enum mailmod_error mm_aliases_read(const struct mm_config *config,
                                             const struct mm_log *log,

@@ -292,6 +292,20 @@ void mm_content_set_config(struct mm_content *content, struct mm_config *config)
     atomic_flag_clear(&content->is_busy);
 }
 
+enum mailmod_error mm_content_check(const struct mm_log *log,
+                                    struct mm_config *config)
+{
+    struct mm_content content = {.log = NULL};
+    enum mailmod_error error = mm_content_init(&content, log);
+
+    if (error == MAILMOD_OK) {
+        mm_content_set_config(&content, config);
+        mm_content_attach(&content, NULL);
+        mm_content_fini(&content);
+    }
+    return error;
+}
+
 struct mm_content_rules *mm_content_use(struct mm_content *content,
                                         uint64_t now_ms)
 {

@@ -36,6 +36,10 @@ void mm_content_attach(struct mm_content *content, struct mm_workers *workers);
 /* From now on; reads them anew once it is attached. thread: not a loop */
 void mm_content_set_config(struct mm_content *content,
                            struct mm_config *config);
+/* Reads them once and tells the log what is wrong with them. MEMORY.
+ * thread: not a loop */
+MM_CHECK enum mailmod_error mm_content_check(const struct mm_log *log,
+                                             struct mm_config *config);
 /* The present rules, a reference; NULL: none. The file is looked at again on a
  * worker, every few seconds at most. `now_ms` is a loop's. */
 struct mm_content_rules *mm_content_use(struct mm_content *content,

@@ -309,7 +309,7 @@ static void read_all(struct reading *reading,
                      mm_span_cstr(config->lists.white_zones.items[i]));
         reading->rules->count++;
     }
-    if (reading->error == MAILMOD_OK) {
+    if (reading->error == MAILMOD_OK && reading->lists->store != NULL) {
         enum mailmod_error error =
             mm_store_each_rule(reading->lists->store, on_rule, reading);
         reading->error = reading->error == MAILMOD_OK ? error : reading->error;
@@ -328,7 +328,9 @@ static enum mailmod_error read_sources(const struct mm_lists *lists,
                                        uint64_t *state_out)
 {
     uint64_t parts[1 + MM_RULE_LISTS] = {0};
-    enum mailmod_error error = mm_store_rule_changes(lists->store, &parts[0]);
+    enum mailmod_error error =
+        lists->store != NULL ? mm_store_rule_changes(lists->store, &parts[0])
+                             : MAILMOD_OK;
 
     for (int list = 0; error == MAILMOD_OK && list < MM_RULE_LISTS; list++) {
         const char *path = file_of(config, (enum mm_rule_list)list);
@@ -460,6 +462,21 @@ void mm_lists_set_config(struct mm_lists *lists, struct mm_config *config)
     }
     look(&lists->job);
     atomic_flag_clear(&lists->is_busy);
+}
+
+enum mailmod_error mm_lists_check(const struct mm_log *log,
+                                  struct mm_config *config,
+                                  struct mm_store *store)
+{
+    struct mm_lists lists = {.log = NULL};
+    enum mailmod_error error = mm_lists_init(&lists, log);
+
+    if (error == MAILMOD_OK) {
+        mm_lists_set_config(&lists, config);
+        mm_lists_attach(&lists, store, NULL);
+        mm_lists_fini(&lists);
+    }
+    return error;
 }
 
 struct mm_rules *mm_lists_use(struct mm_lists *lists, uint64_t now_ms)

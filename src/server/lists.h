@@ -38,6 +38,11 @@ void mm_lists_attach(struct mm_lists *lists, struct mm_store *store,
                      struct mm_workers *workers);
 /* From now on; reads them anew when there is a store. thread: not a loop */
 void mm_lists_set_config(struct mm_lists *lists, struct mm_config *config);
+/* Reads them once and tells the log what is wrong with them; `store` may be
+ * NULL. MEMORY. thread: not a loop */
+MM_CHECK enum mailmod_error mm_lists_check(const struct mm_log *log,
+                                           struct mm_config *config,
+                                           struct mm_store *store);
 /* The present rules, a reference; NULL: none. Files and store are looked at
  * again on a worker, every few seconds at most. `now_ms` is a loop's. */
 struct mm_rules *mm_lists_use(struct mm_lists *lists, uint64_t now_ms);

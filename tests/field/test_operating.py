@@ -220,6 +220,34 @@ def test_S24_files_that_are_not_there(build):
             assert "No such file" in line[0], words
 
 
+def test_S24_files_of_rules_and_aliases(build):
+    """A check reads what a start would read, and says the same of it."""
+    with Daemon(build, start=False) as daemon:
+        files = {}
+        for name, text in (("aliases", "info: demo\nno colon\n"),
+                           ("black", "?\n"), ("rules", "never so\n")):
+            files[name] = os.path.join(daemon.folder, name)
+            with open(files[name], "w", encoding="utf-8") as file:
+                file.write(text)
+        none = os.path.join(daemon.folder, "none")
+        daemon.settings.update({"lists.black_file": files["black"],
+                                "content.rules_file": files["rules"],
+                                "local.alias_files": [files["aliases"]]})
+        code, words = check(daemon)
+        assert code == 0, words
+        for line in ("post: alias left out", "lists: rule left out",
+                     "content: rule left out"):
+            assert words.count(line) == 1, words
+        daemon.settings["lists.white_file"] = none
+        code, words = check(daemon)
+        assert code == 0 and "lists: list not read" in words, words
+        daemon.settings["local.alias_files"] = [files["aliases"], none]
+        code, words = check(daemon)
+        assert code == 78, (code, words)
+        assert f"local.alias_files: alias file {none}: " in words, words
+        assert "mailmod.cfg:" in words, words
+
+
 def test_D10_no_regular_files(build):
     need_posix(build, "pipes")
     with Daemon(build, start=False) as daemon:
@@ -338,7 +366,8 @@ def test_O11_reload_is_told(build):
 main(__name__, test_O02_stand_ins, test_O02_whole_names,
      test_O17_certificate_and_domains, test_D06_more_than_the_disk_has,
      test_D13_key_of_the_world,
-     test_S24_files_that_are_not_there, test_D10_no_regular_files,
+     test_S24_files_that_are_not_there, test_S24_files_of_rules_and_aliases,
+     test_D10_no_regular_files,
      test_O04_no_store_by_mistake, test_O04_installed_configuration,
      test_O03_files_of_the_owner, test_O11_reload_is_told,
      test_O14_disk_low, test_S08_name_of_the_host)
