@@ -38,12 +38,17 @@ def program(build, name):
     return os.path.join(build, "tests", "bench", name)
 
 
+class Failed(Exception):
+    """A load was not taken whole."""
+
+
 def generate(build, name, *words):
-    """Runs a load generator; its figures. What it refused is an error."""
+    """Runs a load generator; its figures. What was refused is an error."""
     done = subprocess.run([program(build, name), *map(str, words)],
-                          capture_output=True, text=True, timeout=3600)
+                          capture_output=True, text=True, timeout=3600,
+                          check=False)
     if done.returncode != 0:
-        raise SystemExit(f"{name} {words}: {done.stdout}{done.stderr}")
+        raise Failed(f"{name} {words}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -168,25 +173,15 @@ class BareSyncs:
         os.unlink(self.path)
 
 
-def alternate(servers, rounds, run):
-    """Runs `run(server)` for each, by turns; the one that begins changes with
-    each round. Figures of each server's runs, by its name."""
-    found = {server.name: [] for server in servers}
-    for turn in range(rounds):
-        for server in servers if turn % 2 == 0 else servers[::-1]:
-            found[server.name].append(run(server))
-    return found
-
-
 def medians(runs):
     return {key: statistics.median(run[key] for run in runs)
             for key in runs[0] if all(key in run for run in runs)}
 
 
 def ratio(ours, theirs, key):
-    """The median of the ratios of each pair."""
-    return statistics.median(a[key] / b[key] for a, b in zip(ours, theirs)
-                             if b[key])
+    """The median of the ratios of each pair; 0 where there is none."""
+    found = [a[key] / b[key] for a, b in zip(ours, theirs) if b[key]]
+    return statistics.median(found) if found else 0
 
 
 def text_of(figures):
@@ -276,18 +271,37 @@ class Report:
         print(f"{section}{what and ' ' + what}: {server}: {text_of(figures)}",
               flush=True)
 
-    def pairs(self, section, servers, run, key, what=""):
-        """Runs by turns, reports the medians, and the ratio of `key` to each
-        other server; the medians by name."""
-        found = alternate(servers, self.rounds, run)
+    def run_each(self, section, servers, run, found):
+        """One run of each server, into `found`. A peer that fails is left out
+        of the section, aloud; a failure of ours is one."""
+        for server in servers:
+            if server.name not in found:
+                continue
+            try:
+                found[server.name].append(run(server))
+            except (Failed, AssertionError, subprocess.SubprocessError) as e:
+                if server.name == "mailmod":
+                    raise
+                self.leave_out(f"{server.name} in {section}", str(e)[:300])
+                del found[server.name]
+
+    def pairs(self, section, servers, run, key, what="", warm=None):
+        """Runs `run(server)` for each, by turns; the one that begins changes
+        with each round. `warm` comes before, once. Reports the medians, and
+        the ratio of `key` to each other server."""
+        found = {server.name: [] for server in servers}
+        if warm:
+            self.run_each(section, servers, warm, found)
+            found = {name: [] for name in found}
+        for turn in range(self.rounds):
+            self.run_each(section, servers if turn % 2 == 0 else servers[::-1],
+                          run, found)
         ours = found[servers[0].name]
-        result = {}
         for name, runs in found.items():
-            result[name] = medians(runs)
+            figures = medians(runs)
             if runs is not ours:
-                result[name]["ratio"] = ratio(ours, runs, key)
-            self.row(section, name, result[name], what, runs=runs)
-        return result
+                figures["ratio"] = ratio(ours, runs, key)
+            self.row(section, name, figures, what, runs=runs)
 
     def save(self):
         self.found["ended"] = time.strftime("%F %T")

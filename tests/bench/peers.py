@@ -148,7 +148,7 @@ class SmtpSink:
              f"127.0.0.1:{self.smtp_port}", "1000"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.pids = [self.process.pid]
-        wait_for(self.listens, 20, what="smtp-sink")
+        wait_for(self.listens, what="smtp-sink")
 
     def listens(self):
         with open("/proc/net/tcp", encoding="ascii") as f:
@@ -209,8 +209,11 @@ class Dovecot(test_labs.Pop):
     def __init__(self, users, password, messages, octets):
         super().__init__("ref_dovecot.sh", "/usr/lib/dovecot/pop3")
         self.pop3_port = self.port
-        self.run("stop")
         folder = f"{self.folder}/dovecot"
+        self.pid_file = f"{folder}/run/master.pid"
+        self.run("stop")
+        wait_for(lambda: not os.path.exists(self.pid_file),
+                 what="Dovecot's end")
         with open(f"{folder}/users", "a", encoding="ascii") as f:
             for user in range(users):
                 f.write(f"u{user}:{{PLAIN}}{password}:::::\n")
@@ -226,7 +229,6 @@ class Dovecot(test_labs.Pop):
             stderr=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise Skip("Dovecot did not start tuned")
-        self.pid_file = f"{folder}/run/master.pid"
         wait_for(lambda: os.path.exists(self.pid_file)
                  and os.path.getsize(self.pid_file),
                  what="Dovecot's process id")

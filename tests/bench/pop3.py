@@ -52,8 +52,6 @@ def measure_small(report):
             Discard(report.build, "pop3", octets=OCTETS))]
         servers += with_peers(report, stack, lambda: Dovecot(
             READERS, PASSWORD, messages, OCTETS))
-        for server in servers:
-            read(report, server, "u%", READERS, "retr", READERS)
         for name in wanted:
             readers, mode, sessions = SECTIONS[name]
             # Discard's mailbox is not a small one in a small run.
@@ -61,7 +59,9 @@ def measure_small(report):
                 else [s for s in servers if not isinstance(s, Discard)]
             report.pairs(name, able, lambda server: read(
                 report, server, "u%", readers, mode,
-                report.amount(sessions, readers)), "rate")
+                report.amount(sessions, readers)), "rate",
+                warm=lambda server: read(report, server, "u%", READERS,
+                                         "list", READERS))
 
 
 def measure_large(report):
@@ -72,12 +72,11 @@ def measure_large(report):
         ours.fill_mailbox("u0", messages, 1024)
         servers = [ours] + with_peers(report, stack, lambda: Dovecot(
             1, PASSWORD, messages, 1024))
-        for server in servers:  # indexes are made at the first look
-            read(report, server, "u0", 1, "uidl", 1)
         for mode in ("login", "uidl"):
             report.pairs("large", servers, lambda server: read(
                 report, server, "u0", 1, mode, report.amount(5, 1)), "rate",
-                mode)
+                mode, warm=lambda server: read(report, server, "u0", 1,
+                                               "uidl", 1))
 
 
 def main():
