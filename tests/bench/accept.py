@@ -64,9 +64,7 @@ def measure_forms(report):
             able = [s for s in servers if name != "bdat"
                     or s.name != "smtp-sink"]
             report.pairs(name, able, lambda server: accept(
-                report, server, options, senders, messages), "rate",
-                warm=lambda server: accept(report, server, options, senders,
-                                           senders))
+                report, server, options, senders, messages), "rate")
 
 
 def measure_syncs(report):

@@ -15,7 +15,8 @@ import contextlib
 import os
 import time
 
-from measure import Counted, Report, folder_octets, generate, memory_kib
+from measure import (Counted, Report, folder_octets, generate, medians,
+                     memory_kib)
 from harness import free_port, wait_for
 from peers import Discard, Ours
 
@@ -36,10 +37,12 @@ def accept(report, ours, count):
 def at_size(report, section, ours, size):
     """One row: what a message costs now, and what goes on without any."""
     seconds = report.amount(3, 0.2)
+    figures = accept(report, ours, report.amount(MESSAGES, 50))
+    Counted.calls = False
     runs = [accept(report, ours, report.amount(MESSAGES, 50))
             for _ in range(report.rounds)]
-    figures = {key: sorted(run[key] for run in runs)[len(runs) // 2]
-               for key in runs[0]}
+    Counted.calls = True
+    figures.update(medians(runs))
     with Counted(ours.pids) as counted:
         time.sleep(seconds)
     rest = counted.each(seconds).get("cpu_us")

@@ -27,11 +27,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 ROUNDS = 5
 # Of perf stat: the name in a report, and how many make one unit of it.
-EVENTS = {"task-clock": ("cpu_us", 1e3),  # perf prints milliseconds
-          "context-switches": ("switches", 1),
-          "raw_syscalls:sys_enter": ("calls", 1),
-          "syscalls:sys_enter_fsync": ("syncs", 1),
-          "syscalls:sys_enter_fdatasync": ("syncs", 1)}
+TIMES = {"task-clock": ("cpu_us", 1e3),  # perf prints milliseconds
+         "context-switches": ("switches", 1)}
+# To count these costs each call of the whole system half a microsecond.
+CALLS = {"raw_syscalls:sys_enter": ("calls", 1),
+         "syscalls:sys_enter_fsync": ("syncs", 1),
+         "syscalls:sys_enter_fdatasync": ("syncs", 1)}
 
 
 def program(build, name):
@@ -100,13 +101,16 @@ def folder_octets(folder):
 
 class Counted:
     """Counts for some processes and all that they start, from entering to
-    leaving: microseconds of CPU, system calls, context switches and syncs, in
-    `figures`; empty where there is no perf, or it may not."""
+    leaving: microseconds of CPU, context switches and, where `calls`, system
+    calls and syncs, in `figures`; empty where there is no perf, or it may
+    not."""
 
+    calls = True  # Report.pairs turns them off where times count
     can = bool(shutil.which("perf")) and os.geteuid() == 0
 
     def __init__(self, pids):
         self.pids = pids
+        self.events = {**TIMES, **(CALLS if self.calls else {})}
         self.figures = {}
         self.perf = None
 
@@ -115,7 +119,7 @@ class Counted:
             return self
         # perf counts until its command ends, which is when our end closes.
         self.perf = subprocess.Popen(
-            ["perf", "stat", "-x,", "-e", ",".join(EVENTS), "-p",
+            ["perf", "stat", "-x,", "-e", ",".join(self.events), "-p",
              ",".join(map(str, self.pids)), "--", "sh", "-c",
              "echo ready; exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -130,10 +134,10 @@ class Counted:
         said = self.perf.communicate()[1]
         for line in said.splitlines():
             words = line.split(",")
-            event = next((e for e in EVENTS if len(words) > 2
+            event = next((e for e in self.events if len(words) > 2
                           and words[2].split(":u")[0] == e), None)
             if event and words[0] not in ("<not counted>", "<not supported>"):
-                name, scale = EVENTS[event]
+                name, scale = self.events[event]
                 self.figures[name] = (self.figures.get(name, 0)
                                       + float(words[0]) * scale)
 
@@ -285,20 +289,24 @@ class Report:
                 self.leave_out(f"{server.name} in {section}", str(e)[:300])
                 del found[server.name]
 
-    def pairs(self, section, servers, run, key, what="", warm=None):
+    def pairs(self, section, servers, run, key, what=""):
         """Runs `run(server)` for each, by turns; the one that begins changes
-        with each round. `warm` comes before, once. Reports the medians, and
-        the ratio of `key` to each other server."""
-        found = {server.name: [] for server in servers}
-        if warm:
-            self.run_each(section, servers, warm, found)
-            found = {name: [] for name in found}
-        for turn in range(self.rounds):
+        with each round. Reports the medians, and the ratio of `key` to each
+        other server. One round more goes before: it makes what the first use
+        makes, and counts system calls, which would cost the others time."""
+        first = {server.name: [] for server in servers}
+        self.run_each(section, servers, run, first)
+        found = {name: [] for name in first}
+        Counted.calls = False
+        for turn in range(0 if self.is_small else self.rounds):
             self.run_each(section, servers if turn % 2 == 0 else servers[::-1],
                           run, found)
+        Counted.calls = True
+        if self.is_small:
+            found = first
         ours = found[servers[0].name]
         for name, runs in found.items():
-            figures = medians(runs)
+            figures = {**first[name][0], **medians(runs)}
             if runs is not ours:
                 figures["ratio"] = ratio(ours, runs, key)
             self.row(section, name, figures, what, runs=runs)

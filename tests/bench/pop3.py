@@ -59,9 +59,7 @@ def measure_small(report):
                 else [s for s in servers if not isinstance(s, Discard)]
             report.pairs(name, able, lambda server: read(
                 report, server, "u%", readers, mode,
-                report.amount(sessions, readers)), "rate",
-                warm=lambda server: read(report, server, "u%", READERS,
-                                         "list", READERS))
+                report.amount(sessions, readers)), "rate")
 
 
 def measure_large(report):
@@ -75,8 +73,7 @@ def measure_large(report):
         for mode in ("login", "uidl"):
             report.pairs("large", servers, lambda server: read(
                 report, server, "u0", 1, mode, report.amount(5, 1)), "rate",
-                mode, warm=lambda server: read(report, server, "u0", 1,
-                                               "uidl", 1))
+                mode)
 
 
 def main():
