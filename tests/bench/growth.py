@@ -86,9 +86,7 @@ def measure_drain(report, ours):
     start = time.monotonic()
     ours.ctl("queue", "delete", "all")
     took = time.monotonic() - start
-    # The mail that was accepted for the mailbox goes too.
-    box = generate(report.build, "pop3_load", "127.0.0.1", ours.pop3_port,
-                   "demo", ours.password, 1, 1, "login")
+    ours.empty_mailbox("demo")  # what was accepted beside it
     least, since = folder_octets(ours.data), time.monotonic()
     while time.monotonic() - since < report.amount(20, 0.5):
         time.sleep(0.5)
@@ -96,7 +94,7 @@ def measure_drain(report, ours):
         if now < least:
             least, since = now, time.monotonic()
     report.row("drain", ours.name, {
-        "sessions": box["sessions"], "before_mib": before / 2**20,
+        "before_mib": before / 2**20,
         "deleted_s": took, "after_mib": least / 2**20})
 
 

@@ -13,12 +13,10 @@ of 4 KiB in the same folder meanwhile, which no server can be faster than.
 """
 import contextlib
 import json
-import poplib
 import subprocess
 import time
 
 from measure import BareSyncs, Report, generate, program
-from harness import PATIENCE
 from peers import Ours, Postfix, with_peers
 
 OCTETS, SENDERS = 4096, 20
@@ -66,22 +64,8 @@ def measure_rates(report):
                     f"{share:.2f} of full load")
 
 
-def pop3(ours, user):
-    box = poplib.POP3("127.0.0.1", ours.pop3_port, timeout=PATIENCE * 5)
-    box.user(user)
-    box.pass_(ours.password)
-    return box
-
-
-def delete_mailbox(ours):
-    box = pop3(ours, "large")
-    for number in range(box.stat()[0]):
-        box.dele(number + 1)
-    box.quit()
-
-
 def list_mailbox(ours):
-    box = pop3(ours, "many")
+    box = ours.pop3("many")
     box.list()
     box.uidl()
     box.quit()
@@ -92,7 +76,7 @@ ACTS = (("nothing", 10, lambda ours: time.sleep(1)),
         ("100 000 are listed", 5, list_mailbox),
         ("a backup", 40,
          lambda ours: ctl(ours, "backup", ours.folder + "/backup")),
-        ("2 GiB are deleted", 20, delete_mailbox),
+        ("2 GiB are deleted", 20, lambda ours: ours.empty_mailbox("large")),
         ("the queue is held", 40, lambda ours: ctl(ours, "queue", "hold",
                                                    "all")),
         ("the queue is deleted", 30, lambda ours: ctl(ours, "queue", "delete",

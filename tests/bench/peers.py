@@ -93,6 +93,13 @@ class Ours(Daemon):
                         self.port("submission"), "x@[127.%]", 10,
                         count // each, 1024)
 
+    def empty_mailbox(self, user):
+        """All of it, by POP3."""
+        box = self.pop3(user)
+        for number in range(box.stat()[0]):
+            box.dele(number + 1)
+        box.quit()
+
 
 class Discard:
     """A server that keeps nothing; `count` of what it took."""
