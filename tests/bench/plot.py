@@ -14,7 +14,7 @@ import sys
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, GAP = 460, 330, 20
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 36, 46
+LEFT, RIGHT, TOP, BOTTOM = 62, 32, 36, 46
 COLOURS = ("#1f5fa8", "#c0521b", "#3d7d3d", "#7a4a9a")
 
 
