@@ -1,10 +1,14 @@
 """Hostile clients of SMTP, POP3 and TLS, by their number in the list of
 attacks that the tests name throughout."""
+import base64
+import hashlib
+import hmac
 import poplib
 import socket
 import ssl
 import struct
 
+from dnsserver import NameServer
 from harness import Daemon, Wire, insecure_tls, main, wait_for
 
 BODY = b"From: a@client.test\r\nTo: demo@mail.test\r\nSubject: x\r\n\r\ntext\r\n"
@@ -195,16 +199,123 @@ def test_attack_36_reset_in_each_state(build):
         assert count(d) == kept
 
 
+FRIEND = "192.0.2.1"  # from there the world may be reached, and a list has it
+FORGED = (f"Received: from friend ([{FRIEND}]) by mail.test with ESMTPSA\r\n"
+          f"Received: from localhost ([127.0.0.1]) by {FRIEND}\r\n"
+          f"X-Originating-IP: [{FRIEND}]\r\nX-Forwarded-For: {FRIEND}\r\n"
+          "Return-Path: <demo@mail.test>\r\n").encode()
+
+
 def test_attack_43_forged_names(build):
-    """Nobody becomes a friend by saying so."""
-    with Daemon(build, settings={"smtp.relay_from": "192.0.2.0/24"}) as daemon:
-        with Wire(daemon.port("submission")) as wire:
-            wire.reply()
-            wire.ask("EHLO [192.0.2.1]")
-            for command in ("XCLIENT ADDR=192.0.2.1 NAME=mail.test",
-                            "XFORWARD ADDR=192.0.2.1", "PROXY TCP4 a b 1 2"):
-                assert wire.ask(command)[:1] == "5"
-            assert wire.ask("MAIL FROM:<a@client.test>")[:3] == "530"
+    """Nobody becomes a friend, or somebody who is listed, by saying so; who is
+    trusted to say whose connection it is does change it."""
+    records = {("1.2.0.192.list.test", "A"): ["127.0.0.2"],
+               ("2.0.0.127.list.test", "A"): ["127.0.0.2"]}
+    with NameServer(records) as dns, Daemon(build, settings={
+            "smtp.relay_from": f"{FRIEND}/32", "dnsbl.zones": "list.test",
+            "dnsbl.exempt": "", "dnsbl.self_test": False,
+            "dns.servers": f"127.0.0.1:{dns.port}"}) as daemon:
+        for service in ("smtp", "submission"):
+            with Wire(daemon.port(service)) as wire:
+                wire.reply()
+                wire.ask(f"EHLO [{FRIEND}]")
+                for command in (f"XCLIENT ADDR={FRIEND} NAME=mail.test",
+                                f"XFORWARD ADDR={FRIEND}",
+                                f"PROXY TCP4 {FRIEND} 127.0.0.1 1 25"):
+                    assert wire.ask(command)[:3] == "500"
+                reply = wire.ask("MAIL FROM:<a@client.test> AUTH=<demo>")
+                assert reply[:3] == ("530" if service == "submission"
+                                     else "250"), reply
+                if service == "smtp":
+                    reply = wire.ask("RCPT TO:<x@far.test>")
+                    assert reply.startswith("550 5.7.1"), reply
+                    assert wire.ask("RCPT TO:<demo@mail.test>")[:3] == "250"
+                    assert wire.ask("DATA")[:3] == "354"
+                    wire.send(FORGED + b"\r\nx\r\n.\r\n")
+                    assert wire.reply()[:3] == "250"
+        with Wire(daemon.port("pop3")) as wire:
+            wire.line()
+            for command in (f"XCLIENT ADDR={FRIEND}", f"ID x {FRIEND}"):
+                wire.send(command.encode() + b"\r\n")
+                assert wire.line().startswith(b"-ERR")
+        message, = daemon.messages()
+        ours = message[message.index(b"Received:"):message.index(FORGED[:40])]
+        assert b"([127.0.0.1])" in ours and FRIEND.encode() not in \
+            ours.split(b"([")[1], ours
+        # The peer was asked about, and nobody that it named.
+        assert any("list.test" in name for name, _ in dns.asked), dns.asked
+        assert not any(name.startswith("1.2.0.192")
+                       for name, _ in dns.asked), dns.asked
+    with Daemon(build, settings={
+            "smtp.relay_from": f"{FRIEND}/32",
+            "general.proxy_from": "127.0.0.0/8"}) as daemon:
+        for address, code in ((FRIEND, "250"), ("192.0.2.2", "530")):
+            with Wire(daemon.port("submissions")) as wire:
+                wire.send(f"PROXY TCP4 {address} 192.0.2.9 1 465\r\n".encode())
+                wire.tls()
+                wire.reply()
+                wire.ask("EHLO c.test")
+                assert wire.ask("MAIL FROM:<a@client.test>")[:3] == code
+
+
+def test_attack_48_replayed_logins(build):
+    """What logged in once, heard on the way, logs nobody in a second time. (A
+    host's tokens: host.requests.)"""
+    settings = {"pop3.allows_clear_login": True, "local.cram_md5": True,
+                "local.keeps_apop_passwords": True}
+    with Daemon(build, settings=settings) as daemon:
+        def session(*lines):
+            """The last reply."""
+            with Wire(daemon.port("pop3")) as wire:
+                greeting = wire.line().decode()
+                reply = ""
+                for line in lines:
+                    text = line(greeting, reply) if callable(line) else line
+                    wire.send(text.encode() + b"\r\n")
+                    reply = wire.line().decode()
+                return reply
+        heard = []
+
+        def digest(greeting, reply):
+            stamp = greeting[greeting.index("<"):].strip()
+            heard.append("APOP demo " + hashlib.md5(
+                (stamp + "secret").encode()).hexdigest())
+            return heard[-1]
+
+        def answer(greeting, reply):
+            code = hmac.new(b"secret", base64.b64decode(reply[2:]),
+                            "md5").hexdigest()
+            heard.append(base64.b64encode(f"demo {code}".encode()).decode())
+            return heard[-1]
+        assert session(digest).startswith("+OK")
+        assert session(heard.pop()).startswith("-ERR [AUTH]")
+        assert session("AUTH CRAM-MD5", answer).startswith("+OK")
+        assert session("AUTH CRAM-MD5", heard.pop()).startswith("-ERR [AUTH]")
+        # SCRAM: the client's own nonce is the same, the server's is not.
+        nonce = base64.b64encode(b"n,,n=demo,r=always").decode()
+        first = "AUTH SCRAM-SHA-256 " + nonce
+
+        def prove(greeting, reply):
+            server = base64.b64decode(reply[2:]).decode()
+            heard.append(final_of("n=demo,r=always", server, "secret"))
+            return heard[-1]
+        assert session(first, prove).startswith("+ ")
+        assert session(first, heard.pop()).startswith("-ERR [AUTH]")
+        assert session(first, prove, "").startswith("+OK")
+
+
+def final_of(bare, server, password):
+    """RFC 5802 3: the client's last message."""
+    words = dict(part.split("=", 1) for part in server.split(","))
+    key = hmac.new(hashlib.pbkdf2_hmac(
+        "sha256", password.encode(), base64.b64decode(words["s"]),
+        int(words["i"])), b"Client Key", "sha256").digest()
+    last = f"c=biws,r={words['r']}"
+    signature = hmac.new(hashlib.sha256(key).digest(),
+                         f"{bare},{server},{last}".encode(),
+                         "sha256").digest()
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature)))
+    return base64.b64encode(f"{last},p={proof.decode()}".encode()).decode()
 
 
 def test_attack_90_91_one_session_and_a_cut(build):
@@ -228,4 +339,5 @@ main(__name__, test_attack_12_clear_text_in_the_handshake,
      test_attack_22_tickets_of_another_service, test_attack_23_cut_under_tls,
      test_attack_26_data_and_chunks, test_attack_35_before_the_greeting,
      test_attack_36_reset_in_each_state, test_attack_43_forged_names,
+     test_attack_48_replayed_logins,
      test_attack_90_91_one_session_and_a_cut)

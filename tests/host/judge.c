@@ -7,6 +7,8 @@
 #include "mailmod.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,6 +103,8 @@ static enum mailmod_verdict judge_login(mailmod_request *request)
     return begins(user, "banned") ? MAILMOD_REJECT : MAILMOD_ACCEPT;
 }
 
+static atomic_bool once_is_spent;
+
 static enum mailmod_verdict judge_recipient(mailmod_request *request)
 {
     const char *recipient = mailmod_request_recipient(request, 0);
@@ -138,6 +142,11 @@ static enum mailmod_verdict judge(void *context, mailmod_request *request)
     case MAILMOD_SMTP_RCPT:
         return judge_recipient(request);
     case MAILMOD_LOGIN_TOKEN:
+        /* One that is good for one login: the host is asked each time. */
+        if (begins(mailmod_request_token(request), "once")) {
+            return atomic_exchange(&once_is_spent, true) ? MAILMOD_ACCEPT
+                                                         : MAILMOD_TAKEN;
+        }
         return begins(mailmod_request_user(request), "vouched") &&
                        begins(mailmod_request_token(request), "open")
                    ? MAILMOD_TAKEN

@@ -29,6 +29,7 @@ def old_names():
 
 
 def test_walk(build):
+    """Attack 108: every key at and beyond its limits."""
     supported, gone = old_names()
     assert len(supported) + len(gone) > 95, (supported, gone)
     keys = re.findall(r"(?m)^\| `(\w+\.\w+)`", page())

@@ -67,12 +67,14 @@ def test_loaded_and_unloaded(build):
 
 
 def test_the_process_is_as_it_was(build):
+    """Attack 106: what belongs to the host."""
     with tempfile.TemporaryDirectory(prefix="mailmod-guest-") as folder:
         out = run(build, "guest_manners", os.path.join(folder, "data"))
     assert out == "as it was\n", out
 
 
 def test_starts_that_fail(build):
+    """Attack 103: one error, and all is given back."""
     with tempfile.TemporaryDirectory(prefix="mailmod-guest-") as folder:
         os.chmod(folder, 0o755)
         own = os.path.join(folder, "own")

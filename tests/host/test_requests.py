@@ -124,6 +124,7 @@ def test_a_peer_that_hangs_up(build):
 
 
 def test_slow_hosts_hold_up_their_own_alone(build):
+    """Attack 102: callbacks that take their time."""
     with Judge(build) as judge:
         replies = []
         threads = [threading.Thread(
@@ -226,6 +227,24 @@ def test_token(build):
             assert client.docmd("AUTH", f"XOAUTH2 {good}")[0] == 235
 
 
+def test_attack_48_a_token_is_asked_each_time(build):
+    """A token for one login is good for one: the library remembers none."""
+    once = base64.b64encode(
+        b"user=vouched\x01auth=Bearer once\x01\x01").decode()
+    with Judge(build) as judge:
+        codes = []
+        for _ in range(3):
+            with smtplib.SMTP("127.0.0.1", judge.submission,
+                              timeout=120) as client:
+                client.starttls(context=insecure_tls())
+                client.ehlo()
+                code = client.docmd("AUTH", f"XOAUTH2 {once}")[0]
+                if code == 334:  # RFC 7628 3.2.3: the reason, then the end
+                    code = client.docmd("AQ==")[0]
+                codes.append(code)
+        assert codes == [235, 535, 535], codes
+
+
 def test_certificate(build):
     """The host judges a client's certificate, on submission, under TLS."""
     def begin(judge, context):
@@ -282,6 +301,7 @@ def test_smtp_login(build):
         assert login(judge, "vouched", "wrong")[:9] == "535 5.7.8"
 
 
-main(__name__, test_messages, test_envelope, test_token, test_certificate,
-     test_smtp_login,
-     test_a_peer_that_hangs_up, test_slow_hosts_hold_up_their_own_alone, test_pop3)
+main(__name__, test_messages, test_envelope, test_token,
+     test_attack_48_a_token_is_asked_each_time, test_certificate,
+     test_smtp_login, test_a_peer_that_hangs_up,
+     test_slow_hosts_hold_up_their_own_alone, test_pop3)

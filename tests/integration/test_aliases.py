@@ -46,6 +46,7 @@ def fields(message, name):
 
 
 def test_aliases_of_the_store(build):
+    """Attack 87: one copy each, whatever the ways."""
     with Sink(extensions=["DSN"]) as sink, world(build, sink) as daemon:
         ctl = daemon.ctl
         assert answer(daemon, "team@mail.test").startswith("550 5.1.1")

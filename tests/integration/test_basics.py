@@ -96,6 +96,7 @@ def try_count(daemon):
 
 
 def test_second_daemon_is_refused(build):
+    """Attack 82: two on one folder."""
     with Daemon(build) as daemon:
         second = Daemon(build, folder=daemon.folder, users=(), start=False)
         second.start(wait=False)

@@ -94,6 +94,7 @@ def test_errors_and_lines(build):
 
 
 def test_trickled_octets_extend_nothing(build):
+    """Attack 38: one octet now and then."""
     with Daemon(build, settings={"smtp.command_timeout": "1s",
                                  "smtp.greeting_timeout": "1s"}) as daemon, \
             Wire(daemon.port("smtp")) as wire:
@@ -111,6 +112,7 @@ def test_trickled_octets_extend_nothing(build):
 
 
 def test_peer_that_does_not_read(build):
+    """Attack 39: replies that nobody takes."""
     with Daemon(build, settings={"smtp.write_timeout": "1s"}) as daemon:
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

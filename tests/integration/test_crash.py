@@ -97,6 +97,7 @@ def found_marks(daemon):
 
 
 def test_kills(build):
+    """Attack 77: kill -9 under load."""
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     print(f"seed {seed}, {ROUNDS} rounds", flush=True)

@@ -345,6 +345,7 @@ def test_damaged_store_is_refused(build):
 
 
 def test_log_tells_the_way_and_no_password(build):
+    """Attack 52: at the level that tells most."""
     with Sink() as sink, Daemon(build, settings={
             "smtp.relay_from": "", "general.log_level": "wire",
             "delivery.port": sink.port}) as daemon:
@@ -364,7 +365,8 @@ def test_log_tells_the_way_and_no_password(build):
 
 
 def test_reload_under_load(build):
-    """Sessions go on while settings and certificates are swapped."""
+    """Attacks 21 and 109: sessions go on while settings and certificates are
+    swapped."""
     need_posix(build, "SIGHUP")
     with Daemon(build, settings={"general.log_level": "warning",
                                  "smtp.messages_per_connection_max": 100000}

@@ -7,7 +7,8 @@ of tests/transcripts, a function of the unit test or of the suite that it shares
 with others of its folder, or one of the script; words in parentheses are
 remarks. A file is a path below src/ or at the top, or a name beside the file
 named before it; a function in parentheses behind it must stand in it. Each
-attack of docs/security.md has its number and a test, or a dash and the reason.
+attack of docs/security.md has its number and a test, one of which says that
+number in its name or at its head, or a dash and the reason.
 The table of promises is the one whose head begins with "promise".
 """
 import os
@@ -19,7 +20,9 @@ RFC = "docs/rfc.md"
 SECURITY = "docs/security.md"
 RELIABILITY = "docs/reliability.md"
 ATTACKS = 110
-SUITES = "transcripts|unit|integration|host|field|fault|fuzz"
+SUITES = "transcripts|unit|integration|host|field|fault|fuzz|windows"
+
+SCRIPTS = ("integration", "host", "field", "windows")
 
 
 def find_unit(module, name):
@@ -63,7 +66,7 @@ def check_test(suite, cases):
         path = os.path.join(ROOT, f"tests/fault/test_{parts[1]}.c")
         return [suite] if not os.path.exists(path) else check_cases(
             path, cases, r"^(?:static )?void %s\(")
-    if parts[0] in ("integration", "host", "field") and len(parts) == 2:
+    if parts[0] in SCRIPTS and len(parts) == 2:
         path = os.path.join(ROOT, f"tests/{parts[0]}/test_{parts[1]}.py")
         return [suite] if not os.path.exists(path) else check_cases(
             path, cases, r"^def %s\(")
@@ -89,6 +92,53 @@ def check_tests(cell):
         elif re.search(r"(%s)\." % SUITES, item):
             wrong.append(item.strip())
     return wrong + ([] if count else ["no test"])
+
+
+def says_attack(text, number):
+    """"attack 12", "attacks 24 and 88", "attack_90_91", "attacks 1 to 3"."""
+    for match in re.finditer(r"(?i)attacks?[ _](\d+(?:(?:, | and | to |_)\d+)*)",
+                             text):
+        numbers = [int(n) for n in re.findall(r"\d+", match[1])]
+        if number in numbers or (" to " in match[1] and
+                                 numbers[0] <= number <= numbers[-1]):
+            return True
+    return False
+
+
+def words_of(suite, case):
+    """What a test says of itself: its file's opening, its name, the comment or
+    docstring at its head."""
+    parts = suite.split(".")
+    paths = ([os.path.join(ROOT, "tests/transcripts", parts[1], case + ".txt")]
+             if parts[0] == "transcripts" else
+             find_unit(parts[1], parts[2]) if parts[0] == "unit" else
+             [os.path.join(ROOT, "tests", parts[0],
+                           f"fuzz_{parts[1]}.c" if parts[0] == "fuzz" else
+                           f"test_{parts[1]}." + (
+                               "py" if parts[0] in SCRIPTS else "c"))])
+    for path in paths or []:
+        text = read(path)
+        if parts[0] in ("transcripts", "fuzz"):
+            yield text
+            continue
+        yield text[:text.find("*/" if path.endswith(".c") else '"""', 3)]
+        match = re.search(r"(?m)^(?:(?:static )?void|def) (%s)\(" %
+                          re.escape(case), text) if case else None
+        if match:
+            before = text[:match.start()]
+            yield before[before.rfind("\n\n"):] + " " + case
+            yield text[match.start():match.start() + 600].split("\n\n\n")[0]
+
+
+def check_number(cell, number):
+    """At least one test of an attack says its number."""
+    for suite, cases in re.findall(r"((?:%s)\.[a-z0-9_.]+)(?:: ([^;]*))?" %
+                                   SUITES, re.sub(r"\([^)]*\)", "", cell)):
+        for case in [c.strip() for c in cases.split(",")]:
+            if any(says_attack(words, number) for words in
+                   words_of(suite.rstrip("."), case)):
+                return []
+    return [f"no test says that it is of attack {number}"]
 
 
 def check_files(cell):
@@ -152,8 +202,10 @@ def check_security():
     for number, cells in rows_of(SECURITY):
         numbers.append(cells[0])
         is_reason = re.match("\u2013 .", cells[-1]) is not None
-        yield f"{SECURITY}:{number}", [] if is_reason else check_tests(
-            cells[-1])
+        wrong = [] if is_reason else check_tests(cells[-1])
+        if not is_reason and not wrong and cells[0].isdigit():
+            wrong = check_number(cells[-1], int(cells[0]))
+        yield f"{SECURITY}:{number}", wrong
     yield SECURITY, [] if numbers == [
         str(n + 1) for n in range(ATTACKS)] else ["the numbers are not 1 to "
                                                   f"{ATTACKS}"]

@@ -163,6 +163,17 @@ enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,
     if (error != MAILMOD_ERROR_NOT_FOUND) {
         return error;
     }
+    if (mm_fs_is_link(store->path)) {
+        /* What it leads to may be on a disk that is not there now. */
+        if (reason_out != NULL) {
+            (void)mm_buf_appendf(reason_out,
+                                 "%s: this link leads to no file: bring back "
+                                 "what it led to, or remove the link to begin "
+                                 "an empty store",
+                                 store->path);
+        }
+        return MAILMOD_ERROR_STORAGE;
+    }
     char *log_path = mm_alloc(size);
     if (log_path == NULL) {
         return MAILMOD_ERROR_MEMORY;

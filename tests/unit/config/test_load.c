@@ -434,6 +434,7 @@ static bool is_exposed(const char *file)
     return strstr(file, exposed_name) != NULL;
 }
 
+/* Attack 110: others may not read it. */
 static void a_secret_needs_a_file_of_its_own(void **state)
 {
     (void)state;

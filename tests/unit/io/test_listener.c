@@ -162,7 +162,8 @@ static void test_no_handler(void **state)
     loop_end(&loop);
 }
 
-/* More peers than descriptors: none is dropped, all are served in the end. */
+/* Attack 105: more peers than descriptors: none is dropped, all are served
+ * in the end. */
 static void test_few_descriptors(void **state)
 {
     (void)state;

@@ -119,6 +119,19 @@ static void test_answers_that_no_list_gives(void **state)
     rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
 }
 
+/* Attack 73: the address of a resolver that lies, and that of a list which says
+ * that it lists all. */
+static void test_attack_73_more_of_those(void **state)
+{
+    struct session *s = *state;
+
+    fake_dns_say(NAME_A, MAILMOD_OK, "127.0.0.1", 1);
+    fake_dns_say(NAME_B, MAILMOD_OK, "192.0.2.1", 1);
+    greet(s, PORT_SMTP, PEER);
+    rig_expect(&s->peer, "RCPT TO:<alice@example.org>\r\n", "250");
+    rig_expect(&s->peer, "DATA\r\n", "354");
+}
+
 static void test_failures(void **state)
 {
     struct session *s = *state;
@@ -271,6 +284,7 @@ int main(void)
         TEST(test_reason),
         TEST(test_not_listed),
         TEST(test_answers_that_no_list_gives),
+        TEST(test_attack_73_more_of_those),
         TEST(test_failures),
         TEST(test_slow),
         TEST(test_silent),

@@ -159,6 +159,7 @@ static void test_names_of_any_script(void **state)
                      MAILMOD_ERROR_LIMIT);
 }
 
+/* Attack 107: longer than Windows had it once. */
 static void test_long_path(void **state)
 {
     char path[1600];

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BOXES 3
@@ -333,6 +334,68 @@ static void change(const struct fixture *fixture, const char *text)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* Attack 81: an octet of the header is another one. It is refused, an error is
+ * met, or all of the mail is there: nothing is wrong in silence. */
+static void test_attack_81_octets_of_the_header(void **state)
+{
+    struct fixture *fixture = *state;
+    struct image image = make_image(fixture);
+    struct tally tally = {0, 0, 0};
+    size_t count = 0;
+    for (size_t i = 0; i < 100; i += 4, count++) {
+        image.octets[i] ^= 0x55;
+        lay(fixture, image.octets, image.size);
+        image.octets[i] ^= 0x55;
+        try_image(fixture, &tally);
+    }
+    print_message("octets of the header: %zu refused, %zu met, %zu do not "
+                  "matter\n",
+                  tally.refused, tally.met, tally.unnoticed);
+    assert_int_equal(tally.refused + tally.met + tally.unnoticed, count);
+    assert_true(tally.refused >= 4);
+    free(image.octets);
+}
+
+/* Attack 81: something else in the file's place. What a link leads to is not
+ * written over, and the octets of two files are no mailbox of two. */
+static void test_attack_81_in_its_place(void **state)
+{
+    struct fixture *fixture = *state;
+    struct image image = make_image(fixture);
+    struct tally tally = {0, 0, 0};
+    char database[128];
+    char victim[128];
+    fixture_path(fixture, "mailmod.db", database);
+    fixture_path(fixture, "victim", victim);
+    lay(fixture, "", 0);
+    assert_int_equal(unlink(database), 0);
+    assert_int_equal(mkdir(database, 0700), 0);
+    try_image(fixture, &tally);
+    assert_int_equal(rmdir(database), 0);
+    save(victim, "root:x:0:0:\n", 12);
+    assert_int_equal(symlink(victim, database), 0);
+    try_image(fixture, &tally);
+    assert_int_equal(unlink(database), 0);
+    assert_int_equal(symlink("nowhere/at/all", database), 0);
+    try_image(fixture, &tally);
+    try_as(fixture, MM_STORE_SHARED, &tally);
+    assert_int_equal(unlink(database), 0); /* it was not replaced */
+    assert_int_equal(tally.refused, 4);
+    struct image after = load(victim);
+    assert_int_equal(after.size, 12);
+    assert_memory_equal(after.octets, "root:x:0:0:\n", 12);
+    free(after.octets);
+    char *twice = malloc(2 * image.size);
+    assert_non_null(twice);
+    memcpy(twice, image.octets, image.size);
+    memcpy(twice + image.size, image.octets, image.size);
+    lay(fixture, twice, 2 * image.size);
+    try_image(fixture, &tally); /* refused, or just what was there */
+    assert_int_equal(tally.met, 0);
+    free(twice);
+    free(image.octets);
+}
+
 /* The check for tools finds what is wrong between sound pages too. */
 static void test_verify_counts(void **state)
 {
@@ -404,12 +467,15 @@ static void test_rule_of_no_list(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {ON_DISK(test_header),
-                                       ON_DISK(test_cut),
-                                       ON_DISK(test_cut_keeps_log),
-                                       ON_DISK(test_pages),
-                                       ON_DISK(test_log),
-                                       ON_DISK(test_verify_counts),
-                                       ON_DISK(test_rule_of_no_list)};
+    const struct CMUnitTest tests[] = {
+        ON_DISK(test_header),
+        ON_DISK(test_cut),
+        ON_DISK(test_cut_keeps_log),
+        ON_DISK(test_pages),
+        ON_DISK(test_log),
+        ON_DISK(test_verify_counts),
+        ON_DISK(test_attack_81_octets_of_the_header),
+        ON_DISK(test_attack_81_in_its_place),
+        ON_DISK(test_rule_of_no_list)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,7 +134,8 @@ static void test_full(void **state)
     fixture_verify(fixture->store);
 }
 
-/* What cannot be opened for want of room says so, and is whole later. */
+/* Attack 80: what cannot be opened for want of room says so, and is whole
+ * later. */
 static void test_start_on_a_full_disk(void **state)
 {
     struct fixture *fixture = *state;

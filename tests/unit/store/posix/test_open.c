@@ -159,6 +159,7 @@ static void test_tool_makes_nothing(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Attack 84: refused in words, and not touched. */
 static void test_newer_version(void **state)
 {
     struct fixture *fixture = *state;
