@@ -189,7 +189,8 @@ def test_smtp(build):
     """10 000 steps of five sessions; each 250 is a message in the mailbox."""
     dice = seeded()
     with Daemon(build, settings={
-            "smtp.errors_max": 10000, "general.log_level": "warning",
+            "smtp.errors_max": 10000, "smtp.refusal_delay": "0s",
+            "general.log_level": "warning",
             "smtp.messages_per_connection_max": 1000000}) as daemon:
         daemon.taken = 0
         sessions = [Smtp(daemon, dice) for _ in range(5)]
