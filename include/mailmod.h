@@ -697,19 +697,6 @@ MAILMOD_API enum mailmod_error
 mailmod_user_secret_list(mailmod *instance, const char *name,
                          mailmod_on_secret on_secret, void *context);
 
-struct mailmod_queue_entry { /* one recipient of one queued message */
-    size_t size;
-    const char *message; /* queue identifier */
-    const char *reverse_path;
-    const char *recipient;
-    const char *destination;
-    const char *last_reply;
-    uint64_t message_size;
-    int64_t arrival_ms, next_attempt_ms, expires_ms; /* since 1970, UTC */
-    unsigned attempts;
-    int is_held;
-    const char *reason; /* why it waits although its time has come; or "" */
-};
 typedef void (*mailmod_on_queue_entry)(void *context,
                                        const struct mailmod_queue_entry *entry);
 /* `message` NULL: all. */

@@ -154,14 +154,15 @@ static enum mailmod_error add_row(struct fetch *fetch,
     return MAILMOD_OK;
 }
 
-/* One transaction can serve both: the same path back, and the same one who
- * sends it on. */
+/* One transaction can serve both: the same path back, the same one who sends it
+ * on, the same host first. */
 static bool is_alike(const struct mm_store_recipient *a,
                      const struct mm_store_recipient *b)
 {
     return a->has_reverse_path == b->has_reverse_path &&
            strcmp(a->reverse_path, b->reverse_path) == 0 &&
-           strcmp(a->delivered_to, b->delivered_to) == 0;
+           strcmp(a->delivered_to, b->delivered_to) == 0 &&
+           strcmp(a->unsure_host, b->unsure_host) == 0;
 }
 
 /* Rows of one message stand together: a batch's recipients always get the same

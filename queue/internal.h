@@ -92,6 +92,8 @@ bool mq_notice_changed(struct mq_queue *queue);
 
 /* schedule.c: pure */
 uint64_t mq_longest_wait_ms(const struct mq_options *options);
+/* At least, after an attempt of which nobody knows what came; jittered. */
+uint64_t mq_unsure_wait_ms(const struct mq_options *options, uint64_t random);
 /* `due_ms` has come, or was set by a clock that went back since. */
 bool mq_is_due(int64_t due_ms, int64_t now_ms, uint64_t longest_wait_ms);
 

@@ -22,6 +22,7 @@ struct mq_options {
     unsigned jitter_percent;  /* each wait is off by up to this, both ways */
     uint64_t lifetime_ms;     /* 24 h */
     uint64_t warn_after_ms;   /* delay notice; 0 never */
+    uint64_t unsure_wait_ms;  /* at least, after an unsure delivery */
     unsigned attempts_max;    /* at once, in all */
     unsigned destination_max; /* at once, to one destination */
     unsigned recipients_max;  /* in one attempt (RFC 5321 4.5.3.1.8: 100) */
@@ -29,8 +30,8 @@ struct mq_options {
 };
 
 /* One message to some recipients of one destination: claimed until settled. All
- * have one reverse-path, which is the message's here, and one `delivered_to`.
- */
+ * have one reverse-path, which is the message's here, one `delivered_to` and
+ * one `unsure_host`. */
 struct mq_batch {
     struct mm_list node;
     char destination[MM_STORE_DESTINATION_MAX];
@@ -64,7 +65,9 @@ struct mq_outcome {
                                  most MM_LIMIT_ASKED_WAIT_MS */
     bool is_destination_down; /* DEFERRED because no host could be reached or
                                  talked to: backs off the whole destination */
-    /* OK when delivered; else the cause, as a host program is told it */
+    /* OK when delivered; else the cause, as a host program is told it. UNSURE:
+     * `host` may have taken it, and is remembered until it has said what it
+     * thinks of the mail. */
     enum mailmod_error error;
     char status[12];     /* "4.4.1" */
     char host[256];      /* who said it, or "" */

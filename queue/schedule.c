@@ -26,6 +26,13 @@ static uint64_t jitter_ms(const struct mq_options *options, uint64_t wait_ms)
     return wait_ms / 100 * percent;
 }
 
+static uint64_t jittered_ms(const struct mq_options *options, uint64_t wait_ms,
+                            uint64_t random)
+{
+    uint64_t jitter = jitter_ms(options, wait_ms);
+    return wait_ms - jitter + random % (2 * jitter + 1);
+}
+
 uint64_t mq_wait_ms(const struct mq_options *options, unsigned attempts,
                     uint64_t random)
 {
@@ -33,19 +40,28 @@ uint64_t mq_wait_ms(const struct mq_options *options, unsigned attempts,
     if (step >= options->step_count) {
         step = options->step_count - 1;
     }
-    uint64_t wait_ms = step_ms(options, step);
-    uint64_t jitter = jitter_ms(options, wait_ms);
-    wait_ms = wait_ms - jitter + random % (2 * jitter + 1);
+    uint64_t wait_ms = jittered_ms(options, step_ms(options, step), random);
     return wait_ms < WAIT_MIN_MS ? WAIT_MIN_MS : wait_ms;
+}
+
+uint64_t mq_unsure_wait_ms(const struct mq_options *options, uint64_t random)
+{
+    return jittered_ms(options, options->unsure_wait_ms, random);
+}
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 uint64_t mq_longest_wait_ms(const struct mq_options *options)
 {
-    uint64_t longest_ms = MM_LIMIT_ASKED_WAIT_MS; /* as a host may ask */
+    uint64_t unsure_ms = options->unsure_wait_ms;
+    uint64_t longest_ms = longer(MM_LIMIT_ASKED_WAIT_MS, /* a host may ask it */
+                                 unsure_ms + jitter_ms(options, unsure_ms));
     for (size_t i = 0; i < options->step_count; i++) {
         uint64_t wait_ms = step_ms(options, i);
-        wait_ms += jitter_ms(options, wait_ms);
-        longest_ms = wait_ms > longest_ms ? wait_ms : longest_ms;
+        longest_ms = longer(longest_ms, wait_ms + jitter_ms(options, wait_ms));
     }
     return longest_ms;
 }

@@ -151,6 +151,30 @@ static void postpone_row(const struct mq_settlement *settlement,
     }
 }
 
+/* A host that said what it thinks of the mail leaves no doubt. Another host's
+ * word says nothing of whether the first one has it. */
+static void note_doubt(struct mm_store_recipient *row,
+                       const struct mq_outcome *outcome)
+{
+    if (outcome->error == MAILMOD_ERROR_UNSURE) {
+        (void)mm_span_copy(mm_span_cstr(outcome->host), row->unsure_host,
+                           sizeof row->unsure_host);
+    } else if (outcome->is_reply && !outcome->is_destination_down &&
+               mm_cstr_equal_nocase(outcome->host, row->unsure_host)) {
+        row->unsure_host[0] = '\0';
+    }
+}
+
+/* Not before so long from now. */
+static void put_off(const struct mq_settlement *settlement, uint64_t wait_ms,
+                    struct mm_store_recipient *row)
+{
+    int64_t until_ms = settlement->now_ms + (int64_t)wait_ms;
+    if (wait_ms > 0 && until_ms > row->next_attempt_ms) {
+        row->next_attempt_ms = until_ms;
+    }
+}
+
 /* The row as it waits on. */
 static void defer_row(const struct mq_settlement *settlement,
                       const struct mq_options *options, size_t i,
@@ -171,12 +195,12 @@ static void defer_row(const struct mq_settlement *settlement,
             (int64_t)mq_wait_ms(options, row->attempts, settlement->random);
     }
     /* Greylisting tells how long; who comes before is only told it again. */
-    int64_t asked_ms =
-        settlement->now_ms + (int64_t)settlement->outcomes[i].wait_ms;
-    if (settlement->outcomes[i].wait_ms > 0 &&
-        asked_ms > row->next_attempt_ms) {
-        row->next_attempt_ms = asked_ms;
+    put_off(settlement, settlement->outcomes[i].wait_ms, row);
+    if (settlement->outcomes[i].error == MAILMOD_ERROR_UNSURE) {
+        put_off(settlement, mq_unsure_wait_ms(options, settlement->random),
+                row);
     }
+    note_doubt(row, &settlement->outcomes[i]);
     /* The last attempt is made when the lifetime ends, not some steps past. */
     if (row->next_attempt_ms > row->expires_ms) {
         row->next_attempt_ms = row->expires_ms;

@@ -48,6 +48,7 @@
     X(AUTHENTICATION, -901, "the credentials were refused")                    \
     X(REFUSED, -902, "a host said no")                                         \
     X(UNSUPPORTED, -903, "the peer does not offer what is needed")             \
+    X(UNSURE, -904, "no answer came to the whole message: it may be taken")    \
     X(CONFIG, -1000, "the configuration is not valid")                         \
     X(STORAGE, -1100, "the store failed")                                      \
     X(STORAGE_FULL, -1101, "there is no room left in the store")               \

@@ -63,6 +63,22 @@ struct mailmod_queue_filter { /* which recipients; zero: all */
     enum mailmod_queue_state state;
     uint64_t age_min_ms; /* arrived at least so long ago */
 };
+struct mailmod_queue_entry { /* one recipient of one queued message */
+    size_t size;
+    const char *message; /* queue identifier */
+    const char *reverse_path;
+    const char *recipient;
+    const char *destination;
+    const char *last_reply;
+    uint64_t message_size;
+    int64_t arrival_ms, next_attempt_ms, expires_ms; /* since 1970, UTC */
+    unsigned attempts;
+    int is_held;
+    const char *reason; /* why it waits although its time has come; or "" */
+    /* The host that may have it already: it got the whole message, and the
+     * connection ended before its answer. "": none. */
+    const char *unsure_host;
+};
 struct mailmod_queue_destination { /* all that waits for one */
     size_t size;
     const char *destination;

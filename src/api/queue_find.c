@@ -251,7 +251,8 @@ static bool list_one(struct finding *finding,
                                         .attempts = recipient->attempts,
                                         .is_held = recipient->state ==
                                                    MM_RECIPIENT_HELD,
-                                        .reason = reason};
+                                        .reason = reason,
+                                        .unsure_host = recipient->unsure_host};
     mm_message_id_format(message->id, identifier);
     finding->on_entry(finding->context, &entry);
     return finding->error == MAILMOD_OK;

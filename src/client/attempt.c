@@ -71,6 +71,14 @@ size_t mm_delivery_count(const struct mm_delivery *delivery,
     return count;
 }
 
+const char *mm_delivery_unsure_host(const struct mm_delivery *delivery)
+{
+    const struct mq_batch *batch = delivery->batch;
+    return batch != NULL && batch->recipient_count > 0
+               ? batch->recipients[0].unsure_host
+               : "";
+}
+
 void mm_delivery_conclude(struct mm_delivery *delivery,
                           const struct mq_outcome *outcome)
 {

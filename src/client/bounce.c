@@ -26,6 +26,18 @@ static enum mm_report_action action_of(enum mq_report kind,
     return MM_REPORT_FAILED;
 }
 
+/* Of an attempt before, or of this one. */
+static const char *unsure_host(enum mq_report kind,
+                               const struct mm_store_recipient *row,
+                               const struct mq_outcome *outcome)
+{
+    if (kind == MQ_REPORT_DELIVERED) {
+        return "";
+    }
+    return outcome->error == MAILMOD_ERROR_UNSURE ? outcome->host
+                                                  : row->unsure_host;
+}
+
 static size_t select_recipients(const struct mm_config *config,
                                 const struct mq_settlement *settlement,
                                 enum mq_report kind,
@@ -47,7 +59,8 @@ static size_t select_recipients(const struct mm_config *config,
             .status = outcome->status[0] != '\0' ? outcome->status : status,
             .remote_host = outcome->host,
             .diagnostic = outcome->reply,
-            .is_reply = outcome->is_reply};
+            .is_reply = outcome->is_reply,
+            .unsure_host = unsure_host(kind, row, outcome)};
         mm_post_report_hide(config, row->original_to, row->visibility,
                             &out[count++]);
     }

@@ -236,6 +236,8 @@ static void begin_route(struct mm_delivery *delivery)
                                        .config = delivery->config,
                                        .relay = delivery->options.relay,
                                        .destination = delivery->destination,
+                                       .first_host =
+                                           mm_delivery_unsure_host(delivery),
                                        .on_hop = on_hop,
                                        .context = delivery};
     uint8_t random[MM_SHA256_SIZE];
@@ -335,6 +337,14 @@ void mm_delivery_start(struct mm_delivery *delivery, struct mq_batch *batch)
     begin_route(delivery);
 }
 
+/* Who may have it already is asked first, and this connection is to another. */
+static bool is_for_another_host(const struct mm_delivery *delivery)
+{
+    const char *unsure = mm_delivery_unsure_host(delivery);
+    return unsure[0] != '\0' &&
+           !mm_cstr_equal_nocase(unsure, delivery->hop.host);
+}
+
 void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
 {
     delivery->has_failure = false;
@@ -344,6 +354,10 @@ void mm_delivery_give(struct mm_delivery *delivery, struct mq_batch *batch)
     if (!mm_delivery_take_batch(delivery, batch)) {
         mm_delivery_hand_back_untried(delivery);
         mm_delivery_quit(delivery);
+        return;
+    }
+    if (is_for_another_host(delivery)) {
+        mm_delivery_leave(delivery, MM_AFTER_RESTART, true);
         return;
     }
     delivery->stage = MM_DELIVERY_TALKING;
@@ -369,6 +383,7 @@ void mm_delivery_cut(struct mm_delivery *delivery)
     if (delivery->stage == MM_DELIVERY_GONE) {
         return;
     }
+    mm_dialogue_cut(delivery);
     mm_delivery_hand_back_untried(delivery);
     end_delivery(delivery);
     if (delivery->conn != NULL) {

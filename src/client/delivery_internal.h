@@ -37,7 +37,8 @@ enum mm_delivery_after {
     MM_AFTER_UNVERIFIED, /* the same hop, the certificate not looked at */
     MM_AFTER_PLAIN,      /* the same hop without TLS */
     MM_AFTER_RESTART     /* the route anew: a kept connection was dead already,
-                            or has carried as much as its host allows */
+                            has carried as much as its host allows, or is not
+                            the host's that may have the mail */
 };
 
 /* What protects this hop, where TLS is only "may": it never falls below what
@@ -175,6 +176,9 @@ void mm_dialogue_work_done(struct mm_delivery *delivery,
 void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
                       const char *status, const char *text);
 
+/* Nobody waits for the host any more: what it may have taken is told so. */
+void mm_dialogue_cut(struct mm_delivery *delivery);
+
 /* Ends the conversation for a reason of ours; the mail is not at fault. */
 void mm_dialogue_break_off(struct mm_delivery *delivery,
                            enum mailmod_error error, const char *status,
@@ -260,6 +264,8 @@ void mm_delivery_drop_token(struct mm_delivery *delivery);
 /* Recipients at this step. */
 size_t mm_delivery_count(const struct mm_delivery *delivery,
                          enum mm_recipient_progress progress);
+/* Who may have the batch's mail since an earlier attempt; "" nobody. */
+const char *mm_delivery_unsure_host(const struct mm_delivery *delivery);
 /* BDAT where it is offered; not for some hours to a host that failed at it. */
 bool mm_delivery_may_chunk(const struct mm_delivery *delivery);
 void mm_delivery_pause_chunks(struct mm_delivery *delivery);

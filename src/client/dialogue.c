@@ -3,7 +3,8 @@
  * Owns nothing of its own; it works on a delivery. Promises: each event moves
  * the delivery by one step of its law; a connection that is lost before the end
  * of the message was sent lets the next host try, one lost after it does not
- * (the message may have been taken: "unsure", it waits for its next time).
+ * (the message may have been taken: "unsure", it waits for its next time,
+ * which begins at the same host).
  * Thread: loop. RFC 5321 4.5.3.2 (a time for each phase), 4.5.4.1, 4.2.5;
  * RFC 3207 4; RFC 4954 4. */
 #include "client/delivery_internal.h"
@@ -87,14 +88,48 @@ static bool is_lost_in_tls(const struct mm_delivery *delivery,
             mm_delivery_tls_policy(delivery) != MM_CONFIG_TLS_IMPLICIT);
 }
 
-/* What may have been taken is sent to no other host: it waits. */
+/* In the transaction whose end went out, and without a word of the host. */
+static bool is_in_doubt(const struct mm_delivery *delivery, size_t i)
+{
+    return delivery->progress[i] == MM_PROGRESS_ACCEPTED ||
+           delivery->progress[i] == MM_PROGRESS_OPEN; /* BDAT went early */
+}
+
+static void log_unsure(const struct mm_delivery *delivery, const char *words)
+{
+    char message[MM_MESSAGE_ID_TEXT_MAX];
+    mm_message_id_format(delivery->batch->message.id, message);
+    MM_LOG(delivery->options.log, MM_LOG_WARNING, "delivery",
+           "unsure whether the message was taken", MM_TEXT("message", message),
+           MM_TEXT("destination", delivery->destination),
+           MM_TEXT("host", delivery->hop.host), MM_TEXT("reply", words));
+}
+
+/* What may have been taken is sent to no other host: it waits. So do the
+ * batch's other recipients, of whom it is sure that they were not served. */
 static void conclude_unsure(struct mm_delivery *delivery)
 {
-    for (size_t i = 0; i < delivery->batch->recipient_count; i++) {
-        if (delivery->progress[i] == MM_PROGRESS_ACCEPTED) {
-            delivery->outcomes[i] = delivery->failure;
+    struct mq_outcome unsure;
+    char words[sizeof unsure.reply];
+    const char *what = delivery->failure.error == MAILMOD_ERROR_PROTOCOL
+                           ? "no clear reply to"
+                           : "no reply after";
+    if (snprintf(words, sizeof words,
+                 "%s the end of the message, it may have been taken: %.400s",
+                 what, delivery->failure.reply) < 0) {
+        words[0] = '\0';
+    }
+    mm_outcome_set(&unsure, MAILMOD_ERROR_UNSURE, delivery->failure.status,
+                   delivery->hop.host, words);
+    memcpy(unsure.tls, delivery->tls_text, sizeof unsure.tls);
+    unsure.connection = delivery->number;
+    for (size_t i = 0; i < delivery->envelope_count; i++) {
+        size_t at = delivery->envelope_index[i];
+        if (is_in_doubt(delivery, at)) {
+            delivery->outcomes[at] = unsure;
         }
     }
+    log_unsure(delivery, words);
     mm_delivery_conclude(delivery, &delivery->failure);
 }
 
@@ -153,20 +188,6 @@ static void lose(struct mm_delivery *delivery, enum mm_smtpc_phase phase,
 {
     note_lost_chunks(delivery, phase);
     mm_delivery_fail_host(delivery, error, status, text, is_before_mail(phase));
-    if (phase == MM_SMTPC_PHASE_END && delivery->batch != NULL) {
-        char words[500];
-        if (snprintf(words, sizeof words,
-                     "no reply after the end of the message, it may have "
-                     "been taken: %s",
-                     text) < 0) {
-            words[0] = '\0';
-        }
-        mm_delivery_fail_host(delivery, error, status, words, false);
-        MM_LOG(delivery->options.log, MM_LOG_WARNING, "delivery",
-               "unsure whether the message was taken",
-               MM_TEXT("destination", delivery->destination),
-               MM_TEXT("host", delivery->hop.host), MM_TEXT("reply", text));
-    }
     decide_after(delivery, phase, false);
     reopen_recipients(delivery);
 }
@@ -175,6 +196,18 @@ void mm_dialogue_lost(struct mm_delivery *delivery, enum mailmod_error error,
                       const char *status, const char *text)
 {
     lose(delivery, mm_smtpc_phase(delivery->engine), error, status, text);
+}
+
+void mm_dialogue_cut(struct mm_delivery *delivery)
+{
+    if (delivery->stage == MM_DELIVERY_TALKING && delivery->batch != NULL &&
+        delivery->engine != NULL && !delivery->is_decided &&
+        mm_smtpc_phase(delivery->engine) == MM_SMTPC_PHASE_END) {
+        mm_delivery_fail_host(delivery, MAILMOD_ERROR_STOPPED, "4.3.2",
+                              "this system stopped before the host answered",
+                              false);
+        conclude_unsure(delivery);
+    }
 }
 
 void mm_dialogue_break_off(struct mm_delivery *delivery,
@@ -293,8 +326,9 @@ static void note_failed(struct mm_delivery *delivery,
     } else if (info->reply != NULL) {
         fail_by_reply(delivery, info);
     } else if (info->phase == MM_SMTPC_PHASE_END) {
-        lose(delivery, info->phase, info->error, error_status(info->error),
-             mm_error_text(info->error));
+        note_lost_chunks(delivery, info->phase);
+        mm_delivery_fail_host(delivery, info->error, error_status(info->error),
+                              mm_error_text(info->error), false);
     } else if (info->error == MAILMOD_ERROR_AUTHENTICATION) {
         mm_dialogue_fail_without_login(delivery);
     } else {

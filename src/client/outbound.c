@@ -20,6 +20,8 @@ static struct mq_options queue_options(const struct mm_config *config,
                                .jitter_percent = config->queue.jitter_percent,
                                .lifetime_ms = config->queue.lifetime_ms,
                                .warn_after_ms = config->queue.warn_after_ms,
+                               .unsure_wait_ms =
+                                   config->delivery.unsure_wait_ms,
                                .attempts_max = config->queue.attempts_max,
                                .destination_max = config->queue.destination_max,
                                .recipients_max = config->queue.recipients_max,

@@ -135,6 +135,7 @@ void mm_outcome_log(const struct mm_log *log, const char *what,
            MM_TEXT("destination", recipient->destination),
            MM_TEXT("host", outcome->host), MM_TEXT("dsn", outcome->status),
            MM_TEXT("tls", outcome->tls), MM_TEXT("reply", outcome->reply),
+           MM_TEXT("cause", mm_error_name(outcome->error)),
            MM_NUMBER("delay_ms", delay_ms(message, now_ms)),
            MM_NUMBER("attempts", attempts));
 }

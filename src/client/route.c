@@ -36,6 +36,7 @@ enum route_kind { KIND_DOMAIN, KIND_LITERAL, KIND_RELAY };
 struct mm_route {
     struct mm_route_options options;
     char destination[MM_STORE_DESTINATION_MAX];
+    char first_host[MM_STORE_HOST_MAX];
     enum route_kind kind;
     enum route_state state;
     uint64_t random;
@@ -385,8 +386,27 @@ static bool take_ip(struct mm_route *route, const char *name)
     return true;
 }
 
+/* Who may have the mail already is asked before it goes to somebody else. */
+static void put_first(struct mm_route *route)
+{
+    struct mm_mx_list *list = &route->list;
+    size_t at = 0;
+    while (at < list->count &&
+           !mm_cstr_equal_nocase(list->hosts[at].name, route->first_host)) {
+        at++;
+    }
+    if (at < list->count) {
+        struct mm_mx_host host = list->hosts[at];
+        memmove(&list->hosts[1], &list->hosts[0], at * sizeof host);
+        list->hosts[0] = host;
+    }
+}
+
 static void take_host(struct mm_route *route)
 {
+    if (route->host_next == 0 && route->first_host[0] != '\0') {
+        put_first(route);
+    }
     if (route->host_next >= route->list.count) {
         end_without_hosts(route);
         return;
@@ -575,8 +595,12 @@ enum mailmod_error mm_route_new(struct mm_route **route_out,
     route->options = *options;
     route->random = options->seed;
     route->addresses.on_answer = on_addresses;
+    route->options.destination = route->destination;
+    route->options.first_host = route->first_host;
     if (!mm_span_copy(mm_span_cstr(options->destination), route->destination,
-                      sizeof route->destination)) {
+                      sizeof route->destination) ||
+        !mm_span_copy(mm_span_cstr(options->first_host), route->first_host,
+                      sizeof route->first_host)) {
         mm_free(route);
         return MAILMOD_ERROR_TOO_LARGE;
     }

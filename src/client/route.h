@@ -33,7 +33,9 @@ struct mm_route_options {
     const struct mm_config *config; /* outlives the route */
     struct mm_relay relay;          /* not set: the destination's own hosts */
     const char *destination;        /* copied */
-    uint64_t seed;                  /* of the order of equal preferences */
+    const char *first_host; /* tried before the others when it is one of the
+                               hosts; copied; NULL or "": none */
+    uint64_t seed;          /* of the order of equal preferences */
     mm_on_hop on_hop;
     void *context;
 };

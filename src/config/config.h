@@ -364,6 +364,7 @@ struct mm_config {
         enum mm_config_prefers prefers;
         uint64_t connect_ms, greeting_ms, command_ms, mail_ms, rcpt_ms, data_ms,
             body_ms, end_ms, tls_ms, idle_ms;
+        uint64_t unsure_wait_ms; /* at least, when nobody knows if it came */
         struct mm_address_list source;        /* at most one of each family */
         char *ehlo_name;                      /* "": host_name */
         unsigned messages_per_connection_max; /* 0: any */

@@ -338,6 +338,7 @@ void mm_post_report_hide(const struct mm_config *config,
     if (mm_post_hides(config, visibility) && original_to[0] != '\0') {
         recipient->recipient = original_to;
         recipient->remote_host = "";
+        recipient->unsure_host = "";
         recipient->is_reply = false;
         recipient->diagnostic =
             is_bad ? "who is behind this address gets no mail" : "";

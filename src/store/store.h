@@ -121,6 +121,7 @@ bool mm_store_waits(const struct mm_store *store);
 #define MM_STORE_REVERSE_PATH_MAX (MM_LIMIT_PATH - 1)
 #define MM_STORE_DESTINATION_MAX 260
 #define MM_STORE_USER_MAX 256
+#define MM_STORE_HOST_MAX 256 /* a mail host's name, or an address */
 
 struct mm_store_message {
     uint64_t id;
@@ -172,6 +173,9 @@ struct mm_store_recipient { /* one row of the queue */
     char delivered_to[MM_STORE_REVERSE_PATH_MAX];
     char original_to[MM_STORE_REVERSE_PATH_MAX]; /* as the sender wrote it, when
                                                     it is another than `path` */
+    /* Who got the whole text and gave no answer, so that he may have it; ""
+     * nobody. */
+    char unsure_host[MM_STORE_HOST_MAX];
 };
 
 /* Of mailmod_mail_flags what a reader says, and not the text. */
@@ -262,7 +266,8 @@ mm_store_restore_deleted(struct mm_store_transaction *transaction,
 MM_CHECK enum mailmod_error
 mm_store_sweep_deleted(struct mm_store_transaction *transaction,
                        int64_t before_ms, size_t count_max, size_t *count_out);
-/* Updates state, times, attempts, was_warned, last_reply, destination.
+/* Updates state, times, attempts, was_warned, last_reply, destination,
+ * unsure_host.
  * NOT_FOUND when an operator removed it meanwhile. */
 MM_CHECK enum mailmod_error
 mm_store_update_recipient(struct mm_store_transaction *transaction,

@@ -24,7 +24,7 @@ FIELDS = ("who", "kind", "connection", "message", "sender", "recipient",
 
 
 class Host:
-    def __init__(self, build, port=0):
+    def __init__(self, build, port=0, more=None):
         self.dns = NameServer(RECORDS)
         self.folder = tempfile.TemporaryDirectory(prefix="mailmod-events-")
         settings = {
@@ -36,7 +36,7 @@ class Host:
             "dns.servers": self.dns.address,
             "delivery.port": str(port or free_port()), "queue.steps": "1s",
             "delivery.refuses": "",
-            "queue.jitter": "0"}
+            "queue.jitter": "0", **(more or {})}
         self.process = subprocess.Popen(
             [os.path.join(build, "tests", "host", "events"),
              *(f"{key}={value}" for key, value in settings.items())],
@@ -150,6 +150,27 @@ def test_each_once(build):
         assert host.lines[-2:] == ["released\tfirst\n", "freed\n"]
 
 
+def test_unsure(build):
+    """A host that says nothing to the whole message: the cause tells it."""
+    port = free_port()
+    answers = {"END": None}
+    with Sink("127.0.0.31", port, answers) as sink, \
+            Host(build, port, {"delivery.unsure_wait": "1s"}) as host:
+        host.deliver("x@one.test")
+        first = wait_for(lambda: host.of("x@one.test"), what="an attempt")[0]
+        assert (first["kind"], first["error"], first["host"],
+                first["enhanced"]) == (str(DEFERRED), "-904", "mx.one.test",
+                                       "4.4.2"), first
+        assert "may have been taken" in first["text"]
+        assert first["connection"] != "0" * 16
+        del answers["END"]
+        last = wait_for(lambda: [e for e in host.of("x@one.test")
+                                 if e["kind"] == str(DELIVERED)],
+                        what="the delivery")[0]
+        assert last["error"] == "0" and len(sink.messages) == 1
+        assert host.stop() == 0
+
+
 def test_a_slow_callback_and_a_stop(build):
     """All is told before the drain is over; a former callback gets its own."""
     with Host(build) as host:
@@ -183,4 +204,4 @@ def test_removed(build):
         assert kinds.count(REMOVED) == 1 and set(kinds) <= {DEFERRED, REMOVED}
 
 
-main(__name__, test_each_once, test_a_slow_callback_and_a_stop, test_removed)
+main(__name__, test_each_once, test_unsure, test_a_slow_callback_and_a_stop, test_removed)

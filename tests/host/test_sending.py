@@ -313,6 +313,23 @@ def test_now_without_an_answer(build):
             assert line[3].startswith(f"a@{domain}: "), line
 
 
+def test_unsure(build):
+    """The whole text went out, and no answer came, at once and by a relay: the
+    cause says so, and whoever sent it decides."""
+    port = free_port()
+    one, two = sinks(port, {"END": None})
+    with one, two, Host(build, port) as host:
+        for name, mode, relay in (("a", NOW, ()),
+                                  ("b", RELAY, ("127.0.0.31", port))):
+            line = host.send(name, mode, "x@one.test", relay=relay)
+            assert line[2] == "UNSURE", line
+            result = host.results(name)["x@one.test"]
+            assert result[:3] == (DEFERRED, 0, "4.4.2"), result
+            assert "may have been taken" in result[3], result
+            assert host.causes(name) == {"x@one.test": "UNSURE"}
+        assert one.messages == []
+
+
 def test_here(build):
     """Recipients of this host: into the mailbox in QUEUE and NOW."""
     port = free_port()
@@ -1071,7 +1088,7 @@ def test_a_storm_and_a_stop(build):
 
 
 main(__name__, test_now_and_waiting, test_now_by_events,
-     test_now_without_an_answer, test_here, test_relay,
+     test_now_without_an_answer, test_unsure, test_here, test_relay,
      test_relay_is_kept,
      test_relay_with_a_login, test_relay_with_a_token, test_relay_under_tls,
      test_queue,

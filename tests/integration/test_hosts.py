@@ -13,7 +13,7 @@ import threading
 import time
 
 from dnsserver import NameServer
-from harness import Daemon, free_port, main, wait_for
+from harness import PATIENCE, Daemon, free_port, main, wait_for
 from sink import Sink
 from test_delivery import Bench, make_certificate
 
@@ -101,13 +101,117 @@ def test_cut_after_the_final_dot(build):
                ("b.x.test", "A"): ["127.0.0.62"]}
     with Sink("127.0.0.61", port, {"END": end}) as first, \
             Sink("127.0.0.62", port) as second, \
-            Bench(build, records, port) as bench:
+            Bench(build, records, port,
+                  {"delivery.unsure_wait": 0}) as bench:
         bench.submit("a@x.test")
         line = bench.logged("deferred", "a@x.test")
         assert "dsn=4.4.2" in line and "may have been taken" in line, line
+        assert "cause=UNSURE" in line, line
         bench.daemon.wait_log("unsure whether the message was taken")
         wait_for(lambda: first.messages, what="the second try")
         assert second.connections == 0
+
+
+def waits_of(bench):
+    """[(seconds until the next attempt, unsure host)] of the queue."""
+    folder = bench.daemon.settings["general.data_folder"]
+    db = sqlite3.connect(f"file:{folder}/mailmod.db?mode=ro", uri=True)
+    try:
+        return [((next_ms - arrival_ms) / 1000, host) for
+                next_ms, arrival_ms, host in db.execute(
+                    "SELECT next_attempt_ms,arrival_ms,unsure_host FROM "
+                    "recipient JOIN message ON id=message_id "
+                    "WHERE path='a@x.test'")]
+    finally:
+        db.close()
+
+
+TWO_HOSTS = {("x.test", "MX"): ["10 a.x.test", "20 b.x.test"],
+             ("a.x.test", "A"): ["127.0.0.61"],
+             ("b.x.test", "A"): ["127.0.0.62"]}
+
+
+def test_who_may_have_it_is_asked_first(build):
+    """The second host got all of it and said nothing. After a restart it is
+    asked before the first one, which is back, to which a connection stands; not
+    before the longer wait."""
+    port = free_port()
+    answers = {"END": None}
+    is_due = threading.Event()
+
+    def end(_):
+        is_due.wait(PATIENCE)
+        return "250 2.0.0 queued"
+    with Sink("127.0.0.62", port, answers) as second, \
+            Bench(build, TWO_HOSTS, port, {
+                "delivery.unsure_wait": "6h",
+                "queue.destination_max": 1}) as bench:
+        bench.submit("a@x.test")
+        bench.logged("deferred", "a@x.test")
+        (wait, host), = waits_of(bench)
+        assert wait >= 6 * 3600 and host == "b.x.test", (wait, host)
+        assert "unsure, may be there already: b.x.test" in bench.queue()
+        bench.daemon.stop()
+        with Sink("127.0.0.61", port, {"END": end}) as first:
+            bench.daemon.start()
+            bench.submit("c@x.test")
+            wait_for(lambda: first.connections, what="another's mail")
+            assert not second.messages
+            del answers["END"]
+            bench.daemon.ctl("queue", "flush")
+            is_due.set()  # the next one for this very connection
+            message = wait_for(lambda: second.messages, what="the mail")[0]
+            assert message.recipients == ["a@x.test"]
+            wait_for(lambda: "empty" in bench.queue(), what="an empty queue")
+            assert [m.recipients for m in first.messages] == [["c@x.test"]]
+
+
+def test_who_may_have_it_is_gone(build):
+    """He cannot be reached: another host gets it. The sender, who is told that
+    it is late, hears that it may have arrived."""
+    port = free_port()
+    with Bench(build, TWO_HOSTS, port, {
+            "delivery.unsure_wait": 0, "queue.steps": "1h"}) as bench:
+        with Sink("127.0.0.61", port, {"END": None}):
+            bench.submit("a@x.test")
+            bench.logged("deferred", "a@x.test")
+        assert waits_of(bench)[0][1] == "a.x.test"
+        bench.daemon.settings["queue.warn_after"] = "1s"
+        bench.daemon.stop()
+        bench.daemon.start()
+        bench.daemon.ctl("queue", "flush")
+        report = wait_for(bench.daemon.messages, what="the notice")[0]
+        assert b"Action: delayed" in report, report
+        text = b" ".join(report.split())
+        assert b"It may have arrived: no answer came when all of it had " \
+            b"been sent to a.x.test" in text, report
+        assert waits_of(bench)[0][1] == "a.x.test"
+        with Sink("127.0.0.62", port) as second:
+            bench.daemon.ctl("queue", "flush")
+            wait_for(lambda: second.messages, what="the mail")
+
+
+def test_unsure_when_it_stops(build):
+    """A host that is slow to answer while this system stops may have it."""
+    arrived = threading.Event()
+    goes = threading.Event()
+
+    def end(_):
+        arrived.set()
+        goes.wait(PATIENCE)
+        return None
+    with Sink("127.0.0.61", replies={"END": end}) as sink, Bench(
+            build, TWO_HOSTS, sink.port,
+            {"general.drain": "1s", "delivery.unsure_wait": "6h"}) as bench:
+        try:
+            bench.submit("a@x.test")
+            assert arrived.wait(PATIENCE)
+            bench.daemon.stop()
+        finally:
+            goes.set()
+        (wait, host), = waits_of(bench)
+        assert wait >= 6 * 3600 and host == "a.x.test", (wait, host)
+        bench.daemon.start()
 
 
 def test_cut_before_the_final_dot(build):
@@ -413,6 +517,8 @@ def use_relay(build, relay, dns, folder, service, tls):
 main(__name__, test_old_host_without_ehlo,
      test_extensions_are_used_when_offered, test_utf8_addresses,
      test_message_larger_than_announced, test_cut_after_the_final_dot,
+     test_who_may_have_it_is_asked_first, test_who_may_have_it_is_gone,
+     test_unsure_when_it_stops,
      test_cut_before_the_final_dot, test_replies_that_are_none,
      test_silent_and_trickling_hosts, test_broken_handshake,
      test_tls_that_must_be, test_equal_preference_is_spread,

@@ -114,6 +114,9 @@ static void on_entry(void *context, const struct mailmod_queue_entry *entry)
     if (reason[0] != '\0' && strcmp(reason, reply) != 0) {
         print_wrapped("waits: ", reason);
     }
+    if (text_or(entry->unsure_host, "")[0] != '\0') {
+        print_wrapped("unsure, may be there already: ", entry->unsure_host);
+    }
 }
 
 static void on_destination(void *context,

@@ -49,6 +49,7 @@ enum mailmod_error mm_memory_keep_recipient(struct mm_store_transaction *base,
     put->kept_ms = kept->kept_ms;
     put->recipient = old->recipient;
     put->recipient.attempts = kept->recipient.attempts;
+    put->recipient.unsure_host[0] = '\0';
     memcpy(put->recipient.last_reply, kept->recipient.last_reply,
            sizeof put->recipient.last_reply);
     error = mm_row_add(store, MM_TABLE_KEPT, row);

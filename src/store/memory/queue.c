@@ -102,6 +102,7 @@ mm_memory_update_recipient(struct mm_store_transaction *base,
     struct mm_store_recipient *r = &row->recipient;
     memcpy(r->destination, recipient->destination, sizeof r->destination);
     memcpy(r->last_reply, recipient->last_reply, sizeof r->last_reply);
+    memcpy(r->unsure_host, recipient->unsure_host, sizeof r->unsure_host);
     if (recipient->read_attempt_ms == 0 ||
         recipient->read_attempt_ms == r->next_attempt_ms) {
         r->next_attempt_ms = recipient->next_attempt_ms;

@@ -20,13 +20,13 @@
 #define RECIPIENT_COLUMNS                                                      \
     "r.message_id,r.number,r.path,r.destination,r.state,r.next_attempt_ms,"    \
     "r.expires_ms,r.attempts,r.was_warned,r.notify,r.original_recipient,"      \
-    "r.last_reply,r.reverse_path,r.delivered_to,r.original_to"
+    "r.last_reply,r.reverse_path,r.delivered_to,r.original_to,r.unsure_host"
 /* Of `kept`, as RECIPIENT_COLUMNS reads them: one that is kept waits for
  * nobody. */
 #define KEPT_COLUMNS                                                           \
     "r.message_id,r.number,r.path,r.destination,0,r.kept_ms,0,r.attempts,0,"   \
     "r.notify,r.original_recipient,r.last_reply,r.reverse_path,"               \
-    "r.delivered_to,r.original_to"
+    "r.delivered_to,r.original_to,NULL"
 #define USER_COLUMNS                                                           \
     "name,mailbox_id,salt,iterations,stored_key,server_key,password,"          \
     "is_disabled,quota"
@@ -72,14 +72,14 @@ static const char *const statement_table[MM_SQL_COUNT] = {
     [MM_SQL_PUT_RECIPIENT] =
         "INSERT INTO recipient(message_id,number,path,destination,state,"
         "next_attempt_ms,expires_ms,attempts,was_warned,notify,"
-        "original_recipient,last_reply,reverse_path,delivered_to,original_to) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "original_recipient,last_reply,reverse_path,delivered_to,original_to,"
+        "unsure_host) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     /* A hold by an operator outlives the attempt that ran meanwhile. */
     [MM_SQL_UPDATE_RECIPIENT] =
         "UPDATE recipient SET destination=?1,next_attempt_ms=CASE WHEN "
         "?10 IN (0,next_attempt_ms) THEN ?2 ELSE next_attempt_ms END,"
         "expires_ms=?3,attempts=?4,was_warned=?5,last_reply=?6,"
-        "state=max(state,?7) WHERE message_id=?8 AND number=?9",
+        "unsure_host=?11,state=max(state,?7) WHERE message_id=?8 AND number=?9",
     [MM_SQL_DROP_RECIPIENT] =
         "DELETE FROM recipient WHERE message_id=? AND number=?",
     [MM_SQL_KEEP_RECIPIENT] =

@@ -247,6 +247,7 @@ void mm_row_recipient(sqlite3_stmt *statement, int first,
     mm_sql_text(statement, first + 12, r->reverse_path, sizeof r->reverse_path);
     mm_sql_text(statement, first + 13, r->delivered_to, sizeof r->delivered_to);
     mm_sql_text(statement, first + 14, r->original_to, sizeof r->original_to);
+    mm_sql_text(statement, first + 15, r->unsure_host, sizeof r->unsure_host);
 }
 
 enum mailmod_error

@@ -126,6 +126,10 @@ static const char tables_8[] =
     "CREATE INDEX deleted_since ON deleted(deleted_ms);"
     "ALTER TABLE removal ADD COLUMN keep_ms INTEGER NOT NULL DEFAULT 0;";
 
+/* 9: the host that may have a recipient's mail already. */
+static const char tables_9[] =
+    "ALTER TABLE recipient ADD COLUMN unsure_host TEXT;";
+
 struct upgrade {
     sqlite3 *db;
     const struct mm_sqlite *store; /* NULL: a new one, in memory */
@@ -189,6 +193,11 @@ static enum mailmod_error make_kept_table(struct upgrade *upgrade)
 static enum mailmod_error make_deleted_table(struct upgrade *upgrade)
 {
     return run_tables(upgrade, tables_8, "PRAGMA user_version=8");
+}
+
+static enum mailmod_error make_unsure_column(struct upgrade *upgrade)
+{
+    return run_tables(upgrade, tables_9, "PRAGMA user_version=9");
 }
 
 /* Statements of the step, by their texts. */
@@ -290,7 +299,8 @@ static const struct {
              {5, "aliases and lists", make_records},
              {6, "tables of rules and sightings", make_rule_tables},
              {7, "a table of kept mail", make_kept_table},
-             {8, "a table of deleted mail", make_deleted_table}};
+             {8, "a table of deleted mail", make_deleted_table},
+             {9, "hosts that may have mail already", make_unsure_column}};
 
 static uint64_t room_wanted(sqlite3 *db)
 {

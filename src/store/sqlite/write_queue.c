@@ -62,6 +62,7 @@ mm_sqlite_put_recipient(struct mm_store_transaction *base,
     }
     mm_sql_bind_filled(statement, 14, recipient->delivered_to);
     mm_sql_bind_filled(statement, 15, recipient->original_to);
+    mm_sql_bind_filled(statement, 16, recipient->unsure_host);
     error = mm_sql_run(statement);
     return error == MAILMOD_OK
                ? mm_sqlite_refer(transaction, recipient->message_id)
@@ -90,6 +91,7 @@ mm_sqlite_update_recipient(struct mm_store_transaction *base,
     bind_u64(statement, 8, recipient->message_id);
     (void)sqlite3_bind_int64(statement, 9, recipient->number);
     (void)sqlite3_bind_int64(statement, 10, recipient->read_attempt_ms);
+    mm_sql_bind_filled(statement, 11, recipient->unsure_host);
     return mm_sql_run_on_row(statement);
 }
 

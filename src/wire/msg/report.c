@@ -222,6 +222,19 @@ static void write_header(struct mm_buf *out, const struct mm_report *report)
     write_encoding(out, has_8bit(report));
 }
 
+/* Who reads that it failed, or is late, may ask there before he sends again. */
+static void write_doubt(struct mm_buf *out,
+                        const struct mm_report_recipient *recipient)
+{
+    const char *host = recipient->unsure_host;
+    if (host != NULL && host[0] != '\0') {
+        write_field(out,
+                    "   It may have arrived: no answer came when all of "
+                    "it had been sent to",
+                    host);
+    }
+}
+
 static void write_person_recipient(struct mm_buf *out,
                                    const struct mm_report_recipient *recipient)
 {
@@ -232,6 +245,7 @@ static void write_person_recipient(struct mm_buf *out,
     mm_buf_append_cstr(out, ".\r\n");
     write_field(out, "   Host:", recipient->remote_host);
     write_field(out, "   Answer:", recipient->diagnostic);
+    write_doubt(out, recipient);
     mm_buf_append_cstr(out, "\r\n");
 }
 

@@ -22,6 +22,8 @@ struct mm_report_recipient {
     const char *remote_host; /* who said it, or "" */
     const char *diagnostic;  /* "550 5.1.1 no such user", cleaned, or "" */
     bool is_reply;           /* the diagnostic is the remote host's own */
+    /* Who may have the message all the same, NULL or "": nobody. */
+    const char *unsure_host;
 };
 
 struct mm_report {

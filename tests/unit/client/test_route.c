@@ -44,8 +44,9 @@ static void on_hop(void *context, const struct mm_route_hop *hop,
     mm_route_next(walk->route);
 }
 
-static void walk_to(struct walk *walk, const char *destination,
-                    const struct mm_config *config, uint64_t seed)
+static void walk_by(struct walk *walk, const char *destination,
+                    const struct mm_config *config, uint64_t seed,
+                    const char *first_host)
 {
     struct mm_resolver *resolver = NULL;
     struct mm_resolver_options resolver_options = {.servers = ""};
@@ -55,6 +56,7 @@ static void walk_to(struct walk *walk, const char *destination,
     struct mm_route_options options = {.resolver = resolver,
                                        .config = config,
                                        .destination = destination,
+                                       .first_host = first_host,
                                        .seed = seed,
                                        .on_hop = on_hop,
                                        .context = walk};
@@ -69,6 +71,12 @@ static void walk_to(struct walk *walk, const char *destination,
     assert_int_equal(walk->dead_ends, 1);
     mm_route_free(&walk->route);
     mm_resolver_free(&resolver);
+}
+
+static void walk_to(struct walk *walk, const char *destination,
+                    const struct mm_config *config, uint64_t seed)
+{
+    walk_by(walk, destination, config, seed, NULL);
 }
 
 static void make_zone(void)
@@ -367,6 +375,43 @@ static void test_smarthost(void **state)
     }
 }
 
+/* Who may have the mail is asked before all others, if he is still a host. */
+static void test_unsure_host_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting;
+        const char *destination;
+        const char *first;
+        const char *hops;
+    } rows[] = {
+        {NULL, "order.net", "",
+         "a.net/192.0.2.1 b.net/192.0.2.2 c.net/192.0.2.3"},
+        {NULL, "order.net", "C.net",
+         "c.net/192.0.2.3 a.net/192.0.2.1 b.net/192.0.2.2"},
+        {NULL, "order.net", "a.net",
+         "a.net/192.0.2.1 b.net/192.0.2.2 c.net/192.0.2.3"},
+        {NULL, "order.net", "gone.net",
+         "a.net/192.0.2.1 b.net/192.0.2.2 c.net/192.0.2.3"},
+        /* From our own place on the list ends, for him too. */
+        {NULL, "self.net", "c.net", "a.net/192.0.2.1"},
+        {"delivery.routes=name=a to=* relay=a.net:25,b.net:25 tls=off",
+         "order.net", "b.net", "b.net/192.0.2.2 a.net/192.0.2.1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *settings[] = {rows[i].setting, NULL};
+        struct mm_config *config = test_config(settings);
+        struct walk walk;
+        fake_open(NULL);
+        make_zone();
+        walk_by(&walk, rows[i].destination, config, 1, rows[i].first);
+        assert_string_equal(walk.hops, rows[i].hops);
+        assert_int_equal(walk.last_port, 25);
+        fake_close();
+        mm_config_unref(&config);
+    }
+}
+
 /* Attack 68: equal preferences are spread, the order of others is kept. */
 static void test_spread(void **state)
 {
@@ -454,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_smarthost),
+        cmocka_unit_test(test_unsure_host_first),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_many_hosts),
         cmocka_unit_test(test_freed_while_asking)};

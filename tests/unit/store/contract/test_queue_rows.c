@@ -34,6 +34,7 @@ static enum mailmod_error put_row(struct mm_store_transaction *t, void *context)
     strcpy(recipient.destination, row->destination);
     strcpy(recipient.original_recipient, "rfc822;x@example.org");
     strcpy(recipient.last_reply, "mx: 450 4.2.1 later");
+    strcpy(recipient.unsure_host, "mx.a.net");
     return error == MAILMOD_OK ? mm_store_put_recipient(t, &recipient) : error;
 }
 
@@ -99,6 +100,45 @@ static void test_row_is_kept(void **state)
     assert_int_equal(row->notify, 5);
     assert_string_equal(row->original_recipient, "rfc822;x@example.org");
     assert_string_equal(row->last_reply, "mx: 450 4.2.1 later");
+    assert_string_equal(row->unsure_host, "mx.a.net");
+}
+
+static enum mailmod_error update(struct mm_store_transaction *t, void *context)
+{
+    return mm_store_update_recipient(t, context);
+}
+
+/* An attempt changes who may have it; what is kept, and comes back, begins
+ * anew. */
+static enum mailmod_error keep_and_requeue(struct mm_store_transaction *t,
+                                           void *context)
+{
+    struct mm_store_recipient *row = context;
+    struct mm_store_kept kept = {
+        .kind = MAILMOD_KEPT_DEAD, .kept_ms = 1, .recipient = *row};
+    enum mailmod_error error = mm_store_keep_recipient(t, &kept);
+    return error == MAILMOD_OK
+               ? mm_store_requeue_kept(t, row->message_id, row->number, 2, 3)
+               : error;
+}
+
+static void test_unsure_host(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store *store = fixture->store;
+    uint64_t id = put(store, 0, 0, "bob@a.net", "a.net", 1000);
+    struct mm_store_recipient row = list(store, id)->rows[0];
+    strcpy(row.unsure_host, "other.a.net");
+    assert_int_equal(fixture_run(store, update, &row), MAILMOD_OK);
+    assert_string_equal(list(store, id)->rows[0].unsure_host, "other.a.net");
+    row.unsure_host[0] = '\0';
+    assert_int_equal(fixture_run(store, update, &row), MAILMOD_OK);
+    assert_string_equal(list(store, id)->rows[0].unsure_host, "");
+    strcpy(row.unsure_host, "mx.a.net");
+    assert_int_equal(fixture_run(store, update, &row), MAILMOD_OK);
+    assert_int_equal(fixture_run(store, keep_and_requeue, &row), MAILMOD_OK);
+    assert_string_equal(list(store, id)->rows[0].unsure_host, "");
+    fixture_verify(store);
 }
 
 /* Of all that wait. */
@@ -235,11 +275,6 @@ static void test_mailbox_keeps_message(void **state)
     assert_int_equal(fixture_remove(store, pair[0], 1), MAILMOD_OK);
     assert_false(fixture_has_message(store, pair[1]));
     fixture_verify(store);
-}
-
-static enum mailmod_error update(struct mm_store_transaction *t, void *context)
-{
-    return mm_store_update_recipient(t, context);
 }
 
 struct act {
@@ -514,6 +549,7 @@ int main(void)
 {
     static const struct fixture_test tests[] = {
         FIXTURE_TEST(test_row_is_kept),
+        FIXTURE_TEST(test_unsure_host),
         FIXTURE_TEST(test_what_is_due),
         FIXTURE_TEST(test_D19_news),
         FIXTURE_TEST(test_watched),

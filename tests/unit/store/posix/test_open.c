@@ -165,14 +165,59 @@ static void test_newer_version(void **state)
     struct fixture *fixture = *state;
     char reason[4096];
     mm_store_close(&fixture->store);
-    sql(fixture, "PRAGMA user_version=9");
+    sql(fixture, "PRAGMA user_version=10");
     assert_int_equal(try_open(fixture, MM_STORE_EXCLUSIVE, reason),
                      MAILMOD_ERROR_STORAGE_VERSION);
     assert_non_null(strstr(reason, "mailmod.db"));
     assert_int_equal(try_open(fixture, MM_STORE_SHARED, NULL),
                      MAILMOD_ERROR_STORAGE_VERSION);
-    sql(fixture, "PRAGMA user_version=8");
+    sql(fixture, "PRAGMA user_version=9");
     assert_int_equal(try_open(fixture, MM_STORE_EXCLUSIVE, NULL), MAILMOD_OK);
+}
+
+static enum mailmod_error put_queued(struct mm_store_transaction *t,
+                                     void *context)
+{
+    const uint64_t *id = context;
+    struct mm_store_recipient recipient = {.message_id = *id, .attempts = 3};
+    enum mailmod_error error = fixture_put_body(t, *id, 100);
+    if (error == MAILMOD_OK) {
+        error = fixture_put_row(t, *id, 100);
+    }
+    strcpy(recipient.path, "bob@a.net");
+    strcpy(recipient.destination, "a.net");
+    strcpy(recipient.unsure_host, "mx.a.net");
+    return error == MAILMOD_OK ? mm_store_put_recipient(t, &recipient) : error;
+}
+
+static bool on_queued(void *context, const struct mm_store_message *message,
+                      const struct mm_store_recipient *recipient)
+{
+    (void)message;
+    *(struct mm_store_recipient *)context = *recipient;
+    return true;
+}
+
+/* A queue of version 8, as it was left, is one of now. */
+static void test_queue_of_version_8(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mm_store_recipient row = {.attempts = 0};
+    uint64_t id = mm_store_new_message_id(fixture->store);
+    assert_int_equal(fixture_run(fixture->store, put_queued, &id), MAILMOD_OK);
+    mm_store_close(&fixture->store);
+    sql(fixture, "ALTER TABLE recipient DROP COLUMN unsure_host;"
+                 "PRAGMA user_version=8");
+    assert_int_equal(
+        fixture_open_as(fixture, MM_STORE_EXCLUSIVE, &fixture->store, NULL),
+        MAILMOD_OK);
+    assert_int_equal(
+        mm_store_each_recipient(fixture->store, id, on_queued, &row),
+        MAILMOD_OK);
+    assert_int_equal(row.attempts, 3);
+    assert_string_equal(row.path, "bob@a.net");
+    assert_string_equal(row.unsure_host, "");
+    fixture_verify(fixture->store);
 }
 
 static void test_foreign_database(void **state)
@@ -286,6 +331,7 @@ int main(void)
         ON_DISK(test_tool_on_a_stopped_system),
         ON_DISK(test_tool_makes_nothing),
         ON_DISK(test_newer_version),
+        ON_DISK(test_queue_of_version_8),
         ON_DISK(test_foreign_database),
         ON_DISK(test_missing_beside_its_log),
         ON_DISK(test_private_files),
