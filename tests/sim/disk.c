@@ -101,6 +101,10 @@ static void step(void *context)
     machine->forgets = false;
     if (machine->loses_power) {
         machine->loses_power = false;
+        /* With nothing to commit it is still to come: not to the next life. */
+        mm_memory_fail(machine->disk, MM_MEMORY_FAULT_POWER, 0, MAILMOD_OK);
+        mm_memory_fail(machine->disk, MM_MEMORY_FAULT_POWER_AFTER, 0,
+                       MAILMOD_OK);
         sim_machine_dies(machine);
         return;
     }

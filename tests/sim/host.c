@@ -17,12 +17,18 @@
 #include <string.h>
 #include <strings.h>
 
-enum { TEXT_MAX = 1 << 20, LINE_MAX = 1100, GREY_MAX = 512, GREY_MS = 600000 };
+enum {
+    TEXT_MAX = 1 << 20,
+    LINE_MAX = 1100,
+    DRAG_MS = 20000,
+    GREY_MAX = 512,
+    GREY_MS = 600000
+};
 
 struct host {
     unsigned number;
     struct mm_listener *listener;
-    bool greylists, hangs, cuts, refuses, lies, has_bad_hours;
+    bool greylists, hangs, cuts, refuses, lies, has_bad_hours, drags;
     unsigned connections[SIM_MACHINES_MAX];
     struct {
         unsigned key;
@@ -33,8 +39,9 @@ struct host {
 struct session {
     struct host *host;
     struct mm_conn *conn;
-    unsigned machine; /* the peer's; SIM_MACHINES_MAX: none of them */
-    bool is_mute;     /* it hangs: nothing is said any more */
+    struct mm_timer timer; /* its greeting comes late */
+    unsigned machine;      /* the peer's; SIM_MACHINES_MAX: none of them */
+    bool is_mute;          /* it hangs: nothing is said any more */
     bool has_data, has_mail, is_bdat_last, is_broken;
     uint64_t bdat_left;
     char line[LINE_MAX];
@@ -338,6 +345,7 @@ static void on_closed(void *context, struct mm_conn *conn,
     if (session->machine < SIM_MACHINES_MAX) {
         session->host->connections[session->machine]--;
     }
+    mm_timer_close(&session->timer);
     mm_buf_fini(&session->text);
     mm_free(session);
 }
@@ -371,10 +379,16 @@ static void count(struct session *session)
     }
 }
 
+static void greet(struct mm_timer *timer)
+{
+    say(MM_LIST_OBJECT(timer, struct session, timer), "220 mx ESMTP\r\n");
+}
+
 static void on_connection(void *context, struct mm_conn *conn)
 {
     struct session *session = mm_alloc(sizeof *session);
-    if (session == NULL) {
+    if (session == NULL || mm_timer_open(&session->timer, mm_conn_loop(conn),
+                                         greet) != MAILMOD_OK) {
         sim_fail("no memory for a session");
     }
     session->host = context;
@@ -391,7 +405,11 @@ static void on_connection(void *context, struct mm_conn *conn)
         }
         return;
     }
-    say(session, "220 mx ESMTP\r\n");
+    if (session->host->drags) {
+        mm_timer_set(&session->timer, DRAG_MS);
+    } else {
+        greet(&session->timer);
+    }
 }
 
 void sim_hosts_begin(void)
@@ -410,6 +428,7 @@ void sim_hosts_begin(void)
         host->cuts = has_temper && sim_fault(SIM_FAULT_HOSTS, 400);
         host->refuses = has_temper && sim_fault(SIM_FAULT_HOSTS, 400);
         host->lies = has_temper && sim_fault(SIM_FAULT_HOSTS, 400);
+        host->drags = i == 1 && sim_fault(SIM_FAULT_HOSTS, 700);
         host->has_bad_hours = has_temper && sim_fault(SIM_FAULT_HOSTS, 300);
         (void)snprintf(domain, sizeof domain, "x%u.test", i);
         (void)snprintf(name, sizeof name, "mx.x%u.test", i);

@@ -435,7 +435,10 @@ static void set_line(struct end *client, struct end *server)
     struct end *faulty = sim_chance(500) ? client : server;
     bool is_pop3 = server->local.port == 110;
     if (!is_steady(client) && sim_fault(SIM_FAULT_NET, is_pop3 ? 150 : 60)) {
-        faulty->octets_left = 1 + sim_below(sim_chance(500) ? 400 : 6000);
+        /* A POP3 client says so little that it breaks among its commands. */
+        uint64_t most = sim_chance(500) ? 400 : 6000;
+        faulty->octets_left =
+            1 + sim_below(is_pop3 && faulty == client ? 150 : most);
     }
     client->peer = server;
     server->references++;
