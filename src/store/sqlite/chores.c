@@ -288,17 +288,32 @@ void mm_chores_shrink(struct mm_sqlite *store)
     }
 }
 
-void mm_chores_begin(struct mm_sqlite *store)
+static void look(struct mm_sqlite *store)
 {
     int64_t count = 0;
     if (mm_sql_number(store->writer.db,
                       "SELECT EXISTS(SELECT 1 FROM removal)+EXISTS(SELECT 1 "
                       "FROM litter)+EXISTS(SELECT 1 FROM act)",
-                      &count) == MAILMOD_OK) {
-        atomic_store(&store->has_chores, count > 0);
+                      &count) == MAILMOD_OK &&
+        count > 0) {
+        atomic_store(&store->has_chores, true);
     }
     store->shrinks = !store->is_shared;
+    store->chores_looked_ms = mm_clock_monotonic_ms();
+}
+
+void mm_chores_begin(struct mm_sqlite *store)
+{
+    look(store);
     store->slice_steps = 1;
+}
+
+void mm_chores_look(struct mm_sqlite *store)
+{
+    if (!store->is_shared && !mm_health_refuses(store) &&
+        mm_clock_monotonic_ms() - store->chores_looked_ms >= MM_STORE_LOOK_MS) {
+        look(store);
+    }
 }
 
 bool mm_sqlite_is_settling(struct mm_store *base)

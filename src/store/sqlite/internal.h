@@ -29,6 +29,9 @@
 #define MM_STORE_MEND_MS 1000
 /* How long nobody writes before the file is shortened, some pages at a time. */
 #define MM_STORE_SHRINK_MS 200
+/* How soon an owner without work sees what a tool left behind: free pages, or
+ * removals that were cut. */
+#define MM_STORE_LOOK_MS 5000
 /* A reader that keeps the log from being used anew is ended when it is older
  * than this and the log longer than that. */
 #define MM_STORE_READER_OLD_MS 10000
@@ -236,11 +239,12 @@ struct mm_sqlite {
     atomic_bool is_refusing;           /* below the limit then */
     atomic_bool wants_look;            /* for the writer: it changed */
     atomic_bool has_chores;            /* rows wait to go in slices */
-    bool shrinks;             /* the writer's: the file may be shortened */
-    unsigned slice_steps;     /* the writer's: of the next slice */
-    uint64_t chores_after_ms; /* the writer's: after a slice that failed */
-    bool was_full;            /* the last batch met a full disk */
-    uint64_t mended_ms;       /* the writer's: the last trial */
+    bool shrinks;              /* the writer's: the file may be shortened */
+    unsigned slice_steps;      /* the writer's: of the next slice */
+    uint64_t chores_after_ms;  /* the writer's: after a slice that failed */
+    uint64_t chores_looked_ms; /* the writer's: what a tool left */
+    bool was_full;             /* the last batch met a full disk */
+    uint64_t mended_ms;        /* the writer's: the last trial */
     struct mm_held_file files[MM_STORE_FILES];
     bool has_links; /* among them */
     /* The writer's: when all files were there; not settled: look at them. */
@@ -403,6 +407,8 @@ bool mm_health_refuses(const struct mm_sqlite *store);
 void mm_health_mend(struct mm_sqlite *store);
 /* One slice of what is promised; true when there is more. thread: writer. */
 bool mm_chores_run(struct mm_sqlite *store);
+/* When nobody writes: what a tool left behind is the owner's to do. */
+void mm_chores_look(struct mm_sqlite *store);
 /* Gives some free pages back; `shrinks` tells whether there are more. */
 void mm_chores_shrink(struct mm_sqlite *store);
 /* What was left over; before the writer starts. */

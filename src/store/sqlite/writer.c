@@ -190,7 +190,10 @@ static uint64_t idle_ms(const struct mm_sqlite *store)
                    ? MM_STORE_MEND_MS
                    : 0;
     }
-    return store->shrinks ? MM_STORE_SHRINK_MS : UINT64_MAX;
+    if (store->shrinks) {
+        return MM_STORE_SHRINK_MS;
+    }
+    return store->is_shared ? UINT64_MAX : MM_STORE_LOOK_MS;
 }
 
 /* False when there is nothing and the store closes. */
@@ -241,6 +244,8 @@ static void run_writer(void *context)
         bool has_chores = mm_chores_run(store);
         if (is_idle && !has_chores && store->shrinks) {
             mm_chores_shrink(store);
+        } else if (is_idle && !has_chores) {
+            mm_chores_look(store);
         }
     }
     /* A tool ends what it began; the daemon goes on with it at its start. */
