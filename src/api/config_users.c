@@ -33,15 +33,19 @@ static enum mailmod_error look(struct mm_store *store, const char *name,
     return error;
 }
 
-static enum mailmod_error check(struct mm_store *store, const char *name,
-                                const char *password, unsigned flags)
+static enum mailmod_error check(struct mm_store *store,
+                                const struct mm_config *config,
+                                const char *name, const char *password,
+                                unsigned flags)
 {
     (void)store;
+    (void)config;
     return password[0] == '\0' ? MAILMOD_OK
                                : mm_user_check(name, password, flags);
 }
 
-static enum mailmod_error put(struct mm_store *store, const char *name,
+static enum mailmod_error put(struct mm_store *store,
+                              const struct mm_config *config, const char *name,
                               const char *password, unsigned flags)
 {
     if (password[0] == '\0') {
@@ -51,17 +55,19 @@ static enum mailmod_error put(struct mm_store *store, const char *name,
     bool is_same = false;
     enum mailmod_error error = look(store, name, password, &is_same);
     if (error == MAILMOD_ERROR_NOT_FOUND) {
-        return mm_user_put(store, name, password, flags, false);
+        return mm_user_put(store, config, name, password, flags, false);
     }
     return error == MAILMOD_OK && !is_same
-               ? mm_user_put(store, name, password, flags, true)
+               ? mm_user_put(store, config, name, password, flags, true)
                : error;
 }
 
 static enum mailmod_error
 each(struct mm_store *store, const struct mm_config *config,
-     enum mailmod_error (*visit)(struct mm_store *store, const char *name,
-                                 const char *password, unsigned flags))
+     enum mailmod_error (*visit)(struct mm_store *store,
+                                 const struct mm_config *config,
+                                 const char *name, const char *password,
+                                 unsigned flags))
 {
     unsigned flags =
         config->local.keeps_apop_passwords ? MAILMOD_USER_KEEP_PASSWORD : 0;
@@ -78,7 +84,7 @@ each(struct mm_store *store, const struct mm_config *config,
             return mm_fail(MAILMOD_ERROR_CONFIG,
                            "local.users: a name is too long");
         }
-        error = visit(store, name, password, flags);
+        error = visit(store, config, name, password, flags);
         mm_secret_clear(password, sizeof password);
         if (error != MAILMOD_OK) {
             (void)mm_fail(error, "local.users: %s: %s", name,

@@ -158,6 +158,7 @@ MM_CHECK enum mailmod_error mm_user_check(const char *name,
                                           const char *password, unsigned flags);
 /* After mm_user_check; `replaces` changes the password of one that is there. */
 MM_CHECK enum mailmod_error mm_user_put(struct mm_store *store,
+                                        const struct mm_config *config,
                                         const char *name, const char *password,
                                         unsigned flags, bool replaces);
 /* Is the user there that a setting names? NOT_FOUND, also for "". */

@@ -44,15 +44,15 @@ static enum mailmod_error check_password(const char *password)
 }
 
 static enum mailmod_error set_verifier(struct mm_store_user *user,
-                                       struct mm_span password)
+                                       struct mm_span password,
+                                       unsigned iterations)
 {
     uint8_t salt[MM_SCRAM_SALT_SIZE];
     enum mailmod_error error = mm_random(salt, sizeof salt);
 
     struct mm_scram_verifier verifier;
     if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_make(&verifier, password, salt,
-                                       MM_SCRAM_ITERATIONS);
+        error = mm_scram_verifier_make(&verifier, password, salt, iterations);
     }
     if (error == MAILMOD_OK) {
         memcpy(user->salt, verifier.salt, sizeof user->salt);
@@ -83,10 +83,12 @@ run_remove_job(struct mm_store_job *job,
 }
 
 static enum mailmod_error store_user(struct mm_store *store,
+                                     const struct mm_config *config,
                                      struct mm_user_job *job,
                                      const char *password, unsigned flags)
 {
-    enum mailmod_error error = set_verifier(&job->user, mm_span_cstr(password));
+    enum mailmod_error error = set_verifier(&job->user, mm_span_cstr(password),
+                                            config->logins.iterations);
 
     job->user.has_password = (flags & MAILMOD_USER_KEEP_PASSWORD) != 0;
     memset(job->user.password, 0, sizeof job->user.password);
@@ -113,7 +115,8 @@ enum mailmod_error mm_user_check(const char *name, const char *password,
     return error;
 }
 
-enum mailmod_error mm_user_put(struct mm_store *store, const char *name,
+enum mailmod_error mm_user_put(struct mm_store *store,
+                               const struct mm_config *config, const char *name,
                                const char *password, unsigned flags,
                                bool replaces)
 {
@@ -124,7 +127,7 @@ enum mailmod_error mm_user_put(struct mm_store *store, const char *name,
         error = mm_store_find_user(store, job.user.name, &job.user);
     }
     if (error == MAILMOD_OK) {
-        error = store_user(store, &job, password, flags);
+        error = store_user(store, config, &job, password, flags);
     }
     mm_secret_clear(&job, sizeof job);
     return error;
@@ -143,7 +146,8 @@ static enum mailmod_error put_user(mailmod *instance, const char *name,
     if (error != MAILMOD_OK) {
         return error;
     }
-    error = mm_user_put(admin.store, name, password, flags, replaces);
+    error =
+        mm_user_put(admin.store, admin.config, name, password, flags, replaces);
     mm_admin_end(&admin);
     if (error != MAILMOD_OK) {
         (void)mm_fail(error, "user %s: %s", name, mm_error_text(error));

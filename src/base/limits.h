@@ -112,6 +112,14 @@
 /* Octets of a body without its white space: shorter ones are remarks that many
  * people write, and are not remembered as spam. */
 #define MM_LIMIT_SPAM_BODY_MIN 256
+/* Logins that were proved lately (logins.cache); past it the one that was
+ * proved first is forgotten. About 250 octets each. */
+#define MM_LIMIT_CACHED_LOGINS 32768
+/* Rounds of the hash of a password (RFC 7677 4 asks for at least 4096): more
+ * than the most would let a server that we log in at, or an operator's slip,
+ * have the processor. */
+#define MM_LIMIT_PASSWORD_ROUNDS_MIN 4096
+#define MM_LIMIT_PASSWORD_ROUNDS 200000
 /* Networks with a password check that waits: more than there are sessions. */
 #define MM_LIMIT_WAITING_NETWORKS (1 << 20)
 /* Each is a query for every connection. */

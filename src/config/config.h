@@ -263,6 +263,8 @@ struct mm_config {
         uint64_t delay_max_ms; /* of the answer to a failed one; 0: none */
         struct mm_range_list exempt; /* loopback is, too */
         unsigned checks_max;         /* of passwords at a time */
+        uint64_t cache_ms;           /* of logins that were proved; 0: none */
+        unsigned iterations;         /* of new verifiers */
     } logins;
 
     struct { /* lists of peers and senders */

@@ -14,11 +14,12 @@
 #define MM_CRYPTO_SCRAM_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "crypto/crypto.h"
 
 #define MM_SCRAM_SALT_SIZE 16
-#define MM_SCRAM_ITERATIONS 4096       /* RFC 7677 4: at least 4096 */
-#define MM_SCRAM_ITERATIONS_MAX 200000 /* a server may not burn our CPU */
+#define MM_SCRAM_ITERATIONS MM_LIMIT_PASSWORD_ROUNDS_MIN
+#define MM_SCRAM_ITERATIONS_MAX MM_LIMIT_PASSWORD_ROUNDS
 
 struct mm_scram_verifier {
     uint8_t salt[MM_SCRAM_SALT_SIZE];
@@ -53,11 +54,10 @@ mm_scram_verifier_check_any(const struct mm_scram_verifier *verifier,
                             size_t count, struct mm_span password,
                             int *which_out);
 /* A verifier that no password fits, the same for the same name and secret, so
- * that an unknown user looks like a known one. */
-MM_CHECK enum mailmod_error
-mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
-                        struct mm_span user_name,
-                        const uint8_t secret[MM_SHA256_SIZE]);
+ * that an unknown user looks like a known one with so many rounds. */
+MM_CHECK enum mailmod_error mm_scram_verifier_decoy(
+    struct mm_scram_verifier *verifier_out, struct mm_span user_name,
+    const uint8_t secret[MM_SHA256_SIZE], uint32_t iterations);
 
 /* Law: START -> FIRST -> CHALLENGED -> OVER on either side; a call out of turn
  * is STATE, and a failed message ends the exchange (OVER). */

@@ -165,10 +165,9 @@ mm_scram_verifier_check_any(const struct mm_scram_verifier *verifier,
     return error;
 }
 
-enum mailmod_error
-mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
-                        struct mm_span user_name,
-                        const uint8_t secret[MM_SHA256_SIZE])
+enum mailmod_error mm_scram_verifier_decoy(
+    struct mm_scram_verifier *verifier_out, struct mm_span user_name,
+    const uint8_t secret[MM_SHA256_SIZE], uint32_t iterations)
 {
     uint8_t seed[MM_SHA256_SIZE];
     enum mailmod_error error = mm_scram_hmac(secret, user_name, seed);
@@ -186,7 +185,7 @@ mm_scram_verifier_decoy(struct mm_scram_verifier *verifier_out,
     }
     if (error == MAILMOD_OK) {
         memcpy(verifier_out->salt, salt, MM_SCRAM_SALT_SIZE);
-        verifier_out->iterations = MM_SCRAM_ITERATIONS;
+        verifier_out->iterations = iterations;
     }
     mm_secret_clear(seed, sizeof seed);
     return error;

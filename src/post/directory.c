@@ -146,7 +146,7 @@ static enum mailmod_error lock_out(struct mm_store_user *user)
     struct mm_scram_verifier verifier;
     if (error == MAILMOD_OK) {
         error = mm_scram_verifier_decoy(&verifier, mm_span_cstr(user->name),
-                                        random);
+                                        random, MM_SCRAM_ITERATIONS);
     }
     if (error == MAILMOD_OK) {
         memcpy(user->salt, verifier.salt, sizeof user->salt);

@@ -137,6 +137,18 @@ static void job_done(struct mm_job *job)
     auth->on_done(auth, auth->verdict);
 }
 
+/* The host and who else is to be asked have been. */
+static enum mm_auth_verdict check(struct mm_auth *auth)
+{
+    auth->begun_ms = mm_loop_now_ms(auth->loop);
+    if (!auth->is_vouched && !mm_store_waits(auth->store) &&
+        mm_auth_recall(auth)) {
+        forget_shown(auth);
+        return MM_AUTH_OK;
+    }
+    return submit(auth, MM_AUTH_WORK_CHECK);
+}
+
 static enum mm_auth_verdict start_check(struct mm_auth *auth)
 {
     enum mm_auth_verdict verdict;
@@ -157,7 +169,7 @@ static enum mm_auth_verdict start_check(struct mm_auth *auth)
     if (auth->on_ask != NULL && auth->on_ask(auth)) {
         return MM_AUTH_WAIT;
     }
-    return submit(auth, MM_AUTH_WORK_CHECK);
+    return check(auth);
 }
 
 static enum mm_auth_verdict start_scram(struct mm_auth *auth)
@@ -219,7 +231,7 @@ enum mm_auth_verdict mm_auth_decide(struct mm_auth *auth,
         return scram_challenge(auth);
     }
     auth->is_vouched = decision == MM_AUTH_VOUCH;
-    return submit(auth, MM_AUTH_WORK_CHECK);
+    return check(auth);
 }
 
 const char *mm_auth_password_text(const struct mm_auth *auth)

@@ -3,14 +3,16 @@
  *
  * Drives a SASL mechanism, USER/PASS or APOP to a verdict. What is slow (a
  * password against its verifier, on purpose) runs on a worker; on_done tells
- * the verdict later. An unknown user and a disabled one take the same steps as
- * a known one and get the same verdict as a wrong password. */
+ * the verdict later. A password that was right lately is not hashed again. An
+ * unknown user and a disabled one take the same steps as a known one and get
+ * the same verdict as a wrong password. */
 #ifndef MM_SERVER_AUTH_H
 #define MM_SERVER_AUTH_H
 
 #include "crypto/scram.h"
 #include "io/io.h"
 #include "server/checks.h"
+#include "server/login_cache.h"
 #include "store/store.h"
 #include "wire/sasl/sasl.h"
 
@@ -55,6 +57,8 @@ struct mm_auth {
     /* Where password checks take turns, and who asks; NULL: straight on. */
     struct mm_checks *checks;
     const struct mm_netaddr *peer;
+    /* Passwords that were right lately; NULL: each is hashed. */
+    struct mm_login_cache *cache;
     /* Whom the client's certificate names; "": nobody. */
     char certificate_name[256];
     bool is_known;  /* somebody came in from there lately */
@@ -86,6 +90,7 @@ struct mm_auth {
     struct mm_job job;
     struct mm_check check;
     bool is_busy;
+    uint64_t begun_ms; /* when the check was asked for, by the loop's clock */
     enum mm_auth_work work;
     enum mm_auth_proof proof;
     char password[MM_LIMIT_PASSWORD + 1];

@@ -3,7 +3,8 @@
  * Owns what the store has of the user, while it looks; it is wiped then.
  * Promises: no difference in verdict or in work done between an unknown user
  * and a wrong password (a decoy verifier stands in); every compare is
- * constant-time.
+ * constant-time; a password that was right is not hashed again while the cache
+ * knows it, which looks at what the store has of the user now.
  * Thread: a worker, or where the store does not wait the session's loop, but
  * for mm_auth_check. RFC 5802, 7677, 2195, 1939 7. */
 #include "server/auth_internal.h"
@@ -43,13 +44,10 @@ static enum mailmod_error find_further(struct mm_auth *auth,
     return error;
 }
 
-/* The verifier that the user has, or a decoy under which no password fits. The
- * decoy is made for a known user, too, so that both cost the same. OK either
- * way unless the store itself failed. */
-static enum mailmod_error find_user(struct mm_auth *auth, struct credentials *c)
+/* What the store has of the user, who may be nobody (mailbox 0). */
+static enum mailmod_error find_known(struct mm_auth *auth,
+                                     struct credentials *c)
 {
-    uint8_t secret[MM_SHA256_SIZE];
-
     memset(c, 0, sizeof *c);
     enum mailmod_error found =
         mm_store_find_user(auth->store, auth->user_name, &c->user);
@@ -59,21 +57,37 @@ static enum mailmod_error find_user(struct mm_auth *auth, struct credentials *c)
     if (found != MAILMOD_OK && found != MAILMOD_ERROR_NOT_FOUND) {
         return found;
     }
-    enum mailmod_error error = mm_store_secret(auth->store, secret);
+    memcpy(c->verifier.salt, c->user.salt, sizeof c->verifier.salt);
+    c->verifier.iterations = c->user.iterations;
+    memcpy(c->verifier.stored_key, c->user.stored_key,
+           sizeof c->verifier.stored_key);
+    memcpy(c->verifier.server_key, c->user.server_key,
+           sizeof c->verifier.server_key);
+    return find_further(auth, c);
+}
+
+/* The verifier that the user has, or a decoy under which no password fits. The
+ * decoy is made for a known user, too, so that both cost the same. OK either
+ * way unless the store itself failed. */
+static enum mailmod_error find_user(struct mm_auth *auth, struct credentials *c)
+{
+    uint8_t secret[MM_SHA256_SIZE];
+    struct mm_scram_verifier decoy;
+    enum mailmod_error error = find_known(auth, c);
+
     if (error == MAILMOD_OK) {
-        error = mm_scram_verifier_decoy(&c->verifier,
-                                        mm_span_cstr(auth->user_name), secret);
+        error = mm_store_secret(auth->store, secret);
+    }
+    if (error == MAILMOD_OK) {
+        error =
+            mm_scram_verifier_decoy(&decoy, mm_span_cstr(auth->user_name),
+                                    secret, auth->config->logins.iterations);
+    }
+    if (error == MAILMOD_OK && c->user.mailbox_id == 0) {
+        c->verifier = decoy;
     }
     mm_secret_clear(secret, sizeof secret);
-    if (error == MAILMOD_OK && is_known) {
-        memcpy(c->verifier.salt, c->user.salt, sizeof c->verifier.salt);
-        c->verifier.iterations = c->user.iterations;
-        memcpy(c->verifier.stored_key, c->user.stored_key,
-               sizeof c->verifier.stored_key);
-        memcpy(c->verifier.server_key, c->user.server_key,
-               sizeof c->verifier.server_key);
-    }
-    return error == MAILMOD_OK ? find_further(auth, c) : error;
+    return error;
 }
 
 /* The name of the secret that was used: 0 is the main one. */
@@ -148,6 +162,65 @@ static void admit_vouched(struct mm_auth *auth)
                                         : MM_AUTH_OK;
 }
 
+static struct mm_login_facts facts_of(const struct mm_auth *auth,
+                                      const struct credentials *c)
+{
+    return (struct mm_login_facts){
+        .user = auth->user_name,
+        .mailbox_id = c->user.mailbox_id,
+        .verifier = &c->verifier,
+        .further = c->further,
+        .further_count = c->further_count,
+        .password = mm_span(auth->password, auth->password_size)};
+}
+
+/* Which secret the cache knows the password to be; -1: none. One of a user who
+ * may not enter is hashed, as a wrong one is. */
+static int recall(const struct mm_auth *auth, const struct credentials *c)
+{
+    const struct mm_login_facts facts = facts_of(auth, c);
+    int which = auth->cache != NULL
+                    ? mm_login_cache_find(auth->cache, &facts, auth->begun_ms)
+                    : -1;
+
+    return c->may_enter ? which : -1;
+}
+
+bool mm_auth_recall(struct mm_auth *auth)
+{
+    struct credentials c;
+    int which = -1;
+
+    if (auth->cache == NULL || auth->proof != MM_AUTH_PROOF_PASSWORD) {
+        return false;
+    }
+    if (find_known(auth, &c) == MAILMOD_OK) {
+        which = recall(auth, &c);
+    }
+    if (which >= 0) {
+        auth->mailbox_id = c.user.mailbox_id;
+        mm_auth_note_secret(auth, which);
+    }
+    mm_secret_clear(&c, sizeof c);
+    return which >= 0;
+}
+
+/* The whole hash, of a password that the cache does not know. */
+static enum mailmod_error check_password(struct mm_auth *auth,
+                                         const struct credentials *c,
+                                         int *which_out)
+{
+    const struct mm_login_facts facts = facts_of(auth, c);
+    enum mailmod_error error = mm_scram_verifier_check_any(
+        &c->verifier, c->further, c->further_count, facts.password, which_out);
+
+    if (error == MAILMOD_OK && *which_out >= 0 && c->may_enter &&
+        auth->cache != NULL) {
+        mm_login_cache_put(auth->cache, &facts, *which_out, auth->begun_ms);
+    }
+    return error;
+}
+
 static void check_shown(struct mm_auth *auth)
 {
     struct credentials c;
@@ -155,9 +228,8 @@ static void check_shown(struct mm_auth *auth)
 
     enum mailmod_error error = find_user(auth, &c);
     if (error == MAILMOD_OK && auth->proof == MM_AUTH_PROOF_PASSWORD) {
-        error = mm_scram_verifier_check_any(
-            &c.verifier, c.further, c.further_count,
-            mm_span(auth->password, auth->password_size), &which);
+        which = recall(auth, &c);
+        error = which < 0 ? check_password(auth, &c, &which) : error;
     } else if (error == MAILMOD_OK) {
         which = check_digest(auth, &c.user) ? 0 : -1;
     }

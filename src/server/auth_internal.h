@@ -14,6 +14,10 @@ bool mm_auth_take_authzid(struct mm_auth *auth, struct mm_span authzid);
 bool mm_auth_names_need_store(struct mm_auth *auth);
 void mm_auth_find_names(struct mm_auth *auth);
 
+/* A password that was right lately, of a user who may log in: as
+ * mm_auth_check, with the verdict OK. thread: loop, of a store that does not
+ * wait */
+bool mm_auth_recall(struct mm_auth *auth);
 /* The verdict on a password, a digest, or a user whom the host vouches for.
  * thread: worker */
 void mm_auth_check(struct mm_auth *auth);

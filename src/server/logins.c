@@ -72,6 +72,7 @@ void mm_logins_init(struct mm_logins *login, struct mm_session *session,
     login->auth.on_check = words->check != NULL ? on_check : NULL;
     login->auth.checks = &session->server->checks;
     login->auth.peer = &session->peer;
+    login->auth.cache = &session->server->login_cache;
 }
 
 /* Neither delayed nor banned. A proxy that tells this machine's address, or its

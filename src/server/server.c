@@ -38,6 +38,8 @@ static void set_limits(struct mm_server *server, const struct mm_config *config)
                                                   config, (enum mm_service)i)));
     }
     mm_checks_set_max(&server->checks, config->logins.checks_max);
+    mm_login_cache_set_time(&server->login_cache, config->logins.cache_ms,
+                            mm_loop_now_ms(server->options.loops[0]));
 }
 
 /* Locked. */
@@ -95,11 +97,34 @@ static void cut_loop(struct mm_task *task)
     }
 }
 
+static enum mailmod_error init_loops(struct mm_server *server,
+                                     const struct mm_server_options *options)
+{
+    enum mailmod_error error = MAILMOD_OK;
+
+    server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
+    if (server->loops == NULL) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    for (size_t i = 0; i < options->loop_count; i++) {
+        server->loops[i].server = server;
+        server->loops[i].loop = options->loops[i];
+        server->loops[i].resolver = options->resolvers[i];
+        mm_list_init(&server->loops[i].sessions);
+        mm_list_init(&server->loops[i].proxied);
+        server->loops[i].stop_task.run = stop_loop;
+        server->loops[i].cut_task.run = cut_loop;
+        error =
+            error == MAILMOD_OK ? mm_admission_open(&server->loops[i]) : error;
+    }
+    return error;
+}
+
 static enum mailmod_error init_server(struct mm_server *server,
                                       const struct mm_server_options *options)
 {
     const struct mm_config *config = options->settings->config;
-    uint64_t seeds[6 + MM_SERVICE_COUNT];
+    uint64_t seeds[7 + MM_SERVICE_COUNT];
     enum mailmod_error error = mm_random(seeds, sizeof seeds);
 
     if (error != MAILMOD_OK) {
@@ -120,7 +145,8 @@ static enum mailmod_error init_server(struct mm_server *server,
         mm_login_times_new(&server->login_times, more[3]),
         mm_lists_init(&server->lists, options->log),
         mm_content_init(&server->content, options->log),
-        mm_traps_init(&server->traps, more[4], options->log)};
+        mm_traps_init(&server->traps, more[4], options->log),
+        mm_login_cache_init(&server->login_cache, more[5])};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         error = error == MAILMOD_OK ? errors[i] : error;
     }
@@ -132,21 +158,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     mm_lists_set_config(&server->lists, options->settings->config);
     mm_content_set_config(&server->content, options->settings->config);
     mm_traps_set_config(&server->traps, options->settings->config);
-    server->loops = mm_alloc_array(options->loop_count, sizeof *server->loops);
-    if (server->loops == NULL) {
-        return MAILMOD_ERROR_MEMORY;
-    }
-    for (size_t i = 0; i < options->loop_count; i++) {
-        server->loops[i].server = server;
-        server->loops[i].loop = options->loops[i];
-        server->loops[i].resolver = options->resolvers[i];
-        mm_list_init(&server->loops[i].sessions);
-        mm_list_init(&server->loops[i].proxied);
-        server->loops[i].stop_task.run = stop_loop;
-        server->loops[i].cut_task.run = cut_loop;
-        error =
-            error == MAILMOD_OK ? mm_admission_open(&server->loops[i]) : error;
-    }
+    error = init_loops(server, options);
     if (error == MAILMOD_OK) {
         error = mm_deleted_mail_new(&server->deleted_mail, server);
     }
@@ -200,6 +212,7 @@ void mm_server_free(struct mm_server **server_in)
     mm_lists_fini(&server->lists);
     mm_content_fini(&server->content);
     mm_traps_fini(&server->traps);
+    mm_login_cache_fini(&server->login_cache);
     for (size_t i = 0; server->loops != NULL && i < server->options.loop_count;
          i++) {
         for (size_t j = 0; j < MM_BLOCKLISTS_MAX; j++) {

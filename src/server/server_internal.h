@@ -13,6 +13,7 @@
 #include "server/deleted_mail.h"
 #include "server/greylist.h"
 #include "server/limits.h"
+#include "server/login_cache.h"
 #include "server/login_times.h"
 #include "server/networks.h"
 #include "server/proxied.h"
@@ -53,6 +54,7 @@ struct mm_server {
     struct mm_networks networks;
     struct mm_bans bans; /* of them, in the store */
     struct mm_checks checks;
+    struct mm_login_cache login_cache;
     struct mm_rates rates;
     struct mm_login_times *login_times;
     struct mm_lists lists;

@@ -63,6 +63,51 @@ def test_removed_by_a_tool(build):
         assert box.file.readline().startswith(b"-ERR [SYS/PERM]")
 
 
+def test_changes_under_an_open_cache(build):
+    """A login that the daemon remembers is none any more once a tool of another
+    process has changed the user; by POP3 and SMTP both."""
+    need_posix(build, "the library is loaded here")
+
+    def both(password, is_good):
+        sender = smtplib.SMTP("127.0.0.1", daemon.port("submission"),
+                              timeout=120)
+        try:
+            if is_good:
+                login(daemon, password=password).quit()
+                sender.login("demo", password)
+            else:
+                refusal(daemon, "demo", password)
+                try:
+                    sender.login("demo", password)
+                except smtplib.SMTPAuthenticationError:
+                    return
+                raise AssertionError("demo came in")
+        finally:
+            sender.close()
+
+    for settings in ({}, {"logins.cache": "0s"}):
+        with Daemon(build, settings={
+                **CLEAR, **settings, "logins.iterations": 5000,
+                "pop3.login_failures_max": 100}) as daemon:
+            for _ in range(2):
+                both("secret", True)
+            both("wrong", False)
+            daemon.ctl("user", "passwd", "demo", "--password-stdin",
+                       stdin="another\n")
+            both("secret", False)
+            for _ in range(2):
+                both("another", True)
+            set_disabled(daemon, "demo", True)
+            both("another", False)
+            set_disabled(daemon, "demo", False)
+            both("another", True)
+            daemon.ctl("user", "del", "demo")
+            both("another", False)
+            daemon.add_user("demo", "third")
+            both("another", False)
+            both("third", True)
+
+
 def test_quota(build):
     with Daemon(build, settings=CLEAR) as daemon:
         daemon.ctl("user", "quota", "demo", "8K")

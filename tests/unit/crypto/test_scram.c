@@ -216,20 +216,21 @@ static void test_decoy(void **state)
     (void)state;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
-    assert_int_equal(
-        mm_scram_verifier_decoy(&a, mm_span_cstr("nobody"), secret),
-        MAILMOD_OK);
-    assert_int_equal(
-        mm_scram_verifier_decoy(&b, mm_span_cstr("nobody"), secret),
-        MAILMOD_OK);
+    assert_int_equal(mm_scram_verifier_decoy(&a, mm_span_cstr("nobody"), secret,
+                                             MM_SCRAM_ITERATIONS),
+                     MAILMOD_OK);
+    assert_int_equal(mm_scram_verifier_decoy(&b, mm_span_cstr("nobody"), secret,
+                                             MM_SCRAM_ITERATIONS),
+                     MAILMOD_OK);
     assert_memory_equal(&a, &b, sizeof a);
     assert_int_equal(a.iterations, MM_SCRAM_ITERATIONS);
-    assert_int_equal(mm_scram_verifier_decoy(&b, mm_span_cstr("nobod"), secret),
+    assert_int_equal(mm_scram_verifier_decoy(&b, mm_span_cstr("nobod"), secret,
+                                             MM_SCRAM_ITERATIONS),
                      MAILMOD_OK);
     assert_memory_not_equal(a.salt, b.salt, sizeof a.salt);
-    assert_int_equal(
-        mm_scram_verifier_decoy(&b, mm_span_cstr("nobody"), other_secret),
-        MAILMOD_OK);
+    assert_int_equal(mm_scram_verifier_decoy(&b, mm_span_cstr("nobody"),
+                                             other_secret, MM_SCRAM_ITERATIONS),
+                     MAILMOD_OK);
     assert_memory_not_equal(a.salt, b.salt, sizeof a.salt);
     open_exchange(&x);
     assert_int_equal(run(&x, &a, "nobody", "pencil"),

@@ -68,24 +68,29 @@ static enum mailmod_error run_remove(struct mm_store_job *job,
         transaction, MM_LIST_OBJECT(job, struct user_job, job)->user.name);
 }
 
+static void set_password(struct mm_store_user *user, const char *password)
+{
+    static const uint8_t salt[MM_SCRAM_SALT_SIZE] = "0123456789abcde";
+    struct mm_scram_verifier verifier;
+
+    snprintf(user->password, sizeof user->password, "%s", password);
+    assert_int_equal(mm_scram_verifier_make(&verifier, mm_span_cstr(password),
+                                            salt, MM_SCRAM_ITERATIONS),
+                     MAILMOD_OK);
+    memcpy(user->salt, verifier.salt, sizeof user->salt);
+    memcpy(user->stored_key, verifier.stored_key, sizeof user->stored_key);
+    memcpy(user->server_key, verifier.server_key, sizeof user->server_key);
+    user->iterations = verifier.iterations;
+}
+
 uint64_t rig_add_user(struct mm_store *store, const char *name, bool keeps)
 {
     struct user_job job = {.job.run = run_add};
-    struct mm_scram_verifier verifier;
-    static const uint8_t salt[MM_SCRAM_SALT_SIZE] = "0123456789abcde";
+    char password[MM_STORE_USER_MAX + 8];
 
     snprintf(job.user.name, sizeof job.user.name, "%s", name);
-    snprintf(job.user.password, sizeof job.user.password, "secret-%s", name);
-    assert_int_equal(mm_scram_verifier_make(&verifier,
-                                            mm_span_cstr(job.user.password),
-                                            salt, MM_SCRAM_ITERATIONS),
-                     MAILMOD_OK);
-    memcpy(job.user.salt, verifier.salt, sizeof job.user.salt);
-    memcpy(job.user.stored_key, verifier.stored_key,
-           sizeof job.user.stored_key);
-    memcpy(job.user.server_key, verifier.server_key,
-           sizeof job.user.server_key);
-    job.user.iterations = verifier.iterations;
+    snprintf(password, sizeof password, "secret-%s", name);
+    set_password(&job.user, password);
     job.user.has_password = keeps;
     assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
     return job.user.mailbox_id;
@@ -114,6 +119,39 @@ void rig_change_user(struct mm_store *store, const char *name, bool is_disabled,
     assert_int_equal(mm_store_find_user(store, name, &job.user), MAILMOD_OK);
     job.user.is_disabled = is_disabled;
     job.user.quota = quota;
+    assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
+}
+
+void rig_set_password(struct mm_store *store, const char *name,
+                      const char *password)
+{
+    struct user_job job = {.job.run = run_change};
+
+    assert_int_equal(mm_store_find_user(store, name, &job.user), MAILMOD_OK);
+    set_password(&job.user, password);
+    assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
+}
+
+struct rename_job {
+    struct mm_store_job job;
+    const char *name;
+    const char *new_name;
+};
+
+static enum mailmod_error run_rename(struct mm_store_job *job,
+                                     struct mm_store_transaction *transaction)
+{
+    struct rename_job *rename = MM_LIST_OBJECT(job, struct rename_job, job);
+
+    return mm_store_rename_user(transaction, rename->name, rename->new_name);
+}
+
+void rig_rename_user(struct mm_store *store, const char *name,
+                     const char *new_name)
+{
+    struct rename_job job = {
+        .job.run = run_rename, .name = name, .new_name = new_name};
+
     assert_int_equal(mm_store_run(store, &job.job), MAILMOD_OK);
 }
 

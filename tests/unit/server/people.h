@@ -18,6 +18,10 @@ void rig_remove_user(struct mm_store *store, const char *name);
 /* As a tool does. */
 void rig_change_user(struct mm_store *store, const char *name, bool is_disabled,
                      uint64_t quota);
+void rig_set_password(struct mm_store *store, const char *name,
+                      const char *password);
+void rig_rename_user(struct mm_store *store, const char *name,
+                     const char *new_name);
 void rig_put_secret(struct mm_store *store, const char *name, const char *label,
                     const char *password);
 void rig_remove_secret(struct mm_store *store, const char *name,

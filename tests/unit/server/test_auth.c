@@ -1,118 +1,21 @@
 /* test_auth.c - one login attempt, every mechanism and every verdict; attacks
  * 44 to 47 as far as they reach beyond the engine's base64. Thread: the test's.
  */
+#include "attempt.h"
 #include "crypto/scram.h"
-#include "rig.h"
-#include "server/auth.h"
-#include "store/memory/memory.h"
-
-struct attempt {
-    struct mm_store *store;
-    struct mm_config *config;
-    struct mm_auth auth;
-    enum mm_auth_verdict verdict;
-    unsigned done;
-    bool asks; /* the host is asked */
-    char seen_user[MM_STORE_USER_MAX];
-    char seen_password[MM_LIMIT_PASSWORD + 1];
-};
-
-static void on_done(struct mm_auth *auth, enum mm_auth_verdict verdict)
-{
-    struct attempt *a = MM_LIST_OBJECT(auth, struct attempt, auth);
-
-    a->verdict = verdict;
-    a->done++;
-}
-
-static bool on_ask(struct mm_auth *auth)
-{
-    struct attempt *a = MM_LIST_OBJECT(auth, struct attempt, auth);
-    const char *password = mm_auth_password_text(auth);
-
-    snprintf(a->seen_user, sizeof a->seen_user, "%s", auth->user_name);
-    snprintf(a->seen_password, sizeof a->seen_password, "%s",
-             password != NULL ? password : "(none)");
-    return a->asks;
-}
-
-static int begin(void **state)
-{
-    struct attempt *a = mm_alloc(sizeof *a);
-
-    assert_non_null(a);
-    assert_int_equal(mm_store_open_memory(&a->store, NULL), MAILMOD_OK);
-    fake_open(a->store);
-    rig_add_user(a->store, "alice", true);
-    rig_add_user(a->store, "bob", false);
-    rig_add_user(a->store, "carol@example.org", true);
-    a->config = rig_config(NULL);
-    mm_auth_init(&a->auth, fake_loop(), fake_workers(), a->store, a->config,
-                 on_done);
-    *state = a;
-    return 0;
-}
-
-/* Over a network: what reads the store comes later. */
-static int begin_late(void **state)
-{
-    (void)begin(state);
-    mm_memory_answer_late(((struct attempt *)*state)->store);
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct attempt *a = *state;
-
-    mm_auth_fini(&a->auth);
-    mm_config_unref(&a->config);
-    mm_store_close(&a->store);
-    fake_close();
-    mm_free(a);
-    return 0;
-}
-
-/* What it comes to, whether at once or on a worker. */
-static enum mm_auth_verdict settle(struct attempt *a,
-                                   enum mm_auth_verdict verdict)
-{
-    unsigned done = a->done;
-
-    if (verdict != MM_AUTH_WAIT) {
-        fake_run(1);
-        assert_int_equal(a->done, done);
-        return verdict;
-    }
-    assert_true(a->auth.is_busy);
-    fake_run(1);
-    assert_int_equal(a->done, done + 1);
-    assert_false(a->auth.is_busy);
-    return a->verdict == MM_AUTH_NAMED ? settle(a, mm_auth_go_on(&a->auth))
-                                       : a->verdict;
-}
 
 /* The same where the host may have been asked, who answers in his own time. */
 static enum mm_auth_verdict late(struct attempt *a,
                                  enum mm_auth_verdict verdict)
 {
-    return verdict == MM_AUTH_WAIT && a->auth.is_busy ? settle(a, verdict)
-                                                      : verdict;
+    return verdict == MM_AUTH_WAIT && a->auth.is_busy
+               ? attempt_settle(a, verdict)
+               : verdict;
 }
 
 static struct mm_span text_of(const struct attempt *a)
 {
     return mm_buf_span(&a->auth.challenge);
-}
-
-static bool is_wiped(const struct attempt *a)
-{
-    for (size_t i = 0; i < sizeof a->auth.password; i++) {
-        if (a->auth.password[i] != '\0') {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void test_password(void **state)
@@ -144,14 +47,14 @@ static void test_password(void **state)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum mm_auth_verdict verdict =
-            settle(a, mm_auth_password(&a->auth, mm_span_cstr(rows[i].user),
-                                       mm_span_cstr(rows[i].password)));
+        enum mm_auth_verdict verdict = attempt_settle(
+            a, mm_auth_password(&a->auth, mm_span_cstr(rows[i].user),
+                                mm_span_cstr(rows[i].password)));
 
         if (verdict != rows[i].verdict) {
             fail_msg("%s/%s: %d", rows[i].user, rows[i].password, verdict);
         }
-        assert_true(is_wiped(a));
+        assert_true(attempt_is_wiped(a));
         if (rows[i].name != NULL) {
             assert_string_equal(a->auth.user_name, rows[i].name);
             assert_int_not_equal(a->auth.mailbox_id, 0);
@@ -165,9 +68,10 @@ static void test_long_credentials(void **state)
     static char text[2000];
 
     memset(text, 'x', sizeof text);
-    assert_int_equal(settle(a, mm_auth_password(&a->auth, mm_span(text, 255),
-                                                mm_span(text, 512))),
-                     MM_AUTH_REFUSED);
+    assert_int_equal(
+        attempt_settle(a, mm_auth_password(&a->auth, mm_span(text, 255),
+                                           mm_span(text, 512))),
+        MM_AUTH_REFUSED);
     assert_int_equal(
         mm_auth_password(&a->auth, mm_span(text, 256), mm_span(text, 5)),
         MM_AUTH_REFUSED);
@@ -219,8 +123,8 @@ static void test_plain(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct mm_span text = mm_span(rows[i].text, rows[i].size);
 
-        if (settle(a, mm_auth_begin(&a->auth, MM_SASL_PLAIN, true, text)) !=
-            rows[i].verdict) {
+        if (attempt_settle(a, mm_auth_begin(&a->auth, MM_SASL_PLAIN, true,
+                                            text)) != rows[i].verdict) {
             fail_msg("row %zu", i);
         }
         /* The same without an initial response. */
@@ -228,7 +132,8 @@ static void test_plain(void **state)
             mm_auth_begin(&a->auth, MM_SASL_PLAIN, false, mm_span(NULL, 0)),
             MM_AUTH_CHALLENGE);
         assert_int_equal(text_of(a).size, 0);
-        if (settle(a, mm_auth_continue(&a->auth, text)) != rows[i].verdict) {
+        if (attempt_settle(a, mm_auth_continue(&a->auth, text)) !=
+            rows[i].verdict) {
             fail_msg("row %zu, continued", i);
         }
     }
@@ -246,14 +151,16 @@ static void test_login(void **state)
                      MM_AUTH_CHALLENGE);
     assert_true(mm_span_is(text_of(a), "Password:"));
     assert_int_equal(
-        settle(a, mm_auth_continue(&a->auth, mm_span_cstr("secret-alice"))),
+        attempt_settle(
+            a, mm_auth_continue(&a->auth, mm_span_cstr("secret-alice"))),
         MM_AUTH_OK);
     /* With the name at once, and wrong; then an empty name. */
     assert_int_equal(
         mm_auth_begin(&a->auth, MM_SASL_LOGIN, true, mm_span_cstr("nobody")),
         MM_AUTH_CHALLENGE);
-    assert_int_equal(settle(a, mm_auth_continue(&a->auth, mm_span_cstr("x"))),
-                     MM_AUTH_REFUSED);
+    assert_int_equal(
+        attempt_settle(a, mm_auth_continue(&a->auth, mm_span_cstr("x"))),
+        MM_AUTH_REFUSED);
     assert_int_equal(
         mm_auth_begin(&a->auth, MM_SASL_LOGIN, true, mm_span_cstr("")),
         MM_AUTH_SYNTAX);
@@ -269,13 +176,15 @@ static void test_broken_off(void **state)
                             mm_span_cstr("alice"));
         (void)mm_auth_begin(&a->auth, MM_SASL_PLAIN, false, mm_span(NULL, 0));
         if (i % 100 == 0) {
-            (void)settle(a, mm_auth_begin(&a->auth, MM_SASL_SCRAM_SHA_256, true,
-                                          mm_span_cstr("n,,n=alice,r=abcdef")));
+            (void)attempt_settle(
+                a, mm_auth_begin(&a->auth, MM_SASL_SCRAM_SHA_256, true,
+                                 mm_span_cstr("n,,n=alice,r=abcdef")));
         }
     }
-    assert_int_equal(settle(a, mm_auth_password(&a->auth, mm_span_cstr("alice"),
-                                                mm_span_cstr("secret-alice"))),
-                     MM_AUTH_OK);
+    assert_int_equal(
+        attempt_settle(a, mm_auth_password(&a->auth, mm_span_cstr("alice"),
+                                           mm_span_cstr("secret-alice"))),
+        MM_AUTH_OK);
 }
 
 struct scram {
@@ -334,13 +243,6 @@ static void test_F10_scram_acts_for_itself(void **state)
     }
 }
 
-static enum mm_auth_verdict by_password(struct attempt *a, const char *user,
-                                        const char *password)
-{
-    return settle(a, mm_auth_password(&a->auth, mm_span_cstr(user),
-                                      mm_span_cstr(password)));
-}
-
 /* The last verdict; with OK the server's signature was right, too. */
 static enum mm_auth_verdict by_scram(struct attempt *a, const char *user,
                                      const char *password)
@@ -366,15 +268,17 @@ static void test_disabled_user(void **state)
     struct attempt *a = *state;
 
     rig_change_user(a->store, "alice", true, 0);
-    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_REFUSED);
+    assert_int_equal(attempt_by_password(a, "alice", "secret-alice"),
+                     MM_AUTH_REFUSED);
     assert_true(a->auth.is_disabled);
     assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_REFUSED);
     assert_true(a->auth.is_disabled);
     assert_int_equal(by_scram(a, "alice", "wrong"), MM_AUTH_REFUSED);
-    assert_int_equal(by_password(a, "bob", "wrong"), MM_AUTH_REFUSED);
+    assert_int_equal(attempt_by_password(a, "bob", "wrong"), MM_AUTH_REFUSED);
     assert_false(a->auth.is_disabled);
     rig_change_user(a->store, "alice", false, 0);
-    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_int_equal(attempt_by_password(a, "alice", "secret-alice"),
+                     MM_AUTH_OK);
     assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_OK);
     assert_false(a->auth.is_disabled);
 }
@@ -385,15 +289,16 @@ static void test_disabled_user_is_vouched_for(void **state)
     struct attempt *a = *state;
 
     rig_change_user(a->store, "alice", true, 0);
-    a->auth.on_ask = on_ask;
+    a->auth.on_ask = attempt_on_ask;
     a->asks = true;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             mm_auth_password(&a->auth, mm_span_cstr(i == 0 ? "alice" : "bob"),
                              mm_span_cstr("x")),
             MM_AUTH_WAIT);
-        assert_int_equal(settle(a, mm_auth_decide(&a->auth, MM_AUTH_VOUCH)),
-                         i == 0 ? MM_AUTH_REFUSED : MM_AUTH_OK);
+        assert_int_equal(
+            attempt_settle(a, mm_auth_decide(&a->auth, MM_AUTH_VOUCH)),
+            i == 0 ? MM_AUTH_REFUSED : MM_AUTH_OK);
     }
 }
 
@@ -412,18 +317,20 @@ static void test_several_secrets(void **state)
     for (int i = 0; i < MM_STORE_SECRETS_MAX; i += 5) {
         snprintf(label, sizeof label, "device-%02d", i);
         snprintf(password, sizeof password, "app-%02d", i);
-        assert_int_equal(by_password(a, "alice", password), MM_AUTH_OK);
+        assert_int_equal(attempt_by_password(a, "alice", password), MM_AUTH_OK);
         assert_string_equal(a->auth.secret, label);
         assert_int_equal(by_scram(a, "alice", password), MM_AUTH_OK);
         assert_string_equal(a->auth.secret, label);
     }
-    assert_int_equal(by_password(a, "alice", "secret-alice"), MM_AUTH_OK);
+    assert_int_equal(attempt_by_password(a, "alice", "secret-alice"),
+                     MM_AUTH_OK);
     assert_string_equal(a->auth.secret, "");
     assert_int_equal(by_scram(a, "alice", "secret-alice"), MM_AUTH_OK);
     assert_string_equal(a->auth.secret, "");
-    assert_int_equal(by_password(a, "bob", "app-00"), MM_AUTH_REFUSED);
+    assert_int_equal(attempt_by_password(a, "bob", "app-00"), MM_AUTH_REFUSED);
     rig_remove_secret(a->store, "alice", "device-05");
-    assert_int_equal(by_password(a, "alice", "app-05"), MM_AUTH_REFUSED);
+    assert_int_equal(attempt_by_password(a, "alice", "app-05"),
+                     MM_AUTH_REFUSED);
     assert_int_equal(by_scram(a, "alice", "app-05"), MM_AUTH_REFUSED);
 }
 
@@ -433,9 +340,9 @@ static void test_O15_name_as_given(void **state)
 {
     struct attempt *a = *state;
 
-    (void)settle(a,
-                 mm_auth_password(&a->auth, mm_span_cstr("NoSuch@example.org"),
-                                  mm_span_cstr("x")));
+    (void)attempt_settle(a, mm_auth_password(&a->auth,
+                                             mm_span_cstr("NoSuch@example.org"),
+                                             mm_span_cstr("x")));
     assert_string_equal(a->auth.user_name, "nosuch");
     assert_string_equal(a->auth.given_name, "NoSuch@example.org");
 }
@@ -568,9 +475,9 @@ static enum mm_auth_verdict apop(struct attempt *a, const char *user,
     uint8_t digest[MM_MD5_SIZE];
 
     assert_int_equal(mm_md5(mm_span_cstr(text), digest), MAILMOD_OK);
-    return settle(a, mm_auth_apop(&a->auth, mm_span_cstr(user),
-                                  mm_span_cstr(stamp),
-                                  mm_span((const char *)digest, MM_MD5_SIZE)));
+    return attempt_settle(
+        a, mm_auth_apop(&a->auth, mm_span_cstr(user), mm_span_cstr(stamp),
+                        mm_span((const char *)digest, MM_MD5_SIZE)));
 }
 
 static void test_disabled_user_by_apop(void **state)
@@ -601,9 +508,10 @@ static void test_apop(void **state)
                                   mm_span_cstr("<1@mx>"), mm_span("x", 1)),
                      MM_AUTH_REFUSED);
     /* The next login by password is not taken for APOP. */
-    assert_int_equal(settle(a, mm_auth_password(&a->auth, mm_span_cstr("alice"),
-                                                mm_span_cstr("secret-alice"))),
-                     MM_AUTH_OK);
+    assert_int_equal(
+        attempt_settle(a, mm_auth_password(&a->auth, mm_span_cstr("alice"),
+                                           mm_span_cstr("secret-alice"))),
+        MM_AUTH_OK);
 }
 
 static void test_our_fault(void **state)
@@ -615,10 +523,11 @@ static void test_our_fault(void **state)
     fake_set_workers_full(true);
     assert_int_equal(mm_auth_password(&a->auth, alice, secret),
                      MM_AUTH_TEMPORARY);
-    assert_true(is_wiped(a));
+    assert_true(attempt_is_wiped(a));
     fake_set_workers_full(false);
-    assert_int_equal(settle(a, mm_auth_password(&a->auth, alice, secret)),
-                     MM_AUTH_OK);
+    assert_int_equal(
+        attempt_settle(a, mm_auth_password(&a->auth, alice, secret)),
+        MM_AUTH_OK);
 }
 
 static void test_host_decides(void **state)
@@ -627,34 +536,36 @@ static void test_host_decides(void **state)
     struct mm_span newcomer = mm_span_cstr("dave");
     struct mm_store_user user;
 
-    a->auth.on_ask = on_ask;
+    a->auth.on_ask = attempt_on_ask;
     a->asks = true;
     assert_int_equal(mm_auth_password(&a->auth, mm_span_cstr("Alice"),
                                       mm_span_cstr("secret-alice")),
                      MM_AUTH_WAIT);
     assert_string_equal(a->seen_user, "alice");
     assert_string_equal(a->seen_password, "secret-alice");
-    assert_int_equal(settle(a, mm_auth_decide(&a->auth, MM_AUTH_CHECK)),
+    assert_int_equal(attempt_settle(a, mm_auth_decide(&a->auth, MM_AUTH_CHECK)),
                      MM_AUTH_OK);
     assert_int_equal(
         mm_auth_password(&a->auth, newcomer, mm_span_cstr("anything")),
         MM_AUTH_WAIT);
-    assert_int_equal(settle(a, mm_auth_decide(&a->auth, MM_AUTH_REFUSE)),
-                     MM_AUTH_REFUSED);
-    assert_true(is_wiped(a));
+    assert_int_equal(
+        attempt_settle(a, mm_auth_decide(&a->auth, MM_AUTH_REFUSE)),
+        MM_AUTH_REFUSED);
+    assert_true(attempt_is_wiped(a));
     assert_int_equal(
         mm_auth_password(&a->auth, newcomer, mm_span_cstr("anything")),
         MM_AUTH_WAIT);
-    assert_int_equal(settle(a, mm_auth_decide(&a->auth, MM_AUTH_VOUCH)),
+    assert_int_equal(attempt_settle(a, mm_auth_decide(&a->auth, MM_AUTH_VOUCH)),
                      MM_AUTH_OK);
-    assert_true(is_wiped(a));
+    assert_true(attempt_is_wiped(a));
     assert_int_equal(mm_store_find_user(a->store, "dave", &user), MAILMOD_OK);
     assert_int_equal(user.mailbox_id, a->auth.mailbox_id);
     /* Vouched once is not vouched for ever. */
     a->asks = false;
-    assert_int_equal(settle(a, mm_auth_password(&a->auth, newcomer,
-                                                mm_span_cstr("anything"))),
-                     MM_AUTH_REFUSED);
+    assert_int_equal(
+        attempt_settle(
+            a, mm_auth_password(&a->auth, newcomer, mm_span_cstr("anything"))),
+        MM_AUTH_REFUSED);
     assert_string_equal(a->seen_user, "dave");
 }
 
@@ -665,7 +576,7 @@ static void test_refused_token_is_forgotten(void **state)
                                   "auth=Bearer abc\x01\x01";
     struct attempt *a = *state;
 
-    a->auth.on_ask = on_ask;
+    a->auth.on_ask = attempt_on_ask;
     a->asks = true;
     assert_int_equal(mm_auth_begin(&a->auth, MM_SASL_OAUTHBEARER, true,
                                    mm_span(message, sizeof message - 1)),
@@ -681,7 +592,7 @@ static void test_host_and_scram(void **state)
     struct attempt *a = *state;
     struct scram s;
 
-    a->auth.on_ask = on_ask;
+    a->auth.on_ask = attempt_on_ask;
     a->asks = true;
     assert_int_equal(scram_begin(a, &s, "nobody"), MM_AUTH_WAIT);
     assert_string_equal(a->seen_password, "(none)");
@@ -706,9 +617,9 @@ static void test_unknown_mechanism(void **state)
 int main(void)
 {
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, begin, end),                         \
+    cmocka_unit_test_setup_teardown(name, attempt_begin, attempt_end),         \
     {                                                                          \
-#name " (late)", name, begin_late, end, NULL                           \
+#name " (late)", name, attempt_begin_late, attempt_end, NULL           \
     }
     const struct CMUnitTest tests[] = {
         TEST(test_password),
