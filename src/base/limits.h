@@ -120,6 +120,12 @@
  * have the processor. */
 #define MM_LIMIT_PASSWORD_ROUNDS_MIN 4096
 #define MM_LIMIT_PASSWORD_ROUNDS 200000
+/* Octets of the messages that a POP3 session reads ahead of its client, and of
+ * those of all sessions; beyond it they are read when they are asked for. And
+ * how long they are good for: somebody else may have removed one meanwhile. */
+#define MM_LIMIT_AHEAD ((size_t)65536)
+#define MM_LIMIT_AHEAD_ALL ((size_t)32 * 1024 * 1024)
+#define MM_LIMIT_AHEAD_MS 3000
 /* Networks with a password check that waits: more than there are sessions. */
 #define MM_LIMIT_WAITING_NETWORKS (1 << 20)
 /* Each is a query for every connection. */

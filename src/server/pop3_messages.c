@@ -1,10 +1,11 @@
 /* pop3_messages.c - the TRANSACTION state of a POP3 session.
  *
  * Promises: message-numbers and sizes stand still; a message that came later is
- * found by its unique-id and counts nowhere; DELI says yes when its message is
- * gone for good; a message that cannot be read to its end is cut without a
- * terminator, so that half is never taken for whole.
- * Thread: the session's loop. RFC 1939 5; pop3svc's UID-PARAM and DELI. */
+ * found by its unique-id and counts nowhere; one that was read ahead is
+ * answered on the loop; DELI says yes when its message is gone for good; a
+ * message that cannot be read to its end is cut without a terminator, so that
+ * half is never taken for whole. Thread: the session's loop. RFC 1939 5;
+ * pop3svc's UID-PARAM and DELI. */
 #include "server/pop3_session.h"
 
 #include "base/mem.h"
@@ -278,7 +279,18 @@ void mm_pop3_retr(struct mm_pop3_session *pop3,
     pop3->reading = index;
     pop3->piece_number = 0;
     pop3->piece_used = 0;
+    uint64_t now_ms = mm_loop_now_ms(pop3->base.loop);
+    if (mm_pop3_ahead_take(&pop3->ahead, index, now_ms, &pop3->piece)) {
+        pop3->work_error = MAILMOD_OK;
+        pop3->read_size = mm_buf_size(&pop3->piece);
+        open_done(pop3);
+        return;
+    }
     mm_buf_clear(&pop3->piece);
+    if (!mm_pop3_is_visit(pop3)) {
+        mm_pop3_ahead_plan(&pop3->ahead, &pop3->marks, index, now_ms);
+    }
+    mm_timer_set(&pop3->idle_timer, MM_LIMIT_AHEAD_MS);
     pop3->is_opening = mm_pop3_submit_job(pop3, MM_POP3_WORK_READ);
     if (!pop3->is_opening) {
         mm_pop3_answer_error(pop3, "SYS/TEMP", "too busy, try again later");

@@ -149,6 +149,12 @@ static void run_job(struct mm_job *job)
         pop3->work_error =
             mm_mailbox_read(pop3->mailbox, pop3->reading, pop3->piece_number,
                             &pop3->piece, &pop3->read_size);
+        if (pop3->work_error == MAILMOD_OK && pop3->piece_number == 0 &&
+            pop3->read_size == mm_buf_size(&pop3->piece)) {
+            mm_mailbox_read_end(pop3->mailbox);
+            mm_pop3_ahead_read(&pop3->ahead, pop3->mailbox, &pop3->marks,
+                               pop3->reading);
+        }
         break;
     case MM_POP3_WORK_REMOVE_NOW:
         pop3->removal.indexes = &pop3->reading;
@@ -393,6 +399,33 @@ static struct mm_pop3d_options make_options(struct mm_session *session)
     };
 }
 
+static enum mm_standing standing_pop3(struct mm_session *session)
+{
+    struct mm_pop3_session *pop3 = mm_pop3_session(session);
+    struct mm_pop3d_info info;
+
+    return mm_pop3d_output(pop3->engine).size > 0 ||
+                   mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT
+               ? MM_STANDING_BUSY
+               : MM_STANDING_IDLE;
+}
+
+/* The client has asked for no message lately. */
+static void on_idle(struct mm_timer *timer)
+{
+    struct mm_pop3_session *pop3 =
+        MM_LIST_OBJECT(timer, struct mm_pop3_session, idle_timer);
+
+    if (pop3->base.wait.what != MM_WAIT_NOTHING ||
+        pop3->work != MM_POP3_WORK_NONE ||
+        standing_pop3(&pop3->base) != MM_STANDING_IDLE) {
+        mm_timer_set(timer, MM_LIMIT_AHEAD_MS);
+        return;
+    }
+    mm_pop3_ahead_drop(&pop3->ahead);
+    mm_buf_release(&pop3->piece);
+}
+
 static enum mailmod_error begin_pop3(struct mm_session *session)
 {
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
@@ -407,6 +440,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
                    config->pop3.login_failures_max);
     pop3->logins.auth.takes_folder = true;
     mm_buf_init(&pop3->piece, 2 * MM_LIMIT_CHUNK);
+    pop3->ahead.total = &session->server->ahead_octets;
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;
@@ -414,6 +448,9 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
     char stamp[MM_AUTH_STAMP_MAX];
     error =
         mm_timer_open(&pop3->lock_timer, session->loop, mm_pop3_lock_expired);
+    if (error == MAILMOD_OK) {
+        error = mm_timer_open(&pop3->idle_timer, session->loop, on_idle);
+    }
     if (error == MAILMOD_OK && config->pop3.apop && may_use_apop(session)) {
         error = mm_auth_make_stamp(config, stamp);
         options.apop_stamp = stamp;
@@ -431,17 +468,6 @@ static bool step_pop3(struct mm_session *session)
     struct mm_pop3d_info info;
 
     return handle_event(pop3, mm_pop3d_next(pop3->engine, &info), &info);
-}
-
-static enum mm_standing standing_pop3(struct mm_session *session)
-{
-    struct mm_pop3_session *pop3 = mm_pop3_session(session);
-    struct mm_pop3d_info info;
-
-    return mm_pop3d_output(pop3->engine).size > 0 ||
-                   mm_pop3d_next(pop3->engine, &info) != MM_POP3D_NEED_INPUT
-               ? MM_STANDING_BUSY
-               : MM_STANDING_IDLE;
 }
 
 static uint64_t wait_ms_pop3(struct mm_session *session)
@@ -481,6 +507,7 @@ static void detach_pop3(struct mm_session *session)
     mm_logins_forget(&pop3->logins);
     mm_pop3_passing_detach(&pop3->passing);
     mm_timer_cancel(&pop3->lock_timer);
+    mm_timer_cancel(&pop3->idle_timer);
     /* The lock goes at once; a job that still reads the mailbox keeps it. */
     if (pop3->work == MM_POP3_WORK_NONE) {
         mm_mailbox_close(&pop3->mailbox);
@@ -492,11 +519,13 @@ static void free_pop3(struct mm_session *session)
     struct mm_pop3_session *pop3 = mm_pop3_session(session);
 
     mm_timer_close(&pop3->lock_timer);
+    mm_timer_close(&pop3->idle_timer);
     mm_mailbox_close(&pop3->mailbox);
     mm_free(pop3->removed);
     mm_pop3_marks_fini(&pop3->marks);
     mm_listing_memory_fini(&pop3->memory);
     mm_buf_fini(&pop3->piece);
+    mm_pop3_ahead_drop(&pop3->ahead);
     mm_pop3_passing_fini(&pop3->passing);
     mm_pop3d_free(&pop3->engine);
     mm_logins_fini(&pop3->logins);

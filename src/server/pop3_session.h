@@ -8,6 +8,7 @@
 
 #include "mailbox/unique_ids.h"
 #include "server/logins.h"
+#include "server/pop3_ahead.h"
 #include "server/pop3_marks.h"
 #include "server/pop3_passing.h"
 #include "server/session.h"
@@ -56,6 +57,8 @@ struct mm_pop3_session {
     uint64_t read_octets; /* ... and in those so far */
     size_t piece_used;
     struct mm_buf piece;
+    struct mm_pop3_ahead ahead;
+    struct mm_timer idle_timer; /* gives back the memory of both */
 
     struct mm_timer lock_timer; /* the mailbox is another session's */
     unsigned lock_tries;        /* that were made for it */

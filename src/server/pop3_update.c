@@ -33,6 +33,7 @@ void mm_pop3_let_go(struct mm_pop3_session *pop3)
         mm_mailbox_close(&pop3->mailbox);
     }
     mm_pop3_marks_fini(&pop3->marks);
+    mm_pop3_ahead_end(&pop3->ahead);
     mm_buf_release(&pop3->piece);
 }
 
