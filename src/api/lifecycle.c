@@ -144,7 +144,11 @@ static enum mailmod_error make_post(struct mailmod *instance,
         .news_context = instance->events,
         .visits = mm_providers_visits(instance->providers),
         .backends = mm_pop3_backends_door(instance->backends)};
-    return mm_post_new(&instance->post, &post);
+    error = mm_post_new(&instance->post, &post);
+    for (size_t i = 0; error == MAILMOD_OK && i < instance->loop_count; i++) {
+        mm_loop_watch_memory(instance->loops[i], &instance->post->texts);
+    }
+    return error;
 }
 
 static enum mailmod_error make_server(struct mailmod *instance)

@@ -48,6 +48,14 @@
 /* User names and passwords; SCRAM and PLAIN alike. */
 #define MM_LIMIT_USER_NAME 255
 #define MM_LIMIT_PASSWORD 512
+/* What a message on its way in to a session holds of its text whatever others
+ * do: a piece of so many octets, and its header where that is no larger. And
+ * what all of them hold together beyond that, in pieces of MM_LIMIT_CHUNK; a
+ * quarter is for headers alone. While more than half of it is taken a message
+ * has one piece, and sockets are read in pieces of the first size. What many
+ * senders take in all is in docs/reliability.md. */
+#define MM_LIMIT_TEXT_OWN 6144
+#define MM_LIMIT_TEXTS (6 * 1024 * 1024)
 /* The fields that we write in front of a message at its end: Received, Date,
  * From, Message-ID, results of checks. What is left of the first piece is the
  * message's own; a header that is larger goes on in the next pieces, edited

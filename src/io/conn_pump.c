@@ -145,9 +145,11 @@ static void keep_arrived(struct mm_conn *conn)
 
 static void on_lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    const struct mm_conn *conn = handle->data;
+    const struct mm_loop *loop = ((const struct mm_conn *)handle->data)->loop;
+    bool is_short = loop->memory != NULL && mm_budget_is_short(loop->memory);
     (void)suggested;
-    *buf = uv_buf_init(conn->loop->lent, MM_LOOP_LENT_SIZE);
+    *buf = uv_buf_init(loop->lent,
+                       is_short ? MM_LIMIT_TEXT_OWN : MM_LOOP_LENT_SIZE);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)

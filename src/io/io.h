@@ -9,6 +9,7 @@
 #ifndef MM_IO_IO_H
 #define MM_IO_IO_H
 
+#include "base/budget.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -26,6 +27,9 @@ struct mm_task {
 
 MM_CHECK enum mailmod_error mm_loop_new(struct mm_loop **loop_out,
                                         const struct mm_log *log);
+/* Before it starts: reads of its connections are small (MM_LIMIT_TEXT_OWN)
+ * while that memory is short, for what is read may have to wait. */
+void mm_loop_watch_memory(struct mm_loop *loop, const struct mm_budget *budget);
 /* Starts the loop's own thread. */
 MM_CHECK enum mailmod_error mm_loop_start(struct mm_loop *loop);
 /* Instead: it has no thread, and runs on whichever thread turns it. */

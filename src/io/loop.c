@@ -161,6 +161,11 @@ enum mailmod_error mm_loop_new(struct mm_loop **loop_out,
     return MAILMOD_OK;
 }
 
+void mm_loop_watch_memory(struct mm_loop *loop, const struct mm_budget *budget)
+{
+    loop->memory = budget;
+}
+
 static bool is_finished(struct mm_loop *loop)
 {
     run_soon(loop);

@@ -33,7 +33,7 @@
 #define PEM_MAX (160 * 1024)
 
 struct mm_tls_session {
-    SSL *ssl;
+    SSL *ssl; /* NULL: a server's, before its peer's first octets */
     struct mm_tls *tls;
     struct mm_buf cipher;  /* arrived, not yet taken by OpenSSL */
     struct mm_buf pending; /* clear text that OpenSSL did not take yet */
@@ -282,6 +282,32 @@ static int take_any(int is_good, X509_STORE_CTX *store)
     return 1;
 }
 
+static enum mailmod_error begin_client(struct mm_tls_session *session,
+                                       struct mm_conn *conn, const char *name,
+                                       bool verifies)
+{
+    if (!attach_bio(session, conn)) {
+        return MAILMOD_ERROR_MEMORY;
+    }
+    SSL_set_connect_state(session->ssl);
+    return expect_peer(session->ssl, name, verifies) ? MAILMOD_OK
+                                                     : MAILMOD_ERROR_ARGUMENT;
+}
+
+/* A server's session costs OpenSSL's memory from its peer's first octets on:
+ * who connects and says nothing has a small one. */
+static bool begin_server(struct mm_tls_session *session, struct mm_conn *conn)
+{
+    if (!attach_bio(session, conn)) {
+        return false;
+    }
+    SSL_set_accept_state(session->ssl);
+    if (conn->asks_certificate) {
+        SSL_set_verify(session->ssl, SSL_VERIFY_PEER, take_any);
+    }
+    return true;
+}
+
 enum mailmod_error mm_tls_session_new(struct mm_conn *conn, struct mm_tls *tls,
                                       const char *name, bool verifies)
 {
@@ -297,18 +323,8 @@ enum mailmod_error mm_tls_session_new(struct mm_conn *conn, struct mm_tls *tls,
     mm_buf_init(&session->cipher, CIPHER_MAX);
     mm_buf_init(&session->pending, MM_LIMIT_OUTPUT);
     enum mailmod_error error = MAILMOD_OK;
-    if (!attach_bio(session, conn)) {
-        error = MAILMOD_ERROR_MEMORY;
-    } else if (tls->is_server) {
-        SSL_set_accept_state(session->ssl);
-        if (conn->asks_certificate) {
-            SSL_set_verify(session->ssl, SSL_VERIFY_PEER, take_any);
-        }
-    } else {
-        SSL_set_connect_state(session->ssl);
-        error = expect_peer(session->ssl, name, verifies)
-                    ? MAILMOD_OK
-                    : MAILMOD_ERROR_ARGUMENT;
+    if (!tls->is_server) {
+        error = begin_client(session, conn, name, verifies);
     }
     if (error != MAILMOD_OK) {
         ERR_clear_error();
@@ -470,7 +486,14 @@ static void describe(struct mm_tls_session *session)
 enum mm_tls_step mm_tls_shake_hands(struct mm_conn *conn)
 {
     struct mm_tls_session *session = conn->tls;
+    if (session->ssl == NULL && conn->arrived.size == 0 &&
+        !mm_tls_has_kept(session)) {
+        return MM_TLS_WAIT;
+    }
     ERR_clear_error();
+    if (session->ssl == NULL && !begin_server(session, conn)) {
+        return fail(conn, "TLS handshake");
+    }
     int result = SSL_do_handshake(session->ssl);
     if (result == 1) {
         session->is_established = true;

@@ -1,7 +1,9 @@
 /* deposit.c - one message on its way into the store: its life and its text.
  *
  * Owns: the envelope, the first piece, one piece that fills and at most one
- * that is on its way to the writer. Promises: on_finished with OK comes only
+ * that is on its way to the writer. On a loop each has MM_LIMIT_TEXT_OWN octets
+ * and asks for more; where the memory of all messages is taken, pieces are so
+ * small. Promises: on_finished with OK comes only
  * after the transaction with message, recipients and entries is on disk;
  * whatever ends it before leaves nothing behind (pieces are dropped by a job of
  * their own, or by the sweep at the next start); the peer's octets never stand
@@ -23,10 +25,10 @@
 #define END_ROOM 2
 /* Of the first piece, the message's own. */
 #define FIRST_MAX (MM_LIMIT_CHUNK - MM_LIMIT_FIELDS)
-/* What is taken at once for it and for our fields in front of it, so that a
- * usual message is not moved. */
-#define FIRST_USUAL 8000
+/* Left in front of it for our fields, so that a usual message is not moved. */
 #define FIELDS_USUAL 600
+/* What it may have without asking, with them. */
+#define FIRST_OWN (MM_LIMIT_TEXT_OWN - FIELDS_USUAL)
 
 static enum mailmod_error run_call(struct mm_call *call,
                                    struct mm_store_transaction *transaction);
@@ -59,6 +61,19 @@ static void take_envelope(struct mm_deposit *deposit,
                        sizeof deposit->user);
 }
 
+/* The first piece's size at most. */
+static size_t first_max(const struct mm_deposit *deposit)
+{
+    return FIRST_MAX -
+           (deposit->options.may_change ? MM_LIMIT_CHANGES_OCTETS : 0);
+}
+
+/* What another piece has without asking. */
+static size_t piece_own(const struct mm_deposit *deposit)
+{
+    return deposit->is_bounded ? MM_LIMIT_TEXT_OWN : MM_LIMIT_CHUNK;
+}
+
 enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
                                   const struct mm_deposit_options *options,
                                   const struct mm_envelope *envelope)
@@ -79,11 +94,11 @@ enum mailmod_error mm_deposit_new(struct mm_deposit **deposit_out,
     mm_header_edit_init(&deposit->edit, options->edits);
     mm_buf_init(&deposit->fields, MM_LIMIT_CHUNK);
     mm_changes_init(&deposit->changes);
+    deposit->is_bounded = options->loop != NULL;
     mm_buf_init(&deposit->first,
-                FIRST_MAX -
-                    (options->may_change ? MM_LIMIT_CHANGES_OCTETS : 0));
-    mm_buf_init(&deposit->filling, MM_LIMIT_CHUNK);
-    mm_buf_init(&deposit->writing, MM_LIMIT_CHUNK);
+                deposit->is_bounded ? FIRST_OWN : first_max(deposit));
+    mm_buf_init(&deposit->filling, piece_own(deposit));
+    mm_buf_init(&deposit->writing, piece_own(deposit));
     deposit->piece_number = 1;
     deposit->call.store = options->post->store;
     deposit->call.loop = options->loop;
@@ -107,6 +122,7 @@ static void free_deposit(struct mm_deposit *deposit)
     mm_buf_fini(&deposit->first);
     mm_buf_fini(&deposit->filling);
     mm_buf_fini(&deposit->writing);
+    mm_budget_give(&deposit->options.post->texts, deposit->taken);
     mm_free(deposit->fetched);
     mm_config_unref(&deposit->options.config);
     mm_free(deposit);
@@ -261,6 +277,15 @@ static struct mm_buf *present_piece(struct mm_deposit *deposit)
     return deposit->is_first_full ? &deposit->filling : &deposit->first;
 }
 
+static void leave_front(struct mm_buf *first, size_t size)
+{
+    size_t size_max = first->size_max;
+
+    first->size_max = MM_LIMIT_TEXT_OWN;
+    (void)mm_buf_leave_front(first, FIELDS_USUAL, size);
+    first->size_max = size_max;
+}
+
 /* Octets that have room. */
 static void put(struct mm_deposit *deposit, struct mm_span data)
 {
@@ -268,31 +293,114 @@ static void put(struct mm_deposit *deposit, struct mm_span data)
         return;
     }
     if (deposit->first.data == NULL) {
-        (void)mm_buf_leave_front(&deposit->first, FIELDS_USUAL, FIRST_USUAL);
+        leave_front(&deposit->first, FIRST_OWN);
     }
-    deposit->error = mm_buf_append_span(present_piece(deposit), data);
+    struct mm_buf *piece = present_piece(deposit);
+    if (piece->data == NULL) {
+        /* At once: many that grow leave holes between them. */
+        (void)mm_buf_reserve(piece, piece->size_max);
+    }
+    deposit->error = mm_buf_append_span(piece, data);
     deposit->message.size += data.size;
     deposit->last[0] =
         data.size > 1 ? data.data[data.size - 2] : deposit->last[1];
     deposit->last[1] = data.data[data.size - 1];
 }
 
+/* The present piece may have its whole size, if there is memory for it. */
+static bool enlarge(struct mm_deposit *deposit)
+{
+    struct mm_buf *piece = present_piece(deposit);
+    size_t size_max =
+        deposit->is_first_full ? MM_LIMIT_CHUNK : first_max(deposit);
+    size_t reserve = deposit->is_header_over ? MM_LIMIT_TEXTS / 4 : 0;
+
+    if (piece->size_max >= size_max ||
+        !mm_budget_take(&deposit->options.post->texts, MM_LIMIT_CHUNK,
+                        reserve)) {
+        return false;
+    }
+    deposit->taken += MM_LIMIT_CHUNK;
+    piece->size_max = size_max;
+    return true;
+}
+
+/* A written piece's memory is for others. */
+static void give_back(struct mm_deposit *deposit, struct mm_buf *piece)
+{
+    if (piece->size_max > piece_own(deposit)) {
+        mm_budget_give(&deposit->options.post->texts, MM_LIMIT_CHUNK);
+        deposit->taken -= MM_LIMIT_CHUNK;
+    }
+    mm_buf_fini(piece);
+    mm_buf_init(piece, piece_own(deposit));
+}
+
+/* A large message keeps its header alone until the end: the memory behind it,
+ * and what is in it, become the next piece. */
+static void leave_header(struct mm_deposit *deposit)
+{
+    struct mm_buf *first = &deposit->first;
+    struct mm_buf rest = *first;
+    size_t size = deposit->header_size + END_ROOM; /* and the empty line */
+
+    if (!deposit->is_bounded || !deposit->is_header_over || size > FIRST_OWN ||
+        mm_buf_size(first) < size) {
+        return;
+    }
+    mm_buf_init(first, FIRST_OWN);
+    leave_front(first, size);
+    deposit->error = mm_buf_append(first, mm_buf_span(&rest).data, size);
+    mm_buf_consume(&rest, size);
+    rest.size_max =
+        rest.size_max > FIRST_OWN ? MM_LIMIT_CHUNK : MM_LIMIT_TEXT_OWN;
+    mm_buf_fini(&deposit->filling);
+    deposit->filling = rest;
+}
+
+/* The first piece has what it can have. A header that judges may change stays
+ * in memory, so it must wait where there is none. */
+static void end_first(struct mm_deposit *deposit)
+{
+    deposit->is_first_full = true;
+    if (!deposit->is_header_over && deposit->options.may_change &&
+        deposit->first.size_max < first_max(deposit)) {
+        deposit->error = MAILMOD_ERROR_MEMORY;
+    } else {
+        leave_header(deposit);
+    }
+}
+
+/* Where memory is short a message has one piece, not one that is written and
+ * one that fills meanwhile. */
+static bool must_wait(const struct mm_deposit *deposit)
+{
+    return deposit->is_bounded && deposit->is_first_full &&
+           deposit->work == MM_DEPOSIT_PIECE &&
+           mm_buf_size(&deposit->filling) == 0 &&
+           mm_budget_is_short(&deposit->options.post->texts);
+}
+
 /* Makes room for `wanted` octets; false: on_room comes, or it failed. */
 static bool make_room(struct mm_deposit *deposit, size_t wanted)
 {
-    if (mm_buf_room(present_piece(deposit)) >= wanted + END_ROOM) {
-        return true;
+    while (deposit->error == MAILMOD_OK && !must_wait(deposit)) {
+        if (mm_buf_room(present_piece(deposit)) >= wanted + END_ROOM) {
+            return true;
+        }
+        if (enlarge(deposit)) {
+            continue;
+        }
+        if (!deposit->is_first_full) {
+            end_first(deposit);
+        } else if (deposit->work == MM_DEPOSIT_IDLE) {
+            send_piece(deposit);
+        } else {
+            break;
+        }
     }
-    if (!deposit->is_first_full) {
-        deposit->is_first_full = true;
-        return true;
-    }
-    if (deposit->work != MM_DEPOSIT_IDLE) {
-        deposit->wants_room = true;
-        return false;
-    }
-    send_piece(deposit);
-    return deposit->error == MAILMOD_OK;
+    deposit->wants_room = deposit->error == MAILMOD_OK;
+    return false;
 }
 
 /* The header may have just ended: with what is in the first piece. */
@@ -426,7 +534,7 @@ static void make_first(struct mm_deposit *deposit)
     }
     mm_buf_fini(fields);
     *fields = deposit->first;
-    mm_buf_init(&deposit->first, FIRST_MAX);
+    mm_buf_init(&deposit->first, FIRST_MAX); /* empty from here on */
 }
 
 enum mailmod_error mm_deposit_end_text(struct mm_deposit *deposit,
@@ -687,6 +795,9 @@ static void note_kept(struct mm_deposit *deposit)
 
 static void settle_piece(struct mm_deposit *deposit, enum mailmod_error error)
 {
+    if (mm_budget_is_short(&deposit->options.post->texts)) {
+        give_back(deposit, &deposit->writing);
+    }
     mm_buf_clear(&deposit->writing);
     deposit->piece_number++;
     if (error != MAILMOD_OK) {

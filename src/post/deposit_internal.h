@@ -102,6 +102,8 @@ struct mm_deposit {
     struct mm_buf first;  /* the message's first octets */
     struct mm_buf filling;
     struct mm_buf writing;
+    bool is_bounded; /* by MM_LIMIT_TEXTS: it is a loop's */
+    size_t taken;    /* of it */
     bool is_first_full;
     bool is_header_over;
     bool has_new_body;     /* whose octets are looked at for 8-bit ones */

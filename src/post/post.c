@@ -5,6 +5,7 @@
  * every thread may read it without a lock. Thread: any. */
 #include "post/post.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "post/aliases.h"
 #include "post/aside.h"
@@ -32,6 +33,7 @@ enum mailmod_error mm_post_new(struct mm_post **post_out,
     post->steps = mm_resolve_steps(&post->step_count);
     mm_list_init(&post->consumers);
     atomic_init(&post->busy, 0);
+    mm_budget_init(&post->texts, MM_LIMIT_TEXTS);
     enum mailmod_error error = mm_aliases_new(&post->aliases, post);
     if (error == MAILMOD_OK) {
         error = mm_maildirs_consumer_new(&post->maildir_consumer, post);

@@ -15,6 +15,7 @@
 #ifndef MM_POST_POST_H
 #define MM_POST_POST_H
 
+#include "base/budget.h"
 #include "base/log.h"
 #include "io/io.h"
 #include "mailbox/maildir.h"
@@ -57,7 +58,8 @@ struct mm_post {
     struct mm_consumer *auto_replies;     /* auto_reply.h */
     struct mm_consumer *quarantine_consumer;
     struct mm_forward_files *forward_files; /* forward_files.h */
-    atomic_size_t busy; /* deposits of loops, not freed yet */
+    atomic_size_t busy;     /* deposits of loops, not freed yet */
+    struct mm_budget texts; /* of those deposits: MM_LIMIT_TEXTS */
 };
 
 /* Who hears the news. */

@@ -84,7 +84,7 @@ static void answer_login(struct mm_session *session,
 
     if (outcome == MM_LOGIN_OK) {
         smtp->is_logged_in = true;
-        memcpy(smtp->user, smtp->logins.auth.user_name, sizeof smtp->user);
+        memcpy(smtp->user, smtp->logins->auth.user_name, sizeof smtp->user);
     }
     struct mm_reply reply = *mm_reply_get(replies[outcome]);
     if (own != NULL && outcome != MM_LOGIN_REFUSED_LAST) {
@@ -98,13 +98,29 @@ static void answer_login(struct mm_session *session,
 
 static void answer_held(struct mm_session *session)
 {
-    mm_logins_answer_held(&mm_smtp_session(session)->logins);
+    mm_logins_answer_held(mm_smtp_session(session)->logins);
 }
 
 static const struct mm_login_words login_words = {.moment = MAILMOD_SMTP_AUTH,
                                                   .challenge = challenge,
                                                   .answer = answer_login,
                                                   .answer_held = answer_held};
+
+/* Most sessions never log in, and have no memory for it. */
+static void begin_login(struct mm_smtp_session *smtp,
+                        const struct mm_smtpd_info *info)
+{
+    if (smtp->logins == NULL) {
+        smtp->logins = mm_alloc(sizeof *smtp->logins);
+        if (smtp->logins == NULL) {
+            mm_smtp_answer_id(smtp, MM_REPLY_AUTH_TEMPORARY);
+            return;
+        }
+        mm_logins_init(smtp->logins, &smtp->base, &login_words,
+                       mm_session_config(&smtp->base)->smtp.login_failures_max);
+    }
+    mm_logins_begin(smtp->logins, info->mechanism, info->has_data, info->data);
+}
 
 static void handle_helo(struct mm_smtp_session *smtp,
                         const struct mm_smtpd_info *info)
@@ -195,11 +211,10 @@ static void handle_event(struct mm_smtp_session *smtp,
         handle_helo(smtp, info);
         break;
     case MM_SMTPD_AUTH:
-        mm_logins_begin(&smtp->logins, info->mechanism, info->has_data,
-                        info->data);
+        begin_login(smtp, info);
         break;
     case MM_SMTPD_AUTH_DATA:
-        mm_logins_continue(&smtp->logins, info->data);
+        mm_logins_continue(smtp->logins, info->data);
         break;
     case MM_SMTPD_MAIL:
         mm_smtp_mail(smtp, info);
@@ -277,8 +292,6 @@ static enum mailmod_error begin_smtp(struct mm_session *session)
     struct mm_smtp_session *smtp = mm_smtp_session(session);
     struct mm_smtpd_options options = {0};
 
-    mm_logins_init(&smtp->logins, session, &login_words,
-                   mm_session_config(session)->smtp.login_failures_max);
     fill_options(smtp, &options);
     mm_smtp_judges_init(smtp);
     ask_blocklists(smtp);
@@ -354,7 +367,9 @@ static void detach_smtp(struct mm_session *session)
 {
     struct mm_smtp_session *smtp = mm_smtp_session(session);
 
-    mm_logins_forget(&smtp->logins);
+    if (smtp->logins != NULL) {
+        mm_logins_forget(smtp->logins);
+    }
     mm_blocklist_free(&smtp->blocklist);
     mm_smtp_lists_end(smtp);
     mm_smtp_names_end(smtp);
@@ -376,7 +391,10 @@ static void free_smtp(struct mm_session *session)
     mm_free(smtp->sender_check);
     mm_free(smtp->etrn);
     mm_smtpd_free(&smtp->engine);
-    mm_logins_fini(&smtp->logins);
+    if (smtp->logins != NULL) {
+        mm_logins_fini(smtp->logins);
+        mm_free(smtp->logins);
+    }
 }
 
 static size_t feed(void *engine, const char *bytes, size_t size)

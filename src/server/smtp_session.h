@@ -76,7 +76,7 @@ struct mm_etrn;
 struct mm_smtp_session {
     struct mm_session base;
     struct mm_smtpd *engine;
-    struct mm_logins logins;
+    struct mm_logins *logins; /* NULL before the first AUTH */
     bool is_logged_in;
     char user[MM_STORE_USER_MAX];
     char helo_name[MM_LIMIT_DOMAIN + 1];

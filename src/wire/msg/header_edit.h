@@ -30,7 +30,7 @@ enum mm_header_edits {
 #define MM_HEADER_MESSAGE_ID_MAX 256
 /* Of all fields Delivered-To together; a message with more has gone in a circle
  * that the number of Received fields ends. */
-#define MM_HEADER_DELIVERED_TO_MAX 2048
+#define MM_HEADER_DELIVERED_TO_MAX 1024
 /* A name that is given out at once, with what may come before it. */
 #define MM_HEADER_KEPT_MAX (MM_HEADER_NAME_MAX + 32)
 

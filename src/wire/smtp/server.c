@@ -16,8 +16,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* A buffer that an idle conversation keeps may be this large. */
-#define KEEP_SIZE 4096
+/* A buffer that a waiting conversation keeps may be this large: commands and
+ * replies fit, pieces of a body do not. */
+#define KEEP_SIZE 1024
 
 #define BIT(state) (1u << (state))
 
