@@ -15,6 +15,8 @@
 /* How long a peer that still talks after our FIN may read our last words: a
  * close before that would reset the connection and destroy them. */
 #define LINGER_MS 2000
+/* TLS records, which may be small, that are looked at before others' turn. */
+#define OFFERS_MAX 16
 
 static uv_stream_t *stream_of(struct mm_conn *conn)
 {
@@ -104,8 +106,13 @@ static bool deliver_one(struct mm_conn *conn)
 static void deliver(struct mm_conn *conn)
 {
     bool goes_on = true;
+    unsigned offers = 0;
     while (goes_on && conn->phase == MM_CONN_OPEN && !conn->is_paused) {
         goes_on = deliver_one(conn);
+        if (goes_on && ++offers == OFFERS_MAX) {
+            mm_conn_kick(conn);
+            break;
+        }
     }
     if (mm_buf_size(&conn->input) == 0) {
         mm_buf_release(&conn->input);

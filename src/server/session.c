@@ -4,7 +4,9 @@
  * Owns: the pairing, the deadline of the present wait, the session's place in
  * the counts and in its loop's list. Promises: an engine is pumped until it
  * needs the peer, the store or a worker; octets that trickle extend no
- * deadline, for only the engine's progress sets it anew; a peer that shut its
+ * deadline, for only the engine's progress sets it anew; a peer that sends many
+ * commands at once has them answered in turns, between which others have
+ * theirs; a peer that shut its
  * writing side gets all its answers; a session that has work elsewhere outlives
  * its connection until the work came back.
  *
@@ -16,6 +18,9 @@
 #include "base/mem.h"
 #include "server/server_internal.h"
 
+/* A peer's turn: octets of commands that are answered before the other sessions
+ * of the loop have theirs. */
+#define TURN_OCTETS 2048
 /* What a silent peer gets while most places of its service are taken. */
 #define CROWDED_PATIENCE_MS 10000
 
@@ -280,32 +285,44 @@ static bool refuse_header(struct mm_session *session, struct mm_span piece)
     return true;
 }
 
+/* A body is taken as it comes: its end is near, or the store is. */
+static bool is_in_body(struct mm_session *session)
+{
+    return session->protocol->standing(session) == MM_STANDING_OPEN;
+}
+
 static size_t on_input(void *context, struct mm_conn *conn, const char *bytes,
                        size_t size)
 {
     struct mm_session *session = context;
     size_t total = 0;
+    size_t used = 1;
 
-    (void)conn;
     session->has_spoken = true;
     if (refuse_header(session, mm_span(bytes, size))) {
         return size;
     }
-    while (total < size && session->conn != NULL && !session->is_ending &&
-           !session->is_in_tls) {
-        size_t used = session->protocol->engine->feed(
-            session->engine, bytes + total, size - total);
+    while (total < size && used > 0 && session->conn != NULL &&
+           !session->is_ending && !session->is_in_tls &&
+           (total < TURN_OCTETS || is_in_body(session))) {
+        size_t rest = size - total;
+        size_t part =
+            rest > TURN_OCTETS && !is_in_body(session) ? TURN_OCTETS : rest;
 
+        used = session->protocol->engine->feed(session->engine, bytes + total,
+                                               part);
         total += used;
         pump_once(session);
-        if (used == 0) {
-            break;
-        }
     }
     if (session->is_ending) {
         return size; /* what comes after the end is dropped */
     }
     session->is_stalled = total < size;
+    if (session->is_stalled && used > 0 && session->conn != NULL &&
+        !session->is_in_tls) {
+        session->is_stalled = false;
+        mm_conn_resume(conn); /* its next turn comes behind the others' */
+    }
     return total;
 }
 

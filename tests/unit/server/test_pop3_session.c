@@ -3,6 +3,7 @@
  * moment. Thread: the test's. */
 #include "crypto/crypto.h"
 #include "platform/clock.h"
+#include "fake_world.h"
 #include "rig.h"
 
 #define PEER "198.51.100.7:4000"
@@ -264,6 +265,31 @@ static void test_commands_keep_it_alive(void **state)
     }
 }
 
+/* Many commands at once are answered in turns: who sends one is not behind
+ * them. */
+static void test_many_commands_take_turns(void **state)
+{
+    struct rig_talk *s = *state;
+
+    fake_connect(&s->peer, PORT_POP3, PEER);
+    rig_expect(&s->peer, "", "+OK");
+    fake_connect(&s->other, PORT_POP3, PEER);
+    rig_expect(&s->other, "", "+OK");
+    for (unsigned i = 0; i < 5000; i++) {
+        fake_say(&s->peer, "CAPA\r\n");
+    }
+    fake_say(&s->other, "CAPA\r\n");
+    while (mm_buf_size(&s->other.heard) == s->other.mark) {
+        assert_true(fake_run_conns());
+    }
+    size_t left = mm_buf_size(&s->peer.conn->in);
+    assert_in_range(left, 4000 * 6, 5000 * 6 - 1);
+    assert_string_not_equal(fake_heard(&s->peer), "");
+    fake_run(0);
+    assert_int_equal(mm_buf_size(&s->peer.conn->in), 0);
+    rig_expect(&s->other, "QUIT\r\n", "+OK");
+}
+
 /* A reader that takes nothing of a long message is cut by the write's time,
  * and its mailbox is free again. */
 static void test_reader_stalls(void **state)
@@ -485,6 +511,7 @@ int main(void)
         TEST(test_drop_deletes_nothing),
         TEST(test_idle),
         TEST(test_commands_keep_it_alive),
+        TEST(test_many_commands_take_turns),
         TEST(test_reader_stalls),
         TEST(test_peer_goes_while_in_work),
         TEST(test_peer_goes_during_update),
