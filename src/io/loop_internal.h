@@ -39,7 +39,7 @@ struct mm_loop {
     bool is_closing; /* takes no residents any more */
     const struct mm_log *log;
     const struct mm_budget *memory; /* of what connections hold; NULL: any */
-    char *lent;            /* the read buffer, lent for one callback */
+    char *lent;                     /* the read buffer, lent for one callback */
     char *plain;           /* the decrypted octets of one record, likewise */
     struct mm_mutex *lock; /* guards all that follows */
     struct mm_list inbox;

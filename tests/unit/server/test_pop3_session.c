@@ -2,8 +2,8 @@
  * are true, deletion at QUIT alone, deadlines, and peers that go at the wrong
  * moment. Thread: the test's. */
 #include "crypto/crypto.h"
-#include "platform/clock.h"
 #include "fake_world.h"
+#include "platform/clock.h"
 #include "rig.h"
 
 #define PEER "198.51.100.7:4000"
