@@ -1,7 +1,8 @@
 /* thread: loop, or the writer, as its depositor says
  * deposit_internal.h - the deposit, shared by its files: deposit.c (life and
  * text), deposit_recipients.c, deposit_copies.c, deposit_changes.c
- * (judges), deposit_put.c (the transaction), deposit_reports.c. */
+ * (judges), deposit_put.c (the transaction), deposit_kept.c (what is told),
+ * deposit_reports.c. */
 #ifndef MM_POST_DEPOSIT_INTERNAL_H
 #define MM_POST_DEPOSIT_INTERNAL_H
 
@@ -177,5 +178,10 @@ enum mailmod_error mm_deposit_put_reports(struct mm_deposit *deposit,
 /* deposit_put.c; thread: writer */
 enum mailmod_error mm_deposit_put_all(struct mm_deposit *deposit,
                                       struct mm_store_transaction *t);
+
+/* deposit_kept.c: the message is on disk, whether anybody still waits for it or
+ * not; or a judge took it from all. */
+void mm_deposit_tell_kept(struct mm_deposit *deposit);
+void mm_deposit_tell_discarded(const struct mm_deposit *deposit);
 
 #endif
