@@ -339,6 +339,17 @@ class Services:
             f"f{i}" for i in range(self.fetched)), "fetched other than once"
 
 
+def drain(bench):
+    """However long it takes, as long as the queue gets shorter."""
+    listing = bench.queue()
+    while "empty" not in listing:
+        size = len(listing.splitlines())
+        listing = wait_for(
+            lambda: next((now for now in [bench.queue()] if "empty" in now or
+                          len(now.splitlines()) < size), None),
+            what="a shorter queue")
+
+
 def kill_all_services(build, rounds, seed):
     """Kills while mail is accepted, relayed, deleted by POP3 and fetched."""
     print(f"seed {seed}, {rounds} rounds", flush=True)
@@ -365,7 +376,7 @@ def kill_all_services(build, rounds, seed):
             after = len(daemon.lines)
             daemon.ctl("fetch", "run", "work")
             daemon.wait_log("fetch: fetched", after=after)
-        wait_for(lambda: "empty" in bench.queue(), what="an empty queue")
+        drain(bench)
         services.harvest(sink)
         services.judge(daemon, rounds)
 
