@@ -3,7 +3,9 @@
  * Owns nothing but their files in the data folder. Promises: without a
  * certificate of the operator's, one of our own stands in the data folder, and
  * one with an RSA key for clients that know no other; they are made once and
- * kept, and their keys can be read by their owner alone.
+ * kept, and their keys can be read by their owner alone. A certificate never
+ * stands beside another's key, whatever ends the making: nobody would make the
+ * two anew then, and no start would succeed.
  * Thread: any but a loop's; making a key takes its time. */
 #include "api/instance.h"
 
@@ -33,6 +35,10 @@ static enum mailmod_error write_files(const char *host_name,
     mm_buf_init(&key, TEXT_MAX);
     enum mailmod_error error =
         mm_tls_self_signed(host_name, kind, &certificate, &key);
+    if (error == MAILMOD_OK) {
+        error = mm_fs_remove(certificate_file);
+        error = error == MAILMOD_ERROR_NOT_FOUND ? MAILMOD_OK : error;
+    }
     if (error == MAILMOD_OK) {
         error = mm_fs_replace(key_file, mm_buf_span(&key), true);
     }

@@ -32,7 +32,8 @@ mm_folder_each(struct mm_folder *folder,
                bool (*visit)(void *context, const char *name), void *context);
 /* What was made, moved and removed in it is on disk. */
 MM_CHECK enum mailmod_error mm_folder_sync(struct mm_folder *folder);
-/* Never over another file: EXISTS. NOT_FOUND. */
+/* Never over another file: EXISTS. NOT_FOUND. Whatever happens to this machine,
+ * the file has one of its names, or both; which one is told by a sync. */
 MM_CHECK enum mailmod_error mm_folder_move(struct mm_folder *from,
                                            const char *name,
                                            struct mm_folder *to,

@@ -27,6 +27,7 @@ MM_CHECK enum mailmod_error mm_fs_size(const char *path, uint64_t *size_out);
  * `is_private` makes it 0600, else 0644. */
 MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
                                           bool is_private);
+/* Gone after a power cut, too; so it is with NOT_FOUND. */
 MM_CHECK enum mailmod_error mm_fs_remove(const char *path);
 /* A regular file; false too when it cannot be asked about. */
 bool mm_fs_is_file(const char *path);

@@ -1,12 +1,10 @@
 /* fault_vfs.c - see fault_vfs.h.
  *
- * A disk is a set of files; a file is what was synced and a list of changes
- * since. A sync settles the changes of its own file alone and in order; what is
- * not synced when the power fails survives by sectors of 512 octets, each for
- * itself. The shared-memory file is no part of the disk: SQLite makes it anew.
- * Thread: any; one mutex guards all. */
+ * What SQLite changes is told to the disk (disk.h). The shared-memory file is
+ * no part of it: SQLite makes it anew. Thread: any; one mutex guards all. */
 #include "fault_vfs.h"
 
+#include "disk.h"
 #include "platform/thread.h"
 
 #include <sqlite3.h>
@@ -14,41 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECTOR = 512, FILES_MAX = 16 };
-
-enum change_kind {
-    CHANGE_WRITE,
-    CHANGE_LENGTH,
-    CHANGE_SYNC,
-    CHANGE_DELETE,
-    CHANGE_LOST
-};
-
-struct change {
-    enum change_kind kind;
-    unsigned file;
-    uint64_t offset; /* or the new length */
-    unsigned char *octets;
-    size_t size;
-};
-
-struct image {
-    unsigned char *octets;
-    size_t size;
-    size_t capacity;
-    bool is_there;
-};
-
-struct disk_file {
-    char name[64]; /* without the folder */
-    struct image start;
-};
+enum { SECTOR = 512 };
 
 struct file {
     sqlite3_file base;
-    unsigned number;   /* on the disk; FILES_MAX: not recorded */
-    bool syncs_folder; /* at its first sync, as SQLite's own file system does
-                          for logs and journals */
+    uint32_t node;   /* on the disk */
+    uint32_t folder; /* synced at the file's first sync, as SQLite's own file
+                        system does for logs and journals; DISK_NONE: not */
     bool is_database;
     sqlite3_file *real;
 };
@@ -62,34 +32,8 @@ static struct {
     unsigned calls;
     bool is_sticky;
     bool happened;
-    bool records;
-    struct disk_file files[FILES_MAX];
-    unsigned file_count;
-    struct change *changes;
-    size_t change_count;
-    size_t change_capacity;
     bool is_powersafe; /* set while no store is open */
 } world;
-
-static bool image_resize(struct image *image, size_t size)
-{
-    if (size > image->capacity) {
-        size_t capacity = size * 2;
-        unsigned char *grown = realloc(image->octets, capacity);
-
-        if (grown == NULL) {
-            return false;
-        }
-        memset(grown + image->capacity, 0, capacity - image->capacity);
-        image->octets = grown;
-        image->capacity = capacity;
-    }
-    if (size < image->size) {
-        memset(image->octets + size, 0, image->size - size);
-    }
-    image->size = size;
-    return true;
-}
 
 /* Whether the present call is the one that fails. Under the lock. */
 static bool strikes(enum fault_kind kind)
@@ -104,27 +48,6 @@ static bool strikes(enum fault_kind kind)
         return true;
     }
     return false;
-}
-
-static void record(enum change_kind kind, unsigned file, uint64_t offset,
-                   const void *octets, size_t size)
-{
-    struct change *change;
-
-    if (!world.records || file == FILES_MAX) {
-        return;
-    }
-    if (world.change_count == world.change_capacity) {
-        world.change_capacity = world.change_capacity * 2 + 256;
-        world.changes = realloc(world.changes,
-                                world.change_capacity * sizeof *world.changes);
-    }
-    change = &world.changes[world.change_count++];
-    *change = (struct change){kind, file, offset, NULL, size};
-    if (octets != NULL) {
-        change->octets = malloc(size);
-        memcpy(change->octets, octets, size);
-    }
 }
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -169,8 +92,8 @@ static int write_file(sqlite3_file *file, const void *octets, int size,
                                                    offset);
 
         result = result == SQLITE_OK ? real : result;
-        record(CHANGE_WRITE, ((struct file *)file)->number, (uint64_t)offset,
-               octets, (size_t)part);
+        disk_write(((struct file *)file)->node, (uint64_t)offset, octets,
+                   (size_t)part);
     }
     mm_mutex_unlock(world.mutex);
     return result;
@@ -183,41 +106,10 @@ static int truncate_file(sqlite3_file *file, sqlite3_int64 size)
     mm_mutex_lock(world.mutex);
     if (!strikes(FAULT_TRUNCATE)) {
         result = real_of(file)->pMethods->xTruncate(real_of(file), size);
-        record(CHANGE_LENGTH, ((struct file *)file)->number, (uint64_t)size,
-               NULL, 0);
+        disk_set_length(((struct file *)file)->node, (uint64_t)size);
     }
     mm_mutex_unlock(world.mutex);
     return result;
-}
-
-/* A sync of the folder settles what was deleted in it. */
-static void settle_deletions(void)
-{
-    for (unsigned i = 0; i < world.file_count; i++) {
-        size_t last = world.change_count;
-
-        while (last > 0 && world.changes[last - 1].file != i) {
-            last--;
-        }
-        if (last > 0 && world.changes[last - 1].kind == CHANGE_DELETE) {
-            record(CHANGE_SYNC, i, 0, NULL, 0);
-        }
-    }
-}
-
-/* What no sync has settled will never be on the disk. */
-static void lose_unsynced(unsigned file)
-{
-    for (size_t i = world.change_count; i > 0; i--) {
-        struct change *change = &world.changes[i - 1];
-
-        if (change->file == file && change->kind == CHANGE_SYNC) {
-            break;
-        }
-        if (change->file == file) {
-            change->kind = CHANGE_LOST;
-        }
-    }
 }
 
 /* The real disk is left alone: what counts as synced is remembered here. */
@@ -228,14 +120,12 @@ static int sync_file(sqlite3_file *file, int flags)
     (void)flags;
     mm_mutex_lock(world.mutex);
     if (((struct file *)file)->is_database && strikes(FAULT_SYNC_DATABASE)) {
-        lose_unsynced(((struct file *)file)->number);
+        disk_lose(((struct file *)file)->node);
     } else if (!strikes(FAULT_SYNC)) {
         result = SQLITE_OK;
-        record(CHANGE_SYNC, ((struct file *)file)->number, 0, NULL, 0);
-        if (((struct file *)file)->syncs_folder) {
-            ((struct file *)file)->syncs_folder = false;
-            settle_deletions();
-        }
+        disk_sync(((struct file *)file)->node);
+        disk_sync(((struct file *)file)->folder);
+        ((struct file *)file)->folder = DISK_NONE;
     }
     mm_mutex_unlock(world.mutex);
     return result;
@@ -328,31 +218,20 @@ static const sqlite3_io_methods methods = {2,
                                            NULL,
                                            NULL};
 
-/* The file's number on the disk; at its first opening it is read whole, as
- * what a disk holds from before. */
-static unsigned number_of(const char *path, sqlite3_file *real)
+/* The file on the disk, which may be new there. */
+static void find_on_disk(struct file *file, const char *path, int flags)
 {
-    const char *name = strrchr(path, '/');
-    struct disk_file *file;
-    sqlite3_int64 size = 0;
+    const char *name = "";
+    uint32_t folder = disk_find_folder(path, &name);
 
-    name = name != NULL ? name + 1 : path;
-    for (unsigned i = 0; i < world.file_count; i++) {
-        if (strcmp(world.files[i].name, name) == 0) {
-            return i;
-        }
+    file->node = disk_find(path);
+    if (file->node == DISK_NONE && (flags & SQLITE_OPEN_CREATE) != 0) {
+        file->node = disk_make(folder, name, false);
     }
-    if (world.file_count == FILES_MAX) {
-        return FILES_MAX;
+    if ((flags & SQLITE_OPEN_CREATE) != 0 &&
+        (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0) {
+        file->folder = folder;
     }
-    file = &world.files[world.file_count];
-    snprintf(file->name, sizeof file->name, "%s", name);
-    (void)real->pMethods->xFileSize(real, &size);
-    if (size > 0 && image_resize(&file->start, (size_t)size)) {
-        file->start.is_there = true;
-        (void)real->pMethods->xRead(real, file->start.octets, (int)size, 0);
-    }
-    return world.file_count++;
 }
 
 static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *out,
@@ -363,11 +242,9 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *out,
 
     (void)vfs;
     file->base.pMethods = NULL;
-    file->number = FILES_MAX;
+    file->node = DISK_NONE;
+    file->folder = DISK_NONE;
     file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
-    file->syncs_folder =
-        (flags & SQLITE_OPEN_CREATE) != 0 &&
-        (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0;
     file->real = sqlite3_malloc(world.real->szOsFile);
     if (file->real == NULL) {
         return SQLITE_NOMEM;
@@ -378,9 +255,9 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *out,
         sqlite3_free(file->real);
         return result;
     }
-    if (path != NULL && world.records) {
+    if (path != NULL) {
         mm_mutex_lock(world.mutex);
-        file->number = number_of(path, file->real);
+        find_on_disk(file, path, flags);
         mm_mutex_unlock(world.mutex);
     }
     file->base.pMethods = &methods;
@@ -389,21 +266,20 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *out,
 
 static int delete_file(sqlite3_vfs *vfs, const char *path, int syncs)
 {
-    const char *name = strrchr(path, '/');
+    const char *name = "";
+    int result = world.real->xDelete(world.real, path, syncs);
 
     (void)vfs;
-    name = name != NULL ? name + 1 : path;
     mm_mutex_lock(world.mutex);
-    for (unsigned i = 0; i < world.file_count; i++) {
-        if (strcmp(world.files[i].name, name) == 0) {
-            record(CHANGE_DELETE, i, 0, NULL, 0);
-            if (syncs != 0) {
-                record(CHANGE_SYNC, i, 0, NULL, 0);
-            }
-        }
+    uint32_t folder = disk_find_folder(path, &name);
+    if (result == SQLITE_OK && disk_find(path) != DISK_NONE) {
+        disk_unlink(folder, name);
+    }
+    if (result == SQLITE_OK && syncs != 0) {
+        disk_sync(folder);
     }
     mm_mutex_unlock(world.mutex);
-    return world.real->xDelete(world.real, path, syncs);
+    return result;
 }
 
 void fault_install(void)
@@ -422,7 +298,7 @@ void fault_install(void)
 
 void fault_remove(void)
 {
-    fault_record(false);
+    disk_end();
     sqlite3_vfs_unregister(&world.vfs);
     sqlite3_vfs_register(world.real, 1);
     mm_mutex_free(&world.mutex);
@@ -462,158 +338,4 @@ unsigned fault_calls(void)
     calls = world.calls;
     mm_mutex_unlock(world.mutex);
     return calls;
-}
-
-void fault_record(bool records)
-{
-    for (size_t i = 0; i < world.change_count; i++) {
-        free(world.changes[i].octets);
-    }
-    for (unsigned i = 0; i < world.file_count; i++) {
-        free(world.files[i].start.octets);
-    }
-    free(world.changes);
-    memset(world.files, 0, sizeof world.files);
-    world.changes = NULL;
-    world.change_count = 0;
-    world.change_capacity = 0;
-    world.file_count = 0;
-    world.records = records;
-}
-
-size_t fault_steps(void)
-{
-    size_t count;
-
-    mm_mutex_lock(world.mutex);
-    count = world.change_count;
-    mm_mutex_unlock(world.mutex);
-    return count;
-}
-
-size_t fault_sync_before(size_t step)
-{
-    size_t i = step;
-
-    mm_mutex_lock(world.mutex);
-    while (i > 0 && world.changes[i - 1].kind != CHANGE_SYNC) {
-        i--;
-    }
-    mm_mutex_unlock(world.mutex);
-    return i > 0 ? i - 1 : 0;
-}
-
-static uint64_t draw(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
-/* The sectors of one write, each for itself. */
-static bool apply_write(struct image *image, const struct change *change,
-                        enum fault_survival survival, uint64_t *seed)
-{
-    for (size_t at = 0; at < change->size;) {
-        uint64_t place = change->offset + at;
-        size_t size = SECTOR - (size_t)(place % SECTOR);
-
-        if (size > change->size - at) {
-            size = change->size - at;
-        }
-        if (survival == FAULT_ALL || (draw(seed) & 1) != 0) {
-            if (place + size > image->size &&
-                !image_resize(image, (size_t)place + size)) {
-                return false;
-            }
-            memcpy(image->octets + place, change->octets + at, size);
-            image->is_there = true;
-        }
-        at += size;
-    }
-    return true;
-}
-
-static bool apply(struct image *image, const struct change *change,
-                  enum fault_survival survival, uint64_t *seed)
-{
-    if (survival == FAULT_NOTHING || change->kind == CHANGE_LOST) {
-        return true;
-    }
-    if (change->kind == CHANGE_WRITE) {
-        return apply_write(image, change, survival, seed);
-    }
-    if (survival == FAULT_SOME && (draw(seed) & 1) != 0) {
-        return true;
-    }
-    if (change->kind == CHANGE_LENGTH) {
-        return image_resize(image, (size_t)change->offset);
-    }
-    if (change->kind == CHANGE_DELETE) {
-        image->is_there = false;
-        return image_resize(image, 0);
-    }
-    return true;
-}
-
-/* What the file holds: all up to its last sync, then what survives. */
-static bool build(struct image *image, unsigned file, size_t step,
-                  enum fault_survival survival, uint64_t *seed)
-{
-    size_t synced = 0;
-    bool is_good = image_resize(image, world.files[file].start.size);
-
-    if (is_good && image->size > 0) {
-        memcpy(image->octets, world.files[file].start.octets, image->size);
-    }
-    image->is_there = world.files[file].start.is_there;
-    for (size_t i = 0; i < step; i++) {
-        if (world.changes[i].file == file &&
-            world.changes[i].kind == CHANGE_SYNC) {
-            synced = i;
-        }
-    }
-    for (size_t i = 0; is_good && i < step; i++) {
-        if (world.changes[i].file == file) {
-            is_good = apply(image, &world.changes[i],
-                            i < synced ? FAULT_ALL : survival, seed);
-        }
-    }
-    return is_good;
-}
-
-static bool save(const char *folder, const char *name,
-                 const struct image *image)
-{
-    char path[512];
-    FILE *file;
-    bool is_good;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    (void)remove(path);
-    if (!image->is_there) {
-        return true;
-    }
-    file = fopen(path, "wb");
-    if (file == NULL) {
-        return false;
-    }
-    is_good = fwrite(image->octets, 1, image->size, file) == image->size;
-    return fclose(file) == 0 && is_good;
-}
-
-bool fault_play(const char *folder, size_t step, enum fault_survival survival,
-                uint64_t seed)
-{
-    bool is_good = true;
-
-    for (unsigned file = 0; is_good && file < world.file_count; file++) {
-        struct image image = {0};
-
-        is_good = build(&image, file, step, survival, &seed) &&
-                  save(folder, world.files[file].name, &image);
-        free(image.octets);
-    }
-    return is_good;
 }

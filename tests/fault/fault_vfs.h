@@ -1,6 +1,6 @@
 /* thread: any
  * fault_vfs.h - a file system for SQLite that fails when it is told to, and
- * that remembers every write and sync, so that a power cut can be played at
+ * that tells disk.h every write and sync, so that a power cut can be played at
  * each of them.
  *
  * It lies over the system's own one and becomes the default, so a store is
@@ -9,8 +9,6 @@
 #define TESTS_FAULT_FAULT_VFS_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 enum fault_kind {
     FAULT_NONE,
@@ -38,21 +36,5 @@ void fault_set_powersafe(bool is_powersafe);
 bool fault_happened(void);
 /* Calls since the last fault_set that could have failed so. */
 unsigned fault_calls(void);
-
-/* The disk's memory: from fault_record(true) on, every change is kept, with
- * what the files held at their first opening. */
-void fault_record(bool records);
-/* How many steps there are now; a step is one write, sync, cut of a file's
- * length, or deletion. */
-size_t fault_steps(void);
-/* The number of steps before the last sync among the first `step`: played to
- * there, that sync has not been. */
-size_t fault_sync_before(size_t step);
-/* How much of what no sync has settled survives a cut. */
-enum fault_survival { FAULT_NOTHING, FAULT_ALL, FAULT_SOME };
-/* Writes into `folder` what a disk holds when the power fails after `step`
- * steps: what was synced, and of the rest some sectors, drawn by `seed`. */
-bool fault_play(const char *folder, size_t step, enum fault_survival survival,
-                uint64_t seed);
 
 #endif

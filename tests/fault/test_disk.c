@@ -1,11 +1,11 @@
-/* test_disk.c - the store on a disk that loses its power after every step, and
- * on one that fails at every call: what was acknowledged is there, whole and
- * once; what was not is there whole or not at all (attacks 78, 79).
- * Thread: the test's; the store's writer is real. */
-#include "dump.h"
+/* test_disk.c - the store on a disk that fails at every call, and loses its
+ * power after that: what was acknowledged is there, whole and once; what was
+ * not is there whole or not at all (attack 79). A power cut alone is
+ * test_power.c's. Thread: the test's; the store's writer is real. */
 #include "fixture.h"
 
 #include "base/limits.h"
+#include "disk.h"
 #include "fault_vfs.h"
 #include "platform/clock.h"
 #include "store/sqlite/internal.h"
@@ -38,8 +38,7 @@ struct post {
     size_t user_step;
     struct mail mails[MAIL_MAX];
     size_t count;
-    size_t steps_min; /* that the work is, or the test tests nothing */
-    unsigned stride;  /* between the calls that fail */
+    unsigned stride; /* between the calls that fail */
     unsigned tries_min;
 };
 
@@ -65,7 +64,6 @@ static int begin(void **state)
     fault_install();
     make_folder(&post->disk);
     make_folder(&post->after);
-    post->steps_min = 200;
     post->stride = 3;
     post->tries_min = 20;
     *state = post;
@@ -77,8 +75,7 @@ static int begin_powersafe(void **state)
     int result = begin(state);
     struct post *post = *state;
 
-    /* A commit's frames are one step, and each call is tried. */
-    post->steps_min = 60;
+    /* A commit's frames are one call, and each is tried. */
     post->stride = 1;
     post->tries_min = 5;
     fault_set_powersafe(true);
@@ -153,7 +150,7 @@ static enum mailmod_error deliver(struct post *post)
         error = fixture_run(post->disk.store, put_whole, &half);
     }
     mail->is_put = error == MAILMOD_OK;
-    mail->put_step = mail->is_put ? fault_steps() : SIZE_MAX;
+    mail->put_step = mail->is_put ? disk_steps() : SIZE_MAX;
     post->count++;
     return error;
 }
@@ -186,10 +183,10 @@ static enum mailmod_error drop(struct post *post, struct mail *mail)
     uint64_t number = number_of(post, post->disk.store, mail->id);
     enum mailmod_error error;
 
-    mail->drop_begin = fault_steps();
+    mail->drop_begin = disk_steps();
     error = fixture_remove(post->disk.store, post->mailbox_id, number);
     mail->is_dropped = error == MAILMOD_OK;
-    mail->drop_step = fault_steps();
+    mail->drop_step = disk_steps();
     return error;
 }
 
@@ -212,7 +209,7 @@ static void work(struct post *post)
 {
     open_synced(&post->disk);
     post->mailbox_id = fixture_add_user(post->disk.store, "alice");
-    post->user_step = fault_steps();
+    post->user_step = disk_steps();
     for (unsigned i = 0; i < 6; i++) {
         assert_int_equal(deliver(post), MAILMOD_OK);
     }
@@ -260,7 +257,7 @@ static size_t next_cut(size_t step, size_t steps)
 }
 
 static void check_cut(struct post *post, size_t step,
-                      enum fault_survival survival)
+                      enum disk_survival survival)
 {
     struct mm_store_user user;
     struct mm_buf reason;
@@ -270,8 +267,10 @@ static void check_cut(struct post *post, size_t step,
 
     fixture_remove_folder(post->after.folder);
     make_folder(&post->after);
-    assert_true(fault_play(post->after.folder, step, survival,
-                           step * 2654435761u + 88172645463325252u));
+    assert_true(disk_play(post->after.folder,
+                          &(struct disk_cut){.step = step,
+                                             .survival = survival,
+                                             .seed = step * 2654435761u}));
     mm_buf_init(&reason, 2000);
     options.description = post->after.folder;
     error = mm_store_open(&post->after.store, &options, &reason);
@@ -293,25 +292,6 @@ static void check_cut(struct post *post, size_t step,
     mm_store_close(&post->after.store);
 }
 
-static void test_power_cut(void **state)
-{
-    struct post *post = *state;
-    size_t steps;
-
-    fault_record(true);
-    work(post);
-    steps = fault_steps();
-    print_message("%zu steps\n", steps);
-    assert_true(steps > post->steps_min);
-    for (size_t step = 0; step <= steps; step = next_cut(step, steps)) {
-        check_cut(post, step, FAULT_SOME);
-        if (step % 4 == 0 || step == steps) {
-            check_cut(post, step, FAULT_NOTHING);
-            check_cut(post, step, FAULT_ALL);
-        }
-    }
-}
-
 /* The harness can fail: a disk that forgets what was synced is found out. */
 static void test_a_lying_disk_is_seen(void **state)
 {
@@ -320,10 +300,11 @@ static void test_a_lying_disk_is_seen(void **state)
                                        .mode = MM_STORE_EXCLUSIVE};
     size_t step;
 
-    fault_record(true);
+    disk_begin(post->disk.folder);
     work(post);
-    step = fault_sync_before(post->mails[3].put_step);
-    assert_true(fault_play(post->after.folder, step, FAULT_NOTHING, 1));
+    step = disk_sync_before(post->mails[3].put_step);
+    assert_true(
+        disk_play(post->after.folder, &(struct disk_cut){.step = step}));
     assert_int_equal(mm_store_open(&post->after.store, &options, NULL),
                      MAILMOD_OK);
     assert_int_equal(number_of(post, post->after.store, post->mails[3].id), 0);
@@ -451,10 +432,10 @@ static void await_writable(struct mm_store *store)
 static void test_D03_mended_after_a_failed_sync(void **state)
 {
     struct post *post = *state;
-    fault_record(true);
+    disk_begin(post->disk.folder);
     open_synced(&post->disk);
     post->mailbox_id = fixture_add_user(post->disk.store, "alice");
-    post->user_step = fault_steps();
+    post->user_step = disk_steps();
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(deliver(post), MAILMOD_OK);
         fault_set(FAULT_SYNC, 1, false);
@@ -464,10 +445,10 @@ static void test_D03_mended_after_a_failed_sync(void **state)
         await_writable(post->disk.store);
         assert_int_equal(deliver(post), MAILMOD_OK);
     }
-    size_t steps = fault_steps();
+    size_t steps = disk_steps();
     for (size_t step = 0; step <= steps; step = next_cut(step, steps)) {
-        check_cut(post, step, FAULT_SOME);
-        check_cut(post, step, FAULT_NOTHING);
+        check_cut(post, step, DISK_SOME);
+        check_cut(post, step, DISK_NOTHING);
     }
 }
 
@@ -500,11 +481,11 @@ static sqlite3 *begin_reading(struct post *post)
 static void fail_the_copier(struct post *post, bool is_closed_at_once)
 {
     int pages = 8;
-    fault_record(true);
+    disk_begin(post->disk.folder);
     open_synced(&post->disk);
     post->count = 0;
     post->mailbox_id = fixture_add_user(post->disk.store, "alice");
-    post->user_step = fault_steps();
+    post->user_step = disk_steps();
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(deliver(post), MAILMOD_OK);
     }
@@ -529,12 +510,12 @@ static void fail_the_copier(struct post *post, bool is_closed_at_once)
         assert_int_equal(deliver(post), MAILMOD_OK);
     }
     mm_store_close(&post->disk.store);
-    size_t steps = fault_steps();
+    size_t steps = disk_steps();
     for (size_t step = 0; step <= steps; step = next_cut(step, steps)) {
-        check_cut(post, step, FAULT_SOME);
-        check_cut(post, step, FAULT_NOTHING);
+        check_cut(post, step, DISK_SOME);
+        check_cut(post, step, DISK_NOTHING);
     }
-    check_cut(post, steps, FAULT_ALL);
+    check_cut(post, steps, DISK_ALL);
 }
 
 static void test_D18_the_copier_cannot_sync(void **state)
@@ -573,69 +554,6 @@ static void test_D04_no_room_for_the_index(void **state)
     fixture_verify(post->disk.store);
 }
 
-static void check_upgraded(struct post *post, size_t step,
-                           enum fault_survival survival, const char *expected)
-{
-    struct mm_store_options options = {.mode = MM_STORE_EXCLUSIVE};
-    struct mm_buf text;
-    fixture_remove_folder(post->after.folder);
-    make_folder(&post->after);
-    options.description = post->after.folder;
-    assert_true(
-        fault_play(post->after.folder, step, survival, step * 2654435761u + 7));
-    mm_buf_init(&text, 1 << 20);
-    if (mm_store_open(&post->after.store, &options, &text) != MAILMOD_OK) {
-        fail_msg("step %zu, %d: %s", step, (int)survival, mm_buf_cstr(&text));
-    }
-    dump_store(post->after.store, &text);
-    if (strcmp(mm_buf_cstr(&text), expected) != 0) {
-        fail_msg("step %zu, %d: the upgrade changed something", step,
-                 (int)survival);
-    }
-    mm_buf_clear(&text);
-    if (mm_store_verify(post->after.store, &text) != MAILMOD_OK) {
-        fail_msg("step %zu: %s", step, mm_buf_cstr(&text));
-    }
-    mm_buf_fini(&text);
-    mm_store_close(&post->after.store);
-}
-
-/* A store of 0.1 is brought up to date and the power is cut at each step of
- * that: the next opening goes on, and nothing is lost or changed. */
-static void upgrade_with_cuts(struct post *post, const char *which)
-{
-    struct mm_buf expected;
-    char path[128];
-    dump_copy_fixture(which, post->after.folder);
-    fixture_path(&post->after, "mailmod.db", path);
-    mm_buf_init(&expected, 1 << 20);
-    dump_old(path, &expected);
-    dump_copy_fixture(which, post->disk.folder);
-    fault_record(true);
-    open_synced(&post->disk);
-    mm_store_close(&post->disk.store);
-    size_t steps = fault_steps();
-    print_message("%s: %zu steps\n", which, steps);
-    assert_true(steps > 200);
-    for (size_t step = 0; step <= steps; step = next_cut(step, steps)) {
-        check_upgraded(post, step, FAULT_SOME, mm_buf_cstr(&expected));
-        if (step % 8 == 0) {
-            check_upgraded(post, step, FAULT_NOTHING, mm_buf_cstr(&expected));
-        }
-    }
-    mm_buf_fini(&expected);
-}
-
-static void test_upgrade_of_a_stopped_store(void **state)
-{
-    upgrade_with_cuts(*state, "stopped");
-}
-
-static void test_upgrade_of_a_killed_store(void **state)
-{
-    upgrade_with_cuts(*state, "killed");
-}
-
 /* Where SQLite need not fill up sectors, the frames of a commit go into the log
  * with one write, and so they do however many there are. */
 static void test_a_commit_is_one_write(void **state)
@@ -660,8 +578,6 @@ int main(void)
 #name "_powersafe", name, begin_powersafe, end, NULL                   \
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_power_cut),
-        TEST_POWERSAFE(test_power_cut),
         TEST(test_a_lying_disk_is_seen),
         TEST_POWERSAFE(test_a_lying_disk_is_seen),
         TEST(test_failing_syncs),
@@ -681,8 +597,6 @@ int main(void)
         TEST_POWERSAFE(test_D18_the_copier_cannot_sync_and_the_store_closes),
         TEST(test_D04_no_room_for_the_index),
         TEST_POWERSAFE(test_D04_no_room_for_the_index),
-        TEST(test_upgrade_of_a_stopped_store),
-        TEST(test_upgrade_of_a_killed_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

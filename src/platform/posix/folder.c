@@ -3,8 +3,8 @@
  * Owns a descriptor each. Promises: every name is taken in the folder that is
  * held, so that a path changed meanwhile leads nowhere else; a link is never
  * followed, a pipe or a device never waited for. Thread: worker. */
-#define _GNU_SOURCE /* O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC on every system   \
-                     */
+/* renameat2; O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC on every system */
+#define _GNU_SOURCE
 #include "platform/folder.h"
 #include "base/mem.h"
 #include "platform/posix/system.h"
@@ -141,18 +141,41 @@ enum mailmod_error mm_folder_sync(struct mm_folder *folder)
                                                              : error_of(errno);
 }
 
-/* link and unlink: a rename would replace. */
+/* Where the file system has no rename that never replaces. The new name is on
+ * disk before the old one goes: a power cut could leave neither. */
+static enum mailmod_error link_and_unlink(struct mm_folder *from,
+                                          const char *name,
+                                          struct mm_folder *to,
+                                          const char *new_name)
+{
+    if (linkat(from->descriptor, name, to->descriptor, new_name, 0) != 0) {
+        return error_of(errno);
+    }
+    enum mailmod_error error = mm_folder_sync(to);
+    if (error != MAILMOD_OK) {
+        (void)unlinkat(to->descriptor, new_name, 0);
+        return error;
+    }
+    return unlinkat(from->descriptor, name, 0) == 0 ? MAILMOD_OK
+                                                    : error_of(errno);
+}
+
 enum mailmod_error mm_folder_move(struct mm_folder *from, const char *name,
                                   struct mm_folder *to, const char *new_name)
 {
     if (!is_name(name) || !is_name(new_name)) {
         return MAILMOD_ERROR_ARGUMENT;
     }
-    if (linkat(from->descriptor, name, to->descriptor, new_name, 0) != 0) {
+#ifdef RENAME_NOREPLACE
+    if (renameat2(from->descriptor, name, to->descriptor, new_name,
+                  RENAME_NOREPLACE) == 0) {
+        return MAILMOD_OK;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
         return error_of(errno);
     }
-    return unlinkat(from->descriptor, name, 0) == 0 ? MAILMOD_OK
-                                                    : error_of(errno);
+#endif
+    return link_and_unlink(from, name, to, new_name);
 }
 
 enum mailmod_error mm_folder_remove(struct mm_folder *folder, const char *name)

@@ -296,7 +296,14 @@ done:
 
 enum mailmod_error mm_fs_remove(const char *path)
 {
-    return unlink(path) == 0 ? MAILMOD_OK : mm_posix_error(errno);
+    enum mailmod_error error =
+        unlink(path) == 0 ? MAILMOD_OK : mm_posix_error(errno);
+    /* Somebody may have removed it just before, and synced nothing. */
+    if (error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND) {
+        enum mailmod_error synced = sync_entry(path);
+        error = synced == MAILMOD_OK ? error : synced;
+    }
+    return error;
 }
 
 enum mailmod_error mm_fs_long_path(const char *path, char **path_out)
