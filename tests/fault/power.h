@@ -42,8 +42,6 @@ struct power {
 
 struct power_scenario {
     const char *name;
-    /* Changes more than a store: images are dear, so fewer are made. */
-    unsigned share; /* of the steps, in percent */
     bool is_powersafe;
     void (*prepare)(struct power *power); /* before the disk remembers; NULL */
     void (*work)(struct power *power);
