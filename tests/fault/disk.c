@@ -394,7 +394,8 @@ void disk_lose(uint32_t node)
     if (!begin_change(node)) {
         return;
     }
-    for (size_t i = disk.count; i > 0; i--) {
+    size_t count = disk.nodes[node].is_folder ? 0 : disk.count;
+    for (size_t i = count; i > 0; i--) {
         struct change *change = &disk.changes[i - 1];
 
         if (change->node == node && change->kind == SYNC) {

@@ -39,7 +39,8 @@ void disk_write(uint32_t node, uint64_t offset, const void *octets,
                 size_t size);
 void disk_set_length(uint32_t node, uint64_t size);
 void disk_sync(uint32_t node);
-/* What no sync of it has settled will never be on the disk. */
+/* What no sync of a file has settled will never be on the disk. Names are never
+ * lost so: a file system that cannot write those takes no more changes. */
 void disk_lose(uint32_t node);
 
 /* ---- for the tests ---- */

@@ -92,6 +92,8 @@ enum mailmod_error mm_folder_open_in(struct mm_folder **folder_out,
     if (makes && mkdirat(parent->descriptor, name, 0700) == 0) {
         enum mailmod_error error = mm_folder_sync(parent);
         if (error != MAILMOD_OK) {
+            /* The next one who makes it syncs it. */
+            (void)unlinkat(parent->descriptor, name, AT_REMOVEDIR);
             return error;
         }
     }

@@ -61,7 +61,11 @@ static enum mailmod_error sync_entry(const char *path)
 static enum mailmod_error make_one_folder(const char *path)
 {
     if (mkdir(path, 0700) == 0) {
-        return sync_entry(path);
+        enum mailmod_error error = sync_entry(path);
+        if (error != MAILMOD_OK) {
+            (void)rmdir(path); /* the next one who makes it syncs it */
+        }
+        return error;
     }
     int number = errno;
     struct stat status;
