@@ -221,6 +221,7 @@ static int run_worker(struct run *run)
     make_root(run->power->after_root);
     snprintf(run->power->after.folder, sizeof run->power->after.folder,
              "%s/data", run->power->after_root);
+    cmocka_set_test_filter(NULL); /* it is of the tests around this one */
     int failed =
         _cmocka_run_group_tests(run->scenario->name, test, 1, NULL, NULL);
     remove_tree(run->power->after_root);
