@@ -764,6 +764,15 @@ MAILMOD_API enum mailmod_error mailmod_store_restore(mailmod *instance,
                                                      const char *file,
                                                      mailmod_on_copied progress,
                                                      void *context);
+/* What a repair found and did, a line each; the last one says where the damaged
+ * files are kept, or that there was nothing to do. */
+typedef void (*mailmod_on_repaired)(void *context, const char *line);
+/* Makes a damaged store serviceable, with all that can be read of it. BUSY
+ * while anybody runs on the folder, STORAGE_FULL, STORAGE_VERSION; when nothing
+ * can be read, STORAGE_DAMAGED. On an error the store is as it was. */
+MAILMOD_API enum mailmod_error mailmod_store_repair(mailmod *instance,
+                                                    mailmod_on_repaired on_line,
+                                                    void *context);
 
 #ifdef __cplusplus
 }

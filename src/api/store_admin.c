@@ -1,6 +1,6 @@
 /* store_admin.c - the store as a whole: checked, copied, made of a copy.
  * Promises: each works on a running instance's store, or beside whoever runs on
- * the data folder; a restore on a folder where nobody runs.
+ * the data folder; a restore and a repair on a folder where nobody runs.
  * Thread: any; they take as long as reading the file. */
 #include "api/instance.h"
 
@@ -83,6 +83,44 @@ enum mailmod_error mailmod_store_restore(mailmod *instance, const char *file,
         return error;
     }
     error = restore(instance, file, progress, context);
+    mm_instance_unlock(instance);
+    return error;
+}
+
+static enum mailmod_error repair(struct mailmod *instance,
+                                 mailmod_on_repaired on_line, void *context)
+{
+    struct mm_config *config = NULL;
+    enum mailmod_error error =
+        instance->store != NULL
+            ? mm_fail(MAILMOD_ERROR_STATE, "the instance is open")
+            : mm_instance_config(instance, &config);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    struct mm_buf reason;
+    mm_buf_init(&reason, WORDS_MAX);
+    error = mm_store_repair(config->data_folder, on_line, context, &reason);
+    if (error != MAILMOD_OK) {
+        (void)mm_fail_buf(error, &reason);
+    }
+    mm_buf_fini(&reason);
+    mm_config_unref(&config);
+    return error;
+}
+
+enum mailmod_error mailmod_store_repair(mailmod *instance,
+                                        mailmod_on_repaired on_line,
+                                        void *context)
+{
+    if (on_line == NULL) {
+        return mm_fail(MAILMOD_ERROR_ARGUMENT, "the callback is NULL");
+    }
+    enum mailmod_error error = mm_instance_lock(instance);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = repair(instance, on_line, context);
     mm_instance_unlock(instance);
     return error;
 }

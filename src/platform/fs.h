@@ -29,6 +29,10 @@ MM_CHECK enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
                                           bool is_private);
 /* Gone after a power cut, too; so it is with NOT_FOUND. */
 MM_CHECK enum mailmod_error mm_fs_remove(const char *path);
+/* In the same folder, which is synced; takes the place of a file that has the
+ * new name. */
+MM_CHECK enum mailmod_error mm_fs_rename(const char *path,
+                                         const char *new_path);
 /* A regular file; false too when it cannot be asked about. */
 bool mm_fs_is_file(const char *path);
 /* Others than the owner, and a group that root gave it to, can read it, or

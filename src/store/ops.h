@@ -8,7 +8,7 @@
  *
  * An implementation is a folder beside this file, with a structure that begins
  * with struct mm_store, a transaction that begins with struct
- * mm_store_transaction, and one row in store.c's table of descriptions. It is
+ * mm_store_transaction, and one row in kinds.c's table of descriptions. It is
  * right when tests/unit/store/contract says so. */
 #ifndef MM_STORE_OPS_H
 #define MM_STORE_OPS_H
@@ -282,6 +282,10 @@ mm_memory_open_described(struct mm_store **store_out,
 MM_CHECK enum mailmod_error mm_sqlite_use_memory(void);
 MM_CHECK enum mailmod_error mm_sqlite_stop_counting(void);
 bool mm_sqlite_is_in_use(const char *data_folder);
+MM_CHECK enum mailmod_error mm_sqlite_repair(const char *data_folder,
+                                             mm_store_on_line on_line,
+                                             void *context,
+                                             struct mm_buf *reason_out);
 MM_CHECK enum mailmod_error mm_sqlite_restore(const char *data_folder,
                                               const char *path,
                                               mm_store_progress progress,

@@ -1,10 +1,10 @@
-/* store.c - the front of every store: opens one by its description, and hands
- * each verb of store.h on to it.
+/* store.c - the front of every store, which kinds.c opens: hands each verb of
+ * store.h on to it.
  *
  * Promises what holds for all of them, so that no implementation does it again:
- * a description that no store knows is refused in words; users are added, found
- * and removed by the one form of their name; a chunk is no larger than its
- * limit; what is waited for (mm_store_run, mm_store_settle) is waited for here.
+ * users are added, found and removed by the one form of their name; a chunk is
+ * no larger than its limit; what is waited for (mm_store_run, mm_store_settle)
+ * is waited for here.
  * Thread: as store.h says. */
 #include "platform/clock.h"
 #include "platform/thread.h"
@@ -13,54 +13,6 @@
 #include <string.h>
 
 #define SETTLE_STEP_MS 5
-#define MEMORY "memory:"
-
-/* The first row that a description begins with; a folder is what is none of
- * them. `open` NULL: known by name alone. */
-static const struct {
-    const char *prefix;
-    enum mailmod_error (*open)(struct mm_store **store_out,
-                               const struct mm_store_options *options,
-                               struct mm_buf *reason_out);
-} kinds[] = {{MEMORY, mm_memory_open_described},
-             {"postgresql:", NULL},
-             {"postgres:", NULL},
-             {"", mm_sqlite_open}};
-
-bool mm_store_is_memory(const char *description)
-{
-    return strncmp(description, MEMORY, strlen(MEMORY)) == 0;
-}
-
-enum mailmod_error mm_store_open(struct mm_store **store_out,
-                                 const struct mm_store_options *options,
-                                 struct mm_buf *reason_out)
-{
-    size_t i = 0;
-    *store_out = NULL;
-    while (strncmp(options->description, kinds[i].prefix,
-                   strlen(kinds[i].prefix)) != 0) {
-        i++;
-    }
-    if (kinds[i].open != NULL) {
-        return kinds[i].open(store_out, options, reason_out);
-    }
-    if (reason_out != NULL) {
-        /* The rest may hold a password. */
-        (void)mm_buf_appendf(reason_out,
-                             "%s...: this version of mailmod has no store of "
-                             "this kind; name a folder",
-                             kinds[i].prefix);
-    }
-    return MAILMOD_ERROR_ARGUMENT;
-}
-
-enum mailmod_error mm_store_open_memory(struct mm_store **store_out,
-                                        const struct mm_log *log)
-{
-    struct mm_store_options options = {.description = MEMORY, .log = log};
-    return mm_store_open(store_out, &options, NULL);
-}
 
 void mm_store_close(struct mm_store **store_in)
 {

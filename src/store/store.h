@@ -745,6 +745,18 @@ MM_CHECK enum mailmod_error mm_store_restore(const char *data_folder,
                                              mm_store_progress progress,
                                              void *context,
                                              struct mm_buf *reason_out);
+/* A store that is damaged is made serviceable: what can be read is in it
+ * afterwards, what is lost is told to `on_line` (may be NULL) message by
+ * message, and the damaged files are kept under a name with the date, which the
+ * last line says. A sound store is left alone. BUSY while somebody runs there;
+ * ARGUMENT for a kind of store that has no such verb; STORAGE_FULL without room
+ * for a second database, STORAGE_VERSION, STORAGE_DAMAGED when nothing of a
+ * store can be read: then nothing was changed. thread: worker. */
+typedef void (*mm_store_on_line)(void *context, const char *line);
+MM_CHECK enum mailmod_error mm_store_repair(const char *description,
+                                            mm_store_on_line on_line,
+                                            void *context,
+                                            struct mm_buf *reason_out);
 /* For benchmarks and logs. */
 struct mm_store_counters {
     uint64_t jobs;

@@ -115,6 +115,12 @@ static void on_auto_reply(void *context, const struct mailmod_auto_reply *reply)
     (void)reply;
 }
 
+static void on_repaired(void *context, const char *line)
+{
+    (void)context;
+    (void)line;
+}
+
 static void on_octets(void *context, const char *octets, size_t size)
 {
     (void)context;
@@ -274,6 +280,7 @@ static mailmod_reading *begun;
       mailmod_queue_read_pieces(h, "0000000001", on_piece, NULL, &begun))      \
     X(store_backup, mailmod_store_backup(h, "copy", NULL, NULL))               \
     X(store_restore, mailmod_store_restore(h, "copy", NULL, NULL))             \
+    X(store_repair, mailmod_store_repair(h, on_repaired, NULL))                \
     X(queue_list, mailmod_queue_list(h, NULL, on_entry, NULL))                 \
     X(queue_read, mailmod_queue_read(h, "0000000001", on_octets, NULL))        \
     X(queue_act, mailmod_queue_act(h, NULL, MAILMOD_QUEUE_FLUSH, NULL))        \

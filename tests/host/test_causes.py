@@ -253,6 +253,13 @@ def test_store_files(build):
                    "store_backup", whole, top + "/no/copy", None, None)
         lib.expect("EXISTS", names("/whole/mailmod.db: is there already", top),
                    "store_restore", whole, top + "/copy", None, None)
+        for folder, error, words in (
+                ("memory:", "ARGUMENT", "memory:...: a store of this kind has "
+                 "no repair"),
+                (top + "/nowhere", "NOT_FOUND", "there is no store in it")):
+            other = lib.instance(folder)
+            lib.expect(error, words, "store_repair", other, ON_ANY, None)
+            lib.free(other)
         with open(top + "/junk", "wb") as file:
             file.write(b"junk" * 3000)
         with sqlite3.connect(top + "/foreign") as base:
@@ -393,6 +400,10 @@ def test_running(build):
                  "service_addresses", mail, "smtp", short, 3),
                 ("STATE", "the instance is open", "store_restore", mail,
                  top + "/copy", None, None),
+                ("STATE", "the instance is open", "store_repair", mail,
+                 ON_ANY, None),
+                ("ARGUMENT", "the callback is NULL", "store_repair", mail,
+                 None, None),
                 ("NOT_FOUND", "nobody: there is no such user", "mailbox_open",
                  mail, "nobody", ctypes.byref(other)),
                 ("BUSY", "demo: another session", "mailbox_open", mail, "demo",

@@ -127,10 +127,29 @@ int control_restore(struct control *control)
     return EXIT_SUCCESS;
 }
 
+static void on_repaired(void *context, const char *line)
+{
+    (void)context;
+    control_print_text(line);
+    putchar('\n');
+}
+
+static int repair(struct control *control)
+{
+    enum mailmod_error error =
+        mailmod_store_repair(control->instance, on_repaired, NULL);
+    return error == MAILMOD_OK ? EXIT_SUCCESS
+                               : control_failure("store repair", error);
+}
+
 int control_store(struct control *control)
 {
-    if (control->word_count != 1 || strcmp(control->words[0], "verify") != 0) {
-        return control_usage("store verify");
+    const char *word = control->word_count == 1 ? control->words[0] : "";
+    if (strcmp(word, "repair") == 0) {
+        return repair(control);
+    }
+    if (strcmp(word, "verify") != 0) {
+        return control_usage("store verify|repair");
     }
     enum mailmod_error error = mailmod_store_verify(control->instance);
     if (error != MAILMOD_OK) {

@@ -113,6 +113,8 @@ static void print_help(void)
          "  fetch check NAME|all       count what is there, fetch nothing\n"
          "  fetch forget NAME|all      what was seen: all there is new again\n"
          "  store verify               check the store's integrity\n"
+         "  store repair               make a damaged store serviceable, with\n"
+         "                             mailmodd stopped; says what is lost\n"
          "  backup FILE                a copy of the store, beside the daemon\n"
          "  restore FILE               the store from a copy, daemon stopped\n"
          "  trace FILE [--dot]         a message's way, out of its Received "

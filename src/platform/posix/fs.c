@@ -298,6 +298,12 @@ done:
     return error;
 }
 
+enum mailmod_error mm_fs_rename(const char *path, const char *new_path)
+{
+    return rename(path, new_path) == 0 ? sync_parent(new_path)
+                                       : mm_posix_error(errno);
+}
+
 enum mailmod_error mm_fs_remove(const char *path)
 {
     enum mailmod_error error =

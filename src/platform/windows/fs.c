@@ -341,6 +341,22 @@ enum mailmod_error mm_fs_replace(const char *path, struct mm_span data,
     return error;
 }
 
+enum mailmod_error mm_fs_rename(const char *path, const char *new_path)
+{
+    WCHAR *from = NULL;
+    WCHAR *to = NULL;
+    enum mailmod_error error = mm_windows_path(path, &from);
+    if (error == MAILMOD_OK) {
+        error = mm_windows_path(new_path, &to);
+    }
+    if (error == MAILMOD_OK) {
+        error = rename_over(from, to);
+    }
+    mm_free(from);
+    mm_free(to);
+    return error;
+}
+
 enum mailmod_error mm_fs_remove(const char *path)
 {
     unsigned tries = 0;

@@ -95,7 +95,7 @@ static enum mailmod_error copy_all(struct copy *copy, sqlite3 *from,
     return error;
 }
 
-static enum mailmod_error check_ours(sqlite3 *db)
+enum mailmod_error mm_sqlite_check_ours(sqlite3 *db)
 {
     int64_t application = 0;
     int64_t version = 0;
@@ -122,7 +122,7 @@ static enum mailmod_error check_file(const char *path,
     enum mailmod_error error =
         mm_database_open(&file, path, SQLITE_OPEN_READONLY);
     if (error == MAILMOD_OK) {
-        error = check_ours(file.db);
+        error = mm_sqlite_check_ours(file.db);
     }
     if (error == MAILMOD_OK) {
         error = mm_sqlite_check_all(path, file.db, &report);

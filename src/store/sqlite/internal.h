@@ -15,6 +15,10 @@
 #define MM_STORE_SCHEMA_VERSION 9
 #define MM_STORE_APPLICATION_ID 1296910404 /* "MMOD" */
 #define MM_STORE_PATH_SIZE 4352            /* a folder's and a name */
+/* A repaired database that is being made; one that is whole, and not in its
+ * place yet. */
+#define MM_STORE_REPAIRING "mailmod.db.repairing"
+#define MM_STORE_REPAIRED "mailmod.db.repaired"
 /* Jobs of one transaction: one sync serves them all. */
 #define MM_STORE_BATCH_MAX 512
 /* Read connections at once; a further reader waits for one. */
@@ -311,6 +315,10 @@ MM_CHECK enum mailmod_error mm_database_open(struct mm_connection *connection,
 /* The checks of mm_store_verify on a connection; `path` for the words. */
 MM_CHECK enum mailmod_error mm_sqlite_check_all(const char *path, sqlite3 *db,
                                                 struct mm_buf *report_out);
+/* It is a store of mailmod, and of no newer version. */
+MM_CHECK enum mailmod_error mm_sqlite_check_ours(sqlite3 *db);
+/* A new database, whole, in the place of the path. */
+MM_CHECK enum mailmod_error mm_schema_create(const char *path);
 /* False when it is too long. */
 bool mm_sqlite_path(const char *folder, const char *name,
                     char path_out[MM_STORE_PATH_SIZE]);

@@ -108,7 +108,7 @@ static enum mailmod_error fill(sqlite3 *db)
     return error == MAILMOD_OK ? mm_upgrade(db, NULL, NULL) : error;
 }
 
-static enum mailmod_error create_file(struct mm_sqlite *store)
+enum mailmod_error mm_schema_create(const char *path)
 {
     sqlite3 *db = NULL;
     unsigned char *image = NULL;
@@ -122,7 +122,7 @@ static enum mailmod_error create_file(struct mm_sqlite *store)
         image = sqlite3_serialize(db, "main", &size, 0);
         error = image == NULL
                     ? MAILMOD_ERROR_MEMORY
-                    : mm_fs_replace(store->path,
+                    : mm_fs_replace(path,
                                     mm_span((const char *)image, (size_t)size),
                                     true);
     }
@@ -154,12 +154,36 @@ static enum mailmod_error check_file(const char *path,
                : error;
 }
 
+/* A repair was ended between its renames: what lies there is half of each. */
+static enum mailmod_error check_repaired(const struct mm_sqlite *store,
+                                         struct mm_buf *reason_out)
+{
+    char path[MM_STORE_PATH_SIZE];
+    int size = (int)(strlen(store->path) - strlen("mailmod.db"));
+    int used = snprintf(path, sizeof path, "%.*s" MM_STORE_REPAIRED, size,
+                        store->path);
+    if (used < 0 || (size_t)used >= sizeof path || !mm_fs_exists(path)) {
+        return MAILMOD_OK;
+    }
+    if (reason_out != NULL) {
+        (void)mm_buf_appendf(reason_out,
+                             "%s: a repair was broken off at its end; run "
+                             "mailmodctl store repair once more",
+                             path);
+    }
+    return MAILMOD_ERROR_STORAGE_DAMAGED;
+}
+
 enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,
                                        struct mm_buf *reason_out)
 {
     size_t size = strlen(store->path) + sizeof "-wal";
 
-    enum mailmod_error error = check_file(store->path, reason_out);
+    enum mailmod_error error = check_repaired(store, reason_out);
+    if (error != MAILMOD_OK) {
+        return error;
+    }
+    error = check_file(store->path, reason_out);
     if (error != MAILMOD_ERROR_NOT_FOUND) {
         return error;
     }
@@ -192,7 +216,7 @@ enum mailmod_error mm_schema_find_file(struct mm_sqlite *store, bool creates,
         }
         return MAILMOD_ERROR_STORAGE_DAMAGED;
     }
-    return creates ? create_file(store) : MAILMOD_ERROR_NOT_FOUND;
+    return creates ? mm_schema_create(store->path) : MAILMOD_ERROR_NOT_FOUND;
 }
 
 /* Damage is what the check says, not a check that could not be made. */
