@@ -327,7 +327,8 @@ static bool write_member(const char *member, struct mm_buf *out)
     }
     (void)mm_buf_append_span(out, mm_span(member, (size_t)(at - member)));
     (void)mm_buf_append_char(out, '=');
-    return mm_buf_append_cstr(out, at + 1) == MAILMOD_OK;
+    (void)mm_buf_append_cstr(out, at + 1);
+    return mm_buf_error(out) == MAILMOD_OK;
 }
 
 static bool read_member(const char *text,

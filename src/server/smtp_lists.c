@@ -87,7 +87,8 @@ static enum mailmod_error write_control(const struct mm_smtp_session *smtp,
     (void)mm_buf_appendf(out, "From %s (%s [%s]) ", facts->sender, facts->helo,
                          facts->peer_text);
     (void)mm_datetime_rfc5322(out, mm_loop_wall_ms(smtp->base.loop));
-    return mm_buf_appendf(out, " For %s", smtp->info->path->text);
+    (void)mm_buf_appendf(out, " For %s", smtp->info->path->text);
+    return mm_buf_error(out);
 }
 
 static void on_zones(void *context)

@@ -103,6 +103,23 @@ static void test_addresses(void **state)
     }
 }
 
+/* A member whose address has no room beside a signature: no half of one. */
+static void test_long_member(void **state)
+{
+    struct world *w = *state;
+    char member[MM_STORE_USER_MAX];
+    char path[MM_STORE_REVERSE_PATH_MAX];
+    char token[MM_LIMIT_LOCAL_PART + 1];
+
+    memset(member, 'm', sizeof member);
+    strcpy(member + sizeof member - sizeof "@m.test", "@m.test");
+    mm_maillist_verp(w->store, &w->list, member, path);
+    assert_string_equal(path, "news-bounces@example.org");
+    assert_int_equal(mm_maillist_token(w->store, &w->list,
+                                       MM_MAILLIST_SUBSCRIBE, member, 1, token),
+                     MAILMOD_ERROR_TOO_LARGE);
+}
+
 /* Of a damaged row: the rule is one that there is, and lets nobody post. */
 static void test_row_without_rule(void **state)
 {
@@ -301,6 +318,7 @@ int main(void)
         TEST(test_header),
         TEST(test_bounces),
         TEST(test_row_without_rule),
+        TEST(test_long_member),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
