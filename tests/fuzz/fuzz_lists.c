@@ -58,7 +58,7 @@ static void put_lines(size_t which, struct mm_span text, const char *between)
     mm_buf_init(&out, 1 << 22);
     while (text.size > 0) {
         (void)mm_span_cut(text, '\n', &line, &text);
-        if (line.size > 0 && line.data[line.size - 1] == '\r') {
+        while (line.size > 0 && line.data[line.size - 1] == '\r') {
             line.size--;
         }
         (void)mm_buf_append_span(&out, line);
