@@ -322,7 +322,7 @@ static bool write_member(const char *member, struct mm_buf *out)
 {
     const char *at = strrchr(member, '@');
 
-    if (at == NULL || strchr(member, '"') != NULL) {
+    if (at == NULL || strchr(member, '"') != NULL || strchr(at, '=') != NULL) {
         return false;
     }
     (void)mm_buf_append_span(out, mm_span(member, (size_t)(at - member)));

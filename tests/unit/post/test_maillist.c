@@ -118,6 +118,13 @@ static void test_long_member(void **state)
     assert_int_equal(mm_maillist_token(w->store, &w->list,
                                        MM_MAILLIST_SUBSCRIBE, member, 1, token),
                      MAILMOD_ERROR_TOO_LARGE);
+    /* Nor one that would be read back to another place of its "@". */
+    mm_maillist_verp(w->store, &w->list, "a@[x:b=c]", path);
+    assert_string_equal(path, "news-bounces@example.org");
+    assert_int_equal(mm_maillist_token(w->store, &w->list,
+                                       MM_MAILLIST_SUBSCRIBE, "a@[x:b=c]", 1,
+                                       token),
+                     MAILMOD_ERROR_TOO_LARGE);
 }
 
 /* Of a damaged row: the rule is one that there is, and lets nobody post. */
