@@ -3,6 +3,7 @@
  * read again. */
 #include "tests/fuzz/fuzz.h"
 #include "wire/msg/mbox.h"
+#include "wire/msg/mbox_status.h"
 
 #include <string.h>
 
@@ -65,6 +66,42 @@ static void write_all(struct mm_span texts, struct mm_buf *out)
     mm_mbox_writer_fini(&writer);
 }
 
+/* A message with fields of a reader's marks. */
+static unsigned take_marks(struct mm_span input, size_t piece_size,
+                           struct mm_buf *out)
+{
+    struct mm_mbox_status status = {0};
+
+    mm_buf_init(out, SIZE_MAX_);
+    while (input.size > 0) {
+        FUZZ_CHECK(mm_mbox_status_take(&status, fuzz_piece(&input, piece_size),
+                                       out) == MAILMOD_OK);
+    }
+    FUZZ_CHECK(mm_mbox_status_end(&status, out) == MAILMOD_OK);
+    return status.marks;
+}
+
+/* The marks and the rest do not depend on the cuts, and what is written for the
+ * marks reads back to them. */
+static void check_marks(struct mm_span input, size_t piece_size)
+{
+    struct mm_buf outs[3];
+    struct mm_buf fields;
+    unsigned marks = take_marks(input, input.size + 1, &outs[0]);
+
+    FUZZ_CHECK(take_marks(input, piece_size, &outs[1]) == marks);
+    FUZZ_CHECK(mm_span_equal(mm_buf_span(&outs[0]), mm_buf_span(&outs[1])));
+    FUZZ_CHECK(mm_buf_size(&outs[0]) <= input.size);
+    mm_buf_init(&fields, 4096);
+    FUZZ_CHECK(mm_mbox_status_write(marks, &fields) == MAILMOD_OK);
+    FUZZ_CHECK(take_marks(mm_buf_span(&fields), 4096, &outs[2]) == marks);
+    FUZZ_CHECK(mm_buf_size(&outs[2]) == 0);
+    mm_buf_fini(&outs[0]);
+    mm_buf_fini(&outs[1]);
+    mm_buf_fini(&outs[2]);
+    mm_buf_fini(&fields);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > SIZE_MAX_ / 8) {
@@ -75,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mm_buf cut;
     struct mm_buf file;
 
+    check_marks(input, 1 + (size_t)data[0] % 7);
     mm_buf_init(&whole, SIZE_MAX_);
     mm_buf_init(&cut, SIZE_MAX_);
     mm_buf_init(&file, SIZE_MAX_);

@@ -1,7 +1,9 @@
 /* fuzz_reply.c - any octets as a server's reply, and any text as ours.
  * The result does not depend on how the octets were cut; the text is safe to
  * show; what the writer makes of it is one reply with the same code. */
+#include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
+#include "wire/smtp/asked_wait.h"
 #include "wire/smtp/reply.h"
 
 #include <string.h>
@@ -67,6 +69,7 @@ static void check_reply(struct mm_reply_in *reply)
         lines += *c == '\n' ? 1 : 0;
     }
     FUZZ_CHECK(lines == reply->line_count);
+    FUZZ_CHECK(mm_asked_wait_ms(mm_span_cstr(text)) <= MM_LIMIT_ASKED_WAIT_MS);
     check_written(reply, text);
 }
 
