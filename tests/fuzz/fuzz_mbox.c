@@ -51,14 +51,14 @@ static bool read_all(struct mm_span input, size_t piece_size,
 static void write_all(struct mm_span texts, struct mm_buf *out)
 {
     struct mm_mbox_writer writer;
+    struct mm_span rest = mm_span_from(texts, 1);
+    bool goes_on = true;
 
     mm_mbox_writer_init(&writer);
-    while (texts.size > 0) {
+    while (goes_on) {
         struct mm_span text;
 
-        (void)mm_span_cut(mm_span_from(texts, 1), '\0', &text, &texts);
-        texts =
-            texts.size > 0 ? mm_span(texts.data - 1, texts.size + 1) : texts;
+        goes_on = mm_span_cut(rest, '\0', &text, &rest);
         FUZZ_CHECK(mm_mbox_write_from(out, mm_span("", 0), 0) == MAILMOD_OK);
         FUZZ_CHECK(mm_mbox_write(&writer, text, out) == MAILMOD_OK);
         FUZZ_CHECK(mm_mbox_write_end(&writer, out) == MAILMOD_OK);
