@@ -26,6 +26,7 @@ import time
 sys.path.insert(0, os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from harness import SOURCE, Skip, Wire, free_port, insecure_tls, wait_for  # noqa: E402
+from listener import end_listening  # noqa: E402
 from sink import Sink  # noqa: E402
 from test_labs import Postfix, lab  # noqa: E402
 from test_receiving import DEVICE  # noqa: E402
@@ -521,7 +522,7 @@ class Host:
         return self
 
     def __exit__(self, *rest):
-        self.listener.close()
+        end_listening(self.listener)
 
 
 def s01_report(peers):

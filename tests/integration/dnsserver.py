@@ -75,6 +75,7 @@ class NameServer:
         self.port = self.udp.server_address[1]
         for server in (self.udp, self.tcp):
             server.daemon_threads = True
+            server.socket.settimeout(5)  # as in sink.py
             threading.Thread(target=server.serve_forever, daemon=True).start()
 
     @staticmethod

@@ -7,6 +7,17 @@ import socket
 import threading
 
 
+def end_listening(listener):
+    """Wakes who waits in accept(), too. A close alone leaves him there: the
+    socket listens on, and who is woken later looks at the descriptor's number,
+    which may be another server's by then."""
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    listener.close()
+
+
 class Listener:
     def __init__(self, host="127.0.0.1", port=0):
         self.connections = 0
@@ -41,7 +52,7 @@ class Listener:
         raise NotImplementedError
 
     def close(self):
-        self.listener.close()
+        end_listening(self.listener)
 
     def __enter__(self):
         return self

@@ -13,6 +13,8 @@ import struct
 import threading
 import time
 
+from listener import end_listening
+
 CONTINUE = [("c", b"")]
 ALL = 0x1ff
 
@@ -128,7 +130,7 @@ class Milter:
             self.server.shutdown(socket.SHUT_RDWR)  # wakes accept
         except OSError:
             pass
-        self.server.close()
+        end_listening(self.server)
         for peer in self.sockets:
             try:
                 peer.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 
-from listener import Listener
+from listener import Listener, end_listening
 
 HANG = object()
 CUT = object()
@@ -176,9 +176,7 @@ class Proxy(Listener):
 
     def down(self):
         """Nobody listens any more; what is open is cut."""
-        # A blocked accept() keeps the socket alive until it is woken.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        end_listening(self.listener)
         for each in self.ends:
             each.close()
         self.ends = []

@@ -58,6 +58,8 @@ class Sink:
         socketserver.ThreadingTCPServer.request_queue_size = 128
         self.server = socketserver.ThreadingTCPServer((host, port), Handler)
         self.server.daemon_threads = True
+        # What was there to accept may be gone; the end must not wait for it.
+        self.server.socket.settimeout(5)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever,
                          daemon=True).start()
