@@ -197,11 +197,13 @@ static void look_at_images(void **state)
     struct run *run = *state;
     size_t steps = disk_steps();
     size_t counts[2];
+    size_t every = MAILMOD_CUT_STRIDE *
+                   (run->scenario->every > 0 ? run->scenario->every : 1);
 
     run->images.slots = calloc(SET_SIZE, sizeof *run->images.slots);
     run->checks.slots = calloc(SET_SIZE, sizeof *run->checks.slots);
     for (size_t step = 0; step <= steps; step++) {
-        if (step == steps || step % MAILMOD_CUT_STRIDE == 0) {
+        if (step == steps || step % every == 0) {
             try_step(run, step);
         }
     }

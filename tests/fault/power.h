@@ -43,6 +43,7 @@ struct power {
 struct power_scenario {
     const char *name;
     bool is_powersafe;
+    size_t every; /* only each so many steps; 0: each step */
     void (*prepare)(struct power *power); /* before the disk remembers; NULL */
     void (*work)(struct power *power);
     /* Looks at the image in after_root, which was cut at `step`. */

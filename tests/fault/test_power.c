@@ -587,6 +587,7 @@ static void test_upgrade_of_a_stopped_store(void **state)
     (void)state;
     run("upgrade of a stopped store",
         (struct power_scenario){.prepare = prepare_stopped,
+                                .every = 2, /* the two do much the same */
                                 .work = work_of_upgrade,
                                 .check = check_upgraded,
                                 .end = end_upgrade});
@@ -597,6 +598,7 @@ static void test_upgrade_of_a_killed_store(void **state)
     (void)state;
     run("upgrade of a killed store",
         (struct power_scenario){.prepare = prepare_killed,
+                                .every = 2, /* the two do much the same */
                                 .work = work_of_upgrade,
                                 .check = check_upgraded,
                                 .end = end_upgrade});
