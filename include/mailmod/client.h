@@ -103,7 +103,8 @@ enum mailmod_client_time {
     MAILMOD_CLIENT_TLS       /* for the handshake */
 };
 /* 100 to 3 600 000 milliseconds; 0: the setting again. A time that is over ends
- * the connection with TIMEOUT. ARGUMENT. */
+ * the connection with TIMEOUT; that of MAILMOD_CLIENT_END with UNSURE, for the
+ * server may have taken the message. ARGUMENT. */
 MAILMOD_API enum mailmod_error
 mailmod_client_set_timeout(mailmod_client *client,
                            enum mailmod_client_time which, uint64_t timeout_ms);

@@ -103,6 +103,7 @@ static int change(mailmod *mail, struct key *key)
     static const char *const values[] = {
         "7",
         "77",
+        "7777",
         "true",
         "false",
         "off",

@@ -62,6 +62,7 @@ static const char *change(const struct key *key)
         "11m",
         "9K",
         "234",
+        "7777",
         "info",
         "always",
         "normalize",

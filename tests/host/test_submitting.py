@@ -393,10 +393,12 @@ def test_times(build):
             host.message("one", "a@x.test")
             host.message("two", "a@x.test")
             host.ok("time", which, 200)
-            host.fails("TIMEOUT", "", "send")
+            # Behind the final dot it may have been taken.
+            error = "UNSURE" if which == END else "TIMEOUT"
+            host.fails(error, "", "send")
             for name in ("one", "two"):
                 found = host.status(name)["a@x.test"]
-                assert (found[0], found[4]) == (DEFERRED, "TIMEOUT"), found
+                assert (found[0], found[4]) == (DEFERRED, error), found
             # Who does not talk at all is not asked again for each message;
             # behind EHLO each has a connection, where the machine is quick.
             assert 1 <= server.connections <= (1 if count < 2 else 2), count
@@ -431,7 +433,7 @@ def test_lost_connection(build):
               extensions=OFFERED) as sink, Host(build, at(sink)) as host:
         for name in ("one", "two", "three"):
             host.message(name, f"{name}@x.test")
-        host.fails("CLOSED", "may have been taken", "send")
+        host.fails("UNSURE", "may have been taken", "send")
         assert sink.connections == 2
         assert [m.recipients for m in sink.messages] == \
             [["one@x.test"], ["three@x.test"]]
