@@ -167,13 +167,14 @@ static void test_D16_a_foreign_lock(void **state)
     assert_int_equal(fixture_run(fixture->store, nothing, NULL),
                      MAILMOD_ERROR_BUSY);
     uint64_t wait_ms = mm_clock_monotonic_ms() - begin_ms;
-    assert_true(wait_ms >= 4000 && wait_ms < 9000);
+    /* Not as long as a tool, which waits for 30 s. */
+    assert_true(wait_ms >= 4000 && wait_ms < 25000);
     assert_false(mm_store_is_writable(fixture->store));
     /* Who comes then is not kept as long. */
     begin_ms = mm_clock_monotonic_ms();
     assert_int_equal(fixture_run(fixture->store, nothing, NULL),
                      MAILMOD_ERROR_BUSY);
-    assert_true(mm_clock_monotonic_ms() - begin_ms < 3000);
+    assert_true(mm_clock_monotonic_ms() - begin_ms < 4000);
     assert_int_equal(sqlite3_exec(foreign, "COMMIT", NULL, NULL, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_close(foreign), SQLITE_OK);
