@@ -82,7 +82,7 @@ void sim_fail(const char *format, ...) SIM_FORMAT(1);
 
 struct sim_machine {
     unsigned number;   /* from 0 */
-    char address[16];  /* 10.0.N.1 */
+    char address[24];  /* 10.0.N.1 */
     char domain[32];   /* nN.test */
     mailmod *instance; /* NULL: it is down */
     struct mm_memory_disk *disk;

@@ -409,8 +409,8 @@ static void test_verify_counts(void **state)
         "UPDATE message SET size=size-1",
         "UPDATE message SET reference_count=2",
         "UPDATE message SET reference_count=1",
-        "INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
-        "VALUES(1,900,4711,1,0)",
+        ("INSERT INTO entry(mailbox_id,number,message_id,size,flags) "
+         "VALUES(1,900,4711,1,0)"),
         "DELETE FROM entry WHERE number=900"};
     for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
         change(fixture, wrongs[i]);
