@@ -180,8 +180,14 @@ class Conversation:
                 break
             lines.append(line[1:] if line.startswith(b".") else line)
         message.data = b"".join(lines)
-        if self.ask("END", "", "250 2.0.0 queued") == "2":
+        self.end(message)
+
+    def end(self, message):
+        """It is there before the answer goes: who hears that may look."""
+        reply = self.sink.reply("END", "", "250 2.0.0 queued")
+        if reply is not None and reply[:1] == "2":
             self.sink.messages.append(message)
+        self.say(reply)
 
     def chunk(self, message, argument):
         """RFC 3030 2: the octets are read whatever is answered. A "BDAT" of
@@ -202,5 +208,5 @@ class Conversation:
             self.say("503 5.5.1 no recipients")
         elif not argument.upper().endswith("LAST"):
             self.say("250 2.0.0 octets received")
-        elif self.ask("END", "", "250 2.0.0 queued") == "2":
-            self.sink.messages.append(message)
+        else:
+            self.end(message)
