@@ -15,10 +15,10 @@
 /* Octets of a first piece in which the subject is looked for. */
 enum { SUBJECT_LOOK = 16384, SUBJECT_MAX = 120 };
 
-/* For who serves a message: "Return-Path: <" ">" and the fields of its copy, as
+/* For who serves a copy: "Return-Path: <" ">" and its fields, as
  * mailbox/store_mailbox.c writes them. */
-#define SERVED_SIZE(reverse_path)                                              \
-    "17+length(CAST(" reverse_path " AS BLOB))+"                               \
+#define SERVED_SIZE                                                            \
+    "17+length(CAST(coalesce(reverse_path,'') AS BLOB))+"                      \
     "CASE WHEN coalesce(original_to,'')='' THEN 0 ELSE "                       \
     "17+length(CAST(original_to AS BLOB)) END+"                                \
     "CASE WHEN coalesce(delivered_to,'')='' THEN 0 ELSE "                      \
@@ -34,6 +34,10 @@ enum { SUBJECT_LOOK = 16384, SUBJECT_MAX = 120 };
 #define HAS_GAP(id)                                                            \
     "(SELECT coalesce(max(number),0)<>count(*) FROM chunk WHERE "              \
     "message_id=" id ")"
+#define MESSAGE_SIZE TEXT_SIZE("message.id")
+#define MESSAGE_HAS_GAP HAS_GAP("message.id")
+#define BODY_HAS_GAP HAS_GAP("body.id")
+#define REMADE_SIZE TEXT_SIZE("remade.id")
 
 /* What was never finished was promised to nobody. */
 static const char sweep[] =
@@ -50,120 +54,28 @@ static const char sweep[] =
 
 /* Which texts are not whole, and which have no envelope any more. */
 static const char judge[] =
-    "INSERT OR IGNORE INTO bad SELECT id,'pieces of its text are lost' "
-    "FROM "
-    "message WHERE size<>" TEXT_SIZE("message.id") " OR " HAS_GAP(
-        "message.id") ";"
-                      "INSERT OR IGNORE INTO bad SELECT id,'its envelope "
-                      "and pieces of its text "
-                      "are lost' FROM body WHERE id NOT IN (SELECT id FROM "
-                      "message) AND " HAS_GAP(
-                          "body.id") ";"
-                                     "INSERT OR IGNORE INTO bad SELECT "
-                                     "DISTINCT message_id,'its envelope "
-                                     "and "
-                                     "the beginning of its text are lost' "
-                                     "FROM chunk WHERE message_id NOT IN "
-                                     "(SELECT id FROM message) AND "
-                                     "message_id NOT IN (SELECT id FROM "
-                                     "body);"
-                                     "INSERT OR IGNORE INTO bad SELECT "
-                                     "DISTINCT message_id,'it is lost' "
-                                     "FROM " REFERRERS
-                                     " WHERE message_id NOT IN (SELECT id "
-                                     "FROM message) AND "
-                                     "message_id NOT IN (SELECT id FROM "
-                                     "body);"
-                                     /* 41 bits of milliseconds since 2020;
-                                      * flags 1: its octets may be above
-                                      * 127. */
-                                     "INSERT INTO remade SELECT id FROM "
-                                     "body WHERE id NOT IN (SELECT id FROM "
-                                     "message) AND id NOT IN (SELECT id "
-                                     "FROM bad);"
-                                     "INSERT INTO message SELECT "
-                                     "id,'',(id>>22)+"
-                                     "1577836800000," TEXT_SIZE(
-                                         "remade.id") ",1,0,'',1 FROM "
-                                                      "remade;"
-                                                      "UPDATE recipient "
-                                                      "SET state=1 WHERE "
-                                                      "message_id IN "
-                                                      "(SELECT id FROM "
-                                                      "remade);"
-                                                      "UPDATE entry SET "
-                                                      "size=(SELECT size "
-                                                      "FROM message WHERE "
-                                                      "id=message_id)"
-                                                      "+" SERVED_SIZE(
-                                                          "coalesce("
-                                                          "reverse_path,''"
-                                                          ")") " WHERE "
-                                                               "message_id "
-                                                               "IN (SELECT "
-                                                               "id "
-                                                               "FROM "
-                                                               "remade);"
-                                                               "UPDATE "
-                                                               "deleted "
-                                                               "SET "
-                                                               "size=("
-                                                               "SELECT "
-                                                               "size FROM "
-                                                               "message "
-                                                               "WHERE "
-                                                               "id=message_"
-                                                               "id)"
-                                                               "+" SERVED_SIZE(
-                                                                   "coalesc"
-                                                                   "e("
-                                                                   "reverse"
-                                                                   "_path,'"
-                                                                   "')") " "
-                                                                         "W"
-                                                                         "H"
-                                                                         "E"
-                                                                         "R"
-                                                                         "E"
-                                                                         " "
-                                                                         "m"
-                                                                         "e"
-                                                                         "s"
-                                                                         "s"
-                                                                         "a"
-                                                                         "g"
-                                                                         "e"
-                                                                         "_"
-                                                                         "i"
-                                                                         "d"
-                                                                         " "
-                                                                         "I"
-                                                                         "N"
-                                                                         " "
-                                                                         "("
-                                                                         "S"
-                                                                         "E"
-                                                                         "L"
-                                                                         "E"
-                                                                         "C"
-                                                                         "T"
-                                                                         " "
-                                                                         "i"
-                                                                         "d"
-                                                                         " "
-                                                                         "F"
-                                                                         "R"
-                                                                         "O"
-                                                                         "M"
-                                                                         " "
-                                                                         "r"
-                                                                         "e"
-                                                                         "m"
-                                                                         "a"
-                                                                         "d"
-                                                                         "e"
-                                                                         ")"
-                                                                         ";";
+    "INSERT OR IGNORE INTO bad SELECT id,'pieces of its text are lost' FROM "
+    "message WHERE size<>" MESSAGE_SIZE " OR " MESSAGE_HAS_GAP ";"
+    "INSERT OR IGNORE INTO bad SELECT id,'its envelope and pieces of its text "
+    "are lost' FROM body WHERE id NOT IN (SELECT id FROM message) "
+    "AND " BODY_HAS_GAP ";"
+    "INSERT OR IGNORE INTO bad SELECT DISTINCT message_id,'its envelope and "
+    "the beginning of its text are lost' FROM chunk WHERE message_id NOT IN "
+    "(SELECT id FROM message) AND message_id NOT IN (SELECT id FROM body);"
+    "INSERT OR IGNORE INTO bad SELECT DISTINCT message_id,'it is lost' "
+    "FROM " REFERRERS " WHERE message_id NOT IN (SELECT id FROM message) AND "
+    "message_id NOT IN (SELECT id FROM body);"
+    /* 41 bits of milliseconds since 2020; flags 1: its octets may be above
+     * 127. */
+    "INSERT INTO remade SELECT id FROM body WHERE id NOT IN (SELECT id FROM "
+    "message) AND id NOT IN (SELECT id FROM bad);"
+    "INSERT INTO message SELECT id,'',(id>>22)+1577836800000," REMADE_SIZE
+    ",1,0,'',1 FROM remade;"
+    "UPDATE recipient SET state=1 WHERE message_id IN (SELECT id FROM remade);"
+    "UPDATE entry SET size=(SELECT size FROM message WHERE id=message_id)"
+    "+" SERVED_SIZE " WHERE message_id IN (SELECT id FROM remade);"
+    "UPDATE deleted SET size=(SELECT size FROM message WHERE id=message_id)"
+    "+" SERVED_SIZE " WHERE message_id IN (SELECT id FROM remade);";
 
 static const char drop_bad[] =
     "DELETE FROM entry WHERE message_id IN (SELECT id FROM bad);"
@@ -204,9 +116,7 @@ static const char orphans[] =
 static const char partly[] =
     "CREATE TEMP TABLE partly(id INTEGER PRIMARY KEY);"
     "INSERT INTO partly SELECT m.id FROM message m JOIN (SELECT message_id,"
-    "count(*) AS n FROM (SELECT message_id FROM recipient UNION ALL SELECT "
-    "message_id FROM kept UNION ALL SELECT message_id FROM deleted UNION ALL "
-    "SELECT message_id FROM entry) GROUP BY message_id) u ON "
+    "count(*) AS n FROM " REFERRERS " GROUP BY message_id) u ON "
     "u.message_id=m.id WHERE m.reference_count>u.n AND m.id NOT IN (SELECT id "
     "FROM remade);";
 static const char keep_orphans[] =

@@ -117,17 +117,25 @@ static uint64_t size_of(const struct mm_connection *connection)
                : 0;
 }
 
-static bool read_page(const struct mm_salvage *salvage, uint32_t number,
-                      uint8_t *out)
+/* Octets of a page, from a place in it on. */
+static bool read_part(const struct mm_salvage *salvage, uint32_t number,
+                      uint64_t place, uint8_t *out, size_t size)
 {
     if (number == 0 || number > salvage->page_count) {
         return false;
     }
     uint64_t at = salvage->pages[number].at;
-    return at != 0 ? read_at(&salvage->log, at, out, salvage->page_size)
-                   : read_at(&salvage->database,
-                             (uint64_t)(number - 1) * salvage->page_size, out,
-                             salvage->page_size);
+    return at != 0
+               ? read_at(&salvage->log, at + place, out, size)
+               : read_at(&salvage->database,
+                         (uint64_t)(number - 1) * salvage->page_size + place,
+                         out, size);
+}
+
+static bool read_page(const struct mm_salvage *salvage, uint32_t number,
+                      uint8_t *out)
+{
+    return read_part(salvage, number, 0, out, salvage->page_size);
 }
 
 /* ---- the log ---- */
@@ -388,20 +396,14 @@ static bool read_map(const struct mm_salvage *salvage, uint32_t number,
     uint32_t map = (number - 2) / each * each + 2;
     uint8_t entry[5];
     map += map == locked;
-    if (number < 3 || number <= map || map > salvage->page_count ||
-        number == locked) {
+    if (number < 3 || number <= map || number == locked ||
+        !read_part(salvage, map, (uint64_t)5 * (number - map - 1), entry,
+                   sizeof entry)) {
         return false;
     }
-    uint64_t at = salvage->pages[map].at;
-    uint64_t place = (uint64_t)5 * (number - map - 1);
-    bool is_read =
-        at != 0 ? read_at(&salvage->log, at + place, entry, sizeof entry)
-                : read_at(&salvage->database,
-                          (uint64_t)(map - 1) * salvage->page_size + place,
-                          entry, sizeof entry);
     *kind_out = entry[0];
-    *parent_out = is_read ? be32(entry + 1) : 0;
-    return is_read;
+    *parent_out = be32(entry + 1);
+    return true;
 }
 
 /* A way down one tree. Pages are not visited twice on it. */
