@@ -26,7 +26,7 @@ void mm_pop3_ahead_drop(struct mm_pop3_ahead *ahead)
     ahead->messages = NULL;
     ahead->first = 0;
     ahead->count = 0;
-    atomic_fetch_sub(ahead->total, MM_LIMIT_AHEAD);
+    mm_budget_give(ahead->memory, MM_LIMIT_AHEAD);
 }
 
 void mm_pop3_ahead_end(struct mm_pop3_ahead *ahead)
@@ -82,14 +82,12 @@ static bool is_in_order(const struct mm_pop3_ahead *ahead,
 
 static bool take_place(struct mm_pop3_ahead *ahead)
 {
-    size_t total = atomic_fetch_add(ahead->total, MM_LIMIT_AHEAD);
-
-    ahead->messages =
-        total + MM_LIMIT_AHEAD <= MM_LIMIT_AHEAD_ALL
-            ? mm_alloc_array(MESSAGES_MAX, sizeof *ahead->messages)
-            : NULL;
+    if (!mm_budget_take(ahead->memory, MM_LIMIT_AHEAD, 0)) {
+        return false;
+    }
+    ahead->messages = mm_alloc_array(MESSAGES_MAX, sizeof *ahead->messages);
     if (ahead->messages == NULL) {
-        atomic_fetch_sub(ahead->total, MM_LIMIT_AHEAD);
+        mm_budget_give(ahead->memory, MM_LIMIT_AHEAD);
     }
     return ahead->messages != NULL;
 }

@@ -7,10 +7,9 @@
 #ifndef MM_SERVER_POP3_AHEAD_H
 #define MM_SERVER_POP3_AHEAD_H
 
+#include "base/budget.h"
 #include "mailbox/provider.h"
 #include "server/pop3_marks.h"
-
-#include <stdatomic.h>
 
 struct mm_pop3_ahead_message {
     size_t index;
@@ -19,7 +18,7 @@ struct mm_pop3_ahead_message {
 
 /* Zeroed but for the next one: nothing was read. */
 struct mm_pop3_ahead {
-    atomic_size_t *total; /* octets that all sessions may hold by now */
+    struct mm_budget *memory;               /* of all sessions */
     struct mm_pop3_ahead_message *messages; /* NULL: none are held */
     size_t first;                           /* the next of them */
     size_t count;

@@ -440,7 +440,7 @@ static enum mailmod_error begin_pop3(struct mm_session *session)
                    config->pop3.login_failures_max);
     pop3->logins.auth.takes_folder = true;
     mm_buf_init(&pop3->piece, 2 * MM_LIMIT_CHUNK);
-    pop3->ahead.total = &session->server->ahead_octets;
+    pop3->ahead.memory = &session->server->ahead_memory;
     pop3->job.loop = session->loop;
     pop3->job.run = run_job;
     pop3->job.done = on_job_done;

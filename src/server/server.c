@@ -8,6 +8,7 @@
  * Thread: any; `stop_loop` and `cut_loop` run on their loop. */
 #include "server/server_internal.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "platform/random.h"
 
@@ -130,6 +131,7 @@ static enum mailmod_error init_server(struct mm_server *server,
     if (error != MAILMOD_OK) {
         return error;
     }
+    mm_budget_init(&server->ahead_memory, MM_LIMIT_AHEAD_ALL);
     server->next_number = seeds[0];
     for (int i = 0; i < MM_SERVICE_COUNT; i++) {
         mm_limits_init(

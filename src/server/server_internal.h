@@ -55,7 +55,7 @@ struct mm_server {
     struct mm_bans bans; /* of them, in the store */
     struct mm_checks checks;
     struct mm_login_cache login_cache;
-    atomic_size_t ahead_octets; /* that POP3 sessions may hold: pop3_ahead */
+    struct mm_budget ahead_memory; /* of POP3 sessions: pop3_ahead */
     struct mm_rates rates;
     struct mm_login_times *login_times;
     struct mm_lists lists;

@@ -34,7 +34,7 @@ static int begin(void **state)
 
 static size_t held(const struct rig_talk *s)
 {
-    return atomic_load(&s->rig.server->ahead_octets);
+    return atomic_load(&s->rig.server->ahead_memory.used);
 }
 
 /* Nothing is left of what was read ahead. */
@@ -259,12 +259,12 @@ static void test_all_is_taken(void **state)
 {
     struct rig_talk *s = *state;
 
-    atomic_store(&s->rig.server->ahead_octets, MM_LIMIT_AHEAD_ALL);
+    atomic_store(&s->rig.server->ahead_memory.used, MM_LIMIT_AHEAD_ALL);
     for (unsigned i = 1; i <= 5; i++) {
         retrieve_by_job(s, i, i);
     }
     assert_int_equal(held(s), MM_LIMIT_AHEAD_ALL);
-    atomic_store(&s->rig.server->ahead_octets, 0);
+    atomic_store(&s->rig.server->ahead_memory.used, 0);
     retrieve_by_job(s, 6, 6);
     retrieve_on_loop(s, 7, 7);
 }
