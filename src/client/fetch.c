@@ -66,7 +66,6 @@ struct mm_fetcher {
     struct mm_fetcher_options options;
     struct mm_fetch_settings *settings;
     struct mm_list accounts;
-    unsigned running;
     bool is_started;
     atomic_bool is_stopped;
     atomic_size_t busy;
@@ -310,7 +309,6 @@ static void on_gone(void *context, enum mailmod_error error,
     if (!account->is_configured) {
         free_account(account);
     }
-    fetcher->running--;
     atomic_fetch_sub(&fetcher->visits, 1);
     begin_due(fetcher);
     poll(fetcher);
@@ -382,7 +380,6 @@ static void begin(struct account *account)
         end_visits(&account->visiting, error, NULL);
         return;
     }
-    fetcher->running++;
     atomic_fetch_add(&fetcher->visits, 1);
     atomic_fetch_add(&fetcher->busy, 1);
     mm_fetch_session_start(account->session);
@@ -403,7 +400,8 @@ static void begin_due(struct mm_fetcher *fetcher)
             (account->is_known && (account->wish != MM_STORE_FETCH_NO_WISH ||
                                    account->due_ms <= now_ms));
         if (is_due && account->session == NULL && account->is_configured &&
-            fetcher->running < fetcher->settings->config->fetch.parallel) {
+            atomic_load(&fetcher->visits) <
+                fetcher->settings->config->fetch.parallel) {
             begin(account);
         }
     }
