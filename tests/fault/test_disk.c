@@ -159,22 +159,10 @@ static enum mailmod_error deliver(struct post *post)
 static uint64_t number_of(struct post *post, struct mm_store *store,
                           uint64_t id)
 {
-    struct mm_store_entry *entries = NULL;
-    size_t count = 0;
     uint64_t number = 0;
-    unsigned times = 0;
 
-    assert_int_equal(
-        mm_store_list_entries(store, post->mailbox_id, &entries, &count),
-        MAILMOD_OK);
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].message_id == id) {
-            number = entries[i].unique_number;
-            times++;
-        }
-    }
-    mm_free(entries);
-    assert_true(times <= 1);
+    assert_int_equal(fixture_find_entry(store, post->mailbox_id, id, &number),
+                     MAILMOD_OK);
     return number;
 }
 

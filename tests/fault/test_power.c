@@ -110,22 +110,11 @@ static uint64_t deliver(struct power *power, uint64_t mailbox_id, uint64_t size,
 static uint64_t number_of(struct mm_store *store, uint64_t mailbox_id,
                           uint64_t id)
 {
-    struct mm_store_entry *entries = NULL;
-    size_t count = 0;
     uint64_t number = 0;
-    unsigned times = 0;
     enum mailmod_error error =
-        mm_store_list_entries(store, mailbox_id, &entries, &count);
+        fixture_find_entry(store, mailbox_id, id, &number);
 
     assert_true(error == MAILMOD_OK || error == MAILMOD_ERROR_NOT_FOUND);
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].message_id == id) {
-            number = entries[i].unique_number;
-            times++;
-        }
-    }
-    mm_free(entries);
-    assert_true(times <= 1);
     return number;
 }
 

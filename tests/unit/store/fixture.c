@@ -324,6 +324,28 @@ size_t fixture_count_entries(struct mm_store *store, uint64_t mailbox_id)
     return count;
 }
 
+enum mailmod_error fixture_find_entry(struct mm_store *store,
+                                      uint64_t mailbox_id, uint64_t id,
+                                      uint64_t *number_out)
+{
+    struct mm_store_entry *entries = NULL;
+    size_t count = 0;
+    unsigned times = 0;
+    enum mailmod_error error =
+        mm_store_list_entries(store, mailbox_id, &entries, &count);
+
+    *number_out = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].message_id == id) {
+            *number_out = entries[i].unique_number;
+            times++;
+        }
+    }
+    mm_free(entries);
+    assert_true(times <= 1);
+    return error;
+}
+
 struct removal {
     uint64_t mailbox_id;
     uint64_t unique_number;

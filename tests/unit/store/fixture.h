@@ -90,6 +90,11 @@ bool fixture_has_chunk(struct mm_store *store, uint64_t id, unsigned number);
 
 uint64_t fixture_add_user(struct mm_store *store, const char *name);
 size_t fixture_count_entries(struct mm_store *store, uint64_t mailbox_id);
+/* The unique number of a message's entry, which is there once at most; 0: it is
+ * not. What the listing came to. */
+enum mailmod_error fixture_find_entry(struct mm_store *store,
+                                      uint64_t mailbox_id, uint64_t id,
+                                      uint64_t *number_out);
 enum mailmod_error fixture_remove(struct mm_store *store, uint64_t mailbox_id,
                                   uint64_t unique_number);
 /* Lets another thread come on. */
